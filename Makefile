@@ -1,0 +1,36 @@
+# One virtual environment, made on first use; every target works from a fresh clone.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test check clean golden
+
+$(VENV)/.runtime: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: $(VENV)/.runtime  ## compile the shipped token-choice model and show the comparison
+	$(BIN)/moexbar compile examples/models/token_choice.onnx --chip hermes-mux2 \
+	    --inputs examples/models/heldout.npz --prefill 128 -o build/demo
+
+check: $(VENV)/.dev  ## style, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+test: check  ## everything that CI runs
+	$(BIN)/pytest -n 2
+
+golden: $(VENV)/.dev  ## rewrite the golden texts after a deliberate change
+	$(BIN)/pytest --update-golden
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

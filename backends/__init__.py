@@ -1,0 +1,1 @@
+"""What judges and uses a program: cost, simulation, execution. Nothing of the compiler."""

@@ -1,0 +1,1 @@
+"""Model, chip and routing in, program out: the only place that decides."""

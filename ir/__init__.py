@@ -1,0 +1,1 @@
+"""The data between stages: frozen, self-validating, without decisions."""

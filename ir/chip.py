@@ -1,0 +1,259 @@
+"""The chip: crossbars, the peripheral groups that share circuits, buses, mesh, digital units.
+
+Integers: picoseconds, femtojoules, square micrometres, microwatts, bits. `None` where the source
+publishes no value; a report that needs it says so. The values come from TOML presets
+(moexbar/chips), where each number stands beside its source; `facts` carries those along.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ir.errors import InputError
+
+VALUES_PER_PACKET = 256  # the unit in which hops and digital operations are published (3D-CiM)
+
+
+@dataclass(frozen=True)
+class Crossbar:
+    """R x C cells; a weight takes `slices` cells of a row.
+
+    weight_bits: most bits of a weight the array stores; a model with fewer uses fewer cells.
+    """
+
+    rows: int
+    columns: int
+    cell_bits: int
+    weight_bits: int
+    differential: bool
+    array_um2: int | None
+
+    def slices(self, model_bits: int) -> int:
+        """Cells per weight: ceil(min(model, weight_bits) / cell_bits), twice if differential."""
+        bits = min(model_bits, self.weight_bits)
+        return -(-bits // self.cell_bits) * (2 if self.differential else 1)
+
+    def weights_per_row(self, model_bits: int) -> int:
+        """Weights side by side in one row: floor(C / slices)."""
+        return self.columns // self.slices(model_bits)
+
+
+@dataclass(frozen=True)
+class Mvm:
+    """One matrix-vector product of one crossbar.
+
+    The input is applied in ceil(input_bits / dac_bits) cycles, each max(read, columns_per_adc x
+    conversion) long; then `drain_ps`. cycle_fj: energy of one crossbar with its converters, per
+    cycle.
+    """
+
+    input_bits: int
+    output_bits: int
+    dac_bits: int
+    read_ps: int
+    columns_per_adc: int
+    conversion_ps: int
+    drain_ps: int
+    cycle_fj: int
+
+    @property
+    def cycles(self) -> int:
+        """Input cycles of one MVM."""
+        return -(-self.input_bits // self.dac_bits)
+
+
+@dataclass(frozen=True)
+class PeripheralGroup:
+    """The circuits that `mux` expert crossbars share (dense ones have their own, mux 1).
+
+    input_buffers: token vectors the input buffer holds (2 = loads overlap MVMs); retain_input: a
+    token used in two slots running is broadcast once; idle_uw: static power, 0 = power-gated.
+    mux_switch_um2 (per crossbar) and mux_settle_ps count only where mux > 1.
+    """
+
+    mux: int
+    peripheral_um2: int | None
+    mux_switch_um2: int
+    mux_settle_ps: int
+    input_buffers: int
+    retain_input: bool
+    idle_uw: int
+
+
+@dataclass(frozen=True)
+class Accumulate:
+    """Where the partial sums of a block's row tiles are added.
+
+    pg: along the chain of the column's PGs, one hop of `psum_bits` values and an add each;
+    dpu: on the shared digital units, one job per output column.
+    """
+
+    where: Literal["pg", "dpu"]
+    hop_ps: int
+    hop_fj: int
+    psum_bits: int
+
+
+@dataclass(frozen=True)
+class Bus:
+    """The broadcast bus of a layer's region, and the link by which results return.
+
+    transfers_per_slot: B, token vectors per MVM time, which sizes the bus to the layer's d_model;
+    or bits_per_ns, a fixed width; both None = unlimited, a transfer then takes `latency_ps`.
+    return_lanes: width of the return link in bus widths, 0 = one lane per expert of a token (k).
+    """
+
+    transfers_per_slot: int | None
+    bits_per_ns: int | None
+    latency_ps: int
+    bit_fj: int
+    um2_per_bit_per_ns: int
+    return_lanes: int
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Cores on a mesh: hop_ps and hop_fj per packet of 256 values at 8 bits. 0 x 0 = auto."""
+
+    pgs_per_core: int
+    width: int
+    height: int
+    hop_ps: int
+    hop_fj: int
+
+
+@dataclass(frozen=True)
+class Digital:
+    """The digital units: `dpus` for vectors, `mha_units` for attention.
+
+    *_ps and *_fj per 256 values, add_base_ps per job, act_ps and sample_ps per job whatever its
+    width; macs_per_ns and mac_fj of one unit for products of two activations and for the router.
+    """
+
+    dpus: int
+    mha_units: int
+    add_base_ps: int
+    add_ps: int
+    add_fj: int
+    norm_ps: int
+    norm_fj: int
+    act_ps: int
+    act_fj: int
+    sample_ps: int
+    macs_per_ns: int
+    mac_fj: int
+    attention: Literal["macs", "polynomial"]
+    router_on: Literal["digital", "crossbar"]
+    experts_wait_for_router: bool
+    dpu_um2: int | None
+    mha_um2: int | None
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Buffers beside the bus of each region, DRAM for the caches, and power that is always on.
+
+    region_buffer_bytes: the most a region's buffer holds; 0 = auto, as much as the program needs.
+    """
+
+    region_buffer_bytes: int
+    buffer_um2_per_kib: int
+    dram_mb_per_s: int
+    dram_active_uw: int
+    dram_idle_uw: int
+    passive_uw: int
+
+
+@dataclass(frozen=True)
+class Write:
+    """Programming the crossbars, where published."""
+
+    row_ps: int | None = None
+    cell_fj: int | None = None
+    endurance: int | None = None
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Where a number of the chip comes from: field path, value as written, source.
+
+    path: table and field of these dataclasses, e.g. mvm.read_ps; text: with its unit, "130 ns".
+    assumed: no published value for this chip; low, high: the band a report carries for it, if any,
+    in the unit of the field that `path` names.
+    """
+
+    path: str
+    text: str
+    source: str
+    assumed: bool
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What the source says one full crossbar reaches; the preset's self-test (0 = not stated)."""
+
+    tops_per_w: float = 0.0
+    tops_per_mm2: float = 0.0
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A complete chip description."""
+
+    name: str
+    description: str
+    crossbar: Crossbar
+    mvm: Mvm
+    pg: PeripheralGroup
+    accumulate: Accumulate
+    bus: Bus
+    mesh: Mesh
+    digital: Digital
+    memory: Memory
+    write: Write = Write()
+    headline: Headline = Headline()
+    facts: tuple[Fact, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what no chip can be; the loader adds the file's name."""
+        positive = {
+            "crossbar.rows": self.crossbar.rows,
+            "crossbar.columns": self.crossbar.columns,
+            "crossbar.cell_bits": self.crossbar.cell_bits,
+            "crossbar.weight_bits": self.crossbar.weight_bits,
+            "mvm.input_bits": self.mvm.input_bits,
+            "mvm.output_bits": self.mvm.output_bits,
+            "mvm.dac_bits": self.mvm.dac_bits,
+            "mvm.columns_per_adc": self.mvm.columns_per_adc,
+            "mvm.read": self.mvm.read_ps,
+            "pg.mux": self.pg.mux,
+            "pg.input_buffers": self.pg.input_buffers,
+            "accumulate.psum_bits": self.accumulate.psum_bits,
+            "bus.transfers_per_slot": self.bus.transfers_per_slot,
+            "bus.bits_per_ns": self.bus.bits_per_ns,
+            "mesh.pgs_per_core": self.mesh.pgs_per_core,
+            "digital.dpus": self.digital.dpus,
+            "digital.mha_units": self.digital.mha_units,
+            "digital.macs_per_ns": self.digital.macs_per_ns,
+            "memory.dram": self.memory.dram_mb_per_s,
+        }
+        for path, value in positive.items():
+            if value is not None and value < 1:
+                raise InputError(f"chip {self.name}", f"{path}: {value}, expected at least 1")
+        if (self.mesh.width == 0) != (self.mesh.height == 0):
+            raise InputError(
+                f"chip {self.name}",
+                f"mesh: {self.mesh.width} x {self.mesh.height} cores, expected both or no auto",
+            )
+        if self.crossbar.weights_per_row(self.crossbar.weight_bits) < 1:
+            raise InputError(
+                f"chip {self.name}",
+                f"crossbar.columns: {self.crossbar.columns} cells hold no weight of "
+                f"{self.crossbar.slices(self.crossbar.weight_bits)} cells",
+            )
+
+    @property
+    def assumed(self) -> tuple[Fact, ...]:
+        """The facts without a published source; results that rest on them say so."""
+        return tuple(fact for fact in self.facts if fact.assumed)

@@ -1,0 +1,69 @@
+"""What can go wrong, as exceptions that say where, what was found and what to do.
+
+Every message has one form: ``WHERE: FIELD: found, expected; hint``. The command line prints it on
+one line as ``error: ...`` and exits with the class's code; no traceback for a user's mistake.
+"""
+
+from typing import ClassVar
+
+
+class MoexbarError(Exception):
+    """Base of every error this project raises on purpose."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class InputError(MoexbarError):
+    """A file, option or request that cannot be used as it is."""
+
+    def __init__(self, where: str, problem: str, hint: str = "") -> None:
+        self.where = where
+        self.problem = problem
+        self.hint = hint
+        super().__init__(f"{where}: {problem}" + (f"; {hint}" if hint else ""))
+
+    def __reduce__(self) -> tuple[type["InputError"], tuple[str, ...]]:
+        """Rebuild it in another process: a worker's error is the user's too."""
+        return type(self), (self.where, self.problem, self.hint)
+
+
+class FolderBusyError(MoexbarError):
+    """Another run holds the output folder."""
+
+    exit_code = 3
+
+
+class CheckError(MoexbarError):
+    """A mapping or program broke one of its invariants: a fault of ours, never of the input.
+
+    `check` is the invariant's name, `culprit` the tile, instruction or unit that breaks it.
+    """
+
+    exit_code = 4
+
+    def __init__(self, check: str, culprit: str, problem: str) -> None:
+        self.check = check
+        self.culprit = culprit
+        self.problem = problem
+        super().__init__(f"check {check}: {culprit}: {problem}")
+
+    def __reduce__(self) -> tuple[type["CheckError"], tuple[str, ...]]:
+        """Rebuild it in another process."""
+        return type(self), (self.check, self.culprit, self.problem)
+
+
+class InfeasibleError(MoexbarError):
+    """The request does not fit: names the short resource, what is needed and what there is."""
+
+    exit_code = 5
+
+    def __init__(self, resource: str, demand: str, supply: str, hint: str) -> None:
+        self.resource = resource
+        self.demand = demand
+        self.supply = supply
+        self.hint = hint
+        super().__init__(f"{resource}: needs {demand}, has {supply}; {hint}")
+
+    def __reduce__(self) -> tuple[type["InfeasibleError"], tuple[str, ...]]:
+        """Rebuild it in another process."""
+        return type(self), (self.resource, self.demand, self.supply, self.hint)

@@ -1,0 +1,31 @@
+"""How wide a region's bus and return link are: sizes that follow from model and chip."""
+
+from ir.chip import Chip
+from ir.workload import MoELayer, Workload
+
+LANES_UNKNOWN = 4  # where the model does not say how many experts a token has, or has none
+
+
+def bus_width(workload: Workload, region: int) -> int:
+    """Values the region's bus is sized for: d_model of its MoE layer, or its narrowest input."""
+    moe = [op.d_model for op in workload.moe_layers if op.layer == region]
+    dense = [op.weight.rows for op in workload.dense() if max(op.layer, 0) == region]
+    return moe[0] if moe else min(dense, default=1)
+
+
+def return_lanes(workload: Workload, region: int, chip: Chip) -> int:
+    """Width of a region's return link in buses: as set, or one lane per expert of a token."""
+    if chip.bus.return_lanes:
+        return chip.bus.return_lanes
+    here = [op for op in workload.moe_layers if op.layer == region] or workload.moe_layers
+    return max((experts_per_token(op) for op in here), default=LANES_UNKNOWN)
+
+
+def experts_per_token(op: MoELayer) -> int:
+    """k; for expert choice with C = floor(c T / E) the mean, c, rounded up."""
+    capacity = op.router.capacity
+    if capacity is None:
+        return op.router.top_k or 1
+    if capacity.constant is not None:
+        return LANES_UNKNOWN
+    return max(1, -(-capacity.numerator * op.router.experts // capacity.denominator))

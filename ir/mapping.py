@@ -1,0 +1,220 @@
+"""Where every weight tile lives: blocks cut into tiles, experts in groups, PGs on the mesh.
+
+Numbering. A block's tile grid is `rows` x `columns`; its PGs are `pg_start + j * rows + i` for tile
+(i, j), so that one column's row tiles (the chain that adds its partial sums) are neighbours. Blocks
+of the experts of one group that stand at the same stage and role share these PGs; `position` is the
+crossbar behind the PG that holds this block's tile.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ir.errors import InputError
+from ir.workload import Weight
+
+Role = Literal["up", "gate", "down", "dense"]
+PgClass = Literal["expert", "dense"]
+Status = Literal["optimal (bound)", "optimal (solver)", "feasible", "heuristic"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """One matrix on crossbars: `rows` x `columns` tiles, each on a crossbar of its own.
+
+    `operator` is the index of its operator in the workload; `stage` 0 for up, gate and dense, 1 for
+    down; `expert` -1 for a dense matrix; a shared expert is dense and has `shared` set.
+    """
+
+    operator: int
+    layer: int
+    role: Role
+    stage: int
+    expert: int
+    weight: Weight
+    rows: int
+    columns: int
+    shared: int = -1
+
+    @property
+    def tiles(self) -> int:
+        """Crossbars this block needs."""
+        return self.rows * self.columns
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What is known about an answer's quality: its value, a proven lower bound and who proved it.
+
+    `value` and `bound` are in the units of the objective that `objective` names.
+    """
+
+    objective: str
+    value: int
+    bound: int
+    status: Status
+    seconds: float = 0.0
+    seed: int = 0
+    deterministic: bool = True
+
+    @property
+    def gap(self) -> float:
+        """(value - bound) / value; 0.0 when proven optimal."""
+        return (self.value - self.bound) / self.value if self.value else 0.0
+
+
+@dataclass(frozen=True)
+class LayerGrouping:
+    """The experts of one MoE layer in groups: `groups[g]` lists expert ids.
+
+    Every expert is in at least one group. An expert in several groups has replicas, whose tokens
+    are split window by window; two copies in one group would share their PGs and gain nothing.
+    """
+
+    layer: int
+    groups: tuple[tuple[int, ...], ...]
+    solver: str
+    certificate: Certificate
+
+    def __post_init__(self) -> None:
+        where = f"grouping of layer {self.layer}"
+        experts = sorted({e for group in self.groups for e in group})
+        if experts != list(range(len(experts))):
+            raise InputError(
+                where,
+                f"experts {experts[:8]}..., expected each of 0 to {experts[-1]} at least once",
+            )
+        for g, group in enumerate(self.groups):
+            if len(set(group)) != len(group):
+                raise InputError(where, f"group {g} holds an expert twice, expected one copy")
+
+    @property
+    def experts(self) -> int:
+        """Number of experts."""
+        return len({e for group in self.groups for e in group})
+
+    @property
+    def replicas(self) -> int:
+        """Copies of experts beyond the first of each."""
+        return sum(len(group) for group in self.groups) - self.experts
+
+    def copies(self) -> tuple[tuple[int, ...], ...]:
+        """Groups that hold each expert, ascending: one tuple per expert."""
+        return tuple(
+            tuple(g for g, group in enumerate(self.groups) if e in group)
+            for e in range(self.experts)
+        )
+
+    def group_of(self) -> npt.NDArray[np.int64]:
+        """Group of each expert: int64 [experts]; InputError where an expert has replicas."""
+        if self.replicas:
+            raise InputError(
+                f"grouping of layer {self.layer}",
+                f"{self.replicas} replicas, expected every expert in one group: "
+                "which copy a token goes to is decided window by window",
+                "replicas are understood by `moexbar group` and `schedule`, not yet by `compile`",
+            )
+        out = np.zeros(self.experts, dtype=np.int64)
+        for g, group in enumerate(self.groups):
+            out[list(group)] = g
+        return out
+
+    def counts(self, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        """c[t, g]: experts of group g that token t uses, from chosen: bool [tokens, experts].
+
+        Raises InputError where an expert has replicas: see compiler.grouping.split_counts.
+        """
+        member = np.zeros((self.experts, len(self.groups)), dtype=np.int64)
+        member[np.arange(self.experts), self.group_of()] = 1
+        return chosen.astype(np.int64) @ member
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """One LayerGrouping per MoE layer, in the workload's order."""
+
+    layers: tuple[LayerGrouping, ...]
+
+    def of(self, layer: int) -> LayerGrouping:
+        """The grouping of MoE layer `layer`."""
+        for grouping in self.layers:
+            if grouping.layer == layer:
+                return grouping
+        raise InputError("grouping", f"no layer {layer}, expected one of its MoE layers")
+
+
+@dataclass(frozen=True)
+class Region:
+    """The rectangle of cores that holds one layer: cores x..x+width-1, y..y+height-1."""
+
+    layer: int
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """PGs on the mesh.
+
+    pg_start, position: [blocks] (see the module's numbering); core: [PGs] = y * mesh width + x;
+    pg_class: [PGs] 0 = expert, 1 = dense.
+    """
+
+    mesh_width: int
+    mesh_height: int
+    regions: tuple[Region, ...]
+    pg_start: npt.NDArray[np.int64]
+    position: npt.NDArray[np.int64]
+    core: npt.NDArray[np.int64]
+    pg_class: npt.NDArray[np.int8]
+    solver: str
+    certificate: Certificate | None = None
+
+    @property
+    def pgs(self) -> int:
+        """Number of peripheral groups."""
+        return len(self.core)
+
+    def region(self, layer: int) -> Region:
+        """The region of `layer`."""
+        for region in self.regions:
+            if region.layer == layer:
+                return region
+        raise InputError("placement", f"no region for layer {layer}")
+
+    def hops_to_port(self, layer: int, first_pg: int, pgs: int) -> int:
+        """Mesh links between a fire group's PGs and the port of its layer's digital units.
+
+        The port is the region's corner (x, y). The hops are the half-perimeter of the box around
+        it and the group's cores: what a multicast to them takes, and the XY distance to the port
+        from the box's far corner. 0 where all of them share the port's core.
+        """
+        region = self.region(layer)
+        y, x = np.divmod(self.core[first_pg : first_pg + pgs], self.mesh_width)
+        return int((x - region.x).max(initial=0) + (y - region.y).max(initial=0))
+
+    def hops_between(self, layer: int, other: int) -> int:
+        """Mesh links from the port of one layer's region to that of another's."""
+        a, b = self.region(layer), self.region(other)
+        return abs(a.x - b.x) + abs(a.y - b.y)
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """What is deployed: every weight tile on one crossbar, for one model and one chip."""
+
+    blocks: tuple[Block, ...]
+    grouping: Grouping
+    placement: Placement
+
+    def tiles(self) -> Iterator[tuple[int, npt.NDArray[np.int64], int]]:
+        """(block index, PG of each tile [rows, columns], position) for every block."""
+        for index, block in enumerate(self.blocks):
+            start = int(self.placement.pg_start[index])
+            grid = start + np.arange(block.tiles).reshape(block.columns, block.rows).T
+            yield index, grid, int(self.placement.position[index])

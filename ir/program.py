@@ -1,0 +1,189 @@
+"""The emitted program: one row per instruction, a numpy array per column.
+
+Integers throughout: picoseconds, femtojoules, bytes. Order of effect: (start_ps, id). Every value
+is written once, by the instruction whose id it carries, and lives from that instruction's end to
+the end of its last reader.
+"""
+
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ir.errors import InputError
+
+
+class Opcode(IntEnum):
+    """What an instruction does; docs/formats.md says which columns each one uses."""
+
+    EMBED = 0
+    LOAD = 1
+    MVM = 2
+    ACC = 3
+    ACT = 4
+    MUL = 5
+    ADD = 6
+    NORM = 7
+    GATE = 8
+    TOPK = 9
+    ATTN = 10
+    COMBINE = 11
+    STORE = 12
+    XFER = 13
+    KV_RD = 14
+    KV_WR = 15
+    GO_RD = 16
+    GO_WR = 17
+    WRITE = 18
+    SAMPLE = 19
+    DIGITAL = 20
+
+
+UnitKind = Literal["group", "bus", "return", "link", "mesh", "dpu", "mha", "acc", "dram"]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Something that does one thing at a time.
+
+    group: the PGs of one stage of an expert group, or of a dense block, that fire together
+    (`pgs` of them; `first_pg` is the first); acc: that group's accumulators; bus, return: the
+    layer region's broadcast bus and its way back; link: from the digital units to a group's second
+    stage; mesh: between regions; dpu, mha: one digital or attention unit; dram: the memory port.
+    `layer`, `stage` and `group` are -1 where they do not apply. `input_bytes`: size of the input
+    buffer in front of a group.
+    """
+
+    kind: UnitKind
+    name: str
+    layer: int = -1
+    stage: int = -1
+    group: int = -1
+    first_pg: int = -1
+    pgs: int = 0
+    input_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Memory that holds values: `bytes` is its capacity."""
+
+    name: str
+    layer: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What the mapping uses of the chip: counts for area and static energy.
+
+    `shared_*` counts the shared experts' part of the dense class; `bus_bits_per_ns` and
+    `return_bits_per_ns` sum over layer regions.
+    """
+
+    expert_pgs: int
+    expert_crossbars: int
+    dense_pgs: int
+    dense_crossbars: int
+    shared_pgs: int
+    shared_crossbars: int
+    cores: int
+    bus_bits_per_ns: int
+    return_bits_per_ns: int
+    moe_bus_bits_per_ns: int
+    moe_return_bits_per_ns: int
+    buffer_bytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Lists:
+    """A column of lists in compressed form: row i is values[offsets[i]:offsets[i + 1]]."""
+
+    offsets: npt.NDArray[np.int64]
+    values: npt.NDArray[np.int32]
+
+    def __getitem__(self, row: int) -> npt.NDArray[np.int32]:
+        return self.values[self.offsets[row] : self.offsets[row + 1]]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def rows(self) -> npt.NDArray[np.int64]:
+        """The row of every entry of `values`."""
+        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
+
+TABLES = ("units", "buffers", "nodes", "inventory")  # the fields of Program that are no columns
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A timed instruction stream with the tables its columns point into.
+
+    opcode uint8; step, seq, token: int32 (token = index in the window, -1 = all or none); layer,
+    stage, expert, replica, slot: int32, -1 where they do not apply; unit: row of `units`; src: the
+    unit the data comes from or -1; dst: the units it goes to; bytes moved; start, duration and busy
+    time (busy <= duration: a pipelined unit takes its next job after `busy_ps`); energy; macs:
+    multiply-accumulates it stands for; reads: ids of the instructions whose values are used;
+    writes: own id, or -1 for no value; buffer and offset of the value in bytes (-1: held in the
+    unit's own input or output buffer); node: row of `nodes`.
+    """
+
+    opcode: npt.NDArray[np.uint8]
+    step: npt.NDArray[np.int32]
+    seq: npt.NDArray[np.int32]
+    token: npt.NDArray[np.int32]
+    layer: npt.NDArray[np.int32]
+    stage: npt.NDArray[np.int32]
+    expert: npt.NDArray[np.int32]
+    replica: npt.NDArray[np.int32]
+    slot: npt.NDArray[np.int32]
+    unit: npt.NDArray[np.int32]
+    src: npt.NDArray[np.int32]
+    dst: Lists
+    bytes: npt.NDArray[np.int64]
+    start_ps: npt.NDArray[np.int64]
+    duration_ps: npt.NDArray[np.int64]
+    busy_ps: npt.NDArray[np.int64]
+    energy_fj: npt.NDArray[np.int64]
+    macs: npt.NDArray[np.int64]
+    reads: Lists
+    writes: npt.NDArray[np.int32]
+    buffer: npt.NDArray[np.int32]
+    offset: npt.NDArray[np.int64]
+    node: npt.NDArray[np.int32]
+    units: tuple[Unit, ...]
+    buffers: tuple[Buffer, ...]
+    nodes: tuple[tuple[str, ...], ...]
+    inventory: Inventory
+
+    def __post_init__(self) -> None:
+        for column in fields(self):
+            if column.name in TABLES:
+                continue
+            rows = len(getattr(self, column.name))
+            if rows != len(self):
+                raise InputError("program", f"column {column.name}: {rows} rows, not {len(self)}")
+
+    def __len__(self) -> int:
+        return len(self.opcode)
+
+    @property
+    def end_ps(self) -> npt.NDArray[np.int64]:
+        """End of every instruction."""
+        return self.start_ps + self.duration_ps
+
+    @property
+    def makespan_ps(self) -> int:
+        """Time from 0 to the last end."""
+        return int(self.end_ps.max(initial=0))
+
+    def name(self, row: int) -> str:
+        """A short name for messages: `#17 MVM layer 1 token 3 expert 5 on group1.0.2`."""
+        where = [f"layer {self.layer[row]}"] if self.layer[row] >= 0 else []
+        where += [f"token {self.token[row]}"] if self.token[row] >= 0 else []
+        where += [f"expert {self.expert[row]}"] if self.expert[row] >= 0 else []
+        unit = self.units[int(self.unit[row])].name
+        return " ".join([f"#{row}", Opcode(int(self.opcode[row])).name, *where, "on", unit])

@@ -1,0 +1,186 @@
+"""Which experts each token goes to: recorded from a run of the model, or from elsewhere.
+
+File format: docs/formats.md. Token choice stores `choices`; expert choice stores `scores` and
+`capacity`, from which the selection follows.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ir.errors import InputError
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Routing:
+    """A routing trace of L MoE layers and N tokens.
+
+    layer: [L] ids of the MoE layers (decoder layers); num_experts: [L]; sequence: [N] sorted ids.
+    choices: int16 [L, N, k], -1 = no expert; weights: float32 like choices.
+    scores: float32 [L, N, E]; capacity: [L] tokens per expert and sequence. Exactly one of choices
+    and scores is set. domain: [N] what kind of text the token is from, where known. `source` names
+    the file for messages.
+    """
+
+    layer: Ints
+    num_experts: Ints
+    sequence: Ints
+    choices: npt.NDArray[np.int16] | None = None
+    weights: npt.NDArray[np.float32] | None = None
+    scores: npt.NDArray[np.float32] | None = None
+    capacity: Ints | None = None
+    domain: Ints | None = None
+    source: str = field(default="routing", compare=False)
+
+    def __post_init__(self) -> None:
+        if (self.choices is None) == (self.scores is None):
+            raise InputError(self.source, "expected exactly one of 'choices' and 'scores'")
+        if self.choices is not None:
+            self._check_choices(self.choices)
+        if self.scores is not None:
+            self._check_scores(self.scores)
+        if self.domain is not None and self.domain.shape != self.sequence.shape:
+            raise InputError(
+                self.source,
+                f"domain: shape {self.domain.shape}, expected {self.sequence.shape}, as sequence",
+            )
+        if np.any(np.diff(self.sequence) < 0):
+            token = int(np.argmax(np.diff(self.sequence) < 0)) + 1
+            raise InputError(
+                self.source,
+                f"sequence: decreases at token {token}, expected tokens of a sequence together "
+                "and sequence ids sorted",
+            )
+
+    def _check_choices(self, choices: npt.NDArray[np.int16]) -> None:
+        expected = (len(self.layer), len(self.sequence))
+        if choices.ndim != 3 or choices.shape[:2] != expected:
+            raise InputError(
+                self.source, f"choices: shape {choices.shape}, expected {expected} + (k,)"
+            )
+        for row, (of_layer, experts) in enumerate(zip(choices, self.num_experts, strict=True)):
+            wrong = (of_layer < -1) | (of_layer >= experts)
+            if np.any(wrong):
+                token, k = _first(wrong)
+                raise InputError(
+                    self.source,
+                    f"choices: layer {row}, token {token}, position {k}: expert "
+                    f"{of_layer[token, k]}, expected -1 or 0 to {experts - 1}",
+                )
+            ordered = np.sort(of_layer, axis=1)
+            repeated = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)
+            if np.any(repeated):
+                token, k = _first(repeated)
+                raise InputError(
+                    self.source,
+                    f"choices: layer {row}, token {token}: expert {ordered[token, k]} twice, "
+                    "expected distinct experts per token",
+                )
+        if self.weights is not None and self.weights.shape != choices.shape:
+            raise InputError(
+                self.source, f"weights: shape {self.weights.shape}, expected {choices.shape}"
+            )
+
+    def _check_scores(self, scores: npt.NDArray[np.float32]) -> None:
+        expected = (len(self.layer), len(self.sequence), int(self.num_experts.max(initial=0)))
+        if scores.shape != expected:
+            raise InputError(self.source, f"scores: shape {scores.shape}, expected {expected}")
+        if not np.all(np.isfinite(scores)):
+            layer, token, expert = _first(~np.isfinite(scores))
+            raise InputError(
+                self.source,
+                f"scores: layer {layer}, token {token}, expert {expert}: "
+                f"{scores[layer, token, expert]}, expected a finite number",
+            )
+        if self.capacity is None or self.capacity.shape != (len(self.layer),):
+            raise InputError(self.source, "capacity: missing, expected one integer per layer")
+
+    @property
+    def layers(self) -> int:
+        """Number of MoE layers recorded."""
+        return len(self.layer)
+
+    @property
+    def tokens(self) -> int:
+        """Number of tokens recorded."""
+        return len(self.sequence)
+
+    @property
+    def expert_choice(self) -> bool:
+        """Whether experts choose tokens."""
+        return self.scores is not None
+
+    def row(self, layer_id: int) -> int:
+        """Index along the layer axis of MoE layer `layer_id`; InputError if it is not there."""
+        found = np.flatnonzero(self.layer == layer_id)
+        if not len(found):
+            known = ", ".join(str(i) for i in self.layer[:12])
+            raise InputError(self.source, f"no layer {layer_id}, the trace has layers {known}")
+        return int(found[0])
+
+    def matrix(self, row: int) -> npt.NDArray[np.bool_]:
+        """G: bool [tokens, experts], True where the token goes to the expert (layer at `row`)."""
+        experts = int(self.num_experts[row])
+        if self.scores is not None and self.capacity is not None:
+            scores = self.scores[row][:, :experts]
+            return _top_tokens(scores, self.sequence, int(self.capacity[row]))
+        picked = np.zeros((self.tokens, experts + 1), dtype=np.bool_)
+        if self.choices is not None:
+            rows = np.arange(self.tokens)[:, None]
+            picked[rows, self.choices[row]] = True  # -1 marks the spare last column
+        return picked[:, :experts]
+
+
+def _first(mask: npt.NDArray[np.bool_]) -> tuple[int, ...]:
+    """Index of the first True; argwhere would list them all, 24 bytes for each."""
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), mask.shape))
+
+
+def _top_tokens(
+    scores: npt.NDArray[np.float32], sequence: Ints, capacity: int
+) -> npt.NDArray[np.bool_]:
+    """Each expert's `capacity` best tokens of every sequence; ties go to the earlier token."""
+    chosen = np.zeros(scores.shape, dtype=np.bool_)
+    starts = np.flatnonzero(np.diff(sequence, prepend=sequence[:1] - 1))
+    for start, stop in zip(starts, [*starts[1:], len(sequence)], strict=True):
+        order = np.argsort(-scores[start:stop], axis=0, kind="stable")[:capacity]
+        chosen[start + order, np.arange(scores.shape[1])] = True
+    return chosen
+
+
+def windows(tokens: int, size: int, stride: int | None = None) -> list[tuple[int, int]]:
+    """Windows [start, stop) of `size` consecutive tokens; the last partial one is dropped."""
+    if size < 1:
+        raise InputError("window", f"{size} tokens, expected at least 1")
+    return [(s, s + size) for s in range(0, tokens - size + 1, stride or size)]
+
+
+def select_sequences(routing: Routing, fraction_range: tuple[float, float]) -> tuple[int, int]:
+    """Tokens [start, stop) of the sequences from fraction `low` up to `high` of their number.
+
+    Sequences stay whole: (0, 0.5) and (0.5, 1) are disjoint and cover the trace. A trace of one
+    sequence is cut by tokens instead. Raises InputError if the range is not within 0 to 1 or holds
+    nothing.
+    """
+    low, high = fraction_range
+    if not 0 <= low < high <= 1:
+        raise InputError(
+            routing.source, f"range {low:g}:{high:g}, expected LOW:HIGH with 0 <= LOW < HIGH <= 1"
+        )
+    starts = np.flatnonzero(np.diff(routing.sequence, prepend=routing.sequence[:1] - 1))
+    edges = [*(int(start) for start in starts), routing.tokens]
+    if len(starts) == 1:
+        edges = list(range(routing.tokens + 1))
+    # a fraction such as 0.3 of 10 sequences must not fall below 3 by rounding
+    first, last = (int(fraction * (len(edges) - 1) + 1e-9) for fraction in (low, high))
+    if first >= last:
+        what = "tokens" if len(starts) == 1 else "sequences"
+        raise InputError(
+            routing.source,
+            f"range {low:g}:{high:g} of {len(edges) - 1} {what} holds none, expected at least one",
+            "widen the range, or record more sequences",
+        )
+    return edges[first], edges[last]

@@ -1,0 +1,140 @@
+"""The order of the token-expert pairs of one MoE layer in one window, slot by slot."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ir.errors import InputError
+from ir.mapping import LayerGrouping, Status
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class SlotOrder:
+    """The token each group runs in each slot, and what is proven about it.
+
+    table: int64 [slots, groups], token index within the window or -1 for idle. A token that uses
+    two experts of a group appears twice in that group's column. `slots_bound` and `transfers_bound`
+    are lower bounds; the transfers bound holds at any number of slots unless the policy proved more
+    at its own. `lockstep`: a slot starts only when the last one has ended on every group (the
+    unshared chip's one token at a time); otherwise groups run ahead within their own order.
+    """
+
+    policy: str
+    table: Ints
+    slots_bound: int
+    transfers_bound: int
+    status: Status
+    lockstep: bool = False
+    seconds: float = 0.0
+    deterministic: bool = True
+
+    @property
+    def slots(self) -> int:
+        """Slots used."""
+        return len(self.table)
+
+    @property
+    def transfers(self) -> int:
+        """Distinct tokens per slot, summed over slots (the paper's count)."""
+        return distinct_per_row(self.table)
+
+    @property
+    def transfers_retained(self) -> int:
+        """Transfers on a chip that keeps its input: see design, `retain_input`.
+
+        A slot costs no transfer for a token that every group using it used in the slot before.
+        """
+        return int(sum(len(tokens) for tokens in transfers_by_slot(self.table, retain=True)))
+
+
+def distinct_per_row(table: Ints) -> int:
+    """Distinct non-negative entries of each row, summed."""
+    if not table.size:
+        return 0
+    ordered = np.sort(table, axis=1)
+    fresh = np.ones(ordered.shape, dtype=np.bool_)
+    fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    return int(np.sum(fresh & (ordered >= 0)))
+
+
+def transfers_by_slot(table: Ints, *, retain: bool) -> list[Ints]:
+    """The tokens broadcast in each slot, ascending; with `retain` the kept ones are left out."""
+    out: list[Ints] = []
+    for s, row in enumerate(table):
+        tokens = np.unique(row[row >= 0])
+        if retain and s > 0:
+            loaded = row != table[s - 1]
+            tokens = tokens[[bool(np.any(loaded & (row == t))) for t in tokens]]
+        out.append(tokens)
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class PairOrder:
+    """A slot order with the expert of each turn: one row per token-expert pair, by slot then group.
+
+    token, expert, group, slot: int64 [pairs].
+    """
+
+    layer: int
+    token: Ints
+    expert: Ints
+    group: Ints
+    slot: Ints
+    order: SlotOrder
+
+
+def assign_experts(
+    order: SlotOrder, grouping: LayerGrouping, chosen: npt.NDArray[np.bool_]
+) -> PairOrder:
+    """Name the expert of every turn of `order`: a token's experts in a group run lowest id first.
+
+    chosen: bool [tokens, experts]. Raises InputError where the table gives a token more or fewer
+    turns in a group than it has experts there.
+    """
+    slot, group = np.nonzero(order.table >= 0)
+    token = order.table[slot, group]
+    by_turn = np.lexsort((slot, token, group))
+    pair_token, pair_expert = np.nonzero(chosen)
+    pair_group = grouping.group_of()[pair_expert]
+    by_pair = np.lexsort((pair_expert, pair_token, pair_group))
+    same = len(by_turn) == len(by_pair) and bool(
+        np.all(group[by_turn] == pair_group[by_pair])
+        and np.all(token[by_turn] == pair_token[by_pair])
+    )
+    if not same:
+        raise InputError(
+            f"slot order of layer {grouping.layer}",
+            f"{len(by_turn)} turns do not match the routing's {len(by_pair)} token-expert pairs",
+        )
+    expert = np.empty(len(slot), dtype=np.int64)
+    expert[by_turn] = pair_expert[by_pair]
+    return PairOrder(grouping.layer, token, expert, group, slot, order)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The slot orders of every MoE layer for one window of tokens.
+
+    sequence: [tokens] sequence id of each token of the window; `first_token` its place in the
+    trace. gates are not kept: they are values, not decisions.
+    """
+
+    sequence: Ints
+    first_token: int
+    layers: tuple[PairOrder, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in the window."""
+        return len(self.sequence)
+
+    def of(self, layer: int) -> PairOrder:
+        """The order of MoE layer `layer`."""
+        for order in self.layers:
+            if order.layer == layer:
+                return order
+        raise InputError("schedule", f"no MoE layer {layer}")

@@ -1,0 +1,190 @@
+"""Time, energy and bytes of ONE instruction on a chip: the single source for all stages.
+
+Every function takes the chip and the size of the job and returns a `Cost`. Formulas are those of
+design section 2 and of the reference simulator's tables (3D-CiM, IBM; hops and digital operations
+per 256 values), each stated where it is used. Rounding is up, to whole picoseconds.
+"""
+
+from dataclasses import dataclass
+
+from ir.chip import VALUES_PER_PACKET, Chip
+
+
+@dataclass(frozen=True)
+class Cost:
+    """duration_ps until the result is there; busy_ps until the unit takes its next job."""
+
+    duration_ps: int
+    busy_ps: int
+    energy_fj: int
+    bytes: int = 0
+
+
+def _ceil(numerator: int, denominator: int) -> int:
+    return -(-numerator // denominator)
+
+
+def _per_packet(amount: int, values: int) -> int:
+    """`amount` per 256 values, scaled to `values`, rounded up."""
+    return _ceil(amount * values, VALUES_PER_PACKET)
+
+
+def _job(duration_ps: int, energy_fj: int, data: int = 0) -> Cost:
+    return Cost(duration_ps, duration_ps, energy_fj, data)
+
+
+def mvm_ps(chip: Chip, *, shared: bool) -> int:
+    """Time of one MVM: ceil(input/dac bits) x max(read, columns per ADC x conversion) + drain.
+
+    `shared`: behind a multiplexed peripheral group, whose switch must settle first (mux > 1).
+    """
+    cycle = max(chip.mvm.read_ps, chip.mvm.columns_per_adc * chip.mvm.conversion_ps)
+    settle = chip.pg.mux_settle_ps if shared and chip.pg.mux > 1 else 0
+    return chip.mvm.cycles * cycle + chip.mvm.drain_ps + settle
+
+
+def mvm(chip: Chip, crossbars: int, *, shared: bool) -> Cost:
+    """`crossbars` tiles fire together: one MVM time, the energy of each."""
+    energy = crossbars * chip.mvm.cycles * chip.mvm.cycle_fj
+    return _job(mvm_ps(chip, shared=shared), energy)
+
+
+def bus_bits_per_ns(chip: Chip, d_model: int) -> int | None:
+    """Width of a region's broadcast bus: B vectors of d_model per MVM time; None = unlimited."""
+    if chip.bus.bits_per_ns is not None:
+        return chip.bus.bits_per_ns
+    if chip.bus.transfers_per_slot is None:
+        return None
+    bits = chip.bus.transfers_per_slot * d_model * chip.mvm.input_bits
+    return _ceil(bits * 1000, mvm_ps(chip, shared=True))
+
+
+def _link_ps(chip: Chip, bits: int, d_model: int, lanes: int) -> int:
+    """Time of `bits` over `lanes` buses sized for d_model (exact: not by the rounded width)."""
+    if chip.bus.bits_per_ns is not None:
+        return _ceil(bits * 1000, chip.bus.bits_per_ns * lanes) + chip.bus.latency_ps
+    if chip.bus.transfers_per_slot is None:
+        return chip.bus.latency_ps
+    per_slot = chip.bus.transfers_per_slot * d_model * chip.mvm.input_bits * lanes
+    return _ceil(bits * mvm_ps(chip, shared=True), per_slot) + chip.bus.latency_ps
+
+
+def _link(chip: Chip, bits: int, d_model: int, lanes: int) -> Cost:
+    duration = _link_ps(chip, bits, d_model, lanes)
+    unlimited = chip.bus.bits_per_ns is None and chip.bus.transfers_per_slot is None
+    busy = 0 if unlimited else duration - chip.bus.latency_ps
+    return Cost(duration, busy, bits * chip.bus.bit_fj, _ceil(bits, 8))
+
+
+def load(chip: Chip, values: int, d_model: int) -> Cost:
+    """One token vector broadcast: values x input_bits over the region's bus."""
+    return _link(chip, values * chip.mvm.input_bits, d_model, 1)
+
+
+def store(chip: Chip, values: int, d_model: int, lanes: int, hops: int = 0) -> Cost:
+    """One result vector back over the return link of `lanes` bus widths.
+
+    The link starts `hops` mesh links away: a hop time each before the first bits are there, during
+    which the link already serves others, and a hop's energy for each packet of 256 values.
+    """
+    bits = values * chip.mvm.output_bits
+    link, packets = _link(chip, bits, d_model, lanes), _ceil(bits, VALUES_PER_PACKET * 8)
+    return Cost(
+        link.duration_ps + hops * chip.mesh.hop_ps,
+        link.busy_ps,
+        link.energy_fj + hops * packets * chip.mesh.hop_fj,
+        link.bytes,
+    )
+
+
+def xfer(chip: Chip, values: int, hops: int) -> Cost:
+    """A vector over `hops` mesh links, packets of 256 values following each other."""
+    packets = _ceil(values * chip.mvm.output_bits, VALUES_PER_PACKET * 8)
+    duration = (hops + packets - 1) * chip.mesh.hop_ps if hops else 0
+    data = _ceil(values * chip.mvm.output_bits, 8)
+    return Cost(
+        duration, min(duration, packets * chip.mesh.hop_ps), hops * packets * chip.mesh.hop_fj, data
+    )
+
+
+def accumulate(chip: Chip, rows: int, columns: int, values: int, *, bias: bool) -> Cost:
+    """Partial sums of `columns` tile columns, `rows` tiles each, `values` outputs per column.
+
+    pg: a chain of neighbours, (rows - 1) x (hop + add), all columns side by side, pipelined with
+    one result per hop + add. dpu: (rows - 1) adds one after another on one digital unit, for ONE
+    column (`columns` jobs are emitted). A bias is one more add.
+    """
+    one_add = add(chip, values)
+    adds = rows - 1 + bias
+    if chip.accumulate.where == "dpu":
+        return _job(adds * one_add.duration_ps, adds * one_add.energy_fj)
+    bits = values * chip.accumulate.psum_bits
+    hop_ps = _ceil(chip.accumulate.hop_ps * bits, VALUES_PER_PACKET * 8)
+    hop_fj = _ceil(chip.accumulate.hop_fj * bits, VALUES_PER_PACKET * 8)
+    duration = (rows - 1) * hop_ps + adds * one_add.duration_ps
+    energy = columns * ((rows - 1) * hop_fj + adds * one_add.energy_fj)
+    return Cost(duration, min(duration, hop_ps + one_add.duration_ps), energy)
+
+
+def add(chip: Chip, values: int) -> Cost:
+    """Element-wise add or multiply of vectors: 4 ns + 8 ns per 256 values, 9.43 pJ per 256."""
+    duration = chip.digital.add_base_ps + _per_packet(chip.digital.add_ps, values)
+    return _job(duration, _per_packet(chip.digital.add_fj, values))
+
+
+def norm(chip: Chip, values: int) -> Cost:
+    """LayerNorm or RMSNorm of one vector."""
+    return _job(
+        _per_packet(chip.digital.norm_ps, values), _per_packet(chip.digital.norm_fj, values)
+    )
+
+
+def act(chip: Chip, values: int) -> Cost:
+    """Activation function of one vector: a fixed time per job (ReLU 1 ns in the reference)."""
+    return _job(chip.digital.act_ps, _per_packet(chip.digital.act_fj, values))
+
+
+def macs(chip: Chip, count: int) -> Cost:
+    """Products of two activations, or a digital router: multiply-accumulates of one unit."""
+    duration = _ceil(count * 1000, chip.digital.macs_per_ns)
+    return _job(duration, count * chip.digital.mac_fj)
+
+
+def topk(chip: Chip, experts: int, k: int) -> Cost:
+    """K passes over the scores, each counted as an element-wise operation (assumed)."""
+    once = add(chip, experts)
+    return _job(k * once.duration_ps, k * once.energy_fj)
+
+
+def combine(chip: Chip, experts: int, values: int) -> Cost:
+    """Gate-weighted sum of `experts` vectors: as many multiplies and one add fewer."""
+    once = add(chip, values)
+    jobs = max(1, 2 * experts - 1)
+    return _job(jobs * once.duration_ps, jobs * once.energy_fj)
+
+
+def attention_macs(tokens: int, heads: int, head_dim: int, *, causal: bool) -> int:
+    """Scores and weighted values: 2 x heads x head_dim per (query, key) pair."""
+    pairs = tokens * (tokens + 1) // 2 if causal else tokens * tokens
+    return 2 * pairs * heads * head_dim
+
+
+def attention(chip: Chip, tokens: int, heads: int, head_dim: int, *, causal: bool) -> Cost:
+    """Scores and weighted values of a whole sequence on one attention unit.
+
+    macs: `attention_macs` over the stated MAC rate. polynomial: the reference's
+    ceil(s^2 (1.064e-4 d + 1.521e-5 d^2)) ns, halved when causal, and 0.557225 s^2 d pJ, halved
+    likewise (fitted at d <= 1024; chip `paper` only).
+    """
+    width = heads * head_dim
+    if chip.digital.attention == "macs":
+        return macs(chip, attention_macs(tokens, heads, head_dim, causal=causal))
+    # 1.064e-4 d + 1.521e-5 d^2 in units of 1e-8 ns keeps the arithmetic in integers
+    whole_ns = _ceil(tokens * tokens * (10640 * width + 1521 * width * width), 10**8)
+    half = 2 if causal else 1
+    return _job(whole_ns * 1000 // half, tokens * tokens * width * 557225 // 1000 // half)
+
+
+def digital(chip: Chip, elements: int) -> Cost:
+    """Any other element-wise work: `elements` outputs, counted as adds."""
+    return add(chip, elements)

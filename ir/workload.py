@@ -1,0 +1,291 @@
+"""What the model computes, as the compiler sees it: operators in order, weights by reference.
+
+A `Workload` is the front end's only output. It never holds a weight's values: a `Weight` says
+which initializer of the ONNX file, which expert of a stacked tensor and which of its columns.
+Operators are in topological order and cover every node of the graph's computation exactly once.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from ir.errors import InputError
+
+RouterKind = Literal[
+    "softmax-topk", "topk-softmax", "sigmoid-topk", "argmax", "expert-choice", "opaque"
+]
+DigitalKind = Literal["embed", "norm", "add", "mul", "act", "other"]
+Scope = Literal["token", "sequence", "constant"]
+Proof = Literal["run", "structure", "traced"]
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A constant matrix y = x @ W, W: [rows, columns], somewhere in the model's tensors.
+
+    The stored tensor is W or its transpose (`transposed`), alone or at `index` of a leading expert
+    axis; its columns start, start + step, ... are the matrix (gate and up fused or interleaved in
+    one tensor differ in start and step). `bits`: of the stored element type.
+    """
+
+    tensor: str
+    rows: int
+    columns: int
+    bits: int = 32
+    index: int | None = None
+    transposed: bool = False
+    start: int = 0
+    step: int = 1
+    bias: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.rows < 1 or self.columns < 1:
+            raise InputError(
+                self.tensor, f"a weight of {self.rows} x {self.columns}, expected at least 1 x 1"
+            )
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one vector through this matrix."""
+        return self.rows * self.columns
+
+
+@dataclass(frozen=True)
+class Expert:
+    """One feed-forward expert: down(act(gate(x)) * up(x)), or down(act(up(x))) without a gate."""
+
+    up: Weight
+    down: Weight
+    gate: Weight | None = None
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one token through this expert."""
+        return self.up.macs + self.down.macs + (self.gate.macs if self.gate else 0)
+
+
+@dataclass(frozen=True)
+class Clipped:
+    """The clipped gate of gpt-oss, activation `swiglu-oai`, with its three numbers.
+
+    g = min(gate, limit), u = clip(up, -limit, limit); g * sigmoid(alpha * g) * (u + beta). `limit`
+    None: nothing is clipped.
+    """
+
+    alpha: float = 1.702
+    beta: float = 1.0
+    limit: float | None = 7.0
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """Tokens an expert takes of a sequence of T: constant, or floor(T * numerator / denominator).
+
+    With the usual C = floor(c * T / E) the numerator is c and the denominator E (in lowest terms).
+    """
+
+    constant: int | None = None
+    numerator: int = 0
+    denominator: int = 1
+    minimum: int = 0
+
+    def of(self, tokens: int) -> int:
+        """Capacity in tokens for a sequence of `tokens`, never more than the sequence has."""
+        scaled = tokens * self.numerator // self.denominator
+        wanted = self.constant if self.constant is not None else scaled
+        return min(tokens, max(self.minimum, wanted))
+
+
+@dataclass(frozen=True)
+class Router:
+    """The router stays digital, as the model's own nodes; these are the values it exposes.
+
+    `ids` and `gates` name the ONNX values [.., k] of a token-choice router. `scores` names a value
+    [tokens, experts]: what an expert-choice router selects from; with `ids` and no `gates`, the
+    weights, to be looked up by id; without `ids`, the logits that a MoE operator selects from.
+    """
+
+    kind: RouterKind
+    experts: int
+    top_k: int | None = None
+    capacity: Capacity | None = None
+    projection: Weight | None = None
+    ids: str = ""
+    gates: str = ""
+    scores: str = ""
+    nodes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.kind == "expert-choice") != (self.capacity is not None):
+            raise InputError(
+                "router",
+                f"kind {self.kind!r} with capacity {self.capacity}, expected a "
+                "capacity for expert-choice and none otherwise",
+            )
+        if self.kind != "expert-choice" and not 1 <= (self.top_k or 0) <= self.experts:
+            raise InputError(
+                "router",
+                f"top-k {self.top_k} of {self.experts} experts, expected 1 <= k <= {self.experts}",
+            )
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One step of the model.
+
+    `layer` is the decoder layer (0-based; -1 before the first, e.g. the embedding), `inputs` and
+    `outputs` are ONNX value names, `nodes` the ONNX nodes it stands for. `width` is the number of
+    elements of its (first) output per token.
+    """
+
+    name: str
+    layer: int
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    nodes: tuple[str, ...]
+    width: int
+
+
+@dataclass(frozen=True)
+class Dense(Operator):
+    """A constant-weight matrix product on crossbars of class `dense`, one MVM per token."""
+
+    weight: Weight
+
+
+@dataclass(frozen=True)
+class Attention(Operator):
+    """Everything between the q, k, v projections and the out-projection; mixes a sequence."""
+
+    heads: int
+    kv_heads: int
+    head_dim: int
+    causal: bool
+
+
+@dataclass(frozen=True)
+class Digital(Operator):
+    """A connected set of nodes left to the digital units.
+
+    `elements` counts the output elements of all its nodes per token (`scope` token) or in all
+    (`scope` constant: it does not depend on the tokens' values; `scope` sequence: it mixes tokens).
+    """
+
+    kind: DigitalKind
+    scope: Scope
+    elements: int
+
+
+@dataclass(frozen=True)
+class MoELayer(Operator):
+    """Router, experts and their weighted sum; `width` is d_model.
+
+    `nodes` holds every node of the layer, the router's included. `shared` experts see every token
+    and are added to the routed sum. `weight_on` says where the gate weight multiplies.
+
+    The layer's output is scale * sum_e gate_e * expert_e(x) + sum_s sigmoid(x @ w_s) * shared_s(x),
+    where `shared_gates` holds the w_s [d_model, 1] (None, or no entry: the factor is 1). `clipped`:
+    the numbers of activation `swiglu-oai`. `proof`: `run` = the model's own nodes gave this output
+    on random inputs; `structure` = read from the graph alone; `traced` = only for inputs that give
+    every expert a token, because the export recorded one input's routing.
+    """
+
+    router: Router
+    experts: tuple[Expert, ...]
+    activation: str
+    form: str
+    shared: tuple[Expert, ...] = ()
+    weight_on: Literal["output", "input"] = "output"
+    shared_gates: tuple[Weight | None, ...] = ()
+    scale: float = 1.0
+    clipped: Clipped | None = None
+    proof: Proof = "structure"
+
+    def __post_init__(self) -> None:
+        shapes = {
+            (e.up.rows, e.up.columns, e.down.rows, e.down.columns, e.gate is None)
+            for e in self.experts
+        }
+        if len(shapes) != 1:
+            raise InputError(self.name, f"experts of {len(shapes)} different shapes, expected one")
+        if len(self.experts) != self.router.experts:
+            raise InputError(
+                self.name,
+                f"{len(self.experts)} experts, but the router has {self.router.experts} outputs",
+            )
+
+    @property
+    def d_model(self) -> int:
+        """Width of a token vector."""
+        return self.experts[0].up.rows
+
+    @property
+    def d_expert(self) -> int:
+        """Hidden width of one expert."""
+        return self.experts[0].up.columns
+
+    @property
+    def gated(self) -> bool:
+        """Whether the experts have a gate matrix beside the up matrix."""
+        return self.experts[0].gate is not None
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A selection that looks like a router but whose MoE layer was not recognised.
+
+    traced: experts are missing, as in an export that recorded the routing of one input.
+    """
+
+    node: str
+    op_type: str
+    reason: str
+    traced: bool = False
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A model ready to be mapped.
+
+    `sha256` is the model file's digest; `notes` are findings for the user (suspected MoE layers
+    that were not recognised, operators left digital and why). `value_shapes` is not kept: widths
+    per token stand on the operators.
+    """
+
+    name: str
+    sha256: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    operators: tuple[Operator, ...]
+    notes: tuple[str, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
+
+    @property
+    def moe_layers(self) -> tuple[MoELayer, ...]:
+        """The MoE layers in order."""
+        return tuple(op for op in self.operators if isinstance(op, MoELayer))
+
+    @property
+    def layers(self) -> int:
+        """Number of decoder layers."""
+        return max((op.layer for op in self.operators), default=-1) + 1
+
+    @cached_property
+    def regions(self) -> tuple[int, ...]:
+        """Layers that have products on crossbars, ascending: each has a region of the chip."""
+        placed = (Dense, MoELayer)
+        return tuple(sorted({max(op.layer, 0) for op in self.operators if isinstance(op, placed)}))
+
+    def region_of(self, layer: int) -> int:
+        """The region an operator of `layer` works in.
+
+        Its own layer's, or, for a layer without products (a final norm, an embedding), the nearest
+        one before it that has some, else the first.
+        """
+        before = [region for region in self.regions if region <= layer]
+        return before[-1] if before else min(self.regions, default=0)
+
+    def dense(self) -> Iterator[Dense]:
+        """Dense matrix products in order."""
+        return (op for op in self.operators if isinstance(op, Dense))

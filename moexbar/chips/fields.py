@@ -1,0 +1,157 @@
+"""Which keys a chip file may hold: derived from the dataclasses of ir.chip, with their units.
+
+A key is the dataclass's field with any unit of its kind in place of the internal one:
+``read_ns = 130`` fills ``Mvm.read_ps``. Fields without a unit keep their name.
+"""
+
+import dataclasses
+import difflib
+import types
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, Union, get_args, get_origin, get_type_hints
+
+from ir.chip import Chip
+
+Kind = Literal["count", "flag", "choice", "ratio"]
+
+# Kind of quantity: (what it is called, {unit suffix: internal units per one of it}). The first
+# suffix is the internal unit, by which a field of the dataclasses is recognised.
+UNITS: tuple[tuple[str, dict[str, int]], ...] = (
+    ("time", {"ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9}),
+    ("energy", {"fj": 1, "pj": 10**3, "nj": 10**6, "uj": 10**9}),
+    ("area", {"um2": 1, "mm2": 10**6}),
+    ("power", {"uw": 1, "mw": 10**3, "w": 10**6}),
+    ("data rate", {"mb_per_s": 1, "gb_per_s": 10**3}),
+    ("size", {"bytes": 1, "kib": 2**10, "mib": 2**20}),
+)
+UNIT_TEXT = {
+    "ps": "ps", "ns": "ns", "us": "us", "ms": "ms", "fj": "fJ", "pj": "pJ", "nj": "nJ", "uj": "uJ",
+    "um2": "um2", "mm2": "mm2", "uw": "uW", "mw": "mW", "w": "W", "mb_per_s": "MB/s",
+    "gb_per_s": "GB/s", "bytes": "bytes", "kib": "KiB", "mib": "MiB",
+}  # fmt: skip
+
+# A word that stands for "no number" in a field, and what the dataclass holds then.
+WORDS: dict[str, tuple[str, int | None]] = {
+    "bus.transfers_per_slot": ("unlimited", None),
+    "bus.bits_per_ns": ("unlimited", None),
+    "mesh.width": ("auto", 0),
+    "mesh.height": ("auto", 0),
+    "memory.region_buffer_bytes": ("auto", 0),
+}
+NOT_PUBLISHED = "not published"
+
+MAX_COUNT = 10**6
+MAX_VALUE = 10**15
+_LARGE = frozenset({"write.endurance"})
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field a chip file can set.
+
+    name: the dataclass's field, `stem` without its unit; units: {suffix: factor}, empty for a
+    field without a unit; word, word_value: what stands for "no number"; limit: the largest value.
+    """
+
+    table: str
+    name: str
+    stem: str
+    kind: Kind
+    quantity: str
+    units: dict[str, int]
+    word: str | None
+    word_value: int | None
+    choices: tuple[str, ...]
+    required: bool
+    limit: int
+
+    @property
+    def path(self) -> str:
+        """Table and dataclass field, e.g. mvm.read_ps."""
+        return f"{self.table}.{self.name}"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every name the field may be given under."""
+        if not self.units:
+            return (self.name,)
+        return tuple(f"{self.stem}_{suffix}" for suffix in self.units)
+
+
+def _unit_of(name: str) -> tuple[str, str, dict[str, int]]:
+    """(stem, quantity, units) of a dataclass field, from its internal unit."""
+    for quantity, units in UNITS:
+        suffix = "_" + next(iter(units))
+        if name.endswith(suffix):
+            return name.removesuffix(suffix), quantity, units
+    return name, "", {}
+
+
+def _kind(hint: object) -> tuple[Kind, tuple[str, ...], bool]:
+    """(kind, choices, nullable) of a field's type."""
+    if get_origin(hint) is Literal:
+        return "choice", tuple(str(choice) for choice in get_args(hint)), False
+    if get_origin(hint) in (Union, types.UnionType):
+        return "count", (), True
+    if hint is bool:
+        return "flag", (), False
+    return ("ratio" if hint is float else "count"), (), False
+
+
+def _field(table: str, field: "dataclasses.Field[object]", hint: object) -> Field:
+    kind, choices, nullable = _kind(hint)
+    stem, quantity, units = _unit_of(field.name)
+    path = f"{table}.{field.name}"
+    word, value = WORDS.get(path, (NOT_PUBLISHED if nullable else None, None))
+    optional = field.default is not dataclasses.MISSING or path == "bus.bits_per_ns"
+    limit = MAX_VALUE if units or path in _LARGE else MAX_COUNT
+    return Field(
+        table, field.name, stem, kind, quantity, units, word, value, choices, not optional, limit
+    )
+
+
+def _schema() -> dict[str, tuple[Field, ...]]:
+    tables = {}
+    for name, hint in get_type_hints(Chip).items():
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+            hints = get_type_hints(hint)
+            tables[name] = tuple(_field(name, f, hints[f.name]) for f in dataclasses.fields(hint))
+    return tables
+
+
+SCHEMA: dict[str, tuple[Field, ...]] = _schema()
+"""Table name -> its fields, in the order of the dataclasses."""
+
+
+def shown(name: str) -> str:
+    """Make a name from a file safe to print: escapes visible, at most 60 characters."""
+    text = name if name.isprintable() else ascii(name)[1:-1]
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Name the valid name closest to `name`, or list them all if none is close."""
+    names = list(valid)
+    close = difflib.get_close_matches(name[:100], names, n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else "expected one of: " + ", ".join(names)
+
+
+def find(table: str, key: str) -> tuple[Field, int] | str:
+    """Find the field that a key of `table` fills and its unit's factor; or say what is wrong."""
+    for field in SCHEMA[table]:
+        if key in field.keys:
+            return field, field.units[key.removeprefix(field.stem + "_")] if field.units else 1
+    for field in SCHEMA[table]:
+        if field.units and key == field.stem:
+            return f"no unit, expected one of: {', '.join(field.keys)}"
+        if field.units and key.startswith(field.stem + "_"):
+            suffix = key.removeprefix(field.stem + "_")
+            for quantity, units in UNITS:
+                if suffix in units:
+                    return (
+                        f"{suffix} is a unit of {quantity}, expected a unit of {field.quantity}: "
+                        + ", ".join(field.keys)
+                    )
+    stems = [key for field in SCHEMA[table] for key in field.keys]
+    return f"unknown key; {nearest(key, stems)}"

@@ -1,0 +1,215 @@
+"""Chip descriptions: TOML layers (a preset, a file that extends it, --set) into an ir.chip.Chip."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from ir.chip import Chip, Fact
+from ir.errors import InputError
+from moexbar.chips.entry import Entry, read_entry
+from moexbar.chips.fields import SCHEMA, find, nearest, shown
+from moexbar.chips.read import read_toml
+
+PRESETS = Path(__file__).parent
+MAX_EXTENDS = 8
+SET = "set on the command line"
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?|[+-]?(inf|nan)")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one file states: {field path: entry} and what it extends."""
+
+    where: str
+    description: str
+    extends: str
+    entries: dict[str, Entry]
+
+
+def preset_names() -> tuple[str, ...]:
+    """List the names of the presets that are shipped, in alphabetical order."""
+    return tuple(sorted(path.stem for path in PRESETS.glob("*.toml")))
+
+
+def load_chip(name_or_path: str, overrides: Mapping[str, str] | None = None) -> Chip:
+    """Load the chip of a preset (`hermes`) or of a file (ends in .toml or has a path separator).
+
+    overrides: {"pg.mux": "4"}, as `--set pg.mux=4` gives them; these values count as assumed.
+    Raises InputError naming the file, the field and the nearest valid name.
+    """
+    path = _locate(name_or_path)
+    where = _where(path)
+    layers = _chain(path)
+    if overrides:
+        layers.append(_set_layer(overrides))
+    entries = _merge(layers)
+    _check_complete(entries, where)
+    values: dict[str, dict[str, Any]] = {table: {} for table in SCHEMA}
+    for entry in entries.values():
+        values[entry.field.table][entry.field.name] = entry.value
+    values["bus"].setdefault("bits_per_ns", None)
+    values["bus"].setdefault("transfers_per_slot", None)
+    hints = get_type_hints(Chip)
+    try:
+        return Chip(
+            name=path.stem,
+            description=next((x.description for x in reversed(layers) if x.description), ""),
+            facts=_facts(entries),
+            **{table: hints[table](**fields) for table, fields in values.items()},
+        )
+    except InputError as error:
+        raise InputError(where, error.problem, error.hint) from error
+
+
+def _locate(name_or_path: str) -> Path:
+    """Find the file that a name or path stands for."""
+    if name_or_path.endswith(".toml") or "/" in name_or_path or "\\" in name_or_path:
+        return Path(name_or_path)
+    return _preset(name_or_path, "chip")
+
+
+def _preset(name: str, where: str) -> Path:
+    names = preset_names()
+    if name not in names:
+        raise InputError(where, f"no preset {shown(name)!r}", nearest(name, names))
+    return PRESETS / f"{name}.toml"
+
+
+def _where(path: Path) -> str:
+    if path.parent == PRESETS:
+        return f"preset {path.stem}"
+    text = str(path)
+    return text if text.isprintable() else ascii(text)
+
+
+def _chain(path: Path) -> list[Layer]:
+    """Read a file and what it extends, the base first."""
+    layers: list[Layer] = []
+    seen: list[Path] = []
+    following: Path | None = path
+    while following is not None:
+        where = _where(following)
+        if following in seen:
+            names = " -> ".join(shown(p.stem) for p in [*seen[seen.index(following) :], following])
+            raise InputError(where, f"extends: goes round in a circle: {names}")
+        if len(seen) == MAX_EXTENDS:
+            raise InputError(where, f"extends: more than {MAX_EXTENDS} files deep")
+        seen.append(following)
+        layer = _read_layer(following, where)
+        layers.insert(0, layer)
+        following = _base(layer, following)
+    return layers
+
+
+def _base(layer: Layer, path: Path) -> Path | None:
+    """Find the file a layer extends: a preset, or a .toml file in the same folder."""
+    if not layer.extends:
+        return None
+    if not layer.extends.endswith(".toml"):
+        return _preset(layer.extends, f"{layer.where}: extends")
+    if "/" in layer.extends or "\\" in layer.extends:
+        found = f"extends: found {shown(layer.extends)!r}"
+        raise InputError(layer.where, f"{found}, expected a preset or a file in the same folder")
+    return path.parent / layer.extends
+
+
+def _read_layer(path: Path, where: str) -> Layer:
+    document = read_toml(path, where)
+    texts = {key: _text(document.pop(key, ""), key, where) for key in ("description", "extends")}
+    entries: dict[str, Entry] = {}
+    for table, content in document.items():
+        if table not in SCHEMA:
+            hint = nearest(table, ("description", "extends", *SCHEMA))
+            raise InputError(where, f"{shown(table)}: unknown table", hint)
+        if not isinstance(content, dict):
+            raise InputError(where, f"{table}: found a value, expected a table [{table}]")
+        for key, raw in content.items():
+            _put(entries, table, key, raw, where)
+    return Layer(where, texts["description"], texts["extends"], entries)
+
+
+def _text(value: object, key: str, where: str) -> str:
+    if not isinstance(value, str) or len(value) > 200 or not value.isprintable():
+        raise InputError(where, f"{key}: expected printable text, at most 200 characters")
+    return value
+
+
+def _put(entries: dict[str, Entry], table: str, key: str, raw: object, where: str) -> None:
+    """Read one entry and add it; the same field under two units is an error."""
+    found = find(table, key)
+    if isinstance(found, str):
+        raise InputError(where, f"{table}.{shown(key)}: {found}")
+    field, factor = found
+    if field.path in entries:
+        both = f"as {entries[field.path].key} and as {key}"
+        raise InputError(where, f"{table}.{field.stem}: given twice, {both}")
+    entries[field.path] = read_entry(field, key, factor, raw, where)
+
+
+def _set_layer(overrides: Mapping[str, str]) -> Layer:
+    """Read --set options as a layer."""
+    entries: dict[str, Entry] = {}
+    for path, text in overrides.items():
+        where = f"--set {shown(path)}={shown(text)}"
+        table, _, key = path.partition(".")
+        if table not in SCHEMA:
+            whole = [f"{f.table}.{key}" for fs in SCHEMA.values() for f in fs for key in f.keys]
+            hits = [name for name in whole if name.partition(".")[2] == path]
+            hint = nearest(path, hits) if hits else nearest(table, SCHEMA)
+            raise InputError(where, f"{shown(table)}: unknown table", hint)
+        raw = {"value": _plain(text), "assumed": True, "why": SET}
+        _put(entries, table, key, raw, where)
+    return Layer("--set", "", "", entries)
+
+
+def _plain(text: str) -> object:
+    """Read a word of the command line as a number, true, false or itself."""
+    text = text.strip()
+    if text in ("true", "false"):
+        return text == "true"
+    return Decimal(text) if _NUMBER.fullmatch(text) else text
+
+
+def _merge(layers: list[Layer]) -> dict[str, Entry]:
+    """Merge to {field path: entry}, later layers over earlier ones.
+
+    A bus has a width in transfers per slot or in bits per ns: stating one drops the inherited
+    other.
+    """
+    widths = ("bus.transfers_per_slot", "bus.bits_per_ns")
+    merged: dict[str, Entry] = {}
+    for layer in layers:
+        stated = [width for width in widths if width in layer.entries]
+        if len(stated) == 2 and all(layer.entries[w].value is not None for w in widths):
+            found = "transfers_per_slot and bits_per_ns both given"
+            raise InputError(layer.where, f"bus: {found}, expected one of them")
+        if stated:
+            merged = {path: entry for path, entry in merged.items() if path not in widths}
+        merged.update(layer.entries)
+    return merged
+
+
+def _check_complete(entries: Mapping[str, Entry], where: str) -> None:
+    """Check that every field without a default is there."""
+    either = "bus.bits_per_ns" in entries
+    for fields in SCHEMA.values():
+        for field in fields:
+            if field.path in entries or not field.required:
+                continue
+            if field.path == "bus.transfers_per_slot" and either:
+                continue
+            keys = " or ".join(field.keys)
+            raise InputError(
+                where,
+                f"{field.table}: missing {keys}",
+                'a file that starts with extends = "hermes" states only what differs',
+            )
+
+
+def _facts(entries: Mapping[str, Entry]) -> tuple[Fact, ...]:
+    """List the facts in the order of the dataclasses."""
+    order = [field.path for fields in SCHEMA.values() for field in fields]
+    return tuple(entries[path].fact for path in order if path in entries)

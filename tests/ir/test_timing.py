@@ -1,0 +1,125 @@
+"""Cost of one instruction, against values worked by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from ir import timing
+from moexbar.chips import load_chip
+
+HERMES = load_chip("hermes-mux2")
+PAPER = load_chip("paper")
+
+
+@pytest.mark.parametrize(
+    ("name", "ns"),
+    [
+        ("hermes", 130),
+        ("hermes-4phase", 521),
+        ("ibm-3dcim", 100),
+        ("isaac", 1600),  # 16 one-bit cycles x max(100 ns, 128 columns x 0.781 ns)
+        ("puma", 2304),  # 16 cycles x 128 ns + 2 x 128 ns
+        ("paper", 130),
+    ],
+)
+def test_mvm_time_of_presets(name: str, ns: int) -> None:
+    assert timing.mvm_ps(load_chip(name), shared=False) == ns * 1000
+
+
+def test_mvm_takes_the_slower_of_read_and_conversion() -> None:
+    # 8 columns per ADC x 20 ns = 160 ns > 130 ns
+    slow = replace(HERMES, mvm=replace(HERMES.mvm, columns_per_adc=8, conversion_ps=20_000))
+    assert timing.mvm_ps(slow, shared=False) == 160_000
+
+
+def test_mux_settles_only_where_crossbars_share() -> None:
+    chip = replace(HERMES, pg=replace(HERMES.pg, mux=2, mux_settle_ps=5_000))
+    assert timing.mvm_ps(chip, shared=True) == 135_000
+    assert timing.mvm_ps(chip, shared=False) == 130_000
+    alone = replace(chip, pg=replace(chip.pg, mux=1))
+    assert timing.mvm_ps(alone, shared=True) == 130_000
+
+
+def test_mvm_energy_is_per_crossbar_and_cycle() -> None:
+    assert timing.mvm(HERMES, 3, shared=True).energy_fj == 3 * 12_500_000
+    isaac = load_chip("isaac")
+    assert timing.mvm(isaac, 1, shared=True).energy_fj == 16 * isaac.mvm.cycle_fj
+
+
+def test_bus_carries_b_vectors_per_slot() -> None:
+    # B = 2: a vector of d_model takes half an MVM time; the latency comes on top, not on the bus
+    cost = timing.load(HERMES, 128, 128)
+    assert cost.busy_ps == 65_000
+    assert cost.duration_ps == 65_000 + HERMES.bus.latency_ps
+    assert cost.bytes == 128
+    # half the vector, half the time
+    assert timing.load(HERMES, 64, 128).busy_ps == 32_500
+    # width: 2 x 128 x 8 bits in 130 ns = 15.75, rounded up for the area
+    assert timing.bus_bits_per_ns(HERMES, 128) == 16
+
+
+def test_return_link_has_lanes() -> None:
+    assert timing.store(HERMES, 128, 128, 4).busy_ps == 65_000 // 4
+
+
+def test_unlimited_bus_costs_its_latency_and_is_never_busy() -> None:
+    cost = timing.load(PAPER, 4096, 4096)
+    assert (cost.duration_ps, cost.busy_ps) == (12_000, 0)
+
+
+def test_fixed_bus_width() -> None:
+    chip = replace(HERMES, bus=replace(HERMES.bus, transfers_per_slot=None, bits_per_ns=512))
+    # 4096 x 8 bits / 512 bits per ns = 64 ns
+    assert timing.load(chip, 4096, 128).busy_ps == 64_000
+
+
+def test_add_follows_the_published_line() -> None:
+    # 8 d / 256 + 4 ns: 12 ns at 256, 132 ns at 4096, 25.5 ns at 688 (design, section 7)
+    assert timing.add(PAPER, 256).duration_ps == 12_000
+    assert timing.add(PAPER, 4096).duration_ps == 132_000
+    assert timing.add(PAPER, 688).duration_ps == 25_500
+    assert timing.add(PAPER, 256).energy_fj == 9_430
+
+
+def test_norm_of_4096_values() -> None:
+    cost = timing.norm(PAPER, 4096)
+    assert cost.duration_ps == 800_000
+    assert cost.energy_fj == 16 * 20_960  # 335.4 pJ
+
+
+def test_partial_sums_on_the_dpu_are_one_add_per_further_row() -> None:
+    # 16 row tiles of one column: 15 adds of 12 ns
+    assert timing.accumulate(PAPER, 16, 1, 256, bias=False).duration_ps == 15 * 12_000
+
+
+def test_partial_sums_in_a_chain_are_pipelined() -> None:
+    # one hop of 256 values of 16 bits = 24 ns, one add = 12 ns; three tiles = two of both
+    cost = timing.accumulate(HERMES, 3, 2, 256, bias=False)
+    assert cost.duration_ps == 2 * (24_000 + 12_000)
+    assert cost.busy_ps == 24_000 + 12_000
+    assert cost.energy_fj == 2 * 2 * (2 * 12_930 + 9_430)
+
+
+def test_a_bias_is_one_more_add() -> None:
+    assert timing.accumulate(HERMES, 1, 1, 256, bias=True).duration_ps == 12_000
+
+
+def test_packets_follow_each_other_over_hops() -> None:
+    # 512 values = 2 packets over 3 hops: 3 + 2 - 1 = 4 hop times; energy 3 x 2 packets
+    cost = timing.xfer(HERMES, 512, 3)
+    assert cost.duration_ps == 4 * 12_000
+    assert cost.energy_fj == 6 * 12_930
+    assert timing.xfer(HERMES, 512, 0).duration_ps == 0
+
+
+def test_reference_attention_polynomial() -> None:
+    # s = 32, d = 4096: 1024 x (1.064e-4 x 4096 + 1.521e-5 x 4096^2) = 261752.1 ns, up, halved
+    cost = timing.attention(PAPER, 32, 32, 128, causal=True)
+    assert cost.duration_ps == 261_753_000 // 2
+    assert cost.energy_fj == pytest.approx(0.557225 * 32**2 * 4096 * 1000 / 2, rel=1e-9)
+
+
+def test_attention_by_macs() -> None:
+    # 3 tokens, causal: 6 (query, key) pairs x 2 products x 4 x 32 values
+    assert timing.attention_macs(3, 4, 32, causal=True) == 6 * 2 * 128
+    assert timing.attention_macs(3, 4, 32, causal=False) == 9 * 2 * 128

@@ -1,0 +1,82 @@
+"""What `moexbar chips` prints."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console, RenderableType
+
+from moexbar.chips import load_chip, preset_names
+from moexbar.chips.fields import SCHEMA
+from moexbar.chips.show import describe, overview, summary, to_json
+
+
+def printed(renderable: RenderableType, width: int = 100) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(renderable)
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return file.getvalue()
+
+
+def test_table_of_presets() -> None:
+    text = printed(overview([load_chip(name) for name in preset_names()]))
+    assert max(map(len, text.splitlines())) <= 100
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
+    assert rows["hermes"][1:7] == ["256x256", "1", "130", "12.5", "508000*", "127000*"]
+    assert rows["ibm-3dcim"][1:7] == ["512x512", "8", "100", "10", "n/p", "n/p"]
+    assert rows["isaac"][1:7] == ["128x128", "1", "1600", "4.816", "1256", "25"]
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_one_chip_shows_every_field(name: str) -> None:
+    text = printed(describe(load_chip(name)))
+    assert max(map(len, text.splitlines())) <= 100
+    for fields in SCHEMA.values():
+        for field in fields:
+            assert any(f"{field.table}.{key} " in text for key in field.keys), field.path
+
+
+def test_values_units_bands_and_marks() -> None:
+    lines = [" ".join(line.split()) for line in printed(describe(load_chip("hermes"))).splitlines()]
+    assert "mvm.read_ns 130 ns Khaddam-Aljameh et al., JSSC 2022" in lines
+    assert any(line.startswith("pg.mux_settle_ns 0 ns * no published") for line in lines)
+    assert any(line.startswith("0 to 10 ns ") for line in lines)
+    assert any(line.startswith("memory.region_buffer_bytes auto *") for line in lines)
+    assert any(line.startswith("digital.dpu_um2 not published") for line in lines)
+    chip = load_chip("hermes")
+    assert lines[-1].startswith(f"{len(chip.assumed)} of {len(chip.facts)} values assumed")
+
+
+def test_json_holds_every_field_in_internal_units() -> None:
+    chip = load_chip("hermes-mux4", {"mvm.read_us": "0.2"})
+    data = json.loads(json.dumps(to_json(chip)))
+    assert list(data["fields"]) == [f.path for fields in SCHEMA.values() for f in fields]
+    assert data["fields"]["mvm.read_ps"] == {
+        "value": 200_000,
+        "written": "0.2 us",
+        "source": "set on the command line",
+        "assumed": True,
+        "low": None,
+        "high": None,
+    }
+    assert data["fields"]["write.row_ps"]["value"] is None
+    assert (data["name"], data["mux"], data["mvm_ps"]) == ("hermes-mux4", 4, 200_000)
+
+
+def test_summary_names_the_citation_alone() -> None:
+    assert (
+        summary(load_chip("hermes-4phase"))["source"] == "Le Gallo et al., Nature Electronics 2023"
+    )
+
+
+def test_markup_in_a_users_file_is_text(tmp_path: Path) -> None:
+    path = tmp_path / "my.toml"
+    path.write_text(
+        'extends = "hermes"\ndescription = "[red]x[/red]"\n'
+        '[pg]\nmux = { value = 2, source = "[link=http://x]y[/link]" }'
+    )
+    text = printed(describe(load_chip(str(path))))
+    assert "my: [red]x[/red]" in text
+    assert "[link=http://x]y[/link]" in text
