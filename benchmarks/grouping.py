@@ -1,0 +1,201 @@
+"""Groupings on routing traces of real models: slots of unseen tokens against two baselines.
+
+Each grouping is fitted to one half of a trace's sequences and scored on the other: forward (fit the
+first half) and backward. Scored on aligned windows and on windows 64 tokens apart, summed over all
+layers; the area is that of one tile position (peripheral groups and crossbars) of the chip given.
+`sorted` is the paper's grouping, `lpt` the greedy one, both for the equal groups of the chip's mux.
+Traces are read from ../shared/traces where present.
+
+    python -m benchmarks.grouping [--trace gpt-oss-20b] [--case mux4 8x5+3 ...] [--time 5]
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from compiler.grouping import calibration, group_layer, window_slots
+from compiler.solver import SolverOptions
+from ir.chip import Chip
+from ir.mapping import LayerGrouping
+from ir.routing import Routing, select_sequences, windows
+from ir.routing_file import load_routing
+from moexbar.chips import load_chip
+from moexbar.tile_area import tile_area_um2
+
+TRACES = Path(__file__).parents[2] / "shared" / "traces"
+STRIDE = 64  # of the overlapping windows scored on
+DIRECTIONS = {"forward": ((0.0, 0.5), (0.5, 1.0)), "backward": ((0.5, 1.0), (0.0, 0.5))}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Groups to make; the baselines have experts / mux equal groups of `mux`."""
+
+    name: str
+    mux: int
+    groups: int | None
+    size: int
+    replicas: int
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all layers of one table are run with."""
+
+    case: Case
+    direction: str
+    solver: str
+    window: int
+    options: SolverOptions
+
+
+@dataclass(frozen=True)
+class Row:
+    """One grouping of one layer: mean slots of the windows scored on, area, certificate."""
+
+    aligned: float
+    overlapping: float
+    area: int
+    value: int
+    bound: int
+    proven: bool
+    seconds: float
+
+
+def parse_case(text: str) -> Case:
+    """`mux4`, or `8x5+3`: 8 groups of up to 5 with 3 replicas, against equal groups of 4."""
+    if text.startswith("mux"):
+        mux = int(text[3:])
+        return Case(text, mux, None, mux, 0)
+    shape, _, replicas = text.partition("+")
+    groups, size = (int(n) for n in shape.split("x"))
+    return Case(text, 4, groups, size, int(replicas or 0))
+
+
+def run_layer(routing: Routing, setting: Setting, row: int) -> dict[str, Row]:
+    """Fit layer `row` by the solver and the baselines and score them on the other half."""
+    case, chosen = setting.case, routing.matrix(row)
+    fit, score = (select_sequences(routing, half) for half in DIRECTIONS[setting.direction])
+    seen, unseen = chosen[slice(*fit)], chosen[slice(*score)]
+    begun = time.perf_counter()
+    sample = calibration(seen, routing.sequence[slice(*fit)], setting.window)
+    found = {
+        setting.solver: group_layer(
+            sample.chosen,
+            sample.windows,
+            case.size,
+            setting.solver,
+            layer=row,
+            groups=case.groups,
+            replicas=case.replicas,
+            options=setting.options,
+        )
+    }
+    seconds = time.perf_counter() - begun
+    aligned = windows(len(seen), setting.window)
+    for solver in ("sorted", "lpt"):
+        found[solver] = group_layer(seen, aligned, case.mux, solver, layer=row)
+    chip = load_chip("hermes", {"pg.mux": str(case.mux)})
+    return {name: _row(g, unseen, setting, chip, seconds) for name, g in found.items()}
+
+
+def _row(
+    found: LayerGrouping, unseen: np.ndarray, setting: Setting, chip: Chip, seconds: float
+) -> Row:
+    size = setting.window
+    known = found.certificate
+    columns = found.experts + found.replicas
+    return Row(
+        float(window_slots(found, unseen, windows(len(unseen), size)).mean()),
+        float(window_slots(found, unseen, windows(len(unseen), size, STRIDE)).mean()),
+        tile_area_um2(chip, len(found.groups), columns, chip.pg.mux) or 0,
+        known.value,
+        known.bound,
+        known.status.startswith("optimal"),
+        seconds,
+    )
+
+
+def line(setting: Setting, layers: list[dict[str, Row]], wall: float) -> str:
+    """Ratios of means over all layers, as percentages below the baseline."""
+    mine = [layer[setting.solver] for layer in layers]
+
+    def below(field: str, baseline: str, with_area: bool = False) -> str:
+        def total(rows: list[Row]) -> float:
+            return sum(getattr(r, field) * (r.area if with_area else 1) for r in rows)
+
+        ratio = total(mine) / total([layer[baseline] for layer in layers])
+        return f"{100 * (1 - ratio):8.2f}"
+
+    columns = [
+        below(field, baseline, with_area)
+        for with_area in (False, True)
+        for field in ("aligned", "overlapping")
+        for baseline in ("sorted", "lpt")
+    ]
+    gap = 1 - sum(r.bound for r in mine) / sum(r.value for r in mine)
+    proven = sum(r.proven for r in mine)
+    return (
+        f"{setting.case.name:<8}{setting.direction:<10}{''.join(columns)}{100 * gap:8.2f}"
+        f"{proven:>5}/{len(mine)}{max(r.seconds for r in mine):7.1f}{wall:7.0f}"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trace", nargs="+", default=["gpt-oss-20b", "mixtral-8x7b"])
+    parser.add_argument("--case", nargs="+", default=["mux2", "mux4", "mux8", "8x5+3", "9x4+3"])
+    parser.add_argument("--solver", default="cp-sat")
+    parser.add_argument("--window", type=int, default=512)
+    parser.add_argument("--time", type=float, default=5.0, help="solver time units per layer")
+    parser.add_argument(
+        "--direction", nargs="+", choices=list(DIRECTIONS), default=list(DIRECTIONS)
+    )
+    parser.add_argument("--processes", type=int, default=min(2, os.cpu_count() or 1))
+    args = parser.parse_args()
+    for text in _lines(args):
+        print(text, flush=True)
+    return 0
+
+
+def _lines(args: argparse.Namespace) -> Iterator[str]:
+    paths = [TRACES / name / "routing.npz" for name in args.trace]
+    if not any(path.is_file() for path in paths):
+        yield f"no traces at {TRACES}: nothing to measure"
+        return
+    yield "per cent below the baseline on the unseen half (ratio of means over all layers)"
+    yield (
+        f"{'':<18}{'slots, aligned':>16}{'stride 64':>16}{'x area, aligned':>16}{'stride 64':>16}"
+    )
+    yield (
+        f"{'groups':<8}{'':<10}{'  sorted     lpt' * 4}{'gap %':>8}{'proven':>8}{'max s':>7}"
+        f"{'wall':>7}"
+    )
+    with ProcessPoolExecutor(args.processes) as pool:
+        for path in paths:
+            routing = load_routing(path)
+            yield f"{path.parent.name}: {routing.layers} layers, windows of {args.window}"
+            for case in map(parse_case, args.case):
+                if case.mux >= int(routing.num_experts[0]) or (
+                    case.groups and int(routing.num_experts[0]) != 32
+                ):
+                    continue
+                for direction in args.direction:
+                    options = SolverOptions(args.time)
+                    setting = Setting(case, direction, args.solver, args.window, options)
+                    begun = time.perf_counter()
+                    layers = list(
+                        pool.map(partial(run_layer, routing, setting), range(routing.layers))
+                    )
+                    yield line(setting, layers, time.perf_counter() - begun)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,183 @@
+"""Grouping: which experts share peripheral groups.
+
+Baselines look at the load over all fitted tokens, which hides bursts: `contiguous` (neighbours),
+`sorted` (the paper's), `lpt` (greedy, as EPLB), `karmarkar-karp` (differencing). Two look at which
+experts fire together, so at transfers: `matching` (pairs, exact) and `co-activation` (greedy). The
+others minimise what the chip is paid in, the slots summed over the fitted windows: `local-search`,
+and one integer program by `cp-sat`, `highs` or `scip`, started from it. These four also place
+replicas and minimise the worst part of the windows (`parts`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
+
+from compiler.grouping.bounds import lower_bound
+from compiler.grouping.co_activation import group_co_activation
+from compiler.grouping.contiguous import group_contiguous
+from compiler.grouping.cp_sat import group_cp_sat
+from compiler.grouping.karmarkar_karp import group_karmarkar_karp
+from compiler.grouping.lpt import group_lpt
+from compiler.grouping.matching import group_matching
+from compiler.grouping.mip import group_mip
+from compiler.grouping.objective import (
+    Bools,
+    Found,
+    GroupingProblem,
+    Ints,
+    Windows,
+    grouping_problem,
+    slots,
+)
+from compiler.grouping.sample import Calibration, calibration, robust_calibration
+from compiler.grouping.score import score, window_slots
+from compiler.grouping.sorted_load import group_sorted
+from compiler.grouping.split import split_counts, split_pairs
+from compiler.grouping.start import first_start, improved_start
+from compiler.grouping.watch import Watch
+from compiler.solver import SolverOptions
+from ir.errors import InputError
+from ir.mapping import Certificate, LayerGrouping
+
+__all__ = [
+    "OBJECTIVE",
+    "REPLICATING",
+    "ROBUST_OBJECTIVE",
+    "SOLVERS",
+    "Calibration",
+    "calibration",
+    "group_layer",
+    "robust_calibration",
+    "score",
+    "solve_layer",
+    "split_counts",
+    "split_pairs",
+    "window_slots",
+]
+
+OBJECTIVE = "sum of window slots"
+ROBUST_OBJECTIVE = "sum of window slots of the worst part"
+
+Solver = Callable[[GroupingProblem, SolverOptions], Found]
+
+
+def _heuristic(rule: Callable[[GroupingProblem], Ints]) -> Solver:
+    return lambda problem, _: Found(rule(problem))
+
+
+def _group_local_search(problem: GroupingProblem, options: SolverOptions) -> Found:
+    watch = Watch()
+    start = improved_start(problem, first_start(problem), options.seed, watch)
+    found = start.found(watch)
+    return found if found.status.startswith("optimal") else replace(found, status="heuristic")
+
+
+SOLVERS: Mapping[str, Solver] = MappingProxyType(
+    {
+        "contiguous": _heuristic(group_contiguous),
+        "sorted": _heuristic(group_sorted),
+        "lpt": _heuristic(group_lpt),
+        "karmarkar-karp": _heuristic(group_karmarkar_karp),
+        "matching": _heuristic(group_matching),
+        "co-activation": _heuristic(group_co_activation),
+        "local-search": _group_local_search,
+        "cp-sat": group_cp_sat,
+        "highs": partial(group_mip, solver="highs"),
+        "scip": partial(group_mip, solver="scip"),
+    }
+)
+REPLICATING = ("local-search", "cp-sat", "highs", "scip")
+
+
+def group_layer(
+    chosen: Bools,
+    windows: Windows,
+    mux: int,
+    solver: str,
+    *,
+    layer: int,
+    groups: int | None = None,
+    replicas: int = 0,
+    parts: int = 1,
+    options: SolverOptions | None = None,
+) -> LayerGrouping:
+    """Group the experts of one MoE layer, at most `mux` to a group.
+
+    chosen: bool [tokens, experts], True where a token goes to an expert; windows: [start, stop)
+    pairs of tokens to fit to, which may overlap. `groups` defaults to ceil(experts / mux), the
+    fewest. Groups come out in the order of their lowest expert. The certificate's value is counted
+    anew from the answer, its bound holds for every grouping.
+
+    replicas: copies of experts to add, of the solver's choice; parts: the windows are so many
+    blocks of equal number, and the worst of them is what counts. Raises InputError for an unknown
+    solver, no windows, or a solver that cannot do what is asked, InfeasibleError where the experts
+    do not fit, and KeyboardInterrupt on Ctrl-C (`solve_layer` gives the best until then instead).
+    """
+    grouping, found = solve_layer(
+        chosen,
+        windows,
+        mux,
+        solver,
+        layer=layer,
+        groups=groups,
+        replicas=replicas,
+        parts=parts,
+        options=options,
+    )
+    if found.interrupted:
+        raise KeyboardInterrupt
+    return grouping
+
+
+def solve_layer(
+    chosen: Bools,
+    windows: Windows,
+    mux: int,
+    solver: str,
+    *,
+    layer: int,
+    groups: int | None = None,
+    replicas: int = 0,
+    parts: int = 1,
+    options: SolverOptions | None = None,
+) -> tuple[LayerGrouping, Found]:
+    """Group as `group_layer` does; return the solver's own answer too, even one cut short."""
+    _check_solver(solver, replicas)
+    options = options or SolverOptions()
+    watch = Watch()
+    problem = grouping_problem(chosen, windows, mux, groups, replicas=replicas, parts=parts)
+    found = SOLVERS[solver](problem, options)
+    value, bound = slots(problem, found.assignment, found.replicas), lower_bound(problem)
+    certificate = Certificate(
+        objective=OBJECTIVE if parts == 1 else ROBUST_OBJECTIVE,
+        value=value,
+        bound=bound if found.bound is None else max(bound, found.bound),
+        status="optimal (bound)" if value == bound else found.status,
+        seconds=watch.seconds,
+        seed=options.seed,
+        deterministic=found.deterministic and not found.interrupted,
+    )
+    return LayerGrouping(layer, _as_groups(problem, found), solver, certificate), found
+
+
+def _check_solver(solver: str, replicas: int) -> None:
+    if solver not in SOLVERS:
+        raise InputError("grouping", f"solver {solver!r}, expected one of {', '.join(SOLVERS)}")
+    if replicas and solver not in REPLICATING:
+        raise InputError(
+            "grouping",
+            f"solver {solver!r} places no replicas, expected one of {', '.join(REPLICATING)}",
+        )
+
+
+def _as_groups(problem: GroupingProblem, found: Found) -> tuple[tuple[int, ...], ...]:
+    """Experts ascending in each group, groups by their lowest expert, empty ones last."""
+    held = [
+        {e for e in range(problem.experts) if found.assignment[e] == g}
+        for g in range(problem.groups)
+    ]
+    for e, g in found.replicas:
+        held[g].add(e)
+    groups = [tuple(sorted(group)) for group in held]
+    return tuple(sorted(groups, key=lambda group: group or (problem.experts,)))

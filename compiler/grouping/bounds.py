@@ -1,0 +1,71 @@
+"""Lower bounds on the grouping objective, without a solver."""
+
+import numpy as np
+
+from compiler.grouping.objective import GroupingProblem, Ints
+
+
+def window_bounds(problem: GroupingProblem) -> Ints:
+    """Compute a lower bound on L_w for every window by itself: [windows].
+
+    The mean over groups; and, for every k: of the k * groups + 1 hottest experts, some group holds
+    k + 1, and fills up with at best the coldest experts there are (k = 0: the hottest expert).
+    Empty places count as experts without load, so that every group is full. With R replicas at
+    least all but the R hottest are in one group only, and nothing fills a group up; the hottest
+    shares are those of R copies given out one by one to the expert with the largest share.
+    """
+    hot: Ints = -np.sort(-_padded(problem), axis=1)
+    best: Ints = -(-hot.sum(axis=1) // problem.groups)
+    for k in range(problem.size):
+        last = k * problem.groups + problem.replicas
+        if last >= hot.shape[1]:
+            break
+        together = hot[:, last - k : last + 1].sum(axis=1)
+        if not problem.replicas:
+            together += hot[:, hot.shape[1] - (problem.size - k - 1) :].sum(axis=1)
+        best = np.maximum(best, together)
+    return np.maximum(best, _largest_share(problem)) if problem.replicas else best
+
+
+def _largest_share(problem: GroupingProblem) -> Ints:
+    """Pairs of the busiest copy when every window may place its replicas anew: [windows]."""
+    copies = np.ones_like(problem.loads)
+    rows = np.arange(problem.windows)
+    for _ in range(problem.replicas):
+        busiest = (problem.loads / copies).argmax(axis=1)
+        copies[rows, busiest] += 1
+    share: Ints = (-(-problem.loads // copies)).max(axis=1)
+    return share
+
+
+def lower_bound(problem: GroupingProblem) -> int:
+    """Bound the objective below: the window bounds' sum, or the best partner bound if greater."""
+    each = window_bounds(problem)
+    best = int(problem.objective(each))
+    return best if problem.replicas else max(best, _partner_bound(problem, each))
+
+
+def _partner_bound(problem: GroupingProblem, each: Ints) -> int:
+    """Bound that uses one choice of partners for all windows.
+
+    With experts e and f in one group, window w takes at least e's and f's loads and the coldest
+    size - 2 others: summed over w, cost[e, f]. Expert e has size - 1 partners, so the objective is
+    at least the (size - 1)-th smallest cost[e, :]; for pairs, e's best partner.
+    """
+    padded = _padded(problem)
+    if problem.size < 2 or padded.shape[1] < 2:
+        return 0
+    coldest = np.sort(padded, axis=1)[:, : problem.size - 2].sum(axis=1)
+    best = 0
+    for e in range(problem.experts):
+        together = padded + padded[:, e : e + 1] + coldest[:, None]
+        cost = problem.objective(np.maximum(together, each[:, None]).T)
+        partners = np.sort(np.delete(cost, e))
+        best = max(best, int(partners[problem.size - 2]))
+    return best
+
+
+def _padded(problem: GroupingProblem) -> Ints:
+    """Add experts of no load until every group is full: [windows, groups * size]."""
+    spare = problem.groups * problem.size - problem.experts
+    return np.pad(problem.loads, ((0, 0), (0, spare)))

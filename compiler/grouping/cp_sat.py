@@ -1,0 +1,173 @@
+"""Windowed makespan by CP-SAT: minimise the sum of L_w over the fitted windows.
+
+Baselines first, then a local search, then the solver from the best of them; the answer is counted
+again in exact integers and is never worse than its start. Where our own bound is met, or the model
+would be too large to help, the solver is not asked.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from compiler.grouping.accept import accept
+from compiler.grouping.bounds import window_bounds
+from compiler.grouping.objective import Found, GroupingProblem, group_loads
+from compiler.grouping.split import split_slots
+from compiler.grouping.start import Start, first_start, held_by, improved_start
+from compiler.grouping.watch import Watch
+from compiler.solver import SolveInterrupted, SolverOptions, cp_model, solve
+
+_MODEL_LIMIT = 5_000_000  # coefficients; beyond it the model alone takes over a gigabyte
+_SPLIT_LIMIT = 60_000  # variables of a model with replicas, beyond which it finds nothing better
+
+
+def group_cp_sat(problem: GroupingProblem, options: SolverOptions) -> Found:
+    """Find the best grouping in the time given, with a bound and who proved it."""
+    watch = Watch()
+    start = improved_start(problem, first_start(problem), options.seed, watch)
+    cells = problem.experts * problem.groups * problem.windows
+    too_large = cells > (_SPLIT_LIMIT if problem.replicas else _MODEL_LIMIT)
+    if watch.interrupted or start.value <= start.bound or too_large:
+        return start.found(watch)
+    model = _Model(problem, start)
+    begun = watch.seconds
+    try:
+        answer = solve(model.model, model.variables, options)
+    except SolveInterrupted as stopped:
+        watch.interrupted = True
+        answer = stopped.answer
+    for seconds, value in answer.progress:
+        watch.better_at(begun + seconds, value)
+    held = None if answer.values is None else model.held(answer.values)
+    return accept(problem, start, answer, held, watch, "CP-SAT")
+
+
+class _Model:
+    """Variables, constraints and objective; experts are indexed by rank, hottest first."""
+
+    def __init__(self, problem: GroupingProblem, start: Start) -> None:
+        self.problem = problem
+        self.model = cp_model.CpModel()
+        self.model.name = "grouping"
+        self.by_heat = np.argsort(-problem.total, kind="stable")
+        self.loads = problem.loads[:, self.by_heat]
+        self.inside = [
+            [self.model.new_bool_var(f"expert{e}.group{g}") for g in range(problem.groups)]
+            for e in self.by_heat
+        ]
+        self.slots = self._slot_variables(start)
+        if problem.replicas:
+            self.at_least_one_group_per_expert()
+            self.as_many_copies_as_there_are_columns()
+            self.no_group_over_the_windows_slots_when_split()
+        else:
+            self.one_group_per_expert()
+            self.no_group_over_the_windows_slots()
+        self.at_most_size_experts_per_group()
+        self.groups_in_order_of_their_hottest_expert()
+        self.minimise_the_worst_part(start)
+        self.hint(start)
+
+    @property
+    def variables(self) -> list[cp_model.IntVar]:
+        """The assignment's variables, rank by rank."""
+        return [var for row in self.inside for var in row]
+
+    def _slot_variables(self, start: Start) -> list[cp_model.IntVar]:
+        """L_w, at least its own bound; none may exceed it by more than the start does in all."""
+        low = window_bounds(self.problem)
+        by_part = low.reshape(self.problem.parts, -1).sum(axis=1).repeat(self._part_length)
+        return [
+            self.model.new_int_var(int(bound), int(bound + start.value - of_part), f"slots{w}")
+            for w, (bound, of_part) in enumerate(zip(low, by_part, strict=True))
+        ]
+
+    @property
+    def _part_length(self) -> int:
+        return self.problem.windows // self.problem.parts
+
+    def one_group_per_expert(self) -> None:
+        for row in self.inside:
+            self.model.add_exactly_one(row)
+
+    def at_least_one_group_per_expert(self) -> None:
+        for row in self.inside:
+            self.model.add_at_least_one(row)
+
+    def as_many_copies_as_there_are_columns(self) -> None:
+        self.model.add(sum(self.variables) <= self.problem.experts + self.problem.replicas)
+
+    def at_most_size_experts_per_group(self) -> None:
+        for group in zip(*self.inside, strict=True):
+            self.model.add(sum(group) <= self.problem.size)
+
+    def no_group_over_the_windows_slots(self) -> None:
+        for load, limit in zip(self.loads, self.slots, strict=True):
+            for group in zip(*self.inside, strict=True):
+                used = cp_model.LinearExpr.weighted_sum(list(group), [int(n) for n in load])
+                self.model.add(used <= limit)
+
+    def no_group_over_the_windows_slots_when_split(self) -> None:
+        """A window's pairs of an expert are shared among the groups that hold it."""
+        for w, (load, limit) in enumerate(zip(self.loads, self.slots, strict=True)):
+            share = [
+                [self.model.new_int_var(0, int(n), f"w{w}.e{e}.g{g}") for g in range(len(row))]
+                for e, (n, row) in enumerate(zip(load, self.inside, strict=True))
+            ]
+            for n, of_expert, row in zip(load, share, self.inside, strict=True):
+                self.model.add(sum(of_expert) == int(n))
+                for part, inside in zip(of_expert, row, strict=True):
+                    self.model.add(part <= int(n) * inside)
+            for of_group in zip(*share, strict=True):
+                self.model.add(sum(of_group) <= limit)
+
+    def groups_in_order_of_their_hottest_expert(self) -> None:
+        """Open a group only when the one before it has a hotter expert: groups are alike.
+
+        With replicas the hottest of two groups may be the same expert.
+        """
+        tie = 1 if self.problem.replicas else 0
+        for rank, row in enumerate(self.inside):
+            for g in range(1, self.problem.groups):
+                before = sum(self.inside[r][g - 1] for r in range(rank + tie))
+                self.model.add(row[g] <= before)
+
+    def minimise_the_worst_part(self, start: Start) -> None:
+        length = self._part_length
+        by_part = [sum(self.slots[i : i + length]) for i in range(0, len(self.slots), length)]
+        if len(by_part) == 1:
+            self.model.minimize(by_part[0])
+            return
+        worst = self.model.new_int_var(start.bound, start.value, "worst")
+        for part in by_part:
+            self.model.add(part <= worst)
+        self.model.minimize(worst)
+
+    def hint(self, start: Start) -> None:
+        """Start from `start`, its groups renumbered in the order the model asks for."""
+        held = held_by(self.problem, start.assignment, start.replicas)[self.by_heat]
+        order = np.lexsort((np.arange(held.shape[1]), _hottest(held)))
+        for row, values in zip(self.inside, held[:, order], strict=True):
+            for var, value in zip(row, values, strict=True):
+                self.model.add_hint(var, int(value))
+        if self.problem.replicas:
+            copies: Sequence[tuple[int, ...]] = [
+                tuple(int(g) for g in np.flatnonzero(row)) for row in held
+            ]
+            slots = split_slots(self.loads, copies, self.problem.groups)
+        else:
+            slots = group_loads(self.problem, start.assignment).max(axis=1)
+        for var, fullest in zip(self.slots, slots, strict=True):
+            self.model.add_hint(var, int(fullest))
+
+    def held(self, values: tuple[int, ...]) -> np.ndarray:
+        """Read which group holds which expert, bool [experts, groups], from `variables`."""
+        by_rank = np.array(values, dtype=np.int64).reshape(len(self.inside), -1) > 0
+        held = np.empty_like(by_rank)
+        held[self.by_heat] = by_rank
+        return held
+
+
+def _hottest(held: np.ndarray) -> np.ndarray:
+    """Rank of the hottest expert of each group; an empty group comes last: [groups]."""
+    return np.where(held.any(axis=0), held.argmax(axis=0), len(held))

@@ -1,0 +1,138 @@
+"""The same integer program as `cp_sat`, for HiGHS and SCIP through OR-Tools MathOpt.
+
+These solvers branch on a linear relaxation; here they check CP-SAT and show how they compare. They
+start from the same grouping and their answers are judged in the same way.
+"""
+
+import numpy as np
+
+from compiler.grouping.accept import accept
+from compiler.grouping.bounds import window_bounds
+from compiler.grouping.objective import Found, GroupingProblem
+from compiler.grouping.start import Start, first_start, held_by, improved_start
+from compiler.grouping.watch import Watch
+from compiler.solver import MipSolver, SolveInterrupted, SolverOptions, mathopt, solve_mip
+
+_MODEL_LIMIT = 1_000_000  # coefficients
+
+
+def group_mip(problem: GroupingProblem, options: SolverOptions, solver: MipSolver) -> Found:
+    """Find the best grouping in the time given (wall seconds), with a bound and who proved it."""
+    watch = Watch()
+    start = improved_start(problem, first_start(problem), options.seed, watch)
+    too_large = problem.experts * problem.groups * problem.windows > _MODEL_LIMIT
+    if watch.interrupted or start.value <= start.bound or too_large:
+        return start.found(watch)
+    model = _Model(problem, start)
+    try:
+        answer = solve_mip(model.model, model.variables, solver, options, model.hint(start))
+    except SolveInterrupted as stopped:
+        watch.interrupted = True
+        answer = stopped.answer
+    held = None if answer.values is None else model.held(answer.values)
+    return accept(problem, start, answer, held, watch, solver)
+
+
+class _Model:
+    """Variables, constraints and objective; experts are indexed by rank, hottest first."""
+
+    def __init__(self, problem: GroupingProblem, start: Start) -> None:
+        self.problem = problem
+        self.model = mathopt.Model(name="grouping")
+        self.by_heat = np.argsort(-problem.total, kind="stable")
+        self.loads = problem.loads[:, self.by_heat]
+        self.inside = [
+            [
+                self.model.add_binary_variable(name=f"expert{e}.group{g}")
+                for g in range(problem.groups)
+            ]
+            for e in self.by_heat
+        ]
+        self.slots = [
+            self.model.add_integer_variable(lb=int(low), name=f"slots{w}")
+            for w, low in enumerate(window_bounds(problem))
+        ]
+        if problem.replicas:
+            self.at_least_one_group_per_expert()
+            self.as_many_copies_as_there_are_columns()
+            self.no_group_over_the_windows_slots_when_split()
+        else:
+            self.one_group_per_expert()
+            self.no_group_over_the_windows_slots()
+        self.at_most_size_experts_per_group()
+        self.groups_in_order_of_their_hottest_expert()
+        self.minimise_the_worst_part(start)
+
+    @property
+    def variables(self) -> list[mathopt.Variable]:
+        """The assignment's variables, rank by rank."""
+        return [var for row in self.inside for var in row]
+
+    def one_group_per_expert(self) -> None:
+        for row in self.inside:
+            self.model.add_linear_constraint(mathopt.fast_sum(row) == 1)
+
+    def at_least_one_group_per_expert(self) -> None:
+        for row in self.inside:
+            self.model.add_linear_constraint(mathopt.fast_sum(row) >= 1)
+
+    def as_many_copies_as_there_are_columns(self) -> None:
+        columns = self.problem.experts + self.problem.replicas
+        self.model.add_linear_constraint(mathopt.fast_sum(self.variables) <= columns)
+
+    def at_most_size_experts_per_group(self) -> None:
+        for group in zip(*self.inside, strict=True):
+            self.model.add_linear_constraint(mathopt.fast_sum(group) <= self.problem.size)
+
+    def no_group_over_the_windows_slots(self) -> None:
+        for load, limit in zip(self.loads, self.slots, strict=True):
+            for group in zip(*self.inside, strict=True):
+                used = mathopt.fast_sum(int(n) * x for n, x in zip(load, group, strict=True))
+                self.model.add_linear_constraint(used - limit <= 0)
+
+    def no_group_over_the_windows_slots_when_split(self) -> None:
+        """Shares need not be integers: at integer slots a fractional split can be rounded."""
+        for load, limit in zip(self.loads, self.slots, strict=True):
+            share = [[self.model.add_variable(lb=0.0) for _ in row] for row in self.inside]
+            for n, of_expert, row in zip(load, share, self.inside, strict=True):
+                self.model.add_linear_constraint(mathopt.fast_sum(of_expert) == int(n))
+                for part, inside in zip(of_expert, row, strict=True):
+                    self.model.add_linear_constraint(part - int(n) * inside <= 0)
+            for of_group in zip(*share, strict=True):
+                self.model.add_linear_constraint(mathopt.fast_sum(of_group) - limit <= 0)
+
+    def groups_in_order_of_their_hottest_expert(self) -> None:
+        """As in `cp_sat`: groups are alike."""
+        tie = 1 if self.problem.replicas else 0
+        for rank, row in enumerate(self.inside):
+            for g in range(1, self.problem.groups):
+                before = mathopt.fast_sum(self.inside[r][g - 1] for r in range(rank + tie))
+                self.model.add_linear_constraint(row[g] - before <= 0)
+
+    def minimise_the_worst_part(self, start: Start) -> None:
+        length = self.problem.windows // self.problem.parts
+        parts = [
+            mathopt.fast_sum(self.slots[i : i + length]) for i in range(0, len(self.slots), length)
+        ]
+        worst = self.model.add_integer_variable(lb=start.bound, ub=start.value, name="worst")
+        for part in parts:
+            self.model.add_linear_constraint(part - worst <= 0)
+        self.model.minimize(worst)
+
+    def hint(self, start: Start) -> dict[mathopt.Variable, float]:
+        """Values of the assignment's variables at `start`, groups in the order asked for."""
+        held = held_by(self.problem, start.assignment, start.replicas)[self.by_heat]
+        hottest = np.where(held.any(axis=0), held.argmax(axis=0), len(held))
+        ordered = held[:, np.argsort(hottest, kind="stable")]
+        return {
+            var: float(value)
+            for row, values in zip(self.inside, ordered, strict=True)
+            for var, value in zip(row, values, strict=True)
+        }
+
+    def held(self, values: tuple[int, ...]) -> np.ndarray:
+        """Read which group holds which expert, bool [experts, groups], from `variables`."""
+        by_rank = np.array(values, dtype=np.int64).reshape(len(self.inside), -1) > 0
+        held = np.empty_like(by_rank)
+        held[self.by_heat] = by_rank
+        return held

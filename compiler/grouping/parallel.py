@@ -1,0 +1,132 @@
+"""Many layers or solvers at once, in processes; Ctrl-C ends all and keeps the best so far."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from types import FrameType
+
+from compiler.grouping import solve_layer
+from compiler.grouping.objective import Found
+from compiler.grouping.sample import Calibration
+from compiler.solver import SolverOptions
+from ir.mapping import LayerGrouping
+
+Answer = tuple[LayerGrouping, Found]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One layer to be grouped by one solver."""
+
+    layer: int
+    fit: Calibration
+    size: int
+    solver: str
+    groups: int | None = None
+    replicas: int = 0
+    options: SolverOptions = field(default_factory=SolverOptions)
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """One answer per job in their order, None for a job that Ctrl-C came before."""
+
+    answers: tuple[Answer | None, ...]
+    interrupted: bool
+
+
+def solve_jobs(
+    jobs: Sequence[Job], processes: int = 1, report: Callable[[str], None] = lambda _: None
+) -> Answers:
+    """Solve every job; the answers do not depend on the number of processes.
+
+    `report` is told the layer of each job as it ends. Errors of a job are raised here.
+    """
+    if processes == 1 or len(jobs) == 1:
+        return _one_by_one(jobs, report)
+    # spawn: a fork would copy a process in which solver threads may be running
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=_listen) as pool:
+        futures = [pool.submit(_solve, job) for job in jobs]
+        number = {future: n for n, future in enumerate(futures)}
+        interrupted = False
+        try:
+            for future in as_completed(futures):
+                future.result()
+                report(f"layer {jobs[number[future]].layer}")
+        except KeyboardInterrupt:
+            interrupted = True
+            _interrupt_children()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+    # a worker interrupted before it listens dies and takes unfinished answers with it
+    done = [f.done() and not f.cancelled() and f.exception() is None for f in futures]
+    answers = tuple(f.result() if ok else None for f, ok in zip(futures, done, strict=True))
+    return Answers(answers, interrupted)
+
+
+def _interrupt_children() -> None:
+    """Pass Ctrl-C on: a terminal sends it to all, `kill` only to us."""
+    for child in multiprocessing.active_children():
+        if child.pid is not None:
+            os.kill(child.pid, signal.SIGINT)
+
+
+def _one_by_one(jobs: Sequence[Job], report: Callable[[str], None]) -> Answers:
+    answers: list[Answer | None] = [None] * len(jobs)
+    try:
+        for n, job in enumerate(jobs):
+            answers[n] = answer = _run(job)
+            if answer[1].interrupted:
+                return Answers(tuple(answers), interrupted=True)
+            report(f"layer {job.layer}")
+    except KeyboardInterrupt:
+        return Answers(tuple(answers), interrupted=True)
+    return Answers(tuple(answers), interrupted=False)
+
+
+def _run(job: Job) -> Answer:
+    return solve_layer(
+        job.fit.chosen,
+        job.fit.windows,
+        job.size,
+        job.solver,
+        layer=job.layer,
+        groups=job.groups,
+        replicas=job.replicas,
+        parts=job.fit.parts,
+        options=job.options,
+    )
+
+
+class _Worker:
+    """State of a worker process: an idle one must not die of Ctrl-C, its pool would break."""
+
+    busy = False
+    stopped = False
+
+
+def _listen() -> None:
+    """Take Ctrl-C once while a job runs; after it, take no more jobs."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        first, _Worker.stopped = not _Worker.stopped, True
+        if first and _Worker.busy:
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, handle)
+
+
+def _solve(job: Job) -> Answer | None:
+    if _Worker.stopped:
+        return None
+    _Worker.busy = True
+    try:
+        return _run(job)
+    except KeyboardInterrupt:
+        return None
+    finally:
+        _Worker.busy = False

@@ -1,0 +1,76 @@
+"""The start of every exact solver: the best baseline, improved by local search."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from compiler.grouping.bounds import lower_bound
+from compiler.grouping.contiguous import group_contiguous
+from compiler.grouping.karmarkar_karp import group_karmarkar_karp
+from compiler.grouping.local_search import improve
+from compiler.grouping.lpt import group_lpt
+from compiler.grouping.objective import Found, GroupingProblem, Ints, slots
+from compiler.grouping.replica_search import add_replicas, improve_with_replicas
+from compiler.grouping.sorted_load import group_sorted
+from compiler.grouping.watch import Watch
+
+Copies = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A grouping [experts] with further copies (expert, group), its value, our lower bound."""
+
+    assignment: Ints
+    replicas: Copies
+    value: int
+    bound: int
+
+    def found(self, watch: Watch) -> Found:
+        """Return this start as an answer."""
+        return Found(
+            self.assignment,
+            "optimal (bound)" if self.value <= self.bound else "feasible",
+            self.bound,
+            replicas=self.replicas,
+            progress=watch.progress,
+            interrupted=watch.interrupted,
+        )
+
+
+def first_start(problem: GroupingProblem) -> Start:
+    """Return the best baseline, its replicas given out greedily."""
+    rules = (group_lpt, group_sorted, group_contiguous, group_karmarkar_karp)
+    every = [rule(problem) for rule in rules]
+    best = min(every, key=lambda assignment: slots(problem, assignment))
+    replicas = copies_of(add_replicas(problem, best), best) if problem.replicas else ()
+    return Start(best, replicas, slots(problem, best, replicas), lower_bound(problem))
+
+
+def improved_start(problem: GroupingProblem, start: Start, seed: int, watch: Watch) -> Start:
+    """Improve `start`; Ctrl-C ends the search early, then `watch.interrupted` is set."""
+    watch.better(start.value)
+    assignment = improve(problem, start.assignment, goal=start.bound, seed=seed, watch=watch)
+    if not problem.replicas:
+        return Start(assignment, (), slots(problem, assignment), start.bound)
+    held = add_replicas(problem, assignment)
+    if slots(problem, assignment, copies_of(held, assignment)) > start.value:
+        held = held_by(problem, start.assignment, start.replicas)
+    if not watch.interrupted:
+        held = improve_with_replicas(problem, held, goal=start.bound, seed=seed, watch=watch)
+    assignment = held.argmax(axis=1).astype(np.int64)
+    replicas = copies_of(held, assignment)
+    return Start(assignment, replicas, slots(problem, assignment, replicas), start.bound)
+
+
+def held_by(problem: GroupingProblem, assignment: Ints, replicas: Copies) -> np.ndarray:
+    """Which group holds a copy of which expert: bool [experts, groups]."""
+    held = np.eye(problem.groups, dtype=np.bool_)[assignment]
+    for e, g in replicas:
+        held[e, g] = True
+    return held
+
+
+def copies_of(held: np.ndarray, assignment: Ints) -> Copies:
+    """List the copies in `held` [experts, groups] beyond those in `assignment`."""
+    return tuple((int(e), int(g)) for e, g in np.argwhere(held) if assignment[e] != g)

@@ -1,0 +1,142 @@
+"""Slot scheduling: in which slot every group runs which token of a window.
+
+One entry, `order_slots`, for seven policies:
+
+- `token-serial`: one token at a time on all groups (the unshared chip's order).
+- `compact`: every group in token order without gaps: L slots, many transfers.
+- `reschedule`: the paper's: compact with idles put in, so that more transfers are shared.
+- `min-transfer`: L slots and, nearly always, the proven minimum of transfers; milliseconds.
+- `column-generation`: min-transfer with a proof or a better order where it has none.
+- `cp-sat`: the same, finished by an exact model for small windows or few groups.
+- `online`: sees tokens as they come and holds W unfinished ones; what hardware can build.
+
+L = max_g sum_t c[t, g] slots are always enough (design, section 3) unless the bus or the buffer
+limits a slot. `token-serial`, `min-transfer`, `cp-sat` and `online` keep such limits.
+"""
+
+import difflib
+from time import perf_counter
+from typing import Literal, get_args
+
+import numpy.typing as npt
+
+from compiler.scheduling.bounds import (
+    Ints,
+    check_counts,
+    check_table,
+    transfers_bound,
+)
+from compiler.scheduling.column_generation import column_generation_table
+from compiler.scheduling.compact import compact_table
+from compiler.scheduling.cp_sat_limited import cp_sat_limited_table
+from compiler.scheduling.cp_sat_slots import cp_sat_table
+from compiler.scheduling.limited import limited_table
+from compiler.scheduling.limits import Limits, check_limits, slots_bound_within
+from compiler.scheduling.min_transfer import min_transfer_table
+from compiler.scheduling.online import HELD, SPLIT, check_split, online_table
+from compiler.scheduling.reschedule import reschedule_table
+from compiler.scheduling.solved import Solved
+from compiler.scheduling.token_serial import token_serial_table
+from ir.errors import CheckError, InputError
+from ir.schedule import SlotOrder
+
+__all__ = ["LIMITED", "POLICIES", "Policy", "order_slots"]
+
+Policy = Literal[
+    "token-serial",
+    "compact",
+    "reschedule",
+    "min-transfer",
+    "column-generation",
+    "cp-sat",
+    "online",
+]
+POLICIES: tuple[Policy, ...] = get_args(Policy)
+LIMITED: tuple[Policy, ...] = ("token-serial", "min-transfer", "cp-sat", "online")
+
+
+def order_slots(
+    counts: npt.ArrayLike,
+    policy: str,
+    *,
+    seed: int = 0,
+    time_s: float = 10.0,
+    bus: int | None = None,
+    buffer: int | None = None,
+    split: float = SPLIT,
+) -> SlotOrder:
+    """Order one window's turns under `policy`, with bounds and what they prove.
+
+    counts: integers [tokens, groups], how many experts of the group the token uses; a token
+    without experts is a row of zeros. `time_s` (deterministic seconds) limits cp-sat and
+    column-generation; `seed` steers the ties of min-transfer and those two. The same arguments give
+    the same order.
+
+    bus: at most so many transfers in a slot (B); buffer: at most so many unfinished tokens, from
+    their first slot to their last (W; online: from when they come, 64 by default). `split` is a
+    parameter of online (see there).
+
+    `transfers_bound` of min-transfer, column-generation and cp-sat holds at the order's own number
+    of slots, that of the others at any. Raises InputError for a policy that does not exist or
+    cannot keep the limits, or counts that are none, and CheckError if the order is not one of
+    `counts` within the limits, which would be a fault of this package.
+    """
+    start = perf_counter()
+    c = check_counts(counts)
+    limits = Limits(bus, buffer)
+    check_split(split)
+    _check_policy(policy, limits)
+    solved = _ordered(c, policy, seed, time_s, limits, split)
+    wrong = check_table(solved.table, c) or check_limits(solved.table, limits)
+    if wrong is not None:
+        raise CheckError("slot order", policy, wrong)
+    least = slots_bound_within(c, limits)
+    return SlotOrder(
+        policy=policy,
+        table=solved.table,
+        slots_bound=max(least, solved.solver_slots),
+        transfers_bound=max(solved.bound, solved.solver_bound),
+        status=solved.status(least),
+        lockstep=policy == "token-serial",
+        seconds=perf_counter() - start,
+        deterministic=solved.deterministic,
+    )
+
+
+def _check_policy(policy: str, limits: Limits) -> None:
+    if policy not in POLICIES:
+        near = difflib.get_close_matches(policy, POLICIES, n=1)
+        raise InputError(
+            "policy",
+            f"{policy!r}, expected one of {', '.join(POLICIES)}",
+            f"did you mean {near[0]}?" if near else "",
+        )
+    if limits and policy not in LIMITED:
+        raise InputError(
+            "policy",
+            f"{policy} keeps no limit on bus or buffer, expected one of {', '.join(LIMITED)}",
+        )
+
+
+def _ordered(
+    counts: Ints, policy: str, seed: int, time_s: float, limits: Limits, split: float
+) -> Solved:
+    """Table, bound on its transfers, and who proved what."""
+    if policy == "token-serial":
+        return Solved(token_serial_table(counts), transfers_bound(counts))
+    if policy == "compact":
+        return Solved(compact_table(counts), transfers_bound(counts))
+    if policy == "reschedule":
+        return Solved(reschedule_table(counts), transfers_bound(counts))
+    if policy == "online":
+        held = HELD if limits.buffer is None else limits.buffer
+        return Solved(online_table(counts, held, limits.bus, split), transfers_bound(counts))
+    if policy == "min-transfer" and limits:
+        return Solved(*limited_table(counts, limits, seed))
+    if policy == "min-transfer":
+        return Solved(*min_transfer_table(counts, seed))
+    if policy == "column-generation":
+        return column_generation_table(counts, seed, time_s)
+    if limits:
+        return cp_sat_limited_table(counts, limits, seed, time_s)
+    return cp_sat_table(counts, seed, time_s)
