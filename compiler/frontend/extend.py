@@ -1,0 +1,158 @@
+"""Move a MoE layer's exit on over what still belongs to it: views, a factor, shared experts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from onnx_ir import Node, Value
+
+from compiler.frontend.anchors import VIEWS, root
+from compiler.frontend.axes import Axes
+from compiler.frontend.constants import weight_of
+from compiler.frontend.dominators import nodes_between
+from compiler.frontend.experts import feed_forwards
+from compiler.frontend.graph import SHAPE_OPS, Graph, name_of
+from compiler.frontend.layer import FoundLayer
+from compiler.frontend.products import Products
+from compiler.frontend.sizes import Sizes
+from compiler.frontend.unreadable import Unreadable
+from ir.errors import InputError
+from ir.workload import Expert, Weight
+
+MAX_SHARED = 8
+_ALONE = frozenset((*VIEWS, "Transpose"))  # may follow the sum of the experts
+Region = Mapping[Value, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Room:
+    """What a search needs at every step."""
+
+    graph: Graph
+    sizes: Sizes
+    axes: Axes
+    products: Products
+
+
+def extensions(room: Room, region: Region, layer: FoundLayer) -> list[FoundLayer]:
+    """`layer` and every layer it becomes when its exit moves on, outermost first."""
+    found = [layer]
+    while True:
+        step = _step(room, region, found[0])
+        if step is None:
+            return found
+        nodes = nodes_between(room.graph, {step.entry}, [step.exit], region)
+        found.insert(0, replace(step, nodes=tuple(dict.fromkeys([*layer.nodes, *nodes]))))
+
+
+def _step(room: Room, region: Region, layer: FoundLayer) -> FoundLayer | None:
+    """The layer with one more node, or None."""
+    graph = room.graph
+    node = _reader(graph, layer.exit)
+    if node is None or node in room.products.by_node or len(node.outputs) != 1:
+        return None
+    out = node.outputs[0]
+    if out not in region:
+        return None
+    others = [v for v in graph.data_inputs(node) if v is not layer.exit]
+    if not others:
+        if node.op_type in _ALONE:
+            return replace(layer, exit=out)
+        factor = _factor(room.sizes, node, layer.exit)
+        if factor is None or layer.shared:
+            return None
+        return replace(layer, exit=out, scale=layer.scale * factor)
+    if node.op_type == "Mul" and len(others) == 1:
+        return _probability(room, layer, others[0], out)
+    if node.op_type == "Add" and len(others) == 1:
+        return _with_shared(room, region, layer, others[0], out)
+    return None
+
+
+def _reader(graph: Graph, value: Value) -> Node | None:
+    """The one node that uses a value's content; its shape may be read elsewhere."""
+    readers = [n for n in graph.readers(value) if n.op_type not in SHAPE_OPS]
+    return readers[0] if len(readers) == 1 and not value.is_graph_output() else None
+
+
+def _factor(sizes: Sizes, node: Node, value: Value) -> float | None:
+    """The number that a Mul or Div scales `value` by."""
+    if node.op_type not in ("Mul", "Div") or (
+        node.op_type == "Div" and node.inputs[0] is not value
+    ):
+        return None
+    other = node.inputs[1] if node.inputs[0] is value else node.inputs[0]
+    content = sizes.content(other)
+    if content is None or content[0].size != 1 or any(c != content[0] for c in content):
+        return None
+    number = float(content[0].ravel()[0])
+    if node.op_type == "Div":
+        return 1 / number if number else None
+    return number
+
+
+def _probability(room: Room, layer: FoundLayer, other: Value, out: Value) -> FoundLayer | None:
+    """A top-1 router's weight that multiplies the sum (Switch)."""
+    router = layer.router
+    if router.gates or router.top_k != 1 or not router.ids or layer.shared:
+        return None
+    if room.sizes.per_token(other) != 1:
+        return None
+    return replace(layer, exit=out, router=replace(router, gates=name_of(other)), routers=())
+
+
+def _with_shared(
+    room: Room, region: Region, layer: FoundLayer, other: Value, out: Value
+) -> FoundLayer | None:
+    """The shared experts whose sum `other` is, added; None where it is something else."""
+    if other not in region or root(room.graph, other) is layer.entry:
+        return None
+    nodes = nodes_between(room.graph, {layer.entry}, [other], region)
+    count = sum(n in room.products.by_node for n in nodes)
+    if not 2 <= count <= 4 * MAX_SHARED:
+        return None
+    try:
+        blocks = feed_forwards(room.graph, room.sizes, room.products, nodes, (), ())
+        experts = [expert for block in blocks for expert in block.experts()]
+        gates = [_gate(room, layer.entry, block.down.out) for block in blocks]
+    except (Unreadable, InputError):
+        return None
+    fits = all(b.stacked is None and b.activation == layer.activation for b in blocks)
+    if not blocks or not fits or any(e.down.columns != _width(layer) for e in experts):
+        return None
+    before = layer.shared_gates or (None,) * len(layer.shared)
+    return replace(
+        layer,
+        exit=out,
+        shared=(*layer.shared, *experts),
+        shared_gates=(*before, *gates),
+    )
+
+
+def _width(layer: FoundLayer) -> int:
+    expert: Expert = layer.experts[0]
+    return expert.down.columns
+
+
+def _gate(room: Room, entry: Value, value: Value) -> Weight | None:
+    """The matrix [d, 1] of sigmoid(x @ w) that multiplies a shared expert's output, if there is."""
+    graph = room.graph
+    for _ in range(4):
+        node = _reader(graph, value)
+        if node is None or node.op_type not in (*_ALONE, "Mul"):
+            return None
+        others = [v for v in graph.data_inputs(node) if v is not value]
+        if not others:
+            value = node.outputs[0]
+            continue
+        curve = root(graph, others[0]).producer()
+        if curve is None or curve.op_type != "Sigmoid" or curve.inputs[0] is None:
+            raise Unreadable("a shared expert's factor is no sigmoid of a product", node)
+        product = room.products.by_out.get(root(graph, curve.inputs[0]))
+        if (
+            product is None
+            or product.columns != 1
+            or root(graph, product.data) is not root(graph, entry)
+        ):
+            raise Unreadable("a shared expert's factor is no sigmoid of a product", node)
+        return weight_of(product.matrix, product.bias)
+    return None

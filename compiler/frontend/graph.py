@@ -1,0 +1,162 @@
+"""The graph room: what is constant, what depends on the tokens, who reads and writes a value."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import onnx_ir
+from onnx_ir import Node, Value
+
+from ir.onnxdoor.extract import captured
+from ir.onnxdoor.load import Source
+
+SHAPE_OPS = ("Shape", "Size")
+_PASSING = ("Cast", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Flatten", "Clip", "Where")
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A model's graph with the facts every later step asks for.
+
+    nodes: in topological order. Three kinds of values: constant (made from initialisers alone),
+    data (depends on what the tokens are) and the rest, which depends on other inputs or on the
+    number of tokens only (positions, masks, shapes).
+    """
+
+    source: Source
+    nodes: tuple[Node, ...]
+
+    @classmethod
+    def of(cls, source: Source) -> "Graph":
+        """The graph of an opened model."""
+        return cls(source, tuple(source.graph))
+
+    @property
+    def name(self) -> str:
+        """The file's name, for messages."""
+        return str(self.source.path)
+
+    @cached_property
+    def order(self) -> dict[Node, int]:
+        """Position of each node."""
+        return {node: index for index, node in enumerate(self.nodes)}
+
+    @cached_property
+    def inputs(self) -> tuple[Value, ...]:
+        """The model's inputs, without initialisers that are listed as inputs."""
+        return tuple(v for v in self.source.graph.inputs if not v.is_initializer())
+
+    @cached_property
+    def outputs(self) -> tuple[Value, ...]:
+        """The model's outputs."""
+        return tuple(self.source.graph.outputs)
+
+    @cached_property
+    def _reads(self) -> dict[Node, tuple[Value, ...]]:
+        return {
+            node: (*(v for v in node.inputs if v is not None), *captured(node))
+            for node in self.nodes
+        }
+
+    @cached_property
+    def _readers(self) -> dict[Value, tuple[Node, ...]]:
+        found: dict[Value, dict[Node, None]] = {}
+        for node in self.nodes:
+            for value in self._reads[node]:
+                found.setdefault(value, {})[node] = None
+        return {value: tuple(nodes) for value, nodes in found.items()}
+
+    def reads(self, node: Node) -> tuple[Value, ...]:
+        """Every value a node reads, those of its subgraphs included."""
+        return self._reads[node]
+
+    def readers(self, value: Value) -> tuple[Node, ...]:
+        """The nodes that read a value, in order, each once."""
+        return self._readers.get(value, ())
+
+    @cached_property
+    def constant(self) -> frozenset[Value]:
+        """Values made from initialisers alone."""
+        found = set(self.source.graph.initializers.values())
+        for node in self.nodes:
+            if not node.op_type.startswith("Random") and all(v in found for v in self._reads[node]):
+                found.update(node.outputs)
+        return frozenset(found)
+
+    @cached_property
+    def token_inputs(self) -> tuple[Value, ...]:
+        """The inputs that say what the tokens are: ids looked up in a table, or vectors.
+
+        Positions, masks and caches are not among them.
+        """
+        ids = tuple(v for v in self.inputs if self._looked_up(v))
+        named = tuple(v for v in ids if "position" not in (v.name or ""))
+        if named or ids:
+            return named or ids
+        floats = tuple(
+            v for v in self.inputs if v.dtype is not None and v.dtype.is_floating_point()
+        )
+        return floats[:1] or self.inputs[:1]
+
+    def _looked_up(self, value: Value) -> bool:
+        """Whether an integer input indexes rows of a constant table."""
+        if value.dtype is None or not value.dtype.is_integer():
+            return False
+        todo, seen = [value], {value}
+        while todo:
+            current = todo.pop()
+            for node in self.readers(current):
+                table = node.inputs[0] if node.inputs else None
+                if node.op_type in ("Gather", "EmbedLayerNormalization"):
+                    if table is None or table not in self.constant:
+                        continue
+                    if table.shape is None or len(table.shape) >= 2:
+                        return True
+                elif node.op_type in _PASSING:
+                    fresh = [v for v in node.outputs if v not in seen]
+                    seen.update(fresh)
+                    todo.extend(fresh)
+        return False
+
+    @cached_property
+    def data(self) -> frozenset[Value]:
+        """Values that depend on what the tokens are (their number alone does not count)."""
+        found = set(self.token_inputs)
+        for node in self.nodes:
+            if node.op_type not in SHAPE_OPS and any(v in found for v in self._reads[node]):
+                found.update(node.outputs)
+        return frozenset(found)
+
+    def data_inputs(self, node: Node) -> tuple[Value, ...]:
+        """The data values a node reads, each once; none for Shape and Size."""
+        if node.op_type in SHAPE_OPS:
+            return ()
+        return tuple(dict.fromkeys(v for v in self._reads[node] if v in self.data))
+
+    def is_data(self, node: Node) -> bool:
+        """Whether a node's outputs depend on what the tokens are."""
+        return any(v in self.data for v in node.outputs)
+
+    def only_reader(self, value: Value) -> Node | None:
+        """The single node that reads a value, if there is one and it is no model output."""
+        readers = self.readers(value)
+        return readers[0] if len(readers) == 1 and not value.is_graph_output() else None
+
+
+def name_of(value: Value | None) -> str:
+    """A value's name, never None."""
+    return (value.name or "") if value is not None else ""
+
+
+def axis_attribute(node: Node, default: int, rank: int) -> int:
+    """A node's `axis`, counted from the front."""
+    axis = int(node.attributes.get_int("axis", default) or 0)
+    return axis + rank if axis < 0 else axis
+
+
+def small_constant(
+    graph: Graph, value: Value | None, limit: int = 4096
+) -> onnx_ir.TensorProtocol | None:
+    """The tensor of an initialiser of at most `limit` elements, or None."""
+    if value is None or not value.is_initializer() or value.const_value is None:
+        return None
+    return value.const_value if value.const_value.size <= limit else None

@@ -1,0 +1,123 @@
+"""Which decoder layer every operator belongs to.
+
+A layer starts with the norm and projections that lead to its token mixer (attention, or a sequence
+operation that the residual stream passes by) and ends before the next one's. An operator whose
+every way on goes through mixer c first belongs to layer c; one that leads to it in other ways too,
+such as the residual stream, to layer c - 1.
+"""
+
+from collections.abc import Sequence
+
+from ir.workload import Attention, Dense, Digital, MoELayer, Operator
+
+
+def layer_numbers(operators: Sequence[Operator]) -> list[int]:
+    """The layer of each operator (topological order in, same order out); -1 before the first."""
+    maker = {value: i for i, op in enumerate(operators) for value in op.outputs}
+    before = [
+        sorted({maker[v] for v in op.inputs if v in maker and maker[v] != i})
+        for i, op in enumerate(operators)
+    ]
+    after: list[list[int]] = [[] for _ in operators]
+    for i, sources in enumerate(before):
+        for j in sources:
+            after[j].append(i)
+    mixers = _mixers(operators, before, after)
+    count = [0] * len(operators)
+    for i, sources in enumerate(before):
+        reached = [count[j] + (j in mixers) for j in sources if not _is_constant(operators[j])]
+        count[i] = max(reached, default=0)
+    through = _only_through(operators, after, mixers)
+    upcoming = _next_mixer(operators, after, mixers, count)
+    numbers = []
+    for i, op in enumerate(operators):
+        if _is_constant(op):
+            numbers.append(-1)
+        elif i in mixers:
+            numbers.append(count[i])
+        elif through[i]:
+            numbers.append(upcoming[i])
+        else:
+            floor = 0 if isinstance(op, MoELayer) else -1
+            numbers.append(max(upcoming[i] - 1, floor))
+    return _with_their_readers(operators, after, numbers)
+
+
+def _next_mixer(
+    operators: Sequence[Operator],
+    after: Sequence[Sequence[int]],
+    mixers: frozenset[int],
+    count: Sequence[int],
+) -> list[int]:
+    """Number of the first mixer an operator leads to; one past the last where there is none."""
+    end = max((count[m] for m in mixers), default=-1) + 1
+    found = [end] * len(operators)
+    for i in reversed(range(len(operators))):
+        nexts = [count[j] if j in mixers else found[j] for j in after[i]]
+        found[i] = min(nexts, default=end)
+    return found
+
+
+def _with_their_readers(
+    operators: Sequence[Operator], after: Sequence[Sequence[int]], numbers: list[int]
+) -> list[int]:
+    """A norm that feeds attention and a feed-forward block side by side belongs to their layer."""
+    for i, op in enumerate(operators):
+        if isinstance(op, Digital) and op.kind == "norm" and after[i]:
+            readers = [operators[j] for j in after[i]]
+            layers = {numbers[j] for j in after[i]}
+            block = all(isinstance(r, Dense | MoELayer | Attention) for r in readers)
+            if block and len(layers) == 1:
+                numbers[i] = max(numbers[i], layers.pop())
+    return numbers
+
+
+def _is_constant(op: Operator) -> bool:
+    return isinstance(op, Digital) and op.scope == "constant"
+
+
+def _mixers(
+    operators: Sequence[Operator], before: Sequence[Sequence[int]], after: Sequence[Sequence[int]]
+) -> frozenset[int]:
+    """Attention, else sequence operators with a path around them, else the MoE layers."""
+    attention = frozenset(i for i, op in enumerate(operators) if isinstance(op, Attention))
+    other = [
+        i
+        for i, op in enumerate(operators)
+        if isinstance(op, Digital) and op.scope == "sequence" and _has_bypass(i, before, after)
+    ]
+    if attention or other:
+        return attention | frozenset(other)
+    return frozenset(i for i, op in enumerate(operators) if isinstance(op, MoELayer))
+
+
+def _has_bypass(
+    index: int, before: Sequence[Sequence[int]], after: Sequence[Sequence[int]]
+) -> bool:
+    """Whether something upstream of an operator reaches something downstream without it."""
+    upstream = _closure(index, before)
+    downstream = _closure(index, after)
+    return any(j in downstream for i in upstream for j in after[i] if i != index)
+
+
+def _closure(start: int, edges: Sequence[Sequence[int]]) -> set[int]:
+    found: set[int] = set()
+    todo = list(edges[start])
+    while todo:
+        i = todo.pop()
+        if i not in found:
+            found.add(i)
+            todo.extend(edges[i])
+    return found
+
+
+def _only_through(
+    operators: Sequence[Operator], after: Sequence[Sequence[int]], mixers: frozenset[int]
+) -> list[bool]:
+    """Whether every way on from an operator meets a mixer, and all meet the same one first."""
+    first: list[int | None] = [None] * len(operators)  # the mixer, -1 = the end or several
+    for i in reversed(range(len(operators))):
+        nexts = {j if j in mixers else first[j] for j in after[i]}
+        only = nexts.pop() if len(nexts) == 1 else -1
+        first[i] = -1 if only is None else only
+    return [f is not None and f >= 0 for f in first]

@@ -1,0 +1,171 @@
+"""Run the model with its router outputs exposed, and record which experts each token goes to."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from compiler.frontend.graph import Graph
+from compiler.frontend.inputs import Feeds, Say, load_inputs
+from compiler.frontend.traced import TRACED, traced_layers
+from ir.errors import InputError
+from ir.onnxdoor.canonical import from_logits
+from ir.onnxdoor.extract import with_outputs
+from ir.onnxdoor.load import open_model
+from ir.onnxdoor.session import Runtime
+from ir.routing import Routing
+from ir.workload import MoELayer, Workload
+
+__all__ = ["load_inputs", "profile"]
+
+Array = npt.NDArray[Any]
+Progress = Callable[[str], object]
+Picked = tuple[npt.NDArray[np.int16], npt.NDArray[np.float32] | None]
+
+
+def profile(
+    path: Path | str,
+    workload: Workload,
+    inputs: Mapping[str, Array],
+    progress: Progress | None = None,
+    sequences: int | None = None,
+    tokens: int | None = None,
+    say: Say | None = None,
+) -> Routing:
+    """The routing of every MoE layer for the given inputs (first axis = sequences).
+
+    One sequence runs at a time; `progress` is called after each with a label. sequences: only the
+    first so many; tokens: only the first so many of each. `say` is told which inputs were made
+    up. Raises InputError for a model without MoE layers, a missing input, a failed run.
+    """
+    layers = workload.moe_layers
+    if not layers:
+        raise InputError(str(path), "no MoE layer was recognised", "there is nothing to profile")
+    choice = {layer.router.kind == "expert-choice" for layer in layers}
+    if len(choice) != 1:
+        raise InputError(str(path), "token-choice and expert-choice layers in one model")
+    source = open_model(path)
+    if source.sha256 != workload.sha256:
+        raise InputError(str(path), "changed since it was read as a workload")
+    feeds = Feeds(Graph.of(source), workload, inputs, tokens)
+    if feeds.made and say is not None:
+        say(f"made up inputs that were not given: {', '.join(feeds.made)}")
+    wanted = list(dict.fromkeys(name for layer in layers for name in _exposed(layer)))
+    count = min(feeds.sequences, sequences or feeds.sequences)
+    found: list[dict[str, Array]] = []
+    with Runtime() as runtime:
+        model = runtime.load(with_outputs(source, wanted), str(path))
+        for sequence in range(count):
+            try:
+                found.append(model.run(feeds.of(sequence), wanted))
+            except InputError as error:
+                raise _with_reason(error, workload, sequence) from error
+            if progress is not None:
+                progress(f"sequence {sequence + 1} of {count}")
+    if choice.pop():
+        return _expert_choice(str(path), layers, found)
+    return _token_choice(str(path), layers, found)
+
+
+def _with_reason(error: InputError, workload: Workload, sequence: int) -> InputError:
+    """The runtime's error, with what is known about a traced export."""
+    if not traced_layers(workload):
+        return error
+    return InputError(error.where, f"sequence {sequence}: {error.problem}", TRACED)
+
+
+def _exposed(layer: MoELayer) -> list[str]:
+    """The values of a router that must be recorded."""
+    router = layer.router
+    if router.ids:
+        return [name for name in (router.ids, router.gates, router.scores) if name]
+    if router.scores:
+        return [router.scores]
+    raise InputError(layer.name, f"layer {layer.layer}: its router exposes no selection")
+
+
+def _token_choice(
+    path: str, layers: tuple[MoELayer, ...], found: list[dict[str, Array]]
+) -> Routing:
+    """Choices and weights of all layers, ranked by weight, padded to the widest top-k."""
+    per_layer = [[_picked(path, layer, values) for values in found] for layer in layers]
+    width = max(layer.router.top_k or 0 for layer in layers)
+    lengths = [len(ids) for ids, _ in per_layer[0]]
+    total = sum(lengths)
+    choices = np.full((len(layers), total, width), -1, dtype=np.int16)
+    weights = np.zeros(choices.shape, dtype=np.float32)
+    known = True
+    for row, (layer, parts) in enumerate(zip(layers, per_layer, strict=True)):
+        ids = np.concatenate([i for i, _ in parts])
+        if len(ids) != total:
+            raise InputError(
+                path, f"layer {layer.layer}: {len(ids)} routed tokens, expected {total}"
+            )
+        choices[row, :, : ids.shape[1]] = ids
+        gates = [g for _, g in parts if g is not None]
+        known = known and len(gates) == len(parts)
+        if gates and known:
+            weights[row, :, : ids.shape[1]] = np.concatenate(gates)
+    return Routing(
+        layer=np.array([layer.layer for layer in layers], dtype=np.int64),
+        num_experts=np.array([layer.router.experts for layer in layers], dtype=np.int64),
+        sequence=np.repeat(np.arange(len(lengths)), lengths).astype(np.int64),
+        choices=choices,
+        weights=weights if known else None,
+        source=path,
+    )
+
+
+def _picked(path: str, layer: MoELayer, values: Mapping[str, Array]) -> Picked:
+    """One sequence's ids [tokens, k] and gate weights, highest weight first."""
+    router = layer.router
+    if router.ids:
+        k = router.top_k or 1
+        ids = values[router.ids].reshape(-1, k)
+        gates = values[router.gates].reshape(-1, k) if router.gates else None
+        if gates is None and router.scores:
+            wide = values[router.scores].reshape(-1, router.experts)
+            gates = np.take_along_axis(wide, ids.astype(np.int64), axis=1)
+    else:
+        ids, gates = from_logits(router, values[router.scores].reshape(-1, router.experts))
+    if ids.size and (ids.min() < 0 or ids.max() >= router.experts):
+        raise InputError(
+            path,
+            f"layer {layer.layer}: expert {int(ids.max())} selected, expected 0 to "
+            f"{router.experts - 1}",
+        )
+    if gates is None:
+        return ids.astype(np.int16), None
+    order = np.argsort(-gates.astype(np.float64), axis=1, kind="stable")
+    return (
+        np.take_along_axis(ids, order, axis=1).astype(np.int16),
+        np.take_along_axis(gates, order, axis=1).astype(np.float32),
+    )
+
+
+def _expert_choice(
+    path: str, layers: tuple[MoELayer, ...], found: list[dict[str, Array]]
+) -> Routing:
+    """Scores of all layers [layers, tokens, experts], and each layer's capacity per sequence."""
+    experts = max(layer.router.experts for layer in layers)
+    first = layers[0].router
+    lengths = [values[first.scores].size // first.experts for values in found]
+    if len(set(lengths)) != 1:
+        raise InputError(path, "expert choice with sequences of different lengths")
+    scores = np.zeros((len(layers), sum(lengths), experts), dtype=np.float32)
+    capacity = np.zeros(len(layers), dtype=np.int64)
+    for row, layer in enumerate(layers):
+        router = layer.router
+        parts = [values[router.scores].reshape(-1, router.experts) for values in found]
+        scores[row, :, : router.experts] = np.concatenate(parts)
+        capacity[row] = router.capacity.of(lengths[0]) if router.capacity is not None else 0
+    return Routing(
+        layer=np.array([layer.layer for layer in layers], dtype=np.int64),
+        num_experts=np.array([layer.router.experts for layer in layers], dtype=np.int64),
+        sequence=np.repeat(np.arange(len(lengths)), lengths).astype(np.int64),
+        scores=scores,
+        capacity=capacity,
+        source=path,
+    )

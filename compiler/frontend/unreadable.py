@@ -1,0 +1,14 @@
+"""Why a part of the graph is not what it looked like."""
+
+from onnx_ir import Node
+
+
+class Unreadable(Exception):  # noqa: N818 (a reason, caught and turned into a note)
+    """Why a region is no MoE layer of a known form; `node` is where it shows.
+
+    traced: experts are missing, as in an export that recorded the routing of one input.
+    """
+
+    def __init__(self, reason: str, node: Node | None = None, *, traced: bool = False) -> None:
+        super().__init__(reason)
+        self.node, self.traced = node, traced

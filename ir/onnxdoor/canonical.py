@@ -1,0 +1,145 @@
+"""The MoE layer by its definition, in numpy: what a region of an ONNX graph must compute.
+
+out = scale * sum_e gate_e * expert_e(x) + sum_s sigmoid(x @ w_s) * shared_s(x)
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ir.onnxdoor.load import Source
+from ir.onnxdoor.weights import load_bias, load_weight
+from ir.workload import Clipped, Expert, MoELayer, Router, Weight
+
+Array = npt.NDArray[Any]
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), without overflow."""
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))
+
+
+def _erf(x: Array) -> Array:
+    flat = [math.erf(v) for v in np.ravel(x).tolist()]
+    return np.array(flat, dtype=x.dtype).reshape(x.shape)
+
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "identity": lambda x: x,
+    "silu": lambda x: x * sigmoid(x),
+    "relu": lambda x: np.maximum(x, 0),
+    "relu2": lambda x: np.maximum(x, 0) ** 2,
+    "gelu": lambda x: 0.5 * x * (1 + _erf(x / math.sqrt(2))),
+    "gelu-tanh": lambda x: 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+    "quick-gelu": lambda x: x * sigmoid(1.702 * x),
+    "sigmoid": sigmoid,
+    "tanh": np.tanh,
+    "mish": lambda x: x * np.tanh(np.logaddexp(0, x)),
+}
+
+
+class Matrices:
+    """The weights of a layer as float32, each read once."""
+
+    def __init__(self, source: Source) -> None:
+        """Read from `source`."""
+        self._source = source
+        self._held: dict[Weight, tuple[Array, Array | None]] = {}
+
+    def product(self, x: Array, weight: Weight) -> Array:
+        """X [n, rows] @ W (+ bias): [n, columns]."""
+        if weight not in self._held:
+            bias = load_bias(self._source, weight)
+            self._held[weight] = (
+                load_weight(self._source, weight).astype(np.float32),
+                None if bias is None else bias.astype(np.float32),
+            )
+        matrix, bias = self._held[weight]
+        out: Array = x @ matrix
+        return out if bias is None else out + bias
+
+
+def feed_forward(
+    matrices: Matrices, expert: Expert, activation: str, clipped: Clipped | None, x: Array
+) -> Array:
+    """down(act(gate(x)) * up(x)): [n, d]; without a gate, down(act(up(x)))."""
+    up = matrices.product(x, expert.up)
+    if expert.gate is None:
+        return matrices.product(ACTIVATIONS[activation](up), expert.down)
+    gate = matrices.product(x, expert.gate)
+    if activation == "swiglu-oai":
+        how = clipped or Clipped()
+        if how.limit is not None:
+            gate, up = np.minimum(gate, how.limit), np.clip(up, -how.limit, how.limit)
+        hidden = gate * sigmoid(how.alpha * gate) * (up + how.beta)
+    else:
+        hidden = ACTIVATIONS[activation](gate) * up
+    return matrices.product(hidden, expert.down)
+
+
+def combine_weights(router: Router, values: Mapping[str, Array], tokens: int) -> Array:
+    """Gate weight of every expert for every token [tokens, experts], 0 where not selected.
+
+    values: what the router exposes (`ids` and `gates`, or `scores`), as arrays.
+    """
+    combine = np.zeros((tokens, router.experts), dtype=np.float32)
+    if router.ids:
+        ids = values[router.ids].reshape(tokens, -1).astype(np.int64)
+        gates = np.ones(ids.shape, dtype=np.float32)
+        if router.gates:
+            gates = values[router.gates].reshape(ids.shape).astype(np.float32)
+        elif router.scores:
+            wide = values[router.scores].reshape(tokens, router.experts).astype(np.float32)
+            gates = np.take_along_axis(wide, ids, axis=1)
+        np.put_along_axis(combine, ids, gates, axis=1)
+        return combine
+    scores = values[router.scores].reshape(tokens, router.experts).astype(np.float32)
+    if router.capacity is not None:
+        best = np.argsort(-scores, axis=0, kind="stable")[: router.capacity.of(tokens)]
+        np.put_along_axis(combine, best, np.take_along_axis(scores, best, 0), axis=0)
+        return combine
+    ids, gates = from_logits(router, scores)
+    np.put_along_axis(combine, ids, gates.astype(np.float32), axis=1)
+    return combine
+
+
+def from_logits(router: Router, logits: Array) -> tuple[Array, Array]:
+    """What a MoE operator does inside: softmax, the k best (ties to the lowest id), renormalise.
+
+    Ids and gate weights [tokens, k].
+    """
+    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    scores = shifted / shifted.sum(axis=1, keepdims=True)
+    ids = np.argsort(-logits, axis=1, kind="stable")[:, : router.top_k]
+    gates = np.take_along_axis(scores, ids, axis=1)
+    if router.kind != "softmax-topk":
+        gates = gates / gates.sum(axis=1, keepdims=True)
+    return ids, gates
+
+
+def routed_sum(matrices: Matrices, layer: MoELayer, x: Array, combine: Array) -> Array:
+    """Scale * sum of the selected experts' outputs times their weights: [tokens, d]."""
+    out = np.zeros(x.shape, dtype=np.float32)
+    for index, expert in enumerate(layer.experts):
+        used = combine[:, index] != 0
+        if not used.any():
+            continue
+        weight, rows = combine[used, index, None], x[used]
+        if layer.weight_on == "input":
+            rows, weight = rows * weight, np.ones_like(weight)
+        part = feed_forward(matrices, expert, layer.activation, layer.clipped, rows)
+        out[used] += weight * part
+    return out * np.float32(layer.scale)
+
+
+def shared_sum(matrices: Matrices, layer: MoELayer, x: Array) -> Array:
+    """Sum of the shared experts' outputs, each times its own gate: [tokens, d]."""
+    out = np.zeros(x.shape, dtype=np.float32)
+    for index, expert in enumerate(layer.shared):
+        part = feed_forward(matrices, expert, layer.activation, layer.clipped, x)
+        gate = layer.shared_gates[index] if index < len(layer.shared_gates) else None
+        out += part if gate is None else sigmoid(matrices.product(x, gate)) * part
+    return out

@@ -1,0 +1,186 @@
+"""Cut a self-contained sub-model out of an opened model, in memory, with the weights it needs."""
+
+from collections.abc import Collection, Mapping
+
+import onnx
+import onnx_ir
+
+from ir.errors import InputError
+from ir.onnxdoor.load import Source, first_line
+
+
+def extract(
+    source: Source,
+    inputs: Mapping[str, onnx_ir.DataType | None],
+    outputs: Collection[str],
+    nodes: Collection[str] | None = None,
+) -> bytes:
+    """A serialised model that computes `outputs` from `inputs` (value names).
+
+    inputs: element type per value, None = as the graph declares it. Nodes that depend on no
+    model input (weight casts, constants) are copied in as needed; with `nodes` given, any other
+    node outside that set is an error, as is a model input that is not listed. Raises InputError.
+    """
+    values = _values(source.graph)
+    needed = _backward(source, values, set(inputs), outputs, nodes)
+    ordered = [node for node in source.graph if node in needed]
+    constants = _initialisers(ordered, set(inputs), outputs, values)
+    try:
+        graph = onnx.GraphProto(name="part")
+        graph.node.extend(onnx_ir.to_proto(node) for node in ordered)
+        graph.input.extend(_declare(source, values, n, t) for n, t in inputs.items())
+        graph.output.extend(onnx.ValueInfoProto(name=n) for n in outputs)
+        graph.initializer.extend(_embedded(value) for value in constants)
+        model = onnx.ModelProto(ir_version=source.model.ir_version, graph=graph)
+        for domain, version in source.model.opset_imports.items():
+            model.opset_import.append(onnx.helper.make_opsetid(domain, version))
+        data: bytes = model.SerializeToString()
+    except (ValueError, TypeError, OSError, onnx.checker.ValidationError) as e:
+        raise InputError(str(source.path), f"cannot cut out {outputs}: {first_line(e)}") from e
+    return data
+
+
+def with_outputs(source: Source, outputs: Collection[str]) -> bytes:
+    """The whole model, serialised in memory, with `outputs` instead of its own."""
+    return extract(source, {value.name or "": None for value in _real_inputs(source)}, outputs)
+
+
+def captured(node: onnx_ir.Node) -> list[onnx_ir.Value]:
+    """The values of enclosing graphs that a node's subgraphs read."""
+    found: dict[onnx_ir.Value, None] = {}
+    for attribute in node.attributes.values():
+        if attribute.type == onnx_ir.AttributeType.GRAPH:
+            graphs = [attribute.as_graph()]
+        elif attribute.type == onnx_ir.AttributeType.GRAPHS:
+            graphs = list(attribute.as_graphs())
+        else:
+            continue
+        for graph in graphs:
+            inner = list(onnx_ir.traversal.RecursiveGraphIterator(graph))
+            own = {v for n in inner for v in n.outputs} | set(graph.inputs)
+            own |= set(graph.initializers.values())
+            for n in inner:
+                own |= {v for g in _subgraphs(n) for v in (*g.inputs, *g.initializers.values())}
+            read = [v for n in inner for v in n.inputs] + list(graph.outputs)
+            found.update((v, None) for v in read if v is not None and v not in own)
+    return list(found)
+
+
+def _subgraphs(node: onnx_ir.Node) -> list[onnx_ir.Graph]:
+    return [
+        graph
+        for a in node.attributes.values()
+        if a.type in (onnx_ir.AttributeType.GRAPH, onnx_ir.AttributeType.GRAPHS)
+        for graph in ([a.as_graph()] if a.type == onnx_ir.AttributeType.GRAPH else a.as_graphs())
+    ]
+
+
+def _real_inputs(source: Source) -> list[onnx_ir.Value]:
+    return [v for v in source.graph.inputs if not v.is_initializer()]
+
+
+def _values(graph: onnx_ir.Graph) -> dict[str, onnx_ir.Value]:
+    named = [*graph.inputs, *graph.initializers.values(), *(v for n in graph for v in n.outputs)]
+    return {value.name: value for value in named if value.name}
+
+
+def _backward(
+    source: Source,
+    values: Mapping[str, onnx_ir.Value],
+    stop: set[str],
+    outputs: Collection[str],
+    allowed: Collection[str] | None,
+) -> set[onnx_ir.Node]:
+    """The nodes between `stop` and `outputs`."""
+    where = str(source.path)
+    needed: set[onnx_ir.Node] = set()
+    free = _ConstantNodes()
+    for name in (*outputs, *stop):
+        if name not in values:
+            raise InputError(where, f"no value {name!r} in the graph")
+    todo = [values[name] for name in outputs]
+    while todo:
+        value = todo.pop()
+        node = value.producer()
+        if value.name in stop or value.is_initializer():
+            continue
+        if node is None:
+            raise InputError(where, f"{list(outputs)} need the model input {value.name!r}")
+        if node in needed:
+            continue
+        if allowed is not None and node.name not in allowed and not free.holds(node):
+            raise InputError(where, f"{list(outputs)} need node {node.name!r}, which is not listed")
+        needed.add(node)
+        todo.extend(v for v in (*node.inputs, *captured(node)) if v is not None)
+    return needed
+
+
+class _ConstantNodes:
+    """Which nodes depend on no model input."""
+
+    def __init__(self) -> None:
+        self._known: dict[onnx_ir.Node, bool] = {}
+
+    def holds(self, node: onnx_ir.Node) -> bool:
+        """Whether everything `node` reads is an initialiser or made from initialisers."""
+        stack = [node]
+        while stack:
+            top = stack[-1]
+            reads = [v for v in (*top.inputs, *captured(top)) if v is not None]
+            makers = [v.producer() for v in reads if not v.is_initializer()]
+            waiting = [m for m in makers if m is not None and m not in self._known]
+            if waiting:
+                stack.extend(waiting)
+                continue
+            self._known[top] = all(m is not None and self._known[m] for m in makers)
+            stack.pop()
+        return self._known[node]
+
+
+def _initialisers(
+    nodes: Collection[onnx_ir.Node],
+    given: set[str],
+    outputs: Collection[str],
+    values: Mapping[str, onnx_ir.Value],
+) -> list[onnx_ir.Value]:
+    found: dict[onnx_ir.Value, None] = {}
+    for node in nodes:
+        for value in (*node.inputs, *captured(node)):
+            if value is not None and value.is_initializer() and value.name not in given:
+                found[value] = None
+    found.update((values[n], None) for n in outputs if values[n].is_initializer())
+    return list(found)
+
+
+def _declare(
+    source: Source,
+    values: Mapping[str, onnx_ir.Value],
+    name: str,
+    dtype: onnx_ir.DataType | None,
+) -> onnx.ValueInfoProto:
+    value = values[name]
+    if dtype is None and value.dtype is None:
+        raise InputError(str(source.path), f"value {name!r}: its element type is not declared")
+    info = onnx.ValueInfoProto(name=name)
+    info.type.tensor_type.elem_type = int(dtype if dtype is not None else value.dtype or 0)
+    return info
+
+
+def _embedded(value: onnx_ir.Value) -> onnx.TensorProto:
+    """The initialiser with its data inside, read now if it is external."""
+    tensor = value.const_value
+    if tensor is None:
+        raise ValueError(f"initialiser {value.name!r} has no data")
+    proto = onnx.TensorProto()
+    if isinstance(tensor, onnx_ir.TensorProtoTensor):
+        proto.CopyFrom(tensor.raw)
+    else:
+        proto.CopyFrom(onnx_ir.to_proto(_in_memory(tensor)))
+    proto.name = value.name or ""
+    return proto
+
+
+def _in_memory(tensor: onnx_ir.TensorProtocol) -> onnx_ir.TensorProtocol:
+    if isinstance(tensor, onnx_ir.ExternalTensor):
+        return onnx_ir.Tensor(tensor.numpy(), dtype=tensor.dtype, name=tensor.name)
+    return tensor

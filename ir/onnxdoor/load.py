@@ -1,0 +1,113 @@
+"""Open an ONNX file: check it, name its nodes, inline its functions; never read its weights."""
+
+import hashlib
+import itertools
+import stat
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+import onnx_ir
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx_ir.passes.common import (
+    InlinePass,
+    LiftConstantsToInitializersPass,
+    RemoveUnusedNodesPass,
+)
+
+from ir.errors import InputError
+from ir.onnxdoor.check import check_proto
+
+MAX_FILE_BYTES = 2**31 - 1  # what protobuf can parse; larger models keep weights outside the file
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """An opened model: `model` holds the graph, weights only as references.
+
+    Nodes are in topological order, each with a name of its own; functions are inlined, Constant
+    nodes are initialisers, nodes whose outputs no one uses are gone.
+    """
+
+    path: Path
+    sha256: str
+    model: onnx_ir.Model
+
+    @property
+    def graph(self) -> onnx_ir.Graph:
+        """The main graph."""
+        return self.model.graph
+
+
+def open_model(path: str | Path) -> Source:
+    """Read and check the model at `path`; InputError names what makes it unusable."""
+    path = Path(path)
+    data = _read(path)
+    proto = onnx.ModelProto()
+    try:
+        proto.ParseFromString(data)
+    except DecodeError as error:
+        raise InputError(str(path), "not an ONNX file: its protobuf does not parse") from error
+    check_proto(proto, path)
+    sha256 = hashlib.sha256(data).hexdigest()
+    del data
+    try:
+        model = onnx_ir.serde.deserialize_model(proto)
+        if model.functions:
+            InlinePass()(model)
+        LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+        RemoveUnusedNodesPass()(model)
+        model.graph.sort()
+    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
+        raise InputError(str(path), f"not a valid ONNX graph: {first_line(error)}") from error
+    onnx_ir.external_data.set_base_dir(  # pyright: ignore[reportUnknownMemberType] (bare PathLike)
+        model.graph, path.parent
+    )
+    _name_nodes(model.graph)
+    return Source(path, sha256, model)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, at most 300 characters, or its class name."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__
+
+
+def _read(path: Path) -> bytes:
+    try:
+        info = path.stat()
+    except OSError as error:
+        raise InputError(str(path), f"cannot be opened: {error.strerror}") from error
+    except ValueError as error:  # a NUL in the name
+        raise InputError(repr(str(path)), f"cannot be opened: {error}") from error
+    if not stat.S_ISREG(info.st_mode):
+        kind = "a directory" if stat.S_ISDIR(info.st_mode) else "not a regular file"
+        raise InputError(str(path), f"{kind}, expected an ONNX file")
+    if info.st_size == 0:
+        raise InputError(str(path), "an empty file, expected an ONNX model")
+    if info.st_size > MAX_FILE_BYTES:
+        raise InputError(
+            str(path),
+            f"{info.st_size} bytes, an ONNX file has at most {MAX_FILE_BYTES}",
+            "store the weights as external data",
+        )
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read: {error.strerror}") from error
+
+
+def _name_nodes(graph: onnx_ir.Graph) -> None:
+    """Give a name of its own to every node that has none or shares it with another node."""
+    count = Counter(node.name for node in graph)
+    taken = {name for name, times in count.items() if name and times == 1}
+    for index, node in enumerate(graph):
+        if not node.name or count[node.name] > 1:
+            name = stem = f"{node.name or node.op_type}#{index}"
+            for again in itertools.count(1):
+                if name not in taken:
+                    break
+                name = f"{stem}#{again}"
+            node.name = name
+            taken.add(name)

@@ -1,0 +1,177 @@
+"""Read the matrices that a workload names from an opened model, dequantised where they are packed.
+
+Who reads a stored tensor says how its bytes are meant: QMoE and MatMulNBits pack elements of 2, 4
+or 8 bits along the rows of the matrix, DequantizeLinear scales whole elements.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir
+
+from ir.errors import InputError
+from ir.onnxdoor.load import Source
+from ir.workload import Weight
+
+Array = npt.NDArray[Any]
+_QMOE = {2: (3, 11), 5: (6, 12), 8: (9, 13)}  # weight input -> scales and zero points inputs
+
+
+def load_weight(source: Source, weight: Weight) -> Array:
+    """The matrix [rows, columns]; packed or scaled elements come as float32, others as stored.
+
+    Raises InputError if it is not there or not of that shape.
+    """
+    reader = _packed_reader(source, weight.tensor)
+    if reader is not None:
+        stored = _unpacked(source, weight, reader)
+        squeezed, rank = stored, 2
+    else:
+        stored = _scaled(source, weight.tensor)
+        rank = 2 if weight.index is None else 3
+        ones = stored.ndim > rank
+        squeezed = stored.reshape([d for d in stored.shape if d != 1]) if ones else stored
+    where = f"{source.path}: tensor {weight.tensor!r}"
+    if squeezed.ndim != rank:
+        raise InputError(where, f"{list(stored.shape)}, expected {rank} axes")
+    matrix = squeezed if rank == 2 else squeezed[weight.index]
+    matrix = matrix.T if weight.transposed else matrix
+    part = matrix[:, _columns(weight)]
+    if part.shape != (weight.rows, weight.columns):
+        raise InputError(where, f"holds {part.shape}, expected {(weight.rows, weight.columns)}")
+    return part
+
+
+def load_bias(source: Source, weight: Weight) -> Array | None:
+    """The bias [columns] that belongs to a matrix, or None."""
+    if weight.bias is None:
+        return None
+    stored = _tensor(source, weight.bias)
+    if weight.index is not None and stored.ndim > 1:
+        stored = stored[weight.index]
+    vector = np.ravel(stored)
+    return vector[_columns(weight)] if vector.size != weight.columns else vector
+
+
+def stored_bytes(source: Source, name: str) -> int | None:
+    """Bytes of a stored tensor; None if it lies in a file that is mostly holes, never written."""
+    value = source.graph.initializers.get(name)
+    if value is None or value.const_value is None:
+        raise InputError(str(source.path), f"no stored tensor {name!r}")
+    tensor = value.const_value
+    if isinstance(tensor, onnx_ir.ExternalTensor):
+        info = Path(tensor.path).stat()
+        if info.st_blocks * 512 < info.st_size // 2:
+            return None
+    return tensor.nbytes
+
+
+def _columns(weight: Weight) -> slice:
+    stop = weight.start + weight.step * (weight.columns - 1) + 1
+    return slice(weight.start, stop, weight.step)
+
+
+def _tensor(source: Source, name: str) -> Array:
+    value = source.graph.initializers.get(name)
+    if value is None or value.const_value is None:
+        raise InputError(str(source.path), f"no stored tensor {name!r}")
+    return np.asarray(value.const_value.numpy())
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """How a tensor is packed: bits, names of scales and zero points, elements per scale (0 = row).
+
+    Default zero point 2^(bits - 1).
+    """
+
+    bits: int
+    scales: str
+    zeros: str | None
+    block: int
+
+
+def _packed_reader(source: Source, name: str) -> _Packed | None:
+    """How the operator that reads a tensor has it packed, None where it does not."""
+    value = source.graph.initializers.get(name)
+    if value is None:
+        raise InputError(str(source.path), f"no stored tensor {name!r}")
+    for node, place in value.uses():
+        if node.op_type == "QMoE" and place in _QMOE:
+            scales, zeros = _QMOE[place]
+            bits = node.attributes.get_int("expert_weight_bits", 4) or 4
+            kind = node.attributes.get_string("quant_type", "int") or "int"
+            if kind != "int":
+                raise InputError(str(source.path), f"tensor {name!r}: quantised as {kind!r}")
+            block = node.attributes.get_int("block_size", 0) or 0
+            return _Packed(int(bits), _name(node, scales) or "", _name(node, zeros), int(block))
+        if node.op_type == "MatMulNBits" and place == 1:
+            if _name(node, 4):
+                raise InputError(str(source.path), f"tensor {name!r}: reordered by g_idx")
+            bits = node.attributes.get_int("bits", 4) or 4
+            block = node.attributes.get_int("block_size", 0) or 0
+            return _Packed(int(bits), _name(node, 2) or "", _name(node, 3), int(block))
+    return None
+
+
+def _name(node: onnx_ir.Node, place: int) -> str | None:
+    value = node.inputs[place] if place < len(node.inputs) else None
+    return value.name if value is not None else None
+
+
+def _unpacked(source: Source, weight: Weight, how: _Packed) -> Array:
+    """One matrix as stored, [columns of the whole matrix, rows], in float32: (q - zero) * scale."""
+
+    def entry(name: str) -> Array:
+        stored = _tensor(source, name)
+        return stored if weight.index is None else stored[weight.index]
+
+    packed = entry(weight.tensor)
+    outer = packed.shape[0]
+    q = _elements(packed.reshape(outer, -1), how.bits)[:, : weight.rows].astype(np.float32)
+    scales = entry(how.scales).astype(np.float32).reshape(outer, -1)
+    zero: Array = np.full(scales.shape, 2 ** (how.bits - 1), dtype=np.float32)
+    if how.zeros is not None:
+        raw = entry(how.zeros)
+        if raw.dtype == np.uint8:
+            raw = _elements(raw.reshape(outer, -1), how.bits)[:, : scales.shape[1]]
+        zero = raw.reshape(scales.shape).astype(np.float32)
+    block = how.block or weight.rows
+    place = np.arange(weight.rows) // block
+    return np.asarray((q - zero[:, place]) * scales[:, place])
+
+
+def _elements(packed: Array, bits: int) -> Array:
+    """Unsigned elements of `bits` bits, the lowest first, from bytes [n, m]: [n, m * 8 / bits]."""
+    if bits not in (1, 2, 4, 8):
+        raise InputError("weights", f"packed in elements of {bits} bits, expected 2, 4 or 8")
+    shifts = np.arange(0, 8, bits, dtype=np.uint8)
+    parts = (packed[:, :, None] >> shifts) & np.uint8(2**bits - 1)
+    return np.asarray(parts.reshape(len(packed), -1))
+
+
+def _scaled(source: Source, name: str) -> Array:
+    """A stored tensor, multiplied out if it is only read through one DequantizeLinear."""
+    stored = _tensor(source, name)
+    readers = [n for n, place in source.graph.initializers[name].uses() if place == 0]
+    if not readers or readers[0].op_type != "DequantizeLinear":
+        return stored
+    node = readers[0]
+    scale: Array = _tensor(source, _name(node, 1) or "").astype(np.float32)
+    zeros = _name(node, 2)
+    zero: Array = np.zeros_like(scale)
+    if zeros is not None:
+        zero = _tensor(source, zeros).astype(np.float32)
+    axis = int(node.attributes.get_int("axis", 1) or 0)
+    block = int(node.attributes.get_int("block_size", 0) or 0)
+    if block:
+        length = int(stored.shape[axis])
+        within: Array = np.floor_divide(np.arange(length, dtype=np.int64), block)
+        scale, zero = scale.take(within, axis=axis), zero.take(within, axis=axis)
+    elif scale.size > 1:
+        shape = [-1 if i == axis % stored.ndim else 1 for i in range(stored.ndim)]
+        scale, zero = scale.reshape(shape), zero.reshape(shape)
+    return np.asarray((stored.astype(np.float32) - zero) * scale)

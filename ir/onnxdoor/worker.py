@@ -1,0 +1,96 @@
+"""The child process: holds ONNX Runtime sessions and answers one request at a time.
+
+Messages on both pipes: 8 bytes of length (little endian), then a JSON header, a newline and the
+arrays in .npy form one after another. Run as `python -m ir.onnxdoor.worker MEMORY THREADS`.
+"""
+
+import importlib
+import io
+import json
+import resource
+import struct
+import sys
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+Arrays = Sequence[npt.NDArray[Any]]
+
+
+def send(pipe: BinaryIO, header: dict[str, Any], arrays: Arrays = (), blob: bytes = b"") -> None:
+    """Write one message; `blob` follows the arrays as it is."""
+    body = io.BytesIO()
+    body.write(json.dumps({**header, "arrays": len(arrays)}).encode() + b"\n")
+    for array in arrays:
+        np.lib.format.write_array(body, np.ascontiguousarray(array).reshape(array.shape),
+                                  allow_pickle=False)  # fmt: skip
+    body.write(blob)
+    pipe.write(struct.pack("<q", body.getbuffer().nbytes))
+    pipe.write(body.getbuffer())
+    pipe.flush()
+
+
+def receive(pipe: BinaryIO) -> tuple[dict[str, Any], list[npt.NDArray[Any]], bytes]:
+    """Read one message: header, arrays, blob. Raises EOFError when the other side is gone."""
+    size = struct.unpack("<q", _exactly(pipe, 8))[0]
+    body = io.BytesIO(_exactly(pipe, size))
+    header = json.loads(body.readline())
+    arrays = [np.lib.format.read_array(body, allow_pickle=False) for _ in range(header["arrays"])]
+    return header, arrays, body.read()
+
+
+def _exactly(pipe: BinaryIO, size: int) -> bytes:
+    data = pipe.read(size)
+    if len(data) < size:
+        raise EOFError
+    return data
+
+
+def main(memory_bytes: int, threads: int) -> None:
+    """Serve requests from standard input until it closes."""
+    if memory_bytes:
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ort = _runtime()
+    sessions: dict[int, Any] = {}
+    answers, requests = sys.stdout.buffer, sys.stdin.buffer
+    while True:
+        try:
+            header, arrays, blob = receive(requests)
+        except EOFError:
+            return
+        try:
+            if header["do"] == "load":
+                sessions[header["id"]] = _load(ort, blob, threads)
+                send(answers, {"ok": True})
+            elif header["do"] == "drop":
+                sessions.pop(header["id"], None)
+                send(answers, {"ok": True})
+            else:
+                feeds = dict(zip(header["names"], arrays, strict=True))
+                found = sessions[header["id"]].run(header["outputs"], feeds)
+                send(answers, {"ok": True}, [np.asarray(a) for a in found])
+        except Exception as error:  # whatever the runtime raises goes back as text
+            send(answers, {"ok": False, "error": str(error)[:2000] or type(error).__name__})
+
+
+def _runtime() -> Any:
+    """ONNX Runtime, imported after the limits so that they hold for it too; it has no types."""
+    ort = importlib.import_module("onnxruntime")
+    ort.set_default_logger_severity(4)
+    return ort
+
+
+def _load(ort: Any, blob: bytes, threads: int) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.use_deterministic_compute = True
+    options.log_severity_level = 4
+    return ort.InferenceSession(blob, options, providers=["CPUExecutionProvider"])
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,592 @@
+"""Small random models for tests, written node by node with onnx.helper: no exporter needed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+D, HEADS, HEAD, HIDDEN, VOCAB = 16, 2, 8, 24, 32
+EXPERTS, TOP = 4, 2
+
+
+@dataclass
+class Graph:
+    """A graph being written; names are meaningless on purpose (v0, v1, ...)."""
+
+    seed: int = 0
+    half: bool = False
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    tensors: list[onnx.TensorProto] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.random = np.random.default_rng(self.seed)
+
+    def __call__(self, op: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
+        names = [f"v{len(self.nodes)}_{i}" for i in range(outputs)]
+        domain = attributes.pop("domain", "")
+        self.nodes.append(helper.make_node(op, inputs, names, domain=domain, **attributes))
+        return names[0] if outputs == 1 else names
+
+    def constant(self, array: Any, kind: Any = np.int64) -> str:
+        name = f"c{len(self.tensors)}"
+        self.tensors.append(numpy_helper.from_array(np.asarray(array, dtype=kind), name))
+        return name
+
+    def weight(self, *shape: int, scale: float | None = None) -> str:
+        size = scale if scale is not None else shape[-2] ** -0.5
+        values = self.random.standard_normal(shape) * size
+        if not self.half:
+            return self.constant(values, np.float32)
+        return self("Cast", self.constant(values, np.float16), to=TensorProto.FLOAT)
+
+    def model(
+        self,
+        path: Path,
+        outputs: dict[str, Sequence[int | str]],
+        inputs: dict[str, tuple[int, Sequence[int | str]]] | None = None,
+        opset: int = 18,
+    ) -> Path:
+        inputs = inputs or {"input_ids": (TensorProto.INT64, [1, "tokens"])}
+        graph = helper.make_graph(
+            self.nodes,
+            "test",
+            [helper.make_tensor_value_info(n, k, s) for n, (k, s) in inputs.items()],
+            [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in outputs.items()],
+            self.tensors,
+        )
+        opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
+        onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), path)
+        return path
+
+
+def linear(g: Graph, x: str, rows: int, columns: int) -> str:
+    return g("MatMul", x, g.weight(rows, columns))
+
+
+def rms_norm(g: Graph, x: str) -> str:
+    mean = g("ReduceMean", g("Mul", x, x), g.constant([-1]), keepdims=1)
+    root = g("Sqrt", g("Add", mean, g.constant(1e-5, np.float32)))
+    scale = g.constant(1 + 0.1 * g.random.standard_normal(D), np.float32)
+    return g("Mul", g("Mul", x, g("Reciprocal", root)), scale)
+
+
+def silu(g: Graph, x: str) -> str:
+    return g("Mul", x, g("Sigmoid", x))
+
+
+def relu(g: Graph, x: str) -> str:
+    return g("Relu", x)
+
+
+def gated(g: Graph, x: str, hidden: int = HIDDEN, act: Callable[[Graph, str], str] = silu) -> str:
+    """Written up first, so that the order of nodes does not tell gate from up."""
+    up = linear(g, x, D, hidden)
+    return linear(g, g("Mul", act(g, linear(g, x, D, hidden)), up), hidden, D)
+
+
+def plain(g: Graph, x: str, hidden: int = HIDDEN, act: Callable[[Graph, str], str] = relu) -> str:
+    return linear(g, act(g, linear(g, x, D, hidden)), hidden, D)
+
+
+@dataclass(frozen=True)
+class Positions:
+    """What every attention layer shares: cos, sin [T, HEAD] and the mask [T, T]."""
+
+    cos: str
+    sin: str
+    mask: str
+    length: str
+
+
+def positions(g: Graph, ids: str = "input_ids") -> Positions:
+    length = g("Squeeze", g("Shape", ids, start=1, end=2))
+    place = g("Range", g.constant(0), length, g.constant(1))
+    angle = g(
+        "Mul",
+        g("Unsqueeze", g("Cast", place, to=TensorProto.FLOAT), g.constant([1])),
+        g.constant(10000.0 ** (-np.arange(HEAD // 2) / (HEAD // 2)), np.float32),
+    )
+    both = g("Concat", angle, angle, axis=-1)
+    row = g("Unsqueeze", place, g.constant([0]))
+    column = g("Unsqueeze", place, g.constant([1]))
+    return Positions(g("Cos", both), g("Sin", both), g("LessOrEqual", row, column), length)
+
+
+def attention(g: Graph, x: str, at: Positions, kv_heads: int = HEADS) -> str:
+    def heads(y: str, count: int) -> str:
+        split = g("Reshape", y, g.constant([1, -1, count, HEAD]))
+        return g("Transpose", split, perm=[0, 2, 1, 3])
+
+    def rotate(y: str) -> str:
+        low = g("Slice", y, g.constant([0]), g.constant([HEAD // 2]), g.constant([3]))
+        high = g("Slice", y, g.constant([HEAD // 2]), g.constant([HEAD]), g.constant([3]))
+        turned = g("Concat", g("Neg", high), low, axis=-1)
+        return g("Add", g("Mul", y, at.cos), g("Mul", turned, at.sin))
+
+    def repeat(y: str) -> str:
+        if kv_heads == HEADS:
+            return y
+        shape = g("Concat", g.constant([1, HEADS]), g("Unsqueeze", at.length, g.constant([0])),
+                  g.constant([HEAD]), axis=0)  # fmt: skip
+        return g("Expand", y, shape)
+
+    q = rotate(heads(linear(g, x, D, HEADS * HEAD), HEADS))
+    k = repeat(rotate(heads(linear(g, x, D, kv_heads * HEAD), kv_heads)))
+    v = repeat(heads(linear(g, x, D, kv_heads * HEAD), kv_heads))
+    scores = g("Mul", g("MatMul", q, g("Transpose", k, perm=[0, 1, 3, 2])),
+               g.constant(HEAD**-0.5, np.float32))  # fmt: skip
+    low = g.constant(-np.inf, np.float32)
+    masked = g("Where", at.mask, scores, low) if at.mask else scores
+    mixed = g("MatMul", g("Softmax", masked, axis=-1), v)
+    joined = g("Reshape", g("Transpose", mixed, perm=[0, 2, 1, 3]), g.constant([1, -1, D]))
+    return linear(g, joined, D, D)
+
+
+def transformer(
+    g: Graph,
+    blocks: Sequence[Callable[[Graph, str], str]],
+    kv_heads: int = HEADS,
+    mask: Callable[[Graph], str] | None = None,
+) -> Graph:
+    """Embedding, then attention and one of `blocks` per layer, final norm and head.
+
+    mask: makes another mask than the lower triangle from positions; '' = none.
+    """
+    at = positions(g)
+    if mask is not None:
+        at = replace(at, mask=mask(g))
+    x = g("Gather", g.weight(VOCAB, D, scale=1.0), "input_ids")
+    for block in blocks:
+        x = g("Add", x, attention(g, rms_norm(g, x), at, kv_heads))
+        x = g("Add", x, block(g, rms_norm(g, x)))
+    g.nodes.append(helper.make_node("MatMul", [rms_norm(g, x), g.weight(D, VOCAB)], ["logits"]))
+    return g
+
+
+LOGITS: dict[str, Sequence[int | str]] = {"logits": [1, "tokens", VOCAB]}
+
+
+# Routers: (ids, gates) [T, TOP] from x [T, D]
+
+
+def softmax_topk(g: Graph, x: str) -> tuple[str, str]:
+    scores = g("Softmax", linear(g, x, D, EXPERTS), axis=-1)
+    best, ids = g("TopK", scores, g.constant([TOP]), outputs=2, axis=-1)
+    return ids, g("Div", best, g("ReduceSum", best, g.constant([-1]), keepdims=1))
+
+
+def topk_softmax(g: Graph, x: str) -> tuple[str, str]:
+    best, ids = g("TopK", linear(g, x, D, EXPERTS), g.constant([TOP]), outputs=2, axis=-1)
+    return ids, g("Softmax", best, axis=-1)
+
+
+def sigmoid_topk(g: Graph, x: str) -> tuple[str, str]:
+    """DeepSeek-V3: a bias on the selection only, weights normalised and scaled."""
+    scores = g("Sigmoid", linear(g, x, D, EXPERTS))
+    biased = g("Add", scores, g.weight(EXPERTS, scale=0.1))
+    _, ids = g("TopK", biased, g.constant([TOP]), outputs=2, axis=-1)
+    best = g("GatherElements", scores, ids, axis=-1)
+    total = g("Add", g("ReduceSum", best, g.constant([-1]), keepdims=1),
+              g.constant(1e-20, np.float32))  # fmt: skip
+    return ids, g("Mul", g("Div", best, total), g.constant(2.5, np.float32))
+
+
+Router = Callable[[Graph, str], tuple[str, str]]
+Ffn = Callable[[Graph, str], str]
+
+
+def flat(g: Graph, x: str) -> str:
+    return g("Reshape", x, g.constant([-1, D]))
+
+
+def dense_masked(
+    router: Router = softmax_topk, expert: Ffn = gated, shared: Ffn | None = None,
+    order: Sequence[int] = range(EXPERTS),
+) -> Ffn:  # fmt: skip
+    """Every expert on every token, times its column of the combine weights."""
+
+    def block(g: Graph, x: str) -> str:
+        tokens = flat(g, x)
+        ids, gates = router(g, tokens)
+        shape = g("Concat", g("Shape", tokens, end=1), g.constant([EXPERTS]), axis=0)
+        zeros = g("Expand", g.constant(0.0, np.float32), shape)
+        combine = g("ScatterElements", zeros, ids, gates, axis=1)
+        total = ""
+        for e in order:
+            column = g("Slice", combine, g.constant([e]), g.constant([e + 1]), g.constant([1]))
+            part = g("Mul", expert(g, tokens), column)
+            total = g("Add", total, part) if total else part
+        if shared is not None:
+            total = g("Add", total, shared(g, tokens))
+        return g("Reshape", total, g("Shape", x))
+
+    return block
+
+
+def gated_shared(g: Graph, x: str) -> str:
+    """Qwen2-MoE: the shared expert times a sigmoid of its own."""
+    return g("Mul", gated(g, x), g("Sigmoid", linear(g, x, D, 1)))
+
+
+def expert_choice(stacked: bool = False, minimum: int = 0) -> Ffn:
+    """Each expert takes its floor(TOP * T / EXPERTS) best tokens, computed from the shape."""
+
+    def block(g: Graph, x: str) -> str:
+        tokens = flat(g, x)
+        count = g("Mul", g("Shape", tokens, end=1), g.constant([TOP]))
+        capacity = g("Div", count, g.constant([EXPERTS]))
+        if minimum:
+            capacity = g("Max", capacity, g.constant([minimum]))
+        scores = g("Transpose", g("Softmax", linear(g, tokens, D, EXPERTS), axis=-1), perm=[1, 0])
+        gates, ids = g("TopK", scores, capacity, outputs=2, axis=-1)
+        total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
+        if stacked:
+            chosen = g("Gather", tokens, ids)  # [E, C, D]
+            up, gate = g.weight(EXPERTS, D, HIDDEN), g.weight(EXPERTS, D, HIDDEN)
+            hidden = g("Mul", silu(g, g("MatMul", chosen, gate)), g("MatMul", chosen, up))
+            out = g("MatMul", hidden, g.weight(EXPERTS, HIDDEN, D))
+            part = g("Mul", out, g("Unsqueeze", gates, g.constant([-1])))
+            index = g("Unsqueeze", ids, g.constant([-1]))
+            total = g("ScatterND", total, index, part, reduction="add")
+            return g("Reshape", total, g("Shape", x))
+        for e in range(EXPERTS):
+            row = g("Gather", ids, g.constant(e), axis=0)
+            gate = g("Unsqueeze", g("Gather", gates, g.constant(e), axis=0), g.constant([1]))
+            part = g("Mul", gated(g, g("Gather", tokens, row, axis=0)), gate)
+            index = g("Unsqueeze", row, g.constant([1]))
+            total = g("ScatterND", total, index, part, reduction="add")
+        return g("Reshape", total, g("Shape", x))
+
+    return block
+
+
+def contract(normalise: int = 1, activation: str = "silu") -> Ffn:
+    """com.microsoft::MoE with a router in front."""
+
+    def block(g: Graph, x: str) -> str:
+        logits = linear(g, flat(g, x), D, EXPERTS)
+        fc1, fc2 = g.weight(EXPERTS, HIDDEN, D), g.weight(EXPERTS, D, HIDDEN)
+        return g("MoE", x, logits, fc1, "", fc2, domain="com.microsoft", k=TOP,
+                 activation_type=activation, normalize_routing_weights=normalise)  # fmt: skip
+
+    return block
+
+
+def swiglu_contract(g: Graph, x: str) -> str:
+    """com.microsoft::MoE with gate and up interleaved in one tensor, and biases."""
+    logits = g("Add", linear(g, flat(g, x), D, EXPERTS), g.weight(EXPERTS, scale=0.1))
+    return g(
+        "MoE", x, logits, g.weight(EXPERTS, 2 * HIDDEN, D),
+        g.weight(EXPERTS, 2 * HIDDEN, scale=0.1), g.weight(EXPERTS, D, HIDDEN),
+        g.weight(EXPERTS, D, scale=0.1), domain="com.microsoft", k=TOP, activation_type="swiglu",
+        swiglu_fusion=1, activation_alpha=1.0, activation_beta=0.0, normalize_routing_weights=1,
+    )  # fmt: skip
+
+
+def halves(g: Graph, both: str) -> str:
+    """silu(first half) * second half of the last axis."""
+    gate, up = g("Split", both, outputs=2, axis=-1, num_outputs=2)
+    return g("Mul", silu(g, gate), up)
+
+
+def interleaved(g: Graph, both: str) -> str:
+    """gpt-oss: even columns are the gate, odd ones up; clipped, scaled by 1.702, up + 1."""
+    limit, low = g.constant(7.0, np.float32), g.constant(-7.0, np.float32)
+    end, axis, two = g.constant([2**62]), g.constant([-1]), g.constant([2])
+    gate = g("Clip", g("Slice", both, g.constant([0]), end, axis, two), "", limit)
+    up = g("Clip", g("Slice", both, g.constant([1]), end, axis, two), low, limit)
+    scaled = g("Sigmoid", g("Mul", gate, g.constant(1.702, np.float32)))
+    return g("Mul", g("Add", up, g.constant(1.0, np.float32)), g("Mul", gate, scaled))
+
+
+def gather_batched(router: Router = softmax_topk, oai: bool = False) -> Ffn:
+    """The matrices of each token's experts are gathered; one product per token-expert pair."""
+
+    def block(g: Graph, x: str) -> str:
+        tokens = flat(g, x)
+        ids, gates = router(g, tokens)
+        wide = g("Expand", g("Unsqueeze", tokens, g.constant([1])), g.constant([1, TOP, 1]))
+        pairs = g("Reshape", wide, g.constant([-1, D]))
+        pick = g("Unsqueeze", g("Reshape", ids, g.constant([-1])), g.constant([-1]))
+        if oai:  # row vector times [E, D, 2F], biases gathered too
+            w13 = g("GatherND", g.weight(EXPERTS, D, 2 * HIDDEN, scale=0.5), pick)
+            w2 = g("GatherND", g.weight(EXPERTS, HIDDEN, D), pick)
+            b13 = g("GatherND", g.weight(EXPERTS, 2 * HIDDEN, scale=0.1), pick)
+            b2 = g("GatherND", g.weight(EXPERTS, D, scale=0.1), pick)
+            both = g("MatMul", g("Unsqueeze", pairs, g.constant([1])), w13)
+            hidden = interleaved(g, g("Add", g("Squeeze", both, g.constant([1])), b13))
+            out = g("MatMul", g("Unsqueeze", hidden, g.constant([1])), w2)
+            out = g("Add", g("Squeeze", out, g.constant([1])), b2)
+        else:  # [E, 2F, D] times column vector
+            w13 = g("GatherND", g.weight(EXPERTS, 2 * HIDDEN, D, scale=0.3), pick)
+            w2 = g("GatherND", g.weight(EXPERTS, D, HIDDEN, scale=0.3), pick)
+            both = g("MatMul", w13, g("Unsqueeze", pairs, g.constant([-1])))
+            hidden = halves(g, g("Squeeze", both, g.constant([-1])))
+            out = g("MatMul", w2, g("Unsqueeze", hidden, g.constant([-1])))
+            out = g("Squeeze", out, g.constant([-1]))
+        weight = g("Unsqueeze", g("Reshape", gates, g.constant([-1])), g.constant([-1]))
+        parts = g("Reshape", g("Mul", out, weight), g.constant([-1, TOP, D]))
+        total = g("ReduceSum", parts, g.constant([1]), keepdims=0)
+        return g("Reshape", total, g("Shape", x))
+
+    return block
+
+
+def argmax_twice(g: Graph, x: str) -> tuple[str, str]:
+    """PhiMoE: the best expert, then the best of the rest; weights from two softmaxes."""
+    logits = linear(g, x, D, EXPERTS)
+    first = g("ArgMax", logits, axis=-1, keepdims=1)
+    one = g("GatherElements", g("Softmax", logits, axis=-1), first, axis=-1)
+    low = g("Sub", one, one)
+    rest = g("ScatterElements", logits, first, g("Sub", low, g.constant(1e9, np.float32)), axis=-1)
+    second = g("ArgMax", rest, axis=-1, keepdims=1)
+    two = g("GatherElements", g("Softmax", rest, axis=-1), second, axis=-1)
+    return g("Concat", first, second, axis=-1), g("Concat", one, two, axis=-1)
+
+
+def grouped(g: Graph, x: str) -> str:
+    """Pairs sorted by expert, split at run-time sizes, one product per expert and stage."""
+    tokens = flat(g, x)
+    ids, gates = topk_softmax(g, tokens)
+    shape = g("Concat", g("Shape", tokens, end=1), g.constant([EXPERTS]), axis=0)
+    ones = g("Expand", g.constant(1), g("Shape", ids))
+    hits = g("ScatterElements", g("Expand", g.constant(0), shape), ids, ones, axis=1)
+    counts = g("ReduceSum", hits, g.constant([0]), keepdims=0)
+    flat_ids = g("Reshape", ids, g.constant([-1]))
+    _, order = g("TopK", flat_ids, g("Shape", flat_ids), outputs=2, axis=0, largest=0)
+    token = g("Div", order, g.constant(TOP))
+    parts = g("Split", g("Gather", tokens, token, axis=0), counts, outputs=EXPERTS, axis=0)
+    w13, w2 = g.weight(EXPERTS, 2 * HIDDEN, D, scale=0.3), g.weight(EXPERTS, D, HIDDEN, scale=0.3)
+    up = [g("Gemm", part, g("Gather", w13, g.constant(e), axis=0), transB=1)
+          for e, part in enumerate(parts)]  # fmt: skip
+    hidden = halves(g, g("Concat", *up, axis=0))
+    parts = g("Split", hidden, counts, outputs=EXPERTS, axis=0)
+    down = [g("Gemm", part, g("Gather", w2, g.constant(e), axis=0), transB=1)
+            for e, part in enumerate(parts)]  # fmt: skip
+    weight = g("Gather", g("Reshape", gates, g.constant([-1])), order, axis=0)
+    out = g("Mul", g("Concat", *down, axis=0), g("Unsqueeze", weight, g.constant([1])))
+    zeros = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
+    total = g("ScatterND", zeros, g("Unsqueeze", token, g.constant([1])), out, reduction="add")
+    return g("Reshape", total, g("Shape", x))
+
+
+def per_expert_gather(g: Graph, x: str) -> str:
+    """Each expert finds its tokens with NonZero, and adds its outputs to theirs."""
+    tokens = flat(g, x)
+    ids, gates = softmax_topk(g, tokens)
+    total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
+    for e in range(EXPERTS):
+        place = g("Transpose", g("NonZero", g("Equal", ids, g.constant(e))), perm=[1, 0])
+        token = g("Slice", place, g.constant([0]), g.constant([1]), g.constant([1]))
+        mine = g("GatherND", tokens, token)
+        weight = g("Unsqueeze", g("GatherND", gates, place), g.constant([-1]))
+        part = g("Mul", gated(g, mine), weight)
+        total = g("ScatterND", total, token, part, reduction="add")
+    return g("Reshape", total, g("Shape", x))
+
+
+def traced_loop(g: Graph, x: str) -> str:
+    """A traced loop over the experts that were hit: block i serves the i-th of them."""
+    tokens = flat(g, x)
+    ids, gates = softmax_topk(g, tokens)
+    hot = g("OneHot", ids, g.constant(EXPERTS), g.constant([0, 1]), axis=-1)
+    mask = g("Transpose", hot, perm=[2, 1, 0])  # [E, k, T]
+    count = g("ReduceSum", mask, g.constant([1, 2]), keepdims=0)
+    hits = g("Transpose", g("NonZero", g("Greater", count, g.constant(0))), perm=[1, 0])
+    parts = g("Split", hits, g.constant([1] * EXPERTS), outputs=EXPERTS, axis=0)
+    total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
+    for hit in parts:
+        one = g("Gather", mask, g("Squeeze", hit), axis=0)
+        place = g("NonZero", one)
+        slot, token = g("Gather", place, g.constant(0)), g("Gather", place, g.constant(1))
+        pair = g("Concat", g("Unsqueeze", token, g.constant([1])),
+                 g("Unsqueeze", slot, g.constant([1])), axis=1)  # fmt: skip
+        weight = g("Unsqueeze", g("GatherND", gates, pair), g.constant([1]))
+        part = g("Mul", gated(g, g("Gather", tokens, token, axis=0)), weight)
+        index = g("Unsqueeze", token, g.constant([1]))
+        total = g("ScatterND", total, index, part, reduction="add")
+    return g("Reshape", total, g("Shape", x))
+
+
+def llama4(g: Graph, x: str) -> str:
+    """Top-1; every expert on every token, whose input is scaled by sigmoid(score) or by 0."""
+    tokens = flat(g, x)
+    logits = linear(g, tokens, D, EXPERTS)
+    best, ids = g("TopK", logits, g.constant([1]), outputs=2, axis=-1)
+    low = g("Expand", g.constant(-np.inf, np.float32), g("Shape", logits))
+    scores = g("Sigmoid", g("ScatterElements", low, ids, best, axis=1))  # [T, E]
+    column = g("Reshape", g("Transpose", scores, perm=[1, 0]), g.constant([-1, 1]))
+    tiled = g("Tile", tokens, g.constant([EXPERTS, 1]))  # [E * T, D]
+    scaled = g("Reshape", g("Mul", tiled, column), g.constant([EXPERTS, -1, D]))
+    both = g("MatMul", scaled, g.weight(EXPERTS, D, 2 * HIDDEN, scale=0.3))
+    out = g("MatMul", halves(g, both), g.weight(EXPERTS, HIDDEN, D, scale=0.3))
+    total = g("ReduceSum", out, g.constant([0]), keepdims=0)
+    total = g("Add", gated(g, tokens), total)
+    return g("Reshape", total, g("Shape", x))
+
+
+def switch(g: Graph, x: str) -> str:
+    """Top-1 by ArgMax; the probability multiplies the sum of the experts' outputs."""
+    tokens = flat(g, x)
+    scores = g("Softmax", linear(g, tokens, D, EXPERTS), axis=-1)
+    hot = g("OneHot", g("ArgMax", scores, axis=-1, keepdims=0), g.constant(EXPERTS),
+            g.constant([0, 1]), axis=-1)  # fmt: skip
+    total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
+    for e in range(EXPERTS):
+        mine = g("Transpose", g("NonZero", g("Gather", hot, g.constant(e), axis=1)), perm=[1, 0])
+        total = g("ScatterND", total, mine, plain(g, g("GatherND", tokens, mine)))
+    weight = g("ReduceMax", scores, g.constant([-1]), keepdims=1)
+    return g("Reshape", g("Mul", weight, total), g("Shape", x))
+
+
+def equal_masks(g: Graph, x: str) -> str:
+    """Every expert on every token, times the sum of the weights whose id is the expert's."""
+    tokens = flat(g, x)
+    ids, gates = topk_softmax(g, tokens)
+    total = ""
+    for e in range(EXPERTS):
+        hit = g("Cast", g("Equal", ids, g.constant([e])), to=TensorProto.FLOAT)
+        weight = g("ReduceSum", g("Mul", gates, hit), g.constant([-1]), keepdims=1)
+        part = g("Mul", gated(g, tokens), weight)
+        total = g("Add", total, part) if total else part
+    return g("Reshape", total, g("Shape", x))
+
+
+def group_limited(g: Graph, x: str) -> tuple[str, str]:
+    """DeepSeek-V3: the best 1 of 2 groups by their 2 best scores, then the best 2 of its experts.
+
+    Three TopKs, of which the last routes.
+    """
+    scores = g("Sigmoid", linear(g, x, D, EXPERTS))
+    biased = g("Add", scores, g.weight(EXPERTS, scale=0.1))
+    grouped_scores = g("Reshape", biased, g.constant([-1, 2, EXPERTS // 2]))
+    two, _ = g("TopK", grouped_scores, g.constant([2]), outputs=2, axis=-1)
+    _, group = g("TopK", g("ReduceSum", two, g.constant([-1]), keepdims=0), g.constant([1]),
+                 outputs=2, axis=-1)  # fmt: skip
+    count = g("Shape", group, end=1)
+    zeros = g("Expand", g.constant(0.0, np.float32), g("Concat", count, g.constant([2]), axis=0))
+    ones = g("Expand", g.constant(1.0, np.float32), g("Shape", group))
+    mask = g("Unsqueeze", g("ScatterElements", zeros, group, ones, axis=1), g.constant([-1]))
+    wide = g("Expand", mask, g("Shape", grouped_scores))
+    mask = g("Cast", g("Reshape", wide, g.constant([-1, EXPERTS])), to=TensorProto.BOOL)
+    masked = g("Where", mask, biased, g.constant(-np.inf, np.float32))
+    _, ids = g("TopK", masked, g.constant([TOP]), outputs=2, axis=-1)
+    best = g("GatherElements", scores, ids, axis=-1)
+    return ids, g("Div", best, g("ReduceSum", best, g.constant([-1]), keepdims=1))
+
+
+def two_step(g: Graph, x: str) -> tuple[str, str]:
+    """LLaMA-MoE: a router of two matrices with tanh between."""
+    hidden = g("Tanh", linear(g, x, D, EXPERTS))
+    best, ids = g(
+        "TopK", linear(g, hidden, EXPERTS, EXPERTS), g.constant([TOP]), outputs=2, axis=-1
+    )
+    return ids, g("Softmax", best, axis=-1)
+
+
+def einsum_choice(g: Graph, x: str) -> str:
+    """Expert choice by Einsum: one-hot rows pick and return the tokens."""
+    tokens = flat(g, x)
+    capacity = g(
+        "Div", g("Mul", g("Shape", tokens, end=1), g.constant([TOP])), g.constant([EXPERTS])
+    )
+    scores = g("Transpose", g("Softmax", linear(g, tokens, D, EXPERTS), axis=-1), perm=[1, 0])
+    gates, ids = g("TopK", scores, capacity, outputs=2, axis=-1)
+    one = g.constant([0.0, 1.0], np.float32)
+    pick = g("OneHot", ids, g("Shape", tokens, end=1), one, axis=-1)  # [E, C, T]
+    mine = g("Einsum", pick, tokens, equation="ect,td->ecd")
+    up = g("Einsum", mine, g.weight(EXPERTS, D, HIDDEN, scale=0.3), equation="ecd,edf->ecf")
+    out = g("Einsum", g("Relu", up), g.weight(EXPERTS, HIDDEN, D, scale=0.3),
+            equation="ecf,efd->ecd")  # fmt: skip
+    total = g("Einsum", pick, gates, out, equation="ect,ec,ecd->td")
+    return g("Reshape", total, g("Shape", x))
+
+
+def stacked_outputs(g: Graph, x: str) -> str:
+    """Every expert on every token; their outputs stacked, weighted, summed along the stack."""
+    tokens = flat(g, x)
+    ids, gates = topk_softmax(g, tokens)
+    shape = g("Concat", g("Shape", tokens, end=1), g.constant([EXPERTS]), axis=0)
+    zeros = g("Expand", g.constant(0.0, np.float32), shape)
+    combine = g("ScatterElements", zeros, ids, gates, axis=1)
+    parts = [g("Unsqueeze", gated(g, tokens), g.constant([-1])) for _ in range(EXPERTS)]
+    weighted = g("Mul", g("Concat", *parts, axis=-1), g("Unsqueeze", combine, g.constant([1])))
+    return g("Reshape", g("ReduceSum", weighted, g.constant([-1]), keepdims=0), g("Shape", x))
+
+
+def dropping(g: Graph, x: str) -> str:
+    """Top-1 where an expert takes its first 20 tokens only: the others get nothing from it."""
+    tokens = flat(g, x)
+    scores = g("Softmax", linear(g, tokens, D, EXPERTS), axis=-1)
+    hot = g("OneHot", g("ArgMax", scores, axis=-1, keepdims=0), g.constant(EXPERTS),
+            g.constant([0, 1]), axis=-1)  # fmt: skip
+    early = g("LessOrEqual", g("CumSum", hot, g.constant(0)), g.constant(20))
+    hot = g("Mul", hot, g("Cast", early, to=TensorProto.INT64))
+    total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
+    for e in range(EXPERTS):
+        mine = g("Transpose", g("NonZero", g("Gather", hot, g.constant(e), axis=1)), perm=[1, 0])
+        total = g("ScatterND", total, mine, plain(g, g("GatherND", tokens, mine)))
+    return g("Reshape", total, g("Shape", x))
+
+
+def traced_stack(g: Graph, x: str) -> str:
+    """A traced loop over the experts that were hit, whose matrices are picked from a stack."""
+    tokens = flat(g, x)
+    ids, gates = softmax_topk(g, tokens)
+    hot = g("OneHot", ids, g.constant(EXPERTS), g.constant([0, 1]), axis=-1)
+    mask = g("Transpose", hot, perm=[2, 1, 0])  # [E, k, T]
+    count = g("ReduceSum", mask, g.constant([1, 2]), keepdims=0)
+    hits = g("Transpose", g("NonZero", g("Greater", count, g.constant(0))), perm=[1, 0])
+    w13, w2 = g.weight(EXPERTS, D, 2 * HIDDEN, scale=0.3), g.weight(EXPERTS, HIDDEN, D, scale=0.3)
+    total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
+    for hit in g("Split", hits, g.constant([1] * EXPERTS), outputs=EXPERTS, axis=0):
+        number = g("Squeeze", hit)
+        place = g("NonZero", g("Gather", mask, number, axis=0))
+        slot, token = g("Gather", place, g.constant(0)), g("Gather", place, g.constant(1))
+        pair = g("Concat", g("Unsqueeze", token, g.constant([1])),
+                 g("Unsqueeze", slot, g.constant([1])), axis=1)  # fmt: skip
+        both = g("MatMul", g("Gather", tokens, token, axis=0), g("Gather", w13, number, axis=0))
+        out = g("MatMul", halves(g, both), g("Gather", w2, number, axis=0))
+        part = g("Mul", out, g("Unsqueeze", g("GatherND", gates, pair), g.constant([1])))
+        index = g("Unsqueeze", token, g.constant([1]))
+        total = g("ScatterND", total, index, part, reduction="add")
+    return g("Reshape", total, g("Shape", x))
+
+
+def quantised_contract(bits: int, block: int = 0) -> Ffn:
+    """com.microsoft::QMoE: swiglu, interleaved, one scale per row or per `block` of K."""
+
+    def block_of(g: Graph, x: str) -> str:
+        logits = linear(g, flat(g, x), D, EXPERTS)
+
+        def packed(outer: int, inner: int) -> tuple[str, str]:
+            data = g.random.integers(0, 256, (EXPERTS, outer, inner * bits // 8), dtype=np.uint8)
+            shape = (EXPERTS, outer, inner // block) if block else (EXPERTS, outer)
+            scales = g.random.uniform(0.5, 1.5, shape) * 0.5 / 2 ** (bits - 1)
+            return g.constant(data, np.uint8), g.constant(scales, np.float32)
+
+        options = {"block_size": block} if block else {}
+        fc1, scale1 = packed(2 * HIDDEN, D)
+        fc2, scale2 = packed(D, HIDDEN)
+        return g(
+            "QMoE", x, logits, fc1, scale1, "", fc2, scale2, domain="com.microsoft", k=TOP,
+            activation_type="swiglu", swiglu_fusion=1, activation_alpha=1.0, activation_beta=0.0,
+            normalize_routing_weights=1, expert_weight_bits=bits, **options,
+        )  # fmt: skip
+
+    return block_of
+
+
+def write(folder: Path, blocks: Sequence[Ffn], name: str = "model", **options: Any) -> Path:
+    """A transformer with these blocks, saved; returns its path."""
+    graph = transformer(Graph(half=options.pop("half", False)), blocks, **options)
+    return graph.model(folder / f"{name}.onnx", LOGITS)
+
+
+def token_ids(tokens: int = 13, sequences: int = 1, seed: int = 1) -> dict[str, Any]:
+    ids = np.random.default_rng(seed).integers(0, VOCAB, (sequences, tokens))
+    return {"input_ids": ids.astype(np.int64)}

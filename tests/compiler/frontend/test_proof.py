@@ -1,0 +1,100 @@
+"""What running a region tells that its structure does not."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto
+
+from compiler.frontend import read_model
+from compiler.frontend.traced import refuse_unhit
+from ir.errors import InputError
+from ir.routing import Routing
+from tests.compiler.frontend import models as m
+from tests.compiler.frontend.execute import compare
+
+
+def test_an_odd_activation_is_not_mapped(tmp_path: Path, runtime: Any) -> None:
+    """The structure says silu, but it is x * sigmoid(3 x): no definition agrees, so: digital."""
+
+    def odd(g: m.Graph, x: str) -> str:
+        gate = m.linear(g, x, m.D, m.HIDDEN)
+        curve = g("Sigmoid", g("Mul", gate, g.constant(3.0, np.float32)))
+        both = g("Mul", g("Mul", gate, curve), m.linear(g, x, m.D, m.HIDDEN))
+        return m.linear(g, both, m.HIDDEN, m.D)
+
+    path = m.write(tmp_path, [m.dense_masked(expert=odd)])
+    workload = read_model(path)
+    assert workload.moe_layers == ()
+    assert "does not compute the layer that its structure suggests" in workload.suspects[0].reason
+    assert read_model(path, prove=False).moe_layers[0].activation == "silu"
+    assert compare(runtime, path, m.token_ids()) < 1e-5
+
+
+def test_clipped_gate_with_other_numbers(tmp_path: Path, runtime: Any) -> None:
+    """min(gate, 2), clip(up, -2, 2), alpha 1.25, beta 0.5: read from the graph and proven."""
+
+    def expert(g: m.Graph, x: str) -> str:
+        low, high = g.constant(-2.0, np.float32), g.constant(2.0, np.float32)
+        gate = g("Clip", m.linear(g, x, m.D, m.HIDDEN), "", high)
+        up = g("Clip", m.linear(g, x, m.D, m.HIDDEN), low, high)
+        curve = g("Sigmoid", g("Mul", gate, g.constant(1.25, np.float32)))
+        both = g("Mul", g("Add", up, g.constant(0.5, np.float32)), g("Mul", gate, curve))
+        return m.linear(g, both, m.HIDDEN, m.D)
+
+    path = m.write(tmp_path, [m.dense_masked(expert=expert)])
+    (layer,) = read_model(path).moe_layers
+    assert layer.clipped is not None
+    assert (layer.clipped.alpha, layer.clipped.beta, layer.clipped.limit) == (1.25, 0.5, 2.0)
+    assert compare(runtime, path, m.token_ids()) < 1e-5
+
+
+def test_dropped_tokens_are_not_mapped(tmp_path: Path, runtime: Any) -> None:
+    """Right while no expert has over 20 tokens: tokens that are all alike show the drop."""
+    path = m.write(tmp_path, [m.dropping])
+    workload = read_model(path)
+    assert workload.moe_layers == ()
+    assert "for some inputs only" in workload.suspects[0].reason
+    assert compare(runtime, path, m.token_ids()) < 1e-5
+
+
+def test_holes_are_not_run(tmp_path: Path) -> None:
+    """Weights in a file that was never written: recognised by structure only, and said so."""
+    path = m.write(tmp_path, [m.dense_masked()])
+    model = onnx.load(path)
+    size = 1 << 24
+    for tensor in model.graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) == 2:
+            length = len(tensor.raw_data)
+            tensor.ClearField("raw_data")
+            tensor.data_location = TensorProto.EXTERNAL
+            for key, value in (("location", "w.bin"), ("offset", 0), ("length", length)):
+                tensor.external_data.add(key=key, value=str(value))
+    path.write_bytes(model.SerializeToString())
+    with (tmp_path / "w.bin").open("wb") as file:
+        file.truncate(size)
+    workload = read_model(path)
+    assert workload.moe_layers[0].proof == "structure"
+    assert workload.notes == (
+        "1 MoE layer recognised by structure only: the weights are holes in a sparse file",
+    )
+
+
+def test_untrusted_traced_file(tmp_path: Path) -> None:
+    path = m.write(tmp_path, [m.traced_loop])
+    with pytest.raises(InputError, match="recorded the routing of one input"):
+        read_model(path, trust_traced=False)
+
+
+def test_traced_layer_needs_every_expert(tmp_path: Path) -> None:
+    """Sequence 0 uses experts 0 to 3; sequence 1 only 0, 1, 2."""
+    workload = read_model(m.write(tmp_path, [m.traced_loop]))
+    choices = np.array([[[0, 1], [2, 3], [0, 1], [0, 2]]], dtype=np.int16)
+    routing = Routing(
+        layer=np.array([0]), num_experts=np.array([4]), sequence=np.array([0, 0, 1, 1]),
+        choices=choices,
+    )  # fmt: skip
+    with pytest.raises(InputError, match="sequence 1 gives expert 3 none"):
+        refuse_unhit("model.onnx", workload, routing)

@@ -1,0 +1,61 @@
+"""The two shipped models: their numbers, and every operator run on its own."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compiler.frontend import read_model
+from compiler.frontend.inputs import load_inputs
+from compiler.frontend.profile import profile
+from ir.workload import Attention, Capacity, Workload
+from tests.compiler.frontend.execute import compare
+
+MODELS = Path(__file__).resolve().parents[3] / "examples" / "models"
+
+
+@pytest.mark.parametrize("name", ["token_choice", "expert_choice"])
+def test_structure(name: str) -> None:
+    workload = read_model(MODELS / f"{name}.onnx")
+    assert workload.notes == ()
+    assert workload.layers == 4
+    found = [op for op in workload.operators if isinstance(op, Attention)]
+    assert [(a.layer, a.heads, a.kv_heads, a.head_dim, a.causal) for a in found] == [
+        (layer, 4, 4, 32, True) for layer in range(4)
+    ]
+    assert [layer.layer for layer in workload.moe_layers] == [1, 3]
+    for layer in workload.moe_layers:
+        assert (layer.router.experts, layer.d_model, layer.d_expert) == (16, 128, 384)
+        assert (layer.gated, layer.activation, layer.shared) == (True, "silu", ())
+    # q, k, v, out in 4 layers, gate, up, down in 2, and the head
+    assert [d.weight.macs for d in workload.dense()].count(128 * 128) == 16
+    assert len(list(workload.dense())) == 4 * 4 + 2 * 3 + 1
+
+
+def test_routers() -> None:
+    token = read_model(MODELS / "token_choice.onnx").moe_layers[0].router
+    assert (token.kind, token.top_k, token.capacity) == ("softmax-topk", 4, None)
+    expert = read_model(MODELS / "expert_choice.onnx").moe_layers[0].router
+    # floor(4 T / 16) = floor(T / 4)
+    assert (expert.kind, expert.top_k) == ("expert-choice", None)
+    assert expert.capacity == Capacity(None, 1, 4)
+
+
+@pytest.mark.parametrize("name", ["token_choice", "expert_choice"])
+def test_runs_operator_by_operator(name: str, runtime: Any) -> None:
+    inputs = load_inputs(MODELS / "heldout.npz")
+    part = {"input_ids": inputs["input_ids"][:1, :45]}
+    assert compare(runtime, MODELS / f"{name}.onnx", part) < 1e-5
+
+
+def profiled(workload: Workload, name: str, tokens: int) -> Any:
+    inputs = load_inputs(MODELS / "heldout.npz")
+    return profile(MODELS / f"{name}.onnx", workload, inputs, sequences=2, tokens=tokens)
+
+
+def test_profiles() -> None:
+    token = profiled(read_model(MODELS / "token_choice.onnx"), "token_choice", 50)
+    assert token.choices.shape == (2, 100, 4)
+    expert = profiled(read_model(MODELS / "expert_choice.onnx"), "expert_choice", 50)
+    assert expert.capacity.tolist() == [12, 12]  # floor(50 / 4)
+    assert expert.matrix(0).sum() == 2 * 12 * 16

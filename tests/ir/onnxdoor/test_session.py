@@ -1,0 +1,162 @@
+"""Running models in the child process, and cutting sub-models out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from ir.errors import InputError
+from ir.onnxdoor.extract import extract, with_outputs
+from ir.onnxdoor.load import Source, open_model
+from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.weights import load_bias, load_weight
+from ir.workload import Weight
+
+X = np.arange(6, dtype=np.float32).reshape(2, 3)
+W = np.arange(12, dtype=np.float16).reshape(3, 4)
+
+
+@pytest.fixture(scope="module")
+def runtime() -> Iterator[Runtime]:
+    with Runtime() as child:
+        yield child
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    """H = x (Cast w); y = Relu(h) + 1, with w half precision."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["w"], ["w32"], name="cast", to=TensorProto.FLOAT),
+            helper.make_node("MatMul", ["x", "w32"], ["h"], name="product"),
+            helper.make_node("Relu", ["h"], ["r"], name="relu"),
+            helper.make_node("Add", ["r", "one"], ["y"], name="plus"),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 4])],
+        [numpy_helper.from_array(W, "w"), numpy_helper.from_array(np.float32(1), "one")],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(proto, tmp_path / "m.onnx")
+    return open_model(tmp_path / "m.onnx")
+
+
+def test_exposes_inner_values(source: Source, runtime: Runtime) -> None:
+    model = runtime.load(with_outputs(source, ["h", "y"]))
+    found = model.run({"x": X}, ["h", "y"])
+    assert np.array_equal(found["h"], X @ W.astype(np.float32))
+    assert np.array_equal(found["y"], np.maximum(found["h"], 0) + 1)
+
+
+def test_a_part_takes_only_the_weights_it_needs(source: Source, runtime: Runtime) -> None:
+    data = extract(source, {"h": onnx_ir.DataType.FLOAT}, ["y"], ["relu", "plus"])
+    proto = onnx.ModelProto.FromString(data)
+    assert [t.name for t in proto.graph.initializer] == ["one"]
+    assert [n.name for n in proto.graph.node] == ["relu", "plus"]
+    y = runtime.load(data).run({"h": np.float32([[-1, 2]])}, ["y"])["y"]
+    assert y.tolist() == [[1.0, 3.0]]
+
+
+def test_constant_nodes_come_along(source: Source) -> None:
+    """The weight's Cast belongs to no listed node but depends on nothing outside."""
+    data = extract(source, {"x": None}, ["h"], ["product"])
+    assert [n.name for n in onnx.ModelProto.FromString(data).graph.node] == ["cast", "product"]
+
+
+def test_incomplete_parts_are_refused(source: Source) -> None:
+    with pytest.raises(InputError, match="need node 'product', which is not listed"):
+        extract(source, {"x": None}, ["y"], ["relu", "plus"])
+    with pytest.raises(InputError, match="need the model input 'x'"):
+        extract(source, {}, ["h"])
+    with pytest.raises(InputError, match="no value 'z'"):
+        extract(source, {"x": None}, ["z"])
+
+
+def test_external_weights_are_embedded(tmp_path: Path, source: Source, runtime: Runtime) -> None:
+    proto = onnx.load(source.path)
+    onnx.save(proto, tmp_path / "e.onnx", save_as_external_data=True, location="e.bin",
+              size_threshold=0)  # fmt: skip
+    outside = open_model(tmp_path / "e.onnx")
+    found = runtime.load(with_outputs(outside, ["h"])).run({"x": X}, ["h"])["h"]
+    assert np.array_equal(found, X @ W.astype(np.float32))
+
+
+def test_errors_come_back_as_one_line(source: Source, runtime: Runtime) -> None:
+    model = runtime.load(with_outputs(source, ["y"]), "m.onnx")
+    with pytest.raises(InputError, match=r"m\.onnx: ONNX Runtime: .*INVALID_ARGUMENT") as found:
+        model.run({"x": X.astype(np.int64)}, ["y"])
+    assert "\n" not in str(found.value)
+    with pytest.raises(InputError, match="ONNX Runtime"):
+        runtime.load(b"not a model")
+    # and the child still answers
+    assert model.run({"x": X}, ["y"])["y"].shape == (2, 4)
+
+
+def range_model(limit: int) -> bytes:
+    """Y = Range(0, limit, 1): `limit` int64 values out of nothing."""
+    names = ["start", "limit", "step"]
+    values = [numpy_helper.from_array(np.int64(v), n)
+              for n, v in zip(names, (0, limit, 1), strict=True)]  # fmt: skip
+    graph = helper.make_graph(
+        [helper.make_node("Range", names, ["y"])], "g", [],
+        [helper.make_tensor_value_info("y", TensorProto.INT64, ["n"])], values,
+    )  # fmt: skip
+    return helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9
+    ).SerializeToString()
+
+
+def test_memory_limit() -> None:
+    """2^40 values do not fit: an error from the child or its death, never ours."""
+    refused = pytest.raises(InputError, match=r"big\.onnx: ONNX Runtime")
+    with Runtime(memory_bytes=4 * 2**30) as child, refused:
+        child.load(range_model(2**40), "big.onnx").run({}, ["y"])
+
+
+def test_dead_child_is_an_error(source: Source) -> None:
+    child = Runtime()
+    model = child.load(with_outputs(source, ["y"]), "m.onnx")
+    child._process.kill()
+    with pytest.raises(InputError, match=r"m\.onnx: ONNX Runtime's process died \(exit -9\)"):
+        model.run({"x": X}, ["y"])
+    child.close()
+
+
+def test_time_limit() -> None:
+    """A loop of 10^12 rounds is stopped after the time given."""
+    scalar = [helper.make_tensor_value_info(n, TensorProto.INT64, []) for n in ("i", "kept")]
+    flags = [helper.make_tensor_value_info(n, TensorProto.BOOL, []) for n in ("go", "on")]
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Neg", ["kept"], ["next"])],
+        "body", [scalar[0], flags[0], scalar[1]],
+        [flags[1], helper.make_tensor_value_info("next", TensorProto.INT64, [])],
+    )  # fmt: skip
+    graph = helper.make_graph(
+        [helper.make_node("Loop", ["count", "true", "count"], ["y"], body=body)], "g", [],
+        [helper.make_tensor_value_info("y", TensorProto.INT64, [])],
+        [numpy_helper.from_array(np.int64(10**12), "count"),
+         numpy_helper.from_array(np.bool_(True), "true")],
+    )  # fmt: skip
+    data = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9
+    ).SerializeToString()
+    with Runtime(seconds=1.5) as child, pytest.raises(InputError, match=r"took over 1\.5 s"):
+        child.load(data, "loop.onnx").run({}, ["y"])
+
+
+def test_load_weight(source: Source) -> None:
+    """Columns 1 and 3 of w, and the transpose of the whole."""
+    part = Weight("w", 3, 2, bits=16, start=1, step=2)
+    assert load_weight(source, part).tolist() == W[:, 1::2].tolist()
+    turned = Weight("w", 4, 3, bits=16, transposed=True)
+    assert load_weight(source, turned).tolist() == W.T.tolist()
+    assert load_bias(source, part) is None
+    with pytest.raises(InputError, match="no stored tensor 'v'"):
+        load_weight(source, Weight("v", 1, 1))
+    with pytest.raises(InputError, match="expected"):
+        load_weight(source, Weight("w", 5, 4))

@@ -1,0 +1,97 @@
+"""Packed and scaled matrices, dequantised by hand and by ONNX Runtime."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from ir.onnxdoor.extract import with_outputs
+from ir.onnxdoor.load import open_model
+from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.weights import load_weight, stored_bytes
+from ir.workload import Weight
+
+
+def save(tmp_path: Path, node: onnx.NodeProto, width: int, **tensors: np.ndarray) -> Path:
+    graph = helper.make_graph(
+        [node] if node.op_type != "DequantizeLinear" else [
+            node, helper.make_node("MatMul", ["x", "w"], ["y"], "product"),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", width])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(array, name) for name, array in tensors.items()],
+    )  # fmt: skip
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
+    onnx.save(model, tmp_path / "m.onnx")
+    return tmp_path / "m.onnx"
+
+
+def matrix_by_running(path: Path, width: int) -> np.ndarray:
+    """The matrix that the model multiplies by: the identity goes in."""
+    with Runtime() as runtime:
+        model = runtime.load(with_outputs(open_model(path), ["y"]))
+        return model.run({"x": np.eye(width, dtype=np.float32)}, ["y"])["y"]
+
+
+def test_four_bits_by_hand(tmp_path: Path) -> None:
+    """K = 16, N = 1, one block: byte 0xF0 holds element 0 = 0 (low) and element 1 = 15 (high).
+
+    w = (q - 8) * 0.5: -4 and 3.5; the other elements are 8, so 0.
+    """
+    packed = np.full((1, 1, 8), 0x88, dtype=np.uint8)
+    packed[0, 0, 0] = 0xF0
+    node = helper.make_node(
+        "MatMulNBits", ["x", "q", "s"], ["y"], "p", domain="com.microsoft", K=16, N=1, bits=4,
+        block_size=16,
+    )  # fmt: skip
+    path = save(tmp_path, node, 16, q=packed, s=np.array([0.5], dtype=np.float32))
+    found = load_weight(open_model(path), Weight("q", 16, 1, bits=4, transposed=True))
+    assert found[:, 0].tolist() == [-4.0, 3.5] + [0.0] * 14
+
+
+def test_four_bits_with_zero_points_as_run(tmp_path: Path) -> None:
+    """K = 32 in two blocks of 16, N = 6; zero points packed two to a byte."""
+    rng = np.random.default_rng(0)
+    node = helper.make_node(
+        "MatMulNBits", ["x", "q", "s", "z"], ["y"], "p", domain="com.microsoft", K=32, N=6,
+        bits=4, block_size=16,
+    )  # fmt: skip
+    path = save(
+        tmp_path, node, 32,
+        q=rng.integers(0, 256, (6, 2, 8), dtype=np.uint8),
+        s=rng.uniform(0.5, 1.5, 12).astype(np.float32),
+        z=rng.integers(0, 256, 6, dtype=np.uint8),
+    )  # fmt: skip
+    found = load_weight(open_model(path), Weight("q", 32, 6, bits=4, transposed=True))
+    assert np.allclose(found, matrix_by_running(path, 32), atol=1e-4)
+
+
+def test_scale_per_column_as_run(tmp_path: Path) -> None:
+    """DequantizeLinear along axis 1 with zero points: w[:, n] = (q[:, n] - z[n]) * s[n]."""
+    rng = np.random.default_rng(0)
+    node = helper.make_node("DequantizeLinear", ["q", "s", "z"], ["w"], "d", axis=1)
+    path = save(
+        tmp_path, node, 8,
+        q=rng.integers(-128, 127, (8, 5), dtype=np.int8),
+        s=rng.uniform(0.5, 1.5, 5).astype(np.float32),
+        z=rng.integers(-5, 5, 5, dtype=np.int8),
+    )  # fmt: skip
+    source = open_model(path)
+    assert np.allclose(load_weight(source, Weight("q", 8, 5, bits=8)), matrix_by_running(path, 8))
+    assert stored_bytes(source, "q") == 8 * 5
+
+
+def test_scale_per_block_as_run(tmp_path: Path) -> None:
+    """Blocks of 4 along axis 0: rows 0 to 3 have the first scale, 4 to 7 the second."""
+    rng = np.random.default_rng(0)
+    node = helper.make_node("DequantizeLinear", ["q", "s"], ["w"], "d", axis=0, block_size=4)
+    path = save(
+        tmp_path, node, 8,
+        q=rng.integers(-128, 127, (8, 5), dtype=np.int8),
+        s=rng.uniform(0.5, 1.5, (2, 5)).astype(np.float32),
+    )  # fmt: skip
+    found = load_weight(open_model(path), Weight("q", 8, 5, bits=8))
+    assert np.allclose(found, matrix_by_running(path, 8))
