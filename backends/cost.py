@@ -1,0 +1,205 @@
+"""What a program costs on its chip: time, energy and area, each broken down.
+
+Dynamic energy is the sum over instructions; static energy is power x makespan, shown with
+peripheral groups power-gated and not. Area is what the mapping occupies: peripheral groups, arrays
+with their mux switches, buses and return links, digital units, buffers. What a source does not
+publish is left out of a sum and named.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ir.chip import Chip
+from ir.program import Opcode, Program
+
+FJ_PER_NJ = 10**6
+
+
+@dataclass(frozen=True)
+class Area:
+    """Square micrometres by part; `missing` names parts without a published value."""
+
+    parts_um2: dict[str, int]
+    missing: tuple[str, ...] = ()
+
+    @property
+    def total_um2(self) -> int:
+        """Sum of the known parts."""
+        return sum(self.parts_um2.values())
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Femtojoules: dynamic by opcode, static by cause over the makespan."""
+
+    dynamic_fj: dict[str, int]
+    static_fj: dict[str, int]
+
+    @property
+    def dynamic_total_fj(self) -> int:
+        """All instructions."""
+        return sum(self.dynamic_fj.values())
+
+    @property
+    def total_fj(self) -> int:
+        """Dynamic and static together."""
+        return self.dynamic_total_fj + sum(self.static_fj.values())
+
+
+@dataclass(frozen=True)
+class MoePart:
+    """The routed experts and router of one layer: their work, from first LOAD to last COMBINE."""
+
+    layer: int
+    time_ps: int
+    macs: int
+    mvms: int
+    transfers: int
+    busy_ps: int
+
+
+@dataclass(frozen=True)
+class CostReport:
+    """All figures of one program. `macs` counts every multiply-accumulate of the run."""
+
+    time_ps: int
+    energy: Energy
+    area: Area
+    moe_area: Area
+    macs: int
+    moe: tuple[MoePart, ...]
+
+    @property
+    def moe_time_ps(self) -> int:
+        """MoE layers one after another."""
+        return sum(part.time_ps for part in self.moe)
+
+    @property
+    def moe_gops_per_mm2(self) -> float | None:
+        """2 x MACs of the MoE part over its time over its area; None without a published area."""
+        macs = sum(part.macs for part in self.moe)
+        if self.moe_area.missing or not self.moe_time_ps or not self.moe_area.total_um2:
+            return None
+        gops = 2 * macs / self.moe_time_ps * 1000
+        return gops / (self.moe_area.total_um2 / 1e6)
+
+    @property
+    def gops_per_w_mm2(self) -> float | None:
+        """2 x MACs over energy over area: operations per joule (in 1e9) and square millimetre."""
+        if self.area.missing or not self.energy.total_fj or not self.area.total_um2:
+            return None
+        return 2 * self.macs / self.energy.total_fj * 1e6 / (self.area.total_um2 / 1e6)
+
+
+def cost(program: Program, chip: Chip) -> CostReport:
+    """Add up a program on a chip."""
+    return CostReport(
+        time_ps=program.makespan_ps,
+        energy=_energy(program, chip),
+        area=chip_area(program, chip),
+        moe_area=moe_area(program, chip),
+        macs=int(program.macs.sum()),
+        moe=tuple(_moe_parts(program)),
+    )
+
+
+def _energy(program: Program, chip: Chip) -> Energy:
+    totals = np.zeros(max(Opcode) + 1, dtype=np.int64)
+    np.add.at(totals, program.opcode, program.energy_fj)
+    dynamic = {op.name: int(totals[op]) for op in Opcode if totals[op]}
+    pgs = program.inventory.expert_pgs + program.inventory.dense_pgs
+    # microwatt x picosecond = 1e-18 J = 1e-3 fJ
+    static = {
+        "passive": chip.memory.passive_uw * program.makespan_ps // 1000,
+        "peripheral groups idle": pgs * chip.pg.idle_uw * program.makespan_ps // 1000,
+    }
+    return Energy(dynamic, {cause: fj for cause, fj in static.items() if fj})
+
+
+def chip_area(program: Program, chip: Chip) -> Area:
+    """Everything the mapping occupies."""
+    inv = program.inventory
+    digital = {
+        "digital units": (chip.digital.dpus, chip.digital.dpu_um2),
+        "attention units": (chip.digital.mha_units, chip.digital.mha_um2),
+    }
+    parts = {
+        "peripheral groups": (inv.expert_pgs + inv.dense_pgs, chip.pg.peripheral_um2),
+        "arrays": (inv.expert_crossbars + inv.dense_crossbars, chip.crossbar.array_um2),
+        "mux switches": (_switches(program, chip), chip.pg.mux_switch_um2),
+        "buses": (inv.bus_bits_per_ns + inv.return_bits_per_ns, chip.bus.um2_per_bit_per_ns),
+        "buffers": (-(-inv.buffer_bytes // 1024), chip.memory.buffer_um2_per_kib),
+        **digital,
+    }
+    return _sum_area(parts, optional=tuple(digital))
+
+
+def moe_area(program: Program, chip: Chip) -> Area:
+    """Peripheral groups and crossbars of the routed experts, and their regions' buses."""
+    inv = program.inventory
+    return _sum_area(
+        {
+            "peripheral groups": (inv.expert_pgs, chip.pg.peripheral_um2),
+            "arrays": (inv.expert_crossbars, chip.crossbar.array_um2),
+            "mux switches": (_switches(program, chip), chip.pg.mux_switch_um2),
+            "buses": (
+                inv.moe_bus_bits_per_ns + inv.moe_return_bits_per_ns,
+                chip.bus.um2_per_bit_per_ns,
+            ),
+        }
+    )
+
+
+def _switches(program: Program, chip: Chip) -> int:
+    return program.inventory.expert_crossbars if chip.pg.mux > 1 else 0
+
+
+def _sum_area(parts: dict[str, tuple[int, int | None]], optional: tuple[str, ...] = ()) -> Area:
+    known = {name: n * um2 for name, (n, um2) in parts.items() if um2 is not None}
+    missing = [n for n, (_, um2) in parts.items() if um2 is None and n not in optional]
+    return Area(known, tuple(missing))
+
+
+def _moe_parts(program: Program) -> Iterator[MoePart]:
+    expert = program.expert >= 0
+    for layer in np.unique(program.layer[expert]).tolist():
+        here = program.layer == layer
+        routed = here & expert
+        combine = here & (program.opcode == Opcode.COMBINE)
+        nodes = np.unique(program.node[combine])
+        load = here & (program.opcode == Opcode.LOAD) & (program.slot >= 0)
+        load &= np.isin(program.node, nodes)
+        gate = here & (program.opcode == Opcode.GATE)
+        mvm = routed & (program.opcode == Opcode.MVM)
+        yield MoePart(
+            layer=layer,
+            time_ps=int(program.end_ps[combine].max() - program.start_ps[load].min()),
+            macs=int(program.macs[mvm].sum() + program.macs[gate].sum()),
+            mvms=int(mvm.sum()),
+            transfers=int(load.sum()),
+            busy_ps=int(program.busy_ps[mvm].sum()),
+        )
+
+
+def area_band(program: Program, chip: Chip) -> tuple[Chip, Chip] | None:
+    """The chip at both ends of its assumed split of a core into array and peripherals.
+
+    None when the preset states no band. The sum of the two stays what the source published.
+    """
+    fact = next((f for f in chip.facts if f.path == "pg.peripheral_um2"), None)
+    if fact is None or fact.low is None or fact.high is None:
+        return None
+    if chip.pg.peripheral_um2 is None or chip.crossbar.array_um2 is None:
+        return None
+    whole = chip.pg.peripheral_um2 + chip.crossbar.array_um2
+    low, high = (
+        replace(
+            chip,
+            pg=replace(chip.pg, peripheral_um2=int(um2)),
+            crossbar=replace(chip.crossbar, array_um2=whole - int(um2)),
+        )
+        for um2 in (fact.low, fact.high)
+    )
+    return low, high

@@ -1,0 +1,50 @@
+"""Draft plus times plus addresses: the finished program."""
+
+import numpy as np
+
+from compiler.emit.occupancy import inventory
+from compiler.emit.stream import Draft
+from compiler.emit.units import Units
+from compiler.memory import assign_offsets, lives, size_buffers
+from compiler.scheduling.timeline import list_schedule
+from ir.chip import Chip
+from ir.mapping import Mapping
+from ir.program import Program
+from ir.workload import Workload
+
+
+def set_times(
+    draft: Draft, units: Units, workload: Workload, mapping: Mapping, chip: Chip
+) -> Program:
+    """Schedule the draft on its units and give every value its place."""
+    times = list_schedule(draft, units.servers, chip.pg.input_buffers)
+    columns = draft.columns
+    end = times.start_ps + columns["duration_ps"]
+    last = lives(end, draft.reads)
+    offset, need = assign_offsets(columns["buffer"], columns["bytes"], times.start_ps, last)
+    buffers = size_buffers(need, max(workload.layers, 1), chip)
+    narrow = {
+        name: columns[name].astype(np.int32)
+        for name in ("seq", "token", "layer", "stage", "expert", "slot", "src", "buffer", "node")
+    }
+    return Program(
+        opcode=columns["opcode"].astype(np.uint8),
+        step=np.zeros(len(draft), dtype=np.int32),
+        replica=np.where(columns["expert"] >= 0, 0, -1).astype(np.int32),
+        unit=times.unit.astype(np.int32),
+        dst=draft.dst,
+        bytes=columns["bytes"],
+        start_ps=times.start_ps,
+        duration_ps=columns["duration_ps"],
+        busy_ps=columns["busy_ps"],
+        energy_fj=columns["energy_fj"],
+        macs=columns["macs"],
+        reads=draft.reads,
+        writes=np.arange(len(draft), dtype=np.int32),
+        offset=offset,
+        units=tuple(units.table),
+        buffers=buffers,
+        nodes=tuple(op.nodes for op in workload.operators),
+        inventory=inventory(workload, mapping, chip, sum(b.bytes for b in buffers)),
+        **narrow,
+    )

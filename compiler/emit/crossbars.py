@@ -1,0 +1,116 @@
+"""One vector through the crossbars: LOAD, MVM, ACC, STORE."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from compiler.emit.context import Context
+from compiler.emit.stream import Tag
+from compiler.emit.units import Bank
+from ir import timing
+from ir.links import bus_width, return_lanes
+from ir.mapping import Block
+from ir.program import Opcode
+from ir.timing import Cost
+from ir.workload import Dense
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """Ids [rows] of the MVMs, and of what holds the finished sums (one array per adding job)."""
+
+    mvm: Ints
+    sums: list[Ints]
+
+
+def emit_load(ctx: Context, layer: int, values: int, tag: Tag, reads: list[Ints]) -> Ints:
+    """Broadcast vectors of `values` over the region's bus, one LOAD per row of `reads`."""
+    cost = timing.load(ctx.chip, values, bus_width(ctx.workload, layer))
+    bus = ctx.units.number("bus", layer)
+    return ctx.stream.append(Opcode.LOAD, bus, cost, tag, rows=len(reads[0]), reads=reads)
+
+
+def emit_product(
+    ctx: Context,
+    layer: int,
+    group: Ints,
+    blocks: tuple[Block, ...],
+    filled: Ints,
+    tag: Tag,
+    *,
+    shared_pg: bool,
+) -> Product:
+    """All blocks of one stage fire on one vector; their partial sums are added.
+
+    group: [rows] group number of each row; filled: [rows] the LOAD or XFER that filled its input
+    buffer. Without partial sums or a bias there is nothing to add and no ACC.
+    """
+    stage, rows = blocks[0].stage, len(filled)
+    in_turn = replace(tag, priority=tag.slot) if shared_pg else tag  # turns run in slot order
+    mvm = ctx.stream.append(
+        Opcode.MVM,
+        ctx.groups("group", layer, stage, group),
+        timing.mvm(ctx.chip, sum(b.tiles for b in blocks), shared=shared_pg),
+        in_turn,
+        rows=rows,
+        reads=[filled],
+        macs=sum(b.weight.macs for b in blocks),
+        size=ctx.bytes_of(sum(b.weight.columns for b in blocks)),
+    )
+    bias = any(b.weight.bias for b in blocks)
+    if blocks[0].rows == 1 and not bias:
+        return Product(mvm, [mvm])
+    columns = sum(b.columns for b in blocks)
+    per_tile = ctx.chip.crossbar.weights_per_row(blocks[0].weight.bits)
+    cost = timing.accumulate(ctx.chip, blocks[0].rows, columns, per_tile, bias=bias)
+    if ctx.chip.accumulate.where == "dpu":  # one job per output column of tiles
+        unit: Ints | int = ctx.units.number("dpu")
+        jobs = columns
+    else:
+        unit, jobs = ctx.groups("acc", layer, stage, group), 1
+    sums = [
+        ctx.stream.append(Opcode.ACC, unit, cost, tag, rows=rows, reads=[mvm]) for _ in range(jobs)
+    ]
+    return Product(mvm, sums)
+
+
+def emit_store(
+    ctx: Context, layer: int, group: Ints, sums: list[Ints], values: int, tag: Tag
+) -> Ints:
+    """Finished sums of `group` [rows] over the region's return link into its buffer."""
+    lanes, width = return_lanes(ctx.workload, layer, ctx.chip), bus_width(ctx.workload, layer)
+
+    def store(hops: int) -> Cost:
+        return timing.store(ctx.chip, values, width, lanes, hops)
+
+    cost = ctx.costs_by_hops(layer, tag.stage, group, store)
+    link = ctx.units.number("return", layer)
+    return ctx.stream.append(
+        Opcode.STORE, link, cost, tag, rows=len(sums[0]), reads=sums, buffer=layer
+    )
+
+
+def emit_bank(ctx: Context, index: int, bank: Bank, load: Ints) -> Ints:
+    """Every token through a dense bank after its LOAD; returns the STOREs."""
+    tag = replace(ctx.tag(index, ctx.every_token), stage=bank.stage)
+    group = np.full(ctx.tokens, bank.group)
+    ctx.stream.link("dst", load, ctx.groups("group", bank.layer, bank.stage, group))
+    product = emit_product(ctx, bank.layer, group, bank.blocks, load, tag, shared_pg=False)
+    ctx.stream.mark_last_readers(product.mvm)
+    columns = sum(b.weight.columns for b in bank.blocks)
+    return emit_store(ctx, bank.layer, group, product.sums, columns, tag)
+
+
+def emit_dense(ctx: Context, index: int, op: Dense) -> None:
+    """One MVM per token; products of the same input in one region (q, k, v) share its LOAD."""
+    layer = ctx.region(op)
+    key = (op.inputs[0], layer)
+    if key not in ctx.loads:
+        tag = ctx.tag(index, ctx.every_token, stage=0)
+        source = ctx.fetch(op.inputs[0], layer, index)
+        ctx.loads[key] = emit_load(ctx, layer, op.weight.rows, tag, [source])
+    ids = emit_bank(ctx, index, ctx.units.banks[index, -1, 0], ctx.loads[key])
+    ctx.produce(op, ids, layer=layer)

@@ -1,0 +1,135 @@
+"""The two pipelined stages of experts: routed ones take turns on shared PGs."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from compiler.emit.context import Context
+from compiler.emit.crossbars import emit_load, emit_product, emit_store
+from compiler.emit.stream import Tag
+from ir import timing
+from ir.mapping import Block
+from ir.program import Opcode
+from ir.workload import MoELayer
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Turns:
+    """One row per turn of a group, by slot: which token runs which expert on which LOAD.
+
+    last: no later turn of the group uses the same LOAD.
+    """
+
+    token: Ints
+    group: Ints
+    expert: Ints | int
+    slot: Ints | int
+    load: Ints
+    last: npt.NDArray[np.bool_]
+
+
+def emit_experts(ctx: Context, index: int, op: MoELayer, turns: Turns) -> Ints:
+    """Every routed turn; returns the STOREs [turns]."""
+    one = [b for b in ctx.mapping.blocks if b.operator == index and b.expert == 0]
+    mvm, stores = _two_stages(ctx, index, op, turns, one, turns.group, shared_pg=True)
+    if ctx.schedule.of(op.layer).order.lockstep:
+        _lockstep(ctx, turns, mvm)
+    return stores
+
+
+def emit_shared(ctx: Context, index: int, op: MoELayer, x: Ints) -> list[Ints]:
+    """Every shared expert on every token; returns the STOREs [tokens] of each."""
+    out: list[Ints] = []
+    for number in range(len(op.shared)):
+        up, down = (ctx.units.banks[index, number, stage] for stage in (0, 1))
+        tag = ctx.tag(index, ctx.every_token, stage=0)
+        load = emit_load(ctx, op.layer, op.d_model, tag, [x])
+        group = np.full(ctx.tokens, up.group)
+        ctx.stream.link("dst", load, ctx.groups("group", op.layer, 0, group))
+        turns = Turns(ctx.every_token, group, -1, -1, load, np.ones(ctx.tokens, dtype=np.bool_))
+        blocks = [*up.blocks, *down.blocks]
+        second = np.full(ctx.tokens, down.group)
+        out.append(_two_stages(ctx, index, op, turns, blocks, second, shared_pg=False)[1])
+    return out
+
+
+def _two_stages(
+    ctx: Context,
+    index: int,
+    op: MoELayer,
+    turns: Turns,
+    blocks: list[Block],
+    down_group: Ints,
+    *,
+    shared_pg: bool,
+) -> tuple[Ints, Ints]:
+    """Up (and gate), activation, down for every turn: first-stage MVMs and STOREs, ids [turns].
+
+    blocks: those of one expert (all have the same shape); down_group: group numbers of stage 1.
+    """
+    up, down = (tuple(b for b in blocks if b.stage == stage) for stage in (0, 1))
+    tag = ctx.tag(index, turns.token, stage=0, expert=turns.expert, slot=turns.slot)
+    first = emit_product(ctx, op.layer, turns.group, up, turns.load, tag, shared_pg=shared_pg)
+    ctx.stream.mark_last_readers(first.mvm[turns.last])
+    hidden = _activate(ctx, op, up, turns.group, first.sums, tag)
+    tag = replace(tag, stage=1)
+    link = ctx.groups("link", op.layer, 1, down_group)
+    moved = ctx.stream.append(
+        Opcode.XFER,
+        link,
+        ctx.costs_by_hops(
+            op.layer, 1, down_group, partial(timing.xfer, ctx.chip, down[0].weight.rows)
+        ),
+        tag,
+        rows=len(turns.token),
+        reads=[hidden],
+    )
+    ctx.stream.link("dst", moved, ctx.groups("group", op.layer, 1, down_group))
+    second = emit_product(ctx, op.layer, down_group, down, moved, tag, shared_pg=shared_pg)
+    ctx.stream.mark_last_readers(second.mvm)
+    return first.mvm, emit_store(ctx, op.layer, down_group, second.sums, op.d_model, tag)
+
+
+def _activate(
+    ctx: Context, op: MoELayer, up: tuple[Block, ...], group: Ints, sums: list[Ints], tag: Tag
+) -> Ints:
+    """Take the up (and gate) sums to a digital unit, activate, and multiply if gated."""
+    rows, width, dpu = len(group), up[0].weight.columns, ctx.units.number("dpu")
+    out = ctx.stream.append(
+        Opcode.XFER,
+        ctx.groups("link", op.layer, 0, group),
+        ctx.costs_by_hops(
+            op.layer, 0, group, partial(timing.xfer, ctx.chip, sum(b.weight.columns for b in up))
+        ),
+        tag,
+        rows=rows,
+        reads=sums,
+        src=ctx.groups("group", op.layer, 0, group),
+        buffer=op.layer,
+    )
+    size = ctx.bytes_of(width)
+    acted = ctx.stream.append(
+        Opcode.ACT, dpu, timing.act(ctx.chip, width), tag,
+        rows=rows, reads=[out], size=size, buffer=op.layer,
+    )  # fmt: skip
+    if len(up) == 1:
+        return acted
+    return ctx.stream.append(
+        Opcode.MUL, dpu, timing.add(ctx.chip, width), tag,
+        rows=rows, reads=[acted, out], size=size, buffer=op.layer,
+    )  # fmt: skip
+
+
+def _lockstep(ctx: Context, turns: Turns, mvm: Ints) -> None:
+    """A slot's first-stage MVMs wait until all of the slot before have ended."""
+    at = np.broadcast_to(np.asarray(turns.slot), mvm.shape)  # ascending, as turns are
+    slot = np.unique(at, return_inverse=True)[1]  # an idle slot is no turn's slot before
+    this, before = np.searchsorted(slot, slot), np.searchsorted(slot, slot - 1)
+    count = this - before
+    waiting = np.repeat(mvm, count)  # not the LOADs: a kept input has none of its own
+    ends = np.repeat(np.cumsum(count), count)
+    ctx.stream.link("after", waiting, mvm[np.repeat(this, count) - (ends - np.arange(len(ends)))])

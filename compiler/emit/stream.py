@@ -1,0 +1,152 @@
+"""Columns that grow: how the emitters append instructions, many rows at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ir.program import Lists, Opcode
+from ir.timing import Cost
+
+Ints = npt.NDArray[np.int64]
+Pairs = tuple[Ints, Ints]  # (row, value)
+
+COLUMNS = (
+    "opcode",
+    "seq",
+    "token",
+    "layer",
+    "stage",
+    "expert",
+    "slot",
+    "unit",
+    "src",
+    "bytes",
+    "duration_ps",
+    "busy_ps",
+    "energy_fj",
+    "macs",
+    "node",
+    "priority",
+    "buffer",
+)
+LISTS = ("reads", "dst", "after", "chained")
+
+
+@dataclass(frozen=True, eq=False)
+class Tag:
+    """What instructions belong to: one value for all rows, or one per row; -1 = does not apply.
+
+    node: operator of the workload; priority: the lower, the earlier it is taken.
+    """
+
+    node: int
+    layer: int
+    priority: Ints | int
+    token: Ints | int = -1
+    seq: Ints | int = -1
+    stage: int = -1
+    expert: Ints | int = -1
+    slot: Ints | int = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """Instructions before they have times: the columns of a Program, and what orders them.
+
+    columns: one int64 array per name in COLUMNS; `unit` is the first of a pool of equal units.
+    reads, dst: as in Program. after: instructions that must have ENDED first; chained: instructions
+    that must have STARTED first (an in-order bus); both are the schedule's wishes, not data.
+    last_reader: this MVM is the last to use its group's input buffer entry.
+    """
+
+    columns: dict[str, Ints]
+    reads: Lists
+    dst: Lists
+    after: Lists
+    chained: Lists
+    last_reader: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.columns["opcode"])
+
+
+@dataclass
+class Stream:
+    """The draft under construction; `append` returns the ids of the rows it added."""
+
+    count: int = 0
+    chunks: dict[str, list[Ints]] = field(default_factory=lambda: {c: [] for c in COLUMNS})
+    lists: dict[str, list[Pairs]] = field(default_factory=lambda: {c: [] for c in LISTS})
+    last: list[Ints] = field(default_factory=list)
+
+    def append(
+        self,
+        opcode: Opcode,
+        unit: Ints | int,
+        cost: Cost | Sequence[Cost],
+        tag: Tag,
+        *,
+        rows: int,
+        reads: Sequence[Ints] = (),
+        size: Ints | int | None = None,
+        macs: Ints | int = 0,
+        src: Ints | int = -1,
+        buffer: int = -1,
+    ) -> Ints:
+        """Add `rows` instructions; every column is one value or [rows].
+
+        cost: one for all rows or one per row. reads: arrays [rows] of instruction ids, -1 = none.
+        size: bytes of the value written, where they are not the bytes moved (`cost.bytes`).
+        """
+        ids = np.arange(self.count, self.count + rows, dtype=np.int64)
+        values = vars(tag) | _costs(cost)
+        values |= {"opcode": int(opcode), "unit": unit, "macs": macs, "src": src, "buffer": buffer}
+        if size is not None:
+            values["bytes"] = size
+        for name in COLUMNS:
+            column = np.asarray(values[name], dtype=np.int64)
+            self.chunks[name].append(np.broadcast_to(column, (rows,)))
+        self.count += rows
+        for source in reads:
+            self.link("reads", ids, np.broadcast_to(source, (rows,)))
+        return ids
+
+    def link(self, name: str, rows: Ints, values: Ints) -> None:
+        """Add entries to a list column of LISTS; negative values are none."""
+        keep = values >= 0
+        if bool(np.any(keep)):
+            self.lists[name].append((rows[keep], values[keep]))
+
+    def mark_last_readers(self, rows: Ints) -> None:
+        """These instructions free their group's input buffer entry when they end."""
+        self.last.append(rows)
+
+    def finish(self) -> Draft:
+        """The draft; list entries keep the order in which they were linked."""
+        empty = np.zeros(0, dtype=np.int64)
+        columns = {n: np.concatenate([*chunks, empty]) for n, chunks in self.chunks.items()}
+        last = np.zeros(self.count, dtype=np.bool_)
+        last[np.concatenate([*self.last, empty])] = True
+        lists = {name: _compress(pairs, self.count) for name, pairs in self.lists.items()}
+        return Draft(columns, **lists, last_reader=last)
+
+
+def _costs(cost: Cost | Sequence[Cost]) -> dict[str, Ints | int]:
+    names = ("duration_ps", "busy_ps", "energy_fj", "bytes")
+    if isinstance(cost, Cost):
+        return {name: getattr(cost, name) for name in names}
+    table = np.array([[getattr(c, n) for n in names] for c in cost], dtype=np.int64)
+    return dict(zip(names, table.reshape(-1, len(names)).T, strict=True))
+
+
+def _compress(pairs: list[Pairs], rows: int) -> Lists:
+    if not pairs:
+        return Lists(np.zeros(rows + 1, dtype=np.int64), np.zeros(0, dtype=np.int32))
+    row = np.concatenate([p[0] for p in pairs])
+    value = np.concatenate([p[1] for p in pairs])
+    order = np.argsort(row, kind="stable")
+    offsets = np.zeros(rows + 1, dtype=np.int64)
+    np.cumsum(np.bincount(row, minlength=rows), out=offsets[1:])
+    return Lists(offsets, value[order].astype(np.int32))

@@ -1,0 +1,74 @@
+"""Where each value lies in its region's buffer, once its life is known."""
+
+import heapq
+
+import numpy as np
+import numpy.typing as npt
+
+from ir.chip import Chip
+from ir.errors import InfeasibleError
+from ir.program import Buffer, Lists
+
+Ints = npt.NDArray[np.int64]
+
+
+def lives(end_ps: Ints, reads: Lists) -> Ints:
+    """When each instruction's value is last needed: the end of its last reader, or its own."""
+    last = end_ps.copy()
+    np.maximum.at(last, reads.values, end_ps[reads.rows()])
+    return last
+
+
+def assign_offsets(
+    buffer: Ints, size: Ints, start_ps: Ints, last_ps: Ints
+) -> tuple[Ints, dict[int, int]]:
+    """Byte offset of every value with a buffer (-1 without), and the bytes each buffer needs.
+
+    Values are placed when their writer starts, in freed room of the same size if there is some
+    (first fit over a few vector sizes is exact here), else at the buffer's end.
+    """
+    offset = [-1] * len(buffer)
+    top: dict[int, int] = {}
+    holders = np.flatnonzero(buffer >= 0)
+    order = holders[np.lexsort((holders, start_ps[holders]))]
+    pitch = int(size.max(initial=0)) + 1
+    kinds, kind_of = np.unique(buffer[order] * pitch + size[order], return_inverse=True)
+    places, lengths = (kinds // pitch).tolist(), (kinds % pitch).tolist()
+    room: list[list[int]] = [[] for _ in places]  # free offsets by kind: buffer and size
+    held: list[int] = []  # heap of the end of its life x turns + turn
+    turns = len(order)
+    starts, lasts = start_ps[order].tolist(), last_ps[order].tolist()
+    rows, of_turn = order.tolist(), kind_of.tolist()
+    for turn, kind in enumerate(of_turn):
+        now = (starts[turn] + 1) * turns
+        while held and held[0] < now:
+            gone = heapq.heappop(held) % turns
+            heapq.heappush(room[of_turn[gone]], offset[rows[gone]])
+        if room[kind]:
+            offset[rows[turn]] = heapq.heappop(room[kind])
+        else:
+            place = places[kind]
+            offset[rows[turn]] = top.get(place, 0)
+            top[place] = top.get(place, 0) + lengths[kind]
+        heapq.heappush(held, lasts[turn] * turns + turn)
+    return np.array(offset, dtype=np.int64), top
+
+
+def size_buffers(need: dict[int, int], layers: int, chip: Chip) -> tuple[Buffer, ...]:
+    """One buffer per layer region: as large as the chip says, or as needed where it says auto (0).
+
+    Raises InfeasibleError when a fixed buffer is too small for the window.
+    """
+    fixed = chip.memory.region_buffer_bytes
+    buffers: list[Buffer] = []
+    for layer in range(layers):
+        needed = need.get(layer, 0)
+        if fixed and needed > fixed:
+            raise InfeasibleError(
+                f"buffer of layer {layer}",
+                f"{needed} bytes for the values in flight",
+                f"memory.region_buffer_bytes {fixed} on chip {chip.name}",
+                f"prefill fewer tokens at a time, or set it to {needed} or 0 (auto)",
+            )
+        buffers.append(Buffer(f"buffer.{layer}", layer, fixed or needed))
+    return tuple(buffers)

@@ -1,0 +1,64 @@
+"""Cut every constant matrix into crossbar tiles."""
+
+from collections.abc import Iterator
+
+from ir.chip import Chip
+from ir.errors import InputError
+from ir.mapping import Block, Role
+from ir.workload import Dense, Expert, MoELayer, Weight, Workload
+
+
+def partition(workload: Workload, chip: Chip) -> tuple[Block, ...]:
+    """Blocks of all matrices that go on crossbars, in the workload's order.
+
+    A block has ceil(rows / R) x ceil(columns / floor(C / slices)) tiles; edge tiles are part-empty.
+    The router joins them only where the chip puts it on crossbars. Raises InputError for a model
+    without any such matrix.
+    """
+    blocks: list[Block] = []
+    for index, op in enumerate(workload.operators):
+        if isinstance(op, Dense):
+            blocks.append(_block(chip, index, op.layer, "dense", -1, op.weight))
+        elif isinstance(op, MoELayer):
+            blocks += _moe_blocks(chip, index, op)
+    if not blocks:
+        raise InputError(
+            workload.name,
+            "no matrix product with constant weights, so nothing to place on crossbars",
+        )
+    return tuple(blocks)
+
+
+def _moe_blocks(chip: Chip, index: int, op: MoELayer) -> Iterator[Block]:
+    if chip.digital.router_on == "crossbar" and op.router.projection is not None:
+        yield _block(chip, index, op.layer, "dense", -1, op.router.projection)
+    for number, expert in enumerate(op.experts):
+        for role, weight in _matrices(expert):
+            yield _block(chip, index, op.layer, role, number, weight)
+    for number, expert in enumerate(op.shared):
+        for role, weight in _matrices(expert):
+            yield _block(chip, index, op.layer, role, -1, weight, shared=number)
+
+
+def _matrices(expert: Expert) -> Iterator[tuple[Role, Weight]]:
+    yield "up", expert.up
+    if expert.gate is not None:
+        yield "gate", expert.gate
+    yield "down", expert.down
+
+
+def _block(
+    chip: Chip, operator: int, layer: int, role: Role, expert: int, weight: Weight, shared: int = -1
+) -> Block:
+    per_tile = chip.crossbar.weights_per_row(weight.bits)
+    return Block(
+        operator=operator,
+        layer=max(layer, 0),
+        role=role,
+        stage=1 if role == "down" else 0,
+        expert=expert,
+        weight=weight,
+        rows=-(-weight.rows // chip.crossbar.rows),
+        columns=-(-weight.columns // per_tile),
+        shared=shared,
+    )

@@ -1,0 +1,88 @@
+"""Put the PGs of every layer on the mesh.
+
+`in-order` is the baseline: layers in strips, PGs in a snake. `cp-sat` looks for the placement with
+the least packets x hops and says how far from the best it can be.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from compiler.placement.bounds import placement_bound
+from compiler.placement.cp_sat import place_cp_sat
+from compiler.placement.fit import check_fits, side_limits
+from compiler.placement.in_order import place_in_order
+from compiler.placement.shelves import number_pgs
+from compiler.placement.traffic import OBJECTIVE, Bools, packet_hops, traffic_of
+from compiler.solver import SolverOptions
+from ir.chip import Chip
+from ir.errors import InputError
+from ir.mapping import Block, Certificate, Grouping, Placement, Status
+from ir.workload import Workload
+
+PLACERS = ("in-order", "cp-sat")
+
+
+@dataclass(frozen=True, eq=False)
+class Routed:
+    """What a placement is judged by: the model and the routing of the fitted tokens.
+
+    chosen: {MoE layer: bool [tokens, experts]}.
+    """
+
+    workload: Workload
+    chosen: Mapping[int, Bools]
+    tokens: int
+
+
+def place(
+    blocks: tuple[Block, ...],
+    grouping: Grouping,
+    chip: Chip,
+    solver: str = "in-order",
+    *,
+    routed: Routed | None = None,
+    options: SolverOptions | None = None,
+) -> Placement:
+    """Place all blocks with the named solver.
+
+    With `routed` the placement carries a certificate: its packets x hops and a lower bound for all
+    placements on the same mesh (on any mesh of as many cores, where the chip leaves it open).
+    Raises InputError for an unknown solver, or for cp-sat without `routed`, and InfeasibleError
+    where the chip has too little room.
+    """
+    if solver not in PLACERS:
+        raise InputError("--placement", f"{solver!r}, expected one of {', '.join(PLACERS)}")
+    begun, options = time.perf_counter(), options or SolverOptions()
+    shelves = number_pgs(blocks, grouping, chip)
+    check_fits(blocks, shelves, chip)
+    if routed is None:
+        if solver == "cp-sat":
+            raise InputError("--placement", "cp-sat without a routing trace, expected one to fit")
+        return place_in_order(shelves, chip)
+    traffic = traffic_of(
+        routed.workload, blocks, shelves.pg_start, grouping, chip, routed.chosen, routed.tokens
+    )
+    if solver == "in-order":
+        placement, deterministic = place_in_order(shelves, chip), True
+        bound = placement_bound(traffic, chip.mesh.pgs_per_core, *side_limits(chip, placement))
+    else:
+        placement, bound, deterministic = place_cp_sat(shelves, chip, traffic, options)
+    certificate = Certificate(
+        objective=OBJECTIVE,
+        value=packet_hops(traffic, placement),
+        bound=bound,
+        status="heuristic",
+        seconds=time.perf_counter() - begun,
+        seed=options.seed,
+        deterministic=deterministic,
+    )
+    return replace(placement, certificate=with_status(certificate, solver))
+
+
+def with_status(certificate: Certificate, solver: str) -> Certificate:
+    """Say what is proven: optimal where the bound is met."""
+    status: Status = "heuristic" if solver == "in-order" else "feasible"
+    if certificate.value == certificate.bound:
+        status = "optimal (bound)" if solver == "in-order" else "optimal (solver)"
+    return replace(certificate, status=status)

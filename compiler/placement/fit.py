@@ -1,0 +1,74 @@
+"""Whether a model fits a mesh of fixed size at all, before anything is placed."""
+
+import math
+
+from compiler.placement.shelves import Shelves
+from ir.chip import Chip
+from ir.errors import InfeasibleError
+from ir.mapping import Block, Placement
+
+
+def check_fits(blocks: tuple[Block, ...], shelves: Shelves, chip: Chip) -> None:
+    """Raise InfeasibleError where one matrix, or all layers together, exceed a fixed mesh.
+
+    A layer's region consists of whole cores. The change that is named is the least that helps with
+    this one demand.
+    """
+    mesh = chip.mesh
+    if not mesh.width:
+        return
+    supply = mesh.width * mesh.height * mesh.pgs_per_core
+    size = f"{mesh.width} x {mesh.height} cores of {mesh.pgs_per_core} on chip {chip.name}"
+    for block in blocks:
+        if block.tiles > supply:
+            height = math.ceil(block.tiles / (mesh.width * mesh.pgs_per_core))
+            raise InfeasibleError(
+                f"peripheral groups for layer {block.layer} {block.role} {block.weight.tensor}",
+                f"{block.tiles} ({block.rows} x {block.columns} tiles that fire together)",
+                f"{supply} ({size})",
+                f"set mesh.height to at least {height}, or mesh.width and mesh.height to auto",
+            )
+    cores = layer_cores(shelves, chip)
+    total = sum(cores.values())
+    if total > mesh.width * mesh.height:
+        raise too_small(cores, chip)
+
+
+def layer_cores(shelves: Shelves, chip: Chip) -> dict[int, int]:
+    """Cores that each layer needs: ceil(PGs / PGs per core)."""
+    per_core = chip.mesh.pgs_per_core
+    return {layer: math.ceil(n / per_core) for layer, n in sorted(shelves.layer_pgs.items())}
+
+
+def rows_needed(cores: dict[int, int], width: int) -> int:
+    """Height of a mesh of `width` on which the layers fit in strips, in order."""
+    return sum(math.ceil(n / width) for n in cores.values())
+
+
+def too_small(cores: dict[int, int], chip: Chip) -> InfeasibleError:
+    """The report that a fixed mesh is too small, with a height that is sure to do.
+
+    The least height by cores alone stands beside it where it is lower.
+    """
+    width, height = chip.mesh.width, chip.mesh.height
+    needed, least = rows_needed(cores, width), math.ceil(sum(cores.values()) / width)
+    less = f" ({least} or more may do with --placement cp-sat)" if least < needed else ""
+    return InfeasibleError(
+        "mesh",
+        f"{width} x {needed} cores of {chip.mesh.pgs_per_core} peripheral groups for "
+        f"{sum(cores.values())} cores' worth of layers",
+        f"{width} x {height} on chip {chip.name}",
+        f"set mesh.height to {needed}{less}, or mesh.width and mesh.height to auto",
+    )
+
+
+def side_limits(chip: Chip, in_order: Placement | None) -> tuple[int, int]:
+    """Most that the longer and the shorter side of the mesh can have.
+
+    Those of the chip's mesh, or, where it is open, of any mesh with no more cores than in order.
+    """
+    if chip.mesh.width or in_order is None:
+        shorter, longer = sorted((chip.mesh.width, chip.mesh.height))
+        return longer, shorter
+    cores = in_order.mesh_width * in_order.mesh_height
+    return cores, math.isqrt(cores)

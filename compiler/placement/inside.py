@@ -1,0 +1,72 @@
+"""What each layer's region costs inside for each shape, worked out once and refined on request."""
+
+from dataclasses import dataclass, field
+
+from compiler.placement.bounds import inside_bound
+from compiler.placement.curves import by_hooks
+from compiler.placement.floorplan import Shape
+from compiler.placement.layout import Layout, along, by_density, improved, lay_out, value_of
+from compiler.placement.region_model import exact_layout
+from compiler.placement.traffic import Flow, Traffic
+from compiler.solver import SolverOptions
+
+_TRIALS = 300
+
+
+@dataclass
+class Inside:
+    """Layouts by layer and shape, from quick to exact; each lower bound holds for every layout."""
+
+    traffic: Traffic
+    per_core: int
+    options: SolverOptions
+    flows: dict[int, tuple[Flow, ...]] = field(init=False)
+    layouts: dict[tuple[int, Shape], Layout] = field(default_factory=dict)
+    bounds: dict[tuple[int, Shape], int] = field(default_factory=dict)
+    guesses: dict[tuple[int, Shape], int] = field(default_factory=dict)
+    refined: set[tuple[int, Shape]] = field(default_factory=set)
+    deterministic: bool = True
+
+    def __post_init__(self) -> None:
+        """Sort the flows by layer."""
+        self.flows = {f.layer: self.traffic.of(f.layer) for f in self.traffic.flows}
+
+    def cores(self) -> dict[int, int]:
+        """Cores that each layer needs at least."""
+        return {
+            layer: -(-sum(f.pgs for f in flows) // self.per_core)
+            for layer, flows in sorted(self.flows.items())
+        }
+
+    def guess(self, layer: int, shape: Shape) -> int:
+        """Packets x hops of one layout, at once: the densest traffic first along the hooks."""
+        if (layer, shape) not in self.guesses:
+            flows = self.flows[layer]
+            place = along(flows, by_density(flows), by_hooks(*shape), self.per_core)
+            self.guesses[layer, shape] = value_of(flows, *place)
+        return self.guesses[layer, shape]
+
+    def layout(self, layer: int, shape: Shape) -> Layout:
+        """The best layout known."""
+        if (layer, shape) not in self.layouts:
+            self.layouts[layer, shape] = lay_out(self.flows[layer], *shape, self.per_core)
+        return self.layouts[layer, shape]
+
+    def bound(self, layer: int, shape: Shape) -> int:
+        """The best lower bound known."""
+        if (layer, shape) not in self.bounds:
+            self.bounds[layer, shape] = inside_bound(self.flows[layer], self.per_core, *shape)
+        return self.bounds[layer, shape]
+
+    def refine(self, layer: int, shape: Shape) -> bool:
+        """Search for a better layout and bound, once; False if there is nothing left to do."""
+        layout, bound = self.layout(layer, shape), self.bound(layer, shape)
+        if (layer, shape) in self.refined or layout.value <= bound:
+            return False
+        self.refined.add((layer, shape))
+        flows = self.flows[layer]
+        layout = improved(flows, layout, self.per_core, _TRIALS)
+        found = exact_layout(flows, layout, bound, self.per_core, self.options)
+        self.layouts[layer, shape], self.bounds[layer, shape], repeats = found
+        self.deterministic = self.deterministic and repeats
+        return True

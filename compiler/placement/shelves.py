@@ -1,0 +1,72 @@
+"""Number the PGs: which PG and which crossbar behind it each block's tiles take.
+
+Dense blocks and shared experts have PGs of their own. The experts of one group share PGs: the
+blocks of the same role stand behind the same PGs, each expert at its own crossbar position.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ir.chip import Chip
+from ir.errors import InfeasibleError
+from ir.mapping import Block, Grouping
+
+
+@dataclass(frozen=True, eq=False)
+class Shelves:
+    """PG numbers layer by layer, so that a layer's PGs are consecutive.
+
+    pg_start, position: [blocks]; pg_class: [PGs] 0 = expert, 1 = dense; layer_pgs: PGs per layer.
+    """
+
+    pg_start: npt.NDArray[np.int64]
+    position: npt.NDArray[np.int64]
+    pg_class: npt.NDArray[np.int8]
+    layer_pgs: dict[int, int]
+
+
+def number_pgs(blocks: tuple[Block, ...], grouping: Grouping, chip: Chip) -> Shelves:
+    """Assign PG numbers in block order; raises InfeasibleError if a group exceeds mux."""
+    pg_start = np.zeros(len(blocks), dtype=np.int64)
+    position = np.zeros(len(blocks), dtype=np.int64)
+    classes: list[npt.NDArray[np.int8]] = []
+    layer_pgs: dict[int, int] = {}
+    seats = _seats(grouping, chip)
+    taken: dict[tuple[int, int, str], int] = {}
+    used = 0
+    by_layer = sorted(range(len(blocks)), key=lambda i: blocks[i].layer)
+    for index in by_layer:
+        block = blocks[index]
+        is_expert = block.expert >= 0
+        if is_expert:
+            group, position[index] = seats[block.layer, block.expert]
+            key = (block.layer, group, block.role)
+            if key in taken:
+                pg_start[index] = taken[key]
+                continue
+            taken[key] = used
+        pg_start[index] = used
+        used += block.tiles
+        layer_pgs[block.layer] = layer_pgs.get(block.layer, 0) + block.tiles
+        classes.append(np.full(block.tiles, 0 if is_expert else 1, dtype=np.int8))
+    pg_class = np.concatenate(classes) if classes else np.zeros(0, dtype=np.int8)
+    return Shelves(pg_start, position, pg_class, layer_pgs)
+
+
+def _seats(grouping: Grouping, chip: Chip) -> dict[tuple[int, int], tuple[int, int]]:
+    """(layer, expert) -> (group, crossbar position behind the PG)."""
+    seats: dict[tuple[int, int], tuple[int, int]] = {}
+    for layer in grouping.layers:
+        for g, group in enumerate(layer.groups):
+            if len(group) > chip.pg.mux:
+                raise InfeasibleError(
+                    f"layer {layer.layer}, group {g}",
+                    f"{len(group)} crossbars behind each peripheral group",
+                    f"mux {chip.pg.mux} on chip {chip.name}",
+                    f"use a chip with mux >= {len(group)} or smaller groups",
+                )
+            for seat, expert in enumerate(group):
+                seats[layer.layer, expert] = (g, seat)
+    return seats

@@ -1,0 +1,137 @@
+"""What goes over the mesh, and how far: the one number that every placement is judged by.
+
+Packets of 256 values x hops, summed over the tokens of the fitted range, in exact integers, by the
+instructions that carry them: results of a fire group to its region's port (XFER of the up and gate
+sums, STORE of the others), hidden vectors from there to the down projections (XFER), and vectors
+from region to region (XFER). LOADs go over the region's bus and are no part of it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ir.chip import VALUES_PER_PACKET, Chip
+from ir.mapping import Block, Grouping, Placement
+from ir.workload import Digital, Operator, Workload
+
+Bools = npt.NDArray[np.bool_]
+
+OBJECTIVE = "packets x hops"
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A fire group: `pgs` PGs from `first_pg` on, and the packets between it and its port.
+
+    chains: (PGs, how many) of the columns of row tiles in order; the PGs of one must be neighbours.
+    Single PGs where partial sums do not hop.
+    """
+
+    layer: int
+    first_pg: int
+    pgs: int
+    packets: int
+    chains: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """All flows within regions, in order of their PGs, and packets from region to region.
+
+    moves: ((from layer, to layer), packets), ascending.
+    """
+
+    flows: tuple[Flow, ...]
+    moves: tuple[tuple[tuple[int, int], int], ...]
+
+    def of(self, layer: int) -> tuple[Flow, ...]:
+        """The flows of one layer's region."""
+        return tuple(flow for flow in self.flows if flow.layer == layer)
+
+
+def packet_hops(traffic: Traffic, placement: Placement) -> int:
+    """Packets x hops of all traffic under `placement`."""
+    inside = sum(
+        f.packets * placement.hops_to_port(f.layer, f.first_pg, f.pgs)
+        for f in traffic.flows
+        if f.packets
+    )
+    return inside + sum(n * placement.hops_between(a, b) for (a, b), n in traffic.moves)
+
+
+def traffic_of(
+    workload: Workload,
+    blocks: tuple[Block, ...],
+    pg_start: npt.NDArray[np.int64],
+    grouping: Grouping,
+    chip: Chip,
+    chosen: Mapping[int, Bools],
+    tokens: int,
+) -> Traffic:
+    """Traffic of `tokens` tokens with the routing `chosen`: {MoE layer: bool [tokens, experts]}.
+
+    pg_start: [blocks] first PG of each block.
+    """
+    uses = _vectors(grouping, chosen)
+    members: dict[tuple[int, ...], list[int]] = {}
+    group_of = {g.layer: g.group_of() for g in grouping.layers}
+    for index, block in enumerate(blocks):
+        group = int(group_of[block.layer][block.expert]) if block.expert >= 0 else -1
+        alone = index if group < 0 and block.shared < 0 else -1
+        members.setdefault((block.layer, group, block.shared, alone, block.stage), []).append(index)
+    flows = []
+    for (layer, group, _, _, stage), indices in members.items():
+        first = min(int(pg_start[i]) for i in indices)
+        parts = [blocks[i] for i in indices if blocks[i].expert in (-1, blocks[indices[0]].expert)]
+        per_vector = _packets_per_vector(parts, stage, chip)
+        vectors = uses.get((layer, group), tokens) if group >= 0 else tokens
+        hopping = chip.accumulate.where == "pg"
+        chains = tuple((b.rows, b.columns) if hopping else (1, b.tiles) for b in parts)
+        pgs = sum(b.tiles for b in parts)
+        flows.append(Flow(layer, first, pgs, per_vector * vectors, chains))
+    flows.sort(key=lambda flow: flow.first_pg)
+    return Traffic(tuple(flows), _moves(workload, chip, tokens))
+
+
+def packets(values: int, chip: Chip) -> int:
+    """Packets of a vector of results: ceil(values x output bits / (256 x 8))."""
+    return -(-values * chip.mvm.output_bits // (VALUES_PER_PACKET * 8))
+
+
+def _packets_per_vector(parts: list[Block], stage: int, chip: Chip) -> int:
+    """Packets between a fire group and its port for each vector that it multiplies."""
+    out = packets(sum(b.weight.columns for b in parts), chip)
+    return out + packets(parts[0].weight.rows, chip) if stage == 1 else out
+
+
+def _vectors(grouping: Grouping, chosen: Mapping[int, Bools]) -> dict[tuple[int, int], int]:
+    """(layer, group) -> token-expert pairs that it runs."""
+    loads = {g.layer: g.counts(chosen[g.layer]).sum(axis=0) for g in grouping.layers}
+    return {(layer, g): int(n) for layer, load in loads.items() for g, n in enumerate(load)}
+
+
+def _moves(workload: Workload, chip: Chip, tokens: int) -> tuple[tuple[tuple[int, int], int], ...]:
+    """Packets from region to region: each value once to each region that reads it elsewhere."""
+    maker = {name: op for op in workload.operators for name in op.outputs if not _constant(op)}
+    seen: set[tuple[str, int]] = set()
+    moves: dict[tuple[int, int], int] = {}
+    for op in workload.operators:
+        if _constant(op):
+            continue
+        there = workload.region_of(op.layer)
+        for name in op.inputs:
+            source = maker.get(name)
+            if source is None or (name, there) in seen:
+                continue
+            seen.add((name, there))
+            here = workload.region_of(source.layer)
+            if here != there:
+                amount = packets(source.width, chip) * tokens
+                moves[here, there] = moves.get((here, there), 0) + amount
+    return tuple(sorted(moves.items()))
+
+
+def _constant(op: Operator) -> bool:
+    return isinstance(op, Digital) and op.scope == "constant"

@@ -1,0 +1,88 @@
+"""What a compilation takes from a routing trace: matrices, the window, calibration windows."""
+
+import numpy as np
+import numpy.typing as npt
+
+from compiler.grouping import Calibration, calibration
+from ir.errors import InputError
+from ir.mapping import Grouping
+from ir.routing import Routing, windows
+from ir.workload import MoELayer, Workload
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+Span = tuple[int, int]
+
+
+def no_routing(tokens: int) -> Routing:
+    """The trace of a model without MoE layers: two sequences of `tokens`, to fit and to score."""
+    none = np.zeros(0, dtype=np.int64)
+    return Routing(
+        layer=none,
+        num_experts=none,
+        sequence=np.repeat(np.arange(2), tokens),
+        choices=np.zeros((0, 2 * tokens, 1), dtype=np.int16),
+        source="no MoE layers",
+    )
+
+
+def routing_matrices(workload: Workload, routing: Routing) -> dict[int, Bools]:
+    """G of every MoE layer: bool [trace tokens, experts], checked against the model."""
+    return {op.layer: _matrix_of(op, routing) for op in workload.moe_layers}
+
+
+def _matrix_of(op: MoELayer, routing: Routing) -> Bools:
+    row = routing.row(op.layer)
+    experts = int(routing.num_experts[row])
+    if experts != op.router.experts:
+        raise InputError(
+            routing.source,
+            f"layer {op.layer}: {experts} experts, but the model's layer has {op.router.experts}",
+            "profile the model again: moexbar profile MODEL --inputs X.npz -o routing.npz",
+        )
+    return routing.matrix(row)
+
+
+def first_window(routing: Routing, score: Span, tokens: int) -> Span:
+    """The window to compile: the first `tokens` tokens of the score range."""
+    start, stop = score
+    if stop - start < tokens:
+        raise InputError(
+            routing.source,
+            f"{stop - start} tokens in the score range, but --prefill asks for {tokens}",
+            "use a smaller --prefill, a wider --score or a longer trace",
+        )
+    return start, start + tokens
+
+
+def calibrate(chosen: Bools, routing: Routing, fit: Span, tokens: int, seed: int) -> Calibration:
+    """Windows of `tokens` over the fit range of one layer's matrix.
+
+    Windows that overlap and shuffled sequences generalise better than the few aligned ones; but
+    experts choose among a whole sequence, so with expert choice only aligned windows occur. A fit
+    range shorter than a window is one window.
+    """
+    start, stop = fit
+    size = min(tokens, stop - start)
+    part, sequence = chosen[start:stop], routing.sequence[start:stop]
+    if routing.expert_choice:
+        return calibration(part, sequence, size, stride=size, shuffles=0)
+    return calibration(part, sequence, size, seed=seed)
+
+
+def mean_slots(
+    grouping: Grouping, traced: dict[int, Bools], score: Span, tokens: int, *, serial: bool
+) -> float:
+    """Slots of a window, all MoE layers together, in the mean over all windows of the score range.
+
+    Only the window that is compiled gets a slot order; the number of slots needs none. `serial`:
+    one token at a time.
+    """
+    start, stop = score
+    total, spans = 0, windows(stop - start, tokens)
+    for layer in grouping.layers:
+        counts = layer.counts(traced[layer.layer][start:stop])
+        for a, b in spans:
+            slots = counts[a:b].max(axis=1).sum() if serial else counts[a:b].sum(axis=0).max()
+            total += int(slots)
+    return total / len(spans) if spans else 0.0

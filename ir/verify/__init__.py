@@ -1,0 +1,87 @@
+"""The verifier: one named check per invariant of a mapping and of a program.
+
+It judges the compiler's stages, so it shares no code with them: it starts again from the workload,
+the chip and the definitions in `ir/`, with only `ir.timing` for the cost of one instruction.
+"""
+
+from collections.abc import Mapping as ByKey
+
+import numpy as np
+import numpy.typing as npt
+
+from ir.chip import Chip
+from ir.mapping import Mapping
+from ir.program import Program
+from ir.schedule import Schedule
+from ir.verify.case import ProgramCase
+from ir.verify.chains import JOB_CHECKS
+from ir.verify.check import Check, all_faults, first_fault
+from ir.verify.cost import COST_CHECKS
+from ir.verify.dataflow import DATAFLOW_CHECKS
+from ir.verify.exclusive import RESOURCE_CHECKS
+from ir.verify.mapping import MAPPING_CHECKS, MappingCase
+from ir.verify.program import STRUCTURE_CHECKS
+from ir.verify.routing import ROUTING_CHECKS
+from ir.workload import Workload
+
+__all__ = [
+    "CHECKS",
+    "MAPPING_CHECKS",
+    "PROGRAM_CHECKS",
+    "check_mapping",
+    "check_program",
+    "verify_mapping",
+    "verify_program",
+]
+
+Chosen = ByKey[int, npt.NDArray[np.bool_]]
+
+PROGRAM_CHECKS: tuple[Check[ProgramCase], ...] = (
+    *STRUCTURE_CHECKS,
+    *ROUTING_CHECKS,
+    *DATAFLOW_CHECKS,
+    *JOB_CHECKS,
+    *RESOURCE_CHECKS,
+    *COST_CHECKS,
+)
+CHECKS: tuple[Check[MappingCase] | Check[ProgramCase], ...] = (*MAPPING_CHECKS, *PROGRAM_CHECKS)
+
+
+def verify_mapping(mapping: Mapping, workload: Workload, chip: Chip) -> None:
+    """Raise CheckError at the first invariant of MAPPING_CHECKS that the mapping breaks."""
+    first_fault(MAPPING_CHECKS, MappingCase(mapping, workload, chip))
+
+
+def check_mapping(mapping: Mapping, workload: Workload, chip: Chip) -> list[tuple[str, str]]:
+    """(name, "ok" or the first problem) for each of MAPPING_CHECKS."""
+    return all_faults(MAPPING_CHECKS, MappingCase(mapping, workload, chip))
+
+
+def verify_program(
+    program: Program,
+    mapping: Mapping,
+    schedule: Schedule,
+    workload: Workload,
+    chip: Chip,
+    chosen: Chosen,
+) -> None:
+    """Raise CheckError at the first invariant of PROGRAM_CHECKS that the program breaks.
+
+    chosen: {MoE layer: bool [tokens, experts]}, the routing of the window, from the trace itself
+    and not from the schedule. The mapping must have passed verify_mapping.
+    """
+    case = ProgramCase(program, mapping, schedule, workload, chip, chosen)
+    first_fault(PROGRAM_CHECKS, case)
+
+
+def check_program(
+    program: Program,
+    mapping: Mapping,
+    schedule: Schedule,
+    workload: Workload,
+    chip: Chip,
+    chosen: Chosen,
+) -> list[tuple[str, str]]:
+    """(name, "ok" or the first problem) for each of PROGRAM_CHECKS; arguments as verify_program."""
+    case = ProgramCase(program, mapping, schedule, workload, chip, chosen)
+    return all_faults(PROGRAM_CHECKS, case)

@@ -1,0 +1,254 @@
+"""A program under test, with the columns that its checks derive from it."""
+
+from collections.abc import Mapping as ByKey
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from ir.chip import Chip
+from ir.mapping import Mapping
+from ir.program import Opcode, Program
+from ir.schedule import Schedule
+from ir.verify.check import Bools, Fault, Ints, first
+from ir.verify.jobs import JobClasses, job_classes
+from ir.verify.matrices import FireGroup, fire_groups
+from ir.verify.roles import CHAIN, KIND, Form, Role, form_of, result_opcode
+from ir.workload import MoELayer, Workload
+
+
+@dataclass(frozen=True, eq=False)
+class ProgramCase:
+    """A program, what it was made from, and derived columns: [rows] unless stated.
+
+    chosen: {MoE layer: bool [tokens, experts]}, the routing of the window. The mapping is one that
+    passed its own checks. Columns other than the program's own are to be used only after the
+    checks `columns` and `units` have passed.
+    """
+
+    program: Program
+    mapping: Mapping
+    schedule: Schedule
+    workload: Workload
+    chip: Chip
+    chosen: ByKey[int, npt.NDArray[np.bool_]]
+
+    # -- the workload's side ---------------------------------------------------------------------
+    @property
+    def tokens(self) -> int:
+        """Tokens in the window."""
+        return self.schedule.tokens
+
+    @cached_property
+    def moe(self) -> dict[int, MoELayer]:
+        """MoE layers by operator number."""
+        ops = enumerate(self.workload.operators)
+        return {i: op for i, op in ops if isinstance(op, MoELayer)}
+
+    @cached_property
+    def form(self) -> Ints:
+        """Form of each operator: [operators]."""
+        return np.array([form_of(op) for op in self.workload.operators], dtype=np.int64)
+
+    @cached_property
+    def region(self) -> Ints:
+        """Layer whose region each operator works in: [operators]."""
+        return np.array(
+            [self.workload.region_of(op.layer) for op in self.workload.operators], dtype=np.int64
+        )
+
+    @cached_property
+    def maker(self) -> dict[str, int]:
+        """Operator that produces each value."""
+        return {v: i for i, op in enumerate(self.workload.operators) for v in op.outputs}
+
+    @cached_property
+    def jobs(self) -> JobClasses:
+        """The crossbar jobs of the workload."""
+        return job_classes(self.workload, self.chip)
+
+    @cached_property
+    def fire_groups(self) -> list[FireGroup]:
+        """The fire groups of the mapping."""
+        return fire_groups(self.mapping, self.workload)
+
+    @cached_property
+    def sequence_ids(self) -> Ints:
+        """Distinct sequence ids of the window: [sequences]."""
+        return np.unique(self.schedule.sequence)
+
+    @cached_property
+    def sequence_length(self) -> Ints:
+        """Tokens of each: [sequences]."""
+        return np.unique(self.schedule.sequence, return_counts=True)[1]
+
+    # -- the program's side ----------------------------------------------------------------------
+    @cached_property
+    def opcode(self) -> Ints:
+        """Opcodes as int64."""
+        return self.program.opcode.astype(np.int64)
+
+    @cached_property
+    def end(self) -> Ints:
+        """End of each instruction, ps."""
+        return self.program.end_ps
+
+    @cached_property
+    def reader(self) -> Ints:
+        """Row that reads, for each entry of `reads`."""
+        return self.program.reads.rows()
+
+    @cached_property
+    def read(self) -> Ints:
+        """Row that is read, for each entry of `reads`."""
+        return self.program.reads.values.astype(np.int64)
+
+    @cached_property
+    def sequence_index(self) -> Ints:
+        """Place of each row's sequence in `sequence_ids` (any, where it has none)."""
+        place = np.searchsorted(self.sequence_ids, self.program.seq)
+        return np.minimum(place, len(self.sequence_ids) - 1)
+
+    @cached_property
+    def is_mvm(self) -> Bools:
+        """Whether a row is an MVM of an operator's job."""
+        return np.isin(self.role, [Role.MVM0, Role.MVM1])
+
+    @cached_property
+    def unit_kind(self) -> Ints:
+        """Kind of each unit, as in KINDS: [units]."""
+        return np.array([KIND[unit.kind] for unit in self.program.units], dtype=np.int64)
+
+    @cached_property
+    def unit_fire(self) -> Ints:
+        """Fire group that each group, acc or link unit serves, -1 for others: [units]."""
+        place = {(g.layer, g.stage, g.first_pg): i for i, g in enumerate(self.fire_groups)}
+        by_key: dict[tuple[int, int, int], int] = {}
+        for unit in self.program.units:
+            if unit.kind == "group":
+                fire = place.get((unit.layer, unit.stage, unit.first_pg), -1)
+                by_key[unit.layer, unit.stage, unit.group] = fire
+        served = ("group", "acc", "link")
+        return np.array(
+            [
+                by_key.get((u.layer, u.stage, u.group), -1) if u.kind in served else -1
+                for u in self.program.units
+            ],
+            dtype=np.int64,
+        )
+
+    @cached_property
+    def kind(self) -> Ints:
+        """Kind of each row's unit."""
+        return self.unit_kind[self.program.unit]
+
+    @cached_property
+    def row_form(self) -> Ints:
+        """Form of each row's operator."""
+        return self.form[self.program.node]
+
+    @cached_property
+    def role(self) -> Ints:
+        """Role of each row; NONE where its opcode has no place in its operator."""
+        code, second = self.opcode, self.program.stage == 1
+        moe = self.row_form == Form.MOE
+        crossbar = moe | (self.row_form == Form.DENSE)
+        own = np.array([result_opcode(op) for op in self.workload.operators], dtype=np.int64)
+        xfer, link = code == Opcode.XFER, self.kind == KIND["link"]
+        role = np.zeros(len(code), dtype=np.int64)
+        for mask, value in (
+            (code == own[self.program.node], Role.RESULT),
+            (xfer & (self.kind == KIND["mesh"]), Role.MOVE),
+            (crossbar & (code == Opcode.LOAD), Role.LOAD),
+            (crossbar & (code == Opcode.MVM) & ~second, Role.MVM0),
+            (moe & (code == Opcode.MVM) & second, Role.MVM1),
+            (crossbar & (code == Opcode.ACC) & ~second, Role.ACC0),
+            (moe & (code == Opcode.ACC) & second, Role.ACC1),
+            (moe & xfer & link & ~second, Role.OUT),
+            (moe & xfer & link & second, Role.IN),
+            (moe & (code == Opcode.ACT), Role.ACT),
+            (moe & (code == Opcode.MUL), Role.MUL),
+            (crossbar & (code == Opcode.STORE), Role.STORE),
+            (moe & (code == Opcode.GATE), Role.GATE),
+            (moe & (code == Opcode.TOPK), Role.TOPK),
+            (moe & (code == Opcode.COMBINE), Role.COMBINE),
+        ):
+            role[mask] = value
+        return role
+
+    @cached_property
+    def routed(self) -> Bools:
+        """MVMs of routed experts, both stages."""
+        routed: Bools = self.is_mvm & (self.program.expert >= 0)
+        return routed
+
+    @cached_property
+    def root(self) -> Ints:
+        """The first-stage MVM that a row of a job leads back to, itself for one; -1 for others."""
+        rows = np.arange(len(self.program))
+        parent = rows.copy()
+        has = np.diff(self.program.reads.offsets) > 0
+        chain = np.isin(self.role, CHAIN) & has
+        parent[chain] = self.read[self.program.reads.offsets[:-1][chain]]
+        for _ in range(4):  # MVM, ACC, OUT, ACT, MUL, IN, MVM, ACC, STORE: 8 steps at most
+            parent = parent[parent]
+        mine = np.isin(self.role, (*CHAIN, Role.MVM0))
+        return np.where(mine & (self.role[parent] == Role.MVM0), parent, -1)
+
+    @cached_property
+    def unit_class(self) -> Ints:
+        """Job class of each unit's fire group, of expert 0 for expert groups; -1 else: [units]."""
+        out = [-1] * (len(self.fire_groups) + 1)  # the last one is for units without a fire group
+        for i, g in enumerate(self.fire_groups):
+            out[i] = self.jobs.base[g.operator]
+            if g.operator in self.moe and g.group < 0:  # shared experts follow, then the router
+                moe = self.moe[g.operator]
+                out[i] += moe.router.experts + (g.shared if g.shared >= 0 else len(moe.shared))
+        return np.array(out, dtype=np.int64)[self.unit_fire]
+
+    @cached_property
+    def unit_routed(self) -> Bools:
+        """Whether a unit serves a group of routed experts: [units]."""
+        routed = [*(g.group >= 0 for g in self.fire_groups), False]
+        return np.array(routed, dtype=np.bool_)[self.unit_fire]
+
+    @cached_property
+    def job_class(self) -> Ints:
+        """Job class of each row of a job, by the unit (and expert) of its root; -1 for others."""
+        root, expert = self.root, self.program.expert[self.root]
+        unit = self.program.unit[root]
+        known = (root >= 0) & (self.unit_class[unit] >= 0)
+        known &= self.unit_routed[unit] == (expert >= 0)
+        known &= self.fire_operator[unit] == self.program.node[root]
+        return np.where(known, self.unit_class[unit] + np.maximum(expert, 0), -1)
+
+    @cached_property
+    def fire_operator(self) -> Ints:
+        """Operator that each unit's fire group belongs to, -1 for others: [units]."""
+        operator = [*(g.operator for g in self.fire_groups), -1]
+        return np.array(operator, dtype=np.int64)[self.unit_fire]
+
+    @cached_property
+    def of_router(self) -> Bools:
+        """Whether a row belongs to a router on crossbars."""
+        router = [*(job.router for job in self.jobs.classes), False]
+        return np.array(router, dtype=np.bool_)[self.job_class]
+
+    @cached_property
+    def parts(self) -> Ints:
+        """Expert outputs summed for each token: int64 [operators, tokens], 0 but for MoE layers."""
+        out = np.zeros((len(self.workload.operators), self.tokens), dtype=np.int64)
+        for index, op in self.moe.items():
+            out[index] = self.chosen[op.layer].sum(axis=1) + len(op.shared)
+        return out
+
+    def fault(self, mask: Bools, problem: str) -> Fault | None:
+        """A fault at the first row of `mask`."""
+        at = first(mask)
+        return None if at is None else Fault(self.program.name(at), problem)
+
+
+def int64(column: npt.NDArray[np.int32]) -> Ints:
+    """A narrow column, wide enough for keys."""
+    return column.astype(np.int64)

@@ -1,0 +1,280 @@
+"""Invariants of cost: every instruction takes what ir.timing says, and the counts add up."""
+
+import numpy as np
+
+from ir import timing
+from ir.links import bus_width, return_lanes
+from ir.program import Inventory, Opcode
+from ir.timing import Cost
+from ir.verify.case import ProgramCase, int64
+from ir.verify.check import Check, Fault, Ints, first
+from ir.verify.dataflow import moved_from
+from ir.verify.jobs import JobClass
+from ir.verify.matrices import matrices, tile_grid
+from ir.verify.roles import Form, Role
+from ir.workload import Attention, Digital, MoELayer
+
+LINKS = (Opcode.LOAD, Opcode.STORE, Opcode.XFER)
+
+
+def expected_costs(case: ProgramCase) -> Ints:
+    """duration_ps, busy_ps, energy_fj, bytes and macs of each instruction: int64 [rows, 5].
+
+    Rows with the same key cost the same, so that `ir.timing` is asked once per key. Bytes are 0
+    where nothing goes over a link.
+    """
+    p, role = case.program, case.role
+    node, amount = int64(p.node), np.zeros(len(p), dtype=np.int64)
+    sequences = (role == Role.RESULT) & (case.row_form == Form.SEQUENCE)
+    sequences |= (role == Role.TOPK) & (p.token < 0)
+    amount[sequences] = case.sequence_length[case.sequence_index[sequences]]
+    combine = role == Role.COMBINE
+    amount[combine] = case.parts[p.node[combine], p.token[combine]]
+    move = role == Role.MOVE
+    layers = max(case.workload.layers, 1)
+    unit_layer = np.array([unit.layer for unit in p.units], dtype=np.int64)[p.unit]
+    amount[move] = unit_layer[move] * layers + p.layer[move]
+    node[move] = p.node[moved_from(case)[move]]
+    placed = np.isin(role, [Role.OUT, Role.IN, Role.STORE])
+    amount[placed] = _group_hops(case)[placed]
+    columns = (role, int64(p.stage) + 1, node, case.job_class + 1, amount)
+    key = np.zeros(len(p), dtype=np.int64)
+    for column in columns:
+        key = key * (int(column.max(initial=0)) + 1) + column
+    _, example, inverse = np.unique(key, return_index=True, return_inverse=True)
+    table = np.array(
+        [
+            _figures(case, int(row), Role(int(role[row])), int(node[row]), int(amount[row]))
+            for row in example
+        ],
+        dtype=np.int64,
+    ).reshape(-1, 5)
+    return table[inverse]
+
+
+def _figures(
+    case: ProgramCase, row: int, role: Role, node: int, amount: int
+) -> tuple[int, int, int, int, int]:
+    cost = _cost(case, row, role, node, amount)
+    macs = _macs(case, row, role, node, amount)
+    return cost.duration_ps, cost.busy_ps, cost.energy_fj, cost.bytes, macs
+
+
+def _macs(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> int:
+    """Multiply-accumulates of matrices, attention and a digital router; `amount` as for _cost."""
+    op, index = case.workload.operators[node], int(case.job_class[row])
+    if role in (Role.MVM0, Role.MVM1) and index >= 0:
+        return case.jobs.classes[index].macs(1 if role == Role.MVM1 else 0)
+    if role == Role.RESULT and isinstance(op, Attention):
+        return timing.attention_macs(amount, op.heads, op.head_dim, causal=op.causal)
+    if role == Role.GATE and isinstance(op, MoELayer) and not _router_on_crossbars(case, op):
+        return op.d_model * op.router.experts
+    return 0
+
+
+def _router_on_crossbars(case: ProgramCase, op: MoELayer) -> bool:
+    return case.chip.digital.router_on == "crossbar" and op.router.projection is not None
+
+
+def _cost(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> Cost:
+    """Cost of one instruction; `amount` as expected_costs defines it."""
+    chip, op = case.chip, case.workload.operators[node]
+    if role == Role.MOVE:
+        here, there = divmod(amount, max(case.workload.layers, 1))
+        return timing.xfer(chip, op.width, case.mapping.placement.hops_between(here, there))
+    if isinstance(op, Digital):
+        return _digital(case, op, amount)
+    if isinstance(op, Attention):
+        return timing.attention(chip, amount, op.heads, op.head_dim, causal=op.causal)
+    index = int(case.job_class[row])
+    if index >= 0:
+        return _job(case, role, case.jobs.classes[index], amount)
+    return _moe(case, op, role, amount) if isinstance(op, MoELayer) else _load(case, node)
+
+
+def _group_hops(case: ProgramCase) -> Ints:
+    """Mesh links between each row's fire group and its region's port: [rows].
+
+    The group is that of the row's unit; a STORE's is that of the MVM whose sums it reads, with or
+    without an ACC between. 0 for others.
+    """
+    p, placement = case.program, case.mapping.placement
+    hops = [placement.hops_to_port(g.layer, g.first_pg, g.pgs) for g in case.fire_groups]
+    before = np.arange(len(p))
+    sums = np.isin(case.role, [Role.STORE, Role.ACC0, Role.ACC1]) & (np.diff(p.reads.offsets) > 0)
+    before[sums] = case.read[p.reads.offsets[:-1][sums]]
+    source = before[before]
+    of_fire = np.array([*hops, 0], dtype=np.int64)  # the last one: units without a fire group
+    return of_fire[case.unit_fire[p.unit[source]]]
+
+
+def _digital(case: ProgramCase, op: Digital, tokens: int) -> Cost:
+    if op.scope != "token":
+        return timing.digital(case.chip, op.elements * (tokens if op.scope == "sequence" else 1))
+    if op.kind == "norm":
+        return timing.norm(case.chip, op.width)
+    if op.kind == "act":
+        return timing.act(case.chip, op.width)
+    if op.kind == "other":
+        return timing.digital(case.chip, op.elements)
+    return timing.add(case.chip, op.width)
+
+
+def _job(case: ProgramCase, role: Role, job: JobClass, hops: int) -> Cost:
+    chip, layer = case.chip, job.layer
+    stage = 1 if role in (Role.MVM1, Role.ACC1) else 0
+    if not job.weights(stage):
+        return Cost(0, 0, 0)  # a stage that the job does not have: the check `jobs` says so
+    if role in (Role.MVM0, Role.MVM1):
+        return job.mvm(stage, chip)
+    if role in (Role.ACC0, Role.ACC1):
+        return job.acc(stage, chip)
+    if role == Role.OUT:
+        return timing.xfer(chip, job.hidden * (2 if job.gated else 1), hops)
+    if role == Role.IN:
+        return timing.xfer(chip, job.hidden, hops)
+    if role == Role.ACT:
+        return timing.act(chip, job.hidden)
+    if role == Role.MUL:
+        return timing.add(chip, job.hidden)
+    lanes = return_lanes(case.workload, layer, chip)
+    return timing.store(chip, job.results, bus_width(case.workload, layer), lanes, hops)
+
+
+def _load(case: ProgramCase, node: int) -> Cost:
+    layer = int(case.region[node])
+    base = case.jobs.base[node]
+    values = case.jobs.classes[base].first[0].rows if base >= 0 else 0
+    return timing.load(case.chip, values, bus_width(case.workload, layer))
+
+
+def _moe(case: ProgramCase, op: MoELayer, role: Role, amount: int) -> Cost:
+    chip, experts = case.chip, op.router.experts
+    if role == Role.GATE:
+        digital = not _router_on_crossbars(case, op)
+        return timing.macs(chip, op.d_model * experts) if digital else timing.digital(chip, experts)
+    if role == Role.TOPK and op.router.capacity is not None:
+        return timing.topk(chip, amount, experts)  # each expert picks among the sequence's tokens
+    if role == Role.TOPK:
+        return timing.topk(chip, experts, op.router.top_k or 1)
+    if role == Role.COMBINE:
+        return timing.combine(chip, amount, op.d_model)
+    return timing.load(chip, op.d_model, bus_width(case.workload, max(op.layer, 0)))
+
+
+def check_duration(case: ProgramCase) -> Fault | None:
+    """Duration and busy time are those of ir.timing."""
+    p, wanted = case.program, expected_costs(case)
+    at = first((p.duration_ps != wanted[:, 0]) | (p.busy_ps != wanted[:, 1]))
+    if at is None:
+        return None
+    found = f"takes {p.duration_ps[at]} ps, busy {p.busy_ps[at]} ps"
+    return Fault(p.name(at), f"{found}, expected {wanted[at, 0]} and {wanted[at, 1]}")
+
+
+def check_energy(case: ProgramCase) -> Fault | None:
+    """Energy is that of ir.timing."""
+    p, wanted = case.program, expected_costs(case)
+    at = first(p.energy_fj != wanted[:, 2])
+    if at is None:
+        return None
+    return Fault(p.name(at), f"takes {p.energy_fj[at]} fJ, expected {wanted[at, 2]}")
+
+
+def check_bytes(case: ProgramCase) -> Fault | None:
+    """LOAD, STORE and XFER carry the bytes of their vector."""
+    p, wanted = case.program, expected_costs(case)
+    at = first(np.isin(case.opcode, LINKS) & (p.bytes != wanted[:, 3]))
+    if at is None:
+        return None
+    return Fault(p.name(at), f"carries {p.bytes[at]} bytes, expected {wanted[at, 3]}")
+
+
+def check_macs(case: ProgramCase) -> Fault | None:
+    """Multiply-accumulates are those of the matrices, attention and digital routers."""
+    p, wanted = case.program, expected_costs(case)
+    at = first(p.macs != wanted[:, 4])
+    if at is None:
+        return None
+    return Fault(p.name(at), f"stands for {p.macs[at]} MACs, expected {wanted[at, 4]}")
+
+
+def crossbar_counts(case: ProgramCase) -> tuple[int, int]:
+    """(MVM instructions, crossbar MVMs) that the workload and the routing ask for."""
+    instructions = fired = 0
+    for index, op in enumerate(case.workload.operators):
+        base = case.jobs.base[index]
+        if not isinstance(op, MoELayer):
+            uses = {base: case.tokens} if base >= 0 else {}
+        else:
+            load = case.chosen[op.layer].sum(axis=0).tolist()
+            every_token = len(op.shared) + _router_on_crossbars(case, op)
+            uses = {base + e: n for e, n in enumerate([*load, *[case.tokens] * every_token])}
+        for number, times in uses.items():
+            job = case.jobs.classes[number]
+            instructions += times * (2 if job.second else 1)
+            fired += times * sum(job.tiles(stage, case.chip) for stage in (0, 1))
+    return instructions, fired
+
+
+def check_mvm_count(case: ProgramCase) -> Fault | None:
+    """MVMs: one per dense operator and token, two per token-expert pair and shared expert."""
+    expected, _ = crossbar_counts(case)
+    found = int((case.opcode == Opcode.MVM).sum())
+    return None if found == expected else Fault("program", f"{found} MVMs, expected {expected}")
+
+
+def check_mvm_energy(case: ProgramCase) -> Fault | None:
+    """All MVMs together take crossbar MVMs x input cycles x energy per cycle."""
+    _, fired = crossbar_counts(case)
+    mvm = case.chip.mvm
+    expected = fired * (-(-mvm.input_bits // mvm.dac_bits)) * mvm.cycle_fj
+    found = int(case.program.energy_fj[case.opcode == Opcode.MVM].sum())
+    return None if found == expected else Fault("program", f"MVMs {found} fJ, expected {expected}")
+
+
+def check_inventory(case: ProgramCase) -> Fault | None:
+    """The inventory is what the mapping has, counted anew."""
+    found, expected = case.program.inventory, _inventory(case)
+    return None if found == expected else Fault("inventory", f"{found}, expected {expected}")
+
+
+def _inventory(case: ProgramCase) -> Inventory:
+    workload, chip = case.workload, case.chip
+    crossbars = {"expert": 0, "shared": 0, "dense": 0}
+    for matrix in matrices(workload, chip):
+        kind = "expert" if matrix.expert >= 0 else "shared" if matrix.shared >= 0 else "dense"
+        rows, columns = tile_grid(matrix.weight, chip)
+        crossbars[kind] += rows * columns
+    pgs = sum(g.pgs for g in case.fire_groups if g.group >= 0)
+    regions = case.mapping.placement.regions
+    width = {
+        r.layer: timing.bus_bits_per_ns(chip, bus_width(workload, r.layer)) or 0 for r in regions
+    }
+    back = {layer: bits * return_lanes(workload, layer, chip) for layer, bits in width.items()}
+    moe = {op.layer for op in workload.moe_layers}
+    return Inventory(
+        expert_pgs=pgs,
+        expert_crossbars=crossbars["expert"],
+        dense_pgs=crossbars["dense"] + crossbars["shared"],
+        dense_crossbars=crossbars["dense"] + crossbars["shared"],
+        shared_pgs=crossbars["shared"],
+        shared_crossbars=crossbars["shared"],
+        cores=sum(r.width * r.height for r in regions),
+        bus_bits_per_ns=sum(width.values()),
+        return_bits_per_ns=sum(back.values()),
+        moe_bus_bits_per_ns=sum(bits for layer, bits in width.items() if layer in moe),
+        moe_return_bits_per_ns=sum(bits for layer, bits in back.items() if layer in moe),
+        buffer_bytes=sum(buffer.bytes for buffer in case.program.buffers),
+    )
+
+
+COST_CHECKS: tuple[Check[ProgramCase], ...] = (
+    Check("duration", "duration and busy time are ir.timing's", check_duration),
+    Check("energy", "energy is ir.timing's", check_energy),
+    Check("bytes", "links carry the bytes of their vectors", check_bytes),
+    Check("macs", "multiply-accumulates are those of the model", check_macs),
+    Check("mvm-count", "the number of MVMs adds up", check_mvm_count),
+    Check("mvm-energy", "the energy of all MVMs adds up", check_mvm_energy),
+    Check("inventory", "the inventory is what the mapping has", check_inventory),
+)

@@ -1,0 +1,171 @@
+"""Invariants of shared resources: units do one thing at a time, buffers hold what fits."""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+
+import numpy as np
+
+from ir.program import Opcode
+from ir.verify.case import ProgramCase
+from ir.verify.check import Bools, Check, Fault, Ints, first
+from ir.verify.roles import KIND, Form, Role
+
+
+def check_pgs(case: ProgramCase) -> Fault | None:
+    """No PG is driven twice at once."""
+    return _overlap(case, case.kind == KIND["group"])
+
+
+def check_bus(case: ProgramCase) -> Fault | None:
+    """A region's bus carries one LOAD at a time."""
+    return _overlap(case, case.kind == KIND["bus"])
+
+
+def check_return_link(case: ProgramCase) -> Fault | None:
+    """A region's return link carries one STORE at a time."""
+    return _overlap(case, case.kind == KIND["return"])
+
+
+def check_other_units(case: ProgramCase) -> Fault | None:
+    """Digital, attention, accumulator, link and mesh units do one thing at a time."""
+    return _overlap(case, ~np.isin(case.kind, [KIND["group"], KIND["bus"], KIND["return"]]))
+
+
+def _overlap(case: ProgramCase, mask: Bools) -> Fault | None:
+    """The first two jobs of one unit whose intervals [start, start + busy) meet."""
+    p = case.program
+    rows = np.flatnonzero(mask & (p.busy_ps > 0))
+    rows = rows[np.lexsort((p.start_ps[rows], p.unit[rows]))]
+    one, other = rows[:-1], rows[1:]
+    same = p.unit[one] == p.unit[other]
+    at = first(same & (p.start_ps[other] < p.start_ps[one] + p.busy_ps[one]))
+    if at is None:
+        return None
+    until = p.start_ps[one[at]] + p.busy_ps[one[at]]
+    problem = f"starts at {p.start_ps[other[at]]} ps, while {p.name(int(one[at]))} runs to {until}"
+    return Fault(p.name(int(other[at])), problem)
+
+
+def check_input_buffers(case: ProgramCase) -> Fault | None:
+    """A group's input buffer never holds more vectors than chip.pg.input_buffers.
+
+    A vector is there from the START of the LOAD or XFER that brings it to the end of the last MVM
+    of the group that uses it.
+    """
+    p, units = case.program, len(case.program.units)
+    filler, group = p.dst.rows(), p.dst.values.astype(np.int64)
+    entry = filler * units + group
+    order = np.argsort(entry)
+    last = case.end[filler[order]]
+    user = np.flatnonzero(case.is_mvm[case.reader])
+    wanted = case.read[user] * units + p.unit[case.reader[user]]
+    place = np.minimum(np.searchsorted(entry[order], wanted), max(len(entry) - 1, 0))
+    match = entry[order][place] == wanted if len(entry) else np.zeros(0, dtype=np.bool_)
+    np.maximum.at(last, place[match], case.end[case.reader[user[match]]])
+    fault = _crowded(group[order], p.start_ps[filler[order]], last, case.chip.pg.input_buffers)
+    if fault is None:
+        return None
+    unit, time, held = fault
+    limit = case.chip.pg.input_buffers
+    return Fault(p.units[unit].name, f"holds {held} vectors at {time} ps, expected at most {limit}")
+
+
+def _crowded(place: Ints, begin: Ints, end: Ints, limit: int) -> tuple[int, int, int] | None:
+    """(place, time, how many) where more than `limit` lives [begin, end) first meet in a place."""
+    where, time = np.concatenate([place, place]), np.concatenate([begin, end])
+    step = np.repeat(np.array([1, -1], dtype=np.int64), len(place))
+    order = np.lexsort((step, time, where))  # what ends at a moment makes room for what begins
+    held = np.cumsum(step[order])  # every place comes back to 0 before the next
+    at = first(held > limit)
+    return None if at is None else (int(where[order[at]]), int(time[order[at]]), int(held[at]))
+
+
+def check_buffer_bytes(case: ProgramCase) -> Fault | None:
+    """A value that stands at the digital units has a place inside its region's buffer."""
+    p = case.program
+    at_dpu = np.isin(case.kind, [KIND[k] for k in ("dpu", "mha", "return", "mesh")])
+    at_dpu |= case.role == Role.OUT
+    at_dpu &= case.opcode != Opcode.ACC  # partial sums stay in the unit
+    fault = case.fault(at_dpu & (p.buffer < 0), "writes a value without a place in a buffer")
+    held = p.buffer >= 0
+    layer = np.array([*(b.layer for b in p.buffers), -1], dtype=np.int64)[p.buffer]
+    fault = fault or case.fault(held & (layer != p.layer), "writes to another region's buffer")
+    size = np.array([*(b.bytes for b in p.buffers), 0], dtype=np.int64)[p.buffer]
+    outside = held & ((p.offset < 0) | (p.offset + p.bytes > size))
+    fault = fault or case.fault(outside, "writes beyond its buffer")
+    limit = case.chip.memory.region_buffer_bytes
+    for buffer in p.buffers if limit else ():
+        if buffer.bytes > limit:
+            return Fault(buffer.name, f"{buffer.bytes} bytes, the chip has {limit}")
+    short = held & (p.bytes < _least_bytes(case))
+    return fault or case.fault(short, "takes fewer bytes than its value has")
+
+
+def _least_bytes(case: ProgramCase) -> Ints:
+    """Bytes each row's value needs at least: its operator's width for each token it stands for."""
+    width = np.array([op.width for op in case.workload.operators], dtype=np.int64)
+    values = width[case.program.node]
+    whole = (case.role == Role.RESULT) & (case.row_form == Form.SEQUENCE)
+    values = np.where(whole, values * case.sequence_length[case.sequence_index], values)
+    hidden = np.isin(case.role, [Role.OUT, Role.ACT, Role.MUL])
+    classes = case.jobs.classes
+    per_class = np.array([*(c.hidden for c in classes), 0], dtype=np.int64)
+    gated = np.array([*(c.gated for c in classes), False], dtype=np.bool_)
+    between = per_class[case.job_class] * np.where(
+        (case.role == Role.OUT) & gated[case.job_class], 2, 1
+    )
+    values = np.where(hidden, between, values)
+    results = np.array([*(c.results for c in classes), 0], dtype=np.int64)
+    values = np.where(case.role == Role.STORE, results[case.job_class], values)
+    moved = np.flatnonzero(case.role == Role.MOVE)
+    values[moved] = 1  # as wide as what it moves: the check of link costs says how wide
+    values[case.role == Role.GATE] = 1  # scores and choices have formats of their own
+    values[case.role == Role.TOPK] = 0  # an expert may choose none of a short sequence's tokens
+    return -(-values * case.chip.mvm.output_bits // 8)
+
+
+def check_buffer_overlap(case: ProgramCase) -> Fault | None:
+    """Values that live at the same time never share a byte of a buffer.
+
+    A value lives from its writer's end to the end of its last reader.
+    """
+    p = case.program
+    last = case.end.copy()
+    np.maximum.at(last, case.read, case.end[case.reader])
+    rows = np.flatnonzero((p.buffer >= 0) & (p.bytes > 0) & (last > case.end))
+    time = np.concatenate([case.end[rows], last[rows]])
+    begins = np.repeat(np.array([1, 0], dtype=np.int64), len(rows))
+    order = np.lexsort((begins, time))  # lives that end at a moment first
+    low: list[int] = p.offset.tolist()
+    high: list[int] = (p.offset + p.bytes).tolist()
+    held: list[list[int]] = [[] for _ in p.buffers]  # offsets of the living, sorted
+    holder: list[dict[int, int]] = [{} for _ in p.buffers]  # offset -> row
+    both = np.concatenate([rows, rows])[order]
+    events: Iterable[tuple[int, int, int]] = zip(
+        both.tolist(), begins[order].tolist(), p.buffer[both].tolist(), strict=True
+    )
+    for row, begin, place in events:
+        offsets, owner, start = held[place], holder[place], low[row]
+        at = bisect_left(offsets, start)
+        if not begin:
+            del offsets[at], owner[start]
+            continue
+        near = [owner[offsets[i]] for i in (at - 1, at) if 0 <= i < len(offsets)]
+        for other in near:
+            if low[other] < high[row] and start < high[other]:
+                problem = f"takes bytes {start} to {high[row] - 1}, where {p.name(other)} lives"
+                return Fault(p.name(row), problem)
+        offsets.insert(at, start)
+        owner[start] = row
+    return None
+
+
+RESOURCE_CHECKS: tuple[Check[ProgramCase], ...] = (
+    Check("pg-once", "no PG is driven twice at once", check_pgs),
+    Check("bus", "one LOAD at a time on a region's bus", check_bus),
+    Check("return-link", "one STORE at a time on a region's return link", check_return_link),
+    Check("unit-once", "no other unit does two things at once", check_other_units),
+    Check("input-buffers", "no input buffer holds more than it can", check_input_buffers),
+    Check("buffer-bytes", "every value has its place inside a buffer", check_buffer_bytes),
+    Check("buffer-overlap", "living values never share a byte", check_buffer_overlap),
+)

@@ -1,0 +1,119 @@
+"""Crossbar jobs: what one token through one matrix, or one expert, must cost and consist of."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ir import timing
+from ir.chip import Chip
+from ir.timing import Cost
+from ir.verify.matrices import tile_grid, weights_side_by_side
+from ir.workload import Dense, Expert, MoELayer, Weight, Workload
+
+
+@dataclass(frozen=True)
+class JobClass:
+    """A dense matrix, expert, shared expert or router. Stages' weights: `first`, `second` or ().
+
+    multiplexed: its crossbars stand behind shared peripheral groups.
+    """
+
+    operator: int
+    layer: int
+    first: tuple[Weight, ...]
+    second: tuple[Weight, ...] = ()
+    multiplexed: bool = False
+    router: bool = False
+
+    @property
+    def gated(self) -> bool:
+        """Whether the first stage has a gate beside the up matrix."""
+        return len(self.first) > 1
+
+    def weights(self, stage: int) -> tuple[Weight, ...]:
+        """The matrices that fire together in a stage."""
+        return self.second if stage else self.first
+
+    def tiles(self, stage: int, chip: Chip) -> int:
+        """Crossbars that fire together in a stage."""
+        grids = (tile_grid(weight, chip) for weight in self.weights(stage))
+        return sum(rows * columns for rows, columns in grids)
+
+    def columns(self, stage: int, chip: Chip) -> int:
+        """Tile columns of a stage, over its matrices."""
+        return sum(tile_grid(weight, chip)[1] for weight in self.weights(stage))
+
+    def sums(self, stage: int, chip: Chip) -> int:
+        """ACC instructions of a stage: none without row tiles or bias, one per column on DPUs."""
+        weights = self.weights(stage)
+        if not weights or (tile_grid(weights[0], chip)[0] == 1 and not self._bias(stage)):
+            return 0
+        return self.columns(stage, chip) if chip.accumulate.where == "dpu" else 1
+
+    def _bias(self, stage: int) -> bool:
+        return any(weight.bias is not None for weight in self.weights(stage))
+
+    def macs(self, stage: int) -> int:
+        """Multiply-accumulates of a stage."""
+        return sum(weight.macs for weight in self.weights(stage))
+
+    def mvm(self, stage: int, chip: Chip) -> Cost:
+        """All crossbars of the stage at once."""
+        return timing.mvm(chip, self.tiles(stage, chip), shared=self.multiplexed)
+
+    def acc(self, stage: int, chip: Chip) -> Cost:
+        """The stage's partial sums (of one column, on DPUs)."""
+        weight = self.weights(stage)[0]
+        return timing.accumulate(
+            chip,
+            tile_grid(weight, chip)[0],
+            self.columns(stage, chip),
+            weights_side_by_side(weight, chip),
+            bias=self._bias(stage),
+        )
+
+    @property
+    def hidden(self) -> int:
+        """Values between the stages."""
+        return self.first[0].columns
+
+    @property
+    def results(self) -> int:
+        """Values that the last stage gives."""
+        return (self.second or self.first)[0].columns
+
+
+@dataclass(frozen=True)
+class JobClasses:
+    """All job classes, and the number of an operator's first one: [operators], -1 for none.
+
+    A MoE layer's experts come in order, then its shared experts, then a router on crossbars.
+    """
+
+    classes: tuple[JobClass, ...]
+    base: tuple[int, ...]
+
+
+def job_classes(workload: Workload, chip: Chip) -> JobClasses:
+    """The job classes of a workload on a chip."""
+    classes: list[JobClass] = []
+    base: list[int] = []
+    for index, op in enumerate(workload.operators):
+        base.append(len(classes) if isinstance(op, Dense | MoELayer) else -1)
+        if isinstance(op, Dense):
+            classes.append(JobClass(index, max(op.layer, 0), (op.weight,)))
+        elif isinstance(op, MoELayer):
+            classes += _of_layer(index, op, chip)
+    return JobClasses(tuple(classes), tuple(base))
+
+
+def _of_layer(index: int, op: MoELayer, chip: Chip) -> Iterator[JobClass]:
+    for expert in op.experts:
+        yield JobClass(index, op.layer, _up(expert), (expert.down,), multiplexed=True)
+    for expert in op.shared:
+        yield JobClass(index, op.layer, _up(expert), (expert.down,))
+    if chip.digital.router_on == "crossbar" and op.router.projection is not None:
+        yield JobClass(index, op.layer, (op.router.projection,), router=True)
+
+
+def _up(expert: Expert) -> tuple[Weight, ...]:
+    return (expert.up,) if expert.gate is None else (expert.up, expert.gate)

@@ -1,0 +1,278 @@
+"""Invariants of a mapping: every weight tile on one crossbar, shared circuits shared as planned."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ir.chip import Chip
+from ir.mapping import Block, Mapping
+from ir.verify.check import Check, Fault, Ints, first, first_repeat
+from ir.verify.matrices import MatrixKey, matrices, tile_grid
+from ir.workload import Workload
+
+
+@dataclass(frozen=True, eq=False)
+class MappingCase:
+    """A mapping and what it was made for, with its tiles in flat columns [tiles]."""
+
+    mapping: Mapping
+    workload: Workload
+    chip: Chip
+
+    @cached_property
+    def tile_block(self) -> Ints:
+        """Block of each tile."""
+        counts = [block.tiles for block in self.mapping.blocks]
+        return np.repeat(np.arange(len(counts)), counts)
+
+    @cached_property
+    def tile_index(self) -> Ints:
+        """Number of each tile within its block: j * rows + i for tile (i, j)."""
+        return np.concatenate([np.arange(b.tiles) for b in self.mapping.blocks] or [_EMPTY])
+
+    @cached_property
+    def tile_pg(self) -> Ints:
+        """PG of each tile."""
+        return self.mapping.placement.pg_start[self.tile_block] + self.tile_index
+
+    def block_ids(self, keys: list[tuple[object, ...]]) -> Ints:
+        """A number for each block, equal where `keys` are equal, per tile: [tiles]."""
+        numbers: dict[tuple[object, ...], int] = {}
+        ids = [numbers.setdefault(key, len(numbers)) for key in keys]
+        return np.array(ids, dtype=np.int64)[self.tile_block]
+
+    def tile_name(self, tile: int) -> str:
+        """`layer 0 up expert 3 tile (1, 0)`."""
+        block = self.mapping.blocks[int(self.tile_block[tile])]
+        j, i = divmod(int(self.tile_index[tile]), block.rows)
+        return f"{block_name(block)} tile ({i}, {j})"
+
+
+_EMPTY = np.zeros(0, dtype=np.int64)
+
+
+def block_name(block: Block) -> str:
+    """`layer 0 up expert 3`."""
+    whose = f" expert {block.expert}" if block.expert >= 0 else ""
+    whose += f" shared expert {block.shared}" if block.shared >= 0 else ""
+    name = f" {block.weight.tensor}" if not whose else ""
+    return f"layer {block.layer} {block.role}{whose}{name}"
+
+
+def check_blocks(case: MappingCase) -> Fault | None:
+    """Every matrix has exactly one block, of its own tile grid, and nothing else has one."""
+    expected = {m.key: m for m in matrices(case.workload, case.chip)}
+    seen: set[MatrixKey] = set()
+    for block in case.mapping.blocks:
+        key = (block.operator, block.role, block.expert, block.shared)
+        name = block_name(block)
+        if key not in expected:
+            return Fault(name, "no such matrix in the workload")
+        if key in seen:
+            return Fault(name, "has two blocks")
+        seen.add(key)
+        matrix = expected[key]
+        grid = tile_grid(matrix.weight, case.chip)
+        if (block.rows, block.columns) != grid:
+            return Fault(name, f"{block.rows} x {block.columns} tiles, expected {grid}")
+        stage = 1 if block.role == "down" else 0
+        if (block.layer, block.stage) != (matrix.layer, stage):
+            found = f"in layer {block.layer} stage {block.stage}"
+            return Fault(name, f"{found}, expected layer {matrix.layer} stage {stage}")
+        if block.weight != matrix.weight:
+            return Fault(name, f"holds {block.weight}, expected {matrix.weight}")
+    missing = [m for key, m in expected.items() if key not in seen]
+    if missing:
+        m = missing[0]
+        return Fault(f"layer {m.layer} {m.role} {m.weight.tensor}", "has no block")
+    return None
+
+
+def check_groups(case: MappingCase) -> Fault | None:
+    """Every MoE layer has one grouping, with each of its experts in exactly one group."""
+    layers = [g.layer for g in case.mapping.grouping.layers]
+    wanted = {op.layer: op.router.experts for op in case.workload.moe_layers}
+    if sorted(layers) != sorted(wanted):
+        return Fault("grouping", f"of layers {sorted(layers)}, expected {sorted(wanted)}")
+    for grouping in case.mapping.grouping.layers:
+        experts = sorted(e for group in grouping.groups for e in group)
+        if experts != list(range(wanted[grouping.layer])):
+            problem = f"groups hold experts {experts}, expected 0 to {wanted[grouping.layer] - 1}"
+            return Fault(f"layer {grouping.layer}", f"{problem}, each once")
+    return None
+
+
+def check_pg_table(case: MappingCase) -> Fault | None:
+    """Tables have one row per block or PG, PG numbers exist, and every PG holds a tile."""
+    placement, blocks = case.mapping.placement, len(case.mapping.blocks)
+    lengths = (len(placement.pg_start), len(placement.position), len(placement.pg_class))
+    if lengths != (blocks, blocks, placement.pgs):
+        expected = (blocks, blocks, placement.pgs)
+        return Fault("placement", f"pg_start, position, pg_class: {lengths}, expected {expected}")
+    outside = (case.tile_pg < 0) | (case.tile_pg >= placement.pgs)
+    at = first(outside)
+    if at is not None:
+        problem = f"on PG {case.tile_pg[at]}, expected 0 to {placement.pgs - 1}"
+        return Fault(case.tile_name(at), problem)
+    unused = np.ones(placement.pgs, dtype=np.bool_)
+    unused[case.tile_pg] = False
+    at = first(unused)
+    return None if at is None else Fault(f"PG {at}", "holds no tile")
+
+
+def check_crossbars(case: MappingCase) -> Fault | None:
+    """No two tiles are on one crossbar (PG, position)."""
+    position = case.mapping.placement.position[case.tile_block]
+    span = int(position.max(initial=0)) + 1
+    key = first_repeat(case.tile_pg * span + position)
+    if key is None:
+        return None
+    pg, place = divmod(key, span)
+    tiles = np.flatnonzero((case.tile_pg == pg) & (position == place))
+    names = " and ".join(case.tile_name(int(t)) for t in tiles[:2])
+    return Fault(f"crossbar {place} of PG {pg}", f"holds {names}")
+
+
+def check_mux(case: MappingCase) -> Fault | None:
+    """An expert's position is below mux, a dense block's is 0; PG classes say the same."""
+    placement = case.mapping.placement
+    expert = np.array([b.expert >= 0 for b in case.mapping.blocks], dtype=np.bool_)
+    limit = np.where(expert, case.chip.pg.mux, 1)
+    at = first((placement.position < 0) | (placement.position >= limit))
+    if at is not None:
+        found = f"at position {placement.position[at]}"
+        name = block_name(case.mapping.blocks[at])
+        return Fault(name, f"{found}, expected 0 to {limit[at] - 1}")
+    wrong = placement.pg_class[case.tile_pg] != np.where(expert, 0, 1)[case.tile_block]
+    at = first(wrong)
+    if at is None:
+        return None
+    pg = int(case.tile_pg[at])
+    return Fault(case.tile_name(at), f"on PG {pg} of class {placement.pg_class[pg]}")
+
+
+def check_tiles_apart(case: MappingCase) -> Fault | None:
+    """Tiles that fire together (one stage of one expert, one dense block) never share a PG."""
+    stage = [
+        (b.operator, b.stage, b.expert, b.shared, b.role == "dense") for b in case.mapping.blocks
+    ]
+    pgs = case.mapping.placement.pgs
+    key = first_repeat(case.block_ids(list(stage)) * pgs + case.tile_pg)
+    if key is None:
+        return None
+    together = case.block_ids(list(stage)) * pgs + case.tile_pg == key
+    names = " and ".join(case.tile_name(int(t)) for t in np.flatnonzero(together)[:2])
+    return Fault(f"PG {key % pgs}", f"holds {names}, which fire together")
+
+
+def check_group_sharing(case: MappingCase) -> Fault | None:
+    """Experts of a group share PGs tile by tile; nobody else shares any."""
+    group_of = {g.layer: g.group_of() for g in case.mapping.grouping.layers}
+    owners: list[tuple[object, ...]] = [
+        (b.layer, int(group_of[b.layer][b.expert]), b.role) if b.expert >= 0 else (index,)
+        for index, b in enumerate(case.mapping.blocks)
+    ]
+    most = max((b.tiles for b in case.mapping.blocks), default=1)
+    owner = case.block_ids(owners) * most + case.tile_index
+    for sort_by, same, problem in (
+        (case.tile_pg, owner, "share a PG without being the same tile of one group"),
+        (owner, case.tile_pg, "are the same tile of one group but on different PGs"),
+    ):
+        order = np.argsort(sort_by, kind="stable")
+        next_to = sort_by[order[1:]] == sort_by[order[:-1]]
+        at = first(next_to & (same[order[1:]] != same[order[:-1]]))
+        if at is not None:
+            one, other = (case.tile_name(int(t)) for t in order[at : at + 2])
+            return Fault(f"{one} and {other}", problem)
+    return None
+
+
+def check_mesh(case: MappingCase) -> Fault | None:
+    """Cores and regions are within the mesh, and the mesh is the chip's where that is fixed."""
+    placement, mesh = case.mapping.placement, case.chip.mesh
+    size = (placement.mesh_width, placement.mesh_height)
+    if mesh.width and size != (mesh.width, mesh.height):
+        return Fault("mesh", f"{size}, expected the chip's {(mesh.width, mesh.height)}")
+    outside = (placement.core < 0) | (placement.core >= size[0] * size[1])
+    at = first(outside)
+    if at is not None:
+        found = f"on core {placement.core[at]}"
+        return Fault(f"PG {at}", f"{found}, expected 0 to {size[0] * size[1] - 1}")
+    for r in placement.regions:
+        inside = r.x >= 0 and r.y >= 0 and r.x + r.width <= size[0] and r.y + r.height <= size[1]
+        if not inside or r.width < 1 or r.height < 1:
+            return Fault(f"region of layer {r.layer}", f"{r} is not within the mesh {size}")
+    return None
+
+
+def check_capacity(case: MappingCase) -> Fault | None:
+    """A core holds at most pgs_per_core PGs."""
+    per_core = np.bincount(case.mapping.placement.core)
+    at = first(per_core > case.chip.mesh.pgs_per_core)
+    if at is None:
+        return None
+    limit = case.chip.mesh.pgs_per_core
+    return Fault(f"core {at}", f"holds {per_core[at]} PGs, expected at most {limit}")
+
+
+def check_regions_apart(case: MappingCase) -> Fault | None:
+    """Every layer with blocks has one region, and regions do not overlap."""
+    placement = case.mapping.placement
+    layers = sorted(r.layer for r in placement.regions)
+    wanted = sorted({b.layer for b in case.mapping.blocks})
+    if layers != wanted:
+        return Fault("regions", f"of layers {layers}, expected {wanted}")
+    owner = np.full((placement.mesh_height, placement.mesh_width), -1, dtype=np.int64)
+    for r in placement.regions:
+        cores = owner[r.y : r.y + r.height, r.x : r.x + r.width]
+        if np.any(cores >= 0):
+            other = int(cores[cores >= 0][0])
+            return Fault(f"region of layer {r.layer}", f"overlaps that of layer {other}")
+        cores[:] = r.layer
+    return None
+
+
+def check_in_region(case: MappingCase) -> Fault | None:
+    """Every PG is inside the region of its layer."""
+    placement = case.mapping.placement
+    box = {r.layer: (r.x, r.y, r.x + r.width, r.y + r.height) for r in placement.regions}
+    limits = np.array([box[b.layer] for b in case.mapping.blocks], dtype=np.int64).reshape(-1, 4)
+    low_x, low_y, high_x, high_y = limits[case.tile_block].T
+    y, x = np.divmod(placement.core[case.tile_pg], placement.mesh_width)
+    at = first((x < low_x) | (x >= high_x) | (y < low_y) | (y >= high_y))
+    if at is None:
+        return None
+    return Fault(case.tile_name(at), f"on core ({x[at]}, {y[at]}), outside its layer's region")
+
+
+def check_column_chains(case: MappingCase) -> Fault | None:
+    """Row tiles of one output column follow each other on the same or adjacent cores."""
+    placement = case.mapping.placement
+    if case.chip.accumulate.where != "pg":
+        return None  # partial sums go to the digital units: nothing hops from PG to PG
+    rows = np.array([b.rows for b in case.mapping.blocks], dtype=np.int64)[case.tile_block]
+    y, x = np.divmod(placement.core[case.tile_pg], placement.mesh_width)
+    far = np.abs(np.diff(x)) + np.abs(np.diff(y)) > 1
+    within = case.tile_index[1:] % rows[1:] != 0  # not the first tile of its column
+    at = first(far & within)
+    if at is None:
+        return None
+    problem = f"on core ({x[at + 1]}, {y[at + 1]}), the tile above it on ({x[at]}, {y[at]})"
+    return Fault(case.tile_name(at + 1), problem)
+
+
+MAPPING_CHECKS: tuple[Check[MappingCase], ...] = (
+    Check("blocks", "every matrix has one block of the right tile grid", check_blocks, gate=True),
+    Check("groups", "each expert is in exactly one group", check_groups, gate=True),
+    Check("pg-table", "tile and PG numbers exist, no PG is empty", check_pg_table, gate=True),
+    Check("crossbars", "each weight tile is alone on one crossbar", check_crossbars),
+    Check("mux", "no more crossbars behind a PG than its mux", check_mux),
+    Check("tiles-apart", "tiles that fire together never share a PG", check_tiles_apart),
+    Check("group-sharing", "experts of a group share PGs tile by tile", check_group_sharing),
+    Check("mesh", "cores and regions are within the mesh", check_mesh, gate=True),
+    Check("core-capacity", "no core holds more PGs than it has room for", check_capacity),
+    Check("regions", "one region per layer, none overlap", check_regions_apart, gate=True),
+    Check("in-region", "every PG is inside its layer's region", check_in_region),
+    Check("column-chains", "row tiles of a column are neighbours", check_column_chains),
+)

@@ -1,0 +1,106 @@
+"""What the workload asks of a mapping: its matrices, their tiles, and what must fire together."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ir.chip import Chip
+from ir.mapping import Block, Mapping, Role
+from ir.workload import Dense, Expert, MoELayer, Weight, Workload
+
+MatrixKey = tuple[int, Role, int, int]  # operator, role, expert, shared expert
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A constant matrix of the workload: where it belongs and its weight."""
+
+    operator: int
+    layer: int
+    role: Role
+    expert: int
+    shared: int
+    weight: Weight
+
+    @property
+    def key(self) -> MatrixKey:
+        """What tells it from all others."""
+        return (self.operator, self.role, self.expert, self.shared)
+
+
+def matrices(workload: Workload, chip: Chip) -> Iterator[Matrix]:
+    """Every matrix that belongs on crossbars; the router only where the chip says so."""
+    for index, op in enumerate(workload.operators):
+        layer = max(op.layer, 0)
+        if isinstance(op, Dense):
+            yield Matrix(index, layer, "dense", -1, -1, op.weight)
+        elif isinstance(op, MoELayer):
+            if chip.digital.router_on == "crossbar" and op.router.projection is not None:
+                yield Matrix(index, layer, "dense", -1, -1, op.router.projection)
+            for number, expert in enumerate(op.experts):
+                for role, weight in of_expert(expert):
+                    yield Matrix(index, layer, role, number, -1, weight)
+            for number, expert in enumerate(op.shared):
+                for role, weight in of_expert(expert):
+                    yield Matrix(index, layer, role, -1, number, weight)
+
+
+def of_expert(expert: Expert) -> tuple[tuple[Role, Weight], ...]:
+    """The matrices of one expert by role."""
+    gate: tuple[tuple[Role, Weight], ...] = (("gate", expert.gate),) if expert.gate else ()
+    return (("up", expert.up), *gate, ("down", expert.down))
+
+
+def weights_side_by_side(weight: Weight, chip: Chip) -> int:
+    """Weights in a crossbar row: each takes ceil(bits / cell bits) cells, twice if differential."""
+    bits = min(weight.bits, chip.crossbar.weight_bits)
+    cells = -(-bits // chip.crossbar.cell_bits) * (2 if chip.crossbar.differential else 1)
+    return chip.crossbar.columns // cells
+
+
+def tile_grid(weight: Weight, chip: Chip) -> tuple[int, int]:
+    """(row tiles, column tiles) of a matrix; the last of each may be part-empty."""
+    across = weights_side_by_side(weight, chip)
+    return -(-weight.rows // chip.crossbar.rows), -(-weight.columns // across)
+
+
+@dataclass(frozen=True)
+class FireGroup:
+    """PGs that fire together: one stage of an expert group or shared expert, or a dense matrix.
+
+    group: number of the expert group, -1 for dense; shared: number of the shared expert or -1;
+    rows: length of the vector that its input buffer holds.
+    """
+
+    operator: int
+    layer: int
+    stage: int
+    first_pg: int
+    pgs: int
+    rows: int
+    group: int = -1
+    shared: int = -1
+
+
+def fire_groups(mapping: Mapping, workload: Workload) -> list[FireGroup]:
+    """Every fire group of a mapping whose blocks and groups are those of the workload."""
+    operator = {op.layer: i for i, op in enumerate(workload.operators) if isinstance(op, MoELayer)}
+    members: dict[tuple[int, int, int, int], list[int]] = {}
+    for index, block in enumerate(mapping.blocks):
+        alone = index if block.expert < 0 and block.shared < 0 else -1
+        key = (block.operator, block.expert, block.shared, block.stage if alone < 0 else -1 - alone)
+        members.setdefault(key, []).append(index)
+
+    def fire(blocks: list[int], group: int) -> FireGroup:
+        one: Block = mapping.blocks[blocks[0]]
+        start = min(int(mapping.placement.pg_start[i]) for i in blocks)
+        pgs = sum(mapping.blocks[i].tiles for i in blocks)
+        return FireGroup(
+            one.operator, one.layer, one.stage, start, pgs, one.weight.rows, group, one.shared
+        )
+
+    out = [fire(blocks, -1) for (_, expert, _, _), blocks in members.items() if expert < 0]
+    for grouping in mapping.grouping.layers:
+        for g, experts in enumerate(grouping.groups):
+            for stage in (0, 1) if experts else ():
+                out.append(fire(members[operator[grouping.layer], experts[0], -1, stage], g))
+    return out

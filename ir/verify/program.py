@@ -1,0 +1,244 @@
+"""Invariants of the program's columns: numbers in range, units legal, values in order."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ir.program import Opcode
+from ir.verify.case import ProgramCase
+from ir.verify.check import Check, Fault, first, first_repeat
+from ir.verify.roles import CHAIN, KIND, Form, Role
+
+Column = npt.NDArray[np.integer[Any]]
+
+# Kinds of unit that may run each opcode; ACC depends on the chip, WRITE programs a group's tiles.
+LEGAL: dict[Opcode, tuple[str, ...]] = {
+    Opcode.EMBED: ("dpu",),
+    Opcode.LOAD: ("bus",),
+    Opcode.MVM: ("group",),
+    Opcode.ACC: ("acc", "dpu"),
+    Opcode.ACT: ("dpu",),
+    Opcode.MUL: ("dpu",),
+    Opcode.ADD: ("dpu",),
+    Opcode.NORM: ("dpu",),
+    Opcode.GATE: ("dpu",),
+    Opcode.TOPK: ("dpu",),
+    Opcode.ATTN: ("mha",),
+    Opcode.COMBINE: ("dpu",),
+    Opcode.STORE: ("return",),
+    Opcode.XFER: ("link", "mesh"),
+    Opcode.KV_RD: ("dram",),
+    Opcode.KV_WR: ("dram",),
+    Opcode.GO_RD: ("dram",),
+    Opcode.GO_WR: ("dram",),
+    Opcode.WRITE: ("group",),
+    Opcode.SAMPLE: ("dpu",),
+    Opcode.DIGITAL: ("dpu",),
+}
+
+
+def check_columns(case: ProgramCase) -> Fault | None:
+    """Every number points into its table; list columns are well formed; times are not negative."""
+    p, rows = case.program, len(case.program)
+    if p.nodes != tuple(op.nodes for op in case.workload.operators):
+        return Fault("nodes", "not the node names of the workload's operators in order")
+    for name, lists, size in (("reads", p.reads, rows), ("dst", p.dst, len(p.units))):
+        grows = lists.offsets[0] == 0 and lists.offsets[-1] == len(lists.values)
+        if not grows or np.any(np.diff(lists.offsets) < 0):
+            return Fault(f"column {name}", "offsets do not rise from 0 to the number of values")
+        at = first((lists.values < 0) | (lists.values >= size))
+        if at is not None:
+            row = int(np.searchsorted(lists.offsets, at, side="right")) - 1
+            return Fault(f"#{row} {name}", f"{lists.values[at]}, expected 0 to {size - 1}")
+    limits: dict[str, tuple[Column, int, int | None]] = {
+        "opcode": (p.opcode, 0, max(Opcode)),
+        "token": (p.token, -1, case.tokens - 1),
+        "stage": (p.stage, -1, 1),
+        "unit": (p.unit, 0, len(p.units) - 1),
+        "src": (p.src, -1, len(p.units) - 1),
+        "node": (p.node, 0, len(p.nodes) - 1),
+        "buffer": (p.buffer, -1, len(p.buffers) - 1),
+        "start_ps": (p.start_ps, 0, None),
+        "busy_ps": (p.busy_ps, 0, None),
+        "duration_ps": (p.duration_ps, 0, None),
+    }
+    for name, (column, low, high) in limits.items():
+        at = first((column < low) | (column > (np.inf if high is None else high)))
+        if at is not None:
+            expected = f"at least {low}" if high is None else f"{low} to {high}"
+            return Fault(f"#{at} {name}", f"{column[at]}, expected {expected}")
+    return None
+
+
+def check_labels(case: ProgramCase) -> Fault | None:
+    """Layer, sequence, token and expert fit the operator; the opcode has a place in it."""
+    p = case.program
+    fault = case.fault(case.role == Role.NONE, "has no place in its operator")
+    fault = fault or case.fault(p.layer != case.region[p.node], "not in the layer of its operator")
+    whole = (case.role == Role.RESULT) & (case.row_form == Form.SEQUENCE)
+    choice = [i for i, op in case.moe.items() if op.router.capacity is not None]
+    whole |= (case.role == Role.TOPK) & np.isin(p.node, choice)
+    constant = (case.role == Role.RESULT) & (case.row_form == Form.CONSTANT)
+    wrong = (p.token < 0) != (whole | constant)
+    fault = fault or case.fault(wrong, "has a token where none belongs, or lacks one")
+    of_token = case.schedule.sequence[np.maximum(p.token, 0)]
+    wrong = (p.token >= 0) & (p.seq != of_token)
+    wrong |= whole & ~np.isin(p.seq, case.sequence_ids)
+    fault = fault or case.fault(wrong, "names another sequence than its token's")
+    experts = np.zeros(len(p.nodes), dtype=np.int64)
+    for index, op in case.moe.items():
+        experts[index] = op.router.experts
+    of_job = np.isin(case.role, (*CHAIN, Role.MVM0))
+    wrong = (p.expert < -1) | (p.expert >= np.where(of_job, experts[p.node], 0))
+    fault = fault or case.fault(wrong & (p.expert != -1), "names an expert that has no part in it")
+    wrong = (p.step != 0) | (p.replica != np.where(p.expert >= 0, 0, -1))
+    return fault or case.fault(wrong, "is of another step or replica than the only one")
+
+
+def check_stages(case: ProgramCase) -> Fault | None:
+    """Stage and slot stand where they apply: stages on jobs, slots on routed jobs and transfers."""
+    p, stage = case.program, np.full(len(case.program), -1, dtype=np.int64)
+    first_stage = (Role.LOAD, Role.MVM0, Role.ACC0, Role.OUT, Role.ACT, Role.MUL)
+    stage[np.isin(case.role, first_stage)] = 0
+    stage[np.isin(case.role, (Role.IN, Role.MVM1, Role.ACC1))] = 1
+    two = np.array([*(bool(job.second) for job in case.jobs.classes), False], dtype=np.bool_)
+    store = case.role == Role.STORE
+    stage[store] = two[case.job_class[store]]
+    fault = case.fault(p.stage != stage, "names a stage that it is not of")
+    routed = np.isin(case.role, (*CHAIN, Role.MVM0)) & (p.expert >= 0)
+    slot = np.where(routed, p.slot[case.root], -1)
+    wrong = (p.slot != slot) & (case.role != Role.LOAD)  # `transfers` looks at those of LOADs
+    fault = fault or case.fault(wrong, "names a slot that its job does not run in")
+    dense = (case.role == Role.LOAD) & (case.row_form == Form.DENSE)
+    wrong = (p.slot < -1) | (dense & (p.slot != -1))
+    fault = fault or case.fault(wrong, "names a slot where none applies")
+    return fault or case.fault((p.buffer < 0) & (p.offset != -1), "has an offset but no buffer")
+
+
+def check_units(case: ProgramCase) -> Fault | None:
+    """One group unit per fire group with its PGs, one bus and link set per region, chip's pools."""
+    found: set[int] = set()
+    fires: list[int] = case.unit_fire.tolist()
+    for unit in case.program.units:
+        if unit.kind not in KIND:
+            return Fault(unit.name, f"kind {unit.kind!r}, expected one of {', '.join(KIND)}")
+    for unit, fire in zip(case.program.units, fires, strict=True):
+        if unit.kind in ("group", "acc", "link") and fire < 0:
+            return Fault(unit.name, "serves no group of the mapping")
+        if unit.kind != "group":
+            continue
+        group = case.fire_groups[fire]
+        if fire in found:
+            return Fault(unit.name, "drives PGs that another unit drives")
+        found.add(fire)
+        entries = -(-group.rows * case.chip.mvm.input_bits // 8) * case.chip.pg.input_buffers
+        number = unit.group if group.group >= 0 else -1
+        if (unit.pgs, number, unit.input_bytes) != (group.pgs, group.group, entries):
+            expected = f"{group.pgs} PGs, group {group.group}, {entries} bytes of input buffer"
+            return Fault(unit.name, f"{unit}, expected {expected}")
+    if len(found) < len(case.fire_groups):
+        missing = case.fire_groups[min(set(range(len(case.fire_groups))) - found)]
+        return Fault(f"PG {missing.first_pg}", f"{missing} has no unit")
+    return _check_unit_counts(case)
+
+
+def _check_unit_counts(case: ProgramCase) -> Fault | None:
+    units = case.program.units
+    names = [unit.name for unit in units]
+    if len(set(names)) < len(names):
+        return Fault(next(n for n in names if names.count(n) > 1), "names two units")
+    layers = sorted({block.layer for block in case.mapping.blocks})
+    for kind in ("bus", "return", "mesh"):
+        found = sorted(unit.layer for unit in units if unit.kind == kind)
+        if found != layers:
+            return Fault(f"{kind} units", f"of layers {found}, expected {layers}")
+    for kind in ("acc", "link"):
+        keys = [(u.layer, u.stage, u.group) for u in units if u.kind == kind]
+        if len(set(keys)) < len(keys):
+            return Fault(f"{kind} units", "two of them serve one group")
+    pools = {"dpu": case.chip.digital.dpus, "mha": case.chip.digital.mha_units}
+    for kind, expected in pools.items():
+        count = sum(unit.kind == kind for unit in units)
+        if count != expected:
+            return Fault(f"{kind} units", f"{count}, expected {expected}")
+    return None
+
+
+def check_opcode_unit(case: ProgramCase) -> Fault | None:
+    """Every instruction runs on a unit of a kind that can, of its own layer and stage."""
+    p = case.program
+    legal = np.zeros((max(Opcode) + 1, len(KIND)), dtype=np.bool_)
+    for opcode, kinds in LEGAL.items():
+        legal[opcode, [KIND[kind] for kind in kinds]] = True
+    legal[Opcode.ACC] = False
+    legal[Opcode.ACC, KIND["dpu" if case.chip.accumulate.where == "dpu" else "acc"]] = True
+    fault = case.fault(~legal[case.opcode, case.kind], "runs on a unit that cannot do it")
+    layer = np.array([u.layer for u in p.units], dtype=np.int64)[p.unit]
+    stage = np.array([u.stage for u in p.units], dtype=np.int64)[p.unit]
+    wrong = (layer >= 0) & (layer != p.layer) & (case.kind != KIND["mesh"])
+    wrong |= (stage >= 0) & (stage != p.stage)
+    fault = fault or case.fault(wrong, "runs on a unit of another layer or stage")
+    operator = case.fire_operator[p.unit]
+    return fault or case.fault(
+        (operator >= 0) & (operator != p.node), "runs on PGs of another operator"
+    )
+
+
+def check_destinations(case: ProgramCase) -> Fault | None:
+    """LOAD and the XFER to a second stage go to group units of their own region, others nowhere."""
+    dst = case.program.dst
+    rows, to = dst.rows(), dst.values
+    fills = (case.role == Role.LOAD) | (case.role == Role.IN)
+    fault = case.fault(
+        fills != (np.diff(dst.offsets) > 0), "has destinations wrongly, or lacks them"
+    )
+    layer = np.array([u.layer for u in case.program.units], dtype=np.int64)
+    stage = np.array([u.stage for u in case.program.units], dtype=np.int64)
+    wrong = (case.unit_kind[to] != KIND["group"]) | (layer[to] != case.program.layer[rows])
+    wrong |= stage[to] != case.program.stage[rows]
+    own = case.unit_fire[to] == case.unit_fire[case.program.unit[rows]]
+    wrong |= (case.role[rows] == Role.IN) & ~own
+    at = first(wrong)
+    if fault is None and at is not None:
+        name = case.program.units[int(to[at])].name
+        fault = Fault(case.program.name(int(rows[at])), f"goes to {name}, not a group it may fill")
+    key = first_repeat(rows * len(case.program.units) + to)
+    if fault is None and key is not None:
+        name = case.program.name(key // len(case.program.units))
+        return Fault(name, "goes to one group twice")
+    return fault
+
+
+def check_written_once(case: ProgramCase) -> Fault | None:
+    """A value is written by the instruction whose id it carries, and by no other."""
+    writes = case.program.writes
+    own = np.arange(len(writes))
+    fault = case.fault((writes != own) & (writes != -1), "writes a value that is not its own")
+    silent = np.zeros(len(writes), dtype=np.bool_)
+    silent[case.read] = writes[case.read] < 0
+    return fault or case.fault(silent, "is read but writes no value")
+
+
+def check_read_after_write(case: ProgramCase) -> Fault | None:
+    """A reader starts when all its values are there: start(reader) >= end(writer)."""
+    early = case.program.start_ps[case.reader] < case.end[case.read]
+    at = first(early)
+    if at is None:
+        return None
+    reader, writer = int(case.reader[at]), int(case.read[at])
+    start, end = case.program.start_ps[reader], case.end[writer]
+    problem = f"starts at {start} ps, before {case.program.name(writer)} ends at {end} ps"
+    return Fault(case.program.name(reader), problem)
+
+
+STRUCTURE_CHECKS: tuple[Check[ProgramCase], ...] = (
+    Check("columns", "every number points into its table", check_columns, gate=True),
+    Check("units", "units are those of the mapping and the chip", check_units, gate=True),
+    Check("labels", "layer, token and expert fit the operator", check_labels, gate=True),
+    Check("stages", "stages and slots stand where they apply", check_stages),
+    Check("opcode-unit", "units can do what they are given", check_opcode_unit),
+    Check("destinations", "vectors go to input buffers of their stage", check_destinations),
+    Check("written-once", "every value is written once", check_written_once),
+    Check("read-after-write", "nothing is read before it is there", check_read_after_write),
+)

@@ -1,0 +1,112 @@
+"""The cost report: sums that must come out, and metamorphic checks."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from backends.cost import area_band, cost
+from compiler.baselines import unshared
+from ir.program import Opcode
+from moexbar.chips import load_chip
+from tests.make import compile_small, random_routing, small_chip, small_workload
+
+
+def test_energy_is_the_sum_of_its_instructions() -> None:
+    done = compile_small()
+    report = cost(done.program, done.chip)
+    assert report.energy.dynamic_total_fj == done.program.energy_fj.sum()
+    assert report.energy.dynamic_fj["MVM"] == (
+        done.program.energy_fj[done.program.opcode == Opcode.MVM].sum()
+    )
+
+
+def test_static_power_runs_for_the_whole_makespan() -> None:
+    done = compile_small(chip=small_chip(memory={"passive_uw": 500}, pg={"idle_uw": 3}))
+    report = cost(done.program, done.chip)
+    # uW x ps = 1e-18 J = 1e-3 fJ
+    assert report.energy.static_fj["passive"] == 500 * report.time_ps // 1000
+    pgs = done.program.inventory.expert_pgs + done.program.inventory.dense_pgs
+    assert report.energy.static_fj["peripheral groups idle"] == pgs * 3 * report.time_ps // 1000
+
+
+def test_area_counts_shared_peripherals_once() -> None:
+    workload = small_workload(layers=1, d=8, f=4, experts=4, bits=8)
+    done = compile_small(workload, small_chip(pg={"mux": 2}))
+    parts = cost(done.program, done.chip).moe_area.parts_um2
+    # d = 8, 4 weights in a row: up and gate 8x4 = 1 tile each, down 4x8 = 2 tiles: 4 an expert
+    assert parts["arrays"] == 4 * 4 * 10
+    assert parts["mux switches"] == 4 * 4 * 1
+    assert parts["peripheral groups"] == 2 * 4 * 100  # two groups of two experts
+
+
+def test_an_unshared_chip_has_no_mux_switches() -> None:
+    done = compile_small(chip=small_chip(pg={"mux": 1}))
+    assert cost(done.program, done.chip).area.parts_um2["mux switches"] == 0
+
+
+def test_an_unpublished_area_is_named_and_gives_no_efficiency() -> None:
+    done = compile_small(chip=small_chip(pg={"peripheral_um2": None}))
+    report = cost(done.program, done.chip)
+    assert report.area.missing == ("peripheral groups",)
+    assert report.moe_gops_per_mm2 is None
+    assert report.gops_per_w_mm2 is None
+
+
+def test_macs_of_a_window() -> None:
+    # per token: q, k, v, o 4 x 20 x 20, head 20 x 30, 2 experts of 3 x 20 x 12, router 20 x 4
+    workload = small_workload(layers=1, d=20, f=12, experts=4, k=2)
+    done = compile_small(workload, tokens=5)
+    per_token = 4 * 400 + 600 + 2 * 3 * 240 + 80
+    attention = 2 * 15 * 20  # 15 causal pairs, heads x head_dim = 20
+    assert cost(done.program, done.chip).macs == 5 * per_token + attention
+
+
+def test_work_does_not_depend_on_mux() -> None:
+    workload = small_workload()
+    chosen = random_routing(workload, np.zeros(6, dtype=np.int64))
+    reports = [
+        cost(done.program, done.chip)
+        for mux in (1, 2, 4)
+        for done in [compile_small(workload, small_chip(pg={"mux": mux}), chosen=chosen)]
+    ]
+    assert len({r.macs for r in reports}) == 1
+    assert len({r.energy.dynamic_fj["MVM"] for r in reports}) == 1
+
+
+def test_moe_efficiency_is_work_over_time_over_area() -> None:
+    done = compile_small()
+    report = cost(done.program, done.chip)
+    ops = 2 * sum(part.macs for part in report.moe)
+    seconds = sum(part.time_ps for part in report.moe) * 1e-12
+    mm2 = report.moe_area.total_um2 * 1e-6
+    assert report.moe_gops_per_mm2 == pytest.approx(ops / seconds / mm2 / 1e9)
+
+
+def test_moe_time_runs_from_first_load_to_last_combine() -> None:
+    done = compile_small(small_workload(layers=1))
+    (part,) = cost(done.program, done.chip).moe
+    program = done.program
+    loads = (program.opcode == Opcode.LOAD) & (program.slot >= 0)
+    ends = program.end_ps[program.opcode == Opcode.COMBINE]
+    assert part.time_ps == ends.max() - program.start_ps[loads].min()
+    assert part.transfers == done.schedule.layers[0].order.transfers_retained
+
+
+def test_the_band_keeps_the_published_core() -> None:
+    chip = load_chip("hermes-mux2")
+    done = compile_small(small_workload(layers=1), chip)
+    ends = area_band(done.program, chip)
+    assert ends is not None
+    for end in ends:
+        assert end.pg.peripheral_um2 is not None
+        assert end.crossbar.array_um2 is not None
+        assert end.pg.peripheral_um2 + end.crossbar.array_um2 == 635_000
+    assert [end.pg.peripheral_um2 for end in ends] == [317_500, 508_000]  # 50 and 80 %
+
+
+def test_unshared_chip_differs_in_mux_only() -> None:
+    chip = load_chip("hermes-mux4")
+    alone = unshared(chip)
+    assert alone.pg.mux == 1
+    assert replace(alone, name=chip.name, pg=chip.pg) == chip

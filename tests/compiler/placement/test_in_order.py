@@ -1,0 +1,71 @@
+"""The baseline placement: strips per layer, a snake inside, PGs shared by a group."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from compiler.partition import partition
+from compiler.placement import place
+from ir.errors import InfeasibleError, InputError
+from ir.mapping import Certificate, Grouping, LayerGrouping
+from tests.make import contiguous, map_small, small_chip, small_workload
+
+
+def test_a_group_shares_its_peripheral_groups() -> None:
+    mapping = map_small(small_workload(layers=1, experts=4), small_chip(pg={"mux": 2}))
+    where = {
+        (b.expert, b.role): (int(mapping.placement.pg_start[i]), int(mapping.placement.position[i]))
+        for i, b in enumerate(mapping.blocks)
+        if b.expert >= 0
+    }
+    for role in ("up", "gate", "down"):
+        assert where[0, role][0] == where[1, role][0]  # group (0, 1)
+        assert where[0, role][0] != where[2, role][0]  # group (2, 3)
+        assert [where[e, role][1] for e in range(4)] == [0, 1, 0, 1]
+
+
+def test_sharing_halves_the_expert_peripherals() -> None:
+    workload = small_workload(layers=1, experts=4)
+    alone = map_small(workload, small_chip(pg={"mux": 1})).placement
+    shared = map_small(workload, small_chip(pg={"mux": 2})).placement
+    assert (alone.pg_class == 0).sum() == 2 * (shared.pg_class == 0).sum()
+    assert (alone.pg_class == 1).sum() == (shared.pg_class == 1).sum()
+
+
+def test_neighbouring_pgs_are_on_neighbouring_cores() -> None:
+    placement = map_small(small_workload(layers=2), small_chip(mesh={"pgs_per_core": 2})).placement
+    y, x = placement.core // placement.mesh_width, placement.core % placement.mesh_width
+    steps = np.abs(np.diff(x)) + np.abs(np.diff(y))
+    layer_change = np.array([r.y for r in placement.regions[1:]])
+    assert set(steps[~np.isin(y[1:], layer_change)]) <= {0, 1}
+
+
+def test_no_core_holds_more_than_it_can() -> None:
+    placement = map_small(small_workload(), small_chip(mesh={"pgs_per_core": 3})).placement
+    assert np.bincount(placement.core).max() <= 3
+
+
+def test_a_fixed_mesh_that_is_too_small_is_refused_with_the_size_that_fits() -> None:
+    chip = small_chip(mesh={"width": 2, "height": 3})
+    with pytest.raises(InfeasibleError, match=r"mesh: needs 2 x \d+ cores.*set mesh.height to \d+"):
+        map_small(small_workload(), chip)
+
+
+def test_a_group_larger_than_mux_is_refused() -> None:
+    workload, chip = small_workload(layers=1, experts=4), small_chip(pg={"mux": 2})
+    grouping = contiguous(workload, 4)
+    with pytest.raises(InfeasibleError, match="4 crossbars behind each peripheral group"):
+        place(partition(workload, chip), grouping, chip)
+
+
+def test_groups_of_unequal_size() -> None:
+    workload, chip = small_workload(layers=1, experts=4), small_chip(pg={"mux": 3})
+    one = LayerGrouping(0, ((0, 1, 3), (2,)), "test", Certificate("slots", 0, 0, "heuristic"))
+    placement = place(partition(workload, chip), Grouping((one,)), chip)
+    assert placement.position.max() == 2
+
+
+def test_unknown_solver() -> None:
+    with pytest.raises(InputError, match="expected one of in-order"):
+        place((), Grouping(()), replace(small_chip()), "magic")

@@ -1,0 +1,47 @@
+"""Tiles of a matrix: ragged edges and bit slices."""
+
+import pytest
+
+from compiler.partition import partition
+from ir.workload import Dense, Weight, Workload
+from moexbar.chips import load_chip
+from tests.make import small_workload
+
+
+def one_dense(rows: int, columns: int, bits: int) -> Workload:
+    weight = Weight("w", rows, columns, bits)
+    op = Dense("dense", 0, ("x",), ("y",), ("node",), columns, weight)
+    return Workload("one", "0" * 64, ("x",), ("y",), (op,))
+
+
+@pytest.mark.parametrize(
+    ("chip", "rows", "columns", "bits", "grid"),
+    [
+        ("hermes", 256, 256, 16, (1, 1)),
+        ("hermes", 257, 256, 16, (2, 1)),  # one row too many
+        ("hermes", 128, 384, 16, (1, 2)),  # the shipped models' up: 384 = 256 + 128 columns
+        ("hermes", 384, 128, 16, (2, 1)),  # and down
+        # isaac: 16-bit weights of 2-bit cells = 8 cells, 16 weights in a row of 128
+        ("isaac", 128, 16, 16, (1, 1)),
+        ("isaac", 128, 17, 16, (1, 2)),
+        # an 8-bit model needs 4 cells of 2 bits: 32 weights in a row
+        ("isaac", 128, 32, 8, (1, 1)),
+        # a 32-bit model is stored with the array's 16 bits
+        ("isaac", 128, 16, 32, (1, 1)),
+        # tiny: 8x8, 8-bit weights of 4-bit cells = 2 cells, 4 weights in a row
+        ("tiny", 20, 9, 8, (3, 3)),
+    ],
+)
+def test_tile_grid(chip: str, rows: int, columns: int, bits: int, grid: tuple[int, int]) -> None:
+    (block,) = partition(one_dense(rows, columns, bits), load_chip(chip))
+    assert (block.rows, block.columns) == grid
+
+
+def test_experts_have_a_block_per_matrix() -> None:
+    workload = small_workload(layers=1, experts=4, shared=1)
+    blocks = partition(workload, load_chip("tiny"))
+    roles = [b.role for b in blocks if b.expert == 2]
+    assert roles == ["up", "gate", "down"]
+    assert [b.stage for b in blocks if b.expert == 2] == [0, 0, 1]
+    assert len([b for b in blocks if b.shared == 0]) == 3
+    assert len([b for b in blocks if b.role == "dense"]) == 5  # q, k, v, o, head

@@ -1,0 +1,96 @@
+"""Correct programs of many shapes pass every check, on many chips."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ir.verify import (
+    CHECKS,
+    MAPPING_CHECKS,
+    PROGRAM_CHECKS,
+    check_mapping,
+    check_program,
+    verify_mapping,
+    verify_program,
+)
+from moexbar.chips.loader import load_chip, preset_names
+from tests.make import compile_small, small_chip, small_workload
+
+TWO_SEQUENCES = np.array([0, 0, 0, 1, 1, 1, 1])
+TO_ONE_PAIR = {layer: np.tile([True, True, False, False], (6, 1)) for layer in (0, 1)}
+TO_NOBODY = {layer: np.zeros((6, 4), dtype=np.bool_) for layer in (0, 1)}
+
+# name: (workload, chip, window). The small chip: 8x8 crossbars of 4-bit cells, so 4 weights of 8
+# bits in a row; d 20 makes 3 row tiles (8 + 8 + 4) and 5 column tiles, f 12 makes 2 and 3.
+SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "default": ({}, {}, {}),
+    "mux 1": ({"experts": 6, "k": 3}, {"pg": {"mux": 1}}, {}),
+    "mux 3, last group of 2": ({"experts": 5, "k": 3}, {"pg": {"mux": 3}}, {}),
+    "mux 4, all in one group": ({}, {"pg": {"mux": 4}}, {}),
+    "ragged edges": ({"d": 10, "f": 17}, {}, {}),
+    "one tile per matrix": ({"d": 4, "f": 4}, {}, {}),
+    "4-bit weights, one cell each": ({"bits": 4}, {}, {}),
+    "differential pairs": ({}, {"crossbar": {"differential": True}}, {}),
+    "sums on digital units": ({}, {"accumulate": {"where": "dpu"}}, {}),
+    "bias without row tiles": ({"bias": True, "d": 8, "f": 4}, {}, {}),
+    "bias on digital units": ({"bias": True}, {"accumulate": {"where": "dpu"}}, {}),
+    "not gated": ({"gated": False, "shared": 1}, {}, {}),
+    "input not retained": ({"k": 3}, {"pg": {"retain_input": False}}, {}),
+    "input retained": ({"k": 3}, {}, {"tokens": 12}),
+    "one input buffer": ({}, {"pg": {"input_buffers": 1}}, {}),
+    "three input buffers": ({}, {"pg": {"input_buffers": 3}}, {"tokens": 12}),
+    "unlimited bus": ({}, {"bus": {"transfers_per_slot": None}}, {}),
+    "bus of fixed width": ({}, {"bus": {"transfers_per_slot": None, "bits_per_ns": 16}}, {}),
+    "bus with latency": ({}, {"bus": {"latency_ps": 777, "return_lanes": 1}}, {}),
+    "expert choice": ({"expert_choice": True}, {}, {}),
+    "expert choice, two sequences": ({"expert_choice": True}, {}, {"sequence": TWO_SEQUENCES}),
+    "two shared experts": ({"shared": 2}, {}, {"sequence": TWO_SEQUENCES}),
+    "a wider shared expert": ({"shared": 1, "shared_f": 20}, {}, {}),
+    "k = E": ({"k": 4}, {}, {}),
+    "one expert": ({"experts": 1, "k": 1}, {}, {}),
+    "all tokens to one group": ({}, {}, {"chosen": TO_ONE_PAIR}),
+    "no token routed": ({}, {}, {"chosen": TO_NOBODY}),
+    "one token": ({}, {}, {"tokens": 1}),
+    "two sequences, masks": ({"masks": True}, {}, {"sequence": TWO_SEQUENCES}),
+    "a dense layer": ({"dense_layers": (0,)}, {}, {}),
+    "no MoE layer": ({"dense_layers": (0, 1)}, {}, {}),
+    "lockstep": ({"k": 3}, {}, {"lockstep": True}),
+    "lockstep, not retained": ({"k": 3}, {"pg": {"retain_input": False}}, {"lockstep": True}),
+    "experts ahead of the router": ({}, {"digital": {"experts_wait_for_router": False}}, {}),
+    "eight digital units": ({"k": 3}, {"digital": {"dpus": 8}}, {"tokens": 20}),
+    "polynomial attention": ({}, {"digital": {"attention": "polynomial"}}, {}),
+    "mux switch settles": ({}, {"pg": {"mux_settle_ps": 500}}, {}),
+    "router on crossbars": ({"shared": 1}, {"digital": {"router_on": "crossbar"}}, {}),
+    "mesh of fixed size": ({}, {"mesh": {"width": 4, "height": 60}}, {}),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_correct_program_passes_every_check(name: str) -> None:
+    workload, chip, window = SHAPES[name]
+    c = compile_small(small_workload(**workload), small_chip(**chip), **window)
+    found = check_mapping(c.mapping, c.workload, c.chip)
+    found += check_program(c.program, c.mapping, c.schedule, c.workload, c.chip, c.chosen)
+    assert [(check, what) for check, what in found if what != "ok"] == []
+    assert [check for check, _ in found] == [check.name for check in CHECKS]
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_correct_program_passes_every_check_on_every_preset(name: str) -> None:
+    c = compile_small(small_workload(experts=6, k=3, shared=1), load_chip(name))
+    found = check_mapping(c.mapping, c.workload, c.chip)
+    found += check_program(c.program, c.mapping, c.schedule, c.workload, c.chip, c.chosen)
+    assert [(check, what) for check, what in found if what != "ok"] == []
+
+
+def test_verify_raises_nothing_on_a_correct_program() -> None:
+    c = compile_small(small_workload(), small_chip(pg={"retain_input": False}))
+    verify_mapping(c.mapping, c.workload, c.chip)
+    verify_program(c.program, c.mapping, c.schedule, c.workload, c.chip, c.chosen)
+
+
+def test_checks_have_distinct_names_and_meanings() -> None:
+    assert (*MAPPING_CHECKS, *PROGRAM_CHECKS) == CHECKS
+    assert len({check.name for check in CHECKS}) == len(CHECKS)
+    assert len({check.meaning for check in CHECKS}) == len(CHECKS)

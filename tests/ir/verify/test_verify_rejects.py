@@ -1,0 +1,608 @@
+"""Each invariant, broken in turn, is caught by the check meant for it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ir.errors import CheckError
+from ir.mapping import Certificate, LayerGrouping, Mapping, Placement, Region
+from ir.program import Lists, Opcode, Program
+from ir.verify import CHECKS, check_mapping, check_program, verify_mapping, verify_program
+from tests.make import Compiled, compile_small, small_chip, small_workload
+
+
+@cache
+def base() -> Compiled:
+    """Correct: two sequences, a shared expert, constants, two regions, groups of two experts."""
+    workload = small_workload(k=3, shared=1, masks=True)
+    sequence = np.array([0, 0, 0, 1, 1, 1, 1])
+    return compile_small(workload, small_chip(pg={"retain_input": False}), sequence=sequence)
+
+
+@cache
+def in_lockstep() -> Compiled:
+    """Correct: one token at a time."""
+    workload, chip = small_workload(k=3), small_chip(pg={"retain_input": False})
+    return compile_small(workload, chip, lockstep=True)
+
+
+def placed(c: Compiled, **changes: Any) -> Compiled:
+    """The same with another placement."""
+    placement = replace(c.mapping.placement, **changes)
+    return replace(c, mapping=replace(c.mapping, placement=placement))
+
+
+def changed(column: np.ndarray, rows: Any, value: Any) -> np.ndarray:
+    """A copy of a column with `rows` set."""
+    out = column.copy()
+    out[rows] = value
+    return out
+
+
+def edited(c: Compiled, column: str, rows: Any, value: Any) -> Compiled:
+    """The same with rows of one column of the program set."""
+    new = changed(getattr(c.program, column), rows, value)
+    return replace(c, program=replace(c.program, **{column: new}))
+
+
+def entry(c: Compiled, column: str, row: int, place: int, value: int) -> Compiled:
+    """The same with one entry of a list column set: `row`'s entry number `place`."""
+    lists: Lists = getattr(c.program, column)
+    values = changed(lists.values, int(lists.offsets[row]) + place, value)
+    new = Lists(lists.offsets, values)
+    return replace(c, program=replace(c.program, **{column: new}))
+
+
+def rows(p: Program, opcode: Opcode, **fields: int) -> np.ndarray:
+    """Rows of an opcode whose columns have these values."""
+    mask = p.opcode == opcode
+    for name, value in fields.items():
+        mask = mask & (getattr(p, name) == value)
+    return np.flatnonzero(mask)
+
+
+def routed(p: Program, opcode: Opcode, **fields: int) -> np.ndarray:
+    """Rows of an opcode that belong to a routed expert."""
+    found = rows(p, opcode, **fields)
+    return found[p.expert[found] >= 0]
+
+
+def block(m: Mapping, role: str, expert: int, layer: int = 0) -> int:
+    """Index of an expert's block."""
+    return next(
+        i for i, b in enumerate(m.blocks) if (b.role, b.expert, b.layer) == (role, expert, layer)
+    )
+
+
+# -- mappings ------------------------------------------------------------------------------------
+
+
+def block_with_a_row_tile_too_many(c: Compiled) -> Compiled:
+    first, *others = c.mapping.blocks
+    return replace(c, mapping=replace(c.mapping, blocks=(replace(first, rows=4), *others)))
+
+
+def block_twice(c: Compiled) -> Compiled:
+    blocks = (c.mapping.blocks[1], *c.mapping.blocks[1:])
+    return replace(c, mapping=replace(c.mapping, blocks=blocks))
+
+
+def expert_in_no_group(c: Compiled) -> Compiled:
+    certificate = Certificate("slots", 0, 0, "heuristic")
+    short = LayerGrouping(0, ((0, 1), (2,)), "by hand", certificate)
+    grouping = replace(c.mapping.grouping, layers=(short, c.mapping.grouping.layers[1]))
+    return replace(c, mapping=replace(c.mapping, grouping=grouping))
+
+
+def pg_that_does_not_exist(c: Compiled) -> Compiled:
+    pg_start = c.mapping.placement.pg_start
+    return placed(c, pg_start=changed(pg_start, np.argmax(pg_start), pg_start.max() + 1))
+
+
+def two_tiles_on_a_crossbar(c: Compiled) -> Compiled:
+    # experts 0 and 1 are behind the same PGs, at positions 0 and 1
+    return placed(c, position=changed(c.mapping.placement.position, block(c.mapping, "up", 1), 0))
+
+
+def position_beyond_mux(c: Compiled) -> Compiled:
+    # mux 2: positions 0 and 1
+    return placed(c, position=changed(c.mapping.placement.position, block(c.mapping, "up", 1), 2))
+
+
+def dense_block_behind_position_1(c: Compiled) -> Compiled:
+    return placed(c, position=changed(c.mapping.placement.position, 0, 1))
+
+
+def gate_behind_the_pgs_of_up(c: Compiled) -> Compiled:
+    # expert 1 still holds the gate's own PGs, so none is empty
+    start = c.mapping.placement.pg_start
+    gate, up = block(c.mapping, "gate", 0), block(c.mapping, "up", 0)
+    return placed(c, pg_start=changed(start, gate, start[up]))
+
+
+def expert_in_the_pgs_of_another_group(c: Compiled) -> Compiled:
+    # experts 1 (group 0) and 2 (group 1) change places
+    start = c.mapping.placement.pg_start
+    one, other = block(c.mapping, "up", 1), block(c.mapping, "up", 2)
+    return placed(c, pg_start=changed(start, [one, other], start[[other, one]]))
+
+
+def core_beyond_the_mesh(c: Compiled) -> Compiled:
+    p: Placement = c.mapping.placement
+    return placed(c, core=changed(p.core, 0, p.mesh_width * p.mesh_height))
+
+
+def region_beyond_the_mesh(c: Compiled) -> Compiled:
+    one, other = c.mapping.placement.regions
+    return placed(c, regions=(one, replace(other, height=other.height + 1)))
+
+
+def core_with_too_many_pgs(c: Compiled) -> Compiled:
+    # 4 PGs to a core: PG 4 is the first on the second core
+    core = c.mapping.placement.core
+    return placed(c, core=changed(core, 4, core[0]))
+
+
+def overlapping_regions(c: Compiled) -> Compiled:
+    one, other = c.mapping.placement.regions
+    return placed(c, regions=(one, Region(1, 0, other.y - 1, other.width, other.height)))
+
+
+def pg_outside_its_region(c: Compiled) -> Compiled:
+    core = c.mapping.placement.core
+    return placed(c, core=changed(core, [0, -1], core[[-1, 0]]))
+
+
+def column_torn_apart(c: Compiled) -> Compiled:
+    # d 20 on 8 rows: PGs 0, 1, 2 are one column; 0 goes to the third core of the same region
+    core = c.mapping.placement.core
+    return placed(c, core=changed(core, [0, 8], core[[8, 0]]))
+
+
+# -- programs: columns and units -----------------------------------------------------------------
+
+
+def unit_that_does_not_exist(c: Compiled) -> Compiled:
+    return edited(c, "unit", 3, len(c.program.units))
+
+
+def read_of_no_instruction(c: Compiled) -> Compiled:
+    return entry(c, "reads", int(c.program.reads.rows()[0]), 0, -1)
+
+
+def negative_start(c: Compiled) -> Compiled:
+    return edited(c, "start_ps", 0, -1)
+
+
+def unit_with_a_pg_less(c: Compiled) -> Compiled:
+    at = next(i for i, u in enumerate(c.program.units) if u.kind == "group")
+    units = list(c.program.units)
+    units[at] = replace(units[at], pgs=units[at].pgs - 1)
+    return replace(c, program=replace(c.program, units=tuple(units)))
+
+
+def a_digital_unit_too_many(c: Compiled) -> Compiled:
+    spare = replace(c.program.units[-1], kind="dpu", name="spare")
+    return replace(c, program=replace(c.program, units=(*c.program.units, spare)))
+
+
+def instruction_in_another_layer(c: Compiled) -> Compiled:
+    return edited(c, "layer", rows(c.program, Opcode.NORM, layer=0)[0], 1)
+
+
+def token_of_another_sequence(c: Compiled) -> Compiled:
+    return edited(c, "seq", rows(c.program, Opcode.NORM, token=0)[0], 1)
+
+
+def expert_of_a_norm(c: Compiled) -> Compiled:
+    return edited(c, "expert", rows(c.program, Opcode.NORM)[0], 0)
+
+
+def another_step(c: Compiled) -> Compiled:
+    return edited(c, "step", 3, 1)
+
+
+def stage_of_a_norm(c: Compiled) -> Compiled:
+    return edited(c, "stage", rows(c.program, Opcode.NORM)[0], 0)
+
+
+def another_slot_in_the_second_stage(c: Compiled) -> Compiled:
+    return edited(c, "slot", routed(c.program, Opcode.STORE)[0], 10**6)
+
+
+def norm_on_an_attention_unit(c: Compiled) -> Compiled:
+    mha = next(i for i, u in enumerate(c.program.units) if u.kind == "mha")
+    return edited(c, "unit", rows(c.program, Opcode.NORM)[0], mha)
+
+
+def mvm_on_the_second_stage(c: Compiled) -> Compiled:
+    p = c.program
+    second = routed(p, Opcode.MVM, stage=1, layer=0)[0]
+    return edited(c, "unit", routed(p, Opcode.MVM, stage=0, layer=0)[0], p.unit[second])
+
+
+def load_into_a_second_stage(c: Compiled) -> Compiled:
+    p = c.program
+    load = next(r for r in rows(p, Opcode.LOAD, layer=0) if p.slot[r] >= 0)
+    return entry(c, "dst", load, 0, int(p.unit[routed(p, Opcode.MVM, stage=1, layer=0)[0]]))
+
+
+def value_written_by_another(c: Compiled) -> Compiled:
+    return edited(c, "writes", 5, 4)
+
+
+def value_read_but_not_written(c: Compiled) -> Compiled:
+    return edited(c, "writes", c.program.reads.values[0], -1)
+
+
+def reader_before_its_value(c: Compiled) -> Compiled:
+    return edited(c, "start_ps", rows(c.program, Opcode.COMBINE)[0], 0)
+
+
+# -- programs: routing ---------------------------------------------------------------------------
+
+
+def routing_that_was_not_scheduled(c: Compiled) -> Compiled:
+    chosen = c.chosen | {0: np.roll(c.chosen[0], 1, axis=1)}
+    return replace(c, chosen=chosen)
+
+
+def pair_run_by_another_expert(c: Compiled) -> Compiled:
+    # experts 0 and 1 are one group: the unit stays right, but now one pair is missing
+    row = next(r for r in routed(c.program, Opcode.MVM, stage=1) if c.program.expert[r] < 2)
+    return edited(c, "expert", row, 1 - c.program.expert[row])
+
+
+def pair_of_another_token(c: Compiled) -> Compiled:
+    row = routed(c.program, Opcode.MVM, stage=0, token=0)[0]
+    return edited(c, "token", row, 1)
+
+
+def expert_on_another_group(c: Compiled) -> Compiled:
+    p = c.program
+    here = routed(p, Opcode.MVM, stage=0, layer=0)
+    other = next(r for r in here if p.unit[r] != p.unit[here[0]])
+    return edited(c, "unit", here[0], p.unit[other])
+
+
+def turns_swapped(c: Compiled) -> Compiled:
+    p = c.program
+    here = routed(p, Opcode.MVM, stage=0, layer=0)
+    one, other = here[p.unit[here] == p.unit[here[0]]][:2]
+    return edited(c, "start_ps", [one, other], p.start_ps[[other, one]])
+
+
+def another_slot(c: Compiled) -> Compiled:
+    return edited(c, "slot", routed(c.program, Opcode.MVM)[0], 10**6)
+
+
+def slot_before_the_last_has_ended(c: Compiled) -> Compiled:
+    p = c.program
+    late = routed(p, Opcode.MVM, stage=0, layer=0, slot=1)[0]
+    before = routed(p, Opcode.MVM, stage=0, layer=0, slot=0)
+    return edited(c, "start_ps", late, p.end_ps[before].max() - 1)
+
+
+def expert_before_its_router(c: Compiled) -> Compiled:
+    p = c.program
+    row = routed(p, Opcode.MVM, stage=0, layer=0)[0]
+    top = rows(p, Opcode.TOPK, layer=0, token=int(p.token[row]))[0]
+    return edited(c, "start_ps", row, p.end_ps[top] - 1)
+
+
+def transfer_in_another_slot(c: Compiled) -> Compiled:
+    p = c.program
+    load = next(r for r in rows(p, Opcode.LOAD) if p.slot[r] >= 0)
+    return edited(c, "slot", load, p.slot[load] + 1)
+
+
+# -- programs: dataflow --------------------------------------------------------------------------
+
+
+def norm_of_a_token_twice(c: Compiled) -> Compiled:
+    return edited(c, "token", rows(c.program, Opcode.NORM, token=0)[0], 1)
+
+
+def attention_of_a_sequence_twice(c: Compiled) -> Compiled:
+    return edited(c, "seq", rows(c.program, Opcode.ATTN, seq=0)[0], 1)
+
+
+def norm_of_another_token(c: Compiled) -> Compiled:
+    p = c.program
+    one, other = rows(p, Opcode.NORM, token=0)[-1], rows(p, Opcode.NORM, token=1)[-1]
+    return entry(c, "reads", one, 0, int(p.reads[other][0]))
+
+
+def attention_without_a_token(c: Compiled) -> Compiled:
+    row = rows(c.program, Opcode.ATTN)[0]
+    return entry(c, "reads", row, 0, int(c.program.reads[row][1]))
+
+
+def load_of_another_operator(c: Compiled) -> Compiled:
+    # the broadcast of the MoE layer takes the first norm's output instead of the second's
+    p = c.program
+    load = next(r for r in rows(p, Opcode.LOAD, layer=0) if p.slot[r] >= 0)
+    norm = rows(p, Opcode.NORM, layer=0, token=int(p.token[load]))[0]
+    return entry(c, "reads", load, 0, int(norm))
+
+
+def read_across_regions(c: Compiled) -> Compiled:
+    # layer 1 reads layer 0's sum where it lies, past the XFER that moves it
+    p = c.program
+    mesh = [i for i, u in enumerate(p.units) if u.kind == "mesh"]
+    move = next(r for r in rows(p, Opcode.XFER) if p.unit[r] in mesh)
+    at = int(np.flatnonzero(p.reads.values == move)[0])
+    reader = int(p.reads.rows()[at])
+    return entry(c, "reads", reader, at - int(p.reads.offsets[reader]), int(p.reads[move][0]))
+
+
+def sum_of_other_experts(c: Compiled) -> Compiled:
+    p = c.program
+    combine = rows(p, Opcode.COMBINE, token=0, layer=0)[0]
+    store = routed(p, Opcode.STORE, token=1, layer=0)[0]
+    place = next(i for i, r in enumerate(p.reads[combine]) if p.opcode[r] == Opcode.STORE)
+    return entry(c, "reads", combine, place, int(store))
+
+
+def top_k_of_another_token(c: Compiled) -> Compiled:
+    p = c.program
+    one, other = (rows(p, Opcode.TOPK, token=t, layer=0)[0] for t in (0, 1))
+    return entry(c, "reads", one, 0, int(p.reads[other][0]))
+
+
+def mvm_of_another_vector(c: Compiled) -> Compiled:
+    p = c.program
+    one, other = (routed(p, Opcode.MVM, token=t, layer=0, stage=0)[0] for t in (0, 1))
+    return entry(c, "reads", one, 0, int(p.reads[other][0]))
+
+
+def load_that_nobody_uses(c: Compiled) -> Compiled:
+    p = c.program
+    groups = np.unique(p.unit[routed(p, Opcode.MVM, stage=0, layer=0)]).tolist()
+    loads = [r for r in rows(p, Opcode.LOAD, layer=0) if p.slot[r] >= 0]
+    one = next(r for r in loads if len(p.dst[r]) < len(groups))
+    free = next(u for u in groups if u not in p.dst[one].tolist())
+    return entry(c, "dst", one, 0, free)
+
+
+def job_that_changes_its_token(c: Compiled) -> Compiled:
+    return edited(c, "token", routed(c.program, Opcode.ACT, token=0)[0], 1)
+
+
+def sums_on_another_group(c: Compiled) -> Compiled:
+    p = c.program
+    here = routed(p, Opcode.ACC, stage=0, layer=0)
+    other = next(r for r in here if p.unit[r] != p.unit[here[0]])
+    return edited(c, "unit", here[0], p.unit[other])
+
+
+def hidden_values_from_nowhere(c: Compiled) -> Compiled:
+    return edited(c, "src", routed(c.program, Opcode.XFER, stage=0)[0], 0)
+
+
+def gating_without_activation(c: Compiled) -> Compiled:
+    # MUL reads the activated gate and the up sums; here the latter twice
+    mul = routed(c.program, Opcode.MUL)[0]
+    return entry(c, "reads", mul, 0, int(c.program.reads[mul][1]))
+
+
+def store_past_its_sums(c: Compiled) -> Compiled:
+    p = c.program
+    store = routed(p, Opcode.STORE)[0]
+    acc = int(p.reads[store][0])
+    return entry(c, "reads", store, 0, int(p.reads[acc][0]))
+
+
+# -- programs: resources -------------------------------------------------------------------------
+
+
+def together(c: Compiled, opcode: Opcode, pool: str, gap: int = -1) -> Compiled:
+    """Let the later of two neighbours on one unit of `pool` begin 1 ps before the first is done."""
+    p = c.program
+    kind = np.array([u.kind for u in p.units])[p.unit]
+    here = np.flatnonzero((p.opcode == opcode) & (kind == pool))
+    here = here[np.lexsort((p.start_ps[here], p.unit[here]))]
+    at = int(np.flatnonzero(p.unit[here[1:]] == p.unit[here[:-1]])[0])
+    one, other = here[at], here[at + 1]
+    return edited(c, "start_ps", other, p.start_ps[one] + p.busy_ps[one] + gap)
+
+
+def pg_driven_twice(c: Compiled) -> Compiled:
+    return together(c, Opcode.MVM, "group")
+
+
+def two_loads_at_once(c: Compiled) -> Compiled:
+    return together(c, Opcode.LOAD, "bus")
+
+
+def two_stores_at_once(c: Compiled) -> Compiled:
+    return together(c, Opcode.STORE, "return")
+
+
+def two_norms_at_once(c: Compiled) -> Compiled:
+    return together(c, Opcode.NORM, "dpu")
+
+
+def input_buffer_too_full(c: Compiled) -> Compiled:
+    # two vectors fit; a third is loaded while the first two still wait
+    p = c.program
+    unit = int(p.unit[routed(p, Opcode.MVM, stage=0)[0]])
+    to = np.unique(p.dst.rows()[p.dst.values == unit])
+    return edited(c, "start_ps", to[:3], p.start_ps[to[0]])
+
+
+def value_beyond_its_buffer(c: Compiled) -> Compiled:
+    row = rows(c.program, Opcode.NORM)[0]
+    return edited(c, "offset", row, c.program.buffers[c.program.buffer[row]].bytes)
+
+
+def value_without_a_place(c: Compiled) -> Compiled:
+    return edited(c, "buffer", rows(c.program, Opcode.ATTN)[0], -1)
+
+
+def value_of_no_bytes(c: Compiled) -> Compiled:
+    return edited(c, "bytes", rows(c.program, Opcode.NORM)[0], 0)
+
+
+def values_in_the_same_place(c: Compiled) -> Compiled:
+    # the embeddings of a sequence all live until its tokens are mixed: one byte is shared
+    p = c.program
+    one, other = rows(p, Opcode.EMBED, seq=0)[:2]
+    return edited(c, "offset", other, p.offset[one] + p.bytes[one] - 1)
+
+
+# -- programs: costs -----------------------------------------------------------------------------
+
+
+def add(column: str, opcode: Opcode, amount: int) -> Callable[[Compiled], Compiled]:
+    """A corruption that adds to a column of the last instruction of an opcode."""
+
+    def corrupt(c: Compiled) -> Compiled:
+        row = rows(c.program, opcode)[-1]
+        return edited(c, column, row, getattr(c.program, column)[row] + amount)
+
+    corrupt.__name__ = f"{column}_of_{opcode.name}_{amount:+}"
+    return corrupt
+
+
+def mvm_called_an_accumulation(c: Compiled) -> Compiled:
+    return edited(c, "opcode", rows(c.program, Opcode.MVM)[0], Opcode.ACC)
+
+
+def a_core_more(c: Compiled) -> Compiled:
+    inventory = replace(c.program.inventory, cores=c.program.inventory.cores + 1)
+    return replace(c, program=replace(c.program, inventory=inventory))
+
+
+CORRUPTIONS: tuple[tuple[str, Callable[[Compiled], Compiled]], ...] = (
+    ("blocks", block_with_a_row_tile_too_many),
+    ("blocks", block_twice),
+    ("groups", expert_in_no_group),
+    ("pg-table", pg_that_does_not_exist),
+    ("crossbars", two_tiles_on_a_crossbar),
+    ("mux", position_beyond_mux),
+    ("mux", dense_block_behind_position_1),
+    ("tiles-apart", gate_behind_the_pgs_of_up),
+    ("group-sharing", expert_in_the_pgs_of_another_group),
+    ("mesh", core_beyond_the_mesh),
+    ("mesh", region_beyond_the_mesh),
+    ("core-capacity", core_with_too_many_pgs),
+    ("regions", overlapping_regions),
+    ("in-region", pg_outside_its_region),
+    ("column-chains", column_torn_apart),
+    ("columns", unit_that_does_not_exist),
+    ("columns", read_of_no_instruction),
+    ("columns", negative_start),
+    ("units", unit_with_a_pg_less),
+    ("units", a_digital_unit_too_many),
+    ("labels", instruction_in_another_layer),
+    ("labels", token_of_another_sequence),
+    ("labels", expert_of_a_norm),
+    ("labels", another_step),
+    ("stages", stage_of_a_norm),
+    ("stages", another_slot_in_the_second_stage),
+    ("opcode-unit", norm_on_an_attention_unit),
+    ("opcode-unit", mvm_on_the_second_stage),
+    ("destinations", load_into_a_second_stage),
+    ("written-once", value_written_by_another),
+    ("written-once", value_read_but_not_written),
+    ("read-after-write", reader_before_its_value),
+    ("schedule", routing_that_was_not_scheduled),
+    ("pairs-once", pair_run_by_another_expert),
+    ("pairs-once", pair_of_another_token),
+    ("expert-group", expert_on_another_group),
+    ("slot-order", turns_swapped),
+    ("slot-order", another_slot),
+    ("lockstep", slot_before_the_last_has_ended),
+    ("router-first", expert_before_its_router),
+    ("transfers", transfer_in_another_slot),
+    ("operators", norm_of_a_token_twice),
+    ("operators", attention_of_a_sequence_twice),
+    ("inputs", norm_of_another_token),
+    ("inputs", attention_without_a_token),
+    ("inputs", load_of_another_operator),
+    ("moved", read_across_regions),
+    ("combine", sum_of_other_experts),
+    ("combine", top_k_of_another_token),
+    ("mvm-input", mvm_of_another_vector),
+    ("mvm-input", load_that_nobody_uses),
+    ("jobs", job_that_changes_its_token),
+    ("jobs", sums_on_another_group),
+    ("jobs", hidden_values_from_nowhere),
+    ("job-reads", gating_without_activation),
+    ("job-reads", store_past_its_sums),
+    ("pg-once", pg_driven_twice),
+    ("bus", two_loads_at_once),
+    ("return-link", two_stores_at_once),
+    ("unit-once", two_norms_at_once),
+    ("input-buffers", input_buffer_too_full),
+    ("buffer-bytes", value_beyond_its_buffer),
+    ("buffer-bytes", value_without_a_place),
+    ("buffer-bytes", value_of_no_bytes),
+    ("buffer-overlap", values_in_the_same_place),
+    ("duration", add("duration_ps", Opcode.ATTN, 1)),
+    ("duration", add("busy_ps", Opcode.STORE, -1)),
+    ("energy", add("energy_fj", Opcode.XFER, 1)),
+    ("bytes", add("bytes", Opcode.LOAD, 1)),
+    ("macs", add("macs", Opcode.MVM, -1)),
+    ("macs", add("macs", Opcode.ATTN, 1)),
+    ("mvm-count", mvm_called_an_accumulation),
+    ("mvm-energy", add("energy_fj", Opcode.MVM, 1)),
+    ("inventory", a_core_more),
+)
+
+
+def sound(check: str) -> Compiled:
+    """The correct program that a check's corruptions start from."""
+    return in_lockstep() if check == "lockstep" else base()
+
+
+@pytest.mark.parametrize(
+    ("check", "corrupt"), CORRUPTIONS, ids=[f"{c}: {f.__name__}" for c, f in CORRUPTIONS]
+)
+def test_corruption_is_caught_by_the_check_meant_for_it(
+    check: str, corrupt: Callable[[Compiled], Compiled]
+) -> None:
+    assert [found for found in _results(sound(check)) if found[1] != "ok"] == []
+    c = corrupt(sound(check))
+    result = dict(_results(c))[check]
+    assert result != "ok"
+    assert not result.startswith("not checked")
+    with pytest.raises(CheckError):
+        verify_mapping(c.mapping, c.workload, c.chip)
+        verify_program(c.program, c.mapping, c.schedule, c.workload, c.chip, c.chosen)
+
+
+def _results(c: Compiled) -> list[tuple[str, str]]:
+    """Results of all checks; a broken mapping's program is not looked at."""
+    found = check_mapping(c.mapping, c.workload, c.chip)
+    if all(result == "ok" for _, result in found):
+        found += check_program(c.program, c.mapping, c.schedule, c.workload, c.chip, c.chosen)
+    return found
+
+
+def test_every_check_has_a_corruption() -> None:
+    assert {check for check, _ in CORRUPTIONS} == {check.name for check in CHECKS}
+
+
+def test_error_names_check_culprit_and_problem() -> None:
+    c = pg_driven_twice(base())
+    with pytest.raises(CheckError) as error:
+        verify_program(c.program, c.mapping, c.schedule, c.workload, c.chip, c.chosen)
+    # the MVM moved forward may also come before its LOAD: whichever is found first, it is named
+    assert error.value.check in {check.name for check in CHECKS}
+    assert error.value.culprit.startswith("#")
+    assert " MVM " in error.value.culprit
+    assert error.value.problem in str(error.value)
+
+
+def test_checks_behind_a_failed_gate_are_not_run() -> None:
+    c = unit_that_does_not_exist(base())
+    found = check_program(c.program, c.mapping, c.schedule, c.workload, c.chip, c.chosen)
+    assert found[0][0] == "columns"
+    assert found[0][1] != "ok"
+    assert {result for _, result in found[1:]} == {"not checked: columns failed"}

@@ -1,0 +1,355 @@
+"""Small workloads, chips, routings and compiled programs for tests: no files, no solver.
+
+Everything is built directly from the types of `ir/`; `compile_small` runs the real partition,
+placement and emitter with a contiguous grouping and a compact slot order made here.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from compiler.assemble import set_times
+from compiler.emit import emit
+from compiler.partition import partition
+from compiler.placement import place
+from ir.chip import (
+    Accumulate,
+    Bus,
+    Chip,
+    Crossbar,
+    Digital,
+    Memory,
+    Mesh,
+    Mvm,
+    PeripheralGroup,
+)
+from ir.mapping import Certificate, Grouping, LayerGrouping, Mapping
+from ir.program import Program
+from ir.schedule import Schedule, SlotOrder, assign_experts
+from ir.workload import (
+    Attention,
+    Capacity,
+    Dense,
+    Expert,
+    MoELayer,
+    Operator,
+    Router,
+    Weight,
+    Workload,
+)
+from ir.workload import Digital as DigitalOp
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+SMALL_CHIP = Chip(
+    name="small",
+    description="8x8 crossbars of 4-bit cells: 4 weights of 8 bits in a row",
+    crossbar=Crossbar(8, 8, cell_bits=4, weight_bits=8, differential=False, array_um2=10),
+    mvm=Mvm(
+        input_bits=8,
+        output_bits=8,
+        dac_bits=8,
+        read_ps=10_000,
+        columns_per_adc=1,
+        conversion_ps=0,
+        drain_ps=0,
+        cycle_fj=10_000,
+    ),
+    pg=PeripheralGroup(
+        mux=2,
+        peripheral_um2=100,
+        mux_switch_um2=1,
+        mux_settle_ps=0,
+        input_buffers=2,
+        retain_input=True,
+        idle_uw=0,
+    ),
+    accumulate=Accumulate(where="pg", hop_ps=12_000, hop_fj=12_930, psum_bits=16),
+    bus=Bus(
+        transfers_per_slot=2,
+        bits_per_ns=None,
+        latency_ps=0,
+        bit_fj=50,
+        um2_per_bit_per_ns=100,
+        return_lanes=0,
+    ),
+    mesh=Mesh(pgs_per_core=4, width=0, height=0, hop_ps=12_000, hop_fj=12_930),
+    digital=Digital(
+        dpus=2,
+        mha_units=1,
+        add_base_ps=4_000,
+        add_ps=8_000,
+        add_fj=9_430,
+        norm_ps=60_000,
+        norm_fj=75_000,
+        act_ps=1_000,
+        act_fj=900,
+        sample_ps=1_000,
+        macs_per_ns=64,
+        mac_fj=250,
+        attention="macs",
+        router_on="digital",
+        experts_wait_for_router=True,
+        dpu_um2=1_000,
+        mha_um2=1_000,
+    ),
+    memory=Memory(
+        region_buffer_bytes=0,
+        buffer_um2_per_kib=400,
+        dram_mb_per_s=10_000,
+        dram_active_uw=1_000,
+        dram_idle_uw=100,
+        passive_uw=0,
+    ),
+)
+
+
+def small_chip(**changes: Any) -> Chip:
+    """SMALL_CHIP with fields changed: `small_chip(pg={"mux": 4}, mesh={"pgs_per_core": 2})`."""
+    parts = {
+        name: replace(getattr(SMALL_CHIP, name), **fields) if isinstance(fields, dict) else fields
+        for name, fields in changes.items()
+    }
+    return replace(SMALL_CHIP, **parts)
+
+
+@dataclass
+class _Builder:
+    """The operators so far and the name of the token vectors they end in."""
+
+    d: int
+    bits: int
+    bias: bool
+    operators: list[Operator]
+
+    def add(
+        self,
+        cls: type[Operator],
+        name: str,
+        layer: int,
+        inputs: tuple[str, ...],
+        width: int,
+        **fields: Any,
+    ) -> str:
+        """Append an operator of one node and one output `name`; returns the name."""
+        self.operators.append(
+            cls(
+                name=name,
+                layer=layer,
+                inputs=inputs,
+                outputs=(name,),
+                nodes=(f"node_{name}",),
+                width=width,
+                **fields,
+            )
+        )
+        return name
+
+    def digital(
+        self, kind: str, name: str, layer: int, *inputs: str, width: int = 0, scope: str = "token"
+    ) -> str:
+        """A digital operator of `kind`."""
+        width = width or self.d
+        return self.add(
+            DigitalOp, name, layer, inputs, width, kind=kind, scope=scope, elements=width
+        )
+
+    def dense(self, name: str, layer: int, x: str, rows: int, columns: int) -> str:
+        """Multiply by a weight on crossbars."""
+        return self.add(Dense, name, layer, (x,), columns, weight=self.weight(name, rows, columns))
+
+    def weight(self, tensor: str, rows: int, columns: int, index: int | None = None) -> Weight:
+        """A weight of the model's element type."""
+        bias = f"{tensor}.bias" if self.bias else None
+        return Weight(tensor, rows, columns, bits=self.bits, index=index, bias=bias)
+
+    def expert(self, name: str, f: int, gated: bool, index: int | None) -> Expert:
+        """One expert of hidden width f."""
+        return Expert(
+            up=self.weight(f"{name}.up", self.d, f, index),
+            down=self.weight(f"{name}.down", f, self.d, index),
+            gate=self.weight(f"{name}.gate", self.d, f, index) if gated else None,
+        )
+
+
+def small_workload(
+    layers: int = 2,
+    d: int = 20,
+    f: int = 12,
+    experts: int = 4,
+    k: int = 2,
+    *,
+    gated: bool = True,
+    shared: int = 0,
+    shared_f: int | None = None,
+    expert_choice: bool = False,
+    capacity: Capacity | None = None,
+    dense_layers: tuple[int, ...] = (),
+    bits: int = 8,
+    bias: bool = False,
+    masks: bool = False,
+    vocabulary: int = 30,
+) -> Workload:
+    """A decoder: embed, per layer (norm, q, k, v, attention, o, add, norm, MoE, add), norm, head.
+
+    dense_layers have up, act, down instead of the MoE layer. `masks` adds what real exports carry:
+    two constant operators that the attention's mask is made of, and one that mixes a sequence.
+    """
+    build = _Builder(d, bits, bias, [])
+    mask: tuple[str, ...] = ()
+    if masks:
+        row = build.digital("other", "positions", -1, width=7, scope="constant")
+        column = build.digital("other", "triangle", -1, width=3, scope="constant")
+        mask = (build.digital("other", "mask", -1, row, column, width=9, scope="constant"),)
+    x = build.digital("embed", "embed", -1, "ids")
+    if masks:
+        x = build.digital("other", "mixed", -1, x, scope="sequence")
+    scores = build.weight("router", d, experts)
+    if expert_choice:
+        capacity = capacity or Capacity(numerator=k, denominator=experts)
+        router = Router("expert-choice", experts, capacity=capacity, projection=scores)
+    else:
+        router = Router("softmax-topk", experts, top_k=k, projection=scores)
+    for n in range(layers):
+        h = build.digital("norm", f"norm_a{n}", n, x)
+        q, key, v = (build.dense(f"{c}{n}", n, h, d, d) for c in "qkv")
+        a = build.add(
+            Attention,
+            f"attention{n}",
+            n,
+            (q, key, v, *mask),
+            d,
+            heads=2,
+            kv_heads=2,
+            head_dim=d // 2,
+            causal=True,
+        )
+        x = build.digital("add", f"add_a{n}", n, x, build.dense(f"o{n}", n, a, d, d))
+        h = build.digital("norm", f"norm_b{n}", n, x)
+        if n in dense_layers:
+            up = build.dense(f"up{n}", n, h, d, 2 * f)
+            act = build.digital("act", f"act{n}", n, up, width=2 * f)
+            y = build.dense(f"down{n}", n, act, 2 * f, d)
+        else:
+            y = build.add(
+                MoELayer,
+                f"moe{n}",
+                n,
+                (h,),
+                d,
+                router=router,
+                experts=tuple(build.expert(f"moe{n}", f, gated, e) for e in range(experts)),
+                shared=tuple(
+                    build.expert(f"shared{n}.{s}", shared_f or f, gated, None)
+                    for s in range(shared)
+                ),
+                activation="silu",
+                form="loop",
+            )
+        x = build.digital("add", f"add_b{n}", n, x, y)
+    x = build.digital("norm", "norm_end", layers - 1, x)
+    head = build.dense("head", layers - 1, x, d, vocabulary)
+    return Workload("small", "0" * 64, ("ids",), (head,), tuple(build.operators))
+
+
+def random_routing(
+    workload: Workload, sequence: Ints, seed: int = 0, *, skew: float = 1.0
+) -> dict[int, Bools]:
+    """Who goes where: {MoE layer: bool [tokens, experts]}, popular experts first if skew > 0."""
+    rng = np.random.default_rng(seed)
+    out: dict[int, Bools] = {}
+    for op in workload.moe_layers:
+        experts = op.router.experts
+        score = rng.gumbel(size=(len(sequence), experts)) - skew * np.arange(experts) / experts
+        chosen = np.zeros(score.shape, dtype=np.bool_)
+        if op.router.capacity is None:
+            best = np.argsort(-score, axis=1, kind="stable")[:, : op.router.top_k]
+            chosen[np.arange(len(sequence))[:, None], best] = True
+        else:
+            for s in np.unique(sequence):
+                members = np.flatnonzero(sequence == s)
+                best = np.argsort(-score[members], axis=0, kind="stable")
+                taken = members[best[: op.router.capacity.of(len(members))]]
+                chosen[taken, np.arange(experts)[None, :]] = True
+        out[op.layer] = chosen
+    return out
+
+
+def contiguous(workload: Workload, size: int) -> Grouping:
+    """Neighbouring experts in groups of `size`; the last one may be smaller."""
+    layers = []
+    for op in workload.moe_layers:
+        experts = range(op.router.experts)
+        groups = tuple(tuple(experts[i : i + size]) for i in range(0, len(experts), size))
+        layers.append(
+            LayerGrouping(op.layer, groups, "contiguous", Certificate("slots", 0, 0, "heuristic"))
+        )
+    return Grouping(tuple(layers))
+
+
+def compact_order(grouping: LayerGrouping, chosen: Bools, *, lockstep: bool = False) -> SlotOrder:
+    """Every group runs its tokens in token order without a gap."""
+    counts = grouping.counts(chosen)
+    queues = [np.repeat(np.arange(len(counts)), counts[:, g]) for g in range(counts.shape[1])]
+    slots = max((len(q) for q in queues), default=0)
+    table = np.full((slots, len(queues)), -1, dtype=np.int64)
+    for g, queue in enumerate(queues):
+        table[: len(queue), g] = queue
+    return SlotOrder("compact", table, slots, 0, "heuristic", lockstep=lockstep)
+
+
+def serial_order(grouping: LayerGrouping, chosen: Bools, *, lockstep: bool = True) -> SlotOrder:
+    """One token at a time: token t takes max_g counts[t, g] slots."""
+    rows: list[list[int]] = []
+    for token, counts in enumerate(grouping.counts(chosen)):
+        rows += [[token if turn < c else -1 for c in counts] for turn in range(counts.max())]
+    groups = len(grouping.groups)
+    table = np.array(rows, dtype=np.int64).reshape(-1, groups)
+    return SlotOrder("token-serial", table, len(table), 0, "heuristic", lockstep=lockstep)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """Everything that the verifier and the backends take."""
+
+    workload: Workload
+    chip: Chip
+    chosen: dict[int, Bools]
+    mapping: Mapping
+    schedule: Schedule
+    program: Program
+
+
+def map_small(workload: Workload, chip: Chip) -> Mapping:
+    """Partition, contiguous groups of `mux`, in-order placement."""
+    blocks, grouping = partition(workload, chip), contiguous(workload, chip.pg.mux)
+    return Mapping(blocks, grouping, place(blocks, grouping, chip))
+
+
+def compile_small(
+    workload: Workload | None = None,
+    chip: Chip = SMALL_CHIP,
+    *,
+    tokens: int = 6,
+    sequence: Ints | None = None,
+    chosen: dict[int, Bools] | None = None,
+    lockstep: bool = False,
+    seed: int = 0,
+) -> Compiled:
+    """A verified-by-nobody program of `tokens` tokens in one sequence, or of `sequence`."""
+    workload = workload or small_workload()
+    sequence = np.zeros(tokens, dtype=np.int64) if sequence is None else sequence
+    chosen = random_routing(workload, sequence, seed) if chosen is None else chosen
+    mapping = map_small(workload, chip)
+    order_of = serial_order if lockstep else compact_order
+    orders = tuple(
+        assign_experts(order_of(g, chosen[g.layer], lockstep=lockstep), g, chosen[g.layer])
+        for g in mapping.grouping.layers
+    )
+    schedule = Schedule(sequence, 0, orders)
+    draft, units = emit(workload, mapping, schedule, chip)
+    program = set_times(draft, units, workload, mapping, chip)
+    return Compiled(workload, chip, chosen, mapping, schedule, program)
