@@ -1,0 +1,33 @@
+"""`moexbar chips`: the presets, or one chip with every number's source."""
+
+from typing import Annotated
+
+import typer
+
+from moexbar.chips import load_chip, preset_names
+from moexbar.chips.show import describe, overview, to_json
+from moexbar.cli.console import out, print_json
+from moexbar.cli.options import Json, Settings, read_chip
+
+
+def chips(
+    name: Annotated[str | None, typer.Argument(help="Preset or TOML file; none: list all.")] = None,
+    settings: Settings = None,
+    json: Json = False,
+) -> None:
+    """Show the chip presets, or one chip with units and sources.
+
+    Example: moexbar chips hermes-mux2
+    """
+    if name is None:
+        all_chips = [load_chip(preset) for preset in preset_names()]
+        if json:
+            print_json({"chips": [to_json(chip) for chip in all_chips]})
+        else:
+            out().print(overview(all_chips))
+        return
+    chip = read_chip(name, settings)
+    if json:
+        print_json(to_json(chip))
+    else:
+        out().print(describe(chip))

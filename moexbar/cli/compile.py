@@ -1,0 +1,256 @@
+"""`moexbar compile`: the main job, from an ONNX model to a verified program and its cost."""
+
+import hashlib
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from backends.perfetto import chrome_trace
+from compiler.baselines import methods
+from compiler.frontend import read_model
+from compiler.frontend.profile import load_inputs, profile
+from compiler.frontend.traced import refuse_missing, refuse_unhit
+from compiler.grouping import SOLVERS
+from compiler.pipeline import Compiled, Options, compile_model
+from compiler.placement import PLACERS
+from compiler.scheduling import POLICIES
+from compiler.trace import no_routing
+from ir.chip import Chip
+from ir.errors import InputError
+from ir.routing import Routing
+from ir.routing_file import load_routing, save_routing
+from ir.text import listing
+from ir.verify import CHECKS
+from ir.workload import Workload
+from moexbar import __version__
+from moexbar.artifacts.folder import MARK, publish
+from moexbar.artifacts.mapping_file import mapping_json
+from moexbar.artifacts.program_file import write_program
+from moexbar.chips.show import to_json
+from moexbar.cli.console import note, out, print_json, progress
+from moexbar.cli.options import (
+    ChipName,
+    Fit,
+    Json,
+    Output,
+    Score,
+    Seed,
+    Settings,
+    Time,
+    overlap,
+    read_chip,
+    solver_options,
+    token_spans,
+)
+from moexbar.dump import dump_stages
+from moexbar.report import layer_rows, layers_table, method_row, methods_table, placement_row
+
+LISTING_LINES = 200_000
+TRACE_EVENTS = 200_000
+
+
+def compile_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The model.")],
+    output: Output,
+    chip: ChipName = "hermes-mux2",
+    settings: Settings = None,
+    routing: Annotated[Path | None, typer.Option(help="Routing trace of this model.")] = None,
+    inputs: Annotated[
+        Path | None, typer.Option(help="NPZ with model inputs: profiled first.")
+    ] = None,
+    prefill: Annotated[int, typer.Option(help="Tokens in the window.", min=1)] = 128,
+    grouping: Annotated[str, typer.Option(help=f"One of {', '.join(SOLVERS)}.")] = "cp-sat",
+    placement: Annotated[str, typer.Option(help=f"One of {', '.join(PLACERS)}.")] = "in-order",
+    scheduling: Annotated[
+        str, typer.Option(help=f"One of {', '.join(POLICIES)}.")
+    ] = "min-transfer",
+    fit: Fit = "0:0.5",
+    score: Score = "0.5:1",
+    time: Time = 1.0,
+    seed: Seed = 0,
+    trust_traced: Annotated[
+        bool,
+        typer.Option(
+            "--trust-traced",
+            help="Compile an export whose routing was recorded by tracing (docs/frontend.md).",
+        ),
+    ] = False,
+    baselines: Annotated[
+        bool, typer.Option(help="Compile the unshared chip and the paper's method beside it.")
+    ] = True,
+    dump_dir: Annotated[
+        Path | None, typer.Option(help="Also write every stage as numbered text files there.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Compile one prefill window: mapping, timed program, cost, all checked.
+
+    Writes program.parquet, mapping.json, report.json, listing.txt, trace.json (for
+    ui.perfetto.dev), routing.npz and manifest.json into the output folder.
+
+    Example: moexbar compile model.onnx --chip hermes-mux2 --inputs tokens.npz --prefill 128 -o out
+    """
+    target = read_chip(chip, settings)
+    workload = read_model(model, tokens=prefill)
+    with publish(output) as folder:
+        if not trust_traced:
+            refuse_missing(model, workload)
+        trace = _routing(model, workload, routing, inputs, prefill)
+        if not trust_traced:
+            refuse_unhit(model, workload, trace)
+        fitted, scored = token_spans(trace, fit, score, prefill)
+        options = Options(
+            prefill, fitted, scored, grouping, placement, scheduling, solver_options(time, seed)
+        )
+        every = methods(target, options)
+        if not baselines or not workload.moe_layers:  # without experts all methods are the same
+            every = every[-1:]
+        done: list[Compiled] = []
+        with progress(len(every), "compiling") as advance:
+            for method in every:
+                done.append(compile_model(workload, trace, method.chip, method.options))
+                advance(method.name)
+        rows = [method_row(m, c) for m, c in zip(every, done, strict=True)]
+        report = _report(workload, trace, done[-1], rows)
+        save_routing(folder / "routing.npz", trace)
+        write_outputs(folder, workload, done[-1], report)
+        _manifest(folder, target, {"model": model, "routing": routing, "inputs": inputs})
+    if dump_dir is not None:
+        with publish(dump_dir) as folder:
+            dump_stages(folder, workload, done[-1])
+            _write_json(folder / MARK, {"moexbar": __version__, "stages_of": str(output)})
+    if json:
+        print_json(report)
+    else:
+        _print(report, done[-1], output)
+
+
+def _routing(
+    model: Path, workload: Workload, routing: Path | None, inputs: Path | None, prefill: int
+) -> Routing:
+    """The trace given, or one recorded now; a model without MoE layers needs neither."""
+    if not workload.moe_layers:
+        return no_routing(prefill)
+    if routing is not None and inputs is not None:
+        raise InputError("compile", "both --routing and --inputs", "give one of them")
+    if routing is not None:
+        trace = load_routing(routing)
+        if trace.expert_choice:
+            _check_expert_choice(trace, prefill)
+        return trace
+    if inputs is None:
+        raise InputError("compile", "no routing", "give --routing R.npz or --inputs X.npz")
+    arrays = load_inputs(inputs)
+    with progress(len(next(iter(arrays.values()))), "profiling") as advance:
+        return profile(model, workload, arrays, progress=advance, tokens=prefill)
+
+
+def _check_expert_choice(trace: Routing, prefill: int) -> None:
+    """Experts chose among whole sequences, so the window must be one of them."""
+    first = int((trace.sequence == trace.sequence[0]).sum())
+    if first != prefill:
+        raise InputError(
+            trace.source,
+            f"recorded at {first} tokens a sequence, but --prefill is {prefill}: experts chose "
+            "among whole sequences",
+            f"use --prefill {first}, or --inputs to record at {prefill}",
+        )
+
+
+def _report(
+    workload: Workload, trace: Routing, done: Compiled, rows: list[dict[str, Any]]
+) -> dict[str, Any]:
+    fit, (start, stop) = done.options.fit, done.options.score
+    return {
+        "moexbar": __version__,
+        "model": {"name": workload.name, "sha256": workload.sha256, "notes": list(workload.notes)},
+        "chip": to_json(done.chip),
+        "window": {
+            "tokens": done.options.prefill,
+            "first_token": done.schedule.first_token,
+            "fit_tokens": list(fit),
+            "score_tokens": [start, stop],
+            "scored_on_fitted": overlap(fit, (start, stop)),
+            "trace_tokens": trace.tokens,
+        },
+        "methods": rows,
+        "layers": layer_rows(done),
+        "placement": placement_row(done),
+        "checks": [check.name for check in CHECKS],
+        "solver": {"seed": done.options.solver.seed, "time_s": done.options.solver.time_s},
+        "assumed": [f"{fact.path} = {fact.text}" for fact in done.chip.assumed],
+    }
+
+
+def write_outputs(folder: Path, workload: Workload, done: Compiled, report: dict[str, Any]) -> None:
+    """All files of one compilation but the manifest."""
+    write_program(done.program, folder / "program.parquet")
+    _write_json(folder / "mapping.json", mapping_json(done.mapping, workload))
+    _write_json(folder / "report.json", report, indent=1)
+    events = done.program
+    last = None if len(events) <= TRACE_EVENTS else int(np.sort(events.start_ps)[TRACE_EVENTS])
+    _write_json(folder / "trace.json", chrome_trace(events, 0, last))
+    with (folder / "listing.txt").open("w", encoding="utf-8") as text:
+        text.writelines(f"{line}\n" for line in listing(events, limit=LISTING_LINES))
+
+
+def _write_json(path: Path, value: object, indent: int | None = None) -> None:
+    with path.open("w", encoding="utf-8") as text:
+        # not dump(): it never uses the fast encoder
+        text.write(jsonlib.dumps(value, indent=indent, allow_nan=False))
+
+
+def _manifest(folder: Path, chip: Chip, sources: dict[str, Path | None]) -> None:
+    """Hashes of what went in and of every file that came out."""
+    inputs = {name: {"file": p.name, "sha256": _digest(p)} for name, p in sources.items() if p}
+    chip_text = jsonlib.dumps(to_json(chip), sort_keys=True).encode()
+    inputs["chip"] = {"file": chip.name, "sha256": hashlib.sha256(chip_text).hexdigest()}
+    files = {path.name: _digest(path) for path in sorted(folder.iterdir())}
+    _write_json(folder / MARK, {"moexbar": __version__, "inputs": inputs, "files": files}, indent=1)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _print(report: dict[str, Any], done: Compiled, output: Path) -> None:
+    console, window = out(), report["window"]
+    chip = done.chip
+    placement = done.mapping.placement
+    console.print(
+        f"{report['model']['name']} on {chip.name}: prefill of {window['tokens']} tokens, "
+        f"{len(done.program)} instructions, {placement.pgs} peripheral groups on "
+        f"{placement.mesh_width} x {placement.mesh_height} cores"
+    )
+    console.print(methods_table(report["methods"]))
+    if report["layers"]:
+        console.print("")
+        console.print(layers_table(report["layers"]))
+    console.print("")
+    traffic = report["placement"]["traffic"]
+    if traffic is not None:
+        console.print(
+            f"placement {report['placement']['solver']}: {traffic['value']} {traffic['objective']} "
+            f"over the fitted tokens, at least {traffic['bound']} ({traffic['status']})"
+        )
+    console.print(f"all {len(report['checks'])} checks passed", style="green")
+    console.print(
+        f"fitted on tokens {window['fit_tokens'][0]} to {window['fit_tokens'][1]}, scored on "
+        f"{window['first_token']} to {window['first_token'] + window['tokens']}; "
+        f"seed {report['solver']['seed']}"
+    )
+    if window["scored_on_fitted"]:
+        note("note: --fit and --score overlap, so these figures are no test of the grouping")
+    missing = report["methods"][-1]["area_mm2"]["not_published"]
+    if missing:
+        console.print(f"no area: {', '.join(missing)} not published for {chip.name}")
+    if report["assumed"]:
+        console.print(
+            f"{len(report['assumed'])} chip numbers are assumed (moexbar chips {chip.name})",
+            style="yellow",
+        )
+    console.print(f"written to {output}")

@@ -1,0 +1,80 @@
+"""Options that several commands share, with their parsing."""
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from compiler.solver import SolverOptions
+from ir.chip import Chip
+from ir.errors import InputError
+from ir.routing import Routing, select_sequences
+from moexbar.chips import load_chip
+
+FIT, SCORE = "0:0.5", "0.5:1"  # defaults of --fit and --score
+ChipName = Annotated[
+    str, typer.Option("--chip", help="Preset (see `moexbar chips`) or a TOML file.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change one field of the chip, e.g. --set pg.mux=4. Repeatable."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Fit = Annotated[str, typer.Option(help="Sequences to fit to, as fractions of the trace, low:high.")]
+Score = Annotated[str, typer.Option(help="Sequences to score on, low:high.")]
+Window = Annotated[int, typer.Option("--window", help="Tokens in flight together.", min=1)]
+Time = Annotated[
+    float, typer.Option("--time", help="Solver limit per layer, deterministic seconds.", min=0.01)
+]
+Seed = Annotated[int, typer.Option(help="Seed of the solvers.", min=0)]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Where to write.")]
+
+
+def read_chip(name: str, settings: list[str] | None) -> Chip:
+    """The chip with the command line's changes."""
+    overrides: dict[str, str] = {}
+    for setting in settings or []:
+        path, equals, value = setting.partition("=")
+        if not equals:
+            raise InputError("--set", f"{setting!r}, expected FIELD=VALUE such as pg.mux=4")
+        overrides[path.strip()] = value.strip()
+    return load_chip(name, overrides)
+
+
+def fraction_span(text: str, option: str) -> tuple[float, float]:
+    """(low, high) of `low:high` with 0 <= low < high <= 1."""
+    parts = text.split(":")
+    try:
+        low, high = (float(part) for part in parts)
+    except ValueError as error:
+        raise InputError(option, f"{text!r}, expected low:high such as 0:0.5") from error
+    if not (math.isfinite(low) and math.isfinite(high) and 0 <= low < high <= 1):
+        raise InputError(option, f"{text!r}, expected 0 <= low < high <= 1")
+    return low, high
+
+
+def token_spans(
+    routing: Routing, fit: str, score: str, window: int = 1
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Token ranges of --fit and --score, whole sequences each.
+
+    With neither option given and a trace too short to halve (its second half is shorter than the
+    window, but the whole is not), both are the whole trace.
+    """
+    whole = routing.tokens
+    if (fit, score) == (FIT, SCORE) and window <= whole < 2 * window:
+        return (0, whole), (0, whole)
+    fitted = select_sequences(routing, fraction_span(fit, "--fit"))
+    scored = select_sequences(routing, fraction_span(score, "--score"))
+    return fitted, scored
+
+
+def overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two token ranges share a token: then a score is no test of the fit."""
+    return max(one[0], other[0]) < min(one[1], other[1])
+
+
+def solver_options(time_s: float, seed: int) -> SolverOptions:
+    """Limits for one layer; one worker, so that the answer repeats."""
+    return SolverOptions(time_s=time_s, seed=seed)

@@ -1,0 +1,140 @@
+"""Files of a compilation: written whole, read back exactly, refused when not ours."""
+
+import threading
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ir.errors import FolderBusyError, InputError
+from ir.program import Lists
+from moexbar.artifacts.folder import MARK, publish
+from moexbar.artifacts.mapping_file import mapping_json
+from moexbar.artifacts.program_file import KEY, read_program, write_program
+from tests.make import compile_small
+
+
+def test_a_program_comes_back_as_it_was(tmp_path: Path) -> None:
+    program = compile_small().program
+    write_program(program, tmp_path / "program.parquet")
+    again = read_program(tmp_path / "program.parquet")
+    for column in fields(program):
+        one, other = getattr(program, column.name), getattr(again, column.name)
+        if isinstance(one, np.ndarray):
+            assert one.dtype == other.dtype, column.name
+            assert np.array_equal(one, other), column.name
+        elif isinstance(one, Lists):
+            assert np.array_equal(one.offsets, other.offsets), column.name
+            assert np.array_equal(one.values, other.values), column.name
+        else:
+            assert one == other, column.name
+
+
+def rewritten(path: Path, change: "dict[str, pa.Array]", **metadata: bytes) -> Path:
+    write_program(compile_small().program, path)
+    table = pq.read_table(path)
+    for name, column in change.items():
+        table = table.set_column(table.schema.get_field_index(name), name, column)
+    kept = table.schema.metadata | {k.encode(): v for k, v in metadata.items()}
+    pq.write_table(table.replace_schema_metadata(kept), path)
+    return path
+
+
+def test_a_unit_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    rows = len(compile_small().program)
+    wrong = pa.array(np.full(rows, 10_000), pa.int32())
+    path = rewritten(tmp_path / "p.parquet", {"unit": wrong})
+    with pytest.raises(InputError, match=r"column unit: 10000 .*expected 0 to"):
+        read_program(path)
+
+
+def test_a_column_of_another_type_is_refused(tmp_path: Path) -> None:
+    rows = len(compile_small().program)
+    path = rewritten(tmp_path / "p.parquet", {"token": pa.array(["x"] * rows)})
+    with pytest.raises(InputError, match="column token: string, expected int32"):
+        read_program(path)
+
+
+@pytest.mark.parametrize("metadata", [b"{", b"{}", b'{"version": 99}', b"[]"])
+def test_foreign_metadata_is_refused(tmp_path: Path, metadata: bytes) -> None:
+    path = rewritten(tmp_path / "p.parquet", {}, **{KEY.decode(): metadata})
+    with pytest.raises(InputError, match=r"metadata|version"):
+        read_program(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello world", b"PAR1 but not really PAR1"])
+def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "p.parquet").write_bytes(content)
+    with pytest.raises(InputError, match="not a readable program"):
+        read_program(tmp_path / "p.parquet")
+
+
+def test_other_tools_read_the_columns(tmp_path: Path) -> None:
+    write_program(compile_small().program, tmp_path / "p.parquet")
+    table = pq.read_table(tmp_path / "p.parquet", columns=["opcode", "start_ps", "reads"])
+    assert "MVM" in table["opcode"].to_pylist()
+
+
+def test_mapping_json_places_every_tile_on_its_own_crossbar() -> None:
+    done = compile_small()
+    found = mapping_json(done.mapping, done.workload)
+    seen = set()
+    for block in found["blocks"]:
+        for j in range(block["columns"]):
+            for i in range(block["rows"]):
+                seen.add((block["pg_start"] + j * block["rows"] + i, block["position"]))
+    assert len(seen) == sum(b["rows"] * b["columns"] for b in found["blocks"])
+
+
+def test_a_folder_appears_whole(tmp_path: Path) -> None:
+    with publish(tmp_path / "out") as folder:
+        (folder / MARK).write_text("{}")
+        assert not (tmp_path / "out").exists()
+    assert (tmp_path / "out" / MARK).read_text() == "{}"
+
+
+def test_a_failure_leaves_the_old_output(tmp_path: Path) -> None:
+    with publish(tmp_path / "out") as folder:
+        (folder / MARK).write_text("old")
+    with pytest.raises(ValueError, match="no"), publish(tmp_path / "out") as folder:
+        (folder / MARK).write_text("new")
+        raise ValueError("no")
+    assert (tmp_path / "out" / MARK).read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir() if p.is_dir()] == ["out"]
+
+
+def test_a_second_run_on_the_same_folder_is_busy(tmp_path: Path) -> None:
+    caught: list[BaseException] = []
+
+    def second() -> None:
+        try:
+            with publish(tmp_path / "out"):
+                pass
+        except FolderBusyError as error:
+            caught.append(error)
+
+    with publish(tmp_path / "out") as folder:
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+        (folder / MARK).write_text("{}")
+    assert "another run writes this folder" in str(caught[0])
+
+
+def test_a_folder_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("precious")
+    with pytest.raises(InputError, match="not an earlier output"), publish(tmp_path / "out"):
+        pass
+    assert (tmp_path / "out" / "thesis.tex").read_text() == "precious"
+
+
+def test_a_planted_symlink_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="not a folder"), publish(tmp_path / "out"):
+        pass
+    assert list((tmp_path / "elsewhere").iterdir()) == []

@@ -1,0 +1,213 @@
+"""The command line as users run it: outputs, JSON forms, exit codes, one-line errors."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ir.routing import Routing
+from ir.routing_file import save_routing
+from moexbar.__main__ import main
+from moexbar.artifacts.program_file import read_program
+
+MODELS = Path(__file__).resolve().parents[2] / "examples" / "models"
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Path:
+    """Two layers, four sequences of 16 tokens, top-2 of 8 experts."""
+    rng = np.random.default_rng(1)
+    choices = np.argsort(rng.gumbel(size=(2, 64, 8)) + np.linspace(1, 0, 8), axis=2)[:, :, :2]
+    routing = Routing(
+        layer=np.array([3, 7]),
+        num_experts=np.array([8, 8]),
+        sequence=np.repeat(np.arange(4), 16),
+        choices=choices.astype(np.int16),
+    )
+    save_routing(tmp_path / "routing.npz", routing)
+    return tmp_path / "routing.npz"
+
+
+def run_json(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, Any]:
+    assert main([str(word) for word in words]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_group_then_schedule(
+    trace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grouped = run_json(
+        capsys, "group", trace, "--chip", "hermes-mux2", "--window", 16, "--time", 1, "--json"
+    )
+    assert [row["layer"] for row in grouped["layers"]] == [3, 7]
+    for row in grouped["layers"]:
+        assert sorted(e for group in row["groups"] for e in group) == list(range(8))
+        assert [len(group) for group in row["groups"]] == [2, 2, 2, 2]
+        assert {"slots", "transfers"} <= set(row["fit"])
+        assert {"slots", "transfers"} <= set(row["score"])
+        assert row["bound"] <= row["value"]
+        assert {"status", "seconds"} <= set(row)
+    (tmp_path / "groups.json").write_text(json.dumps(grouped))
+    scheduled = run_json(
+        capsys, "schedule", trace, "--groups", tmp_path / "groups.json", "--layer", 7,
+        "--policy", "min-transfer", "--window", 16, "--table", "--json",
+    )  # fmt: skip
+    assert len(scheduled["windows"]) == 4
+    for window in scheduled["windows"]:
+        table = np.array(window["table"])
+        assert table.shape == (window["slots"], 4)
+        assert (table >= 0).sum() == 16 * 2  # every token-expert pair has its turn
+        assert window["slots"] == window["slots_bound"]
+        assert window["transfers"] >= window["transfers_bound"]
+        assert window["status"] in ("optimal (bound)", "heuristic")
+    # the second half is what `group` scored on
+    scored = sum(window["transfers"] for window in scheduled["windows"][2:])
+    assert scored == grouped["layers"][1]["score"]["transfers"]
+
+
+def test_one_layer_and_a_plain_table(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["group", str(trace), "--layer", "7", "--window", "16", "--grouping", "lpt"]) == 0
+    out = capsys.readouterr().out
+    assert "heuristic" in out or "optimal" in out
+    assert max(map(len, out.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--layer", "5"], "no layer 5, the trace has layers 3, 7"),
+        (["--grouping", "magic"], "solver 'magic', expected one of contiguous"),
+        (["--window", "1000"], "expected at least one window of 1000"),
+        (["--fit", "0.5"], "--fit: '0.5', expected low:high"),
+        (["--fit", "0.9:0.1"], "--fit: '0.9:0.1', expected 0 <= low < high <= 1"),
+        (["--chip", "hermse"], "hermes"),
+        (["--set", "pg.mux"], "--set: 'pg.mux', expected FIELD=VALUE"),
+        (["--set", "pg.muxx=2"], "pg.mux"),
+    ],
+)
+def test_a_wrong_request_is_one_line_and_code_2(
+    trace: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert main(["group", str(trace), "--window", "16", *words]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.strip().splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+
+
+def test_an_unknown_option_is_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["group", "--nonsense"]) == 2
+    assert "--nonsense" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not JSON"),
+        ("[]", "layers: missing"),
+        ('{"layers": []}', "no layer 3"),
+        ('{"layers": [{"layer": 3, "groups": 5}]}', "expected a list of lists"),
+        ('{"layers": [{"layer": 3, "groups": [[0, 1]]}]}', "2 experts in groups"),
+        ('{"layers": [{"layer": 3, "groups": [[0,1,2,3],[3,4,5,6]]}]}', "7 experts in groups"),
+    ],
+)
+def test_groups_that_are_none(
+    trace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str
+) -> None:
+    (tmp_path / "groups.json").write_text(text)
+    words = ["schedule", str(trace), "--groups", str(tmp_path / "groups.json"), "--layer", "3"]
+    assert main([*words, "--window", "16"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_chips_lists_every_preset_and_shows_one(capsys: pytest.CaptureFixture[str]) -> None:
+    listed = run_json(capsys, "chips", "--json")
+    assert "hermes-mux2" in [chip["name"] for chip in listed["chips"]]
+    assert main(["chips", "isaac"]) == 0
+    assert "Shafiee" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["compile", "inspect", "profile", "group", "schedule", "chips"])
+def test_every_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    assert f"Example: moexbar {command}" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "chip"),
+    [("token_choice", "hermes-mux2"), ("expert_choice", "hermes-mux4"), ("token_choice", "tiny"),
+     ("token_choice", "isaac")],
+)  # fmt: skip
+def test_compile_the_shipped_models(
+    model: str, chip: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    report = run_json(
+        capsys, "compile", MODELS / f"{model}.onnx", "--inputs", MODELS / "heldout.npz",
+        "--chip", chip, "--prefill", 32, "--time", 0.5, "-o", out, "--json",
+    )  # fmt: skip
+    assert [row["method"] for row in report["methods"]] == [
+        "unshared, serial", "unshared, compact", "paper's method", "moexbar",
+    ]  # fmt: skip
+    serial, _, paper, ours = report["methods"]
+    assert ours["slots"] <= serial["slots"] * report["methods"][-1]["mux"]
+    assert ours["transfers"] <= paper["transfers"]
+    assert ours["moe_area_mm2"]["total"] <= serial["moe_area_mm2"]["total"]
+    assert len({row["macs"] for row in report["methods"]}) == 1
+    assert all(row["time_ns"] >= row["time_bound_ns"] for row in report["methods"])
+    assert not report["window"]["scored_on_fitted"]
+    names = {"program.parquet", "mapping.json", "report.json", "listing.txt", "trace.json",
+             "manifest.json", "routing.npz"}  # fmt: skip
+    assert {path.name for path in out.iterdir()} == names
+    assert len(read_program(out / "program.parquet")) == ours["instructions"]
+
+    assert main(["inspect", str(out), "--layer", "1", "--opcode", "mvm", "--limit", "3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + 3 + 1  # header, three instructions, how many are left
+    assert lines[-1].startswith("...")
+
+
+@pytest.mark.slow
+def test_profile_then_compile_from_the_trace(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, trace = MODELS / "token_choice.onnx", tmp_path / "routing.npz"
+    words = ["profile", model, "--inputs", MODELS / "heldout.npz", "-o", trace, "--tokens", 32]
+    found = run_json(capsys, *words, "--json")
+    assert [row["layer"] for row in found["layers"]] == [1, 3]
+    assert all(row["pairs"] == found["tokens"] * 4 for row in found["layers"])
+    report = run_json(
+        capsys, "compile", model, "--routing", trace, "--prefill", 64, "--no-baselines",
+        "--grouping", "sorted", "--scheduling", "compact", "-o", tmp_path / "out", "--json",
+    )  # fmt: skip
+    (row,) = report["methods"]
+    assert (row["grouping"], row["scheduling"]) == ("sorted", "compact")
+
+
+def test_compile_says_what_is_missing(
+    tmp_path: Path, trace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = str(MODELS / "token_choice.onnx")
+    out = str(tmp_path / "out")
+    assert main(["compile", model, "-o", out]) == 2
+    assert "give --routing R.npz or --inputs X.npz" in capsys.readouterr().err
+    assert main(["compile", model, "--routing", str(trace), "--prefill", "8", "-o", out]) == 2
+    assert "no layer 1, the trace has layers 3, 7" in capsys.readouterr().err
+    assert main(["compile", str(tmp_path / "no.onnx"), "--routing", str(trace), "-o", out]) == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_chip_that_is_too_small_is_code_5(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = str(MODELS / "token_choice.onnx")
+    inputs = ["--inputs", str(MODELS / "heldout.npz"), "--prefill", "16", "--no-baselines"]
+    small = ["--set", "mesh.width=1", "--set", "mesh.height=1", "--grouping", "sorted"]
+    assert main(["compile", model, *inputs, *small, "-o", str(tmp_path / "out")]) == 5
+    assert "mesh: needs" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

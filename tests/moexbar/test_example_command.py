@@ -1,0 +1,116 @@
+"""`moexbar example` as users run it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ir.routing_file import load_routing
+from moexbar.__main__ import main
+from moexbar.examples import write
+from moexbar.examples.catalogue import EXAMPLES
+from tests.moexbar.small_examples import small
+
+
+@pytest.fixture(autouse=True)
+def small_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command's own catalogue, with small sizes under the same names."""
+    for name in list(EXAMPLES):
+        monkeypatch.setitem(write.EXAMPLES, name, small(name))
+    monkeypatch.setattr(write, "SEQUENCES", 4)
+
+
+def test_writes_a_folder_that_compiles(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "e"
+    assert main(["example", "llama-moe-3.5b", "-o", str(folder), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["example"] == "llama-moe-3.5b"
+    assert facts["sizes"]["experts"] == 16
+    assert facts["routing"]["traits"]["rank"] > 0
+    assert sorted(p.name for p in folder.iterdir()) == sorted([*facts["files"], "manifest.json"])
+    trace = load_routing(folder / "routing.npz")
+    assert (trace.layers, trace.tokens) == (2, 4 * 256)
+    done = main(
+        ["compile", str(folder / "llama-moe-3.5b.onnx"), "--routing", str(folder / "routing.npz"),
+         "--prefill", "32", "--chip", "tiny", "--set", "pg.mux=2", "--no-baselines",
+         "-o", str(tmp_path / "out")]
+    )  # fmt: skip
+    assert done == 0
+
+
+def test_says_what_to_do_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["example", "deepseek-v3", "-o", str(tmp_path / "e")]) == 0
+    shown = capsys.readouterr().out
+    assert "simplified: float16 weights instead of float8" in shown
+    assert f"next: moexbar compile {tmp_path / 'e' / 'deepseek-v3.onnx'} --routing" in shown
+
+
+def test_same_seed_same_files(tmp_path: Path) -> None:
+    for folder, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        assert main(["example", "mixtral-8x7b", "-o", str(tmp_path / folder), "--seed", seed]) == 0
+    model, trace = (
+        [(tmp_path / f / name).read_bytes() for f in "abc"]
+        for name in ("mixtral-8x7b.onnx", "routing.npz")
+    )
+    assert model[0] == model[1] == model[2]
+    assert load_routing(tmp_path / "a" / "routing.npz").matrix(0).tolist() == (
+        load_routing(tmp_path / "b" / "routing.npz").matrix(0).tolist()
+    )
+    assert trace[0] != trace[2]
+
+
+def test_shipped_model_with_its_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "tiny"
+    assert main(["example", "tiny-token-choice", "-o", str(folder)]) == 0
+    assert "--inputs" in capsys.readouterr().out
+    shipped = write.MODELS / "token_choice.onnx"
+    assert (folder / "tiny-token-choice.onnx").read_bytes() == shipped.read_bytes()
+    assert (folder / "inputs.npz").is_file()
+
+
+def test_shipped_model_without_the_repository(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write, "MODELS", tmp_path / "nowhere")
+    assert main(["example", "tiny-token-choice", "-o", str(tmp_path / "e")]) == 2
+    assert "comes with the repository" in capsys.readouterr().err
+    assert not (tmp_path / "e").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["mixtral", "../mixtral-8x7b", "", "mixtral-8x7b\n", "a" * 5000, "\x1b[31mred", "-"]
+)
+def test_hostile_name(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["example", "-o", str(tmp_path / "e"), "--", name]) == 2
+    error = capsys.readouterr().err
+    assert "expected one of tiny-token-choice" in error
+    assert error.count("\n") == 1
+    assert "\x1b[31mred" not in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_refuses_a_folder_that_holds_anything(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.txt").write_text("kept")
+    assert main(["example", "mixtral-8x7b", "-o", str(tmp_path)]) == 2
+    assert "not empty" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_refuses_to_overwrite_an_earlier_example(tmp_path: Path) -> None:
+    words = ["example", "mixtral-8x7b", "-o", str(tmp_path / "e")]
+    assert main(words) == 0
+    before = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "e").iterdir()}
+    assert main(words) == 2
+    assert {p.name: p.stat().st_mtime_ns for p in (tmp_path / "e").iterdir()} == before
+
+
+def test_refuses_a_file_and_a_link(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    for name in ("file", "link"):
+        assert main(["example", "mixtral-8x7b", "-o", str(tmp_path / name)]) == 2
+    assert (tmp_path / "file").read_text() == "kept"
+    assert list((tmp_path / "empty").iterdir()) == []
