@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from compiler.frontend.profile import load_inputs, profile
 
 from compiler.frontend import read_model
+from compiler.frontend.profile import load_inputs, profile
 from ir.routing_file import save_routing
 from moexbar.cli.console import out, print_json, progress, table
 from moexbar.cli.options import Json
