@@ -1,5 +1,6 @@
 """Shared by all tests: golden texts, rewritten by `pytest --update-golden`."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,16 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden texts")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """Tests send themselves and their children Ctrl-C.
+
+    A shell starts background jobs with SIGINT ignored, and children inherit that; a handler of our
+    own is reset to the default in them.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
