@@ -184,7 +184,11 @@ def test_profile_then_compile_from_the_trace(
     report = run_json(
         capsys, "compile", model, "--routing", trace, "--prefill", 64, "--no-baselines",
         "--grouping", "sorted", "--scheduling", "compact", "-o", tmp_path / "out", "--json",
+        "--dump-dir", tmp_path / "stages",
     )  # fmt: skip
+    stages = sorted(path.name for path in (tmp_path / "stages").glob("*.txt"))
+    assert [name[0] for name in stages] == ["1", "2", "3", "4", "5"]
+    assert "compact" in (tmp_path / "stages" / "4-slots.txt").read_text()
     (row,) = report["methods"]
     assert (row["grouping"], row["scheduling"]) == ("sorted", "compact")
 
