@@ -25,12 +25,13 @@ def set_times(
     buffers = size_buffers(need, max(workload.layers, 1), chip)
     narrow = {
         name: columns[name].astype(np.int32)
-        for name in ("seq", "token", "layer", "stage", "expert", "slot", "src", "buffer", "node")
-    }
+        for name in (
+            "seq", "token", "layer", "stage", "expert", "replica", "slot", "src", "buffer", "node",
+        )
+    }  # fmt: skip
     return Program(
         opcode=columns["opcode"].astype(np.uint8),
         step=np.zeros(len(draft), dtype=np.int32),
-        replica=np.where(columns["expert"] >= 0, 0, -1).astype(np.int32),
         unit=times.unit.astype(np.int32),
         dst=draft.dst,
         bytes=columns["bytes"],

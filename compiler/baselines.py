@@ -22,22 +22,22 @@ def unshared(chip: Chip) -> Chip:
 
 def methods(chip: Chip, options: Options) -> tuple[Method, ...]:
     """(i) unshared, one token at a time; (ii) unshared, compact; (iii) the paper's; (iv) ours."""
-    alone = unshared(chip)
+    alone, plain = unshared(chip), replace(options, groups=None, group_size=None, replicas=0)
     return (
         Method(
             "unshared, serial",
             alone,
-            replace(options, grouping="contiguous", scheduling="token-serial"),
+            replace(plain, grouping="contiguous", scheduling="token-serial"),
         ),
         Method(
             "unshared, compact",
             alone,
-            replace(options, grouping="contiguous", scheduling="compact"),
+            replace(plain, grouping="contiguous", scheduling="compact"),
         ),
         Method(
             "paper's method",
             chip,
-            replace(options, grouping="sorted", scheduling="reschedule"),
+            replace(plain, grouping="sorted", scheduling="reschedule"),
         ),
         Method("moexbar", chip, options),
     )

@@ -1,10 +1,12 @@
 """Cut every constant matrix into crossbar tiles."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
 
 from ir.chip import Chip
 from ir.errors import InputError
-from ir.mapping import Block, Role
+from ir.mapping import Block, Grouping, Role
 from ir.workload import Dense, Expert, MoELayer, Weight, Workload
 
 
@@ -27,6 +29,24 @@ def partition(workload: Workload, chip: Chip) -> tuple[Block, ...]:
             "no matrix product with constant weights, so nothing to place on crossbars",
         )
     return tuple(blocks)
+
+
+def with_replicas(blocks: tuple[Block, ...], grouping: Grouping) -> tuple[Block, ...]:
+    """Add the blocks of further copies of experts, each copy after the one before.
+
+    Copy n is the one in the n-th of the groups that hold the expert.
+    """
+    copies = {
+        (layer.layer, e): len(groups)
+        for layer in grouping.layers
+        for e, groups in enumerate(layer.copies())
+    }
+    out: list[Block] = []
+    for (layer, expert, _), of_expert in groupby(blocks, lambda b: (b.layer, b.expert, b.shared)):
+        once = list(of_expert)
+        for n in range(copies.get((layer, expert), 1)):
+            out += [replace(block, replica=n) for block in once]
+    return tuple(out)
 
 
 def _moe_blocks(chip: Chip, index: int, op: MoELayer) -> Iterator[Block]:

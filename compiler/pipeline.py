@@ -9,13 +9,14 @@ import numpy.typing as npt
 
 from compiler.assemble import set_times
 from compiler.emit import emit
-from compiler.grouping import group_layer
-from compiler.partition import partition
+from compiler.grouping import group_layer, split_counts, split_pairs
+from compiler.partition import partition, with_replicas
 from compiler.placement import Routed, place
 from compiler.scheduling import order_slots
 from compiler.solver import SolverOptions
 from compiler.trace import calibrate, first_window, mean_slots, routing_matrices
 from ir.chip import Chip
+from ir.errors import InfeasibleError
 from ir.mapping import Grouping, Mapping
 from ir.program import Program
 from ir.routing import Routing
@@ -33,6 +34,8 @@ class Options:
 
     prefill: tokens in the window. fit: token range the grouping is fitted to; score: range whose
     first window is scheduled and costed. time_s: solver limit per layer in deterministic seconds.
+    groups, group_size, replicas: of every MoE layer, see `compiler.grouping.group_layer`; None
+    stands for the fewest groups, of the chip's mux.
     """
 
     prefill: int
@@ -41,6 +44,9 @@ class Options:
     grouping: str = "cp-sat"
     placement: str = "in-order"
     scheduling: str = "min-transfer"
+    groups: int | None = None
+    group_size: int | None = None
+    replicas: int = 0
     solver: SolverOptions = field(default_factory=lambda: SolverOptions(time_s=1.0))
 
 
@@ -85,6 +91,7 @@ def compile_model(
     blocks = partition(workload, chip)
     report("grouping")
     grouping = group_experts(workload, traced, routing, chip, options)
+    blocks = with_replicas(blocks, grouping)
     report("placement")
     fitted = {layer: matrix[slice(*options.fit)] for layer, matrix in traced.items()}
     routed = Routed(workload, fitted, options.fit[1] - options.fit[0])
@@ -110,6 +117,14 @@ def group_experts(
     workload: Workload, traced: dict[int, Bools], routing: Routing, chip: Chip, options: Options
 ) -> Grouping:
     """Group every MoE layer's experts by the fit range of the trace."""
+    size = options.group_size or chip.pg.mux
+    if size > chip.pg.mux:
+        raise InfeasibleError(
+            "crossbars behind a peripheral group",
+            f"groups of {size}",
+            f"mux {chip.pg.mux} on chip {chip.name}",
+            f"use groups of {chip.pg.mux}, or --set pg.mux={size}",
+        )
     layers = []
     for op in workload.moe_layers:
         known = calibrate(
@@ -119,9 +134,11 @@ def group_experts(
             group_layer(
                 known.chosen,
                 known.windows,
-                chip.pg.mux,
+                size,
                 options.grouping,
                 layer=op.layer,
+                groups=options.groups,
+                replicas=options.replicas,
                 options=options.solver,
             )
         )
@@ -140,10 +157,10 @@ def schedule_tokens(
     for layer in grouping.layers:
         picked = chosen[layer.layer]
         order = order_slots(
-            layer.counts(picked),
+            split_counts(layer, picked),
             options.scheduling,
             seed=options.solver.seed,
             time_s=options.solver.time_s,
         )
-        orders.append(assign_experts(order, layer, picked))
+        orders.append(assign_experts(order, layer, picked, split_pairs(layer, picked)))
     return Schedule(sequence, window[0], tuple(orders))

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from compiler.grouping import Calibration, calibration
+from compiler.grouping import Calibration, calibration, split_counts
 from ir.errors import InputError
 from ir.mapping import Grouping
 from ir.routing import Routing, windows
@@ -81,8 +81,8 @@ def mean_slots(
     start, stop = score
     total, spans = 0, windows(stop - start, tokens)
     for layer in grouping.layers:
-        counts = layer.counts(traced[layer.layer][start:stop])
+        chosen = traced[layer.layer][start:stop]
         for a, b in spans:
-            slots = counts[a:b].max(axis=1).sum() if serial else counts[a:b].sum(axis=0).max()
-            total += int(slots)
+            counts = split_counts(layer, chosen[a:b])
+            total += int(counts.max(axis=1).sum() if serial else counts.sum(axis=0).max())
     return total / len(spans) if spans else 0.0

@@ -26,7 +26,8 @@ class Block:
     """One matrix on crossbars: `rows` x `columns` tiles, each on a crossbar of its own.
 
     `operator` is the index of its operator in the workload; `stage` 0 for up, gate and dense, 1 for
-    down; `expert` -1 for a dense matrix; a shared expert is dense and has `shared` set.
+    down; `expert` -1 for a dense matrix; a shared expert is dense and has `shared` set. `replica`
+    numbers the copies of an expert by the groups that hold it, ascending.
     """
 
     operator: int
@@ -38,6 +39,7 @@ class Block:
     rows: int
     columns: int
     shared: int = -1
+    replica: int = 0
 
     @property
     def tiles(self) -> int:
@@ -108,6 +110,13 @@ class LayerGrouping:
             for e in range(self.experts)
         )
 
+    def copy_in(self) -> npt.NDArray[np.int64]:
+        """Number of the copy of each expert in each group: int64 [experts, groups], -1 for none."""
+        out = np.full((self.experts, len(self.groups)), -1, dtype=np.int64)
+        for e, groups in enumerate(self.copies()):
+            out[e, list(groups)] = np.arange(len(groups))
+        return out
+
     def group_of(self) -> npt.NDArray[np.int64]:
         """Group of each expert: int64 [experts]; InputError where an expert has replicas."""
         if self.replicas:
@@ -115,7 +124,6 @@ class LayerGrouping:
                 f"grouping of layer {self.layer}",
                 f"{self.replicas} replicas, expected every expert in one group: "
                 "which copy a token goes to is decided window by window",
-                "replicas are understood by `moexbar group` and `schedule`, not yet by `compile`",
             )
         out = np.zeros(self.experts, dtype=np.int64)
         for g, group in enumerate(self.groups):

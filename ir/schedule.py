@@ -76,30 +76,39 @@ def transfers_by_slot(table: Ints, *, retain: bool) -> list[Ints]:
 class PairOrder:
     """A slot order with the expert of each turn: one row per token-expert pair, by slot then group.
 
-    token, expert, group, slot: int64 [pairs].
+    token, expert, replica, group, slot: int64 [pairs]; replica is the copy of the expert that the
+    group holds.
     """
 
     layer: int
     token: Ints
     expert: Ints
+    replica: Ints
     group: Ints
     slot: Ints
     order: SlotOrder
 
 
 def assign_experts(
-    order: SlotOrder, grouping: LayerGrouping, chosen: npt.NDArray[np.bool_]
+    order: SlotOrder,
+    grouping: LayerGrouping,
+    chosen: npt.NDArray[np.bool_],
+    split: Ints | None = None,
 ) -> PairOrder:
     """Name the expert of every turn of `order`: a token's experts in a group run lowest id first.
 
-    chosen: bool [tokens, experts]. Raises InputError where the table gives a token more or fewer
-    turns in a group than it has experts there.
+    chosen: bool [tokens, experts]; split: int64 [tokens, experts], the group of each chosen pair,
+    which may be left out where no expert has replicas. Raises InputError where the table gives a
+    token more or fewer turns in a group than it has experts there.
     """
     slot, group = np.nonzero(order.table >= 0)
     token = order.table[slot, group]
     by_turn = np.lexsort((slot, token, group))
     pair_token, pair_expert = np.nonzero(chosen)
-    pair_group = grouping.group_of()[pair_expert]
+    if split is None:
+        pair_group = grouping.group_of()[pair_expert]
+    else:
+        pair_group = split[pair_token, pair_expert]
     by_pair = np.lexsort((pair_expert, pair_token, pair_group))
     same = len(by_turn) == len(by_pair) and bool(
         np.all(group[by_turn] == pair_group[by_pair])
@@ -112,7 +121,8 @@ def assign_experts(
         )
     expert = np.empty(len(slot), dtype=np.int64)
     expert[by_turn] = pair_expert[by_pair]
-    return PairOrder(grouping.layer, token, expert, group, slot, order)
+    replica = grouping.copy_in()[expert, group]
+    return PairOrder(grouping.layer, token, expert, replica, group, slot, order)
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,7 @@ def layer_rows(compiled: Compiled) -> list[dict[str, Any]]:
             {
                 "layer": order.layer,
                 "groups": [list(group) for group in grouping.groups],
+                "replicas": grouping.replicas,
                 "grouping": certificate_row(grouping.certificate),
                 "schedule": _order_row(order),
             }

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from compiler.assemble import set_times
 from compiler.emit import emit
-from compiler.partition import partition
+from compiler.grouping import split_counts, split_pairs
+from compiler.partition import partition, with_replicas
 from compiler.placement import place
 from ir.chip import (
     Accumulate,
@@ -292,7 +293,7 @@ def contiguous(workload: Workload, size: int) -> Grouping:
 
 def compact_order(grouping: LayerGrouping, chosen: Bools, *, lockstep: bool = False) -> SlotOrder:
     """Every group runs its tokens in token order without a gap."""
-    counts = grouping.counts(chosen)
+    counts = split_counts(grouping, chosen)
     queues = [np.repeat(np.arange(len(counts)), counts[:, g]) for g in range(counts.shape[1])]
     slots = max((len(q) for q in queues), default=0)
     table = np.full((slots, len(queues)), -1, dtype=np.int64)
@@ -304,7 +305,7 @@ def compact_order(grouping: LayerGrouping, chosen: Bools, *, lockstep: bool = Fa
 def serial_order(grouping: LayerGrouping, chosen: Bools, *, lockstep: bool = True) -> SlotOrder:
     """One token at a time: token t takes max_g counts[t, g] slots."""
     rows: list[list[int]] = []
-    for token, counts in enumerate(grouping.counts(chosen)):
+    for token, counts in enumerate(split_counts(grouping, chosen)):
         rows += [[token if turn < c else -1 for c in counts] for turn in range(counts.max())]
     groups = len(grouping.groups)
     table = np.array(rows, dtype=np.int64).reshape(-1, groups)
@@ -323,9 +324,10 @@ class Compiled:
     program: Program
 
 
-def map_small(workload: Workload, chip: Chip) -> Mapping:
-    """Partition, contiguous groups of `mux`, in-order placement."""
-    blocks, grouping = partition(workload, chip), contiguous(workload, chip.pg.mux)
+def map_small(workload: Workload, chip: Chip, grouping: Grouping | None = None) -> Mapping:
+    """Partition, contiguous groups of `mux` or those given, in-order placement."""
+    grouping = grouping or contiguous(workload, chip.pg.mux)
+    blocks = with_replicas(partition(workload, chip), grouping)
     return Mapping(blocks, grouping, place(blocks, grouping, chip))
 
 
@@ -338,15 +340,21 @@ def compile_small(
     chosen: dict[int, Bools] | None = None,
     lockstep: bool = False,
     seed: int = 0,
+    grouping: Grouping | None = None,
 ) -> Compiled:
     """A verified-by-nobody program of `tokens` tokens in one sequence, or of `sequence`."""
     workload = workload or small_workload()
     sequence = np.zeros(tokens, dtype=np.int64) if sequence is None else sequence
     chosen = random_routing(workload, sequence, seed) if chosen is None else chosen
-    mapping = map_small(workload, chip)
+    mapping = map_small(workload, chip, grouping)
     order_of = serial_order if lockstep else compact_order
     orders = tuple(
-        assign_experts(order_of(g, chosen[g.layer], lockstep=lockstep), g, chosen[g.layer])
+        assign_experts(
+            order_of(g, chosen[g.layer], lockstep=lockstep),
+            g,
+            chosen[g.layer],
+            split_pairs(g, chosen[g.layer]),
+        )
         for g in mapping.grouping.layers
     )
     schedule = Schedule(sequence, 0, orders)

@@ -78,7 +78,7 @@ class Context:
         layer = self.region(self.workload.operators[index])
         priority = (self._rank(layer)[token] + 1) * len(self.workload.operators) + index
         seq = self.schedule.sequence[token]
-        return Tag(index, layer, priority, token, seq, stage, expert, slot)
+        return Tag(index, layer, priority, token, seq, stage, expert, slot=slot)
 
     def whole_tag(self, index: int, seq: Ints | int = -1) -> Tag:
         """Tag of work on a whole sequence, or on all."""

@@ -27,6 +27,7 @@ class Turns:
     token: Ints
     group: Ints
     expert: Ints | int
+    replica: Ints | int
     slot: Ints | int
     load: Ints
     last: npt.NDArray[np.bool_]
@@ -34,7 +35,7 @@ class Turns:
 
 def emit_experts(ctx: Context, index: int, op: MoELayer, turns: Turns) -> Ints:
     """Every routed turn; returns the STOREs [turns]."""
-    one = [b for b in ctx.mapping.blocks if b.operator == index and b.expert == 0]
+    one = [b for b in ctx.mapping.blocks if b.operator == index and b.expert == 0 and not b.replica]
     mvm, stores = _two_stages(ctx, index, op, turns, one, turns.group, shared_pg=True)
     if ctx.schedule.of(op.layer).order.lockstep:
         _lockstep(ctx, turns, mvm)
@@ -50,7 +51,7 @@ def emit_shared(ctx: Context, index: int, op: MoELayer, x: Ints) -> list[Ints]:
         load = emit_load(ctx, op.layer, op.d_model, tag, [x])
         group = np.full(ctx.tokens, up.group)
         ctx.stream.link("dst", load, ctx.groups("group", op.layer, 0, group))
-        turns = Turns(ctx.every_token, group, -1, -1, load, np.ones(ctx.tokens, dtype=np.bool_))
+        turns = Turns(ctx.every_token, group, -1, -1, -1, load, np.ones(ctx.tokens, dtype=np.bool_))
         blocks = [*up.blocks, *down.blocks]
         second = np.full(ctx.tokens, down.group)
         out.append(_two_stages(ctx, index, op, turns, blocks, second, shared_pg=False)[1])
@@ -73,6 +74,7 @@ def _two_stages(
     """
     up, down = (tuple(b for b in blocks if b.stage == stage) for stage in (0, 1))
     tag = ctx.tag(index, turns.token, stage=0, expert=turns.expert, slot=turns.slot)
+    tag = replace(tag, replica=turns.replica)
     first = emit_product(ctx, op.layer, turns.group, up, turns.load, tag, shared_pg=shared_pg)
     ctx.stream.mark_last_readers(first.mvm[turns.last])
     hidden = _activate(ctx, op, up, turns.group, first.sums, tag)

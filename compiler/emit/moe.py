@@ -103,7 +103,10 @@ def _broadcast(ctx: Context, index: int, op: MoELayer, x: Ints, routed: Ints) ->
     last = np.ones(table.shape, dtype=np.bool_)
     last[:-1] = ~kept[1:]
     where = (order.slot, order.group)
-    return Turns(order.token, order.group, order.expert, order.slot, filled[where], last[where])
+    return Turns(
+        order.token, order.group, order.expert, order.replica, order.slot,
+        filled[where], last[where],
+    )  # fmt: skip
 
 
 def _kept(order: SlotOrder, *, retain: bool) -> npt.NDArray[np.bool_]:

@@ -19,6 +19,7 @@ COLUMNS = (
     "layer",
     "stage",
     "expert",
+    "replica",
     "slot",
     "unit",
     "src",
@@ -48,6 +49,7 @@ class Tag:
     seq: Ints | int = -1
     stage: int = -1
     expert: Ints | int = -1
+    replica: Ints | int = -1
     slot: Ints | int = -1
 
 

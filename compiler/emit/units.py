@@ -59,13 +59,15 @@ def build_units(workload: Workload, mapping: Mapping, chip: Chip) -> Units:
         units.add(Unit("bus", f"bus.{layer}", layer))
         units.add(Unit("return", f"return.{layer}", layer))
         units.add(Unit("mesh", f"mesh.{layer}", layer))
-    blocks_of: dict[tuple[int, int, int], list[int]] = {}
+    blocks_of: dict[tuple[int, int, int, int], list[int]] = {}
     for i, b in enumerate(mapping.blocks):
-        blocks_of.setdefault((b.layer, b.expert, b.stage), []).append(i)
+        blocks_of.setdefault((b.layer, b.expert, b.replica, b.stage), []).append(i)
     for grouping in mapping.grouping.layers:
+        copy_in = grouping.copy_in()
         for g, experts in enumerate(grouping.groups):
             for stage in (0, 1) if experts else ():
-                members = blocks_of[grouping.layer, experts[0], stage]
+                copy = int(copy_in[experts[0], g])
+                members = blocks_of[grouping.layer, experts[0], copy, stage]
                 _add_group(units, mapping, chip, g, members, "group")
     for bank, members in _banks(mapping):
         first = mapping.blocks[members[0]]

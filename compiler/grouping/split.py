@@ -108,6 +108,8 @@ def split_pairs(grouping: LayerGrouping, chosen: Bools) -> Ints:
     Which tokens go to which copy is free; a copy gets those tokens that use its group least
     otherwise, so that fewer slots repeat a transfer.
     """
+    if not grouping.replicas:
+        return np.where(chosen, grouping.group_of(), -1)
     copies = grouping.copies()
     groups = len(grouping.groups)
     share = split_loads(chosen.sum(axis=0).astype(np.int64), copies, groups)

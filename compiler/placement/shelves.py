@@ -41,7 +41,7 @@ def number_pgs(blocks: tuple[Block, ...], grouping: Grouping, chip: Chip) -> She
         block = blocks[index]
         is_expert = block.expert >= 0
         if is_expert:
-            group, position[index] = seats[block.layer, block.expert]
+            group, position[index] = seats[block.layer, block.expert, block.replica]
             key = (block.layer, group, block.role)
             if key in taken:
                 pg_start[index] = taken[key]
@@ -55,10 +55,11 @@ def number_pgs(blocks: tuple[Block, ...], grouping: Grouping, chip: Chip) -> She
     return Shelves(pg_start, position, pg_class, layer_pgs)
 
 
-def _seats(grouping: Grouping, chip: Chip) -> dict[tuple[int, int], tuple[int, int]]:
-    """(layer, expert) -> (group, crossbar position behind the PG)."""
-    seats: dict[tuple[int, int], tuple[int, int]] = {}
+def _seats(grouping: Grouping, chip: Chip) -> dict[tuple[int, int, int], tuple[int, int]]:
+    """(layer, expert, replica) -> (group, crossbar position behind the PG)."""
+    seats: dict[tuple[int, int, int], tuple[int, int]] = {}
     for layer in grouping.layers:
+        copy_in = layer.copy_in()
         for g, group in enumerate(layer.groups):
             if len(group) > chip.pg.mux:
                 raise InfeasibleError(
@@ -68,5 +69,5 @@ def _seats(grouping: Grouping, chip: Chip) -> dict[tuple[int, int], tuple[int, i
                     f"use a chip with mux >= {len(group)} or smaller groups",
                 )
             for seat, expert in enumerate(group):
-                seats[layer.layer, expert] = (g, seat)
+                seats[layer.layer, expert, int(copy_in[expert, g])] = (g, seat)
     return seats

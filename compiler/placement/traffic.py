@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from compiler.grouping.split import split_counts
 from ir.chip import VALUES_PER_PACKET, Chip
 from ir.mapping import Block, Grouping, Placement
 from ir.workload import Digital, Operator, Workload
@@ -76,9 +77,9 @@ def traffic_of(
     """
     uses = _vectors(grouping, chosen)
     members: dict[tuple[int, ...], list[int]] = {}
-    group_of = {g.layer: g.group_of() for g in grouping.layers}
+    copies = {g.layer: g.copies() for g in grouping.layers}
     for index, block in enumerate(blocks):
-        group = int(group_of[block.layer][block.expert]) if block.expert >= 0 else -1
+        group = copies[block.layer][block.expert][block.replica] if block.expert >= 0 else -1
         alone = index if group < 0 and block.shared < 0 else -1
         members.setdefault((block.layer, group, block.shared, alone, block.stage), []).append(index)
     flows = []
@@ -107,8 +108,8 @@ def _packets_per_vector(parts: list[Block], stage: int, chip: Chip) -> int:
 
 
 def _vectors(grouping: Grouping, chosen: Mapping[int, Bools]) -> dict[tuple[int, int], int]:
-    """(layer, group) -> token-expert pairs that it runs."""
-    loads = {g.layer: g.counts(chosen[g.layer]).sum(axis=0) for g in grouping.layers}
+    """(layer, group) -> token-expert pairs that it runs, replicas split over all the tokens."""
+    loads = {g.layer: split_counts(g, chosen[g.layer]).sum(axis=0) for g in grouping.layers}
     return {(layer, g): int(n) for layer, load in loads.items() for g, n in enumerate(load)}
 
 

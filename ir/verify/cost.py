@@ -10,7 +10,7 @@ from ir.verify.case import ProgramCase, int64
 from ir.verify.check import Check, Fault, Ints, first
 from ir.verify.dataflow import moved_from
 from ir.verify.jobs import JobClass
-from ir.verify.matrices import matrices, tile_grid
+from ir.verify.matrices import copies_held, matrices, tile_grid
 from ir.verify.roles import Form, Role
 from ir.workload import Attention, Digital, MoELayer
 
@@ -242,10 +242,11 @@ def check_inventory(case: ProgramCase) -> Fault | None:
 def _inventory(case: ProgramCase) -> Inventory:
     workload, chip = case.workload, case.chip
     crossbars = {"expert": 0, "shared": 0, "dense": 0}
+    copies = copies_held(case.mapping.grouping)
     for matrix in matrices(workload, chip):
         kind = "expert" if matrix.expert >= 0 else "shared" if matrix.shared >= 0 else "dense"
         rows, columns = tile_grid(matrix.weight, chip)
-        crossbars[kind] += rows * columns
+        crossbars[kind] += rows * columns * copies.get((matrix.layer, matrix.expert), 1)
     pgs = sum(g.pgs for g in case.fire_groups if g.group >= 0)
     regions = case.mapping.placement.regions
     width = {

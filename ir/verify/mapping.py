@@ -8,7 +8,7 @@ import numpy as np
 from ir.chip import Chip
 from ir.mapping import Block, Mapping
 from ir.verify.check import Check, Fault, Ints, first, first_repeat
-from ir.verify.matrices import MatrixKey, matrices, tile_grid
+from ir.verify.matrices import MatrixKey, copies_held, matrices, tile_grid
 from ir.workload import Workload
 
 
@@ -55,24 +55,29 @@ _EMPTY = np.zeros(0, dtype=np.int64)
 def block_name(block: Block) -> str:
     """`layer 0 up expert 3`."""
     whose = f" expert {block.expert}" if block.expert >= 0 else ""
+    whose += f" replica {block.replica}" if block.replica else ""
     whose += f" shared expert {block.shared}" if block.shared >= 0 else ""
     name = f" {block.weight.tensor}" if not whose else ""
     return f"layer {block.layer} {block.role}{whose}{name}"
 
 
 def check_blocks(case: MappingCase) -> Fault | None:
-    """Every matrix has exactly one block, of its own tile grid, and nothing else has one."""
+    """Every copy of a matrix has exactly one block, of its tile grid, and nothing else has one."""
     expected = {m.key: m for m in matrices(case.workload, case.chip)}
-    seen: set[MatrixKey] = set()
+    copies = copies_held(case.mapping.grouping)
+    seen: set[tuple[MatrixKey, int]] = set()
     for block in case.mapping.blocks:
         key = (block.operator, block.role, block.expert, block.shared)
         name = block_name(block)
         if key not in expected:
             return Fault(name, "no such matrix in the workload")
-        if key in seen:
+        if (key, block.replica) in seen:
             return Fault(name, "has two blocks")
-        seen.add(key)
+        seen.add((key, block.replica))
         matrix = expected[key]
+        held = copies.get((matrix.layer, matrix.expert), 1)
+        if not 0 <= block.replica < held:
+            return Fault(name, f"is replica {block.replica}, but {held} groups hold it")
         grid = tile_grid(matrix.weight, case.chip)
         if (block.rows, block.columns) != grid:
             return Fault(name, f"{block.rows} x {block.columns} tiles, expected {grid}")
@@ -82,24 +87,29 @@ def check_blocks(case: MappingCase) -> Fault | None:
             return Fault(name, f"{found}, expected layer {matrix.layer} stage {stage}")
         if block.weight != matrix.weight:
             return Fault(name, f"holds {block.weight}, expected {matrix.weight}")
-    missing = [m for key, m in expected.items() if key not in seen]
-    if missing:
-        m = missing[0]
-        return Fault(f"layer {m.layer} {m.role} {m.weight.tensor}", "has no block")
+    for key, m in expected.items():
+        for n in range(copies.get((m.layer, m.expert), 1)):
+            if (key, n) not in seen:
+                copy = f" replica {n}" if n else ""
+                return Fault(f"layer {m.layer} {m.role} {m.weight.tensor}{copy}", "has no block")
     return None
 
 
 def check_groups(case: MappingCase) -> Fault | None:
-    """Every MoE layer has one grouping, with each of its experts in exactly one group."""
+    """Every MoE layer has one grouping of its experts, none missing, none twice in a group."""
     layers = [g.layer for g in case.mapping.grouping.layers]
     wanted = {op.layer: op.router.experts for op in case.workload.moe_layers}
     if sorted(layers) != sorted(wanted):
         return Fault("grouping", f"of layers {sorted(layers)}, expected {sorted(wanted)}")
     for grouping in case.mapping.grouping.layers:
-        experts = sorted(e for group in grouping.groups for e in group)
+        name = f"layer {grouping.layer}"
+        experts = sorted({e for group in grouping.groups for e in group})
         if experts != list(range(wanted[grouping.layer])):
             problem = f"groups hold experts {experts}, expected 0 to {wanted[grouping.layer] - 1}"
-            return Fault(f"layer {grouping.layer}", f"{problem}, each once")
+            return Fault(name, problem)
+        for g, group in enumerate(grouping.groups):
+            if len(set(group)) != len(group):
+                return Fault(name, f"group {g} holds {sorted(group)}, expected each once")
     return None
 
 
@@ -155,7 +165,8 @@ def check_mux(case: MappingCase) -> Fault | None:
 def check_tiles_apart(case: MappingCase) -> Fault | None:
     """Tiles that fire together (one stage of one expert, one dense block) never share a PG."""
     stage = [
-        (b.operator, b.stage, b.expert, b.shared, b.role == "dense") for b in case.mapping.blocks
+        (b.operator, b.stage, b.expert, b.replica, b.shared, b.role == "dense")
+        for b in case.mapping.blocks
     ]
     pgs = case.mapping.placement.pgs
     key = first_repeat(case.block_ids(list(stage)) * pgs + case.tile_pg)
@@ -168,9 +179,9 @@ def check_tiles_apart(case: MappingCase) -> Fault | None:
 
 def check_group_sharing(case: MappingCase) -> Fault | None:
     """Experts of a group share PGs tile by tile; nobody else shares any."""
-    group_of = {g.layer: g.group_of() for g in case.mapping.grouping.layers}
+    copies = {g.layer: g.copies() for g in case.mapping.grouping.layers}
     owners: list[tuple[object, ...]] = [
-        (b.layer, int(group_of[b.layer][b.expert]), b.role) if b.expert >= 0 else (index,)
+        (b.layer, copies[b.layer][b.expert][b.replica], b.role) if b.expert >= 0 else (index,)
         for index, b in enumerate(case.mapping.blocks)
     ]
     most = max((b.tiles for b in case.mapping.blocks), default=1)
@@ -263,8 +274,8 @@ def check_column_chains(case: MappingCase) -> Fault | None:
 
 
 MAPPING_CHECKS: tuple[Check[MappingCase], ...] = (
-    Check("blocks", "every matrix has one block of the right tile grid", check_blocks, gate=True),
-    Check("groups", "each expert is in exactly one group", check_groups, gate=True),
+    Check("blocks", "every copy of a matrix has one block of its tiles", check_blocks, gate=True),
+    Check("groups", "each expert is in a group, in none twice", check_groups, gate=True),
     Check("pg-table", "tile and PG numbers exist, no PG is empty", check_pg_table, gate=True),
     Check("crossbars", "each weight tile is alone on one crossbar", check_crossbars),
     Check("mux", "no more crossbars behind a PG than its mux", check_mux),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ir.chip import Chip
-from ir.mapping import Block, Mapping, Role
+from ir.mapping import Block, Grouping, Mapping, Role
 from ir.workload import Dense, Expert, MoELayer, Weight, Workload
 
 MatrixKey = tuple[int, Role, int, int]  # operator, role, expert, shared expert
@@ -63,6 +63,16 @@ def tile_grid(weight: Weight, chip: Chip) -> tuple[int, int]:
     return -(-weight.rows // chip.crossbar.rows), -(-weight.columns // across)
 
 
+def copies_held(grouping: Grouping) -> dict[tuple[int, int], int]:
+    """(layer, expert) -> groups that hold the expert."""
+    held: dict[tuple[int, int], int] = {}
+    for layer in grouping.layers:
+        for group in layer.groups:
+            for expert in group:
+                held[layer.layer, expert] = held.get((layer.layer, expert), 0) + 1
+    return held
+
+
 @dataclass(frozen=True)
 class FireGroup:
     """PGs that fire together: one stage of an expert group or shared expert, or a dense matrix.
@@ -84,10 +94,11 @@ class FireGroup:
 def fire_groups(mapping: Mapping, workload: Workload) -> list[FireGroup]:
     """Every fire group of a mapping whose blocks and groups are those of the workload."""
     operator = {op.layer: i for i, op in enumerate(workload.operators) if isinstance(op, MoELayer)}
-    members: dict[tuple[int, int, int, int], list[int]] = {}
+    members: dict[tuple[int, int, int, int, int], list[int]] = {}
     for index, block in enumerate(mapping.blocks):
         alone = index if block.expert < 0 and block.shared < 0 else -1
-        key = (block.operator, block.expert, block.shared, block.stage if alone < 0 else -1 - alone)
+        stage = block.stage if alone < 0 else -1 - alone
+        key = (block.operator, block.expert, block.replica, block.shared, stage)
         members.setdefault(key, []).append(index)
 
     def fire(blocks: list[int], group: int) -> FireGroup:
@@ -98,9 +109,11 @@ def fire_groups(mapping: Mapping, workload: Workload) -> list[FireGroup]:
             one.operator, one.layer, one.stage, start, pgs, one.weight.rows, group, one.shared
         )
 
-    out = [fire(blocks, -1) for (_, expert, _, _), blocks in members.items() if expert < 0]
+    out = [fire(blocks, -1) for (_, expert, _, _, _), blocks in members.items() if expert < 0]
     for grouping in mapping.grouping.layers:
         for g, experts in enumerate(grouping.groups):
             for stage in (0, 1) if experts else ():
-                out.append(fire(members[operator[grouping.layer], experts[0], -1, stage], g))
+                before = sum(experts[0] in group for group in grouping.groups[:g])
+                key = (operator[grouping.layer], experts[0], before, -1, stage)
+                out.append(fire(members[key], g))
     return out

@@ -47,9 +47,12 @@ def check_schedule(case: ProgramCase) -> Fault | None:
             problem = "more than one turn" if odd is None else "a turn" if not odd[1] else "no turn"
             token, expert = divmod(key, shape[1])
             return Fault(name, f"token {token} expert {expert} has {problem}")
-        at = first(grouping.group_of()[order.expert] != order.group)
+        held = grouping.copy_in()[order.expert, order.group]
+        at = first(held < 0)
         if at is not None:
             return Fault(name, f"expert {order.expert[at]} runs in group {order.group[at]}")
+        if not np.array_equal(order.replica, held):
+            return Fault(name, "its replicas are not those of its groups")
         table = np.full((order.order.slots, len(grouping.groups)), -1, dtype=np.int64)
         table[order.slot, order.group] = order.token
         turns = int((table >= 0).sum())
@@ -79,16 +82,22 @@ def check_pairs(case: ProgramCase) -> Fault | None:
 
 
 def check_expert_group(case: ProgramCase) -> Fault | None:
-    """An expert's MVMs run on the PGs of the group that holds it."""
+    """Both stages of a pair run on the PGs of the group, and the replica in it, of its turn."""
     p = case.program
     group = np.array([u.group for u in p.units], dtype=np.int64)[p.unit]
-    wrong = np.zeros(len(p), dtype=np.bool_)
+    wrong, copy = np.zeros(len(p), dtype=np.bool_), np.full(len(p), -1, dtype=np.int64)
     rows = np.flatnonzero(case.routed)
-    for index, _, grouping, _, _ in layers(case):
+    for index, op, grouping, order, _ in layers(case):
         here = rows[p.node[rows] == index]
-        wrong[here] = grouping.group_of()[p.expert[here]] != group[here]
+        turn = np.full((case.tokens, op.router.experts), -1, dtype=np.int64)
+        turn[order.token, order.expert] = order.group
+        meant = turn[p.token[here], p.expert[here]]
+        wrong[here] = meant != group[here]
+        copy[here] = grouping.copy_in()[p.expert[here], meant]
     wrong |= case.routed & ~case.unit_routed[p.unit]
-    return case.fault(wrong, "runs on a group that does not hold its expert")
+    fault = case.fault(wrong, "runs on another group than its turn's, which holds its expert")
+    copy = np.where(p.expert >= 0, copy[case.root], -1)
+    return fault or case.fault(p.replica != copy, "is of another replica than its turn's")
 
 
 def check_slot_order(case: ProgramCase) -> Fault | None:
@@ -192,7 +201,7 @@ def check_transfers(case: ProgramCase) -> Fault | None:
 ROUTING_CHECKS: tuple[Check[ProgramCase], ...] = (
     Check("schedule", "slot orders give each chosen pair one turn", check_schedule, gate=True),
     Check("pairs-once", "every chosen pair runs once per stage", check_pairs),
-    Check("expert-group", "experts run on the group that holds them", check_expert_group),
+    Check("expert-group", "experts run on the group and replica of their turn", check_expert_group),
     Check("slot-order", "groups run their turns in slot order", check_slot_order),
     Check("lockstep", "lockstep slots wait for each other", check_lockstep),
     Check("router-first", "experts wait for their router", check_router_first),

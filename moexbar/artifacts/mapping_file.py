@@ -52,6 +52,7 @@ def _block(block: Block, pg_start: int, position: int, workload: Workload) -> di
         "role": block.role,
         "stage": block.stage,
         "expert": block.expert,
+        "replica": block.replica,
         "shared": block.shared,
         "rows": block.rows,
         "columns": block.columns,

@@ -2,11 +2,13 @@
 
 import hashlib
 import json as jsonlib
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
+from rich.console import Console
 
 from backends.perfetto import chrome_trace
 from compiler.baselines import methods
@@ -45,6 +47,7 @@ from moexbar.cli.options import (
     solver_options,
     token_spans,
 )
+from moexbar.cli.scope import Groups, GroupSize, Replicas
 from moexbar.dump import dump_stages
 from moexbar.report import layer_rows, layers_table, method_row, methods_table, placement_row
 
@@ -67,6 +70,9 @@ def compile_command(
     scheduling: Annotated[
         str, typer.Option(help=f"One of {', '.join(POLICIES)}.")
     ] = "min-transfer",
+    groups: Groups = None,
+    group_size: GroupSize = None,
+    replicas: Replicas = 0,
     fit: Fit = "0:0.5",
     score: Score = "0.5:1",
     time: Time = 1.0,
@@ -103,8 +109,9 @@ def compile_command(
             refuse_unhit(model, workload, trace)
         fitted, scored = token_spans(trace, fit, score, prefill)
         options = Options(
-            prefill, fitted, scored, grouping, placement, scheduling, solver_options(time, seed)
-        )
+            prefill, fitted, scored, grouping, placement, scheduling, groups, group_size, replicas,
+            solver_options(time, seed),
+        )  # fmt: skip
         every = methods(target, options)
         if not baselines or not workload.moe_layers:  # without experts all methods are the same
             every = every[-1:]
@@ -230,6 +237,7 @@ def _print(report: dict[str, Any], done: Compiled, output: Path) -> None:
     if report["layers"]:
         console.print("")
         console.print(layers_table(report["layers"]))
+    _print_replicas(report["layers"], console)
     console.print("")
     traffic = report["placement"]["traffic"]
     if traffic is not None:
@@ -254,3 +262,15 @@ def _print(report: dict[str, Any], done: Compiled, output: Path) -> None:
             style="yellow",
         )
     console.print(f"written to {output}")
+
+
+def _print_replicas(layers: list[dict[str, Any]], console: Console) -> None:
+    """Which experts have copies; nothing where none has."""
+    for row in layers:
+        if row["replicas"]:
+            every = sorted(e for group in row["groups"] for e in group)
+            twice = sorted({e for e, after in pairwise(every) if e == after})
+            console.print(
+                f"layer {row['layer']}: {row['replicas']} replicas, of experts "
+                f"{', '.join(str(e) for e in twice)}"
+            )

@@ -77,6 +77,7 @@ def _rows(program: Program, keep: Filter, limit: int) -> list[dict[str, object]]
             "stage": int(program.stage[row]),
             "token": int(program.token[row]),
             "expert": int(program.expert[row]),
+            "replica": int(program.replica[row]),
             "slot": int(program.slot[row]),
             "start_ps": int(program.start_ps[row]),
             "duration_ps": int(program.duration_ps[row]),

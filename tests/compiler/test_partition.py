@@ -2,7 +2,8 @@
 
 import pytest
 
-from compiler.partition import partition
+from compiler.partition import partition, with_replicas
+from ir.mapping import Certificate, Grouping, LayerGrouping
 from ir.workload import Dense, Weight, Workload
 from moexbar.chips import load_chip
 from tests.make import small_workload
@@ -45,3 +46,17 @@ def test_experts_have_a_block_per_matrix() -> None:
     assert [b.stage for b in blocks if b.expert == 2] == [0, 0, 1]
     assert len([b for b in blocks if b.shared == 0]) == 3
     assert len([b for b in blocks if b.role == "dense"]) == 5  # q, k, v, o, head
+
+
+def test_copies_of_an_expert_follow_it_whole() -> None:
+    unknown = Certificate("slots", 0, 0, "heuristic")
+    groups = ((0, 1), (0, 2), (0, 3))  # expert 0 three times
+    layers = tuple(LayerGrouping(i, groups, "by hand", unknown) for i in (0, 1))
+    once = partition(small_workload(), load_chip("tiny"))
+    blocks = with_replicas(once, Grouping(layers))
+    first = [b for b in blocks if b.layer == 0 and b.expert == 0]
+    assert [(b.role, b.replica) for b in first] == [
+        ("up", 0), ("gate", 0), ("down", 0), ("up", 1), ("gate", 1), ("down", 1),
+        ("up", 2), ("gate", 2), ("down", 2),
+    ]  # fmt: skip
+    assert [b for b in blocks if not b.replica] == list(once)

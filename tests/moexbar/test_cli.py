@@ -193,6 +193,25 @@ def test_profile_then_compile_from_the_trace(
     assert (row["grouping"], row["scheduling"]) == ("sorted", "compact")
 
 
+@pytest.mark.slow
+def test_compile_with_replicas(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "compile", MODELS / "token_choice.onnx", "--inputs", MODELS / "heldout.npz",
+        "--prefill", 64, "--no-baselines", "--grouping", "local-search",
+    ]  # fmt: skip
+    found = run_json(
+        capsys, *words, "--groups", 9, "--replicas", 2, "-o", tmp_path / "out", "--json"
+    )
+    assert [row["replicas"] for row in found["layers"]] == [2, 2]
+    assert all(sum(map(len, row["groups"])) == 16 + 2 for row in found["layers"])
+    program = read_program(tmp_path / "out" / "program.parquet")
+    assert set(program.replica.tolist()) == {-1, 0, 1}
+    assert main([str(w) for w in [*words, "--group-size", 3, "-o", tmp_path / "none"]]) == 5
+    assert "groups of 3, has mux 2 on chip hermes-mux2; use groups of 2, or --set pg.mux=3" in (
+        capsys.readouterr().err
+    )
+
+
 def test_compile_says_what_is_missing(
     tmp_path: Path, trace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
