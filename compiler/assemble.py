@@ -47,5 +47,6 @@ def set_times(
         buffers=buffers,
         nodes=tuple(op.nodes for op in workload.operators),
         inventory=inventory(workload, mapping, chip, sum(b.bytes for b in buffers)),
+        lockstep=draft.lockstep,
         **narrow,
     )

@@ -115,7 +115,13 @@ class Lists:
         return np.repeat(np.arange(len(self)), np.diff(self.offsets))
 
 
-TABLES = ("units", "buffers", "nodes", "inventory")  # the fields of Program that are no columns
+TABLES = (
+    "units",
+    "buffers",
+    "nodes",
+    "inventory",
+    "lockstep",
+)  # the fields of Program that are no columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +134,8 @@ class Program:
     time (busy <= duration: a pipelined unit takes its next job after `busy_ps`); energy; macs:
     multiply-accumulates it stands for; reads: ids of the instructions whose values are used;
     writes: own id, or -1 for no value; buffer and offset of the value in bytes (-1: held in the
-    unit's own input or output buffer); node: row of `nodes`.
+    unit's own input or output buffer); node: row of `nodes`. lockstep: MoE layers in which a slot's
+    first-stage MVMs wait until all of the slot before have ended (one token at a time).
     """
 
     opcode: npt.NDArray[np.uint8]
@@ -158,6 +165,7 @@ class Program:
     buffers: tuple[Buffer, ...]
     nodes: tuple[tuple[str, ...], ...]
     inventory: Inventory
+    lockstep: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for column in fields(self):

@@ -38,6 +38,7 @@ def emit_experts(ctx: Context, index: int, op: MoELayer, turns: Turns) -> Ints:
     one = [b for b in ctx.mapping.blocks if b.operator == index and b.expert == 0 and not b.replica]
     mvm, stores = _two_stages(ctx, index, op, turns, one, turns.group, shared_pg=True)
     if ctx.schedule.of(op.layer).order.lockstep:
+        ctx.stream.lockstep.add(op.layer)
         _lockstep(ctx, turns, mvm)
     return stores
 

@@ -60,7 +60,8 @@ class Draft:
     columns: one int64 array per name in COLUMNS; `unit` is the first of a pool of equal units.
     reads, dst: as in Program. after: instructions that must have ENDED first; chained: instructions
     that must have STARTED first (an in-order bus); both are the schedule's wishes, not data.
-    last_reader: this MVM is the last to use its group's input buffer entry.
+    last_reader: this MVM is the last to use its group's input buffer entry. lockstep: as in
+    Program; `after` says the same, MVM by MVM.
     """
 
     columns: dict[str, Ints]
@@ -69,6 +70,7 @@ class Draft:
     after: Lists
     chained: Lists
     last_reader: npt.NDArray[np.bool_]
+    lockstep: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.columns["opcode"])
@@ -82,6 +84,7 @@ class Stream:
     chunks: dict[str, list[Ints]] = field(default_factory=lambda: {c: [] for c in COLUMNS})
     lists: dict[str, list[Pairs]] = field(default_factory=lambda: {c: [] for c in LISTS})
     last: list[Ints] = field(default_factory=list)
+    lockstep: set[int] = field(default_factory=set)
 
     def append(
         self,
@@ -132,7 +135,8 @@ class Stream:
         last = np.zeros(self.count, dtype=np.bool_)
         last[np.concatenate([*self.last, empty])] = True
         lists = {name: _compress(pairs, self.count) for name, pairs in self.lists.items()}
-        return Draft(columns, **lists, last_reader=last)
+        in_turn = tuple(sorted(self.lockstep))
+        return Draft(columns, **lists, last_reader=last, lockstep=in_turn)
 
 
 def _costs(cost: Cost | Sequence[Cost]) -> dict[str, Ints | int]:

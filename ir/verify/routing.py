@@ -124,6 +124,9 @@ def check_slot_order(case: ProgramCase) -> Fault | None:
 def check_lockstep(case: ProgramCase) -> Fault | None:
     """In a lockstep layer a slot starts when the first stages of all slots before have ended."""
     p = case.program
+    serial = {op.layer for _, op, _, order, _ in layers(case) if order.order.lockstep}
+    if set(p.lockstep) != serial:
+        return Fault("lockstep", f"layers {sorted(p.lockstep)}, expected {sorted(serial)}")
     rows = np.flatnonzero(case.routed & (case.role == Role.MVM0))
     for index, _, _, order, _ in layers(case):
         here = rows[p.node[rows] == index]

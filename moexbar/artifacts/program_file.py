@@ -67,6 +67,7 @@ def write_program(program: Program, path: Path) -> None:
         "buffers": [asdict(buffer) for buffer in program.buffers],
         "nodes": program.nodes,
         "inventory": asdict(program.inventory),
+        "lockstep": program.lockstep,
     }
     table = pa.table(columns).replace_schema_metadata({KEY: json.dumps(tables).encode()})
     pq.write_table(table, path, compression="zstd")
@@ -115,6 +116,7 @@ def _tables(table: pa.Table, where: str) -> dict[str, Any]:
             "buffers": tuple(Buffer(**buffer) for buffer in found["buffers"]),
             "nodes": tuple(tuple(str(n) for n in names) for names in found["nodes"]),
             "inventory": Inventory(**found["inventory"]),
+            "lockstep": tuple(int(layer) for layer in found.get("lockstep", ())),
         }
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(where, f"metadata is not as written by moexbar: {error!r}") from error

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -62,6 +62,24 @@ def load_chip(name_or_path: str, overrides: Mapping[str, str] | None = None) -> 
         )
     except InputError as error:
         raise InputError(where, error.problem, error.hint) from error
+
+
+def change_chip(chip: Chip, overrides: Mapping[str, str]) -> Chip:
+    """The chip with fields set as `--set` gives them, {"pg.mux": "4"}; their facts are dropped.
+
+    Stating a bus's width in one way drops the other. Raises InputError as load_chip does.
+    """
+    entries = _merge([_set_layer(overrides)])
+    widths = {"transfers_per_slot", "bits_per_ns"}
+    values: dict[str, dict[str, Any]] = {}
+    for entry in entries.values():
+        values.setdefault(entry.field.table, {})[entry.field.name] = entry.value
+    stated = widths & set(values.get("bus", {}))
+    if stated:
+        values["bus"] |= dict.fromkeys(widths - stated)
+    tables = {name: replace(getattr(chip, name), **new) for name, new in values.items()}
+    kept = tuple(fact for fact in chip.facts if fact.path not in entries)
+    return replace(chip, facts=kept, **tables)
 
 
 def _locate(name_or_path: str) -> Path:

@@ -33,13 +33,18 @@ Output = Annotated[Path, typer.Option("-o", "--output", help="Where to write.")]
 
 def read_chip(name: str, settings: list[str] | None) -> Chip:
     """The chip with the command line's changes."""
-    overrides: dict[str, str] = {}
+    return load_chip(name, overrides(settings))
+
+
+def overrides(settings: list[str] | None) -> dict[str, str]:
+    """{field path: value} of the --set words."""
+    found: dict[str, str] = {}
     for setting in settings or []:
         path, equals, value = setting.partition("=")
         if not equals:
             raise InputError("--set", f"{setting!r}, expected FIELD=VALUE such as pg.mux=4")
-        overrides[path.strip()] = value.strip()
-    return load_chip(name, overrides)
+        found[path.strip()] = value.strip()
+    return found
 
 
 def fraction_span(text: str, option: str) -> tuple[float, float]:

@@ -131,7 +131,9 @@ def test_chips_lists_every_preset_and_shows_one(capsys: pytest.CaptureFixture[st
     assert "Shafiee" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["compile", "inspect", "profile", "group", "schedule", "chips"])
+@pytest.mark.parametrize(
+    "command", ["compile", "simulate", "inspect", "profile", "group", "schedule", "chips"]
+)
 def test_every_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     assert f"Example: moexbar {command}" in " ".join(capsys.readouterr().out.split())

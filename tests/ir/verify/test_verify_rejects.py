@@ -287,6 +287,10 @@ def slot_before_the_last_has_ended(c: Compiled) -> Compiled:
     return edited(c, "start_ps", late, p.end_ps[before].max() - 1)
 
 
+def lockstep_not_said(c: Compiled) -> Compiled:
+    return replace(c, program=replace(c.program, lockstep=(0,)))
+
+
 def expert_before_its_router(c: Compiled) -> Compiled:
     p = c.program
     row = routed(p, Opcode.MVM, stage=0, layer=0)[0]
@@ -518,6 +522,7 @@ CORRUPTIONS: tuple[tuple[str, Callable[[Compiled], Compiled]], ...] = (
     ("slot-order", turns_swapped),
     ("slot-order", another_slot),
     ("lockstep", slot_before_the_last_has_ended),
+    ("lockstep", lockstep_not_said),
     ("router-first", expert_before_its_router),
     ("transfers", transfer_in_another_slot),
     ("operators", norm_of_a_token_twice),

@@ -1,0 +1,143 @@
+"""Durations of the same instructions on a chip with other speeds, or with opcodes sped up by hand.
+
+The program does not say how large every job is, so a duration is changed by the ratio of the speeds
+that it rests on (formulas: ir.timing), rounded up to a picosecond; MVM times are ir.timing's own.
+Where two speeds add up in one duration and do not change by the same ratio, the split is not known
+and the chip is refused, as is one of another shape: compile again for those.
+"""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ir import timing
+from ir.chip import Chip
+from ir.errors import InputError
+from ir.program import Opcode, Program
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+SHAPE = (
+    "crossbar.rows", "crossbar.columns", "crossbar.cell_bits", "crossbar.weight_bits",
+    "crossbar.differential", "mvm.input_bits", "mvm.output_bits", "pg.mux", "pg.input_buffers",
+    "pg.retain_input", "accumulate.where", "accumulate.psum_bits", "bus.return_lanes",
+    "mesh.pgs_per_core", "mesh.width", "mesh.height", "digital.dpus", "digital.mha_units",
+    "digital.attention", "digital.router_on", "digital.experts_wait_for_router",
+    "memory.region_buffer_bytes",
+)  # fmt: skip
+RECOMPILE = "compile for that chip instead"
+ADDS = (Opcode.EMBED, Opcode.MUL, Opcode.ADD, Opcode.TOPK, Opcode.COMBINE, Opcode.DIGITAL)
+DRAM = (Opcode.KV_RD, Opcode.KV_WR, Opcode.GO_RD, Opcode.GO_WR)
+
+
+def retime(program: Program, old: Chip, new: Chip) -> tuple[Ints, Ints]:
+    """duration_ps and busy_ps int64 [rows] on `new` of a program made for `old`.
+
+    Raises InputError for a chip of another shape or whose durations cannot be told apart.
+    """
+    for path in SHAPE:
+        if _field(old, path) != _field(new, path):
+            found = f"{path}: {_field(new, path)}, the program was made for {_field(old, path)}"
+            raise InputError(f"chip {new.name}", found, RECOMPILE)
+    duration, busy = program.duration_ps.copy(), program.busy_ps.copy()
+    for rows, ratio in _ratios(program, old, new):
+        duration[rows], busy[rows] = _times(duration[rows], ratio), _times(busy[rows], ratio)
+    mvm = program.opcode == Opcode.MVM
+    for shared in (False, True):
+        rows = mvm & ((program.expert >= 0) == shared)
+        duration[rows] = busy[rows] = timing.mvm_ps(new, shared=shared)
+    for opcode in (Opcode.LOAD, Opcode.STORE):
+        rows = program.opcode == opcode
+        duration[rows], busy[rows] = _links(duration[rows], busy[rows], old, new)
+    return duration, busy
+
+
+def scale(
+    program: Program, duration_ps: Ints, busy_ps: Ints, factors: Mapping[Opcode, Fraction]
+) -> tuple[Ints, Ints]:
+    """The durations with those of some opcodes multiplied, rounded up."""
+    duration, busy = duration_ps.copy(), busy_ps.copy()
+    for opcode, factor in factors.items():
+        rows = program.opcode == opcode
+        duration[rows], busy[rows] = _times(duration[rows], factor), _times(busy[rows], factor)
+    return duration, busy
+
+
+def _field(chip: Chip, path: str) -> Any:
+    table, name = path.split(".")
+    return getattr(getattr(chip, table), name)
+
+
+def _ratios(program: Program, old: Chip, new: Chip) -> list[tuple[Bools, Fraction]]:
+    """Rows that all change by one ratio, with that ratio."""
+    code = program.opcode
+    adds = np.isin(code, ADDS) | ((code == Opcode.GATE) & (program.macs == 0))
+    chained = np.zeros(len(program), dtype=np.bool_)
+    if old.accumulate.where == "dpu":
+        adds |= code == Opcode.ACC
+    else:
+        chained = code == Opcode.ACC
+    macs = (code == Opcode.GATE) & (program.macs > 0)
+    if old.digital.attention == "macs":
+        macs |= code == Opcode.ATTN
+    add = ("digital.add_ps", "digital.add_base_ps")
+    out = [
+        (adds, _ratio(old, new, *add)),
+        (chained, _ratio(old, new, "accumulate.hop_ps", *add)),
+        (code == Opcode.NORM, _ratio(old, new, "digital.norm_ps")),
+        (code == Opcode.ACT, _ratio(old, new, "digital.act_ps")),
+        (code == Opcode.SAMPLE, _ratio(old, new, "digital.sample_ps")),
+        (code == Opcode.XFER, _ratio(old, new, "mesh.hop_ps")),
+        (macs, 1 / _ratio(old, new, "digital.macs_per_ns")),
+        (np.isin(code, DRAM), 1 / _ratio(old, new, "memory.dram_mb_per_s")),
+    ]
+    return [(rows, ratio) for rows, ratio in out if ratio != 1]
+
+
+def _ratio(old: Chip, new: Chip, *paths: str) -> Fraction:
+    """The one ratio by which all these speeds change."""
+    ratios = {}
+    for path in paths:
+        before, after = _field(old, path), _field(new, path)
+        if before != after and not (before and after):
+            found = f"{path}: {after}, the program was made for {before}"
+            raise InputError(f"chip {new.name}", found, RECOMPILE)
+        if before:
+            ratios[path] = Fraction(after, before)
+    if len(set(ratios.values())) > 1:
+        found = ", ".join(f"{path} x {float(r):.4g}" for path, r in ratios.items())
+        problem = f"{found}: they add up in one duration, expected the same factor for all"
+        raise InputError(f"chip {new.name}", problem, RECOMPILE)
+    return next(iter(ratios.values()), Fraction(1))
+
+
+def _links(duration: Ints, busy: Ints, old: Chip, new: Chip) -> tuple[Ints, Ints]:
+    """Time on a bus or return link: hops to it, then the bits, then the latency."""
+    hops = duration - busy - old.bus.latency_ps
+    if np.any(hops):
+        hops = _times(hops, _ratio(old, new, "mesh.hop_ps"))
+    moved = _times(busy, _link_ratio(old, new)) if np.any(busy) else busy
+    return hops + moved + new.bus.latency_ps, moved
+
+
+def _link_ratio(old: Chip, new: Chip) -> Fraction:
+    """How much longer a bit takes: a bus is B vectors per MVM time wide, or a fixed width."""
+    if old.bus.bits_per_ns is not None and new.bus.bits_per_ns is not None:
+        return Fraction(old.bus.bits_per_ns, new.bus.bits_per_ns)
+    a, b = old.bus.transfers_per_slot, new.bus.transfers_per_slot
+    if a is None or b is None or old.bus.bits_per_ns != new.bus.bits_per_ns:
+        raise InputError(f"chip {new.name}", "bus: its width is of another kind", RECOMPILE)
+    slots = timing.mvm_ps(new, shared=True), timing.mvm_ps(old, shared=True)
+    return Fraction(*slots) * Fraction(a, b)
+
+
+def _times(amount: Ints, ratio: Fraction) -> Ints:
+    """`amount` x ratio, rounded up; exact, in Python's integers where 64 bits are too few."""
+    if int(amount.max(initial=0)) * ratio.numerator < 1 << 62:
+        return -(-amount * ratio.numerator // ratio.denominator)
+    exact = [-(-a * ratio.numerator // ratio.denominator) for a in amount.tolist()]
+    return np.array(exact, dtype=np.int64)

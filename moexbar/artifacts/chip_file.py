@@ -1,0 +1,53 @@
+"""The chip that an output folder was compiled for, from its report.json."""
+
+import json
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from ir.chip import Chip
+from ir.errors import InputError
+from ir.infile import check_file
+from moexbar.chips.fields import SCHEMA, Field, shown
+
+MAX_BYTES = 64 << 20
+
+
+def read_folder_chip(folder: Path) -> Chip:
+    """The chip of an output of `moexbar compile`: all its numbers, without their sources.
+
+    Raises InputError naming file and field for anything not as written.
+    """
+    path = folder / "report.json"
+    check_file(path, "a report written by `moexbar compile`", MAX_BYTES)
+    where = str(path)
+    try:
+        chip = json.loads(path.read_bytes())["chip"]
+        name, found = str(chip["name"]), chip["fields"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(where, "no chip in it", "compile again, or give --chip") from error
+    hints = get_type_hints(Chip)
+    tables = {
+        table: hints[table](**{field.name: _value(found, field, where) for field in known})
+        for table, known in SCHEMA.items()
+    }
+    return Chip(name=shown(name), description="", **tables)
+
+
+def _value(found: Any, field: Field, where: str) -> Any:
+    """One field: a whole number, a flag, one of the choices, a ratio, or none."""
+    entry = found.get(field.path) if isinstance(found, dict) else None
+    if not isinstance(entry, dict) or "value" not in entry:
+        raise InputError(where, f"chip {field.path}: missing", "compile again, or give --chip")
+    value = entry["value"]
+    kinds: dict[str, Any] = {"flag": bool, "choice": str, "ratio": (int, float), "count": int}
+    right = isinstance(value, kinds[field.kind]) and (
+        field.kind == "flag" or not isinstance(value, bool)
+    )
+    if field.kind == "choice":
+        right = value in field.choices
+    if right and field.kind in ("count", "ratio"):
+        right = 0 <= value <= field.limit
+    if not right and not (value is None and (field.word is not None or not field.required)):
+        text = shown(repr(value))
+        raise InputError(where, f"chip {field.path}: found {text}, expected a {field.kind}")
+    return value

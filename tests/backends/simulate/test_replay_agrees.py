@@ -1,0 +1,126 @@
+"""The simulator against the scheduler, which share no code: equal to the picosecond."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from backends.simulate import Simulation, replay, retime, run
+from ir import timing
+from ir.chip import Chip
+from ir.errors import InputError
+from tests.backends.simulate.random_case import random_case
+from tests.make import Compiled, compile_small, small_chip
+
+BATCH = 10
+
+
+def with_mvm(chip: Chip, factor: int) -> Chip:
+    """The chip with reads `factor` times as long and a bus of the same speed as before."""
+    slow = replace(chip, mvm=replace(chip.mvm, read_ps=chip.mvm.read_ps * factor))
+    if chip.bus.transfers_per_slot is None:
+        return slow
+    # the same bits per ns: B vectors per slot times as many as the slot is longer
+    old, new = (timing.mvm_ps(c, shared=True) for c in (chip, slow))
+    if chip.bus.transfers_per_slot * new % old:
+        return slow
+    wider = chip.bus.transfers_per_slot * new // old
+    return replace(slow, bus=replace(slow.bus, transfers_per_slot=wider))
+
+
+def on(case: Compiled, chip: Chip) -> Simulation:
+    return run(case.program, case.chip, *retime(case.program, case.chip, chip))
+
+
+@pytest.mark.parametrize("batch", range(10))
+def test_100_random_models_and_chips(batch: int) -> None:
+    for seed in range(BATCH * batch, BATCH * (batch + 1)):
+        case = random_case(seed)
+        given = replay(case.program, case.chip)
+        # nothing starts before it may (else refused), nor after: the times are the simulator's own
+        assert not np.any(given.late_ps), f"seed {seed}"
+        again = on(case, case.chip)
+        assert np.array_equal(again.program.start_ps, case.program.start_ps), f"seed {seed}"
+
+
+@pytest.mark.parametrize("batch", range(5))
+def test_a_slower_mvm_never_shortens_a_run(batch: int) -> None:
+    for seed in range(BATCH * batch, BATCH * (batch + 1)):
+        case = random_case(seed)
+        slow = with_mvm(case.chip, 2 + seed % 3)
+        done = on(case, slow).program
+        assert np.all(done.start_ps >= case.program.start_ps), f"seed {seed}"
+        assert done.makespan_ps > case.program.makespan_ps, f"seed {seed}"
+        replay(done, slow)  # and what comes out is itself legal on the slower chip
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_longer_duration_delays_and_any_durations_stay_legal(seed: int) -> None:
+    case = random_case(seed)
+    rng = np.random.default_rng(seed)
+    p, fixed = case.program, case.program.opcode == 2  # MVMs take what the chip says
+    factor = np.where(fixed, 1, rng.integers(1, 4, len(p)))
+    longer = run(p, case.chip, p.duration_ps * factor, p.busy_ps * factor).program
+    assert np.all(longer.start_ps >= p.start_ps)
+    replay(longer, case.chip)
+    half = np.where(fixed, 2, rng.integers(1, 4, len(p)))
+    other = run(p, case.chip, p.duration_ps * half // 2, p.busy_ps * half // 2).program
+    replay(other, case.chip)
+
+
+def test_a_kept_order_is_no_faster_than_none() -> None:
+    # run never beats the two bounds that no schedule can beat
+    case = random_case(3)
+    chain = np.zeros(len(case.program), dtype=np.int64)
+    for row in range(len(case.program)):
+        before = [chain[r] for r in case.program.reads[row].tolist()]
+        chain[row] = max(before, default=0) + case.program.duration_ps[row]
+    assert on(case, case.chip).program.makespan_ps >= chain.max()
+
+
+def test_lockstep_is_kept_on_a_slower_chip() -> None:
+    case = compile_small(lockstep=True, chip=small_chip(pg={"retain_input": False}))
+    assert replay(case.program, case.chip).machine.locks == 2
+    done = on(case, with_mvm(case.chip, 3))
+    assert replay(done.program, with_mvm(case.chip, 3)).machine.locks == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "opcodes", "factor"),
+    [
+        ({"digital": {"norm_ps": 120_000}}, {"NORM"}, 2),
+        ({"digital": {"act_ps": 3_000}}, {"ACT"}, 3),
+        ({"digital": {"macs_per_ns": 32}}, {"GATE", "ATTN"}, 2),
+        ({"mesh": {"hop_ps": 24_000}}, {"XFER", "STORE"}, 2),
+        ({"bus": {"transfers_per_slot": 1}}, {"LOAD", "STORE"}, 2),
+        ({"digital": {"add_ps": 16_000, "add_base_ps": 8_000}, "accumulate": {"hop_ps": 24_000}},
+         {"ADD", "MUL", "EMBED", "COMBINE", "TOPK", "ACC", "DIGITAL"}, 2),
+    ],
+)  # fmt: skip
+def test_retimed_as_if_compiled_for_it(
+    change: dict[str, dict[str, int]], opcodes: set[str], factor: int
+) -> None:
+    case, there = compile_small(), compile_small(chip=small_chip(**change))
+    duration, busy = retime(case.program, case.chip, there.chip)
+    names = np.array([case.program.name(r).split()[1] for r in range(len(case.program))])
+    touched = np.isin(names, list(opcodes))
+    assert np.array_equal(duration[~touched], case.program.duration_ps[~touched])
+    # a ratio of a rounded time is off by at most that ratio's worth of picoseconds
+    assert np.all(np.abs(duration - there.program.duration_ps) <= factor)
+    assert np.all(np.abs(busy - there.program.busy_ps) <= factor)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pg": {"mux": 4}}, "pg.mux: 4, the program was made for 2; compile for that chip"),
+        ({"digital": {"dpus": 9}}, "digital.dpus: 9, the program was made for 2"),
+        ({"digital": {"add_ps": 16_000}}, "digital.add_ps x 2, digital.add_base_ps x 1"),
+        ({"accumulate": {"hop_ps": 0}}, "accumulate.hop_ps: 0, the program was made for 12000"),
+        ({"bus": {"transfers_per_slot": None}}, "bus: its width is of another kind"),
+    ],
+)
+def test_a_chip_that_needs_compiling_again(change: dict[str, dict[str, int]], message: str) -> None:
+    case = compile_small()
+    with pytest.raises(InputError, match=message):
+        retime(case.program, case.chip, small_chip(**change))

@@ -1,0 +1,122 @@
+"""`moexbar simulate` on the shipped models: replay, run on other speeds, refusals."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from moexbar.__main__ import main
+
+MODELS = Path(__file__).resolve().parents[2] / "examples" / "models"
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", params=["token_choice", "expert_choice"])
+def compiled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shipped model compiled for 16 tokens."""
+    folder = tmp_path_factory.mktemp("simulate") / "out"
+    words = ["compile", MODELS / f"{request.param}.onnx", "--inputs", MODELS / "heldout.npz",
+             "--prefill", 16, "--grouping", "sorted", "--no-baselines", "-o", folder]  # fmt: skip
+    assert main([str(word) for word in words]) == 0
+    return folder
+
+
+def run_json(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, Any]:
+    capsys.readouterr()
+    assert main([str(word) for word in words]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_replay_agrees_with_the_scheduler(
+    compiled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = run_json(capsys, "simulate", compiled, "--waits", "--json")
+    assert found["mode"] == "replay"
+    assert found["makespan_ns"] == found["given_makespan_ns"]
+    assert not [row for row in found["waits"] if row["cause"] == "late"]
+    assert {row["kind"] for row in found["kinds"]} >= {"group", "bus", "dpu", "mha", "return"}
+    again = run_json(capsys, "simulate", compiled, "--mode", "run", "--json")
+    assert again["makespan_ns"] == found["makespan_ns"]
+
+
+def test_a_slower_mvm(compiled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    slow = run_json(capsys, "simulate", compiled, "--set", "mvm.read_ns=260", "--json")
+    assert slow["mode"] == "run"
+    assert slow["makespan_ns"] > slow["given_makespan_ns"]
+    stretched = run_json(capsys, "simulate", compiled, "--scale", "mvm=2", "--json")
+    # the bus of --set mvm.read_ns is B vectors per MVM time, so it is slower too
+    assert stretched["given_makespan_ns"] < stretched["makespan_ns"] <= slow["makespan_ns"]
+
+
+def test_tables_fit_and_say_who_waited_for_whom(
+    compiled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert main(["simulate", str(compiled), "--waits"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert any("held by expert" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--set", "pg.mux=4"], "pg.mux: 4, the program was made for 2; compile for that chip"),
+        (["--chip", "hermse"], "did you mean hermes"),
+        (["--scale", "JUMP=2"], "no opcode 'JUMP', expected one of EMBED"),
+        (["--scale", "MVM=fast"], "expected OPCODE=FACTOR like MVM=1.5"),
+        (["--scale", "MVM=-1"], "expected a factor from 0 to 1000"),
+        (["--mode", "replay", "--scale", "MVM=2"], "changes durations, which replay takes"),
+    ],
+)
+def test_a_wrong_request_is_one_line(
+    compiled: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    capsys.readouterr()
+    assert main(["simulate", str(compiled), *words]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert message in line
+
+
+def test_an_illegal_program_is_refused_by_name(
+    compiled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = pq.read_table(compiled / "program.parquet")
+    starts = table["start_ps"].to_pylist()
+    row = table["opcode"].to_pylist().index("MVM")
+    starts[row] -= 1
+    index = table.schema.get_field_index("start_ps")
+    pq.write_table(
+        table.set_column(index, "start_ps", pa.array(starts)), tmp_path / "program.parquet"
+    )
+    (tmp_path / "report.json").write_bytes((compiled / "report.json").read_bytes())
+    capsys.readouterr()
+    assert main(["simulate", str(tmp_path)]) == 4
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith(f"error: check data: #{row} MVM layer 0 token ")
+    assert f"found {starts[row]} ps, expected a start at {starts[row] + 1} ps or later" in line
+
+
+@pytest.mark.parametrize(
+    ("chip", "message"),
+    [
+        ("", "no chip in it"),
+        ('"chip": {"name": "x", "fields": {}}', "chip crossbar.rows: missing"),
+        ('"chip": {"name": "x", "fields": {"crossbar.rows": {"value": "many"}}}',
+         "chip crossbar.rows: found 'many', expected a count"),
+        ('"chip": {"name": "x", "fields": {"crossbar.rows": {"value": true}}}', "found True"),
+        ('"chip": {"name": "x", "fields": []}', "chip crossbar.rows: missing"),
+    ],
+)  # fmt: skip
+def test_a_report_that_is_none_of_ours(
+    compiled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], chip: str, message: str
+) -> None:
+    (tmp_path / "program.parquet").write_bytes((compiled / "program.parquet").read_bytes())
+    (tmp_path / "report.json").write_text("{" + chip + "}")
+    capsys.readouterr()
+    assert main(["simulate", str(tmp_path)]) == 2
+    assert message in capsys.readouterr().err
