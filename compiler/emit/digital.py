@@ -66,7 +66,7 @@ def _emit_constant(ctx: Context, index: int, op: Digital) -> None:
         ctx.whole_tag(index),
         rows=1,
         reads=made,
-        size=ctx.bytes_of(op.elements),
+        size=ctx.bytes_of(max(op.elements, op.width)),  # a view makes nothing, but is held
         buffer=ctx.region(op),
     )
     ctx.produce(op, np.full(ctx.tokens, row[0]), layer=-1)

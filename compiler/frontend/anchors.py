@@ -16,7 +16,7 @@ POINTWISE = frozenset(
      "ReduceSum", "Abs", "Greater", "Less", "Not", "TopK", "ScatterElements", "Expand", "Relu",
      "GatherElements", "OneHot", "GreaterOrEqual", "LessOrEqual", "Softplus", "ArgMax", "Equal",
      "Squeeze", "Unsqueeze", "Reshape", "Cast", "Identity", "Flatten", "Concat", "Gather",
-     "ScatterND", "Slice", "Split")
+     "ScatterND", "Slice", "Split", "ReduceL1", "ReduceL2")
 )  # fmt: skip
 
 

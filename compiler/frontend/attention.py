@@ -159,6 +159,7 @@ def _core_sizes(graph: Graph, sizes: Sizes, score: Node, value: Node) -> tuple[i
         return 0, 0, 0
     lead = [d for d in out[:-2] if d is not None]
     heads, head_dim = int(np.prod(lead)) if lead else 1, left[-1] or 0
+    heads = heads // sizes.batch if heads % sizes.batch == 0 else heads
     source = value.inputs[1]
     width = sizes.per_token(source) if source is not None else None
     least = width

@@ -7,7 +7,7 @@ mixes rows, `constant` if it does not depend on what the tokens are.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from onnx_ir import Node, Value
@@ -44,10 +44,18 @@ REDUCTIONS = frozenset(
 
 @dataclass(frozen=True)
 class TokenAxis:
-    """The tokens are on axis `axis`, each taking `inner` consecutive entries of it."""
+    """The tokens are on axis `axis`, each taking `inner` consecutive entries of it.
+
+    outer: sequences that follow one another on that axis; 1 where they have an axis of their own.
+    """
 
     axis: int
     inner: int = 1
+    outer: int = 1
+
+    def at(self, axis: int) -> "TokenAxis":
+        """The same tokens on another axis."""
+        return replace(self, axis=axis)
 
 
 class Axes:
@@ -109,16 +117,16 @@ class Axes:
     def _broadcast(self, node: Node) -> TokenAxis | None:
         """Right-aligned axes; every data input must have its tokens at the same place."""
         out_rank = self._sizes.rank(node.outputs[0])
-        places: set[tuple[int, int]] = set()
+        places: set[TokenAxis] = set()
         for value in self._graph.data_inputs(node):
             axis, rank = self._axis[value], self._sizes.rank(value)
             if axis is None or rank is None:
                 return None
-            places.add((rank - axis.axis, axis.inner))
+            places.add(axis.at(rank - axis.axis))
         if len(places) != 1 or out_rank is None:
             return None
-        back, inner = places.pop()
-        return TokenAxis(out_rank - back, inner)
+        back = places.pop()
+        return back.at(out_rank - back.axis)
 
     def _along(self, node: Node) -> TokenAxis | None:
         rank = self._sizes.rank(node.inputs[0])
@@ -138,7 +146,7 @@ class Axes:
         if token is None or token.axis == axis:
             return None
         if node.op_type.startswith("Arg") and not node.attributes.get_int("keepdims", 1):
-            return TokenAxis(token.axis - (token.axis > axis), token.inner)
+            return token.at(token.axis - (token.axis > axis))
         return token
 
     def _norm(self, node: Node) -> TokenAxis | None:
@@ -161,16 +169,14 @@ class Axes:
         if token.axis in gone:
             return None
         keep = node.attributes.get_int("keepdims", 1)
-        return token if keep else TokenAxis(
-            token.axis - sum(a < token.axis for a in gone), token.inner
-        )  # fmt: skip
+        return token if keep else token.at(token.axis - sum(a < token.axis for a in gone))
 
     def _transpose(self, node: Node) -> TokenAxis | None:
         token, rank = self.of(node.inputs[0]), self._sizes.rank(node.inputs[0])
         if token is None or rank is None:
             return None
         order = list(node.attributes.get_ints("perm", ()) or range(rank)[::-1])
-        return TokenAxis(order.index(token.axis), token.inner) if token.axis in order else None
+        return token.at(order.index(token.axis)) if token.axis in order else None
 
     def _reshape(self, node: Node) -> TokenAxis | None:
         """The axis whose entries still belong to one token each: equal elements after it."""
@@ -182,7 +188,8 @@ class Axes:
         if np.any(tail < 0):
             return None
         stride = token.inner * np.prod(tail, axis=0)
-        length = before[token.axis] // token.inner if np.all(before[token.axis] > 0) else None
+        known, batch = np.all(before[token.axis] > 0), self._sizes.batch
+        length = before[token.axis] // (token.inner * token.outer) if known else None
         for axis in range(len(after)):
             rest = after[axis + 1 :]
             if np.any(rest < 0) or (length is not None and np.any(after[axis] < 0)):
@@ -190,8 +197,9 @@ class Axes:
             inner, left = np.divmod(stride, np.prod(rest, axis=0))
             if np.any(left) or np.any(inner != inner.flat[0]) or inner.flat[0] < 1:
                 continue
-            if length is None or np.array_equal(after[axis], length * inner):
-                return TokenAxis(axis, int(inner.flat[0]))
+            for outer in (token.outer,) if length is None else (1, batch):
+                if length is None or np.array_equal(after[axis], outer * length * inner):
+                    return TokenAxis(axis, int(inner.flat[0]), outer)
         return None
 
     def _matmul(self, node: Node) -> TokenAxis | None:
@@ -205,7 +213,7 @@ class Axes:
             bool(node.attributes.get_int("transA", 0)),
             bool(node.attributes.get_int("transB", 0)),
         )
-        backs: set[tuple[int, int]] = set()
+        backs: set[TokenAxis] = set()
         for value, rank, summed, turned in (
             (left, ranks[0], 1, flip[0]),
             (right, ranks[1], 2, flip[1]),
@@ -220,12 +228,12 @@ class Axes:
                 back = 3 - back
             if back == summed or (rank == 1 and back == 1):
                 return None
-            backs.add((back, token.inner))
+            backs.add(token.at(back))
         if len(backs) != 1:
             return None
-        back, inner = backs.pop()
+        rows = backs.pop()
         both = left in self._graph.data and right in self._graph.data
-        return None if both and back <= 2 else TokenAxis(out_rank - back, inner)
+        return None if both and rows.axis <= 2 else rows.at(out_rank - rows.axis)
 
     def _gather(self, node: Node) -> TokenAxis | None:
         data, index = node.inputs[0], node.inputs[1]
@@ -235,11 +243,11 @@ class Axes:
         axis = axis_attribute(node, 0, rank)
         if data not in self._graph.data:
             token = self.of(index)
-            return None if token is None else TokenAxis(axis + token.axis, token.inner)
+            return None if token is None else token.at(axis + token.axis)
         token = self.of(data)
         if index in self._graph.data or token is None or token.axis == axis:
             return None
-        return TokenAxis(token.axis + (index_rank - 1) * (token.axis > axis), token.inner)
+        return token.at(token.axis + (index_rank - 1) * (token.axis > axis))
 
     def _cut(self, node: Node) -> TokenAxis | None:
         """Slice, Split, Concat, Pad, Expand, Tile: fine while the token axis stays as it is."""
@@ -255,7 +263,7 @@ class Axes:
         along = node.op_type in ("Split", "Concat") and axis_attribute(node, 0, len(after)) == axis
         if along:
             return None
-        return TokenAxis(axis, token.inner)
+        return token.at(axis)
 
     def _squeeze(self, node: Node) -> TokenAxis | None:
         token = self.of(node.inputs[0])
@@ -267,13 +275,13 @@ class Axes:
         if node.op_type == "Unsqueeze":
             new = {a % after for a in axes}
             kept = [a for a in range(after) if a not in new]
-            return TokenAxis(kept[token.axis], token.inner)
+            return token.at(kept[token.axis])
         if not axes:
             return self._reshape(node)
         gone = {a % rank for a in axes}
         if token.axis in gone:
             return None
-        return TokenAxis(token.axis - sum(a < token.axis for a in gone), token.inner)
+        return token.at(token.axis - sum(a < token.axis for a in gone))
 
     def _like_first(self, node: Node) -> TokenAxis | None:
         return self.of(node.inputs[0])
@@ -283,7 +291,7 @@ class Axes:
         if rank is None or token is None:
             return None
         new = axis_attribute(node, -1, rank)
-        return TokenAxis(token.axis + (token.axis >= new), token.inner)
+        return token.at(token.axis + (token.axis >= new))
 
     def _kept(self, node: Node) -> TokenAxis | None:
         """The token axis of a node that mixes tokens, where one can still be told."""
@@ -292,7 +300,7 @@ class Axes:
             out = self._sizes.rank(node.outputs[0])
             if token is not None and rank is not None and out is not None:
                 back = rank - token.axis
-                return TokenAxis(out - back, token.inner) if back >= 2 else None
+                return token.at(out - back) if back >= 2 else None
         before = self._sizes.shape(node.inputs[0]) if node.inputs else None
         after = self._sizes.shape(node.outputs[0])
         token = self.of(node.inputs[0]) if node.inputs else None

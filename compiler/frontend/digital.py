@@ -81,8 +81,8 @@ def scope_of(axes: Axes, nodes: Sequence[Node]) -> Scope:
 def elements_of(sizes: Sizes, nodes: Sequence[Node], scope: Scope, tokens: int) -> int:
     """Output elements of all nodes but pure views, which move nothing.
 
-    Per token; for a `sequence` scope the average at `tokens` tokens, rounded up; for a `constant`
-    one in all at `tokens` tokens.
+    Per token; for a `sequence` scope the average at `tokens` tokens a sequence, rounded up; for a
+    `constant` one in all at `tokens` tokens.
     """
     total = 0
     for node in nodes:
@@ -93,7 +93,8 @@ def elements_of(sizes: Sizes, nodes: Sequence[Node], scope: Scope, tokens: int) 
                 total += sizes.per_token(value) or 0
             else:
                 total += sizes.at(value, tokens) or 0
-    return -(-total // (sizes.static_tokens or tokens)) if scope == "sequence" else total
+    of_all = (sizes.static_tokens or tokens) * sizes.batch
+    return -(-total // of_all) if scope == "sequence" else total
 
 
 def _is_lookup(graph: Graph, node: Node) -> bool:

@@ -10,7 +10,7 @@ from ir.errors import InputError
 def check_dimensions(graph: Graph, tokens: int | None, batch: int | None) -> None:
     """InputError naming the input and its axis where a fixed length is not the one asked for.
 
-    tokens: per sequence; batch: sequences run together, 1 if None. None: whatever it is.
+    tokens: per sequence; batch: sequences run together. None: whatever it is.
     """
     for value in graph.token_inputs:
         if value.shape is None or not len(value.shape):
@@ -24,12 +24,11 @@ def check_dimensions(graph: Graph, tokens: int | None, batch: int | None) -> Non
                 f"axis {axis} (tokens): exported for exactly {length}, asked for {tokens}",
                 f"use --prefill {length}, or export with a dynamic axis",
             )
-        wanted = 1 if batch is None else batch
-        if axis > 0 and isinstance(lead, int) and lead != wanted:
+        if batch is not None and axis > 0 and isinstance(lead, int) and lead != batch:
             raise InputError(
                 where,
-                f"axis 0 (batch): exported for exactly {lead} sequences, asked for {wanted}",
-                "export with a batch of 1 or a dynamic axis",
+                f"axis 0 (batch): exported for exactly {lead} sequences, asked for {batch}",
+                f"use --batch {lead}, or export with a dynamic axis",
             )
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from onnx_ir import Value
 
 from compiler.frontend.graph import Graph, name_of
-from compiler.frontend.sizes import token_axis_of_input
+from compiler.frontend.sizes import fixed_batch, token_axis_of_input
 from ir.errors import InputError
 from ir.npz import ArchiveLimits, read_arrays
 from ir.workload import Attention, Workload
@@ -36,15 +36,21 @@ def load_inputs(path: Path | str) -> dict[str, Array]:
 
 
 class Feeds:
-    """The model's inputs for one sequence after the other.
+    """The model's inputs for one run after the other.
 
     inputs: one array per model input, first axis = sequences; tokens: cut each sequence to its
-    first tokens. Masks, positions and empty caches that are missing are made (`made` names them);
-    any other missing input is an InputError.
+    first tokens; batch: sequences in a run, where the file does not fix it. Masks, positions and
+    empty caches that are missing are made (`made` names them); any other missing input is an
+    InputError.
     """
 
     def __init__(
-        self, graph: Graph, workload: Workload, inputs: Mapping[str, Array], tokens: int | None
+        self,
+        graph: Graph,
+        workload: Workload,
+        inputs: Mapping[str, Array],
+        tokens: int | None,
+        batch: int = 1,
     ) -> None:
         self._graph, self._tokens = graph, tokens
         self._inputs = inputs
@@ -60,21 +66,39 @@ class Feeds:
         if lead.ndim < 1 or not lead.size:
             raise InputError("inputs", f"{name_of(self._lead)!r}: empty, expected sequences")
         self.sequences = len(lead)
+        together = token_axis_of_input(self._lead) > 0  # else there is no axis for sequences
+        self._batch = (fixed_batch(graph) or batch) if together else 1
+        if self._batch > self.sequences:
+            raise InputError(
+                "inputs",
+                f"{name_of(self._lead)!r}: {self.sequences} sequences, expected at least the "
+                f"{self._batch} that run together",
+            )
         self._head_dim = _head_dims(graph, workload)
         self.made = [name_of(v) for v in graph.inputs if name_of(v) not in inputs]
 
-    def of(self, sequence: int) -> dict[str, Array]:
-        """All inputs of one sequence, shaped and typed as the model declares them."""
+    def groups(self, sequences: int) -> list[range]:
+        """The first so many sequences, as those that run together; a last part group is whole.
+
+        A file that fixes the number of sequences in a run leaves out those that fill no run.
+        """
+        fixed = fixed_batch(self._graph) is not None
+        count = sequences - sequences % self._batch if fixed else sequences
+        starts = range(0, count, self._batch)
+        return [range(first, min(first + self._batch, count)) for first in starts]
+
+    def of(self, group: range) -> dict[str, Array]:
+        """All inputs of a run of these sequences, shaped and typed as the model declares them."""
         feeds: dict[str, Array] = {}
         for value in self._graph.inputs:
             name = name_of(value)
             if name in self._inputs:
-                feeds[name] = self._cut(value, self._inputs[name], sequence)
+                feeds[name] = self._cut(value, self._inputs[name], group)
         tokens = self._length(feeds[name_of(self._lead)], self._lead)
         for value in self._graph.inputs:
             name = name_of(value)
             if name not in feeds:
-                feeds[name] = self._derived(value, tokens)
+                feeds[name] = self._derived(value, tokens, len(group))
             self._check(value, feeds[name])
         return feeds
 
@@ -82,14 +106,16 @@ class Feeds:
         axis = token_axis_of_input(value)
         return int(array.shape[axis]) if axis < array.ndim else 1
 
-    def _cut(self, value: Value, array: Array, sequence: int) -> Array:
-        """Sequence number `sequence` of an array, with the axes the model wants."""
+    def _cut(self, value: Value, array: Array, group: range) -> Array:
+        """The sequences of a group, with the axes the model wants."""
         name = name_of(value)
         rank = len(value.shape) if value.shape is not None else array.ndim
         if array.ndim == rank + 1:
-            part = array[sequence]
+            part = array[group.start]
+            if len(group) > 1:
+                part = np.concatenate(array[group.start : group.stop])
         elif array.ndim == rank and len(array) == self.sequences:
-            part = array[sequence : sequence + 1]
+            part = array[group.start : group.stop]
         else:
             raise InputError(
                 "inputs",
@@ -108,17 +134,18 @@ class Feeds:
         typed: Array = part if value.dtype is None else part.astype(value.dtype.numpy())
         return typed
 
-    def _derived(self, value: Value, tokens: int) -> Array:
+    def _derived(self, value: Value, tokens: int, batch: int) -> Array:
         """A mask of ones, positions 0, 1, ..., or an empty cache."""
         name = name_of(value)
         dims = list(value.shape) if value.shape is not None else []
         kind = value.dtype.numpy() if value.dtype is not None else np.dtype(np.float32)
         if "mask" in name and len(dims) == 2:
-            return np.ones((1, tokens), dtype=kind)
+            return np.ones((batch, tokens), dtype=kind)
         if "position" in name and len(dims) in (1, 2):
-            return np.arange(tokens, dtype=kind).reshape([1] * (len(dims) - 1) + [tokens])
+            lead = [1 if dims[0] == 1 else batch] if len(dims) == 2 else []
+            return np.tile(np.arange(tokens, dtype=kind), (*lead, 1)).reshape(*lead, tokens)
         if np.issubdtype(kind, np.floating) and len(dims) >= 3 and not isinstance(dims[0], int):
-            shape = [1]
+            shape = [batch]
             for axis, dim in enumerate(dims[1:], start=1):
                 last = axis == len(dims) - 1
                 unknown = self._head_dim.get(name, 0) if last else 0

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import onnx_ir
 from onnx_ir import Node, Value
 
-from compiler.frontend.constants import Axis, View, view_of
+from compiler.frontend.constants import Axis, View, view_of, weight_of
 from compiler.frontend.graph import Graph, axis_attribute, name_of
 from compiler.frontend.sizes import Sizes
 
@@ -80,11 +80,16 @@ class Products:
         apart = len({m.data for m in found}) == len(found)
         if len(shapes) != 1 or not alone or not apart or axis_attribute(node, 0, rank) == rank - 1:
             return
-        nodes = tuple(n for m in found for n in m.nodes)
+        nodes = [*(n for m in found for n in m.nodes), node]
+        out = node.outputs[0]
+        if all(weight is not None and weight.index is not None for weight in
+               (weight_of(m.matrix) for m in found)):  # fmt: skip
+            bias, out, adds = self._picked_bias(out, (len(found), found[0].columns))
+            nodes += adds
+            found = [replace(m, bias=bias or m.bias) for m in found]
         joined = Product(
-            node, found[0].data, node.outputs[0], found[0].matrix, nodes=(*nodes, node),
-            members=tuple(found),
-        )  # fmt: skip
+            node, found[0].data, out, found[0].matrix, nodes=tuple(nodes), members=tuple(found)
+        )
         for member in found:
             del self.by_node[member.node], self.by_out[member.out]
         self.by_node[node] = self.by_out[joined.out] = joined
@@ -119,7 +124,7 @@ class Products:
             or node.attributes.get_float("alpha", 1.0) != 1.0
         ):
             return None
-        return self._with_bias(node, right if flipped else left, view, flipped)
+        return self._with_bias(node, right if flipped else left, view, flipped=flipped)
 
     def _einsum(self, node: Node) -> Product | None:
         """A sum over one letter of an activation and a constant matrix, or a stack of them."""
@@ -152,7 +157,7 @@ class Products:
         view = replace(view, axes=tuple(view.axes[i] for i in order))
         return Product(node, data, node.outputs[0], view, None, (node,))
 
-    def _with_bias(self, node: Node, data: Value, view: View, flipped: bool) -> Product | None:
+    def _with_bias(self, node: Node, data: Value, view: View, *, flipped: bool) -> Product | None:
         out, bias = node.outputs[0], None
         nodes: tuple[Node, ...] = (node,)
         given = node.inputs[2] if node.op_type == "Gemm" and len(node.inputs) > 2 else None
@@ -190,23 +195,30 @@ class Products:
         shape = self._sizes.fixed(data)
         if shape is None or 1 not in shape[-2:]:
             return None
-        out, bias, nodes = node.outputs[0], None, [node]
+        bias, out, adds = self._picked_bias(node.outputs[0], (view.shape[0], view.shape[2]))
+        return Product(node, data, out, view, bias, (node, *adds), selected=True)
+
+    def _picked_bias(
+        self, out: Value, shape: tuple[int, int]
+    ) -> tuple[str | None, Value, list[Node]]:
+        """The stored biases [experts, columns] gathered and added to `out`, perhaps after a view.
+
+        With the value that they are in and the nodes on the way; (None, `out`, []) without.
+        """
         steps: list[Node] = []
         value = out
-        while True:  # the bias is gathered in the same way and added after a squeeze
+        while True:
             reader = self._graph.only_reader(value)
             if reader is None or reader.op_type not in ("Squeeze", "Unsqueeze", "Reshape", "Add"):
-                break
+                return None, out, []
             steps.append(reader)
             if reader.op_type == "Add":
                 other = reader.inputs[1] if reader.inputs[0] is value else reader.inputs[0]
                 stored = self._gathered(other) if other is not None else None
-                if stored is not None and stored.shape == (view.shape[0], view.shape[2]):
-                    bias, out = stored.tensor, reader.outputs[0]
-                    nodes += steps
-                break
+                if stored is not None and stored.shape == shape:
+                    return stored.tensor, reader.outputs[0], steps
+                return None, out, []
             value = reader.outputs[0]
-        return Product(node, data, out, view, bias, tuple(nodes), selected=True)
 
     def _is_single(self, value: Value) -> bool:
         """Whether what is gathered is one entry of the stack, without its axis."""
@@ -255,4 +267,4 @@ class Products:
         if packed.dtype != onnx_ir.DataType.UINT8 or not packed.is_initializer():
             return None
         view = View(name_of(packed), int(bits or 4), (Axis(1, rows), Axis(0, columns)))
-        return Product(node, data, node.outputs[0], view, None, (node,))
+        return self._with_bias(node, data, view, flipped=False)

@@ -32,13 +32,16 @@ def profile(
     progress: Progress | None = None,
     sequences: int | None = None,
     tokens: int | None = None,
+    batch: int | None = None,
     say: Say | None = None,
 ) -> Routing:
     """The routing of every MoE layer for the given inputs (first axis = sequences).
 
-    One sequence runs at a time; `progress` is called after each with a label. sequences: only the
-    first so many; tokens: only the first so many of each. `say` is told which inputs were made
-    up. Raises InputError for a model without MoE layers, a missing input, a failed run.
+    batch: sequences run together; by default what the file was exported for, else one. Experts
+    that choose tokens choose within a sequence, so there one runs at a time. `progress` is called
+    with a label after each sequence. sequences: only the first so many; tokens: only the first so
+    many of each. `say` is told which inputs were made up. Raises InputError for a model without
+    MoE layers, a missing input, a failed run.
     """
     layers = workload.moe_layers
     if not layers:
@@ -49,24 +52,28 @@ def profile(
     source = open_model(path)
     if source.sha256 != workload.sha256:
         raise InputError(str(path), "changed since it was read as a workload")
-    feeds = Feeds(Graph.of(source), workload, inputs, tokens)
+    together = 1 if True in choice else batch or 1
+    feeds = Feeds(Graph.of(source), workload, inputs, tokens, together)
     if feeds.made and say is not None:
         say(f"made up inputs that were not given: {', '.join(feeds.made)}")
     wanted = list(dict.fromkeys(name for layer in layers for name in _exposed(layer)))
     count = min(feeds.sequences, sequences or feeds.sequences)
-    found: list[dict[str, Array]] = []
+    groups, found = feeds.groups(count), list[dict[str, Array]]()
+    if groups[-1].stop < count and say is not None:
+        say(f"left out the last {count - groups[-1].stop} sequences: {len(groups[0])} run together")
     with Runtime() as runtime:
         model = runtime.load(with_outputs(source, wanted), str(path))
-        for sequence in range(count):
+        for group in groups:
             try:
-                found.append(model.run(feeds.of(sequence), wanted))
+                found.append(model.run(feeds.of(group), wanted))
             except InputError as error:
-                raise _with_reason(error, workload, sequence) from error
+                raise _with_reason(error, workload, group.start) from error
             if progress is not None:
-                progress(f"sequence {sequence + 1} of {count}")
+                for sequence in group:
+                    progress(f"sequence {sequence + 1} of {count}")
     if choice.pop():
         return _expert_choice(str(path), layers, found)
-    return _token_choice(str(path), layers, found)
+    return _token_choice(str(path), layers, found, [len(group) for group in groups])
 
 
 def _with_reason(error: InputError, workload: Workload, sequence: int) -> InputError:
@@ -87,12 +94,16 @@ def _exposed(layer: MoELayer) -> list[str]:
 
 
 def _token_choice(
-    path: str, layers: tuple[MoELayer, ...], found: list[dict[str, Array]]
+    path: str, layers: tuple[MoELayer, ...], found: list[dict[str, Array]], together: list[int]
 ) -> Routing:
-    """Choices and weights of all layers, ranked by weight, padded to the widest top-k."""
+    """Choices and weights of all layers, ranked by weight, padded to the widest top-k.
+
+    together: sequences in each run.
+    """
     per_layer = [[_picked(path, layer, values) for values in found] for layer in layers]
     width = max(layer.router.top_k or 0 for layer in layers)
-    lengths = [len(ids) for ids, _ in per_layer[0]]
+    runs = zip(per_layer[0], together, strict=True)
+    lengths = [len(ids) // count for (ids, _), count in runs for _ in range(count)]
     total = sum(lengths)
     choices = np.full((len(layers), total, width), -1, dtype=np.int16)
     weights = np.zeros(choices.shape, dtype=np.float32)

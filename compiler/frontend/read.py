@@ -104,8 +104,9 @@ def _exit_axes(sizes: Sizes, axes: Axes, layers: Iterable[FoundLayer]) -> dict[V
         rank = sizes.rank(layer.entry)
         if before is None or shape is None or rank is None:
             continue
-        axis = before.axis + len(shape) - rank
-        known[layer.exit] = TokenAxis(max(axis, 0), before.inner)
+        axis = max(before.axis + len(shape) - rank, 0)
+        together = shape[axis] == sizes.tokens[0] * sizes.batch * before.inner
+        known[layer.exit] = TokenAxis(axis, before.inner, sizes.batch if together else 1)
     return known
 
 

@@ -12,6 +12,7 @@ from compiler.frontend.capacity import capacity
 from compiler.frontend.constants import weight_of
 from compiler.frontend.graph import Graph, name_of
 from compiler.frontend.sizes import Sizes
+from compiler.frontend.unreadable import Unreadable
 from ir.workload import Router, RouterKind
 
 
@@ -28,6 +29,12 @@ def describe(
     """
     upstream = _upstream(graph, anchor, nodes)
     projection = weight_of(anchor.products[0].matrix, anchor.products[0].bias)
+    if anchor.expert_choice and sizes.batch > 1:
+        raise Unreadable(
+            f"experts choose among tokens in a file exported for {sizes.batch} sequences; export "
+            "it with a batch of 1 or a dynamic axis",
+            anchor.node,
+        )
     if anchor.expert_choice:
         only = Router(
             kind="expert-choice",

@@ -32,7 +32,8 @@ MAX_CONTENT = 64  # elements; shape arithmetic is smaller than that
 class Sizes:
     """Shapes and small contents of every value of a graph.
 
-    `tokens` [samples]: the token counts, or the one length of a static export.
+    `tokens` [samples]: the tokens of a sequence, or the one length of a static export. `batch`:
+    sequences together where the file fixes their number, else 1.
     """
 
     def __init__(self, graph: Graph, samples: Sequence[int] = SAMPLES) -> None:
@@ -43,6 +44,7 @@ class Sizes:
         self._cache: dict[tuple[Any, ...], Inferred] = {}
         self._too_long: set[int] = set()
         self.static_tokens, self._params = _token_dims(graph, samples)
+        self.batch = fixed_batch(graph) or 1
         fixed = self.static_tokens
         self.tokens = np.array(samples if fixed is None else (fixed,), dtype=np.int64)
         for value in graph.inputs:
@@ -98,14 +100,14 @@ class Sizes:
 
     def per_token(self, value: Value) -> int | None:
         """Elements per token where the size grows with the tokens, else None."""
-        elements = self.elements(value)
-        if elements is None or np.any(elements % self.tokens):
+        elements, tokens = self.elements(value), self.tokens * self.batch
+        if elements is None or np.any(elements % tokens):
             return None
-        each = elements // self.tokens
+        each = elements // tokens
         return int(each[0]) if np.all(each == each[0]) else None
 
     def at(self, value: Value, tokens: int) -> int | None:
-        """Elements at `tokens` tokens, where they are proportional to T^0, T or T^2."""
+        """Elements at `tokens` tokens a sequence, where they are proportional to T^0, T or T^2."""
         elements = self.elements(value)
         if elements is None or self.static_tokens is not None:
             return None if elements is None else int(elements[0])
@@ -307,6 +309,15 @@ def _token_dims(graph: Graph, samples: Sequence[int]) -> tuple[int | None, dict[
             return dim, params
         params[str(dim.value)] = np.array(samples, dtype=np.int64)
     return None, params
+
+
+def fixed_batch(graph: Graph) -> int | None:
+    """Number of sequences that the file was exported for; None where any number will do."""
+    for value in graph.token_inputs:
+        if value.shape is not None and len(value.shape) and token_axis_of_input(value) == 1:
+            lead = value.shape[0]
+            return lead if isinstance(lead, int) else None
+    return None
 
 
 def token_axis_of_input(value: Value) -> int:

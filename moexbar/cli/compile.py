@@ -100,7 +100,7 @@ def compile_command(
     Example: moexbar compile model.onnx --chip hermes-mux2 --inputs tokens.npz --prefill 128 -o out
     """
     target = read_chip(chip, settings)
-    workload = read_model(model, tokens=prefill)
+    workload = read_model(model, tokens=prefill, batch=1)
     with publish(output) as folder:
         if not trust_traced:
             refuse_missing(model, workload)

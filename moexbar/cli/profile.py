@@ -8,7 +8,7 @@ import typer
 from compiler.frontend import read_model
 from compiler.frontend.profile import load_inputs, profile
 from ir.routing_file import save_routing
-from moexbar.cli.console import out, print_json, progress, table
+from moexbar.cli.console import note, out, print_json, progress, table
 from moexbar.cli.options import Json
 
 
@@ -19,17 +19,23 @@ def profile_command(
     tokens: Annotated[
         int | None, typer.Option(help="Cut each sequence to its first tokens.", min=1)
     ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(help="Sequences run together; default as exported, else one.", min=1),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Record a routing trace (format: docs/formats.md).
 
     Example: moexbar profile model.onnx --inputs tokens.npz -o routing.npz
     """
-    workload = read_model(model)
+    workload = read_model(model, tokens=tokens, batch=batch)
     arrays = load_inputs(inputs)
     sequences = len(next(iter(arrays.values())))
     with progress(sequences, "profiling") as advance:
-        routing = profile(model, workload, arrays, progress=advance, tokens=tokens)
+        routing = profile(
+            model, workload, arrays, progress=advance, tokens=tokens, batch=batch, say=note
+        )
     save_routing(output, routing)
     rows = []
     for row, layer in enumerate(routing.layer.tolist()):

@@ -98,7 +98,8 @@ def compare(
     """Largest difference between the operators' and the whole model's outputs, over their size."""
     workload, source = read_model(path), open_model(path)
     check_cover(workload, source)
-    feeds = Feeds(Graph.of(source), workload, inputs, None).of(0)
+    every = Feeds(Graph.of(source), workload, inputs, None)
+    feeds = every.of(every.groups(every.sequences)[0])
     values = run_operators(source, runtime, workload, feeds, by_nodes)
     names = list(workload.outputs)
     whole = runtime.load(with_outputs(source, names), str(path)).run(feeds, names)

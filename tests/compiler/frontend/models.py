@@ -118,7 +118,7 @@ def positions(g: Graph, ids: str = "input_ids") -> Positions:
 
 def attention(g: Graph, x: str, at: Positions, kv_heads: int = HEADS) -> str:
     def heads(y: str, count: int) -> str:
-        split = g("Reshape", y, g.constant([1, -1, count, HEAD]))
+        split = g("Reshape", y, g.constant([0, -1, count, HEAD]))
         return g("Transpose", split, perm=[0, 2, 1, 3])
 
     def rotate(y: str) -> str:
@@ -142,7 +142,7 @@ def attention(g: Graph, x: str, at: Positions, kv_heads: int = HEADS) -> str:
     low = g.constant(-np.inf, np.float32)
     masked = g("Where", at.mask, scores, low) if at.mask else scores
     mixed = g("MatMul", g("Softmax", masked, axis=-1), v)
-    joined = g("Reshape", g("Transpose", mixed, perm=[0, 2, 1, 3]), g.constant([1, -1, D]))
+    joined = g("Reshape", g("Transpose", mixed, perm=[0, 2, 1, 3]), g.constant([0, -1, D]))
     return linear(g, joined, D, D)
 
 
