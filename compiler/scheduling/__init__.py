@@ -11,10 +11,12 @@ One entry, `order_slots`, for seven policies:
 - `online`: sees tokens as they come and holds W unfinished ones; what hardware can build.
 
 L = max_g sum_t c[t, g] slots are always enough (design, section 3) unless the bus or the buffer
-limits a slot. `token-serial`, `min-transfer`, `cp-sat` and `online` keep such limits.
+limits a slot. `token-serial`, `min-transfer`, `cp-sat` and `online` keep such limits. The slots of
+min-transfer, column-generation and cp-sat then come in an even sequence (`evened`).
 """
 
 import difflib
+from dataclasses import replace
 from time import perf_counter
 from typing import Literal, get_args
 
@@ -30,6 +32,7 @@ from compiler.scheduling.column_generation import column_generation_table
 from compiler.scheduling.compact import compact_table
 from compiler.scheduling.cp_sat_limited import cp_sat_limited_table
 from compiler.scheduling.cp_sat_slots import cp_sat_table
+from compiler.scheduling.evened import evened
 from compiler.scheduling.limited import limited_table
 from compiler.scheduling.limits import Limits, check_limits, slots_bound_within
 from compiler.scheduling.min_transfer import min_transfer_table
@@ -53,6 +56,7 @@ Policy = Literal[
 ]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 LIMITED: tuple[Policy, ...] = ("token-serial", "min-transfer", "cp-sat", "online")
+EVENED: tuple[Policy, ...] = ("min-transfer", "column-generation", "cp-sat")
 
 
 def order_slots(
@@ -87,6 +91,9 @@ def order_slots(
     check_split(split)
     _check_policy(policy, limits)
     solved = _ordered(c, policy, seed, time_s, limits, split)
+    even = evened(solved.table) if policy in EVENED else solved.table
+    if check_limits(even, limits) is None:  # it may hold more tokens in the buffer
+        solved = replace(solved, table=even)
     wrong = check_table(solved.table, c) or check_limits(solved.table, limits)
     if wrong is not None:
         raise CheckError("slot order", policy, wrong)
