@@ -22,7 +22,8 @@ def unshared(chip: Chip) -> Chip:
 
 def methods(chip: Chip, options: Options) -> tuple[Method, ...]:
     """(i) unshared, one token at a time; (ii) unshared, compact; (iii) the paper's; (iv) ours."""
-    alone, plain = unshared(chip), replace(options, groups=None, group_size=None, replicas=0)
+    alone = unshared(chip)
+    plain = replace(options, groups=None, group_size=None, replicas=0, bus=None, buffer=None)
     return (
         Method(
             "unshared, serial",

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from compiler.emit import emit
 from compiler.grouping import group_layer, split_counts, split_pairs
 from compiler.partition import partition, with_replicas
 from compiler.placement import Routed, place
-from compiler.scheduling import order_slots
+from compiler.scheduling import count_slots, order_slots
 from compiler.solver import SolverOptions
 from compiler.trace import calibrate, first_window, mean_slots, routing_matrices
 from ir.chip import Chip
@@ -35,7 +36,8 @@ class Options:
     prefill: tokens in the window. fit: token range the grouping is fitted to; score: range whose
     first window is scheduled and costed. time_s: solver limit per layer in deterministic seconds.
     groups, group_size, replicas: of every MoE layer, see `compiler.grouping.group_layer`; None
-    stands for the fewest groups, of the chip's mux.
+    stands for the fewest groups, of the chip's mux. bus, buffer: limits of the slot order, see
+    `compiler.scheduling.order_slots`.
     """
 
     prefill: int
@@ -47,6 +49,8 @@ class Options:
     groups: int | None = None
     group_size: int | None = None
     replicas: int = 0
+    bus: int | None = None
+    buffer: int | None = None
     solver: SolverOptions = field(default_factory=lambda: SolverOptions(time_s=1.0))
 
 
@@ -107,8 +111,10 @@ def compile_model(
     program = set_times(draft, units, workload, mapping, chip)
     report("checks")
     verify_program(program, mapping, schedule, workload, chip, chosen)
-    serial = options.scheduling == "token-serial"
-    slots = mean_slots(grouping, traced, options.score, options.prefill, serial=serial)
+    slots_of = partial(
+        count_slots, policy=options.scheduling, bus=options.bus, buffer=options.buffer
+    )
+    slots = mean_slots(grouping, traced, options.score, options.prefill, slots_of)
     seconds = time.perf_counter() - begun
     return Compiled(chip, options, mapping, schedule, program, chosen, slots, seconds)
 
@@ -161,6 +167,8 @@ def schedule_tokens(
             options.scheduling,
             seed=options.solver.seed,
             time_s=options.solver.time_s,
+            bus=options.bus,
+            buffer=options.buffer,
         )
         orders.append(assign_experts(order, layer, picked, split_pairs(layer, picked)))
     return Schedule(sequence, window[0], tuple(orders))

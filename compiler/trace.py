@@ -1,5 +1,7 @@
 """What a compilation takes from a routing trace: matrices, the window, calibration windows."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -71,18 +73,20 @@ def calibrate(chosen: Bools, routing: Routing, fit: Span, tokens: int, seed: int
 
 
 def mean_slots(
-    grouping: Grouping, traced: dict[int, Bools], score: Span, tokens: int, *, serial: bool
+    grouping: Grouping,
+    traced: dict[int, Bools],
+    score: Span,
+    tokens: int,
+    slots_of: Callable[[Ints], int],
 ) -> float:
     """Slots of a window, all MoE layers together, in the mean over all windows of the score range.
 
-    Only the window that is compiled gets a slot order; the number of slots needs none. `serial`:
-    one token at a time.
+    slots_of: the slots of one window of one layer, from its counts: int64 [tokens, groups].
     """
     start, stop = score
     total, spans = 0, windows(stop - start, tokens)
     for layer in grouping.layers:
         chosen = traced[layer.layer][start:stop]
         for a, b in spans:
-            counts = split_counts(layer, chosen[a:b])
-            total += int(counts.max(axis=1).sum() if serial else counts.sum(axis=0).max())
+            total += slots_of(split_counts(layer, chosen[a:b]))
     return total / len(spans) if spans else 0.0

@@ -28,6 +28,8 @@ def method_row(method: Method, compiled: Compiled) -> dict[str, Any]:
         "mux": compiled.chip.pg.mux,
         "grouping": compiled.options.grouping,
         "scheduling": compiled.options.scheduling,
+        "bus": compiled.options.bus,
+        "buffer": compiled.options.buffer,
         "slots": sum(order.slots for order in orders),
         "mean_slots": compiled.mean_slots,
         "transfers": sum(order.transfers for order in orders),

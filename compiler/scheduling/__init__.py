@@ -26,6 +26,7 @@ from compiler.scheduling.bounds import (
     Ints,
     check_counts,
     check_table,
+    slots_bound,
     transfers_bound,
 )
 from compiler.scheduling.column_generation import column_generation_table
@@ -43,7 +44,7 @@ from compiler.scheduling.token_serial import token_serial_table
 from ir.errors import CheckError, InputError
 from ir.schedule import SlotOrder
 
-__all__ = ["LIMITED", "POLICIES", "Policy", "order_slots"]
+__all__ = ["LIMITED", "POLICIES", "Policy", "count_slots", "order_slots"]
 
 Policy = Literal[
     "token-serial",
@@ -108,6 +109,23 @@ def order_slots(
         seconds=perf_counter() - start,
         deterministic=solved.deterministic,
     )
+
+
+def count_slots(
+    counts: npt.ArrayLike, policy: str, *, bus: int | None = None, buffer: int | None = None
+) -> int:
+    """Count the slots of `policy` on a window (arguments as order_slots), in milliseconds.
+
+    Most policies take L slots. Within limits cp-sat may take fewer than is said here: what counts
+    is the order of min-transfer, from which it starts.
+    """
+    c, limits = check_counts(counts), Limits(bus, buffer)
+    if policy == "token-serial":
+        return transfers_bound(c)
+    if policy == "online" or limits:
+        kept = "online" if policy == "online" else "min-transfer"
+        return order_slots(c, kept, bus=bus, buffer=buffer).slots
+    return slots_bound(c)
 
 
 def _check_policy(policy: str, limits: Limits) -> None:

@@ -34,6 +34,8 @@ from moexbar.artifacts.program_file import write_program
 from moexbar.chips.show import to_json
 from moexbar.cli.console import note, out, print_json, progress
 from moexbar.cli.options import (
+    Buffer,
+    Bus,
     ChipName,
     Fit,
     Json,
@@ -73,6 +75,8 @@ def compile_command(
     groups: Groups = None,
     group_size: GroupSize = None,
     replicas: Replicas = 0,
+    bus: Bus = None,
+    buffer: Buffer = None,
     fit: Fit = "0:0.5",
     score: Score = "0.5:1",
     time: Time = 1.0,
@@ -110,7 +114,7 @@ def compile_command(
         fitted, scored = token_spans(trace, fit, score, prefill)
         options = Options(
             prefill, fitted, scored, grouping, placement, scheduling, groups, group_size, replicas,
-            solver_options(time, seed),
+            bus, buffer, solver_options(time, seed),
         )  # fmt: skip
         every = methods(target, options)
         if not baselines or not workload.moe_layers:  # without experts all methods are the same

@@ -28,6 +28,13 @@ Time = Annotated[
     float, typer.Option("--time", help="Solver limit per layer, deterministic seconds.", min=0.01)
 ]
 Seed = Annotated[int, typer.Option(help="Seed of the solvers.", min=0)]
+Bus = Annotated[
+    int | None, typer.Option("--bus", help="At most so many transfers in a slot (B).", min=1)
+]
+Buffer = Annotated[
+    int | None,
+    typer.Option("--buffer", help="At most so many unfinished tokens (W; online: 64).", min=1),
+]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Where to write.")]
 
 

@@ -15,7 +15,7 @@ from ir.routing import select_sequences, windows
 from ir.routing_file import load_routing
 from ir.schedule import SlotOrder
 from moexbar.cli.console import out, print_json, progress, table
-from moexbar.cli.options import Json, Score, Seed, Time, Window, fraction_span
+from moexbar.cli.options import Buffer, Bus, Json, Score, Seed, Time, Window, fraction_span
 
 MAX_GROUPS_BYTES = 64 << 20
 
@@ -29,13 +29,8 @@ def schedule(
     score: Score = "0:1",
     time: Time = 10.0,
     seed: Seed = 0,
-    bus: Annotated[
-        int | None, typer.Option(help="At most so many transfers in a slot (B).", min=1)
-    ] = None,
-    buffer: Annotated[
-        int | None,
-        typer.Option(help="At most so many unfinished tokens at once (W; online: 64).", min=1),
-    ] = None,
+    bus: Bus = None,
+    buffer: Buffer = None,
     with_table: Annotated[
         bool,
         typer.Option(

@@ -1,0 +1,61 @@
+"""Options of a compilation reach the stage they are for; every program has passed its checks."""
+
+import numpy as np
+import pytest
+
+from compiler.baselines import methods
+from compiler.pipeline import Compiled, Options, compile_model
+from compiler.scheduling import LIMITED, POLICIES
+from compiler.scheduling.limits import Limits, check_limits
+from ir.errors import InputError
+from ir.routing import Routing
+from tests.make import SMALL_CHIP, random_routing, small_workload
+
+TOKENS = 12
+WORKLOAD = small_workload(layers=1, experts=4, k=2)
+
+
+def routing() -> Routing:
+    """Two sequences of a window each: one to fit to, one to compile."""
+    sequence = np.repeat(np.arange(2), TOKENS)
+    chosen = random_routing(WORKLOAD, sequence)[0]
+    choices = np.nonzero(chosen)[1].reshape(1, 2 * TOKENS, 2).astype(np.int16)
+    return Routing(np.array([0]), np.array([4]), sequence, choices)
+
+
+def compiled(scheduling: str, bus: int | None = None, buffer: int | None = None) -> Compiled:
+    spans = ((0, TOKENS), (TOKENS, 2 * TOKENS))
+    options = Options(TOKENS, *spans, grouping="lpt", scheduling=scheduling, bus=bus, buffer=buffer)
+    return compile_model(WORKLOAD, routing(), SMALL_CHIP, options)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_every_policy_compiles(policy: str) -> None:
+    done = compiled(policy)
+    (layer,) = done.schedule.layers
+    assert layer.order.policy == policy
+    assert done.mean_slots == layer.order.slots  # the one window that is scored
+
+
+@pytest.mark.parametrize("policy", LIMITED)
+@pytest.mark.parametrize(("bus", "buffer"), [(1, None), (2, 2), (None, 1)])
+def test_limits_are_kept(policy: str, bus: int | None, buffer: int | None) -> None:
+    done = compiled(policy, bus, buffer)
+    (layer,) = done.schedule.layers
+    assert check_limits(layer.order.table, Limits(bus, buffer)) is None
+    assert done.mean_slots >= layer.order.slots
+    # 12 tokens of two experts in two groups take 12 slots at least if only one may run or wait
+    if bus == 1 or buffer == 1:
+        assert layer.order.slots >= TOKENS
+
+
+def test_a_policy_without_limits_refuses_them() -> None:
+    with pytest.raises(InputError, match="compact keeps no limit on bus or buffer"):
+        compiled("compact", bus=2)
+
+
+def test_the_methods_beside_ours_have_none_of_its_options() -> None:
+    options = Options(TOKENS, (0, 1), (1, 2), groups=3, replicas=1, bus=2, buffer=16)
+    *others, ours = (method.options for method in methods(SMALL_CHIP, options))
+    assert ours == options
+    assert {(o.groups, o.replicas, o.bus, o.buffer) for o in others} == {(None, 0, None, None)}
