@@ -43,11 +43,12 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Trace:
-    """One trace and how densely its windows are sampled."""
+    """One trace and how densely its windows are sampled; dense: no sampling in `proofs`."""
 
     name: str
     routing: Routing
     every: int
+    dense: bool = False
 
     def windows(
         self, mux: int, solver: str, span: tuple[float, float], size: int = WINDOW, every: int = 1
@@ -115,7 +116,8 @@ def proofs(trace: Trace) -> None:
     print("  groups  mux window windows policy              proven   mean gap  mean s   max s")
     for solver, span in (("sorted", WHOLE), ("cp-sat", SCORED)):
         for mux in MUXES:
-            for size, every in SMALL_EVERY.items():
+            for size, sampled in SMALL_EVERY.items():
+                every = 1 if trace.dense else sampled
                 if solver == "cp-sat" and size != WINDOW:
                     continue
                 for policy in ("min-transfer", "column-generation"):
@@ -223,6 +225,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--traces", type=Path, default=TRACES, help="folder of trace folders")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--every", type=int, default=1, help="take every N-th window only")
+    parser.add_argument("--dense", action="store_true", help="proofs: every window")
     given = parser.parse_args(argv)
     paths = sorted(given.traces.glob("*/routing.npz"))
     if not paths:
@@ -231,7 +234,7 @@ def main(argv: list[str] | None = None) -> int:
     for part in given.parts:
         print(f"\n{part}: {(PARTS[part].__doc__ or '').strip()}")
         for path in paths:
-            trace = Trace(path.parent.name, load_routing(path), given.every)
+            trace = Trace(path.parent.name, load_routing(path), given.every, given.dense)
             print(f"\n{trace.name}", flush=True)
             PARTS[part](trace)
     return 0

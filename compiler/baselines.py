@@ -23,7 +23,9 @@ def unshared(chip: Chip) -> Chip:
 def methods(chip: Chip, options: Options) -> tuple[Method, ...]:
     """(i) unshared, one token at a time; (ii) unshared, compact; (iii) the paper's; (iv) ours."""
     alone = unshared(chip)
-    plain = replace(options, groups=None, group_size=None, replicas=0, bus=None, buffer=None)
+    plain = replace(
+        options, groups=None, group_size=None, replicas=0, bus=None, buffer=None, pack=False
+    )
     return (
         Method(
             "unshared, serial",

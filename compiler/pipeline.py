@@ -37,7 +37,7 @@ class Options:
     first window is scheduled and costed. time_s: solver limit per layer in deterministic seconds.
     groups, group_size, replicas: of every MoE layer, see `compiler.grouping.group_layer`; None
     stands for the fewest groups, of the chip's mux. bus, buffer: limits of the slot order, see
-    `compiler.scheduling.order_slots`.
+    `compiler.scheduling.order_slots`. pack: see `compiler.placement.spots`.
     """
 
     prefill: int
@@ -51,6 +51,7 @@ class Options:
     replicas: int = 0
     bus: int | None = None
     buffer: int | None = None
+    pack: bool = False
     solver: SolverOptions = field(default_factory=lambda: SolverOptions(time_s=1.0))
 
 
@@ -100,7 +101,13 @@ def compile_model(
     fitted = {layer: matrix[slice(*options.fit)] for layer, matrix in traced.items()}
     routed = Routed(workload, fitted, options.fit[1] - options.fit[0])
     placement = place(
-        blocks, grouping, chip, options.placement, routed=routed, options=options.solver
+        blocks,
+        grouping,
+        chip,
+        options.placement,
+        routed=routed,
+        options=options.solver,
+        pack=options.pack,
     )
     mapping = Mapping(blocks, grouping, placement)
     verify_mapping(mapping, workload, chip)

@@ -2,8 +2,9 @@
 
 Numbering. A block's tile grid is `rows` x `columns`; its PGs are `pg_start + j * rows + i` for tile
 (i, j), so that one column's row tiles (the chain that adds its partial sums) are neighbours. Blocks
-of the experts of one group that stand at the same stage and role share these PGs; `position` is the
-crossbar behind the PG that holds this block's tile.
+of the experts of one group that stand at the same stage and role share these PGs; `spots` says on
+which crossbar behind the PG a tile is, and from which row and column on: ragged tiles of several
+experts may share one.
 """
 
 from collections.abc import Iterator
@@ -18,12 +19,13 @@ from ir.workload import Weight
 
 Role = Literal["up", "gate", "down", "dense"]
 PgClass = Literal["expert", "dense"]
+TILE_KINDS = ("inner", "right", "bottom", "corner")  # 2 x (in the last row) + (in the last column)
 Status = Literal["optimal (bound)", "optimal (solver)", "feasible", "heuristic"]
 
 
 @dataclass(frozen=True)
 class Block:
-    """One matrix on crossbars: `rows` x `columns` tiles, each on a crossbar of its own.
+    """One matrix on crossbars: `rows` x `columns` tiles, the last of each row and column ragged.
 
     `operator` is the index of its operator in the workload; `stage` 0 for up, gate and dense, 1 for
     down; `expert` -1 for a dense matrix; a shared expert is dense and has `shared` set. `replica`
@@ -43,8 +45,15 @@ class Block:
 
     @property
     def tiles(self) -> int:
-        """Crossbars this block needs."""
+        """Crossbars that an MVM of this block fires."""
         return self.rows * self.columns
+
+    def tile_kinds(self) -> npt.NDArray[np.int64]:
+        """Place in TILE_KINDS of every tile: int64 [rows, columns]."""
+        kinds = np.zeros((self.rows, self.columns), dtype=np.int64)
+        kinds[-1] += 2
+        kinds[:, -1] += 1
+        return kinds
 
 
 @dataclass(frozen=True)
@@ -169,15 +178,16 @@ class Region:
 class Placement:
     """PGs on the mesh.
 
-    pg_start, position: [blocks] (see the module's numbering); core: [PGs] = y * mesh width + x;
-    pg_class: [PGs] 0 = expert, 1 = dense.
+    pg_start: [blocks] (see the module's numbering); spots: [blocks, 4, 3], for a block's tiles of
+    each of TILE_KINDS the crossbar behind the PG, and the first row and column of its cells that
+    the tile takes; core: [PGs] = y * mesh width + x; pg_class: [PGs] 0 = expert, 1 = dense.
     """
 
     mesh_width: int
     mesh_height: int
     regions: tuple[Region, ...]
     pg_start: npt.NDArray[np.int64]
-    position: npt.NDArray[np.int64]
+    spots: npt.NDArray[np.int64]
     core: npt.NDArray[np.int64]
     pg_class: npt.NDArray[np.int8]
     solver: str
@@ -220,9 +230,9 @@ class Mapping:
     grouping: Grouping
     placement: Placement
 
-    def tiles(self) -> Iterator[tuple[int, npt.NDArray[np.int64], int]]:
-        """(block index, PG of each tile [rows, columns], position) for every block."""
+    def tiles(self) -> Iterator[tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+        """(block index, PG of each tile [rows, columns], its spot [rows, columns, 3]) by block."""
         for index, block in enumerate(self.blocks):
             start = int(self.placement.pg_start[index])
             grid = start + np.arange(block.tiles).reshape(block.columns, block.rows).T
-            yield index, grid, int(self.placement.position[index])
+            yield index, grid, self.placement.spots[index][block.tile_kinds()]

@@ -39,7 +39,7 @@ def _blocks(mapping: Mapping, workload: Workload) -> Iterator[str]:
         tiles = f"{block.rows} x {block.columns}"
         yield (
             f"{block.layer:>5} {block.role:<5} {block.expert:>6} {size:>13} {tiles:>7} "
-            f"{placement.pg_start[index]:>8} {placement.position[index]:>4}  "
+            f"{placement.pg_start[index]:>8} {placement.spots[index, -1, 0]:>4}  "
             f"{workload.operators[block.operator].name}"
         )
 

@@ -106,6 +106,11 @@ def placement_row(compiled: Compiled) -> dict[str, Any]:
         "solver": placement.solver,
         "mesh": [placement.mesh_width, placement.mesh_height],
         "traffic": certificate_row(known) if known is not None else None,
+        "expert_crossbars": {
+            "packed": compiled.options.pack,
+            "used": compiled.program.inventory.expert_crossbars,
+            "tiles": sum(b.tiles for b in compiled.mapping.blocks if b.expert >= 0),
+        },
     }
 
 

@@ -324,11 +324,13 @@ class Compiled:
     program: Program
 
 
-def map_small(workload: Workload, chip: Chip, grouping: Grouping | None = None) -> Mapping:
+def map_small(
+    workload: Workload, chip: Chip, grouping: Grouping | None = None, *, pack: bool = False
+) -> Mapping:
     """Partition, contiguous groups of `mux` or those given, in-order placement."""
     grouping = grouping or contiguous(workload, chip.pg.mux)
     blocks = with_replicas(partition(workload, chip), grouping)
-    return Mapping(blocks, grouping, place(blocks, grouping, chip))
+    return Mapping(blocks, grouping, place(blocks, grouping, chip, pack=pack))
 
 
 def compile_small(
@@ -341,12 +343,13 @@ def compile_small(
     lockstep: bool = False,
     seed: int = 0,
     grouping: Grouping | None = None,
+    pack: bool = False,
 ) -> Compiled:
     """A verified-by-nobody program of `tokens` tokens in one sequence, or of `sequence`."""
     workload = workload or small_workload()
     sequence = np.zeros(tokens, dtype=np.int64) if sequence is None else sequence
     chosen = random_routing(workload, sequence, seed) if chosen is None else chosen
-    mapping = map_small(workload, chip, grouping)
+    mapping = map_small(workload, chip, grouping, pack=pack)
     order_of = serial_order if lockstep else compact_order
     orders = tuple(
         assign_experts(

@@ -1,11 +1,13 @@
 """What a mapping occupies of the chip."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+
+import numpy as np
 
 from ir import timing
 from ir.chip import Chip
 from ir.links import bus_width, return_lanes
-from ir.mapping import Block, Mapping
+from ir.mapping import Mapping
 from ir.program import Inventory
 from ir.workload import Workload
 
@@ -19,12 +21,12 @@ def inventory(workload: Workload, mapping: Mapping, chip: Chip, buffer_bytes: in
     }
     back = {layer: w * return_lanes(workload, layer, chip) for layer, w in widths.items()}
     moe = {op.layer for op in workload.moe_layers}
-    shared = _crossbars(b for b in blocks if b.shared >= 0)
+    shared = _crossbars(mapping, [i for i, b in enumerate(blocks) if b.shared >= 0])
     return Inventory(
         expert_pgs=int((mapping.placement.pg_class == 0).sum()),
-        expert_crossbars=_crossbars(b for b in blocks if b.expert >= 0),
+        expert_crossbars=_crossbars(mapping, [i for i, b in enumerate(blocks) if b.expert >= 0]),
         dense_pgs=int((mapping.placement.pg_class == 1).sum()),
-        dense_crossbars=_crossbars(b for b in blocks if b.expert < 0),
+        dense_crossbars=_crossbars(mapping, [i for i, b in enumerate(blocks) if b.expert < 0]),
         shared_pgs=shared,
         shared_crossbars=shared,
         cores=sum(r.width * r.height for r in mapping.placement.regions),
@@ -36,5 +38,13 @@ def inventory(workload: Workload, mapping: Mapping, chip: Chip, buffer_bytes: in
     )
 
 
-def _crossbars(blocks: Iterable[Block]) -> int:
-    return sum(b.tiles for b in blocks)
+def _crossbars(mapping: Mapping, blocks: Sequence[int]) -> int:
+    """Crossbars that hold a tile of any of `blocks`; packed ones count once."""
+    placement = mapping.placement
+    tiles: dict[tuple[int, int, int], int] = {}  # by first PG, kind and position
+    for i in blocks:
+        kinds = np.bincount(mapping.blocks[i].tile_kinds().ravel(), minlength=4).tolist()
+        for kind, number in enumerate(kinds):
+            position = int(placement.spots[i, kind, 0])
+            tiles[int(placement.pg_start[i]), kind, position] = number
+    return sum(tiles.values())

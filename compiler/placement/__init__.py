@@ -43,8 +43,9 @@ def place(
     *,
     routed: Routed | None = None,
     options: SolverOptions | None = None,
+    pack: bool = False,
 ) -> Placement:
-    """Place all blocks with the named solver.
+    """Place all blocks with the named solver; with `pack` ragged tiles share crossbars (`spots`).
 
     With `routed` the placement carries a certificate: its packets x hops and a lower bound for all
     placements on the same mesh (on any mesh of as many cores, where the chip leaves it open).
@@ -54,7 +55,7 @@ def place(
     if solver not in PLACERS:
         raise InputError("--placement", f"{solver!r}, expected one of {', '.join(PLACERS)}")
     begun, options = time.perf_counter(), options or SolverOptions()
-    shelves = number_pgs(blocks, grouping, chip)
+    shelves = number_pgs(blocks, grouping, chip, pack=pack)
     check_fits(blocks, shelves, chip)
     if routed is None:
         if solver == "cp-sat":

@@ -257,7 +257,7 @@ def _placement(shelves: Shelves, inside: Inside, plan: Plan) -> Placement:
         mesh_height=plan.mesh[1],
         regions=tuple(sorted(plan.regions, key=lambda r: r.layer)),
         pg_start=shelves.pg_start,
-        position=shelves.position,
+        spots=shelves.spots,
         core=core,
         pg_class=shelves.pg_class,
         solver="cp-sat",

@@ -35,7 +35,7 @@ def place_in_order(shelves: Shelves, chip: Chip) -> Placement:
         mesh_height=max(height, 1),
         regions=tuple(regions),
         pg_start=shelves.pg_start,
-        position=shelves.position,
+        spots=shelves.spots,
         core=core,
         pg_class=shelves.pg_class,
         solver="in-order",

@@ -1,7 +1,7 @@
 """Number the PGs: which PG and which crossbar behind it each block's tiles take.
 
 Dense blocks and shared experts have PGs of their own. The experts of one group share PGs: the
-blocks of the same role stand behind the same PGs, each expert at its own crossbar position.
+blocks of the same role stand behind the same PGs, each at a crossbar of its own or packed.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from compiler.placement.spots import spots_alone, spots_packed
 from ir.chip import Chip
 from ir.errors import InfeasibleError
 from ir.mapping import Block, Grouping
@@ -18,19 +19,25 @@ from ir.mapping import Block, Grouping
 class Shelves:
     """PG numbers layer by layer, so that a layer's PGs are consecutive.
 
-    pg_start, position: [blocks]; pg_class: [PGs] 0 = expert, 1 = dense; layer_pgs: PGs per layer.
+    pg_start: [blocks]; spots: [blocks, 4, 3], see ir.mapping.Placement; pg_class: [PGs]
+    0 = expert, 1 = dense; layer_pgs: PGs per layer.
     """
 
     pg_start: npt.NDArray[np.int64]
-    position: npt.NDArray[np.int64]
+    spots: npt.NDArray[np.int64]
     pg_class: npt.NDArray[np.int8]
     layer_pgs: dict[int, int]
 
 
-def number_pgs(blocks: tuple[Block, ...], grouping: Grouping, chip: Chip) -> Shelves:
-    """Assign PG numbers in block order; raises InfeasibleError if a group exceeds mux."""
+def number_pgs(
+    blocks: tuple[Block, ...], grouping: Grouping, chip: Chip, *, pack: bool = False
+) -> Shelves:
+    """Assign PG numbers in block order; raises InfeasibleError if a group exceeds mux.
+
+    pack: ragged tiles of a group's experts share crossbars (see `spots`).
+    """
     pg_start = np.zeros(len(blocks), dtype=np.int64)
-    position = np.zeros(len(blocks), dtype=np.int64)
+    seat = np.zeros(len(blocks), dtype=np.int64)  # among the experts of its group
     classes: list[npt.NDArray[np.int8]] = []
     layer_pgs: dict[int, int] = {}
     seats = _seats(grouping, chip)
@@ -41,7 +48,7 @@ def number_pgs(blocks: tuple[Block, ...], grouping: Grouping, chip: Chip) -> She
         block = blocks[index]
         is_expert = block.expert >= 0
         if is_expert:
-            group, position[index] = seats[block.layer, block.expert, block.replica]
+            group, seat[index] = seats[block.layer, block.expert, block.replica]
             key = (block.layer, group, block.role)
             if key in taken:
                 pg_start[index] = taken[key]
@@ -52,11 +59,12 @@ def number_pgs(blocks: tuple[Block, ...], grouping: Grouping, chip: Chip) -> She
         layer_pgs[block.layer] = layer_pgs.get(block.layer, 0) + block.tiles
         classes.append(np.full(block.tiles, 0 if is_expert else 1, dtype=np.int8))
     pg_class = np.concatenate(classes) if classes else np.zeros(0, dtype=np.int8)
-    return Shelves(pg_start, position, pg_class, layer_pgs)
+    spots = spots_packed(blocks, seat, chip) if pack else spots_alone(seat)
+    return Shelves(pg_start, spots, pg_class, layer_pgs)
 
 
 def _seats(grouping: Grouping, chip: Chip) -> dict[tuple[int, int, int], tuple[int, int]]:
-    """(layer, expert, replica) -> (group, crossbar position behind the PG)."""
+    """(layer, expert, replica) -> (group, place among its experts)."""
     seats: dict[tuple[int, int, int], tuple[int, int]] = {}
     for layer in grouping.layers:
         copy_in = layer.copy_in()

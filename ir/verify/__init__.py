@@ -19,9 +19,10 @@ from ir.verify.check import Check, all_faults, first_fault
 from ir.verify.cost import COST_CHECKS
 from ir.verify.dataflow import DATAFLOW_CHECKS
 from ir.verify.exclusive import RESOURCE_CHECKS
-from ir.verify.mapping import MAPPING_CHECKS, MappingCase
+from ir.verify.mapping import MAPPING_CHECKS
 from ir.verify.program import STRUCTURE_CHECKS
 from ir.verify.routing import ROUTING_CHECKS
+from ir.verify.tiles import MappingCase
 from ir.workload import Workload
 
 __all__ = [

@@ -10,8 +10,8 @@ from ir.verify.case import ProgramCase, int64
 from ir.verify.check import Check, Fault, Ints, first
 from ir.verify.dataflow import moved_from
 from ir.verify.jobs import JobClass
-from ir.verify.matrices import copies_held, matrices, tile_grid
 from ir.verify.roles import Form, Role
+from ir.verify.tiles import MappingCase
 from ir.workload import Attention, Digital, MoELayer
 
 LINKS = (Opcode.LOAD, Opcode.STORE, Opcode.XFER)
@@ -241,13 +241,12 @@ def check_inventory(case: ProgramCase) -> Fault | None:
 
 def _inventory(case: ProgramCase) -> Inventory:
     workload, chip = case.workload, case.chip
-    crossbars = {"expert": 0, "shared": 0, "dense": 0}
-    copies = copies_held(case.mapping.grouping)
-    for matrix in matrices(workload, chip):
-        kind = "expert" if matrix.expert >= 0 else "shared" if matrix.shared >= 0 else "dense"
-        rows, columns = tile_grid(matrix.weight, chip)
-        crossbars[kind] += rows * columns * copies.get((matrix.layer, matrix.expert), 1)
-    pgs = sum(g.pgs for g in case.fire_groups if g.group >= 0)
+    tiles = MappingCase(case.mapping, workload, chip)
+    of_block = [(b.expert >= 0, b.shared >= 0) for b in case.mapping.blocks]
+    expert, shared = np.array(of_block, dtype=np.bool_).reshape(-1, 2)[tiles.tile_block].T
+    kinds = (expert, ~expert, shared)
+    pgs = [len(np.unique(tiles.tile_pg[kind])) for kind in kinds]
+    crossbars = [len(np.unique(tiles.crossbar_ids[kind])) for kind in kinds]
     regions = case.mapping.placement.regions
     width = {
         r.layer: timing.bus_bits_per_ns(chip, bus_width(workload, r.layer)) or 0 for r in regions
@@ -255,12 +254,12 @@ def _inventory(case: ProgramCase) -> Inventory:
     back = {layer: bits * return_lanes(workload, layer, chip) for layer, bits in width.items()}
     moe = {op.layer for op in workload.moe_layers}
     return Inventory(
-        expert_pgs=pgs,
-        expert_crossbars=crossbars["expert"],
-        dense_pgs=crossbars["dense"] + crossbars["shared"],
-        dense_crossbars=crossbars["dense"] + crossbars["shared"],
-        shared_pgs=crossbars["shared"],
-        shared_crossbars=crossbars["shared"],
+        expert_pgs=pgs[0],
+        expert_crossbars=crossbars[0],
+        dense_pgs=pgs[1],
+        dense_crossbars=crossbars[1],
+        shared_pgs=pgs[2],
+        shared_crossbars=crossbars[2],
         cores=sum(r.width * r.height for r in regions),
         bus_bits_per_ns=sum(width.values()),
         return_bits_per_ns=sum(back.values()),

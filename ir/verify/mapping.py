@@ -1,64 +1,11 @@
 """Invariants of a mapping: every weight tile on one crossbar, shared circuits shared as planned."""
 
-from dataclasses import dataclass
-from functools import cached_property
-
 import numpy as np
 
-from ir.chip import Chip
-from ir.mapping import Block, Mapping
-from ir.verify.check import Check, Fault, Ints, first, first_repeat
+from ir.mapping import TILE_KINDS
+from ir.verify.check import Check, Fault, first, first_repeat
 from ir.verify.matrices import MatrixKey, copies_held, matrices, tile_grid
-from ir.workload import Workload
-
-
-@dataclass(frozen=True, eq=False)
-class MappingCase:
-    """A mapping and what it was made for, with its tiles in flat columns [tiles]."""
-
-    mapping: Mapping
-    workload: Workload
-    chip: Chip
-
-    @cached_property
-    def tile_block(self) -> Ints:
-        """Block of each tile."""
-        counts = [block.tiles for block in self.mapping.blocks]
-        return np.repeat(np.arange(len(counts)), counts)
-
-    @cached_property
-    def tile_index(self) -> Ints:
-        """Number of each tile within its block: j * rows + i for tile (i, j)."""
-        return np.concatenate([np.arange(b.tiles) for b in self.mapping.blocks] or [_EMPTY])
-
-    @cached_property
-    def tile_pg(self) -> Ints:
-        """PG of each tile."""
-        return self.mapping.placement.pg_start[self.tile_block] + self.tile_index
-
-    def block_ids(self, keys: list[tuple[object, ...]]) -> Ints:
-        """A number for each block, equal where `keys` are equal, per tile: [tiles]."""
-        numbers: dict[tuple[object, ...], int] = {}
-        ids = [numbers.setdefault(key, len(numbers)) for key in keys]
-        return np.array(ids, dtype=np.int64)[self.tile_block]
-
-    def tile_name(self, tile: int) -> str:
-        """`layer 0 up expert 3 tile (1, 0)`."""
-        block = self.mapping.blocks[int(self.tile_block[tile])]
-        j, i = divmod(int(self.tile_index[tile]), block.rows)
-        return f"{block_name(block)} tile ({i}, {j})"
-
-
-_EMPTY = np.zeros(0, dtype=np.int64)
-
-
-def block_name(block: Block) -> str:
-    """`layer 0 up expert 3`."""
-    whose = f" expert {block.expert}" if block.expert >= 0 else ""
-    whose += f" replica {block.replica}" if block.replica else ""
-    whose += f" shared expert {block.shared}" if block.shared >= 0 else ""
-    name = f" {block.weight.tensor}" if not whose else ""
-    return f"layer {block.layer} {block.role}{whose}{name}"
+from ir.verify.tiles import MappingCase, block_name
 
 
 def check_blocks(case: MappingCase) -> Fault | None:
@@ -116,10 +63,10 @@ def check_groups(case: MappingCase) -> Fault | None:
 def check_pg_table(case: MappingCase) -> Fault | None:
     """Tables have one row per block or PG, PG numbers exist, and every PG holds a tile."""
     placement, blocks = case.mapping.placement, len(case.mapping.blocks)
-    lengths = (len(placement.pg_start), len(placement.position), len(placement.pg_class))
-    if lengths != (blocks, blocks, placement.pgs):
-        expected = (blocks, blocks, placement.pgs)
-        return Fault("placement", f"pg_start, position, pg_class: {lengths}, expected {expected}")
+    shapes = (placement.pg_start.shape, placement.spots.shape, placement.pg_class.shape)
+    expected = ((blocks,), (blocks, len(TILE_KINDS), 3), (placement.pgs,))
+    if shapes != expected:
+        return Fault("placement", f"pg_start, spots, pg_class: {shapes}, expected {expected}")
     outside = (case.tile_pg < 0) | (case.tile_pg >= placement.pgs)
     at = first(outside)
     if at is not None:
@@ -132,30 +79,41 @@ def check_pg_table(case: MappingCase) -> Fault | None:
 
 
 def check_crossbars(case: MappingCase) -> Fault | None:
-    """No two tiles are on one crossbar (PG, position)."""
-    position = case.mapping.placement.position[case.tile_block]
-    span = int(position.max(initial=0)) + 1
-    key = first_repeat(case.tile_pg * span + position)
-    if key is None:
-        return None
-    pg, place = divmod(key, span)
-    tiles = np.flatnonzero((case.tile_pg == pg) & (position == place))
-    names = " and ".join(case.tile_name(int(t)) for t in tiles[:2])
-    return Fault(f"crossbar {place} of PG {pg}", f"holds {names}")
+    """Tiles are within their crossbar, and those on the same one take different cells of it."""
+    begin = case.tile_spot[:, 1:]
+    end = begin + case.tile_size
+    crossbar = case.chip.crossbar
+    at = first(np.any((begin < 0) | (end > (crossbar.rows, crossbar.columns)), axis=1))
+    if at is not None:
+        cells = f"rows {begin[at, 0]} to {end[at, 0] - 1}, cells {begin[at, 1]} to {end[at, 1] - 1}"
+        problem = f"takes {cells} of a crossbar of {crossbar.rows} x {crossbar.columns}"
+        return Fault(case.tile_name(at), problem)
+    order = np.argsort(case.crossbar_ids, kind="stable")
+    for apart in range(1, len(order)):
+        one, other = order[:-apart], order[apart:]
+        same = case.crossbar_ids[one] == case.crossbar_ids[other]
+        if not np.any(same):
+            break
+        one, other = one[same], other[same]
+        shared = np.all((begin[one] < end[other]) & (begin[other] < end[one]), axis=1)
+        at = first(shared)
+        if at is not None:
+            names = f"{case.tile_name(int(one[at]))} and {case.tile_name(int(other[at]))}"
+            where = f"crossbar {case.tile_spot[one[at], 0]} of PG {case.tile_pg[one[at]]}"
+            return Fault(where, f"holds {names} in the same cells")
+    return None
 
 
 def check_mux(case: MappingCase) -> Fault | None:
     """An expert's position is below mux, a dense block's is 0; PG classes say the same."""
     placement = case.mapping.placement
-    expert = np.array([b.expert >= 0 for b in case.mapping.blocks], dtype=np.bool_)
-    limit = np.where(expert, case.chip.pg.mux, 1)
-    at = first((placement.position < 0) | (placement.position >= limit))
+    expert = np.array([b.expert >= 0 for b in case.mapping.blocks], dtype=np.bool_)[case.tile_block]
+    position, limit = case.tile_spot[:, 0], np.where(expert, case.chip.pg.mux, 1)
+    at = first((position < 0) | (position >= limit))
     if at is not None:
-        found = f"at position {placement.position[at]}"
-        name = block_name(case.mapping.blocks[at])
-        return Fault(name, f"{found}, expected 0 to {limit[at] - 1}")
-    wrong = placement.pg_class[case.tile_pg] != np.where(expert, 0, 1)[case.tile_block]
-    at = first(wrong)
+        problem = f"at position {position[at]}, expected 0 to {limit[at] - 1}"
+        return Fault(case.tile_name(at), problem)
+    at = first(placement.pg_class[case.tile_pg] != np.where(expert, 0, 1))
     if at is None:
         return None
     pg = int(case.tile_pg[at])
@@ -178,7 +136,10 @@ def check_tiles_apart(case: MappingCase) -> Fault | None:
 
 
 def check_group_sharing(case: MappingCase) -> Fault | None:
-    """Experts of a group share PGs tile by tile; nobody else shares any."""
+    """Experts of a group share PGs tile by tile; nobody else shares any.
+
+    So tiles on the same crossbar are never active at once: their PG drives one of them at a time.
+    """
     copies = {g.layer: g.copies() for g in case.mapping.grouping.layers}
     owners: list[tuple[object, ...]] = [
         (b.layer, copies[b.layer][b.expert][b.replica], b.role) if b.expert >= 0 else (index,)
@@ -277,10 +238,10 @@ MAPPING_CHECKS: tuple[Check[MappingCase], ...] = (
     Check("blocks", "every copy of a matrix has one block of its tiles", check_blocks, gate=True),
     Check("groups", "each expert is in a group, in none twice", check_groups, gate=True),
     Check("pg-table", "tile and PG numbers exist, no PG is empty", check_pg_table, gate=True),
-    Check("crossbars", "each weight tile is alone on one crossbar", check_crossbars),
+    Check("crossbars", "no two weight tiles take the same cells", check_crossbars),
     Check("mux", "no more crossbars behind a PG than its mux", check_mux),
     Check("tiles-apart", "tiles that fire together never share a PG", check_tiles_apart),
-    Check("group-sharing", "experts of a group share PGs tile by tile", check_group_sharing),
+    Check("group-sharing", "only experts of a group share PGs, tile by tile", check_group_sharing),
     Check("mesh", "cores and regions are within the mesh", check_mesh, gate=True),
     Check("core-capacity", "no core holds more PGs than it has room for", check_capacity),
     Check("regions", "one region per layer, none overlap", check_regions_apart, gate=True),

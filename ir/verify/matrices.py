@@ -50,11 +50,15 @@ def of_expert(expert: Expert) -> tuple[tuple[Role, Weight], ...]:
     return (("up", expert.up), *gate, ("down", expert.down))
 
 
-def weights_side_by_side(weight: Weight, chip: Chip) -> int:
-    """Weights in a crossbar row: each takes ceil(bits / cell bits) cells, twice if differential."""
+def cells_per_weight(weight: Weight, chip: Chip) -> int:
+    """Cells side by side that hold a weight: ceil(bits / cell bits), twice if differential."""
     bits = min(weight.bits, chip.crossbar.weight_bits)
-    cells = -(-bits // chip.crossbar.cell_bits) * (2 if chip.crossbar.differential else 1)
-    return chip.crossbar.columns // cells
+    return -(-bits // chip.crossbar.cell_bits) * (2 if chip.crossbar.differential else 1)
+
+
+def weights_side_by_side(weight: Weight, chip: Chip) -> int:
+    """Weights in a crossbar row."""
+    return chip.crossbar.columns // cells_per_weight(weight, chip)
 
 
 def tile_grid(weight: Weight, chip: Chip) -> tuple[int, int]:

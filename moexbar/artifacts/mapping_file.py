@@ -5,14 +5,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ir.mapping import Block, Mapping
+from ir.mapping import TILE_KINDS, Block, Mapping
 from ir.workload import Workload
 
 
 def mapping_json(mapping: Mapping, workload: Workload) -> dict[str, Any]:
     """The mapping as plain data.
 
-    Tile (i, j) of a block is on PG `pg_start + j * rows + i`, at crossbar `position` behind it.
+    Tile (i, j) of a block is on PG `pg_start + j * rows + i`. `spots` gives for each kind of tile
+    [crossbar behind the PG, its first row, its first column of cells]: "bottom" tiles are those of
+    the last row of tiles, "right" those of the last column, "corner" is the last, "inner" the rest.
     `pg_core` gives the PGs in order of number as runs [core, PGs], core = y * mesh width + x: a
     large model has millions of PGs, and neighbours share a core.
     """
@@ -29,7 +31,7 @@ def mapping_json(mapping: Mapping, workload: Workload) -> dict[str, Any]:
             for g in mapping.grouping.layers
         ],
         "blocks": [
-            _block(block, int(placement.pg_start[i]), int(placement.position[i]), workload)
+            _block(block, int(placement.pg_start[i]), placement.spots[i], workload)
             for i, block in enumerate(mapping.blocks)
         ],
         "pg_core": _runs(placement.core),
@@ -44,8 +46,10 @@ def _runs(core: npt.NDArray[np.int64]) -> list[list[int]]:
     return runs
 
 
-def _block(block: Block, pg_start: int, position: int, workload: Workload) -> dict[str, Any]:
-    weight = block.weight
+def _block(
+    block: Block, pg_start: int, spots: npt.NDArray[np.int64], workload: Workload
+) -> dict[str, Any]:
+    weight, kinds = block.weight, np.unique(block.tile_kinds()).tolist()
     return {
         "operator": workload.operators[block.operator].name,
         "layer": block.layer,
@@ -57,7 +61,7 @@ def _block(block: Block, pg_start: int, position: int, workload: Workload) -> di
         "rows": block.rows,
         "columns": block.columns,
         "pg_start": pg_start,
-        "position": position,
+        "spots": {TILE_KINDS[kind]: spots[kind].tolist() for kind in kinds},
         "tensor": weight.tensor,
         "index": weight.index,
         "transposed": weight.transposed,

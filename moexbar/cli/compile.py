@@ -77,6 +77,10 @@ def compile_command(
     replicas: Replicas = 0,
     bus: Bus = None,
     buffer: Buffer = None,
+    pack: Annotated[
+        bool,
+        typer.Option("--pack", help="Let ragged tiles of a group's experts share crossbars."),
+    ] = False,
     fit: Fit = "0:0.5",
     score: Score = "0.5:1",
     time: Time = 1.0,
@@ -114,7 +118,7 @@ def compile_command(
         fitted, scored = token_spans(trace, fit, score, prefill)
         options = Options(
             prefill, fitted, scored, grouping, placement, scheduling, groups, group_size, replicas,
-            bus, buffer, solver_options(time, seed),
+            bus, buffer, pack, solver_options(time, seed),
         )  # fmt: skip
         every = methods(target, options)
         if not baselines or not workload.moe_layers:  # without experts all methods are the same
@@ -248,6 +252,11 @@ def _print(report: dict[str, Any], done: Compiled, output: Path) -> None:
         console.print(
             f"placement {report['placement']['solver']}: {traffic['value']} {traffic['objective']} "
             f"over the fitted tokens, at least {traffic['bound']} ({traffic['status']})"
+        )
+    if (crossbars := report["placement"]["expert_crossbars"])["packed"]:
+        console.print(
+            f"packed: {crossbars['used']} crossbars hold {crossbars['tiles']} tiles of experts, "
+            "the fewest that their peripheral groups can do with"
         )
     console.print(f"all {len(report['checks'])} checks passed", style="green")
     console.print(

@@ -85,7 +85,11 @@ def test_mapping_json_places_every_tile_on_its_own_crossbar() -> None:
     for block in found["blocks"]:
         for j in range(block["columns"]):
             for i in range(block["rows"]):
-                seen.add((block["pg_start"] + j * block["rows"] + i, block["position"]))
+                last = (i == block["rows"] - 1, j == block["columns"] - 1)
+                kinds = {(0, 0): "inner", (0, 1): "right", (1, 0): "bottom", (1, 1): "corner"}
+                position, row, column = block["spots"][kinds[last]]
+                assert (row, column) == (0, 0)
+                seen.add((block["pg_start"] + j * block["rows"] + i, position))
     assert len(seen) == sum(b["rows"] * b["columns"] for b in found["blocks"])
 
 

@@ -38,8 +38,8 @@ def random_problem(seed: int, layers: int) -> tuple[Shelves, Traffic]:
             left -= pgs
     moves = tuple(((n, n + 1), int(rng.integers(1, 10))) for n in range(layers - 1))
     starts = np.array([f.first_pg for f in flows])
-    none, pgs_in_all = np.zeros(len(flows), dtype=np.int64), sum(layer_pgs.values())
-    shelves = Shelves(starts, none, np.zeros(pgs_in_all, dtype=np.int8), layer_pgs)
+    spots, pgs_in_all = np.zeros((len(flows), 4, 3), dtype=np.int64), sum(layer_pgs.values())
+    shelves = Shelves(starts, spots, np.zeros(pgs_in_all, dtype=np.int8), layer_pgs)
     return shelves, Traffic(tuple(flows), moves)
 
 

@@ -15,7 +15,10 @@ from tests.make import contiguous, map_small, small_chip, small_workload
 def test_a_group_shares_its_peripheral_groups() -> None:
     mapping = map_small(small_workload(layers=1, experts=4), small_chip(pg={"mux": 2}))
     where = {
-        (b.expert, b.role): (int(mapping.placement.pg_start[i]), int(mapping.placement.position[i]))
+        (b.expert, b.role): (
+            int(mapping.placement.pg_start[i]),
+            int(mapping.placement.spots[i, 0, 0]),
+        )
         for i, b in enumerate(mapping.blocks)
         if b.expert >= 0
     }
@@ -63,7 +66,7 @@ def test_groups_of_unequal_size() -> None:
     workload, chip = small_workload(layers=1, experts=4), small_chip(pg={"mux": 3})
     one = LayerGrouping(0, ((0, 1, 3), (2,)), "test", Certificate("slots", 0, 0, "heuristic"))
     placement = place(partition(workload, chip), Grouping((one,)), chip)
-    assert placement.position.max() == 2
+    assert placement.spots.max(axis=(0, 1)).tolist() == [2, 0, 0]
 
 
 def test_unknown_solver() -> None:

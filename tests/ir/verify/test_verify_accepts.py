@@ -29,6 +29,8 @@ SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "mux 3, last group of 2": ({"experts": 5, "k": 3}, {"pg": {"mux": 3}}, {}),
     "mux 4, all in one group": ({}, {"pg": {"mux": 4}}, {}),
     "ragged edges": ({"d": 10, "f": 17}, {}, {}),
+    "ragged edges packed": ({"d": 10, "f": 17}, {"pg": {"mux": 4}}, {"pack": True}),
+    "4-bit weights packed": ({"d": 10, "f": 17, "bits": 4}, {"pg": {"mux": 4}}, {"pack": True}),
     "one tile per matrix": ({"d": 4, "f": 4}, {}, {}),
     "4-bit weights, one cell each": ({"bits": 4}, {}, {}),
     "differential pairs": ({}, {"crossbar": {"differential": True}}, {}),

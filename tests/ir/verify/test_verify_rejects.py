@@ -43,6 +43,12 @@ def changed(column: np.ndarray, rows: Any, value: Any) -> np.ndarray:
     return out
 
 
+def moved(c: Compiled, index: int, position: int) -> Compiled:
+    """The same with all tiles of a block at another crossbar behind their PGs."""
+    spots = c.mapping.placement.spots
+    return placed(c, spots=changed(spots, (index, slice(None), 0), position))
+
+
 def edited(c: Compiled, column: str, rows: Any, value: Any) -> Compiled:
     """The same with rows of one column of the program set."""
     new = changed(getattr(c.program, column), rows, value)
@@ -105,16 +111,22 @@ def pg_that_does_not_exist(c: Compiled) -> Compiled:
 
 def two_tiles_on_a_crossbar(c: Compiled) -> Compiled:
     # experts 0 and 1 are behind the same PGs, at positions 0 and 1
-    return placed(c, position=changed(c.mapping.placement.position, block(c.mapping, "up", 1), 0))
+    return moved(c, block(c.mapping, "up", 1), 0)
+
+
+def tile_beyond_its_crossbar(c: Compiled) -> Compiled:
+    # the last row tile of up has 4 of 8 rows: from row 5 on it would end at 9
+    spots = c.mapping.placement.spots
+    return placed(c, spots=changed(spots, (block(c.mapping, "up", 0), 2, 1), 5))
 
 
 def position_beyond_mux(c: Compiled) -> Compiled:
     # mux 2: positions 0 and 1
-    return placed(c, position=changed(c.mapping.placement.position, block(c.mapping, "up", 1), 2))
+    return moved(c, block(c.mapping, "up", 1), 2)
 
 
 def dense_block_behind_position_1(c: Compiled) -> Compiled:
-    return placed(c, position=changed(c.mapping.placement.position, 0, 1))
+    return moved(c, 0, 1)
 
 
 def gate_behind_the_pgs_of_up(c: Compiled) -> Compiled:
@@ -488,6 +500,7 @@ CORRUPTIONS: tuple[tuple[str, Callable[[Compiled], Compiled]], ...] = (
     ("groups", expert_in_no_group),
     ("pg-table", pg_that_does_not_exist),
     ("crossbars", two_tiles_on_a_crossbar),
+    ("crossbars", tile_beyond_its_crossbar),
     ("mux", position_beyond_mux),
     ("mux", dense_block_behind_position_1),
     ("tiles-apart", gate_behind_the_pgs_of_up),

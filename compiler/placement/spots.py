@@ -1,0 +1,71 @@
+"""Where behind its PG each tile sits: on a crossbar of its own, or packed with others.
+
+The tiles that stand behind one PG are the same tile of the experts of one group. The PG drives one
+crossbar at a time, so no two of them are ever active at once, and they may share a crossbar: rows
+of experts that do not run get no input, and what their columns would give is not read. No other
+two tiles may: a crossbar is behind one PG, and other users of a PG there are not (dense matrices of
+different layers follow one another in a single sequence, but not in a batch).
+
+All tiles behind a PG have one size, h x w weights. A crossbar of R x C weights then holds
+floor(R / h) x floor(C / w) of them and no more: wherever an h x w rectangle lies, it covers exactly
+one of the weights in rows h, 2h, ... and columns w, 2w, ..., and there are no more of those. Thus
+ceil(experts / that) crossbars are the fewest behind each PG, and no search is needed. (Experts
+could also swap PGs for some of their tiles: of three experts with two ragged tiles each, two of
+which fit, that would save one crossbar of four. Then their column chains would no longer be the
+same PGs, and each expert's would need neighbours of its own.)
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ir.chip import Chip
+from ir.mapping import Block
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TileSize:
+    """How large a tile is, in rows and weights, and how many fit below and beside each other."""
+
+    rows: int
+    weights: int
+    below: int
+    beside: int
+
+
+def tile_sizes(block: Block, chip: Chip) -> tuple[TileSize, ...]:
+    """Sizes of the four kinds of tile, in order of `ir.mapping.TILE_KINDS`."""
+    most_rows, most_weights = chip.crossbar.rows, chip.crossbar.weights_per_row(block.weight.bits)
+    last_rows = block.weight.rows - (block.rows - 1) * most_rows
+    last_weights = block.weight.columns - (block.columns - 1) * most_weights
+    return tuple(
+        TileSize(rows, weights, most_rows // rows, most_weights // weights)
+        for rows in (most_rows, last_rows)
+        for weights in (most_weights, last_weights)
+    )
+
+
+def spots_alone(seats: Ints) -> Ints:
+    """Spots of blocks whose tiles have crossbars of their own.
+
+    seats: [blocks] place of each among the experts of its group; returns int64 [blocks, 4, 3], see
+    `ir.mapping.Placement`.
+    """
+    spots = np.zeros((len(seats), 4, 3), dtype=np.int64)
+    spots[:, :, 0] = seats[:, None]
+    return spots
+
+
+def spots_packed(blocks: tuple[Block, ...], seats: Ints, chip: Chip) -> Ints:
+    """Spots on the fewest crossbars, filled row by row; shapes as for `spots_alone`."""
+    spots = np.zeros((len(seats), 4, 3), dtype=np.int64)
+    for index, (block, seat) in enumerate(zip(blocks, seats.tolist(), strict=True)):
+        cells = chip.crossbar.slices(block.weight.bits)
+        for kind, size in enumerate(tile_sizes(block, chip)):
+            position, place = divmod(seat, size.below * size.beside)
+            down, across = divmod(place, size.beside)
+            spots[index, kind] = position, down * size.rows, across * size.weights * cells
+    return spots

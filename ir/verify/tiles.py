@@ -1,0 +1,93 @@
+"""A mapping under test, with its tiles in flat columns."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ir.chip import Chip
+from ir.mapping import Block, Mapping
+from ir.verify.check import Ints
+from ir.verify.matrices import cells_per_weight, weights_side_by_side
+from ir.workload import Weight, Workload
+
+
+@dataclass(frozen=True, eq=False)
+class MappingCase:
+    """A mapping and what it was made for, with its tiles in flat columns [tiles]."""
+
+    mapping: Mapping
+    workload: Workload
+    chip: Chip
+
+    @cached_property
+    def tile_block(self) -> Ints:
+        """Block of each tile."""
+        counts = [block.tiles for block in self.mapping.blocks]
+        return np.repeat(np.arange(len(counts)), counts)
+
+    @cached_property
+    def tile_index(self) -> Ints:
+        """Number of each tile within its block: j * rows + i for tile (i, j)."""
+        return np.concatenate([np.arange(b.tiles) for b in self.mapping.blocks] or [_EMPTY])
+
+    @cached_property
+    def tile_spot(self) -> Ints:
+        """Crossbar behind the PG, first row and first cell of each tile: [tiles, 3]."""
+        kinds = [b.tile_kinds().T.ravel() for b in self.mapping.blocks]
+        return self.mapping.placement.spots[self.tile_block, np.concatenate(kinds or [_EMPTY])]
+
+    @cached_property
+    def tile_size(self) -> Ints:
+        """Rows and cells that each tile takes: [tiles, 2], the last of a column or row ragged."""
+        whole = np.array(
+            [
+                (b.weight.rows, b.weight.columns, *_row_of(b.weight, self.chip), b.rows)
+                for b in self.mapping.blocks
+            ],
+            dtype=np.int64,
+        ).reshape(-1, 5)[self.tile_block]
+        height, width, across, cells, row_tiles = whole.T
+        j, i = np.divmod(self.tile_index, row_tiles)
+        rows = np.minimum(height - i * self.chip.crossbar.rows, self.chip.crossbar.rows)
+        return np.stack([rows, np.minimum(width - j * across, across) * cells], axis=1)
+
+    @cached_property
+    def tile_pg(self) -> Ints:
+        """PG of each tile."""
+        return self.mapping.placement.pg_start[self.tile_block] + self.tile_index
+
+    @cached_property
+    def crossbar_ids(self) -> Ints:
+        """A number for the crossbar (PG, position) of each tile: [tiles]."""
+        position = self.tile_spot[:, 0]
+        return self.tile_pg * (int(position.max(initial=0)) + 1) + position
+
+    def block_ids(self, keys: list[tuple[object, ...]]) -> Ints:
+        """A number for each block, equal where `keys` are equal, per tile: [tiles]."""
+        numbers: dict[tuple[object, ...], int] = {}
+        ids = [numbers.setdefault(key, len(numbers)) for key in keys]
+        return np.array(ids, dtype=np.int64)[self.tile_block]
+
+    def tile_name(self, tile: int) -> str:
+        """`layer 0 up expert 3 tile (1, 0)`."""
+        block = self.mapping.blocks[int(self.tile_block[tile])]
+        j, i = divmod(int(self.tile_index[tile]), block.rows)
+        return f"{block_name(block)} tile ({i}, {j})"
+
+
+_EMPTY = np.zeros(0, dtype=np.int64)
+
+
+def _row_of(weight: Weight, chip: Chip) -> tuple[int, int]:
+    """Weights in a crossbar row, and cells for each."""
+    return weights_side_by_side(weight, chip), cells_per_weight(weight, chip)
+
+
+def block_name(block: Block) -> str:
+    """`layer 0 up expert 3`."""
+    whose = f" expert {block.expert}" if block.expert >= 0 else ""
+    whose += f" replica {block.replica}" if block.replica else ""
+    whose += f" shared expert {block.shared}" if block.shared >= 0 else ""
+    name = f" {block.weight.tensor}" if not whose else ""
+    return f"layer {block.layer} {block.role}{whose}{name}"
