@@ -1,7 +1,8 @@
-"""The program as text for people: one line per instruction, by time or by unit."""
+"""The program as text for people: one line per instruction, by time, unit, token or expert."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -43,43 +44,76 @@ class Filter:
         return found[np.lexsort((found, program.start_ps[found]))]
 
 
+GroupBy = Literal["unit", "token", "expert"]
+Notes = Callable[[int], str]
+
 HEADER = (
     f"{'start ns':>12} {'end ns':>12}  {'unit':<14} {'op':<8} {'layer':>5} {'token':>5} "
-    f"{'expert':>6} {'slot':>5}  {'id':>7}  reads"
+    f"{'expert':>6} {'slot':>5}  {'id':>7}  "
 )
 
 
 def listing(
-    program: Program, keep: Filter | None = None, *, by_unit: bool = False, limit: int = 0
+    program: Program,
+    keep: Filter | None = None,
+    *,
+    group_by: GroupBy | None = None,
+    limit: int = 0,
+    notes: Notes | None = None,
 ) -> Iterator[str]:
-    """Lines of the listing, header first; `limit` > 0 stops there and says how many are left."""
-    rows = (keep or Filter()).rows(program)
+    """Lines of the listing, header first; `limit` > 0 stops there and says how many are left.
+
+    group_by: all of a unit, a token, or an expert of a layer together, each under a heading.
+    notes: what to say of a row in place of the values it reads.
+    """
+    rows = grouped_rows(program, keep or Filter(), group_by)
     total = len(rows)
-    if by_unit:
-        rows = rows[np.argsort(program.unit[rows], kind="stable")]
-    yield HEADER
-    unit = -1
+    yield HEADER + ("reads" if notes is None else "waited for")
+    heading = ""
     for row in rows[: limit or total].tolist():
-        if by_unit and program.unit[row] != unit:
-            unit = int(program.unit[row])
-            yield f"-- {program.units[unit].name}"
-        yield _line(program, row)
+        if group_by and heading != (now := _heading(program, row, group_by)):
+            heading = now
+            yield f"-- {heading}"
+        yield _line(program, row, notes or (lambda row: _reads(program, row)))
     if limit and total > limit:
         yield f"... {total - limit} more of {total} instructions"
 
 
-def _line(program: Program, row: int) -> str:
+def grouped_rows(program: Program, keep: Filter, group_by: GroupBy | None) -> npt.NDArray[np.int64]:
+    """Ids that match, group by group, in order of effect within each."""
+    rows = keep.rows(program)
+    if group_by == "expert":
+        return rows[np.lexsort((program.expert[rows], program.layer[rows]))]
+    if group_by is not None:
+        column = program.unit if group_by == "unit" else program.token
+        return rows[np.argsort(column[rows], kind="stable")]
+    return rows
+
+
+def _heading(program: Program, row: int, group_by: GroupBy) -> str:
+    if group_by == "unit":
+        return program.units[int(program.unit[row])].name
+    if group_by == "token":
+        return f"token {program.token[row]}" if program.token[row] >= 0 else "no token"
+    expert = int(program.expert[row])
+    return f"layer {program.layer[row]} " + (f"expert {expert}" if expert >= 0 else "no expert")
+
+
+def _line(program: Program, row: int, notes: Notes) -> str:
     start = int(program.start_ps[row])
     end = start + int(program.duration_ps[row])
-    reads = program.reads[row].tolist()
-    shown = ",".join(str(r) for r in reads[:3]) + (f"+{len(reads) - 3}" if len(reads) > 3 else "")
     unit = program.units[int(program.unit[row])].name
     return (
         f"{start / 1000:12.3f} {end / 1000:12.3f}  {unit:<14} "
         f"{Opcode(int(program.opcode[row])).name:<8} {_number(program.layer[row]):>5} "
         f"{_number(program.token[row]):>5} {_number(program.expert[row]):>6} "
-        f"{_number(program.slot[row]):>5}  {row:>7}  {shown}"
+        f"{_number(program.slot[row]):>5}  {row:>7}  {notes(row)}"
     )
+
+
+def _reads(program: Program, row: int) -> str:
+    reads = program.reads[row].tolist()
+    return ",".join(str(r) for r in reads[:3]) + (f"+{len(reads) - 3}" if len(reads) > 3 else "")
 
 
 def _number(value: np.int32) -> str:

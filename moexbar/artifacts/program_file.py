@@ -135,12 +135,16 @@ def _column(table: pa.Table, name: str, kind: Any, where: str) -> Any:
 
 def _opcodes(table: pa.Table, where: str) -> npt.NDArray[np.uint8]:
     kind = pa.dictionary(pa.int8(), pa.string())
-    names = _column(table, "opcode", kind, where).to_pylist()
-    unknown = sorted(set(names) - set(_NAMES))
+    column = _column(table, "opcode", kind, where)
+    if isinstance(column, pa.ChunkedArray):
+        column = pa.concat_arrays(column.unify_dictionaries().chunks)
+    names = column.dictionary.to_pylist()
+    unknown = sorted(set(names) - set(_NAMES), key=str)
     if unknown:
         raise InputError(where, f"column opcode: {unknown[0]!r}, expected one of {_NAMES}")
-    code = {name: i for i, name in enumerate(_NAMES)}
-    return np.array([code[name] for name in names], dtype=np.uint8)
+    codes = np.array([_NAMES.index(name) for name in names], dtype=np.uint8)
+    rows: npt.NDArray[np.uint8] = codes[column.indices.to_numpy()]
+    return rows
 
 
 def _lists(table: pa.Table, name: str, where: str) -> Lists:

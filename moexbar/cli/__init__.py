@@ -15,6 +15,7 @@ from moexbar.cli.model import model_command
 from moexbar.cli.profile import profile_command
 from moexbar.cli.schedule import schedule
 from moexbar.cli.simulate import simulate
+from moexbar.cli.trace import trace
 
 EPILOG = (
     "Exit codes: 0 done, 2 bad input, 3 output folder busy, 4 a check failed, 5 does not fit, "
@@ -51,6 +52,7 @@ def _root(
 app.command("compile")(compile_command)
 app.command("simulate")(simulate)
 app.command("inspect")(inspect)
+app.command("trace")(trace)
 app.command("model")(model_command)
 app.command("profile")(profile_command)
 app.command("group")(group)

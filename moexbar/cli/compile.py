@@ -6,11 +6,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from rich.console import Console
 
-from backends.perfetto import chrome_trace
+from backends.perfetto import chrome_trace, first_rows
 from compiler.baselines import methods
 from compiler.frontend import read_model
 from compiler.frontend.profile import load_inputs, profile
@@ -206,8 +205,7 @@ def write_outputs(folder: Path, workload: Workload, done: Compiled, report: dict
     _write_json(folder / "mapping.json", mapping_json(done.mapping, workload))
     _write_json(folder / "report.json", report, indent=1)
     events = done.program
-    last = None if len(events) <= TRACE_EVENTS else int(np.sort(events.start_ps)[TRACE_EVENTS])
-    _write_json(folder / "trace.json", chrome_trace(events, 0, last))
+    _write_json(folder / "trace.json", chrome_trace(events, first_rows(events, TRACE_EVENTS)))
     with (folder / "listing.txt").open("w", encoding="utf-8") as text:
         text.writelines(f"{line}\n" for line in listing(events, limit=LISTING_LINES))
 

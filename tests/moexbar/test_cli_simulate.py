@@ -101,6 +101,43 @@ def test_an_illegal_program_is_refused_by_name(
     assert f"found {starts[row]} ps, expected a start at {starts[row] + 1} ps or later" in line
 
 
+def test_inspect_says_what_each_waited_for(
+    compiled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["inspect", compiled, "--opcode", "MVM", "--group-by", "expert", "--waits"]
+    found = run_json(capsys, *words, "--json")["instructions"]
+    experts = [row["expert"] for row in found if row["layer"] == found[-1]["layer"]]
+    assert experts == sorted(experts)
+    for row in found:
+        assert set(row["waits_ps"]) == set(row["waited_for"])
+        assert all(ps > 0 for ps in row["waits_ps"].values())
+    held = [row for row in found if "unit" in row["waits_ps"] and row["expert"] >= 0]
+    assert held  # some expert waited for PGs that another held
+    assert main([str(word) for word in words]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    row = held[0]
+    (line,) = [x for x in lines if f" {row['id']}  " in x]
+    assert f"unit {row['waits_ps']['unit'] / 1000:.3f} #{row['waited_for']['unit']} MVM e" in line
+    assert sum(line.startswith("-- layer ") for line in lines) > 2
+
+
+def test_trace_of_one_layer_and_a_time_window(
+    compiled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "t.json"
+    words = ["trace", compiled, "--layer", 1, "--from", 1000, "--to", 20000, "-o", file]
+    assert main([str(word) for word in words]) == 0
+    slices = [e for e in json.loads(file.read_text())["traceEvents"] if e["ph"] == "X"]
+    assert slices
+    assert {e["args"]["layer"] for e in slices} == {1}
+    assert all(e["ts"] < 20 for e in slices)
+    assert f"{len(slices)} instructions in" in capsys.readouterr().out
+    assert main([*(str(word) for word in words), "--limit", "5"]) == 0
+    assert f"the first 5 of {len(slices)} instructions" in capsys.readouterr().err
+    assert main(["trace", str(compiled), "--layer", "77", "-o", str(file)]) == 2
+    assert "no instruction of that layer and time" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("chip", "message"),
     [

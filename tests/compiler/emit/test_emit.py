@@ -35,7 +35,7 @@ def test_listing_of_one_layer(golden: Callable[[str, str], None]) -> None:
 
 def test_listing_by_unit(golden: Callable[[str, str], None]) -> None:
     done = compile_small(small_workload(layers=1), tokens=2)
-    text = "\n".join(listing(done.program, Filter(token=1), by_unit=True)) + "\n"
+    text = "\n".join(listing(done.program, Filter(token=1), group_by="unit")) + "\n"
     golden("token_1_by_unit.txt", text)
 
 
