@@ -17,6 +17,8 @@ from ir.program import Lists, Opcode, Program
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
+MOST = 1 << 52  # ps (75 minutes), fJ, bytes: far from where 64 bits would not hold a sum
+
 RUNS_ON: dict[str, tuple[Opcode, ...]] = {
     "bus": (Opcode.LOAD,),
     "group": (Opcode.MVM, Opcode.WRITE),
@@ -90,7 +92,7 @@ class _Form:
             self.check(name, (column < low) | (column >= size), column, f"{low} to {size - 1}")
         for name in ("start_ps", "busy_ps", "duration_ps", "bytes", "energy_fj", "macs"):
             column = getattr(p, name)
-            self.check(name, column < 0, column, "at least 0")
+            self.check(name, (column < 0) | (column > MOST), column, f"0 to {MOST}")
         self.check("busy_ps", p.busy_ps > p.duration_ps, p.busy_ps, "at most the duration")
 
     def pools(self) -> None:

@@ -95,7 +95,7 @@ def build(program: Program, chip: Chip) -> Machine:
         frozen(order, np.int32), unit, frozen(program.slot, np.int32), reads, dst,
         frozen(vector, np.int64), frozen(uses, np.int32), frozen(lock, np.int32), locks,
         frozen(first, np.int64), frozen(count, np.int32), frozen(room, np.int32),
-        len(program.units), chip.pg.input_buffers,
+        len(program.units), min(chip.pg.input_buffers, max(1, len(dst.values))),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +16,14 @@ import pyarrow.parquet as pq
 
 from ir.errors import InputError
 from ir.infile import check_file
-from ir.program import Buffer, Inventory, Lists, Opcode, Program, Unit
+from ir.program import Buffer, Inventory, Lists, Opcode, Program, Unit, UnitKind
 
 KEY = b"moexbar"
 VERSION = 1
 MAX_ROWS = 50_000_000
 MAX_BYTES = 8 << 30
+MAX_NAME = 200
+MAX_NUMBER = 1 << 48
 _NAMES = [Opcode(i).name for i in range(len(Opcode))]
 _LISTS = ("dst", "reads")
 _TYPES: dict[str, Any] = {
@@ -89,6 +91,12 @@ def read_program(path: Path) -> Program:
         arrays[name] = _column(table, name, kind, where).to_numpy()
     for name in _LISTS:
         arrays[name] = _lists(table, name, where)
+    ids = _column(table, "id", pa.int32(), where).to_numpy()
+    wrong = np.flatnonzero(ids != np.arange(len(ids)))
+    if len(wrong):
+        raise InputError(
+            where, f"column id: {ids[wrong[0]]} in row {wrong[0]}, expected its number"
+        )
     program = Program(**arrays, **tables)
     _check_ranges(program, where)
     return program
@@ -112,14 +120,28 @@ def _tables(table: pa.Table, where: str) -> dict[str, Any]:
         if found["version"] != VERSION:
             raise InputError(where, f"format version {found['version']}, expected {VERSION}")
         return {
-            "units": tuple(Unit(**unit) for unit in found["units"]),
-            "buffers": tuple(Buffer(**buffer) for buffer in found["buffers"]),
+            "units": tuple(Unit(**_record(unit)) for unit in found["units"]),
+            "buffers": tuple(Buffer(**_record(buffer)) for buffer in found["buffers"]),
             "nodes": tuple(tuple(str(n) for n in names) for names in found["nodes"]),
-            "inventory": Inventory(**found["inventory"]),
+            "inventory": Inventory(**_record(found["inventory"])),
             "lockstep": tuple(int(layer) for layer in found.get("lockstep", ())),
         }
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(where, f"metadata is not as written by moexbar: {error!r}") from error
+
+
+def _record(found: dict[str, Any]) -> dict[str, Any]:
+    """One entry of a table: whole numbers of a sane size, printable names, known kinds of unit."""
+    for key, value in found.items():
+        if key == "kind":
+            right = value in get_args(UnitKind)
+        elif key == "name":
+            right = isinstance(value, str) and value.isprintable() and len(value) <= MAX_NAME
+        else:
+            right = type(value) is int and abs(value) <= MAX_NUMBER
+        if not right:
+            raise ValueError(f"{key}: {value!r}"[:100])
+    return found
 
 
 def _column(table: pa.Table, name: str, kind: Any, where: str) -> Any:

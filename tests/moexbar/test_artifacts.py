@@ -1,5 +1,6 @@
 """Files of a compilation: written whole, read back exactly, refused when not ours."""
 
+import json
 import threading
 from dataclasses import fields
 from pathlib import Path
@@ -48,6 +49,37 @@ def test_a_unit_that_is_not_there_is_refused(tmp_path: Path) -> None:
     wrong = pa.array(np.full(rows, 10_000), pa.int32())
     path = rewritten(tmp_path / "p.parquet", {"unit": wrong})
     with pytest.raises(InputError, match=r"column unit: 10000 .*expected 0 to"):
+        read_program(path)
+
+
+def test_an_id_that_occurs_twice_is_refused(tmp_path: Path) -> None:
+    ids = np.arange(len(compile_small().program))
+    ids[7] = 6
+    path = rewritten(tmp_path / "p.parquet", {"id": pa.array(ids, pa.int32())})
+    with pytest.raises(InputError, match="column id: 6 in row 7, expected its number"):
+        read_program(path)
+
+
+@pytest.mark.parametrize(
+    ("table", "field", "value"),
+    [
+        ("units", "kind", "oven"),
+        ("units", "name", "\x1b[31mred"),
+        ("units", "layer", "first"),
+        ("units", "input_bytes", 10**30),
+        ("buffers", "bytes", 1.5),
+        ("inventory", "cores", None),
+    ],
+)
+def test_tables_with_something_else_in_them_are_refused(
+    tmp_path: Path, table: str, field: str, value: object
+) -> None:
+    write_program(compile_small().program, tmp_path / "p.parquet")
+    found = json.loads(pq.read_schema(tmp_path / "p.parquet").metadata[KEY])
+    entry = found[table] if table == "inventory" else found[table][0]
+    entry[field] = value
+    path = rewritten(tmp_path / "p.parquet", {}, **{KEY.decode(): json.dumps(found).encode()})
+    with pytest.raises(InputError, match=f"metadata is not as written by moexbar.*{field}: "):
         read_program(path)
 
 

@@ -68,6 +68,22 @@ def test_any_longer_duration_delays_and_any_durations_stay_legal(seed: int) -> N
     replay(other, case.chip)
 
 
+@pytest.mark.parametrize("seed", range(20, 30))
+def test_when_everything_takes_twice_as_long_so_does_the_whole(seed: int) -> None:
+    p, chip = (case := random_case(seed)).program, case.chip
+    done = run(p, chip, 2 * p.duration_ps, 2 * p.busy_ps).program
+    assert np.array_equal(done.start_ps, 2 * p.start_ps)
+
+
+@pytest.mark.parametrize("seed", range(30, 40))
+def test_all_a_nanosecond_later_is_legal_and_late_only_for_the_first(seed: int) -> None:
+    case = random_case(seed)
+    later = replace(case.program, start_ps=case.program.start_ps + 1000)
+    done = replay(later, case.chip)
+    nothing = np.maximum(np.maximum(done.ready_ps, done.free_ps), done.grant_ps) == 0
+    assert np.array_equal(done.late_ps, np.where(nothing, 1000, 0))
+
+
 def test_a_kept_order_is_no_faster_than_none() -> None:
     # run never beats the two bounds that no schedule can beat
     case = random_case(3)

@@ -1,17 +1,18 @@
 """Every kind of corruption is refused, and the message names the instruction that was corrupted."""
 
+import contextlib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 
-from backends.simulate import Simulation, replay
+from backends.simulate import Simulation, replay, run
 from backends.simulate.kernels import ENTRY, SLOT
 from ir.errors import CheckError
-from ir.program import Lists, Opcode, Program
+from ir.program import TABLES, Lists, Opcode, Program
 from tests.make import compile_small, small_chip, small_workload
 
 CHIP = small_chip()
@@ -279,6 +280,24 @@ def test_refused_by_name(kind: str) -> None:
     assert refused.value.check == rule
     assert refused.value.culprit.startswith(f"#{row} ")
     assert f"at {program.start_ps[row]} ps" in refused.value.culprit
+
+
+COLUMNS = [f.name for f in fields(Program) if f.name not in (*TABLES, "reads", "dst")]
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_any_number_anywhere_is_refused_or_legal(column: str) -> None:
+    # never a crash: not an index error, an overflow or an endless loop
+    rng, p = np.random.default_rng(len(column)), base().program
+    limits = np.iinfo(getattr(p, column).dtype)
+    for value in [limits.min, limits.max, limits.max // 2, -2, -1, 0, 1, 2, 50] * 2:
+        if value < limits.min:
+            continue
+        wrong = edited(p, column, int(rng.integers(len(p))), value)
+        with contextlib.suppress(CheckError):
+            done = replay(wrong, CHIP)
+            assert np.all(done.late_ps >= 0)
+            run(wrong, CHIP, wrong.duration_ps, wrong.busy_ps)
 
 
 def test_there_are_more_than_twenty_kinds() -> None:

@@ -8,7 +8,17 @@ import pytest
 from backends.simulate import CAUSES, Waits, kind_uses, replay, run, scale, unit_uses
 from ir.errors import CheckError
 from ir.program import Opcode, Program
-from tests.backends.simulate.by_hand import CHIP, DPU, DPU1, Job, program, three_tokens
+from tests.backends.simulate.by_hand import (
+    BUS,
+    CHIP,
+    DPU,
+    DPU1,
+    GROUP,
+    Job,
+    program,
+    three_tokens,
+)
+from tests.make import small_chip
 
 
 def waited(program: Program) -> dict[str, list[int]]:
@@ -42,12 +52,16 @@ def test_who_held_whom() -> None:
 
 
 def test_a_long_queue_is_split_between_all_who_held_the_unit() -> None:
-    # both vectors are there at 10 ns; expert 5 waits for the whole of expert 9's MVM
-    loads = [Job(Opcode.LOAD, 0, 5 * n, 5, dst=(1,), slot=n) for n in range(2)]
-    first = Job(Opcode.MVM, 1, 10, 10, reads=(0, 1), expert=9, slot=0)
-    second = Job(Opcode.MVM, 1, 20, 10, reads=(1, 0), expert=5, slot=1)
-    (pair,) = Waits(replay(program(*loads, first, second), CHIP)).pairs()
-    assert (pair.holder, pair.waiter, pair.total_ps) == (9, 5, 10_000)
+    # three vectors are there at 15 ns, and three experts take turns from then on
+    loads = [Job(Opcode.LOAD, BUS, 5 * n, 5, dst=(GROUP,), slot=n) for n in range(3)]
+    turns = [
+        Job(Opcode.MVM, GROUP, 15 + 10 * n, 10, reads=(n, (n + 1) % 3, (n + 2) % 3), expert=n)
+        for n in range(3)
+    ]
+    deep = small_chip(pg={"input_buffers": 3})
+    pairs = Waits(replay(program(*loads, *turns), deep)).pairs()
+    found = {(p.holder, p.waiter): p.total_ps for p in pairs}
+    assert found == {(0, 1): 10_000, (0, 2): 10_000, (1, 2): 10_000}
 
 
 def test_totals_add_up_and_name_the_longest() -> None:
@@ -89,6 +103,25 @@ def test_a_value_is_not_overwritten_while_it_is_read() -> None:
     assert (done.program.start_ps // 1000).tolist() == [0, 5, 25]
     assert (Waits(done).by_cause["room"] // 1000).tolist() == [0, 0, 20]
     assert Waits(done).longest(2) == ("room", 20_000, 0)
+
+
+def test_a_reader_of_no_duration_goes_before_who_takes_its_bytes_at_that_moment() -> None:
+    # all at 5 ns and in no time: the fourth reads the second's value, the third takes its place
+    given = program(
+        Job(Opcode.ADD, DPU1, 0, 5, stage=-1),
+        Job(Opcode.NORM, DPU, 0, 5, place=(0, 10), stage=-1),
+        Job(Opcode.DIGITAL, DPU, 5, 0, place=(0, 10), stage=-1),
+        Job(Opcode.DIGITAL, DPU1, 5, 0, reads=(0, 1), stage=-1),
+        Job(Opcode.NORM, DPU, 5, 5, reads=(2,), stage=-1),
+    )
+    slow = scale(given, given.duration_ps, given.busy_ps, {Opcode.ADD: Fraction(4)})
+    done = run(given, CHIP, *slow).program
+    assert (done.start_ps // 1000).tolist() == [0, 0, 20, 20, 20]
+
+
+def test_what_does_not_occupy_a_unit_goes_first_of_what_starts_together() -> None:
+    both = program(Job(Opcode.NORM, DPU, 5, 5, stage=-1), Job(Opcode.DIGITAL, DPU, 5, 0, stage=-1))
+    assert replay(both, CHIP).before.tolist() == [1, -1]
 
 
 def test_an_instruction_that_nothing_held_back_is_late() -> None:
