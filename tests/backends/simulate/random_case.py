@@ -1,8 +1,12 @@
 """Random small models on random small chips, compiled."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from tests.make import Compiled, compile_small, small_chip, small_workload
+from ir.mapping import Grouping
+from ir.workload import Workload
+from tests.make import Compiled, compile_small, contiguous, small_chip, small_workload
 
 
 def random_case(seed: int) -> Compiled:
@@ -38,4 +42,17 @@ def random_case(seed: int) -> Compiled:
         },
     )  # fmt: skip
     sequence = np.sort(rng.integers(0, 1 + coin(), int(rng.integers(3, 13))))
-    return compile_small(workload, chip, sequence=sequence, lockstep=coin() and coin(), seed=seed)
+    return compile_small(
+        workload, chip, sequence=sequence, lockstep=coin() and coin(), seed=seed,
+        grouping=with_replica(workload, chip.pg.mux) if coin() else None, pack=coin(),
+    )  # fmt: skip
+
+
+def with_replica(workload: Workload, mux: int) -> Grouping:
+    """Contiguous groups, and the first expert once more in the last group if it has room."""
+    layers = []
+    for layer in contiguous(workload, mux).layers:
+        *first, last = layer.groups
+        roomy = bool(first) and len(last) < mux
+        layers.append(replace(layer, groups=(*first, (*last, 0) if roomy else last)))
+    return Grouping(tuple(layers))
