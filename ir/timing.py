@@ -156,10 +156,29 @@ def topk(chip: Chip, experts: int, k: int) -> Cost:
     return _job(k * once.duration_ps, k * once.energy_fj)
 
 
-def combine(chip: Chip, experts: int, values: int) -> Cost:
-    """Gate-weighted sum of `experts` vectors: as many multiplies and one add fewer."""
+def gate(chip: Chip, d_model: int, experts: int, shared: int, *, on_crossbar: bool) -> Cost:
+    """Scores of a token: `experts` of the router and `shared` gates of shared experts.
+
+    Products of d_model values on a digital unit; the router's may come from crossbars, and then
+    take one element-wise pass.
+    """
+    products = macs(chip, d_model * (shared if on_crossbar else experts + shared))
+    if not on_crossbar:
+        return products
+    taken = digital(chip, experts)
+    if not shared:
+        return taken
+    return _job(products.duration_ps + taken.duration_ps, products.energy_fj + taken.energy_fj)
+
+
+def combine(chip: Chip, vectors: int, weighted: int, values: int, *, scaled: bool = False) -> Cost:
+    """Sum of `vectors` vectors, `weighted` of them times a number of their own.
+
+    One add fewer than vectors, a multiply for each weighted one, and one more where the routed sum
+    is scaled by a constant; at least one operation, which writes zeros.
+    """
     once = add(chip, values)
-    jobs = max(1, 2 * experts - 1)
+    jobs = max(1, vectors - 1 + weighted + scaled)
     return _job(jobs * once.duration_ps, jobs * once.energy_fj)
 
 

@@ -226,6 +226,11 @@ class MoELayer(Operator):
         return self.experts[0].up.columns
 
     @property
+    def gated_shared(self) -> int:
+        """Shared experts whose output is multiplied by a gate of their own."""
+        return sum(gate is not None for gate in self.shared_gates)
+
+    @property
     def gated(self) -> bool:
         """Whether the experts have a gate matrix beside the up matrix."""
         return self.experts[0].gate is not None

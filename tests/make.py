@@ -186,6 +186,8 @@ def small_workload(
     gated: bool = True,
     shared: int = 0,
     shared_f: int | None = None,
+    shared_gates: tuple[bool, ...] = (),
+    scale: float = 1.0,
     expert_choice: bool = False,
     capacity: Capacity | None = None,
     dense_layers: tuple[int, ...] = (),
@@ -196,8 +198,9 @@ def small_workload(
 ) -> Workload:
     """A decoder: embed, per layer (norm, q, k, v, attention, o, add, norm, MoE, add), norm, head.
 
-    dense_layers have up, act, down instead of the MoE layer. `masks` adds what real exports carry:
-    two constant operators that the attention's mask is made of, and one that mixes a sequence.
+    shared_gates: which shared experts have a gate. dense_layers have up, act, down instead of the
+    MoE layer. `masks` adds what real exports carry: two constant operators that the attention's
+    mask is made of, and one that mixes a sequence.
     """
     build = _Builder(d, bits, bias, [])
     mask: tuple[str, ...] = ()
@@ -247,6 +250,11 @@ def small_workload(
                     build.expert(f"shared{n}.{s}", shared_f or f, gated, None)
                     for s in range(shared)
                 ),
+                shared_gates=tuple(
+                    build.weight(f"gate{n}.{s}", d, 1) if has else None
+                    for s, has in enumerate(shared_gates)
+                ),
+                scale=scale,
                 activation="silu",
                 form="loop",
             )

@@ -82,9 +82,11 @@ def _ratios(program: Program, old: Chip, new: Chip) -> list[tuple[Bools, Fractio
     else:
         chained = code == Opcode.ACC
     macs = (code == Opcode.GATE) & (program.macs > 0)
+    add = ("digital.add_ps", "digital.add_base_ps")
+    if old.digital.router_on == "crossbar" and macs.any():  # scores taken over, gates computed
+        _same(_ratio(old, new, *add), 1 / _ratio(old, new, "digital.macs_per_ns"), new)
     if old.digital.attention == "macs":
         macs |= code == Opcode.ATTN
-    add = ("digital.add_ps", "digital.add_base_ps")
     out = [
         (adds, _ratio(old, new, *add)),
         (chained, _ratio(old, new, "accumulate.hop_ps", *add)),
@@ -96,6 +98,13 @@ def _ratios(program: Program, old: Chip, new: Chip) -> list[tuple[Bools, Fractio
         (np.isin(code, DRAM), 1 / _ratio(old, new, "memory.dram_mb_per_s")),
     ]
     return [(rows, ratio) for rows, ratio in out if ratio != 1]
+
+
+def _same(adds: Fraction, macs: Fraction, new: Chip) -> None:
+    """Both speeds of a router on crossbars with gates of shared experts must change alike."""
+    if adds != macs:
+        problem = f"adds x {float(adds):.4g}, MACs x {float(macs):.4g}: both are in a GATE"
+        raise InputError(f"chip {new.name}", f"{problem}, expected the same factor", RECOMPILE)
 
 
 def _ratio(old: Chip, new: Chip, *paths: str) -> Fraction:

@@ -17,19 +17,19 @@ Ints = npt.NDArray[np.int64]
 def emit_moe(ctx: Context, index: int, op: MoELayer) -> None:
     """GATE, TOPK, LOAD, two stages of every expert, COMBINE: for every token of the window."""
     x = ctx.fetch(op.inputs[0], op.layer, index)
-    routed = _route(ctx, index, op, x)
+    gate = _gate(ctx, index, op, x)
+    routed = _route(ctx, index, op, gate)
     turns = _broadcast(ctx, index, op, x, routed)
     stores = [(turns.token, emit_experts(ctx, index, op, turns))]
     stores += [(ctx.every_token, ids) for ids in emit_shared(ctx, index, op, x)]
-    ctx.produce(op, _combine(ctx, index, op, stores, routed), layer=op.layer)
+    ctx.produce(op, _combine(ctx, index, op, stores, routed, gate), layer=op.layer)
 
 
-def _route(ctx: Context, index: int, op: MoELayer, x: Ints) -> Ints:
-    """GATE per token, then TOPK; returns the TOPK that decides for each token.
+def _route(ctx: Context, index: int, op: MoELayer, gate: Ints) -> Ints:
+    """The TOPK that decides for each token, from the GATE of each.
 
     Token choice has one TOPK per token; expert choice one per sequence, over all its tokens.
     """
-    gate = _gate(ctx, index, op, x)
     dpu, capacity = ctx.units.number("dpu"), op.router.capacity
     if capacity is None:
         k = op.router.top_k or 1
@@ -60,23 +60,27 @@ def _route(ctx: Context, index: int, op: MoELayer, x: Ints) -> Ints:
 
 
 def _gate(ctx: Context, index: int, op: MoELayer, x: Ints) -> Ints:
-    """The router's scores: its matrix on a digital unit, or on crossbars where the chip says."""
-    experts, source = op.router.experts, x
-    cost, macs = timing.macs(ctx.chip, op.d_model * experts), op.d_model * experts
-    if (index, -1, 0) in ctx.units.banks:
+    """The scores: the router's matrix on a digital unit, or on crossbars where the chip says.
+
+    With them the gates of shared experts, always on the digital unit.
+    """
+    experts, shared, sources = op.router.experts, op.gated_shared, [x]
+    on_crossbar = (index, -1, 0) in ctx.units.banks
+    if on_crossbar:
         tag = ctx.tag(index, ctx.every_token, stage=0)
         load = emit_load(ctx, op.layer, op.d_model, tag, [x])
-        source = emit_bank(ctx, index, ctx.units.banks[index, -1, 0], load)
-        cost, macs = timing.digital(ctx.chip, experts), 0
+        product = emit_bank(ctx, index, ctx.units.banks[index, -1, 0], load)
+        sources = [product, x] if shared else [product]
+    sources += [ctx.fetch(name, op.layer, index) for name in op.inputs[1:]]
     return ctx.stream.append(
         Opcode.GATE,
         ctx.units.number("dpu"),
-        cost,
+        timing.gate(ctx.chip, op.d_model, experts, shared, on_crossbar=on_crossbar),
         ctx.tag(index, ctx.every_token),
         rows=ctx.tokens,
-        reads=[source, *(ctx.fetch(name, op.layer, index) for name in op.inputs[1:])],
-        macs=macs,
-        size=2 * experts,
+        reads=sources,
+        macs=op.d_model * (shared if on_crossbar else experts + shared),
+        size=2 * (experts + shared),
         buffer=op.layer,
     )
 
@@ -118,20 +122,32 @@ def _kept(order: SlotOrder, *, retain: bool) -> npt.NDArray[np.bool_]:
 
 
 def _combine(
-    ctx: Context, index: int, op: MoELayer, stores: list[tuple[Ints, Ints]], routed: Ints
+    ctx: Context,
+    index: int,
+    op: MoELayer,
+    stores: list[tuple[Ints, Ints]],
+    routed: Ints,
+    gate: Ints,
 ) -> Ints:
-    """Gate-weighted sum of each token's expert outputs (zeros where it has none)."""
+    """Gate-weighted sum of each token's expert outputs (zeros where it has none), scaled.
+
+    Shared experts are added, each times its gate where it has one.
+    """
     parts = np.zeros(ctx.tokens, dtype=np.int64)
     for owner, _ in stores:
         parts += np.bincount(owner, minlength=ctx.tokens)
-    costs = {int(n): timing.combine(ctx.chip, int(n), op.d_model) for n in np.unique(parts)}
+    plain, scaled = len(op.shared) - op.gated_shared, op.scale != 1.0
+    costs = {
+        n: timing.combine(ctx.chip, n, n - plain, op.d_model, scaled=scaled)
+        for n in np.unique(parts).tolist()
+    }
     ids = ctx.stream.append(
         Opcode.COMBINE,
         ctx.units.number("dpu"),
         [costs[n] for n in parts.tolist()],
         ctx.tag(index, ctx.every_token),
         rows=ctx.tokens,
-        reads=[routed],
+        reads=[routed, gate] if op.gated_shared else [routed],
         size=ctx.bytes_of(op.d_model),
         buffer=op.layer,
     )

@@ -67,9 +67,15 @@ def _macs(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> in
         return case.jobs.classes[index].macs(1 if role == Role.MVM1 else 0)
     if role == Role.RESULT and isinstance(op, Attention):
         return timing.attention_macs(amount, op.heads, op.head_dim, causal=op.causal)
-    if role == Role.GATE and isinstance(op, MoELayer) and not _router_on_crossbars(case, op):
-        return op.d_model * op.router.experts
+    if role == Role.GATE and isinstance(op, MoELayer):
+        return op.d_model * sum(_digital_scores(case, op))
     return 0
+
+
+def _digital_scores(case: ProgramCase, op: MoELayer) -> tuple[int, int]:
+    """Scores computed on digital units: the router's, and the shared experts' gates."""
+    gates = [gate for gate in op.shared_gates if gate is not None]
+    return 0 if _router_on_crossbars(case, op) else op.router.experts, len(gates)
 
 
 def _router_on_crossbars(case: ProgramCase, op: MoELayer) -> bool:
@@ -151,14 +157,16 @@ def _load(case: ProgramCase, node: int) -> Cost:
 def _moe(case: ProgramCase, op: MoELayer, role: Role, amount: int) -> Cost:
     chip, experts = case.chip, op.router.experts
     if role == Role.GATE:
-        digital = not _router_on_crossbars(case, op)
-        return timing.macs(chip, op.d_model * experts) if digital else timing.digital(chip, experts)
+        on_crossbar, shared = _router_on_crossbars(case, op), _digital_scores(case, op)[1]
+        return timing.gate(chip, op.d_model, experts, shared, on_crossbar=on_crossbar)
     if role == Role.TOPK and op.router.capacity is not None:
         return timing.topk(chip, amount, experts)  # each expert picks among the sequence's tokens
     if role == Role.TOPK:
         return timing.topk(chip, experts, op.router.top_k or 1)
     if role == Role.COMBINE:
-        return timing.combine(chip, amount, op.d_model)
+        routed, shared = amount - len(op.shared), _digital_scores(case, op)[1]
+        scaled = op.scale != 1.0
+        return timing.combine(chip, amount, routed + shared, op.d_model, scaled=scaled)
     return timing.load(chip, op.d_model, bus_width(case.workload, max(op.layer, 0)))
 
 

@@ -117,7 +117,8 @@ def _entry_edges(case: ProgramCase, made: Ints, index: int) -> Ints:
         scores = np.flatnonzero((case.role == Role.STORE) & case.of_router)
         scores = scores[case.program.node[scores] == index]
         keys.append(readers[case.program.token[scores]] * rows + scores)
-        inputs = inputs[1:] if len(scores) else inputs  # it takes the product, not the vector
+        if len(scores) and not any(case.moe[index].shared_gates):
+            inputs = inputs[1:]  # it takes the product, not the vector
     for name in inputs:
         maker = case.maker.get(name)
         fixed = maker is not None and case.form[maker] == Form.CONSTANT
@@ -173,7 +174,10 @@ def check_regions(case: ProgramCase) -> Fault | None:
 
 
 def check_combine(case: ProgramCase) -> Fault | None:
-    """COMBINE reads its token's top-k and the STOREs of exactly its experts; TOPK reads GATEs."""
+    """COMBINE reads its token's top-k and the STOREs of exactly its experts; TOPK reads GATEs.
+
+    Where shared experts have gates, COMBINE reads its token's GATE too.
+    """
     p, rows = case.program, len(case.program)
     moe, top = list(case.moe), top_k_rows(case)
     combine, gates = np.full(top.shape, -1, dtype=np.int64), _gates(case)
@@ -184,6 +188,8 @@ def check_combine(case: ProgramCase) -> Fault | None:
     expected = [combine[p.node[stores], p.token[stores]] * rows + stores]
     for index in moe:
         expected.append(combine[index] * rows + top[index])
+        if any(case.moe[index].shared_gates):  # numbers for shared experts come with the scores
+            expected.append(combine[index] * rows + gates[index])
         expected.append(top[index] * rows + gates[index])
     joins = (case.role == Role.COMBINE) | (case.role == Role.TOPK)
     mine = joins[case.reader]

@@ -123,3 +123,39 @@ def test_attention_by_macs() -> None:
     # 3 tokens, causal: 6 (query, key) pairs x 2 products x 4 x 32 values
     assert timing.attention_macs(3, 4, 32, causal=True) == 6 * 2 * 128
     assert timing.attention_macs(3, 4, 32, causal=False) == 9 * 2 * 128
+
+
+def test_gate_has_the_products_of_router_and_shared_gates() -> None:
+    """128 values, 8 experts and one shared gate: 9 x 128 = 1152 MACs, against 1024 without."""
+    digital = timing.gate(HERMES, 128, 8, 1, on_crossbar=False)
+    assert digital == timing.macs(HERMES, 1152)
+    assert timing.gate(HERMES, 128, 8, 0, on_crossbar=False) == timing.macs(HERMES, 1024)
+
+
+def test_gate_of_a_router_on_crossbars() -> None:
+    """Its 8 scores come from crossbars: one pass over them, and the products of the shared gate."""
+    alone = timing.gate(HERMES, 128, 8, 0, on_crossbar=True)
+    assert alone == timing.digital(HERMES, 8)
+    both = timing.gate(HERMES, 128, 8, 1, on_crossbar=True)
+    shared = timing.macs(HERMES, 128)
+    assert both.duration_ps == alone.duration_ps + shared.duration_ps
+    assert both.energy_fj == alone.energy_fj + shared.energy_fj
+
+
+@pytest.mark.parametrize(
+    ("vectors", "weighted", "scaled", "operations"),
+    [
+        (4, 4, False, 7),  # four products, three sums
+        (5, 4, False, 8),  # a shared expert without a gate: one sum more
+        (5, 5, False, 9),  # with a gate: a product as well
+        (4, 4, True, 8),  # the routed sum times 2.5
+        (1, 1, False, 1),  # one expert: nothing to add
+        (0, 0, False, 1),  # no expert chose this token: zeros are written
+    ],
+)
+def test_combine(vectors: int, weighted: int, scaled: bool, operations: int) -> None:
+    one = timing.add(HERMES, 256)  # 4 ns + 8 ns
+    found = timing.combine(HERMES, vectors, weighted, 256, scaled=scaled)
+    assert one.duration_ps == 12_000
+    assert found.duration_ps == operations * 12_000
+    assert found.energy_fj == operations * one.energy_fj

@@ -9,6 +9,7 @@ import pytest
 
 from compiler.assemble import set_times
 from compiler.emit import emit
+from ir import timing
 from ir.program import Opcode, Program
 from ir.schedule import Schedule, SlotOrder, assign_experts
 from ir.text import Filter, listing
@@ -50,6 +51,28 @@ def test_counts_of_one_layer() -> None:
     assert ops["NORM"] == 3 * tokens
     assert ops["ADD"] == 2 * tokens
     assert ops["EMBED"] == tokens
+
+
+def test_work_of_shared_gates_and_scale() -> None:
+    """Two shared experts, one gated, sum x 2.5; k 2, d 20, 4 experts.
+
+    GATE: 20 x (4 + 1) MACs. COMBINE: four vectors, three with a weight, one scaling: 3 + 3 + 1
+    operations, against 3 + 2 without gate and scale.
+    """
+    plain = compile_small(small_workload(layers=1, shared=2))
+    more = compile_small(
+        small_workload(layers=1, shared=2, shared_gates=(True, False), scale=2.5), tokens=6
+    )
+    for done, macs, operations in ((plain, 80, 5), (more, 100, 7)):
+        p = done.program
+        gate, combine = p.opcode == Opcode.GATE, p.opcode == Opcode.COMBINE
+        assert p.macs[gate].tolist() == [macs] * 6
+        one = timing.add(done.chip, 20).duration_ps
+        assert p.duration_ps[combine].tolist() == [operations * one] * 6
+    # every COMBINE reads TOPK, four STOREs, and with a gate the GATE
+    read = [r for c in np.flatnonzero(combine) for r in more.program.reads[int(c)]]
+    kinds = Counter(Opcode(int(more.program.opcode[r])).name for r in read)
+    assert kinds == {"TOPK": 6, "STORE": 24, "GATE": 6}
 
 
 def loads(done: Compiled) -> int:

@@ -49,6 +49,17 @@ SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "expert choice, two sequences": ({"expert_choice": True}, {}, {"sequence": TWO_SEQUENCES}),
     "two shared experts": ({"shared": 2}, {}, {"sequence": TWO_SEQUENCES}),
     "a wider shared expert": ({"shared": 1, "shared_f": 20}, {}, {}),
+    "a gated shared expert beside a plain one": (
+        {"shared": 2, "shared_gates": (False, True)},
+        {},
+        {"sequence": TWO_SEQUENCES},
+    ),
+    "a gated shared expert, router on crossbars": (
+        {"shared": 1, "shared_gates": (True,)},
+        {"digital": {"router_on": "crossbar"}},
+        {},
+    ),
+    "scaled sum": ({"scale": 2.5, "shared": 1}, {}, {}),
     "k = E": ({"k": 4}, {}, {}),
     "one expert": ({"experts": 1, "k": 1}, {}, {}),
     "all tokens to one group": ({}, {}, {"chosen": TO_ONE_PAIR}),

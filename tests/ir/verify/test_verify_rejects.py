@@ -17,8 +17,8 @@ from tests.make import Compiled, compile_small, small_chip, small_workload
 
 @cache
 def base() -> Compiled:
-    """Correct: two sequences, a shared expert, constants, two regions, groups of two experts."""
-    workload = small_workload(k=3, shared=1, masks=True)
+    """Correct: two sequences, a gated shared expert, a factor, constants, two regions, pairs."""
+    workload = small_workload(k=3, shared=1, shared_gates=(True,), scale=2.5, masks=True)
     sequence = np.array([0, 0, 0, 1, 1, 1, 1])
     return compile_small(workload, small_chip(pg={"retain_input": False}), sequence=sequence)
 
@@ -364,6 +364,14 @@ def sum_of_other_experts(c: Compiled) -> Compiled:
     return entry(c, "reads", combine, place, int(store))
 
 
+def shared_gate_of_another_token(c: Compiled) -> Compiled:
+    p = c.program
+    combine = rows(p, Opcode.COMBINE, token=0, layer=0)[0]
+    other = rows(p, Opcode.GATE, token=1, layer=0)[0]
+    place = next(i for i, r in enumerate(p.reads[combine]) if p.opcode[r] == Opcode.GATE)
+    return entry(c, "reads", combine, place, int(other))
+
+
 def top_k_of_another_token(c: Compiled) -> Compiled:
     p = c.program
     one, other = (rows(p, Opcode.TOPK, token=t, layer=0)[0] for t in (0, 1))
@@ -545,6 +553,7 @@ CORRUPTIONS: tuple[tuple[str, Callable[[Compiled], Compiled]], ...] = (
     ("inputs", load_of_another_operator),
     ("moved", read_across_regions),
     ("combine", sum_of_other_experts),
+    ("combine", shared_gate_of_another_token),
     ("combine", top_k_of_another_token),
     ("mvm-input", mvm_of_another_vector),
     ("mvm-input", load_that_nobody_uses),
@@ -568,6 +577,9 @@ CORRUPTIONS: tuple[tuple[str, Callable[[Compiled], Compiled]], ...] = (
     ("bytes", add("bytes", Opcode.LOAD, 1)),
     ("macs", add("macs", Opcode.MVM, -1)),
     ("macs", add("macs", Opcode.ATTN, 1)),
+    ("macs", add("macs", Opcode.GATE, -20)),  # d 20: the shared expert's gate left out
+    ("duration", add("duration_ps", Opcode.COMBINE, -1)),
+    ("energy", add("energy_fj", Opcode.COMBINE, -1)),
     ("mvm-count", mvm_called_an_accumulation),
     ("mvm-energy", add("energy_fj", Opcode.MVM, 1)),
     ("inventory", a_core_more),
