@@ -104,6 +104,8 @@ class Router:
     `ids` and `gates` name the ONNX values [.., k] of a token-choice router. `scores` names a value
     [tokens, experts]: what an expert-choice router selects from; with `ids` and no `gates`, the
     weights, to be looked up by id; without `ids`, the logits that a MoE operator selects from.
+    `combine` names a value [tokens, experts, ...], summed over what follows, that holds the final
+    weights, 0 where an expert is not selected or its capacity is full; times `gates` where given.
     """
 
     kind: RouterKind
@@ -114,6 +116,7 @@ class Router:
     ids: str = ""
     gates: str = ""
     scores: str = ""
+    combine: str = ""
     nodes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

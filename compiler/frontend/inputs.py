@@ -94,7 +94,7 @@ class Feeds:
             name = name_of(value)
             if name in self._inputs:
                 feeds[name] = self._cut(value, self._inputs[name], group)
-        tokens = self._length(feeds[name_of(self._lead)], self._lead)
+        tokens = self.length(feeds)
         for value in self._graph.inputs:
             name = name_of(value)
             if name not in feeds:
@@ -102,8 +102,9 @@ class Feeds:
             self._check(value, feeds[name])
         return feeds
 
-    def _length(self, array: Array, value: Value) -> int:
-        axis = token_axis_of_input(value)
+    def length(self, feeds: Mapping[str, Array]) -> int:
+        """Tokens of each sequence of a run."""
+        array, axis = feeds[name_of(self._lead)], token_axis_of_input(self._lead)
         return int(array.shape[axis]) if axis < array.ndim else 1
 
     def _cut(self, value: Value, array: Array, group: range) -> Array:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from onnx_ir import Node, Value
 
-from compiler.frontend.anchors import Anchor, find_anchors
+from compiler.frontend.anchors import VIEWS, Anchor, find_anchors
 from compiler.frontend.contract import contract_layer
 from compiler.frontend.dominators import computed_from, nodes_between, post_dominators
 from compiler.frontend.experts import FeedForward, feed_forwards
@@ -195,6 +195,30 @@ def _experts_hit(anchor: Anchor, routed: Sequence[FeedForward]) -> tuple[list[Ex
     return routed[0].experts(), f"node {anchor.node.name!r}: {TRACED}"
 
 
+def _passes_on(room: Room, anchor: Anchor, chosen: Collection[Value]) -> bool:
+    """Whether token vectors are weighted by the selection without going through a matrix."""
+    graph = room.graph
+    for node in graph.nodes:
+        if node.op_type != "Mul":
+            continue
+        vectors = [v for v in graph.data_inputs(node) if _is_entry(room, anchor, v)]
+        others = [v for v in graph.data_inputs(node) if v not in vectors and v in chosen]
+        if vectors and others:
+            return True
+    return False
+
+
+def _is_entry(room: Room, anchor: Anchor, value: Value) -> bool:
+    """Whether a value is the token vectors, or rows of them."""
+    moved = ("Gather", "GatherND", "Expand", "Tile", *VIEWS)
+    while value is not anchor.entry:
+        node = value.producer()
+        if node is None or node.op_type not in moved or node.inputs[0] is None:
+            return False
+        value = node.inputs[0]
+    return True
+
+
 def _experts(
     room: Room, anchor: Anchor, routed: Sequence[FeedForward], chosen: Collection[Value]
 ) -> tuple[list[Expert], str]:
@@ -202,6 +226,12 @@ def _experts(
     if routed and all(p.single for b in routed for p in (*b.ups, b.down)):
         return _experts_hit(anchor, routed)
     count = sum(b.stacked or 1 for b in routed)
+    if 1 < count < anchor.experts and _passes_on(room, anchor, chosen):
+        raise Unreadable(
+            f"{count} feed-forward experts, the router has {anchor.experts} outputs: the others "
+            "pass the token on (zero-computation experts), which is not read",
+            anchor.node,
+        )
     if count != anchor.experts:
         missing = 1 < count < anchor.experts and all(b.stacked is None for b in routed)
         words = (

@@ -11,7 +11,7 @@ from compiler.frontend.graph import Graph
 from compiler.frontend.inputs import Feeds, Say, load_inputs
 from compiler.frontend.traced import TRACED, traced_layers
 from ir.errors import InputError
-from ir.onnxdoor.canonical import from_logits
+from ir.onnxdoor.canonical import combine_weights, from_logits
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
 from ir.onnxdoor.session import Runtime
@@ -58,14 +58,16 @@ def profile(
         say(f"made up inputs that were not given: {', '.join(feeds.made)}")
     wanted = list(dict.fromkeys(name for layer in layers for name in _exposed(layer)))
     count = min(feeds.sequences, sequences or feeds.sequences)
-    groups, found = feeds.groups(count), list[dict[str, Array]]()
+    groups, found, lengths = feeds.groups(count), list[dict[str, Array]](), list[int]()
     if groups[-1].stop < count and say is not None:
         say(f"left out the last {count - groups[-1].stop} sequences: {len(groups[0])} run together")
     with Runtime() as runtime:
         model = runtime.load(with_outputs(source, wanted), str(path))
         for group in groups:
             try:
-                found.append(model.run(feeds.of(group), wanted))
+                fed = feeds.of(group)
+                lengths += [feeds.length(fed)] * len(group)
+                found.append(model.run(fed, wanted))
             except InputError as error:
                 raise _with_reason(error, workload, group.start) from error
             if progress is not None:
@@ -73,7 +75,8 @@ def profile(
                     progress(f"sequence {sequence + 1} of {count}")
     if choice.pop():
         return _expert_choice(str(path), layers, found)
-    return _token_choice(str(path), layers, found, [len(group) for group in groups])
+    counts = [sum(lengths[s] for s in group) for group in groups]
+    return _token_choice(str(path), layers, found, counts, lengths)
 
 
 def _with_reason(error: InputError, workload: Workload, sequence: int) -> InputError:
@@ -86,6 +89,8 @@ def _with_reason(error: InputError, workload: Workload, sequence: int) -> InputE
 def _exposed(layer: MoELayer) -> list[str]:
     """The values of a router that must be recorded."""
     router = layer.router
+    if router.combine:
+        return [name for name in (router.combine, router.gates) if name]
     if router.ids:
         return [name for name in (router.ids, router.gates, router.scores) if name]
     if router.scores:
@@ -94,16 +99,19 @@ def _exposed(layer: MoELayer) -> list[str]:
 
 
 def _token_choice(
-    path: str, layers: tuple[MoELayer, ...], found: list[dict[str, Array]], together: list[int]
+    path: str,
+    layers: tuple[MoELayer, ...],
+    found: list[dict[str, Array]],
+    tokens: list[int],
+    lengths: list[int],
 ) -> Routing:
     """Choices and weights of all layers, ranked by weight, padded to the widest top-k.
 
-    together: sequences in each run.
+    tokens: of each run; lengths: tokens of each sequence.
     """
-    per_layer = [[_picked(path, layer, values) for values in found] for layer in layers]
+    runs = list(zip(found, tokens, strict=True))
+    per_layer = [[_picked(path, layer, values, n) for values, n in runs] for layer in layers]
     width = max(layer.router.top_k or 0 for layer in layers)
-    runs = zip(per_layer[0], together, strict=True)
-    lengths = [len(ids) // count for (ids, _), count in runs for _ in range(count)]
     total = sum(lengths)
     choices = np.full((len(layers), total, width), -1, dtype=np.int16)
     weights = np.zeros(choices.shape, dtype=np.float32)
@@ -129,9 +137,11 @@ def _token_choice(
     )
 
 
-def _picked(path: str, layer: MoELayer, values: Mapping[str, Array]) -> Picked:
-    """One sequence's ids [tokens, k] and gate weights, highest weight first."""
+def _picked(path: str, layer: MoELayer, values: Mapping[str, Array], tokens: int) -> Picked:
+    """One run's ids [tokens, k] and gate weights, highest weight first."""
     router = layer.router
+    if router.combine:
+        return _nonzero(path, layer, values, tokens)
     if router.ids:
         k = router.top_k or 1
         ids = values[router.ids].reshape(-1, k)
@@ -154,6 +164,18 @@ def _picked(path: str, layer: MoELayer, values: Mapping[str, Array]) -> Picked:
         np.take_along_axis(ids, order, axis=1).astype(np.int16),
         np.take_along_axis(gates, order, axis=1).astype(np.float32),
     )
+
+
+def _nonzero(path: str, layer: MoELayer, values: Mapping[str, Array], tokens: int) -> Picked:
+    """Ids and weights of the experts whose combine weight is not 0, -1 for places left free."""
+    router, k = layer.router, layer.router.top_k or 1
+    combine = combine_weights(router, values, tokens)
+    count = int((combine != 0).sum(axis=1).max(initial=0))
+    if count > k:
+        raise InputError(path, f"layer {layer.layer}: {count} experts for one token, expected {k}")
+    ids = np.argsort(-np.abs(combine), axis=1, kind="stable")[:, :k]
+    gates = np.take_along_axis(combine, ids, axis=1)
+    return np.where(gates != 0, ids, -1).astype(np.int16), gates
 
 
 def _expert_choice(

@@ -133,7 +133,7 @@ class _Trial:
         self._entry = layers[0].entry
         self._routers = list(dict.fromkeys([r for f in layers for r in (f.router, *f.routers)]))
         self._base = replace(layers[-1])
-        exposed = [n for r in self._routers for n in (r.ids, r.gates, r.scores) if n]
+        exposed = [n for r in self._routers for n in (r.ids, r.gates, r.scores, r.combine) if n]
         self._outputs = list(dict.fromkeys([*(name_of(f.exit) for f in layers), *exposed]))
         self._cut = _Cut(graph, sizes, layers[0], self._outputs)
         where = f"the region of node {layers[0].last.name!r}"
@@ -159,7 +159,7 @@ class _Trial:
                 break
         if first is None:
             raise _CannotRunError(problem)
-        found, error = self._match(first)
+        found, error = self._match([first])
         if found is None:
             raise Unreadable(
                 f"the region does not compute the layer that its structure suggests (relative "
@@ -168,10 +168,11 @@ class _Trial:
             )
         few, _ = self._run(SEEDS, spread=0.05, sample=0)
         many, _ = self._run(SEEDS + 1, spread=1.0, sample=1)
-        others = [run for run in (few, many) if run is not None]
-        if few is not None and all(self._agrees(found, run) for run in others):
-            notes = tuple(note for note in found.notes if IN_ORDER not in note)
-            return replace(found, proof="run", notes=notes)
+        runs = [first, *(run for run in (few, many) if run is not None)]
+        whole = self._match(runs)[0] if few is not None else None
+        if whole is not None:
+            notes = tuple(note for note in whole.notes if IN_ORDER not in note)
+            return replace(whole, proof="run", notes=notes)
         hit_loop = any("the i-th expert that was hit" in note for note in found.notes)
         if few is not None and not hit_loop:
             raise Unreadable(
@@ -209,13 +210,16 @@ class _Trial:
         combine = combine_weights(replace(router, gates=""), run.values, len(run.x))
         return bool((combine != 0).any(axis=0).all())
 
-    def _match(self, run: _Run) -> tuple[FoundLayer | None, float]:
-        """The first reading that agrees with a run: outermost exit, then other hypotheses."""
+    def _match(self, runs: Sequence[_Run]) -> tuple[FoundLayer | None, float]:
+        """The first reading that agrees with all runs: outermost exit, then other hypotheses.
+
+        And its error in the first run, or the least there.
+        """
         best = np.inf
         for layer in self._hypotheses():
-            error = self._error(layer, run)
+            error = self._error(layer, runs[0])
             best = min(best, error)
-            if error < self._tolerance(layer):
+            if error < self._tolerance(layer) and all(self._agrees(layer, r) for r in runs[1:]):
                 return layer, error
         return None, float(best)
 
@@ -229,6 +233,9 @@ class _Trial:
                         layer.router.gates if layer.router.gates != self._base.router.gates else ""
                     )
                     if own and router is not layer.router:
+                        if not router.combine:
+                            continue
+                        yield replace(layer, router=replace(router, gates=own), weight_on=site)
                         continue
                     yield replace(layer, router=router, weight_on=site)
         for activation in ACTIVATIONS:

@@ -15,6 +15,8 @@ from compiler.frontend.sizes import Sizes
 from compiler.frontend.unreadable import Unreadable
 from ir.workload import Router, RouterKind
 
+MAX_READINGS = 24  # values tried as the final weights of a router with a capacity
+
 
 def describe(
     graph: Graph,
@@ -63,7 +65,41 @@ def describe(
     if kind == "opaque" and any(n is not None and n.op_type == "Sigmoid" for n in makers):
         kind = "sigmoid-topk"  # the same choice: a sigmoid keeps the order
     readings += [replace(first, kind=kind, gates="", scores=name_of(v)) for v in wide]
+    picks = _picks(sizes, upstream)
+    for value in _combining(graph, sizes, anchor, nodes):
+        readings.append(replace(first, top_k=picks, ids="", gates="", combine=name_of(value)))
     return tuple(readings)
+
+
+def _picks(sizes: Sizes, upstream: Sequence[Node]) -> int:
+    """Experts a token gets from all selections together, each of which leaves out the others'."""
+    counts = [1 for n in upstream if n.op_type == "ArgMax"]
+    for node in upstream:
+        if node.op_type == "TopK":
+            counts += sizes.numbers(node.inputs[1]) or [1]
+    return sum(counts)
+
+
+def _combining(graph: Graph, sizes: Sizes, anchor: Anchor, nodes: Sequence[Node]) -> list[Value]:
+    """Values [.., tokens, experts] or [.., tokens, experts, slots] made from one-hot selections.
+
+    The last one first: a capacity may have taken some away.
+    """
+    scores, known = sizes.shape(anchor.source), set(anchor.starts)
+    found: list[Value] = []
+    hot = False
+    for node in nodes:
+        if not any(v in known for v in graph.data_inputs(node)):
+            continue
+        known.update(node.outputs)
+        hot = hot or node.op_type in ("OneHot", "Equal")
+        shape = sizes.shape(node.outputs[0])
+        if not hot or scores is None or shape is None or len(scores) < 2:
+            continue
+        rows, lead = scores[-2:], shape[-3:-1] if len(shape) == len(scores) + 1 else shape[-2:]
+        if np.array_equal(lead, rows):
+            found.append(node.outputs[0])
+    return found[::-1][:MAX_READINGS]
 
 
 @dataclass(frozen=True, eq=False)

@@ -83,8 +83,12 @@ def feed_forward(
 def combine_weights(router: Router, values: Mapping[str, Array], tokens: int) -> Array:
     """Gate weight of every expert for every token [tokens, experts], 0 where not selected.
 
-    values: what the router exposes (`ids` and `gates`, or `scores`), as arrays.
+    values: what the router exposes (`ids` and `gates`, `scores`, or `combine`), as arrays.
     """
+    if router.combine:
+        slots = values[router.combine].reshape(tokens, router.experts, -1)
+        factor = values[router.gates].reshape(tokens, 1) if router.gates else 1
+        return np.asarray(slots.astype(np.float32).sum(axis=2) * factor, dtype=np.float32)
     combine = np.zeros((tokens, router.experts), dtype=np.float32)
     if router.ids:
         ids = values[router.ids].reshape(tokens, -1).astype(np.int64)

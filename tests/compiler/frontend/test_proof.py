@@ -51,15 +51,6 @@ def test_clipped_gate_with_other_numbers(tmp_path: Path, runtime: Any) -> None:
     assert compare(runtime, path, m.token_ids()) < 1e-5
 
 
-def test_dropped_tokens_are_not_mapped(tmp_path: Path, runtime: Any) -> None:
-    """Right while no expert has over 20 tokens: tokens that are all alike show the drop."""
-    path = m.write(tmp_path, [m.dropping])
-    workload = read_model(path)
-    assert workload.moe_layers == ()
-    assert "for some inputs only" in workload.suspects[0].reason
-    assert compare(runtime, path, m.token_ids()) < 1e-5
-
-
 def test_holes_are_not_run(tmp_path: Path) -> None:
     """Weights in a file that was never written: recognised by structure only, and said so."""
     path = m.write(tmp_path, [m.dense_masked()])

@@ -1,0 +1,65 @@
+"""Routers with a capacity: tokens beyond it go to no expert, and the trace says so."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from compiler.frontend import read_model
+from compiler.frontend.profile import profile
+from ir.onnxdoor.session import Runtime
+from tests.compiler.frontend import models as m
+from tests.compiler.frontend.execute import compare
+
+
+def test_first_four_tokens_of_each_expert(tmp_path: Path, runtime: Runtime) -> None:
+    """Top-1 with four places: what the layer computes is read from the mask, not from the ids."""
+    path = m.write(tmp_path, [partial(m.dropping, most=4)])
+    workload = read_model(path)
+    (layer,) = workload.moe_layers
+    assert (layer.proof, layer.router.top_k, layer.router.kind) == ("run", 1, "argmax")
+    assert workload.notes == ()
+    assert compare(runtime, path, m.token_ids(tokens=30)) < 1e-5
+    routing = profile(path, workload, m.token_ids(tokens=30))
+    assert routing.choices is not None
+    load = routing.matrix(0).sum(axis=0)
+    # 30 tokens, 4 x 4 places: every expert has at most 4, and at least 14 tokens have none
+    assert load.max() == 4
+    assert (routing.choices[0, :, 0] == -1).sum() == 30 - load.sum() >= 14
+
+
+def test_capacity_that_never_bites(tmp_path: Path, runtime: Runtime) -> None:
+    path = m.write(tmp_path, [m.dropping])
+    routing = profile(path, read_model(path), m.token_ids(tokens=20))
+    assert routing.choices is not None
+    assert (routing.choices >= 0).all()
+
+
+def test_two_picks_with_places(tmp_path: Path, runtime: Runtime) -> None:
+    """GShard: 2 x 30 pairs, 4 x 8 places; the weights are those of the combine tensor."""
+    path = m.write(tmp_path, [m.gshard])
+    workload = read_model(path)
+    (layer,) = workload.moe_layers
+    assert (layer.proof, layer.router.top_k, layer.router.experts) == ("run", 2, 4)
+    assert compare(runtime, path, m.token_ids(tokens=30)) < 1e-5
+    routing = profile(path, workload, m.token_ids(tokens=30))
+    assert routing.weights is not None
+    assert routing.choices is not None
+    assert routing.matrix(0).sum(axis=0).max() == 8
+    both = (routing.choices[0] >= 0).all(axis=1)
+    assert both.any()
+    # a token that kept both has weights that add up to 1; one that lost a pick has less
+    assert np.allclose(routing.weights[0, both].sum(axis=1), 1.0)
+    lost = ~both
+    assert (routing.weights[0, lost].sum(axis=1) < 1).all()
+
+
+def test_zero_experts_are_named(tmp_path: Path, runtime: Runtime) -> None:
+    """LongCat's router: digital, but not taken for a traced export, which would be refused."""
+    path = m.write(tmp_path, [m.zero_experts])
+    workload = read_model(path)
+    assert workload.moe_layers == ()
+    (suspect,) = workload.suspects
+    assert not suspect.traced
+    assert "4 feed-forward experts, the router has 6 outputs: the others pass" in suspect.reason
+    assert compare(runtime, path, m.token_ids()) < 1e-5
