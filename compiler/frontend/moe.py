@@ -96,11 +96,20 @@ def _layer(room: Room, anchor: Anchor, prove: Prove) -> tuple[FoundLayer | None,
             place = f" (at node {where.name!r})" if where is not None else ""
             traced = getattr(found, "traced", False)
             reason = f"{found}{place}"
+            if not _suggests_experts(room, anchor, nodes):
+                continue
             if suspect is None or (traced and not suspect.traced):
                 suspect = Suspect(anchor.node.name or "", anchor.node.op_type, reason, traced)
             if len(nodes) > 4 * anchor.experts + 2000:
                 break
     return None, suspect or _unread(room, anchor, region)
+
+
+def _suggests_experts(room: Room, anchor: Anchor, nodes: Sequence[Node]) -> bool:
+    """Whether a region has a stack of matrices, or several besides the router's."""
+    found = [room.products.by_node[n] for n in nodes if n in room.products.by_node]
+    own = [p for p in found if p not in anchor.products]
+    return len(own) > 1 or any(p.stacked is not None or p.selected for p in own)
 
 
 def _readable(room: Room, anchor: Anchor, exit_: Value, nodes: list[Node]) -> FoundLayer:
