@@ -212,7 +212,7 @@ def build(case: Case) -> nn.Module:
     """The model of a case, with random weights and router biases."""
     torch.manual_seed(7)
     if case.model in MODULES:
-        return MODULES[case.model]().eval()
+        return MODULES[case.model][0]().eval()
     prefix, own = FAMILIES[case.model]
     config_class = _class(f"{prefix}TextConfig", f"{prefix}Config")
     config = config_class(**{**BASE, **own, **case.change})
@@ -238,8 +238,30 @@ def _class(*names: str) -> Any:
     raise LookupError(f"no {names[-1]} in transformers {transformers.__version__}")
 
 
-def export(case: Case, path: Path) -> None:
-    """Write the model, and beside it its inputs and what ONNX Runtime and torch make of them."""
+TABLE = (
+    "| file | MoE layers | experts | top-k | router | expert form |",
+    "|---|---|---|---|---|---|",
+)
+EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
+TAKES = ("num_experts_per_tok", "moe_k", "moe_topk", "moe_top_k", "top_k_experts")
+
+
+def expected(case: Case, model: Any) -> str:
+    """The row of the table that says what must be found: MoE layers, experts, top-k."""
+    if case.model in MODULES:
+        _, layers, experts, takes = MODULES[case.model]
+        return f"| {case.name} | {layers} | {experts} | {takes} | | |"
+    layers = sum(hasattr(part, "experts") for part in model.modules())
+    config = model.config.to_dict() | dict(getattr(model.config, "ffn_config", {}) or {})
+    cells = [next((str(config[k]) for k in keys if config.get(k)), "") for keys in (EXPERTS, TAKES)]
+    return f"| {case.name} | {layers} | {' | '.join(cells if layers else ['-', '-'])} | | |"
+
+
+def export(case: Case, path: Path) -> str:
+    """Write the model, and beside it its inputs and what ONNX Runtime and torch make of them.
+
+    Returns what must be found in it, as a row of the table.
+    """
     model = build(case)
     generator = torch.Generator().manual_seed(11)
     ids = torch.randint(3, VOCABULARY, (case.batch, case.tokens), generator=generator)
@@ -252,6 +274,7 @@ def export(case: Case, path: Path) -> None:
     found = session.run(None, given)[0]
     np.savez(path.with_suffix(".npz"), **given, output=np.asarray(found).astype(np.float32),
              torch_output=wanted.float().numpy())  # fmt: skip
+    return expected(case, model)
 
 
 def _torch(case: Case, model: nn.Module, ids: torch.Tensor, path: Path) -> None:
@@ -301,16 +324,18 @@ def main() -> None:
     warnings.simplefilter("ignore")
     options.output.mkdir(parents=True, exist_ok=True)
     major = int(transformers.__version__.partition(".")[0])
+    rows: dict[str, str] = {}
     for case in cases():
+        path = options.output / f"{case.name}.onnx"
         if case.only not in (0, major) or options.only not in case.name:
             continue
-        path = options.output / f"{case.name}.onnx"
-        if options.list or path.exists():
+        if options.list:
             print(case.name)
             continue
         try:
-            export(case, path)
-            print(f"made    {case.name}", flush=True)
+            known = path.exists()
+            rows[case.name] = expected(case, build(case)) if known else export(case, path)
+            print(f"{'had' if known else 'made':7} {case.name}", flush=True)
         except Exception as error:  # an exporter may raise anything; the next case goes on
             path.unlink(missing_ok=True)
             where = traceback.extract_tb(error.__traceback__)[-1]
@@ -318,6 +343,15 @@ def main() -> None:
             print(
                 f"failed  {case.name}: {type(error).__name__} in {where.name}: {text}", flush=True
             )
+    if not options.list:
+        _write_table(options.output / "README.md", rows)
+
+
+def _write_table(path: Path, rows: dict[str, str]) -> None:
+    """Add rows to the table that says what must be found; an older one of a file is replaced."""
+    lines = path.read_text().splitlines() if path.exists() else list(TABLE)
+    kept = [line for line in lines if line.strip("| ").partition(" ")[0] not in rows]
+    path.write_text("\n".join([*kept, *rows.values()]) + "\n")
 
 
 if __name__ == "__main__":

@@ -84,14 +84,17 @@ def differences(workload: Workload, expected: Expected) -> list[str]:
         stacked = "stacked3d" if first.up.index is not None else "per-expert"
         layout = "interleaved" if first.up.step == 2 else ""
         anchor = expected.router.partition(" ")[0]
-        seen = (
-            ("experts", str(router.experts) == expected.experts),
-            ("top-k", taken == expected.takes),
-            ("router", _fits_anchor(layer, anchor)),
-            ("experts stacked or single", stacked in expected.form or anchor in ("MoE", "QMoE")),
-            ("columns", layout in expected.form or anchor in ("MoE", "QMoE")),
-            ("gate", ("plain" in expected.form) != layer.gated),
-        )
+        said = {
+            "experts": (expected.experts, str(router.experts) == expected.experts),
+            "top-k": (expected.takes, taken == expected.takes),
+            "router": (anchor, _fits_anchor(layer, anchor)),
+        }
+        if anchor not in ("MoE", "QMoE"):  # the operator says nothing about how it is made up
+            plain = "plain" in expected.form
+            said["experts stacked or single"] = (expected.form, stacked in expected.form)
+            said["columns"] = (expected.form, layout in expected.form)
+            said["gate"] = (expected.form, plain != layer.gated)
+        seen = [(what, fine or not cell) for what, (cell, fine) in said.items()]
         faults += [f"{layer.name}: other {what}" for what, fine in seen if not fine]
     return faults
 

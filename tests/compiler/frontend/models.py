@@ -348,8 +348,11 @@ def argmax_twice(g: Graph, x: str) -> tuple[str, str]:
     return g("Concat", first, second, axis=-1), g("Concat", one, two, axis=-1)
 
 
-def grouped(g: Graph, x: str) -> str:
-    """Pairs sorted by expert, split at run-time sizes, one product per expert and stage."""
+def grouped(g: Graph, x: str, bias: bool = False) -> str:
+    """Pairs sorted by expert, split at run-time sizes, one product per expert and stage.
+
+    bias: each pair's is gathered by its expert and added to the joined products.
+    """
     tokens = flat(g, x)
     ids, gates = topk_softmax(g, tokens)
     shape = g("Concat", g("Shape", tokens, end=1), g.constant([EXPERTS]), axis=0)
@@ -358,17 +361,22 @@ def grouped(g: Graph, x: str) -> str:
     counts = g("ReduceSum", hits, g.constant([0]), keepdims=0)
     flat_ids = g("Reshape", ids, g.constant([-1]))
     _, order = g("TopK", flat_ids, g("Shape", flat_ids), outputs=2, axis=0, largest=0)
-    token = g("Div", order, g.constant(TOP))
+    token, mine = g("Div", order, g.constant(TOP)), g("Gather", flat_ids, order)
+
+    def joined(parts: list[str], width: int) -> str:
+        out = g("Concat", *parts, axis=0)
+        return g("Add", out, g("Gather", g.weight(EXPERTS, width), mine)) if bias else out
+
     parts = g("Split", g("Gather", tokens, token, axis=0), counts, outputs=EXPERTS, axis=0)
     w13, w2 = g.weight(EXPERTS, 2 * HIDDEN, D, scale=0.3), g.weight(EXPERTS, D, HIDDEN, scale=0.3)
     up = [g("Gemm", part, g("Gather", w13, g.constant(e), axis=0), transB=1)
           for e, part in enumerate(parts)]  # fmt: skip
-    hidden = halves(g, g("Concat", *up, axis=0))
+    hidden = halves(g, joined(up, 2 * HIDDEN))
     parts = g("Split", hidden, counts, outputs=EXPERTS, axis=0)
     down = [g("Gemm", part, g("Gather", w2, g.constant(e), axis=0), transB=1)
             for e, part in enumerate(parts)]  # fmt: skip
     weight = g("Gather", g("Reshape", gates, g.constant([-1])), order, axis=0)
-    out = g("Mul", g("Concat", *down, axis=0), g("Unsqueeze", weight, g.constant([1])))
+    out = g("Mul", joined(down, D), g("Unsqueeze", weight, g.constant([1])))
     zeros = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
     total = g("ScatterND", zeros, g("Unsqueeze", token, g.constant([1])), out, reduction="add")
     return g("Reshape", total, g("Shape", x))

@@ -1,6 +1,7 @@
 """Every form of MoE layer, read from a model written for it and proven by running it."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,8 @@ CASES = {
     ),
     "two picks of one": Case(m.gather_batched(m.argmax_twice), "gather-batched", "argmax"),
     "sorted and split": Case(m.grouped, "grouped", "topk-softmax"),
+    "sorted and split, with biases": Case(partial(m.grouped, bias=True), "grouped", "topk-softmax"),
+    "two picks with places": Case(m.gshard, "dense-batched", "softmax-topk", "relu", gated=False),
     "per expert": Case(m.per_expert_gather, "per-expert-gather", "softmax-topk"),
     "contract": Case(m.contract(), "MoE", "topk-softmax", gated=False),
     "contract, not renormalised": Case(
