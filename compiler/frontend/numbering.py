@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 
 from onnx_ir import Node, Value
 
+from compiler.frontend.anchors import VIEWS
 from compiler.frontend.constants import slice_cuts
 from compiler.frontend.experts import FeedForward
 from compiler.frontend.graph import Graph, axis_attribute
@@ -32,6 +33,9 @@ def expert_numbers(
 
     chosen: the values that depend on the selection.
     """
+    places = _joined_at(graph, blocks)
+    if places is not None:
+        return places, ""
     found = [_picks(graph, sizes, block, chosen) for block in blocks]
     shortest = min(len(picks) for picks in found)
     wanted = list(range(len(blocks)))
@@ -42,6 +46,25 @@ def expert_numbers(
                 return None, TRACED
             return [number for number, _ in column], ""
     return None, IN_ORDER
+
+
+def _joined_at(graph: Graph, blocks: Sequence[FeedForward]) -> list[int] | None:
+    """Each block's place in the one Concat of all blocks' outputs and nothing else, or None.
+
+    What is joined is weighted as one value after it, so that places are router outputs.
+    """
+    places: list[int] = []
+    joints: set[Node] = set()
+    for block in blocks:
+        value, node = block.down.out, graph.only_reader(block.down.out)
+        while node is not None and node.op_type in VIEWS:
+            value, node = node.outputs[0], graph.only_reader(node.outputs[0])
+        if node is None or node.op_type != "Concat":
+            return None
+        joints.add(node)
+        places.append(list(node.inputs).index(value))
+    whole = len(joints) == 1 and sorted(places) == list(range(len(next(iter(joints)).inputs)))
+    return places if whole else None
 
 
 def _picks(

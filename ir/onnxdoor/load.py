@@ -18,6 +18,7 @@ from onnx_ir.passes.common import (
 
 from ir.errors import InputError
 from ir.onnxdoor.check import check_proto
+from ir.onnxdoor.unfuse import unfuse_products
 
 MAX_FILE_BYTES = 2**31 - 1  # what protobuf can parse; larger models keep weights outside the file
 
@@ -27,7 +28,7 @@ class Source:
     """An opened model: `model` holds the graph, weights only as references.
 
     Nodes are in topological order, each with a name of its own; functions are inlined, Constant
-    nodes are initialisers, nodes whose outputs no one uses are gone.
+    nodes are initialisers, nodes whose outputs no one uses are gone, FusedGemm is split in two.
     """
 
     path: Path
@@ -58,6 +59,7 @@ def open_model(path: str | Path) -> Source:
             InlinePass()(model)
         LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
         RemoveUnusedNodesPass()(model)
+        unfuse_products(model.graph)
         model.graph.sort()
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
         raise InputError(str(path), f"not a valid ONNX graph: {first_line(error)}") from error

@@ -514,14 +514,18 @@ def einsum_choice(g: Graph, x: str) -> str:
     return g("Reshape", total, g("Shape", x))
 
 
-def stacked_outputs(g: Graph, x: str) -> str:
-    """Every expert on every token; their outputs stacked, weighted, summed along the stack."""
+def stacked_outputs(g: Graph, x: str, order: Sequence[int] = range(EXPERTS)) -> str:
+    """Every expert on every token; their outputs stacked, weighted, summed along the stack.
+
+    order: in which the experts' nodes are written; the stack is by expert.
+    """
     tokens = flat(g, x)
     ids, gates = topk_softmax(g, tokens)
     shape = g("Concat", g("Shape", tokens, end=1), g.constant([EXPERTS]), axis=0)
     zeros = g("Expand", g.constant(0.0, np.float32), shape)
     combine = g("ScatterElements", zeros, ids, gates, axis=1)
-    parts = [g("Unsqueeze", gated(g, tokens), g.constant([-1])) for _ in range(EXPERTS)]
+    made = {e: g("Unsqueeze", gated(g, tokens), g.constant([-1])) for e in order}
+    parts = [made[e] for e in range(EXPERTS)]
     weighted = g("Mul", g("Concat", *parts, axis=-1), g("Unsqueeze", combine, g.constant([1])))
     return g("Reshape", g("ReduceSum", weighted, g.constant([-1]), keepdims=0), g("Shape", x))
 

@@ -76,6 +76,9 @@ CASES = {
     "outputs stacked before they are weighted": Case(
         m.stacked_outputs, "dense-masked", "topk-softmax"
     ),
+    "outputs stacked, experts written in another order": Case(
+        partial(m.stacked_outputs, order=[3, 1, 2, 0]), "dense-masked", "topk-softmax"
+    ),
     "contract, 4 bits": Case(
         m.quantised_contract(4), "QMoE", "topk-softmax", tolerance=1e-4
     ),
