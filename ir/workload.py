@@ -26,7 +26,8 @@ class Weight:
 
     The stored tensor is W or its transpose (`transposed`), alone or at `index` of a leading expert
     axis; its columns start, start + step, ... are the matrix (gate and up fused or interleaved in
-    one tensor differ in start and step). `bits`: of the stored element type.
+    one tensor differ in start and step). `bits`: of the stored element type. The stored `bias` may
+    have a leading expert axis too, with ours at `bias_index`, else at `index`.
     """
 
     tensor: str
@@ -38,6 +39,7 @@ class Weight:
     start: int = 0
     step: int = 1
     bias: str | None = None
+    bias_index: int | None = None
 
     def __post_init__(self) -> None:
         if self.rows < 1 or self.columns < 1:

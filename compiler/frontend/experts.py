@@ -1,7 +1,7 @@
 """The feed-forward experts of a region: their matrices, roles, activation and order."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from onnx_ir import Node, Value
 
@@ -34,7 +34,12 @@ class Part:
         weight = weight_of(view, bias)
         if weight is None:
             raise Unreadable(f"matrix {view.tensor!r} is not a plain part of a stored tensor")
-        return weight
+        members = self.product.members
+        return (
+            replace(weight, bias_index=members[index].bias_index)
+            if members and index is not None
+            else weight
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import onnx_ir
 from onnx_ir import Node, Value
 
-from compiler.frontend.constants import Axis, View, view_of, weight_of
+from compiler.frontend.constants import Axis, View, view_of
 from compiler.frontend.graph import Graph, axis_attribute, name_of
 from compiler.frontend.sizes import Sizes
 
@@ -17,7 +17,7 @@ class Product:
     `nodes`: the product itself and what adds its bias. `flipped`: computed as matrix^T @ data^T,
     so that the columns come first in `out`. `selected`: the matrices are picked from the stack at
     run time, a single one for all rows where `single`. `members`: one product per expert, whose
-    rows are joined in `out`.
+    rows are joined in `out`; `bias_index`: which of the stored biases is a member's.
     """
 
     node: Node
@@ -30,6 +30,7 @@ class Product:
     selected: bool = False
     single: bool = False
     members: tuple["Product", ...] = ()
+    bias_index: int | None = None
 
     @property
     def columns(self) -> int:
@@ -82,11 +83,10 @@ class Products:
             return
         nodes = [*(n for m in found for n in m.nodes), node]
         out = node.outputs[0]
-        if all(weight is not None and weight.index is not None for weight in
-               (weight_of(m.matrix) for m in found)):  # fmt: skip
-            bias, out, adds = self._picked_bias(out, (len(found), found[0].columns))
+        bias, out, adds = self._picked_bias(out, (len(found), found[0].columns))
+        if bias is not None:
+            found = [replace(m, bias=bias, bias_index=i) for i, m in enumerate(found)]
             nodes += adds
-            found = [replace(m, bias=bias or m.bias) for m in found]
         joined = Product(
             node, found[0].data, out, found[0].matrix, nodes=tuple(nodes), members=tuple(found)
         )

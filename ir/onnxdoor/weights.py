@@ -50,8 +50,9 @@ def load_bias(source: Source, weight: Weight) -> Array | None:
     if weight.bias is None:
         return None
     stored = _tensor(source, weight.bias)
-    if weight.index is not None and stored.ndim > 1:
-        stored = stored[weight.index]
+    index = weight.index if weight.bias_index is None else weight.bias_index
+    if index is not None and stored.ndim > 1:
+        stored = stored[index]
     vector = np.ravel(stored)
     return vector[_columns(weight)] if vector.size != weight.columns else vector
 

@@ -348,10 +348,11 @@ def argmax_twice(g: Graph, x: str) -> tuple[str, str]:
     return g("Concat", first, second, axis=-1), g("Concat", one, two, axis=-1)
 
 
-def grouped(g: Graph, x: str, bias: bool = False) -> str:
+def grouped(g: Graph, x: str, bias: bool = False, apart: bool = False) -> str:
     """Pairs sorted by expert, split at run-time sizes, one product per expert and stage.
 
-    bias: each pair's is gathered by its expert and added to the joined products.
+    bias: each pair's is gathered by its expert and added to the joined products; apart: a tensor
+    for each expert's matrix, the biases still in one.
     """
     tokens = flat(g, x)
     ids, gates = topk_softmax(g, tokens)
@@ -368,13 +369,19 @@ def grouped(g: Graph, x: str, bias: bool = False) -> str:
         return g("Add", out, g("Gather", g.weight(EXPERTS, width), mine)) if bias else out
 
     parts = g("Split", g("Gather", tokens, token, axis=0), counts, outputs=EXPERTS, axis=0)
-    w13, w2 = g.weight(EXPERTS, 2 * HIDDEN, D, scale=0.3), g.weight(EXPERTS, D, HIDDEN, scale=0.3)
-    up = [g("Gemm", part, g("Gather", w13, g.constant(e), axis=0), transB=1)
-          for e, part in enumerate(parts)]  # fmt: skip
+
+    def matrices(columns: int, rows: int) -> list[str]:
+        if apart:
+            return [g.weight(columns, rows, scale=0.3) for _ in range(EXPERTS)]
+        stack = g.weight(EXPERTS, columns, rows, scale=0.3)
+        return [g("Gather", stack, g.constant(e), axis=0) for e in range(EXPERTS)]
+
+    up = [g("Gemm", part, w, transB=1)
+          for part, w in zip(parts, matrices(2 * HIDDEN, D), strict=True)]  # fmt: skip
     hidden = halves(g, joined(up, 2 * HIDDEN))
     parts = g("Split", hidden, counts, outputs=EXPERTS, axis=0)
-    down = [g("Gemm", part, g("Gather", w2, g.constant(e), axis=0), transB=1)
-            for e, part in enumerate(parts)]  # fmt: skip
+    down = [g("Gemm", part, w, transB=1)
+            for part, w in zip(parts, matrices(D, HIDDEN), strict=True)]  # fmt: skip
     weight = g("Gather", g("Reshape", gates, g.constant([-1])), order, axis=0)
     out = g("Mul", joined(down, D), g("Unsqueeze", weight, g.constant([1])))
     zeros = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))

@@ -56,6 +56,9 @@ CASES = {
     "two picks of one": Case(m.gather_batched(m.argmax_twice), "gather-batched", "argmax"),
     "sorted and split": Case(m.grouped, "grouped", "topk-softmax"),
     "sorted and split, with biases": Case(partial(m.grouped, bias=True), "grouped", "topk-softmax"),
+    "sorted and split, matrices apart, biases stacked": Case(
+        partial(m.grouped, bias=True, apart=True), "grouped", "topk-softmax"
+    ),
     "two picks with places": Case(m.gshard, "dense-batched", "softmax-topk", "relu", gated=False),
     "per expert": Case(m.per_expert_gather, "per-expert-gather", "softmax-topk"),
     "contract": Case(m.contract(), "MoE", "topk-softmax", gated=False),
