@@ -88,7 +88,11 @@ class Prover:
                 return layers[-1]
             if isinstance(error, Unreadable):
                 raise
-            raise Unreadable(f"it could not be run: {error}", layers[0].last) from error
+            raise Unreadable(
+                f"it could not be run: {error}",
+                layers[0].last,
+                traced=_is_recorded(layers[0], error),
+            ) from error
 
     def _too_much(self, layer: FoundLayer) -> str:
         """Why a layer's weights are not loaded, or ''."""
@@ -111,7 +115,23 @@ class Prover:
 
 
 class _CannotRunError(Exception):
-    """ONNX Runtime refused the region on an input that gives every expert a token."""
+    """ONNX Runtime refused the region on an input that gives every expert a token.
+
+    running: it took the region, but failed on every input.
+    """
+
+    def __init__(self, reason: str, *, running: bool = False) -> None:
+        super().__init__(reason)
+        self.running = running
+
+
+def _is_recorded(layer: FoundLayer, error: Exception) -> bool:
+    """Whether a region that finds each expert's tokens fails on all but the input of its export.
+
+    Then the numbers of tokens that this input gave the experts are written into its shapes.
+    """
+    failed = isinstance(error, _CannotRunError) and error.running
+    return failed and any(node.op_type == "NonZero" for node in layer.nodes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +178,7 @@ class _Trial:
             if run is not None and self._hits_all(run):
                 break
         if first is None:
-            raise _CannotRunError(problem)
+            raise _CannotRunError(problem, running="Non-zero status code" in problem)
         found, error = self._match([first])
         if found is None:
             raise Unreadable(

@@ -138,8 +138,9 @@ CONTENT: dict[str, Rule] = {
 }  # fmt: skip
 
 _LIKE_FIRST = {
-    "SimplifiedLayerNormalization", "MoE", "QMoE", "QuickGelu", "FastGelu", "BiasGelu", "Gelu",
-    "RotaryEmbedding", "CausalConvWithState", "BiasAdd", "RMSNormalization", "Swish",
+    "SimplifiedLayerNormalization", "LayerNormalization", "MoE", "QMoE", "QuickGelu", "FastGelu",
+    "BiasGelu", "Gelu", "RotaryEmbedding", "CausalConvWithState", "BiasAdd", "RMSNormalization",
+    "Swish",
 }  # fmt: skip
 
 
@@ -151,15 +152,29 @@ def split_shapes(node: Node, whole: Shape | None, lengths: Array) -> tuple[Shape
     return tuple((*whole[:axis], int(n), *whole[axis + 1 :]) for n in lengths.ravel())
 
 
+def _fused_product(node: Node, left: Shape | None, right: Shape | None) -> Shape | None:
+    """The shape of MatMul with the last two axes of an operand exchanged where it says so."""
+    batch = node.attributes.get_int("transBatchA", 0) or node.attributes.get_int("transBatchB", 0)
+    if left is None or right is None or batch or min(len(left), len(right)) < 2:
+        return None
+    rows = left[-1] if node.attributes.get_int("transA", 0) else left[-2]
+    columns = right[-2] if node.attributes.get_int("transB", 0) else right[-1]
+    lead = left[:-2] if len(left) >= len(right) else right[:-2]
+    return (*lead, rows, columns)
+
+
 def contrib_shape(node: Node, shapes: Sequence[Shape | None]) -> tuple[Shape | None, ...] | None:
     """The shapes of a contributed operator's outputs, or None if it is not one known here."""
     first = shapes[0] if shapes else None
     kind = node.op_type
     if kind in ("SkipSimplifiedLayerNormalization", "SkipLayerNormalization"):
         return (first, None, None, first)[: len(node.outputs)]
+    if kind == "FusedMatMul" and len(shapes) > 1:
+        return (_fused_product(node, first, shapes[1]),)
     if first is None:
         return None
-    if kind in _LIKE_FIRST and (node.domain == "com.microsoft" or kind.startswith("Simplified")):
+    norms = ("SimplifiedLayerNormalization", "LayerNormalization")  # also before opset 17
+    if kind in _LIKE_FIRST and (node.domain == "com.microsoft" or kind in norms):
         return (first,)
     if node.domain != "com.microsoft":
         return None

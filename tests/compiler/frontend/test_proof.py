@@ -89,3 +89,29 @@ def test_traced_layer_needs_every_expert(tmp_path: Path) -> None:
     )  # fmt: skip
     with pytest.raises(InputError, match="sequence 1 gives expert 3 none"):
         refuse_unhit("model.onnx", workload, routing)
+
+
+def test_count_of_one_input_in_a_shape(tmp_path: Path) -> None:
+    """Expert 0's tokens are reshaped to 7 rows, as many as it had when traced: refused."""
+
+    def block(g: m.Graph, x: str) -> str:
+        tokens = m.flat(g, x)
+        scores = g("Softmax", m.linear(g, tokens, m.D, m.EXPERTS), axis=-1)
+        hot = g("OneHot", g("ArgMax", scores, axis=-1, keepdims=0), g.constant(m.EXPERTS),
+                g.constant([0, 1]), axis=-1)  # fmt: skip
+        total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
+        for e in range(m.EXPERTS):
+            mine = g(
+                "Transpose", g("NonZero", g("Gather", hot, g.constant(e), axis=1)), perm=[1, 0]
+            )
+            out = m.plain(g, g("GatherND", tokens, mine))
+            out = g("Reshape", out, g.constant([7, m.D])) if e == 0 else out
+            total = g("ScatterND", total, mine, out)
+        return g("Reshape", total, g("Shape", x))
+
+    path = m.write(tmp_path, [block])
+    (suspect,) = read_model(path).suspects
+    assert suspect.traced
+    assert "could not be run" in suspect.reason
+    with pytest.raises(InputError, match="could not be run"):
+        read_model(path, trust_traced=False)
