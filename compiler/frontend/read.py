@@ -323,6 +323,6 @@ def _operator(graph: Graph, sizes: Sizes, axes: Axes, part: _Part, tokens: int) 
         return Dense("dense", -1, inputs, outs, names, width, weight)
     scope = scope_of(axes, found.nodes)
     elements = elements_of(sizes, found.nodes, scope, tokens)
-    if not width and scope == "sequence":  # its shape depends on the data: all it makes, per token
-        width = elements
+    if not width and scope == "sequence":  # its shape depends on the data: all it makes, per token,
+        width = max(elements, 1)  # and where nothing is known of it, one value
     return Digital(found.kind, -1, inputs, outs, names, width, found.kind, scope, elements)
