@@ -332,12 +332,13 @@ def main() -> None:
         if options.list:
             print(case.name)
             continue
+        known = path.exists()
         try:
-            known = path.exists()
             rows[case.name] = expected(case, build(case)) if known else export(case, path)
             print(f"{'had' if known else 'made':7} {case.name}", flush=True)
         except Exception as error:  # an exporter may raise anything; the next case goes on
-            path.unlink(missing_ok=True)
+            if not known:
+                path.unlink(missing_ok=True)
             where = traceback.extract_tb(error.__traceback__)[-1]
             text = " ".join(str(error).split())[:160]
             print(

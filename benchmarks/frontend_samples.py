@@ -65,8 +65,8 @@ def catalogue(folder: Path) -> dict[str, Expected]:
     """The rows of the README's table whose first cell is a file's stem."""
     readme, out = folder / "README.md", {}
     for line in readme.read_text(encoding="utf-8").splitlines() if readme.exists() else ():
-        cells = [cell.strip() for cell in line.strip("|\n ").split("|")]
-        if len(cells) >= 6 and (folder / f"{cells[0]}.onnx").exists():
+        cells = [cell.strip() for cell in line.strip().removeprefix("|").split("|")]
+        if len(cells) > 6 and (folder / f"{cells[0]}.onnx").exists():
             out[cells[0]] = Expected(int(cells[1]), *cells[2:6])
     return out
 
