@@ -251,10 +251,16 @@ def expected(case: Case, model: Any) -> str:
     if case.model in MODULES:
         _, layers, experts, takes = MODULES[case.model]
         return f"| {case.name} | {layers} | {experts} | {takes} | | |"
-    layers = sum(hasattr(part, "experts") for part in model.modules())
+    layers = sum(_is_moe(part) for part in model.modules())
     config = model.config.to_dict() | dict(getattr(model.config, "ffn_config", {}) or {})
     cells = [next((str(config[k]) for k in keys if config.get(k)), "") for keys in (EXPERTS, TAKES)]
     return f"| {case.name} | {layers} | {' | '.join(cells if layers else ['-', '-'])} | | |"
+
+
+def _is_moe(part: nn.Module) -> bool:
+    """A block with experts, or (Granite, JetMoE of transformers 4) with one stack for all."""
+    stacked = all(hasattr(part, name) for name in ("router", "input_linear", "activation"))
+    return hasattr(part, "experts") or stacked
 
 
 def export(case: Case, path: Path) -> str:
