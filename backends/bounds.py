@@ -36,8 +36,8 @@ def lower_bounds(program: Program) -> Bounds:
     np.add.at(busy, program.unit, program.busy_ps)
     totals: dict[str, list[int]] = {}
     for unit, load in zip(program.units, busy.tolist(), strict=True):
-        pool = unit.kind in ("dpu", "mha")
-        totals.setdefault(unit.kind if pool else unit.name, []).append(load)
+        pool = unit.kind if unit.layer < 0 else f"{unit.kind}.{unit.layer}"
+        totals.setdefault(pool if unit.kind in ("dpu", "mha") else unit.name, []).append(load)
     means = {name: -(-sum(loads) // len(loads)) for name, loads in totals.items()}
     busiest = max(means, key=means.__getitem__, default="none")
     return Bounds(max(ends, default=0), means.get(busiest, 0), busiest)

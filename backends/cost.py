@@ -113,16 +113,26 @@ def _energy(program: Program, chip: Chip) -> Energy:
     # microwatt x picosecond = 1e-18 J = 1e-3 fJ
     static = {
         "passive": chip.memory.passive_uw * program.makespan_ps // 1000,
+        "DRAM idle": _dram_idle_uw(program, chip) * program.makespan_ps // 1000,
         "peripheral groups idle": pgs * chip.pg.idle_uw * program.makespan_ps // 1000,
     }
     return Energy(dynamic, {cause: fj for cause, fj in static.items() if fj})
 
 
+def _dram_idle_uw(program: Program, chip: Chip) -> int:
+    """Power of DRAM that holds a cache; the reference counts it for the GO cache alone."""
+    held = program.inventory.go_bytes
+    if chip.memory.accounting == "full":
+        held += program.inventory.kv_bytes
+    return chip.memory.dram_idle_uw if held else 0
+
+
 def chip_area(program: Program, chip: Chip) -> Area:
     """Everything the mapping occupies."""
     inv = program.inventory
+    dpus = sum(unit.kind == "dpu" for unit in program.units)
     digital = {
-        "digital units": (chip.digital.dpus, chip.digital.dpu_um2),
+        "digital units": (dpus, chip.digital.dpu_um2),
         "attention units": (chip.digital.mha_units, chip.digital.mha_um2),
     }
     parts = {
@@ -163,19 +173,23 @@ def _sum_area(parts: dict[str, tuple[int, int | None]], optional: tuple[str, ...
 
 
 def _moe_parts(program: Program) -> Iterator[MoePart]:
-    expert = program.expert >= 0
+    """Every layer's part; its time is from first LOAD to last COMBINE, step by step."""
+    expert, opcode = program.expert >= 0, program.opcode
     for layer in np.unique(program.layer[expert]).tolist():
         here = program.layer == layer
-        routed = here & expert
-        combine = here & (program.opcode == Opcode.COMBINE)
-        nodes = np.unique(program.node[combine])
-        load = here & (program.opcode == Opcode.LOAD) & (program.slot >= 0)
-        load &= np.isin(program.node, nodes)
-        gate = here & (program.opcode == Opcode.GATE)
-        mvm = routed & (program.opcode == Opcode.MVM)
+        combine = here & (opcode == Opcode.COMBINE)
+        load = here & (opcode == Opcode.LOAD) & (program.slot >= 0)
+        load &= np.isin(program.node, np.unique(program.node[combine]))
+        gate = here & (opcode == Opcode.GATE)
+        mvm = here & expert & (opcode == Opcode.MVM)
+        steps = int(program.step.max(initial=0)) + 1
+        begin = np.full(steps, np.iinfo(np.int64).max)
+        np.minimum.at(begin, program.step[load], program.start_ps[load])
+        end = np.zeros(steps, dtype=np.int64)
+        np.maximum.at(end, program.step[combine], program.end_ps[combine])
         yield MoePart(
             layer=layer,
-            time_ps=int(program.end_ps[combine].max() - program.start_ps[load].min()),
+            time_ps=int(np.maximum(end - np.minimum(begin, end), 0).sum()),
             macs=int(program.macs[mvm].sum() + program.macs[gate].sum()),
             mvms=int(mvm.sum()),
             transfers=int(load.sum()),

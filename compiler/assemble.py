@@ -10,11 +10,17 @@ from compiler.scheduling.timeline import list_schedule
 from ir.chip import Chip
 from ir.mapping import Mapping
 from ir.program import Program
+from ir.schedule import Schedule
 from ir.workload import Workload
 
 
 def set_times(
-    draft: Draft, units: Units, workload: Workload, mapping: Mapping, chip: Chip
+    draft: Draft,
+    units: Units,
+    workload: Workload,
+    mapping: Mapping,
+    schedule: Schedule,
+    chip: Chip,
 ) -> Program:
     """Schedule the draft on its units and give every value its place."""
     times = list_schedule(draft, units.servers, chip.pg.input_buffers)
@@ -26,12 +32,12 @@ def set_times(
     narrow = {
         name: columns[name].astype(np.int32)
         for name in (
-            "seq", "token", "layer", "stage", "expert", "replica", "slot", "src", "buffer", "node",
+            "step", "seq", "token", "layer", "stage", "expert", "replica", "slot", "src", "buffer",
+            "node",
         )
     }  # fmt: skip
     return Program(
         opcode=columns["opcode"].astype(np.uint8),
-        step=np.zeros(len(draft), dtype=np.int32),
         unit=times.unit.astype(np.int32),
         dst=draft.dst,
         bytes=columns["bytes"],
@@ -46,7 +52,7 @@ def set_times(
         units=tuple(units.table),
         buffers=buffers,
         nodes=tuple(op.nodes for op in workload.operators),
-        inventory=inventory(workload, mapping, chip, sum(b.bytes for b in buffers)),
+        inventory=inventory(workload, mapping, schedule, chip, sum(b.bytes for b in buffers)),
         lockstep=draft.lockstep,
         **narrow,
     )

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -15,13 +15,14 @@ from compiler.partition import partition, with_replicas
 from compiler.placement import Routed, place
 from compiler.scheduling import count_slots, order_slots
 from compiler.solver import SolverOptions
-from compiler.trace import calibrate, first_window, mean_slots, routing_matrices
+from compiler.steps import pairs_run, plan_steps
+from compiler.trace import Shape, Window, calibrate, first_window, mean_slots, routing_matrices
 from ir.chip import Chip
 from ir.errors import InfeasibleError
-from ir.mapping import Grouping, Mapping
+from ir.mapping import Grouping, LayerGrouping, Mapping
 from ir.program import Program
 from ir.routing import Routing
-from ir.schedule import Schedule, assign_experts
+from ir.schedule import Caches, PairOrder, Schedule, assign_experts
 from ir.verify import verify_mapping, verify_program
 from ir.workload import Workload
 
@@ -33,19 +34,21 @@ Span = tuple[int, int]
 class Options:
     """What to decide and how.
 
-    prefill: tokens in the window. fit: token range the grouping is fitted to; score: range whose
-    first window is scheduled and costed. time_s: solver limit per layer in deterministic seconds.
+    shape: sequences, tokens and decode steps. fit: token range the grouping is fitted to; score:
+    range whose first window is scheduled and costed. time_s: solver limit per layer in
+    deterministic seconds.
     groups, group_size, replicas: of every MoE layer, see `compiler.grouping.group_layer`; None
     stands for the fewest groups, of the chip's mux. bus, buffer: limits of the slot order, see
     `compiler.scheduling.order_slots`. pack: see `compiler.placement.spots`.
     """
 
-    prefill: int
+    shape: Shape
     fit: Span
     score: Span
     grouping: str = "cp-sat"
     placement: str = "in-order"
     scheduling: str = "min-transfer"
+    caches: Caches = field(default_factory=Caches)
     groups: int | None = None
     group_size: int | None = None
     replicas: int = 0
@@ -82,7 +85,7 @@ def compile_model(
     options: Options,
     report: Report = lambda stage: None,
 ) -> Compiled:
-    """Compile one prefill window of `workload` for `chip`.
+    """Compile a prefill of `workload` for `chip`, and the decode steps after it.
 
     `report` is told the name of each stage as it begins. Raises InputError for a trace that does
     not belong to the model, InfeasibleError where the chip is too small, CheckError if a stage
@@ -90,8 +93,8 @@ def compile_model(
     """
     begun = time.perf_counter()
     traced = routing_matrices(workload, routing)
-    window = first_window(routing, options.score, options.prefill)
-    chosen = {layer: matrix[slice(*window)] for layer, matrix in traced.items()}
+    window = first_window(routing, options.score, options.shape)
+    chosen = {layer: matrix[window.trace] for layer, matrix in traced.items()}
     report("partition")
     blocks = partition(workload, chip)
     report("grouping")
@@ -112,16 +115,17 @@ def compile_model(
     mapping = Mapping(blocks, grouping, placement)
     verify_mapping(mapping, workload, chip)
     report("slot scheduling")
-    schedule = schedule_tokens(grouping, chosen, routing.sequence[slice(*window)], window, options)
+    schedule = schedule_tokens(workload, grouping, chosen, window, chip, options)
     report("program")
     draft, units = emit(workload, mapping, schedule, chip)
-    program = set_times(draft, units, workload, mapping, chip)
+    program = set_times(draft, units, workload, mapping, schedule, chip)
     report("checks")
     verify_program(program, mapping, schedule, workload, chip, chosen)
+    together = options.shape.prefill * options.shape.batch
     slots_of = partial(
         count_slots, policy=options.scheduling, bus=options.bus, buffer=options.buffer
     )
-    slots = mean_slots(grouping, traced, options.score, options.prefill, slots_of)
+    slots = mean_slots(grouping, traced, options.score, together, slots_of)
     seconds = time.perf_counter() - begun
     return Compiled(chip, options, mapping, schedule, program, chosen, slots, seconds)
 
@@ -139,10 +143,9 @@ def group_experts(
             f"use groups of {chip.pg.mux}, or --set pg.mux={size}",
         )
     layers = []
+    together = options.shape.prefill * options.shape.batch
     for op in workload.moe_layers:
-        known = calibrate(
-            traced[op.layer], routing, options.fit, options.prefill, options.solver.seed
-        )
+        known = calibrate(traced[op.layer], routing, options.fit, together, options.solver.seed)
         layers.append(
             group_layer(
                 known.chosen,
@@ -159,23 +162,49 @@ def group_experts(
 
 
 def schedule_tokens(
+    workload: Workload,
     grouping: Grouping,
     chosen: dict[int, Bools],
-    sequence: npt.NDArray[np.int64],
-    window: Span,
+    window: Window,
+    chip: Chip,
     options: Options,
 ) -> Schedule:
-    """Order every layer's token-expert pairs of the window into slots."""
-    orders = []
-    for layer in grouping.layers:
-        picked = chosen[layer.layer]
-        order = order_slots(
-            split_counts(layer, picked),
-            options.scheduling,
-            seed=options.solver.seed,
-            time_s=options.solver.time_s,
-            bus=options.bus,
-            buffer=options.buffer,
+    """Order every layer's token-expert pairs into slots, step by step."""
+    expert_choice = any(op.router.capacity is not None for op in workload.moe_layers)
+    plan = plan_steps(
+        window.arrival,
+        options.caches,
+        expert_choice=expert_choice,
+        reference=chip.memory.accounting == "reference",
+    )
+    steps = [
+        replace(
+            step,
+            layers=tuple(
+                order_layer(layer, pairs_run(step, chosen[layer.layer]), options)
+                for layer in grouping.layers
+            ),
         )
-        orders.append(assign_experts(order, layer, picked, split_pairs(layer, picked)))
-    return Schedule(sequence, window[0], tuple(orders))
+        for step in plan
+    ]
+    return Schedule(
+        window.sequence,
+        window.arrival,
+        window.trace,
+        tuple(steps),
+        options.caches,
+        sampled=options.shape.decode > 0,
+    )
+
+
+def order_layer(layer: LayerGrouping, picked: Bools, options: Options) -> PairOrder:
+    """Order one layer's pairs `picked`: bool [tokens, experts]."""
+    order = order_slots(
+        split_counts(layer, picked),
+        options.scheduling,
+        seed=options.solver.seed,
+        time_s=options.solver.time_s,
+        bus=options.bus,
+        buffer=options.buffer,
+    )
+    return assign_experts(order, layer, picked, split_pairs(layer, picked))

@@ -1,6 +1,7 @@
 """What a compilation takes from a routing trace: matrices, the window, calibration windows."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +17,14 @@ Ints = npt.NDArray[np.int64]
 Span = tuple[int, int]
 
 
-def no_routing(tokens: int) -> Routing:
-    """The trace of a model without MoE layers: two sequences of `tokens`, to fit and to score."""
+def no_routing(tokens: int, batch: int = 1) -> Routing:
+    """The trace of a model without MoE layers: `batch` sequences to fit, as many to score."""
     none = np.zeros(0, dtype=np.int64)
     return Routing(
         layer=none,
         num_experts=none,
-        sequence=np.repeat(np.arange(2), tokens),
-        choices=np.zeros((0, 2 * tokens, 1), dtype=np.int16),
+        sequence=np.repeat(np.arange(2 * batch), tokens),
+        choices=np.zeros((0, 2 * batch * tokens, 1), dtype=np.int16),
         source="no MoE layers",
     )
 
@@ -45,16 +46,54 @@ def _matrix_of(op: MoELayer, routing: Routing) -> Bools:
     return routing.matrix(row)
 
 
-def first_window(routing: Routing, score: Span, tokens: int) -> Span:
-    """The window to compile: the first `tokens` tokens of the score range."""
+@dataclass(frozen=True)
+class Shape:
+    """`batch` sequences, of each `prefill` tokens together, then `decode` tokens one by one."""
+
+    prefill: int
+    batch: int = 1
+    decode: int = 0
+
+    @property
+    def length(self) -> int:
+        """Tokens of one sequence in all."""
+        return self.prefill + self.decode
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """The tokens that are compiled: [tokens] place in the trace, sequence, and step of arrival."""
+
+    trace: Ints
+    sequence: Ints
+    arrival: Ints
+
+
+def first_window(routing: Routing, score: Span, shape: Shape) -> Window:
+    """The first tokens of the first `batch` sequences of the score range that are long enough.
+
+    Without any, a single prefill takes its tokens from as many sequences as it needs.
+    """
     start, stop = score
-    if stop - start < tokens:
+    sequence = routing.sequence[start:stop]
+    ids, first, count = np.unique(sequence, return_index=True, return_counts=True)
+    enough = np.flatnonzero(count >= shape.length)[: shape.batch]
+    if not len(enough) and shape.batch == 1 and not shape.decode and len(sequence) >= shape.prefill:
+        trace = np.arange(start, start + shape.prefill)
+        return Window(trace, routing.sequence[trace], np.zeros(shape.prefill, dtype=np.int64))
+    if len(enough) < shape.batch:
+        asked = f"--prefill {shape.prefill}" + f" --decode {shape.decode}" * bool(shape.decode)
         raise InputError(
             routing.source,
-            f"{stop - start} tokens in the score range, but --prefill asks for {tokens}",
-            "use a smaller --prefill, a wider --score or a longer trace",
+            f"{len(enough)} sequences of at least {shape.length} tokens in the score range (the "
+            f"longest has {int(count.max(initial=0))}), but {asked} --batch {shape.batch} needs "
+            f"{shape.batch}",
+            "use fewer tokens or sequences, a wider --score or a longer trace",
         )
-    return start, start + tokens
+    position = np.arange(shape.length)
+    trace = (start + first[enough][:, None] + position).ravel()
+    arrival = np.maximum(position - shape.prefill + 1, 0)
+    return Window(trace, np.repeat(ids[enough], shape.length), np.tile(arrival, shape.batch))
 
 
 def calibrate(chosen: Bools, routing: Routing, fit: Span, tokens: int, seed: int) -> Calibration:

@@ -11,6 +11,7 @@ from backends.cost import cost
 from compiler.frontend import read_model
 from compiler.frontend.profile import load_inputs, profile
 from compiler.pipeline import Options, compile_model
+from compiler.trace import Shape
 from ir.program import Opcode
 from ir.routing import select_sequences
 from moexbar.chips import load_chip
@@ -23,7 +24,7 @@ def main() -> None:
     workload, chip = read_model(path), load_chip("hermes-mux2")
     routing = profile(path, workload, load_inputs(MODELS / "heldout.npz"), sequences=8, tokens=32)
     halves = [select_sequences(routing, half) for half in ((0, 0.5), (0.5, 1))]
-    done = compile_model(workload, routing, chip, Options(32, *halves))
+    done = compile_model(workload, routing, chip, Options(Shape(32), *halves))
     program = done.program
     figures = cost(program, chip)
     print(f"{len(program)} instructions, {figures.time_ps / 1e6:.2f} us, "

@@ -125,6 +125,8 @@ class Mesh:
 class Digital:
     """The digital units: `dpus` for vectors, `mha_units` for attention.
 
+    pgs_per_dpu: every region has its own digital units, one for so many of its peripheral groups
+    (rounded up); 0 = the whole chip shares `dpus` of them.
     *_ps and *_fj per 256 values, add_base_ps per job, act_ps and sample_ps per job whatever its
     width; macs_per_ns and mac_fj of one unit for products of two activations and for the router.
     """
@@ -146,6 +148,7 @@ class Digital:
     experts_wait_for_router: bool
     dpu_um2: int | None
     mha_um2: int | None
+    pgs_per_dpu: int = 0
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,10 @@ class Memory:
     """Buffers beside the bus of each region, DRAM for the caches, and power that is always on.
 
     region_buffer_bytes: the most a region's buffer holds; 0 = auto, as much as the program needs.
+    accounting: full = every byte read from and written to a cache takes the port's time and energy;
+    reference = as the reference simulator of arXiv 2602.10254 counts: keys and values of all tokens
+    so far are read in series, after the step's own and before its attention; writes and the GO
+    cache take nothing; DRAM draws its idle power only while there is a GO cache.
     """
 
     region_buffer_bytes: int
@@ -161,6 +168,7 @@ class Memory:
     dram_active_uw: int
     dram_idle_uw: int
     passive_uw: int
+    accounting: Literal["full", "reference"] = "full"
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,8 @@ class Inventory:
     """What the mapping uses of the chip: counts for area and static energy.
 
     `shared_*` counts the shared experts' part of the dense class; `bus_bits_per_ns` and
-    `return_bits_per_ns` sum over layer regions.
+    `return_bits_per_ns` sum over layer regions. kv_bytes, go_bytes: what the caches hold in DRAM
+    after the last step.
     """
 
     expert_pgs: int
@@ -95,6 +96,8 @@ class Inventory:
     moe_bus_bits_per_ns: int
     moe_return_bits_per_ns: int
     buffer_bytes: int
+    kv_bytes: int = 0
+    go_bytes: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,9 +20,11 @@ class Routing:
 
     layer: [L] ids of the MoE layers (decoder layers); num_experts: [L]; sequence: [N] sorted ids.
     choices: int16 [L, N, k], -1 = no expert; weights: float32 like choices.
-    scores: float32 [L, N, E]; capacity: [L] tokens per expert and sequence. Exactly one of choices
-    and scores is set. domain: [N] what kind of text the token is from, where known. `source` names
-    the file for messages.
+    scores: float32 [L, N, E]; capacity: [L] tokens per expert and sequence, or [L, 1 + decode].
+    Exactly one of choices and scores is set. decode: with expert choice, how many tokens at the end
+    of each sequence came one at a time: each is routed when it arrives, against the scores so far
+    and with the capacity of its step, and nothing before it is routed again. domain: [N]
+    what kind of text the token is from, where known. `source` names the file for messages.
     """
 
     layer: Ints
@@ -32,6 +34,7 @@ class Routing:
     weights: npt.NDArray[np.float32] | None = None
     scores: npt.NDArray[np.float32] | None = None
     capacity: Ints | None = None
+    decode: int = 0
     domain: Ints | None = None
     source: str = field(default="routing", compare=False)
 
@@ -95,8 +98,21 @@ class Routing:
                 f"scores: layer {layer}, token {token}, expert {expert}: "
                 f"{scores[layer, token, expert]}, expected a finite number",
             )
-        if self.capacity is None or self.capacity.shape != (len(self.layer),):
-            raise InputError(self.source, "capacity: missing, expected one integer per layer")
+        layers = len(self.layer)
+        shape = (layers, 1 + self.decode) if self.decode else (layers,)
+        if self.capacity is None or self.capacity.shape != shape:
+            found = "missing" if self.capacity is None else f"shape {self.capacity.shape}"
+            raise InputError(
+                self.source,
+                f"capacity: {found}, expected {shape}: one integer per layer"
+                + " and step" * (self.decode > 0),
+            )
+        shortest = min(np.unique(self.sequence, return_counts=True)[1].tolist(), default=0)
+        if self.decode and not 0 < self.decode < shortest:
+            raise InputError(
+                self.source,
+                f"decode: {self.decode} of sequences of {shortest} tokens, expected fewer",
+            )
 
     @property
     def layers(self) -> int:
@@ -126,7 +142,7 @@ class Routing:
         experts = int(self.num_experts[row])
         if self.scores is not None and self.capacity is not None:
             scores = self.scores[row][:, :experts]
-            return _top_tokens(scores, self.sequence, int(self.capacity[row]))
+            return top_tokens(scores, self.sequence, np.atleast_1d(self.capacity[row]))
         picked = np.zeros((self.tokens, experts + 1), dtype=np.bool_)
         if self.choices is not None:
             rows = np.arange(self.tokens)[:, None]
@@ -139,15 +155,22 @@ def _first(mask: npt.NDArray[np.bool_]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), mask.shape))
 
 
-def _top_tokens(
-    scores: npt.NDArray[np.float32], sequence: Ints, capacity: int
+def top_tokens(
+    scores: npt.NDArray[np.float32], sequence: Ints, capacity: Ints
 ) -> npt.NDArray[np.bool_]:
-    """Each expert's `capacity` best tokens of every sequence; ties go to the earlier token."""
+    """Each expert's best tokens of every sequence; ties go to the earlier token.
+
+    capacity: [1 + decode]. The last `decode` tokens of a sequence are taken one by one, where they
+    are among the best of those so far.
+    """
     chosen = np.zeros(scores.shape, dtype=np.bool_)
     starts = np.flatnonzero(np.diff(sequence, prepend=sequence[:1] - 1))
     for start, stop in zip(starts, [*starts[1:], len(sequence)], strict=True):
-        order = np.argsort(-scores[start:stop], axis=0, kind="stable")[:capacity]
-        chosen[start + order, np.arange(scores.shape[1])] = True
+        together = stop - (len(capacity) - 1)
+        best = np.argsort(-scores[start:together], axis=0, kind="stable")[: capacity[0]]
+        chosen[start + best, np.arange(scores.shape[1])] = True
+        for token, room in zip(range(together, stop), capacity[1:].tolist(), strict=True):
+            chosen[token] = (scores[start:token] >= scores[token]).sum(axis=0) < room
     return chosen
 
 

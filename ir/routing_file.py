@@ -23,6 +23,7 @@ _KINDS = {
     "num_experts": "iu",
     "sequence": "iu",
     "domain": "iu",
+    "decode": "iu",
 }
 
 
@@ -59,6 +60,7 @@ def load_routing(path: Path | str, limits: RoutingLimits | None = None) -> Routi
         weights=_weights(where, arrays.get("weights"), choices),
         scores=None if "scores" not in arrays else _float32(arrays["scores"]),
         capacity=_capacity(where, arrays, layers),
+        decode=_decode(where, arrays),
         domain=_int64(where, "domain", arrays["domain"]) if "domain" in arrays else None,
         source=where,
     )
@@ -71,6 +73,8 @@ def save_routing(path: Path | str, routing: Routing) -> None:
         "num_experts": routing.num_experts,
         "sequence": routing.sequence,
     }
+    if routing.decode:
+        arrays["decode"] = np.array(routing.decode, dtype=np.int64)
     for name in ("choices", "weights", "scores", "capacity", "domain"):
         value = getattr(routing, name)
         if value is not None:
@@ -191,10 +195,33 @@ def _capacity(where: str, arrays: dict[str, Array], layers: int) -> Ints | None:
             "capacity: missing, expected the tokens an expert takes of a sequence",
             "add it: numpy.savez_compressed(file, scores=..., num_experts=..., capacity=64)",
         )
-    out = _per_layer(where, "capacity", arrays["capacity"], layers)
+    decode = _decode(where, arrays)
+    out = _int64(where, "capacity", arrays["capacity"])
+    if not decode:
+        out = _per_layer(where, "capacity", arrays["capacity"], layers)
+    elif out.shape != (layers, 1 + decode):
+        raise InputError(
+            where,
+            f"capacity: shape {out.shape}, expected ({layers}, {1 + decode}): per layer, for the "
+            "prefill and each decode step",
+        )
     if int(out.min()) < 0:
         raise InputError(where, f"capacity: {int(out.min())}, expected at least 0")
     return out
+
+
+def _decode(where: str, arrays: dict[str, Array]) -> int:
+    """How many tokens at the end of each sequence came one at a time; 0 where it is not said."""
+    if "decode" not in arrays:
+        return 0
+    found = _int64(where, "decode", arrays["decode"])
+    if found.shape not in ((), (1,)) or int(found.min()) < 0 or "scores" not in arrays:
+        raise InputError(
+            where,
+            f"decode: {found.tolist()}, expected one number, with scores",
+            "with token choice a token's routing does not depend on when it arrives",
+        )
+    return int(found.reshape(-1)[0])
 
 
 def _per_layer(where: str, name: str, value: Array, layers: int) -> Ints:

@@ -9,6 +9,7 @@ from ir.errors import InputError
 from ir.mapping import LayerGrouping, Status
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,25 +127,81 @@ def assign_experts(
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """The slot orders of every MoE layer for one window of tokens.
+class Caches:
+    """What is kept from one step to the next; without decode steps neither matters.
 
-    sequence: [tokens] sequence id of each token of the window; `first_token` its place in the
-    trace. gates are not kept: they are values, not decisions.
+    kv: keys and values; go: gate scores, and expert outputs where no kv keeps later layers from
+    asking for them. Only expert choice has a use for go: a token-choice router looks at no other
+    token.
     """
 
-    sequence: Ints
-    first_token: int
-    layers: tuple[PairOrder, ...]
+    kv: bool = True
+    go: bool = True
 
-    @property
-    def tokens(self) -> int:
-        """Tokens in the window."""
-        return len(self.sequence)
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One pass through the model: the prefill (number 0), or a decode step of every sequence.
+
+    Token indices of the window, ascending. fresh: tokens that arrive in this step; rows: tokens
+    whose vectors run through the layers (more than the fresh ones where nothing keeps their keys
+    and values); scored: tokens that the routers score (with expert choice and no GO cache every
+    token so far). layers: the pairs that each MoE layer runs. kv: keys and values of earlier tokens
+    come from the cache.
+    """
+
+    number: int
+    fresh: Ints
+    rows: Ints
+    scored: Ints
+    layers: tuple[PairOrder, ...]
+    kv: bool = False
 
     def of(self, layer: int) -> PairOrder:
         """The order of MoE layer `layer`."""
         for order in self.layers:
             if order.layer == layer:
                 return order
-        raise InputError("schedule", f"no MoE layer {layer}")
+        raise InputError("schedule", f"step {self.number}: no MoE layer {layer}")
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """The slot orders of every MoE layer, step by step, for one window of tokens.
+
+    sequence: [tokens] sequence id of each token of the window, ascending; arrival: [tokens] number
+    of the step in which it arrives; trace: [tokens] its place in the routing trace. sampled: every
+    step ends in the choice of each sequence's next token, which the next step starts from. Gates
+    are not kept: they are values, not decisions.
+    """
+
+    sequence: Ints
+    arrival: Ints
+    trace: Ints
+    steps: tuple[Step, ...]
+    caches: Caches = Caches()
+    sampled: bool = False
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in the window, those of the decode steps included."""
+        return len(self.sequence)
+
+    @property
+    def prefill(self) -> Step:
+        """The first step."""
+        return self.steps[0]
+
+    def so_far(self, number: int) -> Bools:
+        """[tokens]: whether a token has arrived when step `number` runs."""
+        return self.arrival <= number
+
+
+def prefill_schedule(
+    sequence: Ints, layers: tuple[PairOrder, ...], trace: Ints | None = None
+) -> Schedule:
+    """One step over all tokens of the window, without decode."""
+    every = np.arange(len(sequence))
+    step = Step(0, every, every, every, layers)
+    arrival = np.zeros(len(sequence), dtype=np.int64)
+    return Schedule(sequence, arrival, every if trace is None else trace, (step,))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from ir.chip import VALUES_PER_PACKET, Chip
 
+SAMPLE_VALUES = 4  # a token's number: as much as four values
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -182,26 +184,76 @@ def combine(chip: Chip, vectors: int, weighted: int, values: int, *, scaled: boo
     return _job(jobs * once.duration_ps, jobs * once.energy_fj)
 
 
-def attention_macs(tokens: int, heads: int, head_dim: int, *, causal: bool) -> int:
-    """Scores and weighted values: 2 x heads x head_dim per (query, key) pair."""
-    pairs = tokens * (tokens + 1) // 2 if causal else tokens * tokens
-    return 2 * pairs * heads * head_dim
+def attention_macs(queries: int, keys: int, heads: int, head_dim: int, *, causal: bool) -> int:
+    """Scores and weighted values: 2 x heads x head_dim per (query, key) pair.
+
+    The queries are the newest of the `keys` tokens; a causal one sees those up to itself.
+    """
+    unseen = queries * (queries - 1) // 2 if causal else 0
+    return 2 * (queries * keys - unseen) * heads * head_dim
 
 
-def attention(chip: Chip, tokens: int, heads: int, head_dim: int, *, causal: bool) -> Cost:
-    """Scores and weighted values of a whole sequence on one attention unit.
+def attention(
+    chip: Chip, queries: int, keys: int, heads: int, head_dim: int, *, causal: bool
+) -> Cost:
+    """Scores and weighted values of a sequence's newest tokens on one attention unit.
 
     macs: `attention_macs` over the stated MAC rate. polynomial: the reference's
-    ceil(s^2 (1.064e-4 d + 1.521e-5 d^2)) ns, halved when causal, and 0.557225 s^2 d pJ, halved
-    likewise (fitted at d <= 1024; chip `paper` only).
+    ceil(s^2 (1.064e-4 d + 1.521e-5 d^2)) ns for all s tokens, halved when causal, and 0.557225 s^2
+    d pJ, halved likewise (fitted at d <= 1024; chip `paper` only); for fewer queries their share of
+    both, which for one is the reference's division by s.
     """
     width = heads * head_dim
     if chip.digital.attention == "macs":
-        return macs(chip, attention_macs(tokens, heads, head_dim, causal=causal))
+        return macs(chip, attention_macs(queries, keys, heads, head_dim, causal=causal))
     # 1.064e-4 d + 1.521e-5 d^2 in units of 1e-8 ns keeps the arithmetic in integers
-    whole_ns = _ceil(tokens * tokens * (10640 * width + 1521 * width * width), 10**8)
-    half = 2 if causal else 1
-    return _job(whole_ns * 1000 // half, tokens * tokens * width * 557225 // 1000 // half)
+    whole_ns = _ceil(keys * keys * (10640 * width + 1521 * width * width), 10**8)
+    part = keys * (2 if causal else 1)
+    energy = keys * keys * width * 557225 // 1000
+    return _job(whole_ns * 1000 * queries // part, energy * queries // part)
+
+
+def sample(chip: Chip) -> Cost:
+    """The choice of the next token from its scores: a fixed time, no published energy."""
+    return _job(chip.digital.sample_ps, 0)
+
+
+def dram(chip: Chip, data: int) -> Cost:
+    """`data` bytes over the memory port at its bandwidth and active power."""
+    duration = _ceil(data * 10**6, chip.memory.dram_mb_per_s)
+    # microwatt x picosecond = 1e-18 J = 1e-3 fJ
+    return _job(duration, duration * chip.memory.dram_active_uw // 1000, data)
+
+
+def key_bytes(chip: Chip, kv_heads: int, head_dim: int) -> int:
+    """Bytes of one token's key and value in the cache."""
+    return _ceil(2 * kv_heads * head_dim * chip.mvm.output_bits, 8)
+
+
+def score_bytes(experts: int, tokens: int) -> int:
+    """Bytes of `tokens` scores of each expert, two each as GATE writes them."""
+    return 2 * experts * tokens
+
+
+def reference_go_bytes(tokens: int, experts: int, d_model: int) -> int:
+    """The GO cache by the formula of arXiv 2602.10254, T x E + E x d: a byte for each entry."""
+    return tokens * experts + experts * d_model
+
+
+def reads_in_series(chip: Chip) -> bool:
+    """Whether the caches are accounted for as the reference does (see Memory.accounting)."""
+    return chip.memory.accounting == "reference"
+
+
+def top_tokens(chip: Chip, scored: int, kept: int, experts: int) -> Cost:
+    """Expert choice: every expert picks among tokens.
+
+    A prefill takes as many passes over the scores as there are experts, one per column (assumed).
+    One that arrives later is compared with the `kept` scores of every expert, in one pass.
+    """
+    if kept:
+        return add(chip, (kept + scored) * experts)
+    return topk(chip, scored, experts)
 
 
 def digital(chip: Chip, elements: int) -> Cost:

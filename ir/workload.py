@@ -6,7 +6,7 @@ Operators are in topological order and cover every node of the graph's computati
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -141,7 +141,8 @@ class Operator:
 
     `layer` is the decoder layer (0-based; -1 before the first, e.g. the embedding), `inputs` and
     `outputs` are ONNX value names, `nodes` the ONNX nodes it stands for. `width` is the number of
-    elements of its (first) output per token.
+    elements of its (first) output per token. `newest`: done for the newest token of each sequence
+    only (a language model's head, where nothing but the next token is asked for).
     """
 
     name: str
@@ -150,6 +151,7 @@ class Operator:
     outputs: tuple[str, ...]
     nodes: tuple[str, ...]
     width: int
+    newest: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)

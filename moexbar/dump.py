@@ -19,7 +19,12 @@ def dump_stages(folder: Path, workload: Workload, done: Compiled) -> None:
         "1-workload.txt": iter(workload_text(workload).splitlines()),
         "2-blocks.txt": _blocks(done.mapping, workload),
         "3-groups.txt": _groups(done.mapping),
-        "4-slots.txt": (line for pairs in done.schedule.layers for line in _slots(pairs)),
+        "4-slots.txt": (
+            line
+            for step in done.schedule.steps
+            for pairs in step.layers
+            for line in _slots(pairs, step.number)
+        ),
         "5-program.txt": listing(done.program),
     }
     for name, lines in stages.items():
@@ -55,12 +60,13 @@ def _groups(mapping: Mapping) -> Iterator[str]:
             yield f"  group {number}: experts {', '.join(str(e) for e in group)}"
 
 
-def _slots(pairs: PairOrder) -> Iterator[str]:
+def _slots(pairs: PairOrder, step: int) -> Iterator[str]:
     """One row per slot, one column per group: token/expert."""
     order = pairs.order
     yield (
-        f"layer {pairs.layer}: {order.policy}, {order.slots} slots (bound {order.slots_bound}), "
-        f"{order.transfers} transfers (bound {order.transfers_bound}), {order.status}"
+        f"step {step} layer {pairs.layer}: {order.policy}, {order.slots} slots "
+        f"(bound {order.slots_bound}), {order.transfers} transfers "
+        f"(bound {order.transfers_bound}), {order.status}"
     )
     cells = np.full(order.table.shape, ".", dtype=object)
     for token, expert, group, slot in zip(

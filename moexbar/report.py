@@ -20,7 +20,7 @@ from moexbar.cli.console import table
 def method_row(method: Method, compiled: Compiled) -> dict[str, Any]:
     """All figures of one method, in ns, nJ and mm2."""
     figures = cost(compiled.program, compiled.chip)
-    orders = [layer.order for layer in compiled.schedule.layers]
+    orders = [layer.order for layer in compiled.schedule.prefill.layers]
     bounds = lower_bounds(compiled.program)
     return {
         "method": method.name,
@@ -84,7 +84,7 @@ def _with_area(program: Program, chip: Chip, figures: CostReport) -> CostReport:
 def layer_rows(compiled: Compiled) -> list[dict[str, Any]]:
     """Grouping and slot order of every MoE layer with what is proven about them."""
     rows = []
-    for order in compiled.schedule.layers:
+    for order in compiled.schedule.prefill.layers:
         grouping = compiled.mapping.grouping.of(order.layer)
         rows.append(
             {

@@ -15,6 +15,7 @@ from compiler.emit import emit
 from compiler.grouping import split_counts, split_pairs
 from compiler.partition import partition, with_replicas
 from compiler.placement import place
+from compiler.steps import pairs_run, plan_steps
 from ir.chip import (
     Accumulate,
     Bus,
@@ -28,7 +29,7 @@ from ir.chip import (
 )
 from ir.mapping import Certificate, Grouping, LayerGrouping, Mapping
 from ir.program import Program
-from ir.schedule import Schedule, SlotOrder, assign_experts
+from ir.schedule import Caches, Schedule, SlotOrder, assign_experts
 from ir.workload import (
     Attention,
     Capacity,
@@ -195,12 +196,14 @@ def small_workload(
     bias: bool = False,
     masks: bool = False,
     vocabulary: int = 30,
+    newest: bool = False,
 ) -> Workload:
     """A decoder: embed, per layer (norm, q, k, v, attention, o, add, norm, MoE, add), norm, head.
 
     shared_gates: which shared experts have a gate. dense_layers have up, act, down instead of the
     MoE layer. `masks` adds what real exports carry: two constant operators that the attention's
     mask is made of, and one that mixes a sequence.
+    newest: the last norm and the head are for the newest token alone.
     """
     build = _Builder(d, bits, bias, [])
     mask: tuple[str, ...] = ()
@@ -261,6 +264,8 @@ def small_workload(
         x = build.digital("add", f"add_b{n}", n, x, y)
     x = build.digital("norm", "norm_end", layers - 1, x)
     head = build.dense("head", layers - 1, x, d, vocabulary)
+    if newest:
+        build.operators[-2:] = [replace(op, newest=True) for op in build.operators[-2:]]
     return Workload("small", "0" * 64, ("ids",), (head,), tuple(build.operators))
 
 
@@ -350,25 +355,42 @@ def compile_small(
     chosen: dict[int, Bools] | None = None,
     lockstep: bool = False,
     seed: int = 0,
+    decode: int = 0,
+    caches: Caches | None = None,
     grouping: Grouping | None = None,
     pack: bool = False,
 ) -> Compiled:
-    """A verified-by-nobody program of `tokens` tokens in one sequence, or of `sequence`."""
+    """A verified-by-nobody program of `tokens` tokens in one sequence, or of `sequence`.
+
+    The last `decode` tokens of every sequence arrive one at a time.
+    """
     workload = workload or small_workload()
     sequence = np.zeros(tokens, dtype=np.int64) if sequence is None else sequence
     chosen = random_routing(workload, sequence, seed) if chosen is None else chosen
     mapping = map_small(workload, chip, grouping, pack=pack)
     order_of = serial_order if lockstep else compact_order
-    orders = tuple(
-        assign_experts(
-            order_of(g, chosen[g.layer], lockstep=lockstep),
-            g,
-            chosen[g.layer],
-            split_pairs(g, chosen[g.layer]),
-        )
-        for g in mapping.grouping.layers
-    )
-    schedule = Schedule(sequence, 0, orders)
+    arrival = arrivals(sequence, decode)
+    caches = caches or Caches()
+    choice = any(op.router.capacity is not None for op in workload.moe_layers)
+    steps = []
+    reference = chip.memory.accounting == "reference"
+    for step in plan_steps(arrival, caches, expert_choice=choice, reference=reference):
+        orders = []
+        for g in mapping.grouping.layers:
+            picked = pairs_run(step, chosen[g.layer])
+            order = order_of(g, picked, lockstep=lockstep)
+            orders.append(assign_experts(order, g, picked, split_pairs(g, picked)))
+        steps.append(replace(step, layers=tuple(orders)))
+    every = np.arange(len(sequence))
+    schedule = Schedule(sequence, arrival, every, tuple(steps), caches, sampled=decode > 0)
     draft, units = emit(workload, mapping, schedule, chip)
-    program = set_times(draft, units, workload, mapping, chip)
+    program = set_times(draft, units, workload, mapping, schedule, chip)
     return Compiled(workload, chip, chosen, mapping, schedule, program)
+
+
+def arrivals(sequence: Ints, decode: int) -> Ints:
+    """Step in which each token arrives: the last `decode` of every sequence one by one."""
+    length = {s: int((sequence == s).sum()) for s in np.unique(sequence).tolist()}
+    first = np.searchsorted(sequence, sequence)
+    left = np.array([length[s] for s in sequence.tolist()]) - (np.arange(len(sequence)) - first)
+    return np.maximum(decode - left + 1, 0)

@@ -96,15 +96,25 @@ class _Form:
         self.check("busy_ps", p.busy_ps > p.duration_ps, p.busy_ps, "at most the duration")
 
     def pools(self) -> None:
-        """No more digital and attention units than the chip has."""
-        kinds: list[str] = [u.kind for u in self.program.units]
-        for kind, limit in (
-            ("dpu", self.chip.digital.dpus),
-            ("mha", self.chip.digital.mha_units),
-        ):
-            if kinds.count(kind) > limit:
-                problem = f"found {kinds.count(kind)} units, expected at most {limit}"
-                raise CheckError("pool", f"{kind} units", problem)
+        """No more digital, attention and memory units than the chip, or a region of it, has."""
+        found: dict[tuple[str, int], int] = {}
+        pgs: dict[int, int] = {}
+        for u in self.program.units:
+            found[u.kind, u.layer] = found.get((u.kind, u.layer), 0) + 1
+            pgs[u.layer] = pgs.get(u.layer, 0) + u.pgs
+        digital, each = self.chip.digital, self.chip.digital.pgs_per_dpu
+        for (kind, layer), count in found.items():
+            if kind not in ("dpu", "mha", "dram"):
+                continue
+            limit = {"dpu": digital.dpus, "mha": digital.mha_units, "dram": 1}[kind]
+            if kind == "dpu" and each:
+                limit = 0 if layer < 0 else max(1, -(-pgs[layer] // each))
+            elif layer >= 0:
+                limit = 0
+            if count > limit:
+                where = f"{kind} units" + (f" of layer {layer}" if layer >= 0 else "")
+                problem = f"found {count} units, expected at most {limit}"
+                raise CheckError("pool", where, problem)
 
     def units(self) -> None:
         """Every instruction runs on a unit of a kind that can, of its own layer and stage."""

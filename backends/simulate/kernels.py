@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backends.simulate.jit import compiled
+from ir.jit import compiled
 
 Array = npt.NDArray[Any]
 

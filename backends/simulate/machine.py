@@ -20,8 +20,8 @@ import numpy.typing as npt
 
 from backends.simulate import kernels
 from backends.simulate.form import first_row, refuse
-from backends.simulate.jit import frozen
 from ir.chip import Chip
+from ir.jit import frozen
 from ir.program import Lists, Opcode, Program
 
 Array = npt.NDArray[Any]

@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from backends.simulate import kernels
 from backends.simulate.form import check_form, refuse
-from backends.simulate.jit import frozen
 from backends.simulate.machine import NOTHING, Machine, build, check_rooms, settled
 from ir.chip import Chip
+from ir.jit import frozen
 from ir.program import Program
 
 Array = npt.NDArray[Any]

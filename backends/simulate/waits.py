@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from backends.simulate import kernels
-from backends.simulate.jit import frozen
 from backends.simulate.replay import Simulation
+from ir.jit import frozen
 from ir.program import Opcode
 
 Array = npt.NDArray[Any]

@@ -2,7 +2,7 @@
 
 from compiler.emit.context import Context
 from compiler.emit.crossbars import emit_dense
-from compiler.emit.digital import emit_attention, emit_digital
+from compiler.emit.digital import emit_attention, emit_digital, emit_samples
 from compiler.emit.moe import emit_moe
 from compiler.emit.stream import Draft
 from compiler.emit.units import Units, build_units
@@ -15,15 +15,20 @@ from ir.workload import Attention, Dense, Digital, MoELayer, Workload
 def emit(
     workload: Workload, mapping: Mapping, schedule: Schedule, chip: Chip
 ) -> tuple[Draft, Units]:
-    """The instructions of one prefill window, without start times, and the units they run on."""
-    ctx = Context(workload, mapping, schedule, chip, build_units(workload, mapping, chip))
-    for index, op in enumerate(workload.operators):
-        if isinstance(op, Digital):
-            emit_digital(ctx, index, op)
-        elif isinstance(op, Attention):
-            emit_attention(ctx, index, op)
-        elif isinstance(op, MoELayer):
-            emit_moe(ctx, index, op)
-        elif isinstance(op, Dense):
-            emit_dense(ctx, index, op)
+    """The instructions of every step, without start times, and the units they run on."""
+    units = build_units(workload, mapping, chip)
+    ctx = Context(workload, mapping, schedule, chip, units, schedule.steps[0])
+    for step in schedule.steps:
+        ctx.begin(step)
+        for index, op in enumerate(workload.operators):
+            if isinstance(op, Digital):
+                emit_digital(ctx, index, op)
+            elif isinstance(op, Attention):
+                emit_attention(ctx, index, op)
+            elif isinstance(op, MoELayer):
+                emit_moe(ctx, index, op)
+            elif isinstance(op, Dense):
+                emit_dense(ctx, index, op)
+        if schedule.sampled:
+            emit_samples(ctx)
     return ctx.stream.finish(), ctx.units

@@ -12,7 +12,7 @@ from ir import timing
 from ir.chip import Chip
 from ir.mapping import Mapping
 from ir.program import Opcode, UnitKind
-from ir.schedule import Schedule
+from ir.schedule import Schedule, Step
 from ir.timing import Cost
 from ir.workload import Operator, Workload
 
@@ -21,10 +21,10 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """Who produced a value: ids [tokens].
+    """Who produced a value in this step: ids [window tokens], -1 for tokens not in the step.
 
     layer: region that holds it; -1 for one that is no token's vector (a table, a mask), whose ids
-    are all the same.
+    are all the same and serve every step.
     """
 
     ids: Ints
@@ -34,33 +34,62 @@ class Value:
 
 @dataclass
 class Context:
-    """The state of one emission."""
+    """The state of one emission.
+
+    step: the one being emitted; values, moved, loads and ranks are of this step. kept: what the
+    steps so far wrote into caches, by operator, sequence and kind; sampled: the
+    SAMPLEs of the step before, which each token's sequence goes on from; last_load: the last
+    LOAD of each MoE layer, which the next step's follow on the bus.
+    """
 
     workload: Workload
     mapping: Mapping
     schedule: Schedule
     chip: Chip
     units: Units
+    step: Step
+    sampled: Value | None = None
     stream: Stream = field(default_factory=Stream)
     values: dict[str, Value] = field(default_factory=dict)
     moved: dict[tuple[str, int], Ints] = field(default_factory=dict)
-    loads: dict[tuple[str, int], Ints] = field(default_factory=dict)
+    loads: dict[tuple[str, int, bool], Ints] = field(default_factory=dict)
     ranks: dict[int, Ints] = field(default_factory=dict)
+    kept: dict[tuple[int, int, str], list[int]] = field(default_factory=dict)
+    last_load: dict[int, int] = field(default_factory=dict)
+
+    def begin(self, step: Step) -> None:
+        """Go on to a step: of the values so far only the tables and masks remain."""
+        self.step, self.stream.step = step, step.number
+        self.values = {name: v for name, v in self.values.items() if v.layer == -1}
+        self.moved, self.loads, self.ranks = {}, {}, {}
 
     @property
     def tokens(self) -> int:
         """Tokens in the window."""
         return self.schedule.tokens
 
-    @property
-    def every_token(self) -> Ints:
-        """Indices of the window's tokens."""
-        return np.arange(self.tokens)
+    def rows_of(self, op: Operator) -> Ints:
+        """Tokens of this step that an operator works on."""
+        if not op.newest:
+            return self.step.rows
+        parts = self.by_sequence(self.step.rows)
+        return np.array([part[-1] for part in parts], dtype=np.int64)
 
-    def sequences(self) -> list[Ints]:
-        """Token indices of each sequence in the window."""
-        ids = np.unique(self.schedule.sequence)
-        return [np.flatnonzero(self.schedule.sequence == s) for s in ids]
+    def by_sequence(self, tokens: Ints) -> list[Ints]:
+        """`tokens`, which are ascending, sequence by sequence."""
+        edges = np.flatnonzero(np.diff(self.schedule.sequence[tokens])) + 1
+        return np.split(tokens, edges) if len(tokens) else []
+
+    def spread(self, tokens: Ints, ids: Ints) -> Ints:
+        """Ids [window tokens] of the rows made for `tokens`, -1 for others."""
+        out = np.full(self.tokens, -1, dtype=np.int64)
+        out[tokens] = ids
+        return out
+
+    def so_far(self, sequence: int) -> int:
+        """Tokens of a sequence that have arrived."""
+        here = self.schedule.sequence == sequence
+        return int(np.count_nonzero(here & self.schedule.so_far(self.step.number)))
 
     def tag(
         self,
@@ -73,22 +102,36 @@ class Context:
     ) -> Tag:
         """Tag of operator `index`'s instructions for `token` [rows].
 
-        Lowest rank first, then the earlier operator; whole-sequence work goes before all tokens.
+        Earlier steps first, then lowest rank, then the earlier operator; whole-sequence work goes
+        before all tokens.
         """
         layer = self.region(self.workload.operators[index])
-        priority = (self._rank(layer)[token] + 1) * len(self.workload.operators) + index
+        rank = self._first_rank + self._rank(layer)[token] + 1
+        priority = rank * len(self.workload.operators) + index
         seq = self.schedule.sequence[token]
         return Tag(index, layer, priority, token, seq, stage, expert, slot=slot)
 
     def whole_tag(self, index: int, seq: Ints | int = -1) -> Tag:
         """Tag of work on a whole sequence, or on all."""
-        return Tag(index, self.region(self.workload.operators[index]), index, seq=seq)
+        priority = self._first_rank * len(self.workload.operators) + index
+        return Tag(index, self.region(self.workload.operators[index]), priority, seq=seq)
+
+    def turn(self, slot: Ints | int) -> Ints | int:
+        """Priority of a turn on a shared PG: by slot, step after step."""
+        slots = max(
+            (order.order.slots for s in self.schedule.steps for order in s.layers), default=0
+        )
+        return self.step.number * slots + slot
+
+    @property
+    def _first_rank(self) -> int:
+        return self.step.number * (self.tokens + 1)
 
     def _rank(self, layer: int) -> Ints:
         """Order in which the layer wants its tokens: by first slot in its MoE layer."""
         if layer not in self.ranks:
             first = np.full(self.tokens, np.iinfo(np.int64).max)
-            for order in self.schedule.layers:
+            for order in self.step.layers:
                 if order.layer == layer:
                     np.minimum.at(first, order.token, order.slot)
             rank = np.empty(self.tokens, dtype=np.int64)
@@ -121,16 +164,18 @@ class Context:
         return [costs[i] for i in place.tolist()]
 
     def produce(self, op: Operator, ids: Ints, *, layer: int) -> None:
-        """Record who makes an operator's outputs."""
+        """Record who makes an operator's outputs: ids [window tokens]."""
         for name in op.outputs:
             self.values[name] = Value(ids, layer, op.width)
 
     def fetch(self, name: str, layer: int, index: int) -> Ints:
-        """Producers [tokens] of a value in region `layer`, moved there if it is elsewhere.
+        """Producers [window tokens] of a value in region `layer`, moved there if it is elsewhere.
 
-        -1 where nothing produces it (a model input or a constant).
+        A model input is there once the token before it is chosen; -1 where nothing has to be.
         """
         value = self.values.get(name)
+        if value is None and name in self.workload.inputs:
+            name, value = "sampled", self.sampled
         if value is None:
             return np.full(self.tokens, -1, dtype=np.int64)
         if value.layer in (-1, layer):
@@ -142,12 +187,14 @@ class Context:
     def _move(self, value: Value, layer: int, index: int) -> Ints:
         """XFER of every token's vector over the mesh, from region port to region port."""
         hops = self.mapping.placement.hops_between(value.layer, layer)
-        return self.stream.append(
+        tokens = self.step.rows[value.ids[self.step.rows] >= 0]
+        ids = self.stream.append(
             Opcode.XFER,
             self.units.number("mesh", value.layer),
             timing.xfer(self.chip, value.width, hops),
-            self.tag(index, self.every_token),
-            rows=self.tokens,
-            reads=[value.ids],
+            self.tag(index, tokens),
+            rows=len(tokens),
+            reads=[value.ids[tokens]],
             buffer=layer,
         )
+        return self.spread(tokens, ids)

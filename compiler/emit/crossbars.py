@@ -49,7 +49,7 @@ def emit_product(
     buffer. Without partial sums or a bias there is nothing to add and no ACC.
     """
     stage, rows = blocks[0].stage, len(filled)
-    in_turn = replace(tag, priority=tag.slot) if shared_pg else tag  # turns run in slot order
+    in_turn = replace(tag, priority=ctx.turn(tag.slot)) if shared_pg else tag
     mvm = ctx.stream.append(
         Opcode.MVM,
         ctx.groups("group", layer, stage, group),
@@ -67,7 +67,7 @@ def emit_product(
     per_tile = ctx.chip.crossbar.weights_per_row(blocks[0].weight.bits)
     cost = timing.accumulate(ctx.chip, blocks[0].rows, columns, per_tile, bias=bias)
     if ctx.chip.accumulate.where == "dpu":  # one job per output column of tiles
-        unit: Ints | int = ctx.units.number("dpu")
+        unit: Ints | int = ctx.units.dpu(layer)
         jobs = columns
     else:
         unit, jobs = ctx.groups("acc", layer, stage, group), 1
@@ -93,10 +93,10 @@ def emit_store(
     )
 
 
-def emit_bank(ctx: Context, index: int, bank: Bank, load: Ints) -> Ints:
-    """Every token through a dense bank after its LOAD; returns the STOREs."""
-    tag = replace(ctx.tag(index, ctx.every_token), stage=bank.stage)
-    group = np.full(ctx.tokens, bank.group)
+def emit_bank(ctx: Context, index: int, bank: Bank, tokens: Ints, load: Ints) -> Ints:
+    """`tokens` through a dense bank after their LOADs [tokens]; returns the STOREs."""
+    tag = replace(ctx.tag(index, tokens), stage=bank.stage)
+    group = np.full(len(tokens), bank.group)
     ctx.stream.link("dst", load, ctx.groups("group", bank.layer, bank.stage, group))
     product = emit_product(ctx, bank.layer, group, bank.blocks, load, tag, shared_pg=False)
     ctx.stream.mark_last_readers(product.mvm)
@@ -106,11 +106,12 @@ def emit_bank(ctx: Context, index: int, bank: Bank, load: Ints) -> Ints:
 
 def emit_dense(ctx: Context, index: int, op: Dense) -> None:
     """One MVM per token; products of the same input in one region (q, k, v) share its LOAD."""
-    layer = ctx.region(op)
-    key = (op.inputs[0], layer)
+    layer, tokens = ctx.region(op), ctx.rows_of(op)
+    key = (op.inputs[0], layer, op.newest)
     if key not in ctx.loads:
-        tag = ctx.tag(index, ctx.every_token, stage=0)
-        source = ctx.fetch(op.inputs[0], layer, index)
-        ctx.loads[key] = emit_load(ctx, layer, op.weight.rows, tag, [source])
-    ids = emit_bank(ctx, index, ctx.units.banks[index, -1, 0], ctx.loads[key])
-    ctx.produce(op, ids, layer=layer)
+        tag = ctx.tag(index, tokens, stage=0)
+        source = ctx.fetch(op.inputs[0], layer, index)[tokens]
+        ctx.loads[key] = ctx.spread(tokens, emit_load(ctx, layer, op.weight.rows, tag, [source]))
+    bank = ctx.units.banks[index, -1, 0]
+    ids = emit_bank(ctx, index, bank, tokens, ctx.loads[key][tokens])
+    ctx.produce(op, ctx.spread(tokens, ids), layer=layer)

@@ -3,7 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from compiler.emit.context import Context
+from compiler.emit.caches import read_keys, write_keys
+from compiler.emit.context import Context, Value
 from ir import timing
 from ir.program import Opcode, UnitKind
 from ir.timing import Cost
@@ -23,25 +24,29 @@ OPCODE: dict[DigitalKind, Opcode] = {
 
 def emit_digital(ctx: Context, index: int, op: Digital) -> None:
     """One instruction per token, per sequence, or one in all, as the operator's scope says."""
+    layer = ctx.region(op)
     if op.scope == "constant":
-        _emit_constant(ctx, index, op)
-    elif op.scope == "sequence":
-        costs = [timing.digital(ctx.chip, op.elements * len(s)) for s in ctx.sequences()]
+        if op.outputs[0] not in ctx.values:  # the first step makes it for all
+            _emit_constant(ctx, index, op)
+        return
+    tokens = ctx.rows_of(op)
+    if op.scope == "sequence":
+        parts = ctx.by_sequence(tokens)
+        costs = [timing.digital(ctx.chip, op.elements * len(s)) for s in parts]
         ids = _per_sequence(ctx, index, op, OPCODE[op.kind], "dpu", costs, [0] * len(costs))
-        ctx.produce(op, ids, layer=ctx.region(op))
     else:
-        layer = ctx.region(op)
-        ids = ctx.stream.append(
+        rows = ctx.stream.append(
             OPCODE[op.kind],
-            ctx.units.number("dpu"),
+            ctx.units.dpu(layer),
             _token_cost(ctx, op),
-            ctx.tag(index, ctx.every_token),
-            rows=ctx.tokens,
-            reads=[ctx.fetch(name, layer, index) for name in op.inputs],
+            ctx.tag(index, tokens),
+            rows=len(tokens),
+            reads=[ctx.fetch(name, layer, index)[tokens] for name in op.inputs],
             size=ctx.bytes_of(op.width),
             buffer=layer,
         )
-        ctx.produce(op, ids, layer=layer)
+        ids = ctx.spread(tokens, rows)
+    ctx.produce(op, ids, layer=layer)
 
 
 def _token_cost(ctx: Context, op: Digital) -> Cost:
@@ -61,7 +66,7 @@ def _emit_constant(ctx: Context, index: int, op: Digital) -> None:
     made = [value.ids[:1] for value in known if value.layer == -1]
     row = ctx.stream.append(
         OPCODE[op.kind],
-        ctx.units.number("dpu"),
+        ctx.units.dpu(ctx.region(op)),
         timing.digital(ctx.chip, op.elements),
         ctx.whole_tag(index),
         rows=1,
@@ -73,14 +78,30 @@ def _emit_constant(ctx: Context, index: int, op: Digital) -> None:
 
 
 def emit_attention(ctx: Context, index: int, op: Attention) -> None:
-    """One job per sequence on an attention unit: a barrier over the sequence's tokens."""
-    lengths = [len(s) for s in ctx.sequences()]
+    """One job per sequence on an attention unit: a barrier over the sequence's tokens.
+
+    With a key-value cache only the tokens that arrive ask; every token so far answers.
+    """
+    parts = ctx.by_sequence(ctx.rows_of(op))
+    keys = [ctx.so_far(int(ctx.schedule.sequence[part[0]])) for part in parts]
+    asked = [queries(ctx, part, n) for part, n in zip(parts, keys, strict=True)]
     costs = [
-        timing.attention(ctx.chip, n, op.heads, op.head_dim, causal=op.causal) for n in lengths
+        timing.attention(ctx.chip, q, n, op.heads, op.head_dim, causal=op.causal)
+        for q, n in zip(asked, keys, strict=True)
     ]
-    macs = [timing.attention_macs(n, op.heads, op.head_dim, causal=op.causal) for n in lengths]
-    ids = _per_sequence(ctx, index, op, Opcode.ATTN, "mha", costs, macs)
+    macs = [
+        timing.attention_macs(q, n, op.heads, op.head_dim, causal=op.causal)
+        for q, n in zip(asked, keys, strict=True)
+    ]
+    kept = read_keys(ctx, index, op)
+    ids = _per_sequence(ctx, index, op, Opcode.ATTN, "mha", costs, macs, kept)
     ctx.produce(op, ids, layer=ctx.region(op))
+    write_keys(ctx, index, op)
+
+
+def queries(ctx: Context, part: Ints, keys: int) -> int:
+    """Tokens of a sequence whose attention is computed in this step."""
+    return int(np.isin(part, ctx.step.fresh).sum()) if ctx.step.kv else keys
 
 
 def _per_sequence(
@@ -91,25 +112,50 @@ def _per_sequence(
     pool: UnitKind,
     costs: list[Cost],
     macs: list[int],
+    kept: Ints | None = None,
 ) -> Ints:
-    """One instruction per sequence that reads all its tokens; returns its id for each token."""
-    layer, sequences = ctx.region(op), ctx.sequences()
+    """One instruction per sequence that reads all its tokens; its id for each [window tokens].
+
+    kept: [window tokens] what it reads of its cache.
+    """
+    layer, parts = ctx.region(op), ctx.by_sequence(ctx.rows_of(op))
     sources = [ctx.fetch(name, layer, index) for name in op.inputs]
-    first = np.array([s[0] for s in sequences], dtype=np.int64)
+    sources += [] if kept is None else [kept]
+    first = np.array([part[0] for part in parts], dtype=np.int64)
     rows = ctx.stream.append(
         opcode,
-        ctx.units.number(pool),
+        ctx.units.dpu(layer) if pool == "dpu" else ctx.units.number(pool),
         costs,
         ctx.whole_tag(index, ctx.schedule.sequence[first]),
-        rows=len(sequences),
-        size=np.array([ctx.bytes_of(op.width * len(s)) for s in sequences], dtype=np.int64),
+        rows=len(parts),
+        size=np.array([ctx.bytes_of(op.width * len(part)) for part in parts], dtype=np.int64),
         macs=np.array(macs, dtype=np.int64),
         buffer=layer,
     )
-    out = np.empty(ctx.tokens, dtype=np.int64)
-    for row, members in zip(rows, sequences, strict=True):
+    out = np.full(ctx.tokens, -1, dtype=np.int64)
+    for row, members in zip(rows, parts, strict=True):
         out[members] = row
         for source in sources:
             made = np.unique(source[members])
             ctx.stream.link("reads", np.full(len(made), row), made)
     return out
+
+
+def emit_samples(ctx: Context) -> None:
+    """The next token of every sequence, from the model's first output of its newest token."""
+    name = ctx.workload.outputs[0]
+    value, last = ctx.values[name], len(ctx.workload.operators) - 1
+    layer = ctx.region(ctx.workload.operators[last])
+    newest = np.array([part[-1] for part in ctx.by_sequence(ctx.step.rows)], dtype=np.int64)
+    rows = ctx.stream.append(
+        Opcode.SAMPLE,
+        ctx.units.dpu(layer),
+        timing.sample(ctx.chip),
+        ctx.tag(last, newest),
+        rows=len(newest),
+        reads=[value.ids[newest]],
+        size=ctx.bytes_of(timing.SAMPLE_VALUES),
+        buffer=layer,
+    )
+    ids = rows[np.searchsorted(ctx.schedule.sequence[newest], ctx.schedule.sequence)]
+    ctx.sampled = Value(ids, layer, timing.SAMPLE_VALUES)

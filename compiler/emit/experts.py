@@ -37,24 +37,24 @@ def emit_experts(ctx: Context, index: int, op: MoELayer, turns: Turns) -> Ints:
     """Every routed turn; returns the STOREs [turns]."""
     one = [b for b in ctx.mapping.blocks if b.operator == index and b.expert == 0 and not b.replica]
     mvm, stores = _two_stages(ctx, index, op, turns, one, turns.group, shared_pg=True)
-    if ctx.schedule.of(op.layer).order.lockstep:
+    if ctx.step.of(op.layer).order.lockstep:
         ctx.stream.lockstep.add(op.layer)
         _lockstep(ctx, turns, mvm)
     return stores
 
 
-def emit_shared(ctx: Context, index: int, op: MoELayer, x: Ints) -> list[Ints]:
-    """Every shared expert on every token; returns the STOREs [tokens] of each."""
+def emit_shared(ctx: Context, index: int, op: MoELayer, tokens: Ints, x: Ints) -> list[Ints]:
+    """Every shared expert on every one of `tokens`; returns the STOREs [tokens] of each."""
     out: list[Ints] = []
     for number in range(len(op.shared)):
         up, down = (ctx.units.banks[index, number, stage] for stage in (0, 1))
-        tag = ctx.tag(index, ctx.every_token, stage=0)
-        load = emit_load(ctx, op.layer, op.d_model, tag, [x])
-        group = np.full(ctx.tokens, up.group)
+        tag = ctx.tag(index, tokens, stage=0)
+        load = emit_load(ctx, op.layer, op.d_model, tag, [x[tokens]])
+        group = np.full(len(tokens), up.group)
         ctx.stream.link("dst", load, ctx.groups("group", op.layer, 0, group))
-        turns = Turns(ctx.every_token, group, -1, -1, -1, load, np.ones(ctx.tokens, dtype=np.bool_))
+        turns = Turns(tokens, group, -1, -1, -1, load, np.ones(len(tokens), dtype=np.bool_))
         blocks = [*up.blocks, *down.blocks]
-        second = np.full(ctx.tokens, down.group)
+        second = np.full(len(tokens), down.group)
         out.append(_two_stages(ctx, index, op, turns, blocks, second, shared_pg=False)[1])
     return out
 
@@ -101,7 +101,7 @@ def _activate(
     ctx: Context, op: MoELayer, up: tuple[Block, ...], group: Ints, sums: list[Ints], tag: Tag
 ) -> Ints:
     """Take the up (and gate) sums to a digital unit, activate, and multiply if gated."""
-    rows, width, dpu = len(group), up[0].weight.columns, ctx.units.number("dpu")
+    rows, width, dpu = len(group), up[0].weight.columns, ctx.units.dpu(op.layer)
     out = ctx.stream.append(
         Opcode.XFER,
         ctx.groups("link", op.layer, 0, group),

@@ -3,81 +3,115 @@
 import numpy as np
 import numpy.typing as npt
 
+from compiler.emit.caches import (
+    read_inputs,
+    read_outputs,
+    read_scores,
+    scores_kept,
+    write_inputs,
+    write_outputs,
+    write_scores,
+)
 from compiler.emit.context import Context
 from compiler.emit.crossbars import emit_bank, emit_load
 from compiler.emit.experts import Turns, emit_experts, emit_shared
 from ir import timing
 from ir.program import Opcode
 from ir.schedule import SlotOrder
-from ir.workload import MoELayer
+from ir.workload import Capacity, MoELayer
 
 Ints = npt.NDArray[np.int64]
 
 
 def emit_moe(ctx: Context, index: int, op: MoELayer) -> None:
-    """GATE, TOPK, LOAD, two stages of every expert, COMBINE: for every token of the window."""
+    """GATE, TOPK, LOAD, two stages of every expert, COMBINE: for every token of the step."""
     x = ctx.fetch(op.inputs[0], op.layer, index)
-    gate = _gate(ctx, index, op, x)
+    earlier = read_inputs(ctx, index, op)
+    scored = ctx.step.scored
+    gate = ctx.spread(
+        scored, _gate(ctx, index, op, scored, np.where(earlier >= 0, earlier, x)[scored])
+    )
     routed = _route(ctx, index, op, gate)
+    write_inputs(ctx, index, op, x)
+    done = read_outputs(ctx, index, op)
+    tokens = ctx.step.rows[done[ctx.step.rows] < 0]
     turns = _broadcast(ctx, index, op, x, routed)
     stores = [(turns.token, emit_experts(ctx, index, op, turns))]
-    stores += [(ctx.every_token, ids) for ids in emit_shared(ctx, index, op, x)]
-    ctx.produce(op, _combine(ctx, index, op, stores, routed, gate), layer=op.layer)
+    stores += [(tokens, ids) for ids in emit_shared(ctx, index, op, tokens, x)]
+    combined = ctx.spread(tokens, _combine(ctx, index, op, tokens, stores, routed, gate))
+    write_outputs(ctx, index, op, combined)
+    ctx.produce(op, np.where(done >= 0, done, combined), layer=op.layer)
 
 
 def _route(ctx: Context, index: int, op: MoELayer, gate: Ints) -> Ints:
-    """The TOPK that decides for each token, from the GATE of each.
+    """The TOPK that decides for each token, from the GATE of each: [window tokens] both.
 
-    Token choice has one TOPK per token; expert choice one per sequence, over all its tokens.
+    Token choice has one TOPK per token; expert choice one per sequence, over all tokens it has
+    scores of: in a decode step with a GO cache those of the new token and the kept ones.
     """
-    dpu, capacity = ctx.units.number("dpu"), op.router.capacity
+    scored, dpu, capacity = ctx.step.scored, ctx.units.dpu(op.layer), op.router.capacity
     if capacity is None:
         k = op.router.top_k or 1
-        return ctx.stream.append(
+        rows = ctx.stream.append(
             Opcode.TOPK,
             dpu,
             timing.topk(ctx.chip, op.router.experts, k),
-            ctx.tag(index, ctx.every_token),
-            rows=ctx.tokens,
-            reads=[gate],
+            ctx.tag(index, scored),
+            rows=len(scored),
+            reads=[gate[scored]],
             size=4 * k,  # an id and a weight of two bytes each
             buffer=op.layer,
         )
-    out = np.empty(ctx.tokens, dtype=np.int64)
-    for members in ctx.sequences():
-        row = ctx.stream.append(
-            Opcode.TOPK,
-            dpu,
-            timing.topk(ctx.chip, len(members), op.router.experts),
-            ctx.whole_tag(index, int(ctx.schedule.sequence[members[0]])),
-            rows=1,
-            size=4 * capacity.of(len(members)) * op.router.experts,
-            buffer=op.layer,
-        )
-        ctx.stream.link("reads", np.full(len(members), row[0]), gate[members])
-        out[members] = row[0]
+        return ctx.spread(scored, rows)
+    out = np.full(ctx.tokens, -1, dtype=np.int64)
+    for part in ctx.by_sequence(scored):
+        out[part] = _choose(ctx, index, op, capacity, part, gate[part])
+        if ctx.schedule.caches.go:
+            write_scores(ctx, index, op, capacity, out, part)
     return out
 
 
-def _gate(ctx: Context, index: int, op: MoELayer, x: Ints) -> Ints:
-    """The scores: the router's matrix on a digital unit, or on crossbars where the chip says.
+def _choose(
+    ctx: Context, index: int, op: MoELayer, capacity: Capacity, part: Ints, gate: Ints
+) -> int:
+    """TOPK of every expert over one sequence's scores `gate` [part] and those kept of it."""
+    seq, kept, scores = int(ctx.schedule.sequence[part[0]]), 0, -1
+    old = ctx.schedule.caches.go and ctx.step.number > 0
+    if old:
+        kept = scores_kept(capacity, ctx.so_far(seq) - len(part))
+        scores = read_scores(ctx, index, op, capacity, seq)
+    row = ctx.stream.append(
+        Opcode.TOPK,
+        ctx.units.dpu(op.layer),
+        timing.top_tokens(ctx.chip, len(part), kept, op.router.experts),
+        ctx.whole_tag(index, seq),
+        rows=1,
+        size=4 * capacity.of(ctx.so_far(seq)) * op.router.experts,
+        buffer=op.layer,
+    )
+    ctx.stream.link("reads", np.full(len(part), row[0]), gate)
+    ctx.stream.link("reads", row, np.array([scores]))
+    return int(row[0])
+
+
+def _gate(ctx: Context, index: int, op: MoELayer, tokens: Ints, x: Ints) -> Ints:
+    """The scores of `tokens`: the router's matrix on a digital unit, or on crossbars.
 
     With them the gates of shared experts, always on the digital unit.
     """
     experts, shared, sources = op.router.experts, op.gated_shared, [x]
     on_crossbar = (index, -1, 0) in ctx.units.banks
     if on_crossbar:
-        tag = ctx.tag(index, ctx.every_token, stage=0)
-        load = emit_load(ctx, op.layer, op.d_model, tag, [x])
-        product = emit_bank(ctx, index, ctx.units.banks[index, -1, 0], load)
+        load = emit_load(ctx, op.layer, op.d_model, ctx.tag(index, tokens, stage=0), [x])
+        product = emit_bank(ctx, index, ctx.units.banks[index, -1, 0], tokens, load)
         sources = [product, x] if shared else [product]
-    sources += [ctx.fetch(name, op.layer, index) for name in op.inputs[1:]]
+    sources += [ctx.fetch(name, op.layer, index)[tokens] for name in op.inputs[1:]]
     return ctx.stream.append(
         Opcode.GATE,
-        ctx.units.number("dpu"),
+        ctx.units.dpu(op.layer),
         timing.gate(ctx.chip, op.d_model, experts, shared, on_crossbar=on_crossbar),
-        ctx.tag(index, ctx.every_token),
-        rows=ctx.tokens,
+        ctx.tag(index, tokens),
+        rows=len(tokens),
         reads=sources,
         macs=op.d_model * (shared if on_crossbar else experts + shared),
         size=2 * (experts + shared),
@@ -87,7 +121,7 @@ def _gate(ctx: Context, index: int, op: MoELayer, x: Ints) -> Ints:
 
 def _broadcast(ctx: Context, index: int, op: MoELayer, x: Ints, routed: Ints) -> Turns:
     """One LOAD per transfer, in slot order on the region's bus."""
-    order = ctx.schedule.of(op.layer)
+    order = ctx.step.of(op.layer)
     table = order.order.table
     kept = _kept(order.order, retain=ctx.chip.pg.retain_input)
     slot, group = np.nonzero((table >= 0) & ~kept)
@@ -99,7 +133,9 @@ def _broadcast(ctx: Context, index: int, op: MoELayer, x: Ints, routed: Ints) ->
         reads.append(routed[token])
     load = emit_load(ctx, op.layer, op.d_model, ctx.tag(index, token, stage=0, slot=at), reads)
     ctx.stream.link("dst", load[transfer], ctx.groups("group", op.layer, 0, group))
-    ctx.stream.link("chained", load[1:], load[:-1])
+    before = np.append(ctx.last_load.get(index, -1), load[:-1])
+    ctx.stream.link("chained", load, before[: len(load)])
+    ctx.last_load[index] = int(load[-1]) if len(load) else int(before[0])
     filled = np.full(table.shape, -1, dtype=np.int64)
     filled[slot, group] = load[transfer]
     for s in range(1, len(table)):
@@ -125,13 +161,14 @@ def _combine(
     ctx: Context,
     index: int,
     op: MoELayer,
+    tokens: Ints,
     stores: list[tuple[Ints, Ints]],
     routed: Ints,
     gate: Ints,
 ) -> Ints:
     """Gate-weighted sum of each token's expert outputs (zeros where it has none), scaled.
 
-    Shared experts are added, each times its gate where it has one.
+    Shared experts are added, each times its gate where it has one. Ids [tokens].
     """
     parts = np.zeros(ctx.tokens, dtype=np.int64)
     for owner, _ in stores:
@@ -139,18 +176,19 @@ def _combine(
     plain, scaled = len(op.shared) - op.gated_shared, op.scale != 1.0
     costs = {
         n: timing.combine(ctx.chip, n, n - plain, op.d_model, scaled=scaled)
-        for n in np.unique(parts).tolist()
+        for n in np.unique(parts[tokens]).tolist()
     }
     ids = ctx.stream.append(
         Opcode.COMBINE,
-        ctx.units.number("dpu"),
-        [costs[n] for n in parts.tolist()],
-        ctx.tag(index, ctx.every_token),
-        rows=ctx.tokens,
-        reads=[routed, gate] if op.gated_shared else [routed],
+        ctx.units.dpu(op.layer),
+        [costs[n] for n in parts[tokens].tolist()],
+        ctx.tag(index, tokens),
+        rows=len(tokens),
+        reads=[routed[tokens], gate[tokens]] if op.gated_shared else [routed[tokens]],
         size=ctx.bytes_of(op.d_model),
         buffer=op.layer,
     )
+    at = ctx.spread(tokens, ids)
     for owner, rows in stores:
-        ctx.stream.link("reads", ids[owner], rows)
+        ctx.stream.link("reads", at[owner], rows)
     return ids

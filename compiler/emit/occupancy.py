@@ -4,16 +4,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from compiler.emit.caches import scores_kept
 from ir import timing
 from ir.chip import Chip
 from ir.links import bus_width, return_lanes
 from ir.mapping import Mapping
 from ir.program import Inventory
-from ir.workload import Workload
+from ir.schedule import Schedule
+from ir.workload import Attention, MoELayer, Operator, Workload
 
 
-def inventory(workload: Workload, mapping: Mapping, chip: Chip, buffer_bytes: int) -> Inventory:
-    """Count what the mapping occupies."""
+def inventory(
+    workload: Workload, mapping: Mapping, schedule: Schedule, chip: Chip, buffer_bytes: int
+) -> Inventory:
+    """Count what the mapping and the caches occupy."""
     blocks = mapping.blocks
     widths = {
         layer: timing.bus_bits_per_ns(chip, bus_width(workload, layer)) or 0
@@ -35,7 +39,36 @@ def inventory(workload: Workload, mapping: Mapping, chip: Chip, buffer_bytes: in
         moe_bus_bits_per_ns=sum(w for layer, w in widths.items() if layer in moe),
         moe_return_bits_per_ns=sum(w for layer, w in back.items() if layer in moe),
         buffer_bytes=buffer_bytes,
+        kv_bytes=sum(_kv_bytes(op, schedule, chip) for op in workload.operators),
+        go_bytes=sum(_go_bytes(op, schedule, chip) for op in workload.operators),
     )
+
+
+def _kv_bytes(op: Operator, schedule: Schedule, chip: Chip) -> int:
+    """Keys and values of every token; inputs of MoE layers whose routers score them again."""
+    if not (schedule.caches.kv and len(schedule.steps) > 1):
+        return 0
+    if isinstance(op, Attention):
+        return schedule.tokens * timing.key_bytes(chip, op.kv_heads, op.head_dim)
+    again = not schedule.caches.go and not timing.reads_in_series(chip)
+    if isinstance(op, MoELayer) and op.router.capacity is not None and again:
+        return schedule.tokens * -(-op.d_model * chip.mvm.output_bits // 8)
+    return 0
+
+
+def _go_bytes(op: Operator, schedule: Schedule, chip: Chip) -> int:
+    """Scores of every sequence, as many as new tokens are compared with; outputs without keys."""
+    if not (schedule.caches.go and len(schedule.steps) > 1 and isinstance(op, MoELayer)):
+        return 0
+    lengths = np.unique(schedule.sequence, return_counts=True)[1].tolist()
+    vector = -(-op.d_model * chip.mvm.output_bits // 8)
+    if timing.reads_in_series(chip):
+        return sum(timing.reference_go_bytes(n, op.router.experts, op.d_model) for n in lengths)
+    if op.router.capacity is None:
+        return 0
+    kept = sum(scores_kept(op.router.capacity, n) for n in lengths)
+    scores = timing.score_bytes(op.router.experts, kept)
+    return scores + (0 if schedule.caches.kv else schedule.tokens * vector)
 
 
 def _crossbars(mapping: Mapping, blocks: Sequence[int]) -> int:

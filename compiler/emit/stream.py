@@ -14,6 +14,7 @@ Pairs = tuple[Ints, Ints]  # (row, value)
 
 COLUMNS = (
     "opcode",
+    "step",
     "seq",
     "token",
     "layer",
@@ -78,9 +79,13 @@ class Draft:
 
 @dataclass
 class Stream:
-    """The draft under construction; `append` returns the ids of the rows it added."""
+    """The draft under construction; `append` returns the ids of the rows it added.
+
+    step: the step that the rows belong to.
+    """
 
     count: int = 0
+    step: int = 0
     chunks: dict[str, list[Ints]] = field(default_factory=lambda: {c: [] for c in COLUMNS})
     lists: dict[str, list[Pairs]] = field(default_factory=lambda: {c: [] for c in LISTS})
     last: list[Ints] = field(default_factory=list)
@@ -108,6 +113,7 @@ class Stream:
         ids = np.arange(self.count, self.count + rows, dtype=np.int64)
         values = vars(tag) | _costs(cost)
         values |= {"opcode": int(opcode), "unit": unit, "macs": macs, "src": src, "buffer": buffer}
+        values["step"] = self.step
         if size is not None:
             values["bytes"] = size
         for name in COLUMNS:

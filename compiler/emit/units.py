@@ -41,11 +41,16 @@ class Units:
         self.numbers[unit.kind, unit.layer, unit.stage, unit.group] = len(self.table)
         self.table.append(unit)
 
-    def add_pool(self, kind: UnitKind, count: int) -> None:
-        """`count` equal units: any job of their kind runs on any of them."""
+    def add_pool(self, kind: UnitKind, count: int, layer: int = -1) -> None:
+        """`count` equal units, of a region or the chip: any job of their kind runs on any."""
         self.servers[len(self.table)] = count
-        self.numbers[kind, -1, -1, -1] = len(self.table)
-        self.table += [Unit(kind, f"{kind}{i}") for i in range(count)]
+        self.numbers[kind, layer, -1, -1] = len(self.table)
+        name = kind if layer < 0 else f"{kind}.{layer}."
+        self.table += [Unit(kind, f"{name}{i}", layer) for i in range(count)]
+
+    def dpu(self, layer: int) -> int:
+        """First of the digital units that serve region `layer`: its own, or the chip's."""
+        return self.numbers.get(("dpu", layer, -1, -1), self.numbers.get(("dpu", -1, -1, -1), -1))
 
     def number(self, kind: UnitKind, layer: int = -1, stage: int = -1, group: int = -1) -> int:
         """The unit's row in the table (the first unit of a pool)."""
@@ -73,9 +78,22 @@ def build_units(workload: Workload, mapping: Mapping, chip: Chip) -> Units:
         first = mapping.blocks[members[0]]
         units.banks[first.operator, first.shared, bank.stage] = bank
         _add_group(units, mapping, chip, bank.group, members, "dense")
-    units.add_pool("dpu", chip.digital.dpus)
+    _add_dpus(units, chip)
     units.add_pool("mha", chip.digital.mha_units)
+    units.add(Unit("dram", "dram"))
     return units
+
+
+def _add_dpus(units: Units, chip: Chip) -> None:
+    """The chip's digital units, or every region's own in proportion to its PGs."""
+    if not chip.digital.pgs_per_dpu:
+        units.add_pool("dpu", chip.digital.dpus)
+        return
+    pgs: dict[int, int] = {}
+    for unit in units.table:
+        pgs[unit.layer] = pgs.get(unit.layer, 0) + unit.pgs
+    for layer in sorted(pgs):
+        units.add_pool("dpu", max(1, -(-pgs[layer] // chip.digital.pgs_per_dpu)), layer)
 
 
 def _banks(mapping: Mapping) -> Iterator[tuple[Bank, list[int]]]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from compiler.frontend.cached import cached_routing
 from compiler.frontend.graph import Graph
 from compiler.frontend.inputs import Feeds, Say, load_inputs
 from compiler.frontend.traced import TRACED, traced_layers
@@ -34,14 +35,16 @@ def profile(
     tokens: int | None = None,
     batch: int | None = None,
     say: Say | None = None,
+    decode: int = 0,
 ) -> Routing:
     """The routing of every MoE layer for the given inputs (first axis = sequences).
 
     batch: sequences run together; by default what the file was exported for, else one. Experts
     that choose tokens choose within a sequence, so there one runs at a time. `progress` is called
     with a label after each sequence. sequences: only the first so many; tokens: only the first so
-    many of each. `say` is told which inputs were made up. Raises InputError for a model without
-    MoE layers, a missing input, a failed run.
+    many of each, of which the last `decode` come one at a time (for expert choice that changes the
+    routing: see `cached`). `say` is told which inputs were made up. Raises InputError for a model
+    without MoE layers, a missing input, a failed run.
     """
     layers = workload.moe_layers
     if not layers:
@@ -56,6 +59,8 @@ def profile(
     feeds = Feeds(Graph.of(source), workload, inputs, tokens, together)
     if feeds.made and say is not None:
         say(f"made up inputs that were not given: {', '.join(feeds.made)}")
+    if choice == {True} and decode:
+        return cached_routing(source, workload, inputs, feeds, (tokens or 0, decode), progress)
     wanted = list(dict.fromkeys(name for layer in layers for name in _exposed(layer)))
     count = min(feeds.sequences, sequences or feeds.sequences)
     groups, found, lengths = feeds.groups(count), list[dict[str, Array]](), list[int]()

@@ -57,6 +57,17 @@ def survey_model(path: str | Path) -> tuple[Workload, Decode]:
     return workload, decode_of(room, workload)
 
 
+def refuse_decode(path: str | Path) -> None:
+    """Raise InputError with the reason where the model at `path` cannot generate step by step."""
+    verdict = survey_model(path)[1]
+    if verdict.kind == "no":
+        raise InputError(
+            str(path),
+            f"--decode: this model cannot decode: {verdict.reason}",
+            "compile its prefill alone (--decode 0), or export it with a dynamic length",
+        )
+
+
 def _read(
     source: Source, tokens: int | None, batch: int | None, *, prove: bool
 ) -> tuple[Workload, Room]:

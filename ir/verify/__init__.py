@@ -13,6 +13,7 @@ from ir.chip import Chip
 from ir.mapping import Mapping
 from ir.program import Program
 from ir.schedule import Schedule
+from ir.verify.caches import CACHE_CHECKS
 from ir.verify.case import ProgramCase
 from ir.verify.chains import JOB_CHECKS
 from ir.verify.check import Check, all_faults, first_fault
@@ -41,6 +42,7 @@ PROGRAM_CHECKS: tuple[Check[ProgramCase], ...] = (
     *STRUCTURE_CHECKS,
     *ROUTING_CHECKS,
     *DATAFLOW_CHECKS,
+    *CACHE_CHECKS,
     *JOB_CHECKS,
     *RESOURCE_CHECKS,
     *COST_CHECKS,

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from ir import timing
 from ir.chip import Chip
 from ir.mapping import Mapping
 from ir.program import Opcode, Program
@@ -15,7 +16,8 @@ from ir.verify.check import Bools, Fault, Ints, first
 from ir.verify.jobs import JobClasses, job_classes
 from ir.verify.matrices import FireGroup, fire_groups
 from ir.verify.roles import CHAIN, KIND, Form, Role, form_of, result_opcode
-from ir.workload import MoELayer, Workload
+from ir.verify.visits import Visits
+from ir.workload import Attention, MoELayer, Workload
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +37,11 @@ class ProgramCase:
     chosen: ByKey[int, npt.NDArray[np.bool_]]
 
     # -- the workload's side ---------------------------------------------------------------------
-    @property
-    def tokens(self) -> int:
-        """Tokens in the window."""
-        return self.schedule.tokens
+    @cached_property
+    def visits(self) -> Visits:
+        """Every token in every step that works on it."""
+        choice = any(op.router.capacity is not None for op in self.moe.values())
+        return Visits(self.schedule, choice, timing.reads_in_series(self.chip))
 
     @cached_property
     def moe(self) -> dict[int, MoELayer]:
@@ -74,14 +77,10 @@ class ProgramCase:
         return fire_groups(self.mapping, self.workload)
 
     @cached_property
-    def sequence_ids(self) -> Ints:
-        """Distinct sequence ids of the window: [sequences]."""
-        return np.unique(self.schedule.sequence)
-
-    @cached_property
-    def sequence_length(self) -> Ints:
-        """Tokens of each: [sequences]."""
-        return np.unique(self.schedule.sequence, return_counts=True)[1]
+    def done_for(self) -> Bools:
+        """Whether an operator works on a visit's token: [operators, visits]."""
+        newest = np.array([op.newest for op in self.workload.operators], dtype=np.bool_)
+        return np.where(newest[:, None], self.visits.newest, self.visits.runs)
 
     # -- the program's side ----------------------------------------------------------------------
     @cached_property
@@ -105,10 +104,23 @@ class ProgramCase:
         return self.program.reads.values.astype(np.int64)
 
     @cached_property
-    def sequence_index(self) -> Ints:
-        """Place of each row's sequence in `sequence_ids` (any, where it has none)."""
-        place = np.searchsorted(self.sequence_ids, self.program.seq)
-        return np.minimum(place, len(self.sequence_ids) - 1)
+    def step(self) -> Ints:
+        """Place of each row's step in the schedule's steps (any, where it names none)."""
+        place = np.searchsorted(self.visits.numbers, self.program.step)
+        return np.minimum(place, len(self.visits.numbers) - 1)
+
+    @cached_property
+    def visit(self) -> Ints:
+        """Visit of each row, -1 where it has no token or its token is not in its step."""
+        token = self.program.token
+        return np.where(token >= 0, self.visits.table[self.step, np.maximum(token, 0)], -1)
+
+    @cached_property
+    def of_pass(self) -> Ints:
+        """Pass of each row's step and sequence (any sequence, where it has none)."""
+        ids = self.visits.sequence_ids
+        place = np.minimum(np.searchsorted(ids, self.program.seq), len(ids) - 1)
+        return self.step * len(ids) + place
 
     @cached_property
     def is_mvm(self) -> Bools:
@@ -154,6 +166,8 @@ class ProgramCase:
         code, second = self.opcode, self.program.stage == 1
         moe = self.row_form == Form.MOE
         crossbar = moe | (self.row_form == Form.DENSE)
+        attends = [isinstance(op, Attention) for op in self.workload.operators]
+        attention = np.array(attends, dtype=np.bool_)[self.program.node]
         own = np.array([result_opcode(op) for op in self.workload.operators], dtype=np.int64)
         xfer, link = code == Opcode.XFER, self.kind == KIND["link"]
         role = np.zeros(len(code), dtype=np.int64)
@@ -173,8 +187,23 @@ class ProgramCase:
             (moe & (code == Opcode.GATE), Role.GATE),
             (moe & (code == Opcode.TOPK), Role.TOPK),
             (moe & (code == Opcode.COMBINE), Role.COMBINE),
+            (code == Opcode.SAMPLE, Role.SAMPLE),
+            (attention & (code == Opcode.KV_RD), Role.KEYS_RD),
+            (attention & (code == Opcode.KV_WR), Role.KEYS_WR),
+            (moe & (code == Opcode.KV_RD), Role.INPUTS_RD),
+            (moe & (code == Opcode.KV_WR), Role.INPUTS_WR),
+            (moe & (code == Opcode.GO_RD), Role.OUTPUTS_RD),
+            (moe & (code == Opcode.GO_WR), Role.OUTPUTS_WR),
         ):
             role[mask] = value
+        return self._score_roles(role)
+
+    def _score_roles(self, role: Ints) -> Ints:
+        """What a TOPK reads from the GO cache, and what is kept of it, are scores, not outputs."""
+        read = self.read[(role[self.reader] == Role.TOPK) & (role[self.read] == Role.OUTPUTS_RD)]
+        role[read] = Role.SCORES_RD
+        write = (role[self.reader] == Role.OUTPUTS_WR) & (role[self.read] == Role.TOPK)
+        role[self.reader[write]] = Role.SCORES_WR
         return role
 
     @cached_property
@@ -235,12 +264,20 @@ class ProgramCase:
         router = [*(job.router for job in self.jobs.classes), False]
         return np.array(router, dtype=np.bool_)[self.job_class]
 
+    def picked(self, layer: int) -> Bools:
+        """Pairs of a MoE layer that run: bool [visits, experts].
+
+        Those chosen, of the tokens that run and whose output no cache keeps.
+        """
+        runs = self.visits.runs & self.visits.scored
+        return self.chosen[layer][self.visits.token] & runs[:, None]
+
     @cached_property
     def parts(self) -> Ints:
-        """Expert outputs summed for each token: int64 [operators, tokens], 0 but for MoE layers."""
-        out = np.zeros((len(self.workload.operators), self.tokens), dtype=np.int64)
+        """Expert outputs summed for each visit: int64 [operators, visits], 0 but for MoE layers."""
+        out = np.zeros((len(self.workload.operators), len(self.visits)), dtype=np.int64)
         for index, op in self.moe.items():
-            out[index] = self.chosen[op.layer].sum(axis=1) + len(op.shared)
+            out[index] = self.picked(op.layer).sum(axis=1) + len(op.shared)
         return out
 
     def fault(self, mask: Bools, problem: str) -> Fault | None:

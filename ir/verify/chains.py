@@ -26,7 +26,7 @@ def check_mvm_input(case: ProgramCase) -> Fault | None:
     uses = mvm[case.reader]
     reader, read = case.reader[uses], case.read[uses]
     wanted = np.where(case.role[reader] == Role.MVM0, Role.LOAD, Role.IN)
-    wrong = (case.role[read] != wanted) | (p.token[read] != p.token[reader])
+    wrong = (case.role[read] != wanted) | (case.visit[read] != case.visit[reader])
     units = len(p.units)
     sent = p.dst.rows() * units + p.dst.values
     used = read * units + p.unit[reader]
@@ -49,7 +49,9 @@ def check_jobs(case: ProgramCase) -> Fault | None:
     fault = case.fault(chain & (root < 0), "does not lead back to a first-stage MVM")
     known = np.isin(case.role, (*CHAIN, Role.MVM0))
     fault = fault or case.fault(known & (case.job_class < 0), "belongs to no expert or matrix")
-    differs = (p.node != p.node[root]) | (p.token != p.token[root]) | (p.expert != p.expert[root])
+    differs = (
+        (p.node != p.node[root]) | (case.visit != case.visit[root]) | (p.expert != p.expert[root])
+    )
     fault = fault or case.fault(chain & differs, "continues a job of another token or expert")
     unit = p.unit
     stray = (case.unit_class[unit] >= 0) & (case.unit_class[unit] != case.unit_class[unit[root]])

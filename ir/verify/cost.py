@@ -6,14 +6,16 @@ from ir import timing
 from ir.links import bus_width, return_lanes
 from ir.program import Inventory, Opcode
 from ir.timing import Cost
+from ir.verify.caches import cache_bytes, kept_scores
 from ir.verify.case import ProgramCase, int64
 from ir.verify.check import Check, Fault, Ints, first
 from ir.verify.dataflow import moved_from
 from ir.verify.jobs import JobClass
-from ir.verify.roles import Form, Role
+from ir.verify.roles import READS_OF_CACHES, WRITES_OF_CACHES, Form, Role
 from ir.verify.tiles import MappingCase
 from ir.workload import Attention, Digital, MoELayer
 
+SAMPLED = -1  # stands for the operator of what moves the choice of a token
 LINKS = (Opcode.LOAD, Opcode.STORE, Opcode.XFER)
 
 
@@ -25,19 +27,22 @@ def expected_costs(case: ProgramCase) -> Ints:
     """
     p, role = case.program, case.role
     node, amount = int64(p.node), np.zeros(len(p), dtype=np.int64)
-    sequences = (role == Role.RESULT) & (case.row_form == Form.SEQUENCE)
-    sequences |= (role == Role.TOPK) & (p.token < 0)
-    amount[sequences] = case.sequence_length[case.sequence_index[sequences]]
+    whole = (role == Role.RESULT) & (case.row_form == Form.SEQUENCE)
+    whole |= (role == Role.TOPK) & (p.token < 0)
+    amount[whole] = case.of_pass[whole]
+    cached = np.isin(role, READS_OF_CACHES + WRITES_OF_CACHES)
+    amount[cached] = p.bytes[cached]  # the check `caches` says how many
     combine = role == Role.COMBINE
-    amount[combine] = case.parts[p.node[combine], p.token[combine]]
+    amount[combine] = case.parts[p.node[combine], case.visit[combine]]
     move = role == Role.MOVE
     layers = max(case.workload.layers, 1)
     unit_layer = np.array([unit.layer for unit in p.units], dtype=np.int64)[p.unit]
     amount[move] = unit_layer[move] * layers + p.layer[move]
-    node[move] = p.node[moved_from(case)[move]]
+    moved = moved_from(case)[move]
+    node[move] = np.where(role[moved] == Role.SAMPLE, SAMPLED, p.node[moved])
     placed = np.isin(role, [Role.OUT, Role.IN, Role.STORE])
     amount[placed] = _group_hops(case)[placed]
-    columns = (role, int64(p.stage) + 1, node, case.job_class + 1, amount)
+    columns = (role, int64(p.stage) + 1, node + 1, case.job_class + 1, amount)
     key = np.zeros(len(p), dtype=np.int64)
     for column in columns:
         key = key * (int(column.max(initial=0)) + 1) + column
@@ -62,11 +67,13 @@ def _figures(
 
 def _macs(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> int:
     """Multiply-accumulates of matrices, attention and a digital router; `amount` as for _cost."""
+    if node == SAMPLED:
+        return 0
     op, index = case.workload.operators[node], int(case.job_class[row])
     if role in (Role.MVM0, Role.MVM1) and index >= 0:
         return case.jobs.classes[index].macs(1 if role == Role.MVM1 else 0)
     if role == Role.RESULT and isinstance(op, Attention):
-        return timing.attention_macs(amount, op.heads, op.head_dim, causal=op.causal)
+        return timing.attention_macs(*asked(case, amount), op.heads, op.head_dim, causal=op.causal)
     if role == Role.GATE and isinstance(op, MoELayer):
         return op.d_model * sum(_digital_scores(case, op))
     return 0
@@ -87,15 +94,28 @@ def _cost(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> Co
     chip, op = case.chip, case.workload.operators[node]
     if role == Role.MOVE:
         here, there = divmod(amount, max(case.workload.layers, 1))
-        return timing.xfer(chip, op.width, case.mapping.placement.hops_between(here, there))
+        width = timing.SAMPLE_VALUES if node == SAMPLED else op.width
+        return timing.xfer(chip, width, case.mapping.placement.hops_between(here, there))
+    if role in READS_OF_CACHES + WRITES_OF_CACHES:
+        return timing.dram(chip, amount)
+    if role == Role.SAMPLE:
+        return timing.sample(chip)
     if isinstance(op, Digital):
         return _digital(case, op, amount)
     if isinstance(op, Attention):
-        return timing.attention(chip, amount, op.heads, op.head_dim, causal=op.causal)
+        return timing.attention(chip, *asked(case, amount), op.heads, op.head_dim, causal=op.causal)
     index = int(case.job_class[row])
     if index >= 0:
         return _job(case, role, case.jobs.classes[index], amount)
     return _moe(case, op, role, amount) if isinstance(op, MoELayer) else _load(case, node)
+
+
+def asked(case: ProgramCase, of_pass: int) -> tuple[int, int]:
+    """(queries, keys) of a pass's attention: those that arrive ask where keys are kept."""
+    visits = case.visits
+    keys = int(visits.so_far[of_pass])
+    kept = visits.schedule.caches.kv and visits.numbers[of_pass // len(visits.sequence_ids)] > 0
+    return (int(visits.count(visits.fresh)[of_pass]) if kept else keys), keys
 
 
 def _group_hops(case: ProgramCase) -> Ints:
@@ -114,9 +134,12 @@ def _group_hops(case: ProgramCase) -> Ints:
     return of_fire[case.unit_fire[p.unit[source]]]
 
 
-def _digital(case: ProgramCase, op: Digital, tokens: int) -> Cost:
-    if op.scope != "token":
-        return timing.digital(case.chip, op.elements * (tokens if op.scope == "sequence" else 1))
+def _digital(case: ProgramCase, op: Digital, of_pass: int) -> Cost:
+    if op.scope == "constant":
+        return timing.digital(case.chip, op.elements)
+    if op.scope == "sequence":
+        tokens = int(case.visits.count(case.visits.runs)[of_pass])
+        return timing.digital(case.chip, op.elements * tokens)
     if op.kind == "norm":
         return timing.norm(case.chip, op.width)
     if op.kind == "act":
@@ -160,7 +183,8 @@ def _moe(case: ProgramCase, op: MoELayer, role: Role, amount: int) -> Cost:
         on_crossbar, shared = _router_on_crossbars(case, op), _digital_scores(case, op)[1]
         return timing.gate(chip, op.d_model, experts, shared, on_crossbar=on_crossbar)
     if role == Role.TOPK and op.router.capacity is not None:
-        return timing.topk(chip, amount, experts)  # each expert picks among the sequence's tokens
+        scored = int(case.visits.count(case.visits.scored)[amount])
+        return timing.top_tokens(chip, scored, kept_scores(case, op.router, amount), experts)
     if role == Role.TOPK:
         return timing.topk(chip, experts, op.router.top_k or 1)
     if role == Role.COMBINE:
@@ -210,14 +234,16 @@ def check_macs(case: ProgramCase) -> Fault | None:
 def crossbar_counts(case: ProgramCase) -> tuple[int, int]:
     """(MVM instructions, crossbar MVMs) that the workload and the routing ask for."""
     instructions = fired = 0
+    visits = case.visits
+    scored, runs = int(visits.scored.sum()), int((visits.runs & visits.scored).sum())
     for index, op in enumerate(case.workload.operators):
         base = case.jobs.base[index]
         if not isinstance(op, MoELayer):
-            uses = {base: case.tokens} if base >= 0 else {}
+            uses = {base: int(case.done_for[index].sum())} if base >= 0 else {}
         else:
-            load = case.chosen[op.layer].sum(axis=0).tolist()
-            every_token = len(op.shared) + _router_on_crossbars(case, op)
-            uses = {base + e: n for e, n in enumerate([*load, *[case.tokens] * every_token])}
+            load = case.picked(op.layer).sum(axis=0).tolist()
+            load += [runs] * len(op.shared) + [scored] * _router_on_crossbars(case, op)
+            uses = {base + e: n for e, n in enumerate(load)}
         for number, times in uses.items():
             job = case.jobs.classes[number]
             instructions += times * (2 if job.second else 1)
@@ -261,6 +287,7 @@ def _inventory(case: ProgramCase) -> Inventory:
     }
     back = {layer: bits * return_lanes(workload, layer, chip) for layer, bits in width.items()}
     moe = {op.layer for op in workload.moe_layers}
+    held = cache_bytes(case)
     return Inventory(
         expert_pgs=pgs[0],
         expert_crossbars=crossbars[0],
@@ -274,6 +301,8 @@ def _inventory(case: ProgramCase) -> Inventory:
         moe_bus_bits_per_ns=sum(bits for layer, bits in width.items() if layer in moe),
         moe_return_bits_per_ns=sum(bits for layer, bits in back.items() if layer in moe),
         buffer_bytes=sum(buffer.bytes for buffer in case.program.buffers),
+        kv_bytes=held[0],
+        go_bytes=held[1],
     )
 
 

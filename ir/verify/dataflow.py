@@ -6,20 +6,24 @@ from ir.verify.case import ProgramCase, int64
 from ir.verify.check import Bools, Check, Fault, Ints, first, first_difference
 from ir.verify.roles import Form, Role
 from ir.verify.routing import top_k_rows
+from ir.workload import Attention
 
 
 def results(case: ProgramCase) -> Ints:
-    """Row with each operator's result for each token: int64 [operators, tokens], -1 = none."""
-    p = case.program
-    out = np.full((len(p.nodes), case.tokens), -1, dtype=np.int64)
+    """Row with each operator's result for each visit: int64 [operators, visits], -1 = none."""
+    p, visits = case.program, case.visits
+    out = np.full((len(p.nodes), len(visits)), -1, dtype=np.int64)
     result = case.role == Role.RESULT
     result |= (case.role == Role.STORE) & (case.row_form == Form.DENSE)
     result |= case.role == Role.COMBINE
     for row in np.flatnonzero(result & (p.token < 0)):
         of_all = case.row_form[row] == Form.CONSTANT
-        out[p.node[row], of_all | (case.schedule.sequence == p.seq[row])] = row
-    rows = np.flatnonzero(result & (p.token >= 0))
-    out[p.node[rows], p.token[rows]] = rows
+        out[p.node[row], of_all | ((visits.of_pass == case.of_pass[row]) & visits.runs)] = row
+    for row in np.flatnonzero(case.role == Role.OUTPUTS_RD):
+        kept = (visits.of_pass == case.of_pass[row]) & visits.runs & ~visits.scored
+        out[p.node[row], kept] = row
+    rows = np.flatnonzero(result & (case.visit >= 0))
+    out[p.node[rows], case.visit[rows]] = rows
     return out
 
 
@@ -37,27 +41,59 @@ def check_operators(case: ProgramCase) -> Fault | None:
     ):
         mine = (case.role == role) & np.isin(case.row_form, forms)
         once = np.isin(case.form, forms)
-        for per, mask, size, place in (
-            ("token", mine & (p.token >= 0), case.tokens, p.token),
-            ("sequence", mine & (p.token < 0), len(case.sequence_ids), case.sequence_index),
+        for per, mask, expected, place in (
+            ("token", mine & (p.token >= 0), _per_visit(case, role), case.visit),
+            ("sequence", mine & (p.token < 0), _per_pass(case), case.of_pass),
         ):
+            size = expected.shape[1]
             rows = np.flatnonzero(mask)
             key = int64(p.node)[rows] * size + place[rows]
             count = np.bincount(key, minlength=operators * size).reshape(operators, size)
             whole = _per_sequence(case, role)
-            wanted = once[:, None] & (whole if per == "sequence" else ~whole)[:, None]
-            expected = np.broadcast_to(wanted, count.shape).copy()
+            wanted = once & (whole if per == "sequence" else ~whole)
+            expected = expected & wanted[:, None]
             if per == "sequence":
                 constant = case.form == Form.CONSTANT
                 count[constant, 0] = count[constant].sum(axis=1)
-                count[constant, 1:], expected[constant, 1:] = 0, False
+                count[constant, 1:] = 0
             at = first((count != expected).ravel())
             if at is not None:
                 op, which = divmod(at, size)
-                problem = f"{count[op, which]} {role.name} instructions for {per} {which}"
+                problem = (
+                    f"{count[op, which]} {role.name} instructions for {_which(case, per, which)}"
+                )
                 name = case.workload.operators[op].name
                 return Fault(f"operator {name}", f"{problem}, expected {int(expected[op, which])}")
     return None
+
+
+def _per_visit(case: ProgramCase, role: Role) -> Bools:
+    """Visits that an instruction of this role is for, per operator: [operators, visits]."""
+    visits = case.visits
+    if role in (Role.GATE, Role.TOPK):
+        return np.broadcast_to(visits.scored, case.done_for.shape)
+    if role == Role.COMBINE:
+        return case.done_for & visits.scored
+    return case.done_for
+
+
+def _per_pass(case: ProgramCase) -> Bools:
+    """Passes that a whole sequence's operator is done in; a constant in the first: [op, passes]."""
+    out = np.ones((len(case.form), case.visits.passes), dtype=np.bool_)
+    out[case.form == Form.CONSTANT, 1:] = False
+    return out
+
+
+def _which(case: ProgramCase, per: str, which: int) -> str:
+    """A visit or a pass in words."""
+    visits = case.visits
+    if per == "token":
+        where = f"token {visits.token[which]}"
+        step = int(visits.step[which])
+    else:
+        step, place = divmod(which, len(visits.sequence_ids))
+        where = f"sequence {visits.sequence_ids[place]}"
+    return where if len(visits.numbers) == 1 else f"{where} in step {visits.numbers[step]}"
 
 
 def _per_sequence(case: ProgramCase, role: Role) -> Bools:
@@ -97,7 +133,7 @@ def check_inputs(case: ProgramCase) -> Fault | None:
         (reader, source), missing = divmod(odd[0], rows), odd[1]
         problem = f"{'does not read' if missing else 'reads'} {case.program.name(source)}"
         return Fault(case.program.name(reader), f"{problem}, expected its operator's inputs")
-    top = top_k_rows(case)[case.program.node, case.program.token]
+    top = top_k_rows(case)[case.program.node, case.visit]
     wrong = routing & (top[case.reader] != case.read)
     at = first(wrong)
     if at is not None:
@@ -116,24 +152,63 @@ def _entry_edges(case: ProgramCase, made: Ints, index: int) -> Ints:
         readers = _gates(case)[index]
         scores = np.flatnonzero((case.role == Role.STORE) & case.of_router)
         scores = scores[case.program.node[scores] == index]
-        keys.append(readers[case.program.token[scores]] * rows + scores)
+        keys.append(readers[case.visit[scores]] * rows + scores)
         if len(scores) and not any(case.moe[index].shared_gates):
             inputs = inputs[1:]  # it takes the product, not the vector
     for name in inputs:
         maker = case.maker.get(name)
+        if name in case.workload.inputs and case.form[index] != Form.CONSTANT:
+            keys.append(_after_sample(case, readers))
         fixed = maker is not None and case.form[maker] == Form.CONSTANT
         if maker is None or (case.form[index] == Form.CONSTANT and not fixed):
             continue  # a model input; or a constant that takes no more than a shape
-        both = (readers >= 0) & (made[maker] >= 0)
-        keys.append(readers[both] * rows + made[maker][both])
-    return np.concatenate(keys)
+        source = made[maker]
+        if case.form[index] == Form.MOE and name == op.inputs[0]:
+            source = np.where(case.visits.runs, source, _cached_inputs(case, index))
+        both = (readers >= 0) & (source >= 0)
+        keys.append(readers[both] * rows + source[both])
+    if isinstance(op, Attention):
+        keys += [
+            readers[case.visits.of_pass == case.of_pass[row]] * rows + row
+            for row in np.flatnonzero((case.role == Role.KEYS_RD) & (case.program.node == index))
+        ]
+    out = np.concatenate(keys)
+    return out[out >= 0]
+
+
+def _after_sample(case: ProgramCase, readers: Ints) -> Ints:
+    """Keys of what waits for the choice of its sequence's token in the step before."""
+    sample, visits = samples(case), case.visits
+    before = visits.of_pass - len(visits.sequence_ids)
+    source = np.where(before >= 0, sample[np.maximum(before, 0)], -1)
+    both = (readers >= 0) & (source >= 0)
+    out: Ints = readers[both] * len(case.program) + source[both]
+    return out
+
+
+def samples(case: ProgramCase) -> Ints:
+    """SAMPLE of each pass, -1 = none: [passes]."""
+    out = np.full(case.visits.passes, -1, dtype=np.int64)
+    rows = np.flatnonzero(case.role == Role.SAMPLE)
+    out[case.of_pass[rows]] = rows
+    return out
+
+
+def _cached_inputs(case: ProgramCase, index: int) -> Ints:
+    """KV_RD of a MoE layer's earlier inputs for each visit that is scored and does not run."""
+    visits, out = case.visits, np.full(len(case.visits), -1, dtype=np.int64)
+    for row in np.flatnonzero((case.role == Role.INPUTS_RD) & (case.program.node == index)):
+        out[(visits.of_pass == case.of_pass[row]) & visits.scored & ~visits.runs] = row
+    return out
 
 
 def _gates(case: ProgramCase) -> dict[int, Ints]:
-    """GATE of each token, by MoE operator."""
-    out = {index: np.full(case.tokens, -1, dtype=np.int64) for index in case.moe}
-    for row in np.flatnonzero(case.role == Role.GATE):
-        out[int(case.program.node[row])][case.program.token[row]] = row
+    """GATE of each visit, by MoE operator."""
+    out = {index: np.full(len(case.visits), -1, dtype=np.int64) for index in case.moe}
+    gates = np.flatnonzero(case.role == Role.GATE)
+    for index, rows in out.items():
+        mine = gates[case.program.node[gates] == index]
+        rows[case.visit[mine]] = mine
     return out
 
 
@@ -147,7 +222,10 @@ def _load_edges(case: ProgramCase, made: Ints) -> Ints:
     uses = (case.role[case.read] == Role.LOAD) & (case.role[case.reader] == Role.MVM0)
     load, mvm = case.read[uses], case.reader[uses]
     maker = makers[p.node[mvm]]
-    source: Ints = np.where(maker >= 0, made[maker, p.token[mvm]], -1)
+    source: Ints = np.where(maker >= 0, made[maker, case.visit[mvm]], -1)
+    for index in case.moe:
+        old = (p.node[mvm] == index) & ~case.visits.runs[case.visit[mvm]]
+        source[old] = _cached_inputs(case, index)[case.visit[mvm[old]]]
     edges: Ints = load * len(p) + source
     return edges[source >= 0]
 
@@ -165,8 +243,9 @@ def check_regions(case: ProgramCase) -> Fault | None:
     fault = case.fault(move & (np.diff(p.reads.offsets) != 1), "moves more or less than one value")
     unit_layer = np.array([u.layer for u in p.units], dtype=np.int64)[p.unit]
     wrong = move[case.reader] & (unit_layer[case.reader] != p.layer[case.read])
-    token = p.token[case.read]
-    wrong |= move[case.reader] & (token >= 0) & (token != p.token[case.reader])
+    sampled = case.role[moved_from(case)[case.read]] == Role.SAMPLE  # `inputs` says for whom
+    other = (p.token[case.read] >= 0) & (case.visit[case.read] != case.visit[case.reader])
+    wrong |= move[case.reader] & other & ~sampled
     at = first(wrong)
     if fault is not None or at is None:
         return fault
@@ -182,15 +261,18 @@ def check_combine(case: ProgramCase) -> Fault | None:
     moe, top = list(case.moe), top_k_rows(case)
     combine, gates = np.full(top.shape, -1, dtype=np.int64), _gates(case)
     at = np.flatnonzero(case.role == Role.COMBINE)
-    combine[p.node[at], p.token[at]] = at
+    combine[p.node[at], case.visit[at]] = at
     experts = (case.role == Role.STORE) & (case.row_form == Form.MOE) & ~case.of_router
     stores = np.flatnonzero(experts)
-    expected = [combine[p.node[stores], p.token[stores]] * rows + stores]
+    expected = [combine[p.node[stores], case.visit[stores]] * rows + stores]
     for index in moe:
         expected.append(combine[index] * rows + top[index])
         if any(case.moe[index].shared_gates):  # numbers for shared experts come with the scores
             expected.append(combine[index] * rows + gates[index])
         expected.append(top[index] * rows + gates[index])
+    kept = np.flatnonzero(case.role == Role.SCORES_RD)
+    choose = _top_of_pass(case)
+    expected.append(choose[p.node[kept], case.of_pass[kept]] * rows + kept)
     joins = (case.role == Role.COMBINE) | (case.role == Role.TOPK)
     mine = joins[case.reader]
     found = case.reader[mine] * rows + case.read[mine]
@@ -200,6 +282,15 @@ def check_combine(case: ProgramCase) -> Fault | None:
         return None
     problem = f"{'does not read' if odd[1] else 'reads'} {p.name(odd[0] % rows)}"
     return Fault(p.name(odd[0] // rows), problem)
+
+
+def _top_of_pass(case: ProgramCase) -> Ints:
+    """Expert choice's TOPK of each pass: [operators, passes], -1 = none."""
+    p = case.program
+    out = np.full((len(p.nodes), case.visits.passes), -1, dtype=np.int64)
+    rows = np.flatnonzero((case.role == Role.TOPK) & (p.token < 0))
+    out[p.node[rows], case.of_pass[rows]] = rows
+    return out
 
 
 DATAFLOW_CHECKS: tuple[Check[ProgramCase], ...] = (

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ir import timing
 from ir.program import Opcode
 from ir.verify.case import ProgramCase
 from ir.verify.check import Bools, Check, Fault, Ints, first
-from ir.verify.roles import KIND, Form, Role
+from ir.verify.roles import KIND, READS_OF_CACHES, WRITES_OF_CACHES, Form, Role
 
 
 def check_pgs(case: ProgramCase) -> Fault | None:
@@ -27,7 +28,7 @@ def check_return_link(case: ProgramCase) -> Fault | None:
 
 
 def check_other_units(case: ProgramCase) -> Fault | None:
-    """Digital, attention, accumulator, link and mesh units do one thing at a time."""
+    """Digital, attention, accumulator, link, mesh and memory units do one thing at a time."""
     return _overlap(case, ~np.isin(case.kind, [KIND["group"], KIND["bus"], KIND["return"]]))
 
 
@@ -83,9 +84,10 @@ def _crowded(place: Ints, begin: Ints, end: Ints, limit: int) -> tuple[int, int,
 def check_buffer_bytes(case: ProgramCase) -> Fault | None:
     """A value that stands at the digital units has a place inside its region's buffer."""
     p = case.program
-    at_dpu = np.isin(case.kind, [KIND[k] for k in ("dpu", "mha", "return", "mesh")])
+    at_dpu = np.isin(case.kind, [KIND[k] for k in ("dpu", "mha", "return", "mesh", "dram")])
     at_dpu |= case.role == Role.OUT
     at_dpu &= case.opcode != Opcode.ACC  # partial sums stay in the unit
+    at_dpu &= ~np.isin(case.role, WRITES_OF_CACHES)  # what is written stays in DRAM
     fault = case.fault(at_dpu & (p.buffer < 0), "writes a value without a place in a buffer")
     held = p.buffer >= 0
     layer = np.array([*(b.layer for b in p.buffers), -1], dtype=np.int64)[p.buffer]
@@ -106,7 +108,8 @@ def _least_bytes(case: ProgramCase) -> Ints:
     width = np.array([op.width for op in case.workload.operators], dtype=np.int64)
     values = width[case.program.node]
     whole = (case.role == Role.RESULT) & (case.row_form == Form.SEQUENCE)
-    values = np.where(whole, values * case.sequence_length[case.sequence_index], values)
+    running = case.visits.count(case.visits.runs)[case.of_pass]
+    values = np.where(whole, values * running, values)
     hidden = np.isin(case.role, [Role.OUT, Role.ACT, Role.MUL])
     classes = case.jobs.classes
     per_class = np.array([*(c.hidden for c in classes), 0], dtype=np.int64)
@@ -121,6 +124,8 @@ def _least_bytes(case: ProgramCase) -> Ints:
     values[moved] = 1  # as wide as what it moves: the check of link costs says how wide
     values[case.role == Role.GATE] = 1  # scores and choices have formats of their own
     values[case.role == Role.TOPK] = 0  # an expert may choose none of a short sequence's tokens
+    values[case.role == Role.SAMPLE] = timing.SAMPLE_VALUES
+    values[np.isin(case.role, READS_OF_CACHES)] = 0  # the check `caches` says how many
     return -(-values * case.chip.mvm.output_bits // 8)
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from ir.program import Opcode
 from ir.verify.case import ProgramCase
 from ir.verify.check import Check, Fault, first, first_repeat
-from ir.verify.roles import CHAIN, KIND, Form, Role
+from ir.verify.roles import CHAIN, KIND, READS_OF_CACHES, WRITES_OF_CACHES, Form, Role
 
 Column = npt.NDArray[np.integer[Any]]
 
@@ -53,7 +53,7 @@ def check_columns(case: ProgramCase) -> Fault | None:
             return Fault(f"#{row} {name}", f"{lists.values[at]}, expected 0 to {size - 1}")
     limits: dict[str, tuple[Column, int, int | None]] = {
         "opcode": (p.opcode, 0, max(Opcode)),
-        "token": (p.token, -1, case.tokens - 1),
+        "token": (p.token, -1, case.schedule.tokens - 1),
         "stage": (p.stage, -1, 1),
         "unit": (p.unit, 0, len(p.units) - 1),
         "src": (p.src, -1, len(p.units) - 1),
@@ -79,12 +79,13 @@ def check_labels(case: ProgramCase) -> Fault | None:
     whole = (case.role == Role.RESULT) & (case.row_form == Form.SEQUENCE)
     choice = [i for i, op in case.moe.items() if op.router.capacity is not None]
     whole |= (case.role == Role.TOPK) & np.isin(p.node, choice)
+    whole |= np.isin(case.role, READS_OF_CACHES + WRITES_OF_CACHES)
     constant = (case.role == Role.RESULT) & (case.row_form == Form.CONSTANT)
     wrong = (p.token < 0) != (whole | constant)
     fault = fault or case.fault(wrong, "has a token where none belongs, or lacks one")
     of_token = case.schedule.sequence[np.maximum(p.token, 0)]
     wrong = (p.token >= 0) & (p.seq != of_token)
-    wrong |= whole & ~np.isin(p.seq, case.sequence_ids)
+    wrong |= whole & ~np.isin(p.seq, case.visits.sequence_ids)
     fault = fault or case.fault(wrong, "names another sequence than its token's")
     experts = np.zeros(len(p.nodes), dtype=np.int64)
     for index, op in case.moe.items():
@@ -92,7 +93,10 @@ def check_labels(case: ProgramCase) -> Fault | None:
     of_job = np.isin(case.role, (*CHAIN, Role.MVM0))
     wrong = (p.expert < -1) | (p.expert >= np.where(of_job, experts[p.node], 0))
     fault = fault or case.fault(wrong & (p.expert != -1), "names an expert that has no part in it")
-    return fault or case.fault(p.step != 0, "is of another step than the only one")
+    wrong = ~np.isin(p.step, case.visits.numbers)
+    fault = fault or case.fault(wrong, "is of a step that the schedule does not have")
+    wrong = (p.token >= 0) & (case.visit < 0)
+    return fault or case.fault(wrong, "names a token that its step does not work on")
 
 
 def check_stages(case: ProgramCase) -> Fault | None:
@@ -156,12 +160,27 @@ def _check_unit_counts(case: ProgramCase) -> Fault | None:
         keys = [(u.layer, u.stage, u.group) for u in units if u.kind == kind]
         if len(set(keys)) < len(keys):
             return Fault(f"{kind} units", "two of them serve one group")
-    pools = {"dpu": case.chip.digital.dpus, "mha": case.chip.digital.mha_units}
-    for kind, expected in pools.items():
-        count = sum(unit.kind == kind for unit in units)
+    pools = {("mha", -1): case.chip.digital.mha_units, ("dram", -1): 1} | _dpus(case, layers)
+    found_pools: dict[tuple[str, int], int] = dict.fromkeys(pools, 0)
+    for unit in units:
+        if unit.kind in ("dpu", "mha", "dram"):
+            key = (unit.kind, unit.layer)
+            found_pools[key] = found_pools.get(key, 0) + 1
+    for (kind, layer), count in found_pools.items():
+        expected = pools.get((kind, layer), 0)
         if count != expected:
-            return Fault(f"{kind} units", f"{count}, expected {expected}")
+            where = f"{kind} units" + (f" of layer {layer}" if layer >= 0 else "")
+            return Fault(where, f"{count}, expected {expected}")
     return None
+
+
+def _dpus(case: ProgramCase, layers: list[int]) -> dict[tuple[str, int], int]:
+    """Digital units by region, or the chip's."""
+    each = case.chip.digital.pgs_per_dpu
+    if not each:
+        return {("dpu", -1): case.chip.digital.dpus}
+    pgs = {layer: sum(g.pgs for g in case.fire_groups if g.layer == layer) for layer in layers}
+    return {("dpu", layer): max(1, -(-n // each)) for layer, n in pgs.items()}
 
 
 def check_opcode_unit(case: ProgramCase) -> Fault | None:
@@ -210,8 +229,12 @@ def check_destinations(case: ProgramCase) -> Fault | None:
 
 
 def check_written_once(case: ProgramCase) -> Fault | None:
-    """A value is written by the instruction whose id it carries, and by no other."""
+    """A value is written by the instruction whose id it carries, and read by later ids only."""
     writes = case.program.writes
+    at = first(case.read >= case.reader)
+    if at is not None:
+        name = case.program.name(int(case.read[at]))
+        return Fault(case.program.name(int(case.reader[at])), f"reads {name}, whose id is no lower")
     own = np.arange(len(writes))
     fault = case.fault((writes != own) & (writes != -1), "writes a value that is not its own")
     silent = np.zeros(len(writes), dtype=np.bool_)

@@ -25,7 +25,8 @@ class Role(IntEnum):
     """What an instruction is for in its operator.
 
     OUT, IN: XFER of the hidden values to and from the digital units; MOVE: XFER between regions;
-    RESULT: what a digital or attention operator does; 0, 1: of the first or second stage.
+    RESULT: what a digital or attention operator does; 0, 1: of the first or second stage; RD, WR:
+    of a cache, which holds keys and values, inputs of MoE layers, router scores or their outputs.
     """
 
     NONE = 0
@@ -44,7 +45,19 @@ class Role(IntEnum):
     GATE = 13
     TOPK = 14
     COMBINE = 15
+    SAMPLE = 16
+    KEYS_RD = 17
+    KEYS_WR = 18
+    INPUTS_RD = 19
+    INPUTS_WR = 20
+    SCORES_RD = 21
+    SCORES_WR = 22
+    OUTPUTS_RD = 23
+    OUTPUTS_WR = 24
 
+
+READS_OF_CACHES = (Role.KEYS_RD, Role.INPUTS_RD, Role.SCORES_RD, Role.OUTPUTS_RD)
+WRITES_OF_CACHES = (Role.KEYS_WR, Role.INPUTS_WR, Role.SCORES_WR, Role.OUTPUTS_WR)
 
 CHAIN = (
     Role.ACC0, Role.OUT, Role.ACT, Role.MUL, Role.IN, Role.MVM1, Role.ACC1, Role.STORE,

@@ -4,25 +4,26 @@ import hashlib
 import json as jsonlib
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
 from backends.perfetto import chrome_trace, first_rows
 from compiler.baselines import methods
-from compiler.frontend import read_model
+from compiler.frontend import read_model, refuse_decode
 from compiler.frontend.profile import load_inputs, profile
 from compiler.frontend.traced import refuse_missing, refuse_unhit
 from compiler.grouping import SOLVERS
 from compiler.pipeline import Compiled, Options, compile_model
 from compiler.placement import PLACERS
 from compiler.scheduling import POLICIES
-from compiler.trace import no_routing
+from compiler.trace import Shape, no_routing
 from ir.chip import Chip
 from ir.errors import InputError
 from ir.routing import Routing
 from ir.routing_file import load_routing, save_routing
+from ir.schedule import Caches
 from ir.text import listing
 from ir.verify import CHECKS
 from ir.workload import Workload
@@ -52,6 +53,7 @@ from moexbar.cli.scope import Groups, GroupSize, Replicas
 from moexbar.dump import dump_stages
 from moexbar.report import layer_rows, layers_table, method_row, methods_table, placement_row
 
+Switch = Literal["on", "off"]
 LISTING_LINES = 200_000
 TRACE_EVENTS = 200_000
 
@@ -65,7 +67,13 @@ def compile_command(
     inputs: Annotated[
         Path | None, typer.Option(help="NPZ with model inputs: profiled first.")
     ] = None,
-    prefill: Annotated[int, typer.Option(help="Tokens in the window.", min=1)] = 128,
+    prefill: Annotated[int, typer.Option(help="Tokens of a sequence run together.", min=1)] = 128,
+    batch: Annotated[int, typer.Option(help="Sequences.", min=1)] = 1,
+    decode: Annotated[int, typer.Option(help="Decode steps after the prefill.", min=0)] = 0,
+    kv: Annotated[Switch, typer.Option(help="Cache keys and values between steps.")] = "on",
+    go: Annotated[
+        Switch, typer.Option(help="Cache gate scores and outputs (expert choice).")
+    ] = "on",
     grouping: Annotated[str, typer.Option(help=f"One of {', '.join(SOLVERS)}.")] = "cp-sat",
     placement: Annotated[str, typer.Option(help=f"One of {', '.join(PLACERS)}.")] = "in-order",
     scheduling: Annotated[
@@ -99,7 +107,7 @@ def compile_command(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Compile one prefill window: mapping, timed program, cost, all checked.
+    """Compile a prefill, and decode steps after it: mapping, timed program, cost, all checked.
 
     Writes program.parquet, mapping.json, report.json, listing.txt, trace.json (for
     ui.perfetto.dev), routing.npz and manifest.json into the output folder.
@@ -107,16 +115,20 @@ def compile_command(
     Example: moexbar compile model.onnx --chip hermes-mux2 --inputs tokens.npz --prefill 128 -o out
     """
     target = read_chip(chip, settings)
-    workload = read_model(model, tokens=prefill, batch=1)
+    shape = Shape(prefill, batch, decode)
+    workload = read_model(model, tokens=shape.length, batch=batch)
+    if decode:
+        refuse_decode(model)
     with publish(output) as folder:
         if not trust_traced:
             refuse_missing(model, workload)
-        trace = _routing(model, workload, routing, inputs, prefill)
+        trace = _routing(model, workload, routing, inputs, shape)
         if not trust_traced:
             refuse_unhit(model, workload, trace)
-        fitted, scored = token_spans(trace, fit, score, prefill)
+        fitted, scored = token_spans(trace, fit, score, batch * shape.length)
         options = Options(
-            prefill, fitted, scored, grouping, placement, scheduling, groups, group_size, replicas,
+            shape, fitted, scored, grouping, placement, scheduling,
+            Caches(kv=kv == "on", go=go == "on"), groups, group_size, replicas,
             bus, buffer, pack, solver_options(time, seed),
         )  # fmt: skip
         every = methods(target, options)
@@ -143,34 +155,37 @@ def compile_command(
 
 
 def _routing(
-    model: Path, workload: Workload, routing: Path | None, inputs: Path | None, prefill: int
+    model: Path, workload: Workload, routing: Path | None, inputs: Path | None, shape: Shape
 ) -> Routing:
     """The trace given, or one recorded now; a model without MoE layers needs neither."""
     if not workload.moe_layers:
-        return no_routing(prefill)
+        return no_routing(shape.length, shape.batch)
     if routing is not None and inputs is not None:
         raise InputError("compile", "both --routing and --inputs", "give one of them")
     if routing is not None:
         trace = load_routing(routing)
         if trace.expert_choice:
-            _check_expert_choice(trace, prefill)
+            _check_expert_choice(trace, shape)
         return trace
     if inputs is None:
         raise InputError("compile", "no routing", "give --routing R.npz or --inputs X.npz")
     arrays = load_inputs(inputs)
     with progress(len(next(iter(arrays.values()))), "profiling") as advance:
-        return profile(model, workload, arrays, progress=advance, tokens=prefill)
+        return profile(
+            model, workload, arrays, progress=advance, tokens=shape.length, decode=shape.decode
+        )
 
 
-def _check_expert_choice(trace: Routing, prefill: int) -> None:
+def _check_expert_choice(trace: Routing, shape: Shape) -> None:
     """Experts chose among whole sequences, so the window must be one of them."""
-    first = int((trace.sequence == trace.sequence[0]).sum())
-    if first != prefill:
+    whole = int((trace.sequence == trace.sequence[0]).sum())
+    first = whole - trace.decode
+    if (first, trace.decode) != (shape.prefill, shape.decode):
         raise InputError(
             trace.source,
-            f"recorded at {first} tokens a sequence, but --prefill is {prefill}: experts chose "
-            "among whole sequences",
-            f"use --prefill {first}, or --inputs to record at {prefill}",
+            f"recorded at {first} tokens a sequence and {trace.decode} decode steps, but --prefill "
+            f"is {shape.prefill} and --decode {shape.decode}: experts chose among whole sequences",
+            f"use --prefill {first} --decode {trace.decode}, or --inputs to record anew",
         )
 
 
@@ -183,8 +198,13 @@ def _report(
         "model": {"name": workload.name, "sha256": workload.sha256, "notes": list(workload.notes)},
         "chip": to_json(done.chip),
         "window": {
-            "tokens": done.options.prefill,
-            "first_token": done.schedule.first_token,
+            "tokens": done.schedule.tokens,
+            "prefill": done.options.shape.prefill,
+            "batch": done.options.shape.batch,
+            "decode": done.options.shape.decode,
+            "kv": done.options.caches.kv,
+            "go": done.options.caches.go,
+            "first_token": int(done.schedule.trace[0]),
             "fit_tokens": list(fit),
             "score_tokens": [start, stop],
             "scored_on_fitted": overlap(fit, (start, stop)),
@@ -230,12 +250,20 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def _what(window: dict[str, Any]) -> str:
+    """What was compiled, in words."""
+    sequences = f"{window['batch']} sequences of " * (window["batch"] > 1)
+    text = f"prefill of {sequences}{window['prefill']} tokens"
+    steps = int(window["decode"])
+    return text + f" and {steps} decode steps" * (steps > 0)
+
+
 def _print(report: dict[str, Any], done: Compiled, output: Path) -> None:
     console, window = out(), report["window"]
     chip = done.chip
     placement = done.mapping.placement
     console.print(
-        f"{report['model']['name']} on {chip.name}: prefill of {window['tokens']} tokens, "
+        f"{report['model']['name']} on {chip.name}: {_what(window)}, "
         f"{len(done.program)} instructions, {placement.pgs} peripheral groups on "
         f"{placement.mesh_width} x {placement.mesh_height} cores"
     )

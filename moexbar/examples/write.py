@@ -16,7 +16,7 @@ from moexbar.examples.transformer import build
 
 SHIPPED = {"tiny-token-choice": "token_choice.onnx", "tiny-expert-choice": "expert_choice.onnx"}
 MODELS = Path(__file__).resolve().parents[2] / "examples" / "models"
-SEQUENCES, LENGTH = 32, 256  # of a synthetic trace
+SEQUENCES, LENGTH = 16, 640  # of a synthetic trace
 
 
 def write_example(name: str, folder: Path, seed: int = 0) -> dict[str, Any]:

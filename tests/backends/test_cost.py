@@ -90,7 +90,7 @@ def test_moe_time_runs_from_first_load_to_last_combine() -> None:
     loads = (program.opcode == Opcode.LOAD) & (program.slot >= 0)
     ends = program.end_ps[program.opcode == Opcode.COMBINE]
     assert part.time_ps == ends.max() - program.start_ps[loads].min()
-    assert part.transfers == done.schedule.layers[0].order.transfers_retained
+    assert part.transfers == done.schedule.prefill.layers[0].order.transfers_retained
 
 
 def test_the_band_keeps_the_published_core() -> None:

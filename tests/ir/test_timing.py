@@ -114,15 +114,22 @@ def test_packets_follow_each_other_over_hops() -> None:
 
 def test_reference_attention_polynomial() -> None:
     # s = 32, d = 4096: 1024 x (1.064e-4 x 4096 + 1.521e-5 x 4096^2) = 261752.1 ns, up, halved
-    cost = timing.attention(PAPER, 32, 32, 128, causal=True)
+    cost = timing.attention(PAPER, 32, 32, 32, 128, causal=True)
     assert cost.duration_ps == 261_753_000 // 2
     assert cost.energy_fj == pytest.approx(0.557225 * 32**2 * 4096 * 1000 / 2, rel=1e-9)
+    # with a key-value cache the newest token alone asks: the reference divides both by s
+    one = timing.attention(PAPER, 1, 32, 32, 128, causal=True)
+    assert one.duration_ps == 261_753_000 // 64
+    assert one.energy_fj == pytest.approx(0.557225 * 32 * 4096 * 1000 / 2, abs=1)
 
 
 def test_attention_by_macs() -> None:
     # 3 tokens, causal: 6 (query, key) pairs x 2 products x 4 x 32 values
-    assert timing.attention_macs(3, 4, 32, causal=True) == 6 * 2 * 128
-    assert timing.attention_macs(3, 4, 32, causal=False) == 9 * 2 * 128
+    assert timing.attention_macs(3, 3, 4, 32, causal=True) == 6 * 2 * 128
+    assert timing.attention_macs(3, 3, 4, 32, causal=False) == 9 * 2 * 128
+    # the newest of 5 tokens sees all 5; the newest two see 4 and 5
+    assert timing.attention_macs(1, 5, 4, 32, causal=True) == 5 * 2 * 128
+    assert timing.attention_macs(2, 5, 4, 32, causal=True) == 9 * 2 * 128
 
 
 def test_gate_has_the_products_of_router_and_shared_gates() -> None:

@@ -11,7 +11,7 @@ from compiler.assemble import set_times
 from compiler.emit import emit
 from ir import timing
 from ir.program import Opcode, Program
-from ir.schedule import Schedule, SlotOrder, assign_experts
+from ir.schedule import SlotOrder, assign_experts, prefill_schedule
 from ir.text import Filter, listing
 from ir.workload import Digital, Weight
 from tests.make import (
@@ -84,7 +84,7 @@ def loads(done: Compiled) -> int:
 def test_loads_are_the_transfers_of_the_slot_order(retain: bool) -> None:
     workload = small_workload(layers=1, experts=4, k=3)
     done = compile_small(workload, small_chip(pg={"retain_input": retain}), tokens=8)
-    order = done.schedule.layers[0].order
+    order = done.schedule.prefill.layers[0].order
     assert loads(done) == (order.transfers_retained if retain else order.transfers)
 
 
@@ -151,7 +151,7 @@ def test_token_serial_waits_for_the_slot_before() -> None:
     done = compile_small(workload, small_chip(pg={"mux": 1}), chosen=chosen, lockstep=True)
     program = done.program
     mvm = (program.opcode == Opcode.MVM) & (program.slot >= 0) & (program.stage == 0)
-    for slot in range(1, done.schedule.layers[0].order.slots):
+    for slot in range(1, done.schedule.prefill.layers[0].order.slots):
         before = program.end_ps[mvm & (program.slot == slot - 1)].max()
         assert program.start_ps[mvm & (program.slot == slot)].min() >= before
 
@@ -171,9 +171,9 @@ def test_lockstep_waits_across_an_idle_slot() -> None:
     table = np.array([[0, 0], [-1, -1], [1, 1]], dtype=np.int64)
     order = SlotOrder("test", table, 3, 0, "heuristic", lockstep=True)
     pairs = assign_experts(order, mapping.grouping.layers[0], chosen[0])
-    schedule = Schedule(np.zeros(2, dtype=np.int64), 0, (pairs,))
+    schedule = prefill_schedule(np.zeros(2, dtype=np.int64), (pairs,))
     draft, units = emit(workload, mapping, schedule, chip)
-    program = set_times(draft, units, workload, mapping, chip)
+    program = set_times(draft, units, workload, mapping, schedule, chip)
     mvm = (program.opcode == Opcode.MVM) & (program.slot >= 0) & (program.stage == 0)
     first_ends = program.end_ps[mvm & (program.slot == 0)].max()
     assert program.start_ps[mvm & (program.slot == 2)].min() >= first_ends

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ir.schedule import Caches
 from ir.verify import (
     CHECKS,
     MAPPING_CHECKS,
@@ -14,6 +15,7 @@ from ir.verify import (
     verify_mapping,
     verify_program,
 )
+from ir.workload import Capacity
 from moexbar.chips.loader import load_chip, preset_names
 from tests.make import compile_small, small_chip, small_workload
 
@@ -76,7 +78,29 @@ SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "mux switch settles": ({}, {"pg": {"mux_settle_ps": 500}}, {}),
     "router on crossbars": ({"shared": 1}, {"digital": {"router_on": "crossbar"}}, {}),
     "mesh of fixed size": ({}, {"mesh": {"width": 4, "height": 60}}, {}),
+    "digital units of each region": ({"k": 3}, {"digital": {"pgs_per_dpu": 16}}, {"tokens": 9}),
+    "three steps": ({}, {}, {"decode": 3}),
+    "three steps of two sequences": ({"shared": 1}, {}, {"sequence": TWO_SEQUENCES, "decode": 2}),
+    "decode in lockstep": ({"k": 3}, {}, {"decode": 2, "lockstep": True}),
+    "a head for the newest token": ({"newest": True}, {}, {"decode": 2}),
 }
+FIXED = Capacity(constant=2)
+
+
+@pytest.mark.parametrize("kv", [True, False], ids=["kv", "no kv"])
+@pytest.mark.parametrize("go", [True, False], ids=["go", "no go"])
+@pytest.mark.parametrize("capacity", [None, FIXED], ids=["growing", "fixed"])
+@pytest.mark.parametrize("router_on", ["digital", "crossbar"])
+@pytest.mark.parametrize("accounting", ["full", "reference"])
+def test_every_cache_mode_passes_every_check(
+    kv: bool, go: bool, capacity: Capacity | None, router_on: str, accounting: str
+) -> None:
+    workload = small_workload(expert_choice=True, capacity=capacity, shared=1, masks=True)
+    chip = small_chip(digital={"router_on": router_on}, memory={"accounting": accounting})
+    caches = Caches(kv=kv, go=go)
+    c = compile_small(workload, chip, sequence=TWO_SEQUENCES, decode=2, caches=caches)
+    found = check_program(c.program, c.mapping, c.schedule, c.workload, c.chip, c.chosen)
+    assert [(check, what) for check, what in found if what != "ok"] == []
 
 
 @pytest.mark.parametrize("name", SHAPES)

@@ -11,7 +11,9 @@ import pytest
 from ir.errors import CheckError
 from ir.mapping import Certificate, LayerGrouping, Mapping, Placement, Region
 from ir.program import Lists, Opcode, Program
+from ir.schedule import Caches
 from ir.verify import CHECKS, check_mapping, check_program, verify_mapping, verify_program
+from ir.workload import Capacity
 from tests.make import Compiled, compile_small, small_chip, small_workload
 
 
@@ -28,6 +30,22 @@ def in_lockstep() -> Compiled:
     """Correct: one token at a time."""
     workload, chip = small_workload(k=3), small_chip(pg={"retain_input": False})
     return compile_small(workload, chip, lockstep=True)
+
+
+@cache
+def stepping() -> Compiled:
+    """Correct: expert choice, two decode steps of two sequences, keys and scores kept."""
+    workload = small_workload(expert_choice=True, capacity=Capacity(constant=2))
+    sequence = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    return compile_small(workload, sequence=sequence, decode=2)
+
+
+@cache
+def stepping_without_keys() -> Compiled:
+    """Correct: the same with the outputs of earlier tokens kept instead of their keys."""
+    workload = small_workload(expert_choice=True, capacity=Capacity(constant=2))
+    sequence = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    return compile_small(workload, sequence=sequence, decode=2, caches=Caches(kv=False))
 
 
 def placed(c: Compiled, **changes: Any) -> Compiled:
@@ -502,6 +520,79 @@ def a_core_more(c: Compiled) -> Compiled:
     return replace(c, program=replace(c.program, inventory=inventory))
 
 
+# -- steps and caches ----------------------------------------------------------------------------
+
+
+def token_that_its_step_does_not_work_on(c: Compiled) -> Compiled:
+    # token 0 arrived in step 0, and its keys are kept
+    norms = rows(c.program, Opcode.NORM, step=1)
+    return edited(c, "token", norms[0], 0)
+
+
+def step_that_does_not_exist(c: Compiled) -> Compiled:
+    return edited(c, "step", rows(c.program, Opcode.NORM)[0], 9)
+
+
+def step_that_runs_all_tokens_again(c: Compiled) -> Compiled:
+    steps = c.schedule.steps
+    again = replace(steps[1], rows=np.flatnonzero(c.schedule.so_far(1)))
+    return replace(c, schedule=replace(c.schedule, steps=(steps[0], again, *steps[2:])))
+
+
+def keys_of_a_token_fewer(c: Compiled) -> Compiled:
+    return add("bytes", Opcode.KV_RD, -1)(c)
+
+
+def scores_never_written(c: Compiled) -> Compiled:
+    return edited(c, "opcode", rows(c.program, Opcode.GO_WR)[0], int(Opcode.KV_WR))
+
+
+def keys_read_before_the_last_were_written(c: Compiled) -> Compiled:
+    p = c.program
+    row = int(rows(p, Opcode.KV_RD, step=2)[0])  # it waits for the writes of steps 0 and 1
+    return entry(c, "reads", row, 1, int(p.reads[row][0]))
+
+
+def keys_of_the_other_sequence_written(c: Compiled) -> Compiled:
+    p = c.program
+    one, other = rows(p, Opcode.KV_WR, step=0)[:2].tolist()
+    return entry(c, "reads", other, 0, int(p.reads[one][0]))
+
+
+def attention_without_its_cache(c: Compiled) -> Compiled:
+    p = c.program
+    row = int(rows(p, Opcode.ATTN, step=1)[0])
+    place = int(np.flatnonzero(p.opcode[p.reads[row]] == Opcode.KV_RD)[0])
+    return entry(c, "reads", row, place, int(p.reads[row][place - 1]))
+
+
+def token_that_does_not_wait_for_its_choice(c: Compiled) -> Compiled:
+    p = c.program
+    row = int(rows(p, Opcode.EMBED, step=1)[0])
+    return entry(c, "reads", row, 0, 0)
+
+
+def choice_from_an_older_token(c: Compiled) -> Compiled:
+    p = c.program
+    row = int(rows(p, Opcode.SAMPLE, step=0)[0])
+    return entry(c, "reads", row, 0, int(p.reads[row][0]) - 1)
+
+
+def choices_that_nobody_asked_for(c: Compiled) -> Compiled:
+    return replace(c, schedule=replace(c.schedule, sampled=False))
+
+
+def outputs_kept_a_token_short(c: Compiled) -> Compiled:
+    p = c.program
+    row = next(r for r in rows(p, Opcode.GO_RD, step=1) if p.bytes[r] == 2 * 20)
+    return edited(c, "bytes", row, 20)
+
+
+def reads_what_comes_later(c: Compiled) -> Compiled:
+    row = int(c.program.reads.rows()[0])
+    return entry(c, "reads", row, 0, row + 1)
+
+
 CORRUPTIONS: tuple[tuple[str, Callable[[Compiled], Compiled]], ...] = (
     ("blocks", block_with_a_row_tile_too_many),
     ("blocks", block_twice),
@@ -584,6 +675,20 @@ CORRUPTIONS: tuple[tuple[str, Callable[[Compiled], Compiled]], ...] = (
     ("mvm-energy", add("energy_fj", Opcode.MVM, 1)),
     ("inventory", a_core_more),
 )
+CORRUPTED_STEPS: tuple[tuple[str, Callable[[Compiled], Compiled]], ...] = (
+    ("labels", token_that_its_step_does_not_work_on),
+    ("labels", step_that_does_not_exist),
+    ("schedule", step_that_runs_all_tokens_again),
+    ("inputs", attention_without_its_cache),
+    ("inputs", token_that_does_not_wait_for_its_choice),
+    ("caches", keys_of_a_token_fewer),
+    ("caches", scores_never_written),
+    ("cache-reads", keys_read_before_the_last_were_written),
+    ("cache-reads", keys_of_the_other_sequence_written),
+    ("samples", choice_from_an_older_token),
+    ("samples", choices_that_nobody_asked_for),
+    ("written-once", reads_what_comes_later),
+)
 
 
 def sound(check: str) -> Compiled:
@@ -607,6 +712,27 @@ def test_corruption_is_caught_by_the_check_meant_for_it(
         verify_program(c.program, c.mapping, c.schedule, c.workload, c.chip, c.chosen)
 
 
+@pytest.mark.parametrize(
+    ("check", "corrupt"),
+    CORRUPTED_STEPS,
+    ids=[f"{c}: {f.__name__}" for c, f in CORRUPTED_STEPS],
+)
+def test_corrupted_step_is_caught_by_the_check_meant_for_it(
+    check: str, corrupt: Callable[[Compiled], Compiled]
+) -> None:
+    assert [found for found in _results(stepping()) if found[1] != "ok"] == []
+    result = dict(_results(corrupt(stepping())))[check]
+    assert result != "ok"
+    assert not result.startswith("not checked")
+
+
+def test_outputs_kept_for_tokens_that_run_again_are_counted() -> None:
+    assert [found for found in _results(stepping_without_keys()) if found[1] != "ok"] == []
+    c = outputs_kept_a_token_short(stepping_without_keys())
+    # prefill of 2 tokens: both run again in step 1, 2 x d 20 bytes
+    assert dict(_results(c))["caches"].endswith("carries 20 bytes, expected 40")
+
+
 def _results(c: Compiled) -> list[tuple[str, str]]:
     """Results of all checks; a broken mapping's program is not looked at."""
     found = check_mapping(c.mapping, c.workload, c.chip)
@@ -616,7 +742,8 @@ def _results(c: Compiled) -> list[tuple[str, str]]:
 
 
 def test_every_check_has_a_corruption() -> None:
-    assert {check for check, _ in CORRUPTIONS} == {check.name for check in CHECKS}
+    corrupted = {check for check, _ in (*CORRUPTIONS, *CORRUPTED_STEPS)}
+    assert corrupted == {check.name for check in CHECKS}
 
 
 def test_error_names_check_culprit_and_problem() -> None:

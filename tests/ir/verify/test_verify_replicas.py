@@ -47,7 +47,7 @@ def test_all_checks_pass() -> None:
 
 
 def test_slots_are_the_closed_form() -> None:
-    assert [layer.order.slots for layer in base().schedule.layers] == [6, 8]
+    assert [layer.order.slots for layer in base().schedule.prefill.layers] == [6, 8]
 
 
 def test_copies_take_crossbars_of_their_own() -> None:
@@ -89,7 +89,7 @@ def copies_change_places(c: Compiled) -> Compiled:
 
 
 def pair_on_both_copies(c: Compiled) -> Compiled:
-    first, second = c.schedule.layers
+    first, second = c.schedule.prefill.layers
     at = int(np.flatnonzero(first.expert == 0)[0])
     extra = {
         name: np.append(getattr(first, name), getattr(first, name)[at])
@@ -97,8 +97,8 @@ def pair_on_both_copies(c: Compiled) -> Compiled:
     }
     extra["group"][-1] = 1 - first.group[at]
     extra["replica"][-1] = 1 - first.replica[at]
-    schedule = replace(c.schedule, layers=(replace(first, **extra), second))
-    return replace(c, schedule=schedule)
+    step = replace(c.schedule.prefill, layers=(replace(first, **extra), second))
+    return replace(c, schedule=replace(c.schedule, steps=(step,)))
 
 
 def first_stage_on_the_other_copy(c: Compiled) -> Compiled:

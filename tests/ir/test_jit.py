@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from backends.simulate.jit import compiled, frozen
+from ir.jit import compiled, frozen
 
 
 def twice(x: int) -> int:

@@ -1,0 +1,152 @@
+"""Reads and writes of the caches in DRAM: keys and values, router scores, expert outputs.
+
+What a step appends is written once its makers are done, and read again in every later step: the
+read of step n waits for the writes of the steps before it. One instruction per sequence, operator
+and kind of content, since they share one memory port. On a chip with the reference's accounting
+keys and values are read in series with the step (after its own are appended, all of them), and
+writes and the GO cache cost nothing.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from compiler.emit.context import Context
+from ir import timing
+from ir.program import Opcode
+from ir.workload import Attention, Capacity, MoELayer, Operator
+
+Ints = npt.NDArray[np.int64]
+
+
+def read_keys(ctx: Context, index: int, op: Attention) -> Ints:
+    """KV_RD for each sequence's attention, where a cache holds them: [window tokens] or -1."""
+    out = np.full(ctx.tokens, -1, dtype=np.int64)
+    if not ctx.step.kv:
+        return out
+    series, layer = timing.reads_in_series(ctx.chip), ctx.region(op)
+    for part in ctx.by_sequence(ctx.rows_of(op)):
+        seq = int(ctx.schedule.sequence[part[0]])
+        fresh = len(np.intersect1d(part, ctx.step.fresh))
+        tokens = ctx.so_far(seq) - (0 if series else fresh)
+        row = _read(
+            ctx,
+            Opcode.KV_RD,
+            index,
+            seq,
+            tokens * timing.key_bytes(ctx.chip, op.kv_heads, op.head_dim),
+            "keys",
+        )
+        if series:
+            made = np.unique([ctx.fetch(name, layer, index)[part] for name in op.inputs])
+            ctx.stream.link("reads", np.full(len(made), row), made)
+        out[part] = row
+    return out
+
+
+def write_keys(ctx: Context, index: int, op: Attention) -> None:
+    """KV_WR of the keys and values of each sequence's new tokens."""
+    if not _kept_later(ctx, kv=True):
+        return
+    layer = ctx.region(op)
+    sources = [ctx.fetch(name, layer, index) for name in op.inputs]
+    for part in ctx.by_sequence(ctx.step.fresh):
+        size = len(part) * timing.key_bytes(ctx.chip, op.kv_heads, op.head_dim)
+        _write(ctx, Opcode.KV_WR, index, part, size, "keys", [s[part] for s in sources])
+
+
+def read_inputs(ctx: Context, index: int, op: MoELayer) -> Ints:
+    """KV_RD of the layer's earlier inputs, which its router scores again: [window tokens] or -1."""
+    out = np.full(ctx.tokens, -1, dtype=np.int64)
+    for part in ctx.by_sequence(np.setdiff1d(ctx.step.scored, ctx.step.rows)):
+        seq = int(ctx.schedule.sequence[part[0]])
+        size = len(part) * ctx.bytes_of(op.d_model)
+        out[part] = _read(ctx, Opcode.KV_RD, index, seq, size, "inputs")
+    return out
+
+
+def write_inputs(ctx: Context, index: int, op: MoELayer, x: Ints) -> None:
+    """KV_WR of the layer's new inputs, where later steps score them again without their makers."""
+    if op.router.capacity is None or ctx.schedule.caches.go or not _kept_later(ctx, kv=True):
+        return
+    for part in ctx.by_sequence(ctx.step.fresh):
+        size = len(part) * ctx.bytes_of(op.d_model)
+        _write(ctx, Opcode.KV_WR, index, part, size, "inputs", [x[part]])
+
+
+def read_scores(ctx: Context, index: int, op: MoELayer, capacity: Capacity, seq: int) -> int:
+    """GO_RD of the scores that a new token is compared with; -1 where they cost nothing."""
+    if timing.reads_in_series(ctx.chip):
+        return -1
+    before = ctx.so_far(seq) - 1
+    size = timing.score_bytes(op.router.experts, scores_kept(capacity, before))
+    return _read(ctx, Opcode.GO_RD, index, seq, size, "scores")
+
+
+def write_scores(
+    ctx: Context, index: int, op: MoELayer, capacity: Capacity, topk: Ints, part: Ints
+) -> None:
+    """GO_WR of a sequence's new scores after its TOPK [window tokens]."""
+    if not _kept_later(ctx, go=True):
+        return
+    kept = scores_kept(capacity, len(part))
+    size = timing.score_bytes(op.router.experts, kept if ctx.step.number == 0 else len(part))
+    _write(ctx, Opcode.GO_WR, index, part, size, "scores", [topk[part]])
+
+
+def read_outputs(ctx: Context, index: int, op: MoELayer) -> Ints:
+    """GO_RD of earlier tokens' outputs, where those run again: [window tokens] or -1."""
+    out = np.full(ctx.tokens, -1, dtype=np.int64)
+    for part in ctx.by_sequence(np.setdiff1d(ctx.step.rows, ctx.step.scored)):
+        seq = int(ctx.schedule.sequence[part[0]])
+        size = len(part) * ctx.bytes_of(op.d_model)
+        out[part] = _read(ctx, Opcode.GO_RD, index, seq, size, "outputs")
+    return out
+
+
+def write_outputs(ctx: Context, index: int, op: MoELayer, combined: Ints) -> None:
+    """GO_WR of the new tokens' outputs, where later steps run all tokens again."""
+    if op.router.capacity is None or ctx.schedule.caches.kv or not _kept_later(ctx, go=True):
+        return
+    for part in ctx.by_sequence(ctx.step.fresh):
+        size = len(part) * ctx.bytes_of(op.d_model)
+        _write(ctx, Opcode.GO_WR, index, part, size, "outputs", [combined[part]])
+
+
+def scores_kept(capacity: Capacity, tokens: int) -> int:
+    """Scores per expert that later tokens are compared with: its best C, or all if C grows."""
+    return tokens if capacity.constant is None else min(tokens, capacity.constant)
+
+
+def _kept_later(ctx: Context, *, kv: bool = False, go: bool = False) -> bool:
+    """Whether the cache is on, later steps read it, and the chip counts its writes."""
+    on = (not kv or ctx.schedule.caches.kv) and (not go or ctx.schedule.caches.go)
+    last = ctx.step.number == ctx.schedule.steps[-1].number
+    return on and not last and not timing.reads_in_series(ctx.chip)
+
+
+def _read(ctx: Context, opcode: Opcode, index: int, seq: int, size: int, kind: str) -> int:
+    op: Operator = ctx.workload.operators[index]
+    writes = ctx.kept.get((index, seq, kind), [])
+    row = ctx.stream.append(
+        opcode,
+        ctx.units.number("dram"),
+        timing.dram(ctx.chip, size),
+        ctx.whole_tag(index, seq),
+        rows=1,
+        buffer=ctx.region(op),
+    )
+    ctx.stream.link("reads", np.full(len(writes), row[0]), np.array(writes, dtype=np.int64))
+    return int(row[0])
+
+
+def _write(
+    ctx: Context, opcode: Opcode, index: int, part: Ints, size: int, kind: str, sources: list[Ints]
+) -> None:
+    seq = int(ctx.schedule.sequence[part[0]])
+    row = ctx.stream.append(
+        opcode, ctx.units.number("dram"), timing.dram(ctx.chip, size), ctx.whole_tag(index, seq),
+        rows=1,
+    )  # fmt: skip
+    made = np.unique(np.concatenate(sources))
+    ctx.stream.link("reads", np.full(len(made), row[0]), made)
+    ctx.kept.setdefault((index, seq, kind), []).append(int(row[0]))

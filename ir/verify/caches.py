@@ -1,0 +1,191 @@
+"""Invariants of the caches and of what steps hand on: written once, read in time, in full."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ir import timing
+from ir.verify.case import ProgramCase, int64
+from ir.verify.check import Check, Fault, Ints, first, first_difference
+from ir.verify.dataflow import results, samples
+from ir.verify.roles import READS_OF_CACHES, WRITES_OF_CACHES, Role
+from ir.verify.routing import top_k_rows
+from ir.workload import Attention, MoELayer, Router
+
+Wanted = tuple[Role, int, Ints]  # role, operator, bytes in each pass ([passes], -1 = none)
+
+
+def kept_scores(case: ProgramCase, router: Router, of_pass: int) -> int:
+    """Scores of each expert that a decode step's new token is compared with; 0 without a GO cache.
+
+    All of the sequence's earlier ones where the capacity grows with it, else the best C.
+    """
+    visits, capacity = case.visits, router.capacity
+    later = visits.numbers[of_pass // len(visits.sequence_ids)] > 0
+    if capacity is None or not later or not visits.schedule.caches.go:
+        return 0
+    before = int(visits.so_far[of_pass] - visits.count(visits.fresh)[of_pass])
+    return before if capacity.constant is None else min(before, capacity.constant)
+
+
+def cache_bytes(case: ProgramCase) -> tuple[int, int]:
+    """(keys, values and inputs; scores and outputs) held once the last token is in."""
+    visits, caches, chip = case.visits, case.schedule.caches, case.chip
+    if len(visits.numbers) < 2:
+        return 0, 0
+    length = visits.so_far[-len(visits.sequence_ids) :]
+    tokens, kv, go = int(length.sum()), 0, 0
+    for op in case.workload.operators:
+        if isinstance(op, Attention):
+            kv += tokens * timing.key_bytes(chip, op.kv_heads, op.head_dim)
+        if not isinstance(op, MoELayer):
+            continue
+        vectors = tokens * -(-op.d_model * chip.mvm.output_bits // 8)
+        capacity, experts = op.router.capacity, op.router.experts
+        if timing.reads_in_series(chip):
+            go += sum(timing.reference_go_bytes(n, experts, op.d_model) for n in length.tolist())
+        elif capacity is not None:
+            most = length if capacity.constant is None else np.minimum(length, capacity.constant)
+            go += timing.score_bytes(experts, int(most.sum())) + vectors * (not caches.kv)
+            kv += vectors * (not caches.go)
+    return kv * caches.kv, go * caches.go
+
+
+def _wanted(case: ProgramCase) -> Iterator[Wanted]:
+    """Every read and write of a cache that the steps ask for, from the definitions."""
+    visits, caches, bits = case.visits, case.schedule.caches, case.chip.mvm.output_bits
+    number = np.repeat(visits.numbers, len(visits.sequence_ids))
+    later, more = number > 0, number < visits.numbers[-1]
+    fresh = visits.count(visits.fresh)
+    series = timing.reads_in_series(case.chip)
+    for index, op in enumerate(case.workload.operators):
+        if isinstance(op, Attention):
+            token = timing.key_bytes(case.chip, op.kv_heads, op.head_dim)
+            keys = visits.so_far if series else visits.so_far - fresh
+            yield Role.KEYS_RD, index, np.where(later & caches.kv, keys * token, -1)
+            yield Role.KEYS_WR, index, np.where(more & caches.kv & (not series), fresh * token, -1)
+        if not isinstance(op, MoELayer) or op.router.capacity is None or series:
+            continue
+        vector = -(-op.d_model * bits // 8)
+        scores = timing.score_bytes(op.router.experts, 1)
+        kept = [kept_scores(case, op.router, i) for i in range(visits.passes)]
+        again = visits.count(visits.scored & ~visits.runs) * vector
+        past = visits.count(visits.runs & ~visits.scored) * vector
+        inputs = caches.kv and not caches.go
+        yield Role.INPUTS_RD, index, np.where(later & inputs, again, -1)
+        yield Role.INPUTS_WR, index, np.where(more & inputs, fresh * vector, -1)
+        yield Role.SCORES_RD, index, np.where(later & caches.go, np.array(kept) * scores, -1)
+        new = fresh * scores
+        if op.router.capacity.constant is not None:
+            best = np.minimum(fresh, op.router.capacity.constant) * scores
+            new = np.where(later, new, best)
+        yield Role.SCORES_WR, index, np.where(more & caches.go, new, -1)
+        outputs = caches.go and not caches.kv
+        yield Role.OUTPUTS_RD, index, np.where(later & outputs, past, -1)
+        yield Role.OUTPUTS_WR, index, np.where(more & outputs, fresh * vector, -1)
+
+
+def check_caches(case: ProgramCase) -> Fault | None:
+    """Caches are read and written once per sequence, operator and step that needs it, in full."""
+    p, passes = case.program, case.visits.passes
+    cached = np.isin(case.role, READS_OF_CACHES + WRITES_OF_CACHES)
+    rows = np.flatnonzero(cached)
+    key = (case.role[rows] * len(p.nodes) + int64(p.node)[rows]) * passes + case.of_pass[rows]
+    wanted: dict[int, int] = {}
+    for role, index, size in _wanted(case):
+        for of_pass in np.flatnonzero(size >= 0).tolist():
+            wanted[(int(role) * len(p.nodes) + index) * passes + of_pass] = int(size[of_pass])
+    odd = first_difference(key, np.array(sorted(wanted), dtype=np.int64))
+    if odd is not None:
+        (node, of_pass), missing = divmod(odd[0], passes), odd[1]
+        code, index = divmod(node, len(p.nodes))
+        name = f"{Role(code).name} of operator {case.workload.operators[index].name}"
+        step = case.visits.numbers[of_pass // len(case.visits.sequence_ids)]
+        return Fault(name, f"{'missing' if missing else 'not expected'} in step {step}")
+    if len(np.unique(key)) < len(key):
+        at = int(rows[np.argsort(key, kind="stable")][first(np.diff(np.sort(key)) == 0) or 0])
+        return Fault(p.name(at), "is there twice")
+    size = np.array([wanted[k] for k in key.tolist()], dtype=np.int64)
+    at_row = first(p.bytes[rows] != size)
+    if at_row is None:
+        return None
+    row = int(rows[at_row])
+    return Fault(p.name(row), f"carries {p.bytes[row]} bytes, expected {size[at_row]}")
+
+
+def check_cache_reads(case: ProgramCase) -> Fault | None:
+    """A read waits for all earlier writes of its kind; a write for what it stores, and no more."""
+    p, rows = case.program, len(case.program)
+    mine = np.isin(case.role[case.reader], READS_OF_CACHES + WRITES_OF_CACHES)
+    found = case.reader[mine] * rows + case.read[mine]
+    odd = first_difference(found, np.concatenate([*_read_edges(case), *_write_edges(case)]))
+    if odd is None:
+        return None
+    (reader, source), missing = divmod(odd[0], rows), odd[1]
+    problem = f"{'does not read' if missing else 'reads'} {p.name(source)}"
+    return Fault(p.name(reader), f"{problem}, expected what it keeps")
+
+
+def _read_edges(case: ProgramCase) -> Iterator[Ints]:
+    """Keys reader * rows + source of every cache read."""
+    p, rows = case.program, len(case.program)
+    made = results(case)
+    yield np.zeros(0, dtype=np.int64)
+    for read, write in zip(READS_OF_CACHES, WRITES_OF_CACHES, strict=True):
+        reads = np.flatnonzero(case.role == read)
+        writes = np.flatnonzero(case.role == write)
+        same = (p.node[reads][:, None] == p.node[writes]) & (p.seq[reads][:, None] == p.seq[writes])
+        r, w = np.nonzero(same & (p.step[reads][:, None] > p.step[writes]))
+        yield reads[r] * rows + writes[w]
+    if not timing.reads_in_series(case.chip):
+        return
+    for row in np.flatnonzero(case.role == Role.KEYS_RD).tolist():
+        here = (case.visits.of_pass == case.of_pass[row]) & case.visits.runs
+        op = case.workload.operators[int(p.node[row])]
+        for maker in [case.maker[name] for name in op.inputs if name in case.maker]:
+            source = np.unique(made[maker, here])
+            yield row * rows + source[source >= 0]
+
+
+def _write_edges(case: ProgramCase) -> Iterator[Ints]:
+    """Keys reader * rows + source of every cache write: the makers of the new tokens' content."""
+    p, rows, visits = case.program, len(case.program), case.visits
+    made, top = results(case), top_k_rows(case)
+    for row in np.flatnonzero(np.isin(case.role, WRITES_OF_CACHES)):
+        index = int(p.node[row])
+        fresh = (visits.of_pass == case.of_pass[row]) & visits.fresh
+        op = case.workload.operators[index]
+        if case.role[row] == Role.SCORES_WR:
+            sources = [top[index, fresh]]
+        elif case.role[row] == Role.OUTPUTS_WR:
+            sources = [made[index, fresh]]
+        else:
+            names = op.inputs if case.role[row] == Role.KEYS_WR else op.inputs[:1]
+            sources = [made[case.maker[name], fresh] for name in names if name in case.maker]
+        source = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *sources]))
+        yield row * rows + source[source >= 0]
+
+
+def check_samples(case: ProgramCase) -> Fault | None:
+    """Where the schedule says so, every pass ends in one SAMPLE of its newest token's output."""
+    p, visits = case.program, case.visits
+    rows = np.flatnonzero(case.role == Role.SAMPLE)
+    wanted = np.full(visits.passes, int(case.schedule.sampled))
+    count = np.bincount(case.of_pass[rows], minlength=visits.passes)
+    at = first(count != wanted)
+    if at is not None:
+        return Fault("program", f"{count[at]} SAMPLE instructions for pass {at}, not {wanted[at]}")
+    made = results(case)[case.maker[case.workload.outputs[0]]] if len(rows) else visits.step
+    row = samples(case)[visits.of_pass[visits.newest]]
+    newest = np.flatnonzero(visits.newest)
+    for one, visit in zip(row.tolist(), newest.tolist(), strict=True):
+        if one >= 0 and (case.visit[one] != visit or p.reads[one].tolist() != [made[visit]]):
+            return Fault(p.name(one), "does not read its newest token's output alone")
+    return None
+
+
+CACHE_CHECKS: tuple[Check[ProgramCase], ...] = (
+    Check("caches", "caches are read and written where steps need it", check_caches),
+    Check("cache-reads", "caches hand on what they were given", check_cache_reads),
+    Check("samples", "steps end in the choice of the next token", check_samples),
+)

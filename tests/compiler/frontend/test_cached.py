@@ -1,0 +1,58 @@
+"""Expert choice step by step on the shipped model, against the model itself where it must agree."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from compiler.frontend import read_model
+from compiler.frontend.profile import load_inputs, profile
+from ir.routing import Routing
+
+MODELS = Path(__file__).parents[3] / "examples" / "models"
+PREFILL, DECODE = 24, 4
+
+
+@pytest.fixture(scope="module")
+def traces() -> tuple[Routing, Routing, Routing]:
+    """Two sequences: in steps, their prefill alone, and grown without caches."""
+    path = MODELS / "expert_choice.onnx"
+    workload = read_model(path)
+    inputs = {name: array[:2] for name, array in load_inputs(MODELS / "heldout.npz").items()}
+    stepped = profile(path, workload, inputs, tokens=PREFILL + DECODE, decode=DECODE)
+    alone = profile(path, workload, inputs, tokens=PREFILL)
+    grown = profile(path, workload, inputs, tokens=PREFILL + DECODE)
+    return stepped, alone, grown
+
+
+def by_sequence(trace: Routing) -> np.ndarray:
+    """Scores [layers, sequences, tokens, experts]."""
+    assert trace.scores is not None
+    layers, total, experts = trace.scores.shape
+    return trace.scores.reshape(layers, 2, total // 2, experts)
+
+
+def test_the_prefill_is_the_models_own(traces: tuple[Routing, Routing, Routing]) -> None:
+    stepped, alone, _ = traces
+    np.testing.assert_allclose(
+        by_sequence(stepped)[:, :, :PREFILL], by_sequence(alone), rtol=1e-4, atol=1e-6
+    )
+    for row in range(stepped.layers):
+        here = stepped.matrix(row).reshape(2, PREFILL + DECODE, -1)[:, :PREFILL]
+        assert np.array_equal(here, alone.matrix(row).reshape(here.shape))
+
+
+def test_the_first_layers_scores_are_the_uncached_models(
+    traces: tuple[Routing, Routing, Routing],
+) -> None:
+    stepped, _, grown = traces
+    np.testing.assert_allclose(by_sequence(stepped)[0], by_sequence(grown)[0], rtol=1e-4, atol=1e-6)
+
+
+def test_capacity_grows_with_the_sequence(traces: tuple[Routing, Routing, Routing]) -> None:
+    stepped, alone, grown = traces
+    assert stepped.capacity is not None
+    assert alone.capacity is not None
+    assert grown.capacity is not None
+    assert stepped.capacity[:, 0].tolist() == alone.capacity.tolist()
+    assert stepped.capacity[:, -1].tolist() == grown.capacity.tolist()

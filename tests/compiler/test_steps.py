@@ -1,0 +1,95 @@
+"""Steps and windows: which tokens a prefill and each decode step work on."""
+
+import numpy as np
+import pytest
+
+from compiler.steps import pairs_run, plan_steps
+from compiler.trace import Shape, first_window
+from ir.errors import InputError
+from ir.routing import Routing
+from ir.schedule import Caches
+
+# a prefill of two tokens, then two steps
+ARRIVAL = np.array([0, 0, 1, 2])
+
+
+def sets(caches: Caches, **how: bool) -> list[tuple[list[int], list[int]]]:
+    """(rows, scored) of every step."""
+    plan = plan_steps(ARRIVAL, caches, **{"expert_choice": False} | how)
+    return [(step.rows.tolist(), step.scored.tolist()) for step in plan]
+
+
+def test_with_a_kv_cache_only_the_new_token_runs() -> None:
+    assert sets(Caches()) == [([0, 1], [0, 1]), ([2], [2]), ([3], [3])]
+
+
+def test_without_a_kv_cache_every_token_so_far_runs_again() -> None:
+    again = [([0, 1], [0, 1]), ([0, 1, 2], [0, 1, 2]), ([0, 1, 2, 3], [0, 1, 2, 3])]
+    assert sets(Caches(kv=False)) == again
+    # token choice looks at no other token's scores: the GO cache changes nothing
+    assert sets(Caches(kv=False, go=False)) == again
+
+
+def test_expert_choice_scores_every_token_unless_a_go_cache_keeps_the_scores() -> None:
+    assert sets(Caches(go=False), expert_choice=True)[2] == ([3], [0, 1, 2, 3])
+    assert sets(Caches(kv=False), expert_choice=True)[2] == ([0, 1, 2, 3], [3])
+
+
+def test_the_reference_runs_one_token_where_there_is_a_go_cache() -> None:
+    # whatever the KV cache: "KV only = all s tokens, GO only = one token"
+    assert sets(Caches(go=False), reference=True)[2] == ([0, 1, 2, 3], [0, 1, 2, 3])
+    assert sets(Caches(kv=False), reference=True)[2] == ([3], [3])
+
+
+def test_a_generation_alone_starts_after_the_prefill() -> None:
+    plan = plan_steps(ARRIVAL, Caches(), expert_choice=False, first=1)
+    assert [step.number for step in plan] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("caches", "runs"),
+    [
+        (Caches(), [3]),
+        (Caches(go=False), [3]),  # scores again, runs only the new token's pairs
+        (Caches(kv=False), [3]),  # the others' outputs are kept
+        (Caches(kv=False, go=False), [0, 1, 2, 3]),
+    ],
+)
+def test_expert_choice_runs_the_pairs_whose_outputs_nothing_keeps(
+    caches: Caches, runs: list[int]
+) -> None:
+    last = plan_steps(ARRIVAL, caches, expert_choice=True)[-1]
+    picked = pairs_run(last, np.ones((4, 3), dtype=np.bool_))
+    assert np.flatnonzero(picked.all(axis=1)).tolist() == runs
+    assert np.flatnonzero(picked.any(axis=1)).tolist() == runs
+
+
+def trace(*lengths: int) -> Routing:
+    """A trace of one layer with sequences of these lengths."""
+    total = sum(lengths)
+    return Routing(
+        layer=np.array([0]),
+        num_experts=np.array([2]),
+        sequence=np.repeat(np.arange(len(lengths)), lengths),
+        choices=np.zeros((1, total, 1), dtype=np.int16),
+    )
+
+
+def test_a_window_takes_the_first_sequences_that_are_long_enough() -> None:
+    # tokens 0-2, 3-7, 8-9, 10-14: two of at least 4 tokens, three of prefill and one of decode
+    window = first_window(trace(3, 5, 2, 5), (0, 15), Shape(3, batch=2, decode=1))
+    assert window.trace.tolist() == [3, 4, 5, 6, 10, 11, 12, 13]
+    assert window.sequence.tolist() == [1] * 4 + [3] * 4
+    assert window.arrival.tolist() == [0, 0, 0, 1] * 2
+
+
+def test_a_prefill_longer_than_any_sequence_takes_several() -> None:
+    window = first_window(trace(3, 3, 3), (3, 9), Shape(5))
+    assert window.trace.tolist() == [3, 4, 5, 6, 7]
+    assert window.sequence.tolist() == [1, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("shape", [Shape(4, decode=1), Shape(2, batch=4), Shape(10)])
+def test_a_window_that_the_trace_does_not_have_is_refused(shape: Shape) -> None:
+    with pytest.raises(InputError, match=f"at least {shape.length} tokens in the score range"):
+        first_window(trace(3, 3, 3), (0, 9), shape)
