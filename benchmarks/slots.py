@@ -32,7 +32,7 @@ TRACES = Path(__file__).parents[2] / "shared" / "traces"
 MUXES = (2, 4)
 WINDOW = 512
 SMALL_EVERY = {32: 40, 64: 20, WINDOW: 6}  # size: every N-th, so that a table takes minutes
-PROOF_S = 4.0  # limit of a window, in deterministic seconds
+PROOF_S = {32: 2.0, 64: 2.0, WINDOW: 4.0}  # limit of a window, in deterministic seconds
 SPLITS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 TRANSFER_COST = 0.1  # of one transfer in slots, for the online policy
 WHOLE, FIT, SCORED = (0.0, 1.0), (0.0, 0.5), (0.5, 1.0)
@@ -43,12 +43,16 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Trace:
-    """One trace and how densely its windows are sampled; dense: no sampling in `proofs`."""
+    """One trace and how densely its windows are sampled.
+
+    sizes: of windows in `proofs`; dense: every one of them there.
+    """
 
     name: str
     routing: Routing
     every: int
-    dense: bool = False
+    sizes: tuple[int, ...]
+    dense: bool
 
     def windows(
         self, mux: int, solver: str, span: tuple[float, float], size: int = WINDOW, every: int = 1
@@ -116,14 +120,14 @@ def proofs(trace: Trace) -> None:
     print("  groups  mux window windows policy              proven   mean gap  mean s   max s")
     for solver, span in (("sorted", WHOLE), ("cp-sat", SCORED)):
         for mux in MUXES:
-            for size, sampled in SMALL_EVERY.items():
-                every = 1 if trace.dense else sampled
+            for size in trace.sizes:
+                every = 1 if trace.dense else SMALL_EVERY[size]
                 if solver == "cp-sat" and size != WINDOW:
                     continue
                 for policy in ("min-transfer", "column-generation"):
                     found = run(
                         trace.windows(mux, solver, span, size, every),
-                        partial(order_slots, policy=policy, time_s=PROOF_S),
+                        partial(order_slots, policy=policy, time_s=PROOF_S[size]),
                     )
                     print(
                         f"  {solver:<7} {mux:>3} {size:>6} {found.number:>7} {policy:<18}"
@@ -225,6 +229,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--traces", type=Path, default=TRACES, help="folder of trace folders")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--every", type=int, default=1, help="take every N-th window only")
+    parser.add_argument("--sizes", type=int, nargs="+", choices=SMALL_EVERY, default=SMALL_EVERY)
     parser.add_argument("--dense", action="store_true", help="proofs: every window")
     given = parser.parse_args(argv)
     paths = sorted(given.traces.glob("*/routing.npz"))
@@ -234,7 +239,9 @@ def main(argv: list[str] | None = None) -> int:
     for part in given.parts:
         print(f"\n{part}: {(PARTS[part].__doc__ or '').strip()}")
         for path in paths:
-            trace = Trace(path.parent.name, load_routing(path), given.every, given.dense)
+            trace = Trace(
+                path.parent.name, load_routing(path), given.every, tuple(given.sizes), given.dense
+            )
             print(f"\n{trace.name}", flush=True)
             PARTS[part](trace)
     return 0

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from compiler.frontend.text import workload_text
 from compiler.pipeline import Compiled
-from ir.mapping import Mapping
+from ir.mapping import TILE_KINDS, Block, Mapping
 from ir.schedule import PairOrder
 from ir.text import listing
 from ir.workload import Workload
@@ -38,15 +39,25 @@ def _blocks(mapping: Mapping, workload: Workload) -> Iterator[str]:
     for region in placement.regions:
         size = f"{region.width} x {region.height}"
         yield f"region of layer {region.layer}: {size} cores at ({region.x}, {region.y})"
-    yield f"{'layer':>5} {'role':<5} {'expert':>6} {'matrix':>13} {'tiles':>7} {'PGs from':>8} seat"
+    head = f"{'layer':>5} {'role':<5} {'expert':>6} {'matrix':>13} {'tiles':>7} {'PGs from':>8}"
+    yield f"{head} crossbar"
     for index, block in enumerate(mapping.blocks):
         size = f"{block.weight.rows} x {block.weight.columns}"
         tiles = f"{block.rows} x {block.columns}"
         yield (
             f"{block.layer:>5} {block.role:<5} {block.expert:>6} {size:>13} {tiles:>7} "
-            f"{placement.pg_start[index]:>8} {placement.spots[index, -1, 0]:>4}  "
+            f"{placement.pg_start[index]:>8} {_spots(block, placement.spots[index]):>8}  "
             f"{workload.operators[block.operator].name}"
         )
+
+
+def _spots(block: Block, spots: npt.NDArray[np.int64]) -> str:
+    """The crossbar behind each PG; of packed tiles `kind crossbar (row, column)` by kind."""
+    kinds = np.unique(block.tile_kinds()).tolist()
+    if not spots[kinds, 1:].any() and len(np.unique(spots[kinds, 0])) == 1:
+        return str(spots[kinds[0], 0])
+    by_kind = zip(kinds, spots[kinds].tolist(), strict=True)
+    return " ".join(f"{TILE_KINDS[k]} {p} ({r}, {c})" for k, (p, r, c) in by_kind)
 
 
 def _groups(mapping: Mapping) -> Iterator[str]:

@@ -185,14 +185,19 @@ def test_profile_then_compile_from_the_trace(
     assert all(row["pairs"] == found["tokens"] * 4 for row in found["layers"])
     report = run_json(
         capsys, "compile", model, "--routing", trace, "--prefill", 64, "--no-baselines",
-        "--grouping", "sorted", "--scheduling", "compact", "-o", tmp_path / "out", "--json",
-        "--dump-dir", tmp_path / "stages",
+        "--grouping", "sorted", "--scheduling", "online", "--bus", 2, "--buffer", 16, "--pack",
+        "-o", tmp_path / "out", "--json", "--dump-dir", tmp_path / "stages",
     )  # fmt: skip
     stages = sorted(path.name for path in (tmp_path / "stages").glob("*.txt"))
     assert [name[0] for name in stages] == ["1", "2", "3", "4", "5"]
-    assert "compact" in (tmp_path / "stages" / "4-slots.txt").read_text()
+    # up of 128 x 384: the second expert of a group is below the first, then beside it
+    blocks = (tmp_path / "stages" / "2-blocks.txt").read_text()
+    assert "bottom 0 (128, 0) corner 0 (0, 128)" in blocks
+    assert "online" in (tmp_path / "stages" / "4-slots.txt").read_text()
     (row,) = report["methods"]
-    assert (row["grouping"], row["scheduling"]) == ("sorted", "compact")
+    assert (row["grouping"], row["scheduling"]) == ("sorted", "online")
+    assert (row["bus"], row["buffer"]) == (2, 16)
+    assert report["placement"]["expert_crossbars"] == {"packed": True, "used": 96, "tiles": 192}
 
 
 @pytest.mark.slow

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from compiler.scheduling import POLICIES, order_slots
+from compiler.scheduling import LIMITED, POLICIES, count_slots, order_slots
 from compiler.scheduling.bounds import (
     check_table,
     slots_bound,
     transfers_bound,
     transfers_bound_at,
 )
+from compiler.scheduling.limits import Limits, check_limits, slots_bound_within
 from ir.errors import InputError
 from ir.mapping import Certificate, LayerGrouping
 from ir.routing import Routing
@@ -65,9 +66,28 @@ def test_contract(policy: str, name: str) -> None:
     assert (order.status, order.transfers_bound) == (again.status, again.transfers_bound)
     assert (order.policy, order.deterministic) == (policy, True)
     assert order.lockstep == (policy == "token-serial")
+    assert count_slots(counts, policy) == order.slots
     if policy in FULL_SLOTS:
         assert order.slots == order.slots_bound
     assert all(np.any(row >= 0) for row in order.table)  # no slot is wasted
+
+
+@pytest.mark.parametrize("policy", LIMITED)
+@pytest.mark.parametrize("name", EDGES)
+@pytest.mark.parametrize(("bus", "buffer"), [(1, 1), (1, 2), (2, 2)])
+def test_contract_within_limits(policy: str, name: str, bus: int, buffer: int) -> None:
+    """The same, and no slot has more transfers or unfinished tokens than it may."""
+    counts, limits = EDGES[name], Limits(bus, buffer)
+    order = order_slots(counts, policy, bus=bus, buffer=buffer)
+    again = order_slots(counts, policy, bus=bus, buffer=buffer)
+    assert check_table(order.table, counts) is None
+    assert check_limits(order.table, limits) is None
+    assert order.slots_bound >= slots_bound_within(counts, limits)
+    assert order.slots >= order.slots_bound
+    assert order.transfers >= order.transfers_bound >= transfers_bound(counts)
+    assert np.array_equal(order.table, again.table)
+    if bus == buffer == 1:  # one token after the other: as many slots as transfers, the fewest
+        assert order.slots == order.transfers == transfers_bound(counts)
 
 
 @pytest.mark.parametrize("policy", ["min-transfer", "column-generation", "cp-sat"])
