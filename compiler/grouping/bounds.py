@@ -1,7 +1,10 @@
 """Lower bounds on the grouping objective, without a solver."""
 
+from functools import lru_cache
+
 import numpy as np
 
+from compiler.grouping.companions import Floats, companion_bound
 from compiler.grouping.objective import GroupingProblem, Ints
 
 
@@ -38,11 +41,27 @@ def _largest_share(problem: GroupingProblem) -> Ints:
     return share
 
 
+@lru_cache(maxsize=4)  # asked for by every solver and by the certificate; problems are immutable
 def lower_bound(problem: GroupingProblem) -> int:
-    """Bound the objective below: the window bounds' sum, or the best partner bound if greater."""
+    """Bound the objective below: the window bounds' sum, or a bound of one expert's group."""
     each = window_bounds(problem)
     best = int(problem.objective(each))
-    return best if problem.replicas else max(best, _partner_bound(problem, each))
+    if problem.replicas:
+        return best
+    return max(best, _partner_bound(problem, each), _companion_bound(problem, each))
+
+
+def window_aims(problem: GroupingProblem) -> Floats:
+    """How the slots of the best bound on one part's sum are shared between windows: [windows]."""
+    return companion_bound(problem, _padded(problem), window_bounds(problem)).aims
+
+
+def _companion_bound(problem: GroupingProblem, each: Ints) -> int:
+    """The worst part's `companions` bound."""
+    parts = zip(
+        np.split(_padded(problem), problem.parts), np.split(each, problem.parts), strict=True
+    )
+    return max(companion_bound(problem, loads, bounds).bound for loads, bounds in parts)
 
 
 def _partner_bound(problem: GroupingProblem, each: Ints) -> int:

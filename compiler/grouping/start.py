@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.grouping.bounds import lower_bound
+from compiler.grouping.aims import improve_to_aims, worth_aiming
+from compiler.grouping.bounds import lower_bound, window_aims
 from compiler.grouping.contiguous import group_contiguous
 from compiler.grouping.karmarkar_karp import group_karmarkar_karp
 from compiler.grouping.local_search import improve
@@ -51,6 +52,9 @@ def improved_start(problem: GroupingProblem, start: Start, seed: int, watch: Wat
     """Improve `start`; Ctrl-C ends the search early, then `watch.interrupted` is set."""
     watch.better(start.value)
     assignment = improve(problem, start.assignment, goal=start.bound, seed=seed, watch=watch)
+    if slots(problem, assignment) > start.bound and worth_aiming(problem) and not watch.interrupted:
+        aims = window_aims(problem)
+        assignment = improve_to_aims(problem, assignment, aims, start.bound, seed, watch)
     if not problem.replicas:
         return Start(assignment, (), slots(problem, assignment), start.bound)
     held = add_replicas(problem, assignment)
