@@ -4,9 +4,12 @@ Each grouping is fitted to one half of a trace's sequences and scored on the oth
 first half) and backward. Scored on aligned windows and on windows 64 tokens apart, summed over all
 layers; the area is that of one tile position (peripheral groups and crossbars) of the chip given.
 `sorted` is the paper's grouping, `lpt` the greedy one, both for the equal groups of the chip's mux.
-Traces are read from ../shared/traces where present.
+With --within-domains a half is that half of the sequences of every domain of the trace: plain
+halves of a trace sorted by domain are of different domains. Traces are read from ../shared/traces
+where present.
 
     python -m benchmarks.grouping [--trace gpt-oss-20b] [--case mux4 8x5+3 ...] [--time 5]
+                                 [--within-domains]
 """
 
 import argparse
@@ -23,6 +26,7 @@ import numpy as np
 from compiler.grouping import calibration, group_layer, window_slots
 from compiler.solver import SolverOptions
 from ir.chip import Chip
+from ir.errors import InputError
 from ir.mapping import LayerGrouping
 from ir.routing import Routing, select_sequences, windows
 from ir.routing_file import load_routing
@@ -53,6 +57,7 @@ class Setting:
     direction: str
     solver: str
     window: int
+    within_domains: bool
     options: SolverOptions
 
 
@@ -79,13 +84,30 @@ def parse_case(text: str) -> Case:
     return Case(text, 4, groups, size, int(replicas or 0))
 
 
+def half(routing: Routing, fractions: tuple[float, float], *, within_domains: bool) -> np.ndarray:
+    """Tokens of the sequences between two fractions of the trace, or of each of its domains."""
+    if not within_domains:
+        return np.arange(*select_sequences(routing, fractions))
+    if routing.domain is None:
+        raise InputError(routing.source, "no domains, expected some for --within-domains")
+    parts = []
+    for domain in np.unique(routing.domain):
+        here = np.unique(routing.sequence[routing.domain == domain])
+        low, high = (int(fraction * len(here)) for fraction in fractions)
+        parts.append(np.flatnonzero(np.isin(routing.sequence, here[low:high])))
+    return np.concatenate(parts)
+
+
 def run_layer(routing: Routing, setting: Setting, row: int) -> dict[str, Row]:
     """Fit layer `row` by the solver and the baselines and score them on the other half."""
     case, chosen = setting.case, routing.matrix(row)
-    fit, score = (select_sequences(routing, half) for half in DIRECTIONS[setting.direction])
-    seen, unseen = chosen[slice(*fit)], chosen[slice(*score)]
+    fit, score = (
+        half(routing, fractions, within_domains=setting.within_domains)
+        for fractions in DIRECTIONS[setting.direction]
+    )
+    seen, unseen = chosen[fit], chosen[score]
     begun = time.perf_counter()
-    sample = calibration(seen, routing.sequence[slice(*fit)], setting.window)
+    sample = calibration(seen, routing.sequence[fit], setting.window)
     found = {
         setting.solver: group_layer(
             sample.chosen,
@@ -158,6 +180,9 @@ def main() -> int:
     parser.add_argument(
         "--direction", nargs="+", choices=list(DIRECTIONS), default=list(DIRECTIONS)
     )
+    parser.add_argument(
+        "--within-domains", action="store_true", help="halves of every domain instead of the trace"
+    )
     parser.add_argument("--processes", type=int, default=min(2, os.cpu_count() or 1))
     args = parser.parse_args()
     for text in _lines(args):
@@ -181,7 +206,8 @@ def _lines(args: argparse.Namespace) -> Iterator[str]:
     with ProcessPoolExecutor(args.processes) as pool:
         for path in paths:
             routing = load_routing(path)
-            yield f"{path.parent.name}: {routing.layers} layers, windows of {args.window}"
+            split = ", halves of each domain" if args.within_domains else ""
+            yield f"{path.parent.name}: {routing.layers} layers, windows of {args.window}{split}"
             for case in map(parse_case, args.case):
                 if case.mux >= int(routing.num_experts[0]) or (
                     case.groups and int(routing.num_experts[0]) != 32
@@ -189,7 +215,9 @@ def _lines(args: argparse.Namespace) -> Iterator[str]:
                     continue
                 for direction in args.direction:
                     options = SolverOptions(args.time)
-                    setting = Setting(case, direction, args.solver, args.window, options)
+                    setting = Setting(
+                        case, direction, args.solver, args.window, args.within_domains, options
+                    )
                     begun = time.perf_counter()
                     layers = list(
                         pool.map(partial(run_layer, routing, setting), range(routing.layers))

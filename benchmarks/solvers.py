@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from compiler.grouping import SOLVERS, calibration, window_slots
-from compiler.grouping.parallel import Job, solve_jobs
+from compiler.grouping import SOLVERS, Job, calibration, window_slots
+from compiler.grouping.parallel import solve_jobs
 from compiler.grouping.sample import Calibration
 from compiler.solver import SolverOptions
 from ir.routing import select_sequences, windows

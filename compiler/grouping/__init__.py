@@ -9,7 +9,7 @@ replicas and minimise the worst part of the windows (`parts`).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 
@@ -46,6 +46,7 @@ __all__ = [
     "ROBUST_OBJECTIVE",
     "SOLVERS",
     "Calibration",
+    "Job",
     "calibration",
     "group_layer",
     "robust_calibration",
@@ -90,6 +91,19 @@ SOLVERS: Mapping[str, Solver] = MappingProxyType(
 REPLICATING = ("local-search", "cp-sat", "highs", "scip")
 
 
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One layer to be grouped by one solver, at most `size` experts to a group."""
+
+    layer: int
+    fit: Calibration
+    size: int
+    solver: str
+    groups: int | None = None
+    replicas: int = 0
+    options: SolverOptions = field(default_factory=SolverOptions)
+
+
 def group_layer(
     chosen: Bools,
     windows: Windows,
@@ -114,40 +128,22 @@ def group_layer(
     solver, no windows, or a solver that cannot do what is asked, InfeasibleError where the experts
     do not fit, and KeyboardInterrupt on Ctrl-C (`solve_layer` gives the best until then instead).
     """
-    grouping, found = solve_layer(
-        chosen,
-        windows,
-        mux,
-        solver,
-        layer=layer,
-        groups=groups,
-        replicas=replicas,
-        parts=parts,
-        options=options,
-    )
+    fit = Calibration(chosen, list(windows), parts)
+    job = Job(layer, fit, mux, solver, groups, replicas, options or SolverOptions())
+    grouping, found = solve_layer(job)
     if found.interrupted:
         raise KeyboardInterrupt
     return grouping
 
 
-def solve_layer(
-    chosen: Bools,
-    windows: Windows,
-    mux: int,
-    solver: str,
-    *,
-    layer: int,
-    groups: int | None = None,
-    replicas: int = 0,
-    parts: int = 1,
-    options: SolverOptions | None = None,
-) -> tuple[LayerGrouping, Found]:
+def solve_layer(job: Job) -> tuple[LayerGrouping, Found]:
     """Group as `group_layer` does; return the solver's own answer too, even one cut short."""
-    _check_solver(solver, replicas)
-    options = options or SolverOptions()
-    watch = Watch()
-    problem = grouping_problem(chosen, windows, mux, groups, replicas=replicas, parts=parts)
-    found = SOLVERS[solver](problem, options)
+    _check_solver(job.solver, job.replicas)
+    watch, parts = Watch(), job.fit.parts
+    problem = grouping_problem(
+        job.fit.chosen, job.fit.windows, job.size, job.groups, replicas=job.replicas, parts=parts
+    )
+    found = SOLVERS[job.solver](problem, job.options)
     value, bound = slots(problem, found.assignment, found.replicas), lower_bound(problem)
     certificate = Certificate(
         objective=OBJECTIVE if parts == 1 else ROBUST_OBJECTIVE,
@@ -155,10 +151,11 @@ def solve_layer(
         bound=bound if found.bound is None else max(bound, found.bound),
         status="optimal (bound)" if value == bound else found.status,
         seconds=watch.seconds,
-        seed=options.seed,
+        seed=job.options.seed,
         deterministic=found.deterministic and not found.interrupted,
     )
-    return LayerGrouping(layer, _as_groups(problem, found), solver, certificate), found
+    groups = _as_groups(problem, found)
+    return LayerGrouping(job.layer, groups, job.solver, certificate), found
 
 
 def _check_solver(solver: str, replicas: int) -> None:

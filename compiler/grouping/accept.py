@@ -1,14 +1,83 @@
-"""Judge what comes back from a solver: counted again in integers, never worse than before."""
+"""Ask an exact solver from the best start at hand, and judge what comes back.
+
+The answer is counted again in integers and is never worse than the start. Where our own bound is
+met, or the model would be too large to help, the solver is not asked.
+"""
 
 import warnings
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
 from compiler.grouping.objective import Found, GroupingProblem, slots
-from compiler.grouping.start import Start, copies_of
+from compiler.grouping.start import Start, copies_of, first_start, held_by, improved_start
 from compiler.grouping.watch import Watch
-from compiler.solver import SolverAnswer
+from compiler.solver import SolveInterrupted, SolverAnswer, SolverOptions
 from ir.mapping import Status
+
+
+class RankedModel:
+    """What the integer programs share: experts are indexed by rank, hottest first."""
+
+    def __init__(self, problem: GroupingProblem) -> None:
+        self.problem = problem
+        self.by_heat = np.argsort(-problem.total, kind="stable")
+        self.loads = problem.loads[:, self.by_heat]
+
+    def ordered(self, start: Start) -> np.ndarray:
+        """Which group holds which rank at `start`, bool [ranks, groups].
+
+        Groups come in the order of their hottest expert, an empty one last, as the models ask.
+        """
+        held = held_by(self.problem, start.assignment, start.replicas)[self.by_heat]
+        hottest = np.where(held.any(axis=0), held.argmax(axis=0), len(held))
+        return held[:, np.argsort(hottest, kind="stable")]
+
+    def held(self, values: tuple[int, ...]) -> np.ndarray:
+        """Read which group holds which expert, bool [experts, groups], from values by rank."""
+        by_rank = np.array(values, dtype=np.int64).reshape(self.problem.experts, -1) > 0
+        held = np.empty_like(by_rank)
+        held[self.by_heat] = by_rank
+        return held
+
+
+class ExactModel(Protocol):
+    """An integer program ready to be solved."""
+
+    def solve(self, options: SolverOptions) -> SolverAnswer:
+        """Solve it; raises SolveInterrupted on Ctrl-C."""
+        ...
+
+    def held(self, values: tuple[int, ...]) -> np.ndarray:
+        """Read an answer, as `RankedModel` does."""
+        ...
+
+
+def solve_from_start(
+    problem: GroupingProblem,
+    options: SolverOptions,
+    limit: int,
+    build: Callable[[GroupingProblem, Start], ExactModel],
+    name: str,
+) -> Found:
+    """Improve the best baseline and hand it to the program, if that has at most `limit` cells."""
+    watch = Watch()
+    start = improved_start(problem, first_start(problem), options.seed, watch)
+    too_large = problem.experts * problem.groups * problem.windows > limit
+    if watch.interrupted or start.value <= start.bound or too_large:
+        return start.found(watch)
+    model = build(problem, start)
+    begun = watch.seconds
+    try:
+        answer = model.solve(options)
+    except SolveInterrupted as stopped:
+        watch.interrupted = True
+        answer = stopped.answer
+    for seconds, value in answer.progress:
+        watch.better_at(begun + seconds, value)
+    held = None if answer.values is None else model.held(answer.values)
+    return accept(problem, start, answer, held, watch, name)
 
 
 def accept(

@@ -27,9 +27,9 @@ import numpy.typing as npt
 
 from compiler.grouping.objective import GroupingProblem, Ints
 
-_STEPS = 600
+_STEPS = 400
 _TRIAL = 60  # steps without a gain that end the search
-_EXPERTS = 32  # looked at: the hottest, measured by B_w
+_EXPERTS = 8  # looked at: the hottest, measured by B_w
 _GAIN = 0.01  # slots
 _PARTS = 4096
 _NEVER = 1 << 60

@@ -1,21 +1,18 @@
 """Windowed makespan by CP-SAT: minimise the sum of L_w over the fitted windows.
 
-Baselines first, then a local search, then the solver from the best of them; the answer is counted
-again in exact integers and is never worse than its start. Where our own bound is met, or the model
-would be too large to help, the solver is not asked.
+Baselines first, then a local search, then the solver from the best of them (`accept`).
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from compiler.grouping.accept import accept
+from compiler.grouping.accept import RankedModel, solve_from_start
 from compiler.grouping.bounds import window_bounds
 from compiler.grouping.objective import Found, GroupingProblem, group_loads
 from compiler.grouping.split import split_slots
-from compiler.grouping.start import Start, first_start, held_by, improved_start
-from compiler.grouping.watch import Watch
-from compiler.solver import SolveInterrupted, SolverOptions, cp_model, solve
+from compiler.grouping.start import Start
+from compiler.solver import SolverAnswer, SolverOptions, cp_model, solve
 
 _MODEL_LIMIT = 5_000_000  # coefficients; beyond it the model alone takes over a gigabyte
 _SPLIT_LIMIT = 60_000  # variables of a model with replicas, beyond which it finds nothing better
@@ -23,34 +20,17 @@ _SPLIT_LIMIT = 60_000  # variables of a model with replicas, beyond which it fin
 
 def group_cp_sat(problem: GroupingProblem, options: SolverOptions) -> Found:
     """Find the best grouping in the time given, with a bound and who proved it."""
-    watch = Watch()
-    start = improved_start(problem, first_start(problem), options.seed, watch)
-    cells = problem.experts * problem.groups * problem.windows
-    too_large = cells > (_SPLIT_LIMIT if problem.replicas else _MODEL_LIMIT)
-    if watch.interrupted or start.value <= start.bound or too_large:
-        return start.found(watch)
-    model = _Model(problem, start)
-    begun = watch.seconds
-    try:
-        answer = solve(model.model, model.variables, options)
-    except SolveInterrupted as stopped:
-        watch.interrupted = True
-        answer = stopped.answer
-    for seconds, value in answer.progress:
-        watch.better_at(begun + seconds, value)
-    held = None if answer.values is None else model.held(answer.values)
-    return accept(problem, start, answer, held, watch, "CP-SAT")
+    limit = _SPLIT_LIMIT if problem.replicas else _MODEL_LIMIT
+    return solve_from_start(problem, options, limit, _Model, "CP-SAT")
 
 
-class _Model:
-    """Variables, constraints and objective; experts are indexed by rank, hottest first."""
+class _Model(RankedModel):
+    """Variables, constraints and objective."""
 
     def __init__(self, problem: GroupingProblem, start: Start) -> None:
-        self.problem = problem
+        super().__init__(problem)
         self.model = cp_model.CpModel()
         self.model.name = "grouping"
-        self.by_heat = np.argsort(-problem.total, kind="stable")
-        self.loads = problem.loads[:, self.by_heat]
         self.inside = [
             [self.model.new_bool_var(f"expert{e}.group{g}") for g in range(problem.groups)]
             for e in self.by_heat
@@ -145,9 +125,8 @@ class _Model:
 
     def hint(self, start: Start) -> None:
         """Start from `start`, its groups renumbered in the order the model asks for."""
-        held = held_by(self.problem, start.assignment, start.replicas)[self.by_heat]
-        order = np.lexsort((np.arange(held.shape[1]), _hottest(held)))
-        for row, values in zip(self.inside, held[:, order], strict=True):
+        held = self.ordered(start)
+        for row, values in zip(self.inside, held, strict=True):
             for var, value in zip(row, values, strict=True):
                 self.model.add_hint(var, int(value))
         if self.problem.replicas:
@@ -160,14 +139,6 @@ class _Model:
         for var, fullest in zip(self.slots, slots, strict=True):
             self.model.add_hint(var, int(fullest))
 
-    def held(self, values: tuple[int, ...]) -> np.ndarray:
-        """Read which group holds which expert, bool [experts, groups], from `variables`."""
-        by_rank = np.array(values, dtype=np.int64).reshape(len(self.inside), -1) > 0
-        held = np.empty_like(by_rank)
-        held[self.by_heat] = by_rank
-        return held
-
-
-def _hottest(held: np.ndarray) -> np.ndarray:
-    """Rank of the hottest expert of each group; an empty group comes last: [groups]."""
-    return np.where(held.any(axis=0), held.argmax(axis=0), len(held))
+    def solve(self, options: SolverOptions) -> SolverAnswer:
+        """Solve the model."""
+        return solve(self.model, self.variables, options)

@@ -4,43 +4,30 @@ These solvers branch on a linear relaxation; here they check CP-SAT and show how
 start from the same grouping and their answers are judged in the same way.
 """
 
-import numpy as np
+from functools import partial
 
-from compiler.grouping.accept import accept
+from compiler.grouping.accept import RankedModel, solve_from_start
 from compiler.grouping.bounds import window_bounds
 from compiler.grouping.objective import Found, GroupingProblem
-from compiler.grouping.start import Start, first_start, held_by, improved_start
-from compiler.grouping.watch import Watch
-from compiler.solver import MipSolver, SolveInterrupted, SolverOptions, mathopt, solve_mip
+from compiler.grouping.start import Start
+from compiler.solver import MipSolver, SolverAnswer, SolverOptions, mathopt, solve_mip
 
 _MODEL_LIMIT = 1_000_000  # coefficients
 
 
 def group_mip(problem: GroupingProblem, options: SolverOptions, solver: MipSolver) -> Found:
     """Find the best grouping in the time given (wall seconds), with a bound and who proved it."""
-    watch = Watch()
-    start = improved_start(problem, first_start(problem), options.seed, watch)
-    too_large = problem.experts * problem.groups * problem.windows > _MODEL_LIMIT
-    if watch.interrupted or start.value <= start.bound or too_large:
-        return start.found(watch)
-    model = _Model(problem, start)
-    try:
-        answer = solve_mip(model.model, model.variables, solver, options, model.hint(start))
-    except SolveInterrupted as stopped:
-        watch.interrupted = True
-        answer = stopped.answer
-    held = None if answer.values is None else model.held(answer.values)
-    return accept(problem, start, answer, held, watch, solver)
+    build = partial(_Model, solver=solver)
+    return solve_from_start(problem, options, _MODEL_LIMIT, build, solver)
 
 
-class _Model:
-    """Variables, constraints and objective; experts are indexed by rank, hottest first."""
+class _Model(RankedModel):
+    """Variables, constraints and objective."""
 
-    def __init__(self, problem: GroupingProblem, start: Start) -> None:
-        self.problem = problem
+    def __init__(self, problem: GroupingProblem, start: Start, solver: MipSolver) -> None:
+        super().__init__(problem)
+        self.start, self.solver = start, solver
         self.model = mathopt.Model(name="grouping")
-        self.by_heat = np.argsort(-problem.total, kind="stable")
-        self.loads = problem.loads[:, self.by_heat]
         self.inside = [
             [
                 self.model.add_binary_variable(name=f"expert{e}.group{g}")
@@ -119,20 +106,11 @@ class _Model:
             self.model.add_linear_constraint(part - worst <= 0)
         self.model.minimize(worst)
 
-    def hint(self, start: Start) -> dict[mathopt.Variable, float]:
-        """Values of the assignment's variables at `start`, groups in the order asked for."""
-        held = held_by(self.problem, start.assignment, start.replicas)[self.by_heat]
-        hottest = np.where(held.any(axis=0), held.argmax(axis=0), len(held))
-        ordered = held[:, np.argsort(hottest, kind="stable")]
-        return {
+    def solve(self, options: SolverOptions) -> SolverAnswer:
+        """Solve the model from its start."""
+        hint = {
             var: float(value)
-            for row, values in zip(self.inside, ordered, strict=True)
+            for row, values in zip(self.inside, self.ordered(self.start), strict=True)
             for var, value in zip(row, values, strict=True)
         }
-
-    def held(self, values: tuple[int, ...]) -> np.ndarray:
-        """Read which group holds which expert, bool [experts, groups], from `variables`."""
-        by_rank = np.array(values, dtype=np.int64).reshape(len(self.inside), -1) > 0
-        held = np.empty_like(by_rank)
-        held[self.by_heat] = by_rank
-        return held
+        return solve_mip(self.model, self.variables, self.solver, options, hint)

@@ -5,29 +5,14 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import FrameType
 
-from compiler.grouping import solve_layer
+from compiler.grouping import Job, solve_layer
 from compiler.grouping.objective import Found
-from compiler.grouping.sample import Calibration
-from compiler.solver import SolverOptions
 from ir.mapping import LayerGrouping
 
 Answer = tuple[LayerGrouping, Found]
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """One layer to be grouped by one solver."""
-
-    layer: int
-    fit: Calibration
-    size: int
-    solver: str
-    groups: int | None = None
-    replicas: int = 0
-    options: SolverOptions = field(default_factory=SolverOptions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,27 +64,13 @@ def _one_by_one(jobs: Sequence[Job], report: Callable[[str], None]) -> Answers:
     answers: list[Answer | None] = [None] * len(jobs)
     try:
         for n, job in enumerate(jobs):
-            answers[n] = answer = _run(job)
+            answers[n] = answer = solve_layer(job)
             if answer[1].interrupted:
                 return Answers(tuple(answers), interrupted=True)
             report(f"layer {job.layer}")
     except KeyboardInterrupt:
         return Answers(tuple(answers), interrupted=True)
     return Answers(tuple(answers), interrupted=False)
-
-
-def _run(job: Job) -> Answer:
-    return solve_layer(
-        job.fit.chosen,
-        job.fit.windows,
-        job.size,
-        job.solver,
-        layer=job.layer,
-        groups=job.groups,
-        replicas=job.replicas,
-        parts=job.fit.parts,
-        options=job.options,
-    )
 
 
 class _Worker:
@@ -125,7 +96,7 @@ def _solve(job: Job) -> Answer | None:
         return None
     _Worker.busy = True
     try:
-        return _run(job)
+        return solve_layer(job)
     except KeyboardInterrupt:
         return None
     finally:

@@ -6,40 +6,25 @@ from typing import Annotated, Any
 
 import typer
 
+from compiler.frontend import read_model
+from compiler.frontend.profile import load_inputs, profile
 from compiler.grouping import REPLICATING, SOLVERS, window_slots
-from compiler.grouping.parallel import Answer, Job, solve_jobs
+from compiler.grouping.parallel import Answer, Answers, solve_jobs
 from ir.errors import InputError
+from ir.routing import Routing
 from ir.routing_file import load_routing
 from moexbar import __version__
 from moexbar.artifacts.folder import MARK, publish
 from moexbar.cli.console import note, out, print_json, progress, table
-from moexbar.cli.options import (
-    ChipName,
-    Fit,
-    Json,
-    Score,
-    Seed,
-    Settings,
-    Window,
-    overlap,
-    read_chip,
-    solver_options,
-    token_spans,
-)
-from moexbar.cli.scope import (
-    INTERRUPTED,
-    Groups,
-    GroupSize,
-    Processes,
-    Replicas,
-    Robust,
-    Scope,
-    Shuffles,
-    Stride,
-    layers_of,
-)
+from moexbar.cli.options import Json, flattened, solver_options
+from moexbar.cli.scope import INTERRUPTED, Asked, Scope
 from moexbar.objective_plot import Trail, plot
 
+Source = Annotated[
+    Path,
+    typer.Argument(metavar="MODEL|ROUTING", help="Routing trace (NPZ), or a model with --inputs."),
+]
+Inputs = Annotated[Path | None, typer.Option(help="NPZ with the model's inputs: profiled first.")]
 Solvers = Annotated[
     str, typer.Option(help="Comma-separated; default all that can do what is asked.")
 ]
@@ -52,24 +37,13 @@ Folder = Annotated[
 ]
 
 
+@flattened
 def compare(
-    routing_file: Annotated[Path, typer.Argument(metavar="ROUTING.npz", help="Routing trace.")],
-    chip: ChipName = "hermes-mux2",
-    settings: Settings = None,
-    layer: Annotated[int | None, typer.Option(help="One layer id; default all.")] = None,
+    source: Source,
+    asked: Asked,
+    inputs: Inputs = None,
     solvers: Solvers = "",
-    groups: Groups = None,
-    group_size: GroupSize = None,
-    replicas: Replicas = 0,
-    robust: Robust = False,
-    window: Window = 512,
-    stride: Stride = None,
-    shuffles: Shuffles = 3,
-    fit: Fit = "0:0.5",
-    score: Score = "0.5:1",
     time: Time = 30.0,
-    seed: Seed = 0,
-    processes: Processes = 2,
     output: Folder = None,
     json: Json = False,
 ) -> None:
@@ -80,32 +54,16 @@ def compare(
     keeps the best so far.
 
     Example: moexbar compare routing.npz --chip hermes-mux4 --layer 3 --time 30 -o comparison
+
+    Example: moexbar compare model.onnx --inputs tokens.npz --window 128 --solvers lpt,cp-sat
     """
-    size = group_size or read_chip(chip, settings).pg.mux
-    names, options = _chosen(solvers, size, replicas), solver_options(time, seed)
-    routing = load_routing(routing_file)
-    fitted, scored = token_spans(routing, fit, score)
-    if overlap(fitted, scored):
-        note("note: --fit and --score overlap, so the score is no test of the fit")
-    scope = Scope(routing, fitted, scored, window, stride, shuffles, seed, robust)
-    scope.score_spans()  # refuses a range without a window before any work
-    layers = layers_of(routing, layer)
-    fits = {i: scope.calibration(i) for i in layers}
-    jobs = [
-        Job(i, fits[i], size, name, groups, replicas, options) for i in layers for name in names
-    ]
+    chip = asked.read_chip()
+    names = _chosen(solvers, asked.group_size or chip.pg.mux, asked.replicas)
+    scope = asked.scope(_routing(source, inputs), chip)
+    jobs = scope.jobs(names, solver_options(time, asked.seed))
     with progress(len(jobs), "comparing") as advance:
-        solved = solve_jobs(jobs, processes, advance)
-    done = [answer for answer in solved.answers if answer is not None]
-    result = {
-        "moexbar": __version__,
-        "window": window,
-        "size": size,
-        "seed": seed,
-        "time_s": time,
-        "interrupted": solved.interrupted,
-        "layers": [_layer(i, [a for a in done if a[0].layer == i], scope) for i in layers],
-    }
+        solved = solve_jobs(jobs, asked.processes, advance)
+    result = _result(solved, scope, time)
     if output is not None:
         _write(output, result)
     if json:
@@ -113,8 +71,34 @@ def compare(
     else:
         _print(result)
     if solved.interrupted:
-        note(f"note: the best so far, {len(done)} of {len(jobs)} answers")
+        done = sum(answer is not None for answer in solved.answers)
+        note(f"note: the best so far, {done} of {len(jobs)} answers")
         raise typer.Exit(INTERRUPTED)
+
+
+def _routing(source: Path, inputs: Path | None) -> Routing:
+    """The trace given, or one recorded now by running the model given."""
+    if inputs is None:
+        if source.suffix == ".onnx":
+            raise InputError(str(source), "a model without its inputs", "give --inputs X.npz")
+        return load_routing(source)
+    workload, arrays = read_model(source), load_inputs(inputs)
+    with progress(len(next(iter(arrays.values()))), "profiling") as advance:
+        return profile(source, workload, arrays, progress=advance)
+
+
+def _result(solved: Answers, scope: Scope, time: float) -> dict[str, Any]:
+    """All that is printed and saved, as plain data."""
+    done = [answer for answer in solved.answers if answer is not None]
+    return {
+        "moexbar": __version__,
+        "window": scope.asked.window,
+        "size": scope.size,
+        "seed": scope.asked.seed,
+        "time_s": time,
+        "interrupted": solved.interrupted,
+        "layers": [_layer(i, [a for a in done if a[0].layer == i], scope) for i in scope.layers],
+    }
 
 
 def _chosen(text: str, size: int, replicas: int) -> list[str]:

@@ -6,60 +6,23 @@ from typing import Annotated, Any
 import typer
 
 from compiler.grouping import SOLVERS, split_counts
-from compiler.grouping.parallel import Job, solve_jobs
+from compiler.grouping.parallel import solve_jobs
 from compiler.scheduling import order_slots
 from ir.chip import Chip
 from ir.mapping import LayerGrouping
 from ir.routing_file import load_routing
 from moexbar.cli.console import note, out, print_json, progress, table
-from moexbar.cli.options import (
-    ChipName,
-    Fit,
-    Json,
-    Score,
-    Seed,
-    Settings,
-    Time,
-    Window,
-    overlap,
-    read_chip,
-    solver_options,
-    token_spans,
-)
-from moexbar.cli.scope import (
-    INTERRUPTED,
-    Groups,
-    GroupSize,
-    Processes,
-    Replicas,
-    Robust,
-    Scope,
-    Shuffles,
-    Span,
-    Stride,
-    layers_of,
-)
+from moexbar.cli.options import Json, Time, flattened, solver_options
+from moexbar.cli.scope import INTERRUPTED, Asked, Scope, Span
 from moexbar.tile_area import tile_area_um2
 
 
+@flattened
 def group(
     routing_file: Annotated[Path, typer.Argument(metavar="ROUTING.npz", help="Routing trace.")],
-    chip: ChipName = "hermes-mux2",
-    settings: Settings = None,
-    layer: Annotated[int | None, typer.Option(help="One layer id; default all.")] = None,
+    asked: Asked,
     grouping: Annotated[str, typer.Option(help=f"Solver: {', '.join(SOLVERS)}.")] = "cp-sat",
-    groups: Groups = None,
-    group_size: GroupSize = None,
-    replicas: Replicas = 0,
-    robust: Robust = False,
-    window: Window = 512,
-    stride: Stride = None,
-    shuffles: Shuffles = 3,
-    fit: Fit = "0:0.5",
-    score: Score = "0.5:1",
     time: Time = 5.0,
-    seed: Seed = 0,
-    processes: Processes = 2,
     json: Json = False,
 ) -> None:
     """Group the experts of every MoE layer of a trace; score the groups on other sequences.
@@ -71,32 +34,22 @@ def group(
 
     Example: moexbar group routing.npz --groups 8 --group-size 5 --replicas 3
     """
-    routing = load_routing(routing_file)
-    target = read_chip(chip, settings)
-    fitted, scored = token_spans(routing, fit, score)
-    if overlap(fitted, scored):
-        note("note: --fit and --score overlap, so the score is no test of the fit")
-    scope = Scope(routing, fitted, scored, window, stride, shuffles, seed, robust)
-    size = group_size or target.pg.mux
-    scope.score_spans()  # refuses a range without a window before any work
-    options = solver_options(time, seed)
-    layers = layers_of(routing, layer)
-    with progress(len(layers), "grouping") as advance:
-        jobs = [
-            Job(i, scope.calibration(i), size, grouping, groups, replicas, options) for i in layers
-        ]
-        answers = solve_jobs(jobs, processes, advance)
-    rows = [_row(answer[0], scope, target, size) for answer in answers.answers if answer]
+    chip = asked.read_chip()
+    scope = asked.scope(load_routing(routing_file), chip)
+    jobs = scope.jobs([grouping], solver_options(time, asked.seed))
+    with progress(len(jobs), "grouping") as advance:
+        answers = solve_jobs(jobs, asked.processes, advance)
+    rows = [_row(answer[0], scope, chip) for answer in answers.answers if answer]
     if json:
-        print_json({"layers": rows, "seed": seed, "window": window, "mux": size})
+        print_json({"layers": rows, "seed": asked.seed, "window": asked.window, "mux": scope.size})
     else:
-        _print(rows, seed)
+        _print(rows, asked.seed)
     if answers.interrupted:
-        note(f"note: the best so far, {len(rows)} of {len(layers)} layers")
+        note(f"note: the best so far, {len(rows)} of {len(jobs)} layers")
         raise typer.Exit(INTERRUPTED)
 
 
-def _row(found: LayerGrouping, scope: Scope, chip: Chip, size: int) -> dict[str, Any]:
+def _row(found: LayerGrouping, scope: Scope, chip: Chip) -> dict[str, Any]:
     routing = scope.routing
     chosen = routing.matrix(routing.row(found.layer))
     certificate = found.certificate
@@ -106,7 +59,9 @@ def _row(found: LayerGrouping, scope: Scope, chip: Chip, size: int) -> dict[str,
         "solver": found.solver,
         "replicas": found.replicas,
         "columns": found.experts + found.replicas,
-        "area_um2": tile_area_um2(chip, len(found.groups), found.experts + found.replicas, size),
+        "area_um2": tile_area_um2(
+            chip, len(found.groups), found.experts + found.replicas, scope.size
+        ),
         "fit": _scheduled(found, chosen, scope.fit_spans()),
         "score": _scheduled(found, chosen, scope.score_spans()),
         "objective": certificate.objective,

@@ -1,8 +1,12 @@
 """Options that several commands share, with their parsing."""
 
 import math
+from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,6 +40,28 @@ Buffer = Annotated[
     typer.Option("--buffer", help="At most so many unfinished tokens (W; online: 64).", min=1),
 ]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Where to write.")]
+
+
+def flattened(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the fields of its parameter `asked`, a dataclass of options, in its place."""
+    own = signature(command, eval_str=True).parameters
+    asked = own["asked"].annotation
+    shared = [
+        Parameter(f.name, Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
+        for f in fields(asked)
+    ]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        ours = {option.name: given.pop(option.name) for option in shared}
+        command(asked=asked(**ours), **given)
+
+    every: list[Parameter] = []
+    for name, parameter in own.items():
+        kept = parameter.replace(kind=Parameter.KEYWORD_ONLY)
+        every += shared if name == "asked" else [kept]
+    run.__signature__ = signature(command).replace(parameters=every)  # type: ignore[attr-defined]
+    return run
 
 
 def read_chip(name: str, settings: list[str] | None) -> Chip:

@@ -19,6 +19,8 @@ from compiler.solver import SolveInterrupted, SolverAnswer
 from moexbar.__main__ import main
 from moexbar.objective_plot import Trail, plot
 
+MODELS = Path(__file__).parents[2] / "examples" / "models"
+
 
 @pytest.fixture(scope="module")
 def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -171,6 +173,21 @@ def test_compare_some_solvers_with_replicas(
 def test_compare_names_an_unknown_solver(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(trace), "--solvers", "lpt,magic"]) == 2
     assert "--solvers: 'magic', expected some of contiguous" in capsys.readouterr().err
+
+
+def test_compare_profiles_a_model_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, inputs = str(MODELS / "token_choice.onnx"), tmp_path / "few.npz"
+    with np.load(MODELS / "heldout.npz") as arrays:
+        np.savez(inputs, **{name: arrays[name][:4] for name in arrays.files})
+    words = ["compare", model, "--inputs", inputs, "--solvers", "sorted,lpt", *QUICK]
+    found = run_json(capsys, *words)
+    assert [layer["layer"] for layer in found["layers"]] == [1, 3]
+    for layer in found["layers"]:
+        assert [row["solver"] for row in layer["solvers"]] == ["sorted", "lpt"]
+        assert all({"fit", "score", "bound", "gap", "status", "seconds", "seed"} <= row.keys()
+                   for row in layer["solvers"])  # fmt: skip
+    assert main(["compare", model]) == 2
+    assert "a model without its inputs; give --inputs X.npz" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 import compiler.grouping.cp_sat as cp_sat_room
-from compiler.grouping import REPLICATING, SOLVERS, group_layer, score, solve_layer
+from compiler.grouping import (
+    REPLICATING,
+    SOLVERS,
+    Calibration,
+    Job,
+    group_layer,
+    score,
+    solve_layer,
+)
 from compiler.grouping.bounds import lower_bound, window_bounds
 from compiler.grouping.objective import grouping_problem, slots
 from compiler.grouping.replica_search import Pricing, add_replicas, improve_with_replicas
@@ -176,7 +184,8 @@ def test_ctrl_c_in_the_local_search_keeps_its_start(
 
     monkeypatch.setattr(f"compiler.grouping.{room}._better", interrupt)
     chosen, spans = instance(1)
-    grouping, found = solve_layer(chosen, spans, 3, "cp-sat", layer=0, groups=2, replicas=2)
+    job = Job(0, Calibration(chosen, spans), 3, "cp-sat", groups=2, replicas=2)
+    grouping, found = solve_layer(job)
     assert found.interrupted
     assert not grouping.certificate.deterministic
     assert grouping.certificate.value == score(grouping, chosen, spans)[0]
