@@ -11,6 +11,7 @@ replicas and minimise the worst part of the windows (`parts`).
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import gcd
 from types import MappingProxyType
 
 from compiler.grouping.bounds import lower_bound
@@ -22,13 +23,15 @@ from compiler.grouping.lpt import group_lpt
 from compiler.grouping.matching import group_matching
 from compiler.grouping.mip import group_mip
 from compiler.grouping.objective import (
+    SLOTS,
     Bools,
+    Costs,
     Found,
     GroupingProblem,
     Ints,
     Windows,
+    cost,
     grouping_problem,
-    slots,
 )
 from compiler.grouping.sample import Calibration, calibration, robust_calibration
 from compiler.grouping.score import score, window_slots
@@ -44,8 +47,10 @@ __all__ = [
     "OBJECTIVE",
     "REPLICATING",
     "ROBUST_OBJECTIVE",
+    "SLOTS",
     "SOLVERS",
     "Calibration",
+    "Costs",
     "Job",
     "calibration",
     "group_layer",
@@ -57,7 +62,7 @@ __all__ = [
     "window_slots",
 ]
 
-OBJECTIVE = "sum of window slots"
+OBJECTIVE = SLOTS.name
 ROBUST_OBJECTIVE = "sum of window slots of the worst part"
 
 Solver = Callable[[GroupingProblem, SolverOptions], Found]
@@ -102,6 +107,7 @@ class Job:
     groups: int | None = None
     replicas: int = 0
     options: SolverOptions = field(default_factory=SolverOptions)
+    costs: Costs = SLOTS
 
 
 def group_layer(
@@ -115,6 +121,7 @@ def group_layer(
     replicas: int = 0,
     parts: int = 1,
     options: SolverOptions | None = None,
+    costs: Costs = SLOTS,
 ) -> LayerGrouping:
     """Group the experts of one MoE layer, at most `mux` to a group.
 
@@ -123,13 +130,14 @@ def group_layer(
     fewest. Groups come out in the order of their lowest expert. The certificate's value is counted
     anew from the answer, its bound holds for every grouping.
 
-    replicas: copies of experts to add, of the solver's choice; parts: the windows are so many
-    blocks of equal number, and the worst of them is what counts. Raises InputError for an unknown
-    solver, no windows, or a solver that cannot do what is asked, InfeasibleError where the experts
-    do not fit, and KeyboardInterrupt on Ctrl-C (`solve_layer` gives the best until then instead).
+    costs: minimise these of slots and broadcasts instead of slots alone (without replicas or
+    parts). replicas: copies of experts to add, of the solver's choice; parts: the windows are so
+    many blocks of equal number, and the worst of them is what counts. Raises InputError for an
+    unknown solver, no windows, or a solver that cannot do what is asked, InfeasibleError where the
+    experts do not fit, and KeyboardInterrupt on Ctrl-C (`solve_layer` gives the best until then).
     """
     fit = Calibration(chosen, list(windows), parts)
-    job = Job(layer, fit, mux, solver, groups, replicas, options or SolverOptions())
+    job = Job(layer, fit, mux, solver, groups, replicas, options or SolverOptions(), costs)
     grouping, found = solve_layer(job)
     if found.interrupted:
         raise KeyboardInterrupt
@@ -141,14 +149,17 @@ def solve_layer(job: Job) -> tuple[LayerGrouping, Found]:
     _check_solver(job.solver, job.replicas)
     watch, parts = Watch(), job.fit.parts
     problem = grouping_problem(
-        job.fit.chosen, job.fit.windows, job.size, job.groups, replicas=job.replicas, parts=parts
-    )
+        job.fit.chosen, job.fit.windows, job.size, job.groups,
+        replicas=job.replicas, parts=parts, costs=_in_whole_units(job.costs),
+    )  # fmt: skip
+    unit = _unit(job.costs)
     found = SOLVERS[job.solver](problem, job.options)
-    value, bound = slots(problem, found.assignment, found.replicas), lower_bound(problem)
+    value, bound = cost(problem, found.assignment, found.replicas), lower_bound(problem)
+    best = bound if found.bound is None else max(bound, found.bound)
     certificate = Certificate(
-        objective=OBJECTIVE if parts == 1 else ROBUST_OBJECTIVE,
-        value=value,
-        bound=bound if found.bound is None else max(bound, found.bound),
+        objective=job.costs.name if parts == 1 else ROBUST_OBJECTIVE,
+        value=value * unit,
+        bound=best * unit,
         status="optimal (bound)" if value == bound else found.status,
         seconds=watch.seconds,
         seed=job.options.seed,
@@ -156,6 +167,16 @@ def solve_layer(job: Job) -> tuple[LayerGrouping, Found]:
     )
     groups = _as_groups(problem, found)
     return LayerGrouping(job.layer, groups, job.solver, certificate), found
+
+
+def _unit(costs: Costs) -> int:
+    """The largest unit that both costs are whole numbers of; solvers count in it."""
+    return gcd(costs.slot, costs.broadcast) or 1
+
+
+def _in_whole_units(costs: Costs) -> Costs:
+    unit = _unit(costs)
+    return Costs(costs.name, costs.slot // unit, costs.broadcast // unit)
 
 
 def _check_solver(solver: str, replicas: int) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from compiler.grouping.objective import Found, GroupingProblem, slots
+from compiler.grouping.objective import Found, GroupingProblem, cost
 from compiler.grouping.start import Start, copies_of, first_start, held_by, improved_start
 from compiler.grouping.watch import Watch
 from compiler.solver import SolveInterrupted, SolverAnswer, SolverOptions
@@ -95,8 +95,8 @@ def accept(
     """
     if answer.status == "infeasible":
         warnings.warn(
-            f"{solver} finds no grouping where one of {start.value} slots is at hand; "
-            "please report it",
+            f"{solver} finds no grouping where one of {start.value} ({problem.costs.name}) "
+            "is at hand; please report it",
             RuntimeWarning,
             stacklevel=3,
         )
@@ -104,7 +104,7 @@ def accept(
     if held is not None and _keeps_the_rules(problem, held):
         first = held.argmax(axis=1).astype(np.int64)
         more = copies_of(held, first)
-        counted = slots(problem, first, more)
+        counted = cost(problem, first, more)
         if counted <= value:
             assignment, replicas, value = first, more, counted
             watch.better(value)

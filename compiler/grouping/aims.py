@@ -29,7 +29,8 @@ Floats = npt.NDArray[np.float64]
 def worth_aiming(problem: GroupingProblem) -> bool:
     """Whether this search can find what swaps alone do not."""
     large = problem.experts >= _EXPERTS and problem.windows <= _WINDOWS
-    return large and problem.parts == 1 and not problem.replicas
+    plain = problem.parts == 1 and not problem.replicas and not problem.costs.broadcast
+    return large and plain
 
 
 def improve_to_aims(

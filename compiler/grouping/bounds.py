@@ -43,7 +43,22 @@ def _largest_share(problem: GroupingProblem) -> Ints:
 
 @lru_cache(maxsize=4)  # asked for by every solver and by the certificate; problems are immutable
 def lower_bound(problem: GroupingProblem) -> int:
-    """Bound the objective below: the window bounds' sum, or a bound of one expert's group."""
+    """Bound the objective below: of slots and of broadcasts, each by itself."""
+    return problem.costs.slot * _slots_bound(problem) + _broadcast_bound(problem)
+
+
+def _broadcast_bound(problem: GroupingProblem) -> int:
+    """One broadcast a token, and as many pairs in one group as equal groups have, the cheapest."""
+    if not problem.costs.broadcast:
+        return 0
+    size, larger = divmod(problem.experts, problem.groups)
+    pairs = problem.groups * (size * (size - 1) // 2) + larger * size
+    costs = np.sort(problem.pair_costs[np.triu_indices(problem.experts, 1)])
+    return problem.fixed + int(costs[:pairs].sum())
+
+
+def _slots_bound(problem: GroupingProblem) -> int:
+    """The window bounds' sum, or a bound of one expert's group."""
     each = window_bounds(problem)
     best = int(problem.objective(each))
     if problem.replicas:

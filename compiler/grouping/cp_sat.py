@@ -45,7 +45,10 @@ class _Model(RankedModel):
             self.no_group_over_the_windows_slots()
         self.at_most_size_experts_per_group()
         self.groups_in_order_of_their_hottest_expert()
-        self.minimise_the_worst_part(start)
+        if problem.costs.broadcast:
+            self.minimise_slots_and_broadcasts()
+        else:
+            self.minimise_the_worst_part(start)
         self.hint(start)
 
     @property
@@ -54,8 +57,17 @@ class _Model(RankedModel):
         return [var for row in self.inside for var in row]
 
     def _slot_variables(self, start: Start) -> list[cp_model.IntVar]:
-        """L_w, at least its own bound; none may exceed it by more than the start does in all."""
+        """L_w, at least its own bound; none may exceed it by more than the start does in all.
+
+        Where broadcasts count too, only by the pairs of the window.
+        """
         low = window_bounds(self.problem)
+        if self.problem.costs.broadcast:
+            every = self.problem.loads.sum(axis=1)
+            return [
+                self.model.new_int_var(int(bound), int(max(bound, most)), f"slots{w}")
+                for w, (bound, most) in enumerate(zip(low, every, strict=True))
+            ]
         by_part = low.reshape(self.problem.parts, -1).sum(axis=1).repeat(self._part_length)
         return [
             self.model.new_int_var(int(bound), int(bound + start.value - of_part), f"slots{w}")
@@ -111,6 +123,17 @@ class _Model(RankedModel):
             for g in range(1, self.problem.groups):
                 before = sum(self.inside[r][g - 1] for r in range(rank + tie))
                 self.model.add(row[g] <= before)
+
+    def minimise_slots_and_broadcasts(self) -> None:
+        """Two experts of one group cost what their pair costs."""
+        pairs = self.problem.pair_costs[np.ix_(self.by_heat, self.by_heat)]
+        terms = [self.problem.costs.slot * sum(self.slots), self.problem.fixed]
+        for e, f in np.argwhere(np.triu(pairs, 1) > 0).tolist():
+            both = self.model.new_bool_var(f"rank{e}.with{f}")
+            for x, y in zip(self.inside[e], self.inside[f], strict=True):
+                self.model.add_bool_or(x.negated(), y.negated(), both)
+            terms.append(int(pairs[e, f]) * both)
+        self.model.minimize(sum(terms))
 
     def minimise_the_worst_part(self, start: Start) -> None:
         length = self._part_length

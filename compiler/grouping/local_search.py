@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.grouping.objective import GroupingProblem, Ints
+from compiler.grouping.objective import GroupingProblem, Ints, cost
 from compiler.grouping.watch import Watch
 
 _STEPS = 5000
@@ -66,22 +66,28 @@ def _better(
     first, second = np.triu_indices(places, 1)
     state = _State(_with_spare(problem, start), np.zeros((problem.groups, problem.windows), int))
     np.add.at(state.load, state.group, loads)
-    best = int(problem.objective(state.load.max(axis=0)))
+    company = _Company(problem, state.group) if problem.costs.broadcast else None
+    best = cost(problem, start)
     free_at = np.zeros(places, dtype=np.int64)
     random = np.random.default_rng(seed)
     last_better = work = 0
     for step in range(_STEPS if steps is None else steps):
         if best <= goal or step - last_better > _PATIENCE * len(first):
             break
-        apart = _swaps(state, first, second)
+        apart = _swaps(state, first, second, every=company is not None)
         work += len(apart) * problem.windows
         if not len(apart) or (steps is None and work > _WORK):
             break
         value = _values(state, loads, first[apart], second[apart], problem.parts)
+        value *= problem.costs.slot
+        if company is not None:
+            value += company.after(first[apart], second[apart], state.group)
         held = np.maximum(free_at[first[apart]], free_at[second[apart]]) > step
         value[held & (value >= best)] = np.iinfo(np.int64).max
         pick = _most_even(state, loads, first[apart], second[apart], value)
         i, j = int(first[apart[pick]]), int(second[apart[pick]])
+        if company is not None:
+            company.swap(i, j, state.group)
         _swap(state, loads, i, j)
         free_at[[i, j]] = step + random.integers(*_TENURE, size=2)
         if value[pick] < best:
@@ -89,9 +95,35 @@ def _better(
             yield state.group[: problem.experts].copy(), best
 
 
-def _swaps(state: _State, first: Ints, second: Ints) -> Ints:
-    """Swaps that can help: between two groups, one of them the fullest of some window."""
+class _Company:
+    """Cost of broadcasts: all of it now, and of each place's company in each group."""
+
+    def __init__(self, problem: GroupingProblem, group: Ints) -> None:
+        spare = len(group) - problem.experts
+        self.pairs: Ints = np.pad(problem.pair_costs, (0, spare))
+        self.near: Ints = self.pairs @ np.eye(problem.groups, dtype=np.int64)[group]
+        self.value = problem.fixed + int(self.near[np.arange(len(group)), group].sum()) // 2
+
+    def after(self, i: Ints, j: Ints, group: Ints) -> Ints:
+        """Cost after each swap of places i and j, which lie in different groups: [swaps]."""
+        g, h = group[i], group[j]
+        change: Ints = self.near[i, h] - self.near[i, g] + self.near[j, g] - self.near[j, h]
+        change -= 2 * self.pairs[i, j]  # each leaves its place to the other
+        return self.value + change
+
+    def swap(self, i: int, j: int, group: Ints) -> None:
+        """Take note of a swap about to be made."""
+        self.value = int(self.after(np.array([i]), np.array([j]), group)[0])
+        moved = self.pairs[:, j] - self.pairs[:, i]
+        self.near[:, group[i]] += moved
+        self.near[:, group[j]] -= moved
+
+
+def _swaps(state: _State, first: Ints, second: Ints, *, every: bool = False) -> Ints:
+    """Swaps that can help: between two groups, one of them the fullest of some window, or all."""
     g, h = state.group[first], state.group[second]
+    if every:
+        return np.flatnonzero(g != h)
     fullest = np.zeros(len(state.load), dtype=np.bool_)
     fullest[state.load.argmax(axis=0)] = True
     return np.flatnonzero((g != h) & (fullest[g] | fullest[h]))

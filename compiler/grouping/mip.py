@@ -6,6 +6,8 @@ start from the same grouping and their answers are judged in the same way.
 
 from functools import partial
 
+import numpy as np
+
 from compiler.grouping.accept import RankedModel, solve_from_start
 from compiler.grouping.bounds import window_bounds
 from compiler.grouping.objective import Found, GroupingProblem
@@ -48,7 +50,10 @@ class _Model(RankedModel):
             self.no_group_over_the_windows_slots()
         self.at_most_size_experts_per_group()
         self.groups_in_order_of_their_hottest_expert()
-        self.minimise_the_worst_part(start)
+        if problem.costs.broadcast:
+            self.minimise_slots_and_broadcasts()
+        else:
+            self.minimise_the_worst_part(start)
 
     @property
     def variables(self) -> list[mathopt.Variable]:
@@ -95,6 +100,17 @@ class _Model(RankedModel):
             for g in range(1, self.problem.groups):
                 before = mathopt.fast_sum(self.inside[r][g - 1] for r in range(rank + tie))
                 self.model.add_linear_constraint(row[g] - before <= 0)
+
+    def minimise_slots_and_broadcasts(self) -> None:
+        """As in `cp_sat`: two experts of one group cost what their pair costs."""
+        pairs = self.problem.pair_costs[np.ix_(self.by_heat, self.by_heat)]
+        terms = [self.problem.costs.slot * slots for slots in self.slots]
+        for e, f in np.argwhere(np.triu(pairs, 1) > 0).tolist():
+            both = self.model.add_variable(lb=0.0, name=f"rank{e}.with{f}")
+            for x, y in zip(self.inside[e], self.inside[f], strict=True):
+                self.model.add_linear_constraint(both - x - y >= -1)
+            terms.append(int(pairs[e, f]) * both)
+        self.model.minimize(mathopt.fast_sum(terms) + self.problem.fixed)
 
     def minimise_the_worst_part(self, start: Start) -> None:
         length = self.problem.windows // self.problem.parts

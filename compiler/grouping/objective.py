@@ -3,6 +3,10 @@
 Window w runs `load[w, g]` token-expert pairs in group g, one per slot, so it takes exactly
 L_w = max_g load[w, g] slots; the objective is the sum of L_w over the windows it is fitted to. For
 a robust grouping the windows come in parts of equal number, and the objective is the worst part's.
+
+On request it is a time or an energy instead: `Costs` of a slot and of a broadcast. A token needs
+one broadcast, and at most one more for every two of its experts that share a group: exact where
+only two of them do (so for top-2, and for top-3 in pairs), an upper bound elsewhere.
 """
 
 from collections.abc import Sequence
@@ -20,6 +24,18 @@ Bools = npt.NDArray[np.bool_]
 Windows = Sequence[tuple[int, int]]
 
 
+@dataclass(frozen=True)
+class Costs:
+    """What is minimised: its name, and what a slot and a broadcast cost in whole units of it."""
+
+    name: str = "sum of window slots"
+    slot: int = 1
+    broadcast: int = 0
+
+
+SLOTS = Costs()
+
+
 @dataclass(frozen=True, eq=False)
 class GroupingProblem:
     """One layer: put every expert in one of `groups` groups, at most `size` experts in each.
@@ -28,7 +44,8 @@ class GroupingProblem:
     window covers (each token once, even if windows overlap); together: [experts, experts] tokens
     among them that use both experts. replicas: copies of experts that may
     be added, never two of one expert in a group. parts: the windows are so many blocks of equal
-    number, of which the worst counts.
+    number, of which the worst counts. costs: of slots and broadcasts; meets: [experts, experts]
+    tokens that use both, once for each window they are in; visits: tokens with an expert, likewise.
     """
 
     loads: Ints
@@ -38,6 +55,21 @@ class GroupingProblem:
     size: int
     replicas: int = 0
     parts: int = 1
+    costs: Costs = SLOTS
+    meets: Ints | None = None
+    visits: int = 0
+
+    @property
+    def pair_costs(self) -> Ints:
+        """Cost of two experts in one group: [experts, experts], 0 on the diagonal."""
+        if self.meets is None:
+            return np.zeros((self.experts, self.experts), dtype=np.int64)
+        return self.costs.broadcast * self.meets
+
+    @property
+    def fixed(self) -> int:
+        """Cost of every grouping: one broadcast of each token in each window."""
+        return self.costs.broadcast * self.visits
 
     @property
     def experts(self) -> int:
@@ -82,6 +114,7 @@ def grouping_problem(
     *,
     replicas: int = 0,
     parts: int = 1,
+    costs: Costs = SLOTS,
 ) -> GroupingProblem:
     """Count the pairs of every window; raise for a request without an answer.
 
@@ -106,10 +139,25 @@ def grouping_problem(
             )
     if parts < 1 or len(windows) % parts:
         raise InputError("grouping", f"{len(windows)} windows in {parts} parts of unequal number")
-    covered = chosen[_covered(tokens, windows)]
+    if costs.broadcast and (replicas or parts > 1):
+        raise InputError(
+            "grouping",
+            f"objective {costs.name!r} with {'replicas' if replicas else 'a worst part'}: "
+            "broadcasts are counted for one copy of each expert and one sum over windows",
+            "use the objective slots",
+        )
+    times = _times_covered(tokens, windows)
+    covered = chosen[times > 0]
     together = (covered.T.astype(np.float64) @ covered).astype(np.int64)
     loads, total = window_loads(chosen, windows), covered.sum(axis=0)
-    return GroupingProblem(loads, total, together, wanted, mux, replicas, parts)
+    meets, visits = None, 0
+    if costs.broadcast:
+        meets = ((chosen * times[:, None]).T.astype(np.float64) @ chosen).astype(np.int64)
+        np.fill_diagonal(meets, 0)
+        visits = int(times[chosen.any(axis=1)].sum())
+    return GroupingProblem(
+        loads, total, together, wanted, mux, replicas, parts, costs, meets, visits
+    )
 
 
 def _check_room(experts: int, size: int, groups: int | None, replicas: int) -> int:
@@ -156,13 +204,14 @@ def window_loads(chosen: Bools, windows: Windows) -> Ints:
     return until[bounds[:, 1]] - until[bounds[:, 0]]
 
 
-def _covered(tokens: int, windows: Windows) -> Bools:
+def _times_covered(tokens: int, windows: Windows) -> Ints:
+    """Windows that each token is in: [tokens]."""
     change = np.zeros(tokens + 1, dtype=np.int64)
     for start, stop in windows:
         change[start] += 1
         change[stop] -= 1
-    inside: Bools = np.cumsum(change)[:-1] > 0
-    return inside
+    times: Ints = np.cumsum(change)[:-1]
+    return times
 
 
 def group_loads(problem: GroupingProblem, assignment: Ints) -> Ints:
@@ -172,10 +221,21 @@ def group_loads(problem: GroupingProblem, assignment: Ints) -> Ints:
     return problem.loads @ member
 
 
+def cost(
+    problem: GroupingProblem, assignment: Ints, replicas: Sequence[tuple[int, int]] = ()
+) -> int:
+    """Objective of an answer in the units of its costs; by default its `slots`."""
+    value = problem.costs.slot * slots(problem, assignment, replicas)
+    if not problem.costs.broadcast:
+        return value
+    together = assignment[:, None] == assignment
+    return value + problem.fixed + int(problem.pair_costs[together].sum()) // 2
+
+
 def slots(
     problem: GroupingProblem, assignment: Ints, replicas: Sequence[tuple[int, int]] = ()
 ) -> int:
-    """Objective of an answer: windows' slots L_w summed, over the worst part if there are parts.
+    """Windows' slots L_w summed, over the worst part if there are parts.
 
     assignment: group of each expert [experts]; replicas: further copies (expert, group), between
     which each window's tokens are split as well as they can be.

@@ -6,11 +6,12 @@ import numpy as np
 
 from compiler.grouping.aims import improve_to_aims, worth_aiming
 from compiler.grouping.bounds import lower_bound, window_aims
+from compiler.grouping.co_activation import group_co_activation
 from compiler.grouping.contiguous import group_contiguous
 from compiler.grouping.karmarkar_karp import group_karmarkar_karp
 from compiler.grouping.local_search import improve
 from compiler.grouping.lpt import group_lpt
-from compiler.grouping.objective import Found, GroupingProblem, Ints, slots
+from compiler.grouping.objective import Found, GroupingProblem, Ints, cost
 from compiler.grouping.replica_search import add_replicas, improve_with_replicas
 from compiler.grouping.sorted_load import group_sorted
 from compiler.grouping.watch import Watch
@@ -41,30 +42,32 @@ class Start:
 
 def first_start(problem: GroupingProblem) -> Start:
     """Return the best baseline, its replicas given out greedily."""
-    rules = (group_lpt, group_sorted, group_contiguous, group_karmarkar_karp)
+    rules = [group_lpt, group_sorted, group_contiguous, group_karmarkar_karp]
+    if problem.costs.broadcast:
+        rules.append(group_co_activation)
     every = [rule(problem) for rule in rules]
-    best = min(every, key=lambda assignment: slots(problem, assignment))
+    best = min(every, key=lambda assignment: cost(problem, assignment))
     replicas = copies_of(add_replicas(problem, best), best) if problem.replicas else ()
-    return Start(best, replicas, slots(problem, best, replicas), lower_bound(problem))
+    return Start(best, replicas, cost(problem, best, replicas), lower_bound(problem))
 
 
 def improved_start(problem: GroupingProblem, start: Start, seed: int, watch: Watch) -> Start:
     """Improve `start`; Ctrl-C ends the search early, then `watch.interrupted` is set."""
     watch.better(start.value)
     assignment = improve(problem, start.assignment, goal=start.bound, seed=seed, watch=watch)
-    if slots(problem, assignment) > start.bound and worth_aiming(problem) and not watch.interrupted:
+    if cost(problem, assignment) > start.bound and worth_aiming(problem) and not watch.interrupted:
         aims = window_aims(problem)
         assignment = improve_to_aims(problem, assignment, aims, start.bound, seed, watch)
     if not problem.replicas:
-        return Start(assignment, (), slots(problem, assignment), start.bound)
+        return Start(assignment, (), cost(problem, assignment), start.bound)
     held = add_replicas(problem, assignment)
-    if slots(problem, assignment, copies_of(held, assignment)) > start.value:
+    if cost(problem, assignment, copies_of(held, assignment)) > start.value:
         held = held_by(problem, start.assignment, start.replicas)
     if not watch.interrupted:
         held = improve_with_replicas(problem, held, goal=start.bound, seed=seed, watch=watch)
     assignment = held.argmax(axis=1).astype(np.int64)
     replicas = copies_of(held, assignment)
-    return Start(assignment, replicas, slots(problem, assignment, replicas), start.bound)
+    return Start(assignment, replicas, cost(problem, assignment, replicas), start.bound)
 
 
 def held_by(problem: GroupingProblem, assignment: Ints, replicas: Copies) -> np.ndarray:

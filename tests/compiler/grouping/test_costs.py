@@ -1,0 +1,97 @@
+"""Other objectives than slots: costs of slots and broadcasts, by hand and by enumeration."""
+
+import numpy as np
+import pytest
+
+from compiler.grouping import Costs, group_layer
+from compiler.grouping.bounds import lower_bound
+from compiler.grouping.costs import ENERGY, costs_on
+from compiler.grouping.local_search import improve
+from compiler.grouping.objective import SLOTS, cost, grouping_problem
+from compiler.partition import partition
+from ir import timing
+from ir.errors import InputError
+from moexbar.chips import load_chip
+from tests.compiler.grouping.test_grouping_brute_force import instance, partitions
+from tests.make import small_chip, small_workload
+
+BOTH = Costs("test", 3, 2)
+
+
+def broadcasts(chosen: np.ndarray, groups: np.ndarray) -> int:
+    """One for each token with an expert, one more for every two of its experts in one group."""
+    total = 0
+    for token in chosen:
+        in_group = np.bincount(groups[token])
+        total += bool(token.any()) + int((in_group * (in_group - 1) // 2).sum())
+    return total
+
+
+def counted(chosen: np.ndarray, spans: list, groups: np.ndarray, costs: Costs) -> int:
+    """The definition, window by window."""
+    member = np.eye(groups.max() + 1, dtype=int)[groups]
+    return sum(
+        costs.slot * int((chosen[a:b] @ member).sum(axis=0).max())
+        + costs.broadcast * broadcasts(chosen[a:b], groups)
+        for a, b in spans
+    )
+
+
+def test_by_hand() -> None:
+    # Three tokens use experts {0, 1}, one uses {2}. Groups {0, 1}{2, 3}: 6 slots and 3 x 2 + 1 = 7
+    # broadcasts; {0, 2}{1, 3}: 4 slots (three of 0, one of 2) and 4 broadcasts.
+    chosen = np.array([[1, 1, 0, 0]] * 3 + [[0, 0, 1, 0]], dtype=np.bool_)
+    problem = grouping_problem(chosen, [(0, 4)], 2, costs=BOTH)
+    assert cost(problem, np.array([0, 0, 1, 1])) == 3 * 6 + 2 * 7
+    assert cost(problem, np.array([0, 1, 0, 1])) == 3 * 4 + 2 * 4
+
+
+@pytest.mark.parametrize("costs", [BOTH, Costs("broadcasts", 0, 7), Costs("time", 130, 5)])
+def test_every_exact_solver_finds_the_optimum(costs: Costs) -> None:
+    for seed in range(24):
+        chosen, spans, size, groups = instance(seed)
+        every = (np.array(one) for one in partitions(chosen.shape[1], size, groups))
+        best = min(counted(chosen, spans, one, costs) for one in every)
+        problem = grouping_problem(chosen, spans, size, groups, costs=costs)
+        assert lower_bound(problem) <= best
+        for solver in ("cp-sat", "highs", "scip"):
+            found = group_layer(chosen, spans, size, solver, layer=0, groups=groups, costs=costs)
+            known = found.certificate
+            assert (known.value, known.bound) == (best, best), (seed, solver)
+            assert known.value == counted(chosen, spans, found.group_of(), costs)
+            assert known.objective == costs.name
+
+
+def test_the_local_search_keeps_count_of_what_it_pays() -> None:
+    for seed in range(24):
+        chosen, spans, size, groups = instance(seed)
+        problem = grouping_problem(chosen, spans, size, groups, costs=BOTH)
+        start = np.array(next(iter(partitions(chosen.shape[1], size, groups))))
+        found = improve(problem, start)
+        assert cost(problem, found) <= cost(problem, start)
+        assert cost(problem, found) == counted(chosen, spans, found, BOTH)
+
+
+@pytest.mark.parametrize("more", [{"replicas": 1, "groups": 3}, {"parts": 2}])
+def test_not_with_replicas_or_a_worst_part(more: dict) -> None:
+    chosen = np.ones((8, 4), dtype=np.bool_)
+    spans = [(0, 4), (4, 8)]
+    with pytest.raises(InputError, match="use the objective slots"):
+        group_layer(chosen, spans, 2, "cp-sat", layer=0, costs=BOTH, **more)
+
+
+def test_costs_of_a_chip() -> None:
+    workload = small_workload()
+    chip = small_chip(pg={"idle_uw": 1000, "input_buffers": 1})
+    expert = tuple(b for b in partition(workload, chip) if b.layer == 0 and b.expert == 0)
+    d_model = workload.moe_layers[0].d_model
+    load = timing.load(chip, d_model, d_model)
+    slot = timing.mvm_ps(chip, shared=True)
+    assert costs_on(chip, "slots", d_model, expert, 2) == SLOTS
+    time = costs_on(chip, "time", d_model, expert, 2)
+    assert (time.slot, time.broadcast) == (slot, load.duration_ps)
+    energy = costs_on(chip, "energy", d_model, expert, 2)
+    # 1 mW for 1 ps is 1 fJ; two groups, each with a PG for every tile of an expert
+    assert energy == Costs(ENERGY, 2 * sum(b.tiles for b in expert) * slot, load.energy_fj)
+    with pytest.raises(InputError, match="'power', expected one of slots, time, energy"):
+        costs_on(load_chip("hermes"), "power", d_model, expert, 2)
