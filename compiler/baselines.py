@@ -24,7 +24,14 @@ def methods(chip: Chip, options: Options) -> tuple[Method, ...]:
     """(i) unshared, one token at a time; (ii) unshared, compact; (iii) the paper's; (iv) ours."""
     alone = unshared(chip)
     plain = replace(
-        options, groups=None, group_size=None, replicas=0, bus=None, buffer=None, pack=False
+        options,
+        groups=None,
+        group_size=None,
+        replicas=0,
+        objective="slots",
+        bus=None,
+        buffer=None,
+        pack=False,
     )
     return (
         Method(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from compiler.assemble import set_times
 from compiler.emit import emit
 from compiler.grouping import group_layer, split_counts, split_pairs
+from compiler.grouping.costs import costs_on
 from compiler.partition import partition, with_replicas
 from compiler.placement import Routed, place
 from compiler.scheduling import count_slots, order_slots
@@ -19,7 +20,7 @@ from compiler.steps import pairs_run, plan_steps
 from compiler.trace import Shape, Window, calibrate, first_window, mean_slots, routing_matrices
 from ir.chip import Chip
 from ir.errors import InfeasibleError
-from ir.mapping import Grouping, LayerGrouping, Mapping
+from ir.mapping import Block, Grouping, LayerGrouping, Mapping
 from ir.program import Program
 from ir.routing import Routing
 from ir.schedule import Caches, PairOrder, Schedule, assign_experts
@@ -37,7 +38,8 @@ class Options:
     shape: sequences, tokens and decode steps. fit: token range the grouping is fitted to; score:
     range whose first window is scheduled and costed. time_s: solver limit per layer in
     deterministic seconds.
-    groups, group_size, replicas: of every MoE layer, see `compiler.grouping.group_layer`; None
+    objective: what the grouping minimises, see `compiler.grouping.costs`. groups, group_size,
+    replicas: of every MoE layer, see `compiler.grouping.group_layer`; None
     stands for the fewest groups, of the chip's mux. bus, buffer: limits of the slot order, see
     `compiler.scheduling.order_slots`. pack: see `compiler.placement.spots`.
     """
@@ -55,6 +57,7 @@ class Options:
     bus: int | None = None
     buffer: int | None = None
     pack: bool = False
+    objective: str = "slots"
     solver: SolverOptions = field(default_factory=lambda: SolverOptions(time_s=1.0))
 
 
@@ -98,7 +101,7 @@ def compile_model(
     report("partition")
     blocks = partition(workload, chip)
     report("grouping")
-    grouping = group_experts(workload, traced, routing, chip, options)
+    grouping = group_experts(workload, blocks, traced, routing, chip, options)
     blocks = with_replicas(blocks, grouping)
     report("placement")
     fitted = {layer: matrix[slice(*options.fit)] for layer, matrix in traced.items()}
@@ -131,7 +134,12 @@ def compile_model(
 
 
 def group_experts(
-    workload: Workload, traced: dict[int, Bools], routing: Routing, chip: Chip, options: Options
+    workload: Workload,
+    blocks: tuple[Block, ...],
+    traced: dict[int, Bools],
+    routing: Routing,
+    chip: Chip,
+    options: Options,
 ) -> Grouping:
     """Group every MoE layer's experts by the fit range of the trace."""
     size = options.group_size or chip.pg.mux
@@ -145,6 +153,8 @@ def group_experts(
     layers = []
     together = options.shape.prefill * options.shape.batch
     for op in workload.moe_layers:
+        groups = options.groups or -(-(op.router.experts + options.replicas) // size)
+        one = tuple(b for b in blocks if b.layer == op.layer and b.expert == 0)
         known = calibrate(traced[op.layer], routing, options.fit, together, options.solver.seed)
         layers.append(
             group_layer(
@@ -156,6 +166,7 @@ def group_experts(
                 groups=options.groups,
                 replicas=options.replicas,
                 options=options.solver,
+                costs=costs_on(chip, options.objective, op.d_model, one, groups),
             )
         )
     return Grouping(tuple(layers))

@@ -15,6 +15,7 @@ from compiler.frontend import read_model, refuse_decode
 from compiler.frontend.profile import load_inputs, profile
 from compiler.frontend.traced import refuse_missing, refuse_unhit
 from compiler.grouping import SOLVERS
+from compiler.grouping.costs import OBJECTIVES
 from compiler.pipeline import Compiled, Options, compile_model
 from compiler.placement import PLACERS
 from compiler.scheduling import POLICIES
@@ -79,6 +80,9 @@ def compile_command(
     scheduling: Annotated[
         str, typer.Option(help=f"One of {', '.join(POLICIES)}.")
     ] = "min-transfer",
+    objective: Annotated[
+        str, typer.Option(help=f"What groups minimise: {', '.join(OBJECTIVES)}.")
+    ] = "slots",
     groups: Groups = None,
     group_size: GroupSize = None,
     replicas: Replicas = 0,
@@ -129,7 +133,7 @@ def compile_command(
         options = Options(
             shape, fitted, scored, grouping, placement, scheduling,
             Caches(kv=kv == "on", go=go == "on"), groups, group_size, replicas,
-            bus, buffer, pack, solver_options(time, seed),
+            bus, buffer, pack, objective, solver_options(time, seed),
         )  # fmt: skip
         every = methods(target, options)
         if not baselines or not workload.moe_layers:  # without experts all methods are the same

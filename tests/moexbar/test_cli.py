@@ -213,6 +213,8 @@ def test_compile_with_replicas(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert all(sum(map(len, row["groups"])) == 16 + 2 for row in found["layers"])
     program = read_program(tmp_path / "out" / "program.parquet")
     assert set(program.replica.tolist()) == {-1, 0, 1}
+    lean = run_json(capsys, *words, "--objective", "energy", "-o", tmp_path / "lean", "--json")
+    assert lean["layers"][0]["grouping"]["objective"] == "energy of slots and broadcasts, fJ"
     assert main([str(w) for w in [*words, "--group-size", 3, "-o", tmp_path / "none"]]) == 5
     assert "groups of 3, has mux 2 on chip hermes-mux2; use groups of 2, or --set pg.mux=3" in (
         capsys.readouterr().err
