@@ -216,6 +216,10 @@ class Placement:
         y, x = np.divmod(self.core[first_pg : first_pg + pgs], self.mesh_width)
         return int((x - region.x).max(initial=0) + (y - region.y).max(initial=0))
 
+    def ports(self, first_pg: int, pgs: int) -> int:
+        """Mesh ports of a fire group's PGs: one for each core that holds any."""
+        return len(np.unique(self.core[first_pg : first_pg + pgs]))
+
     def hops_between(self, layer: int, other: int) -> int:
         """Mesh links from the port of one layer's region to that of another's."""
         a, b = self.region(layer), self.region(other)

@@ -99,14 +99,18 @@ def store(chip: Chip, values: int, d_model: int, lanes: int, hops: int = 0) -> C
     )
 
 
-def xfer(chip: Chip, values: int, hops: int) -> Cost:
-    """A vector over `hops` mesh links, packets of 256 values following each other."""
+def xfer(chip: Chip, values: int, hops: int, ports: int = 1) -> Cost:
+    """A vector over `hops` mesh links, in packets of 256 values.
+
+    A core has one port to the mesh. What lies in several cores, as the columns of a large matrix
+    do, goes through their `ports` side by side; the packets of one port follow each other.
+    """
     packets = _ceil(values * chip.mvm.output_bits, VALUES_PER_PACKET * 8)
-    duration = (hops + packets - 1) * chip.mesh.hop_ps if hops else 0
+    in_series = _ceil(packets, ports)
+    duration = (hops + in_series - 1) * chip.mesh.hop_ps if hops else 0
+    busy = min(duration, in_series * chip.mesh.hop_ps)
     data = _ceil(values * chip.mvm.output_bits, 8)
-    return Cost(
-        duration, min(duration, packets * chip.mesh.hop_ps), hops * packets * chip.mesh.hop_fj, data
-    )
+    return Cost(duration, busy, hops * packets * chip.mesh.hop_fj, data)
 
 
 def accumulate(chip: Chip, rows: int, columns: int, values: int, *, bias: bool) -> Cost:

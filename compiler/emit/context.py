@@ -153,14 +153,20 @@ class Context:
         units = [self.units.number(kind, layer, stage, int(g)) for g in known]
         return np.asarray(units, dtype=np.int64)[place]
 
-    def costs_by_hops(
-        self, layer: int, stage: int, group: Ints, cost: Callable[[int], Cost]
+    def costs_by_path(
+        self, layer: int, stage: int, group: Ints, cost: Callable[[int, int], Cost]
     ) -> list[Cost]:
-        """Cost of each row [rows] by the hops between its group and the region's port."""
+        """Cost of each row [rows] by the hops from its group to the region's port, and its ports.
+
+        cost: of (hops, mesh ports of the group).
+        """
         known, place = np.unique(group, return_inverse=True)
         units = [self.units.table[self.units.number("group", layer, stage, int(g))] for g in known]
-        hops = [self.mapping.placement.hops_to_port(layer, u.first_pg, u.pgs) for u in units]
-        costs = [cost(n) for n in hops]
+        placed = self.mapping.placement
+        costs = [
+            cost(placed.hops_to_port(layer, u.first_pg, u.pgs), placed.ports(u.first_pg, u.pgs))
+            for u in units
+        ]
         return [costs[i] for i in place.tolist()]
 
     def produce(self, op: Operator, ids: Ints, *, layer: int) -> None:

@@ -83,10 +83,10 @@ def emit_store(
     """Finished sums of `group` [rows] over the region's return link into its buffer."""
     lanes, width = return_lanes(ctx.workload, layer, ctx.chip), bus_width(ctx.workload, layer)
 
-    def store(hops: int) -> Cost:
+    def store(hops: int, _ports: int) -> Cost:  # the return link is a bus of its own
         return timing.store(ctx.chip, values, width, lanes, hops)
 
-    cost = ctx.costs_by_hops(layer, tag.stage, group, store)
+    cost = ctx.costs_by_path(layer, tag.stage, group, store)
     link = ctx.units.number("return", layer)
     return ctx.stream.append(
         Opcode.STORE, link, cost, tag, rows=len(sums[0]), reads=sums, buffer=layer

@@ -84,7 +84,7 @@ def _two_stages(
     moved = ctx.stream.append(
         Opcode.XFER,
         link,
-        ctx.costs_by_hops(
+        ctx.costs_by_path(
             op.layer, 1, down_group, partial(timing.xfer, ctx.chip, down[0].weight.rows)
         ),
         tag,
@@ -105,7 +105,7 @@ def _activate(
     out = ctx.stream.append(
         Opcode.XFER,
         ctx.groups("link", op.layer, 0, group),
-        ctx.costs_by_hops(
+        ctx.costs_by_path(
             op.layer, 0, group, partial(timing.xfer, ctx.chip, sum(b.weight.columns for b in up))
         ),
         tag,

@@ -41,7 +41,7 @@ def expected_costs(case: ProgramCase) -> Ints:
     moved = moved_from(case)[move]
     node[move] = np.where(role[moved] == Role.SAMPLE, SAMPLED, p.node[moved])
     placed = np.isin(role, [Role.OUT, Role.IN, Role.STORE])
-    amount[placed] = _group_hops(case)[placed]
+    amount[placed] = _group_of(case)[placed]
     columns = (role, int64(p.stage) + 1, node + 1, case.job_class + 1, amount)
     key = np.zeros(len(p), dtype=np.int64)
     for column in columns:
@@ -118,20 +118,27 @@ def asked(case: ProgramCase, of_pass: int) -> tuple[int, int]:
     return (int(visits.count(visits.fresh)[of_pass]) if kept else keys), keys
 
 
-def _group_hops(case: ProgramCase) -> Ints:
-    """Mesh links between each row's fire group and its region's port: [rows].
+def _group_of(case: ProgramCase) -> Ints:
+    """Fire group that each row's vector comes from or goes to: [rows].
 
     The group is that of the row's unit; a STORE's is that of the MVM whose sums it reads, with or
-    without an ACC between. 0 for others.
+    without an ACC between. Those that have none get the number after the last.
     """
-    p, placement = case.program, case.mapping.placement
-    hops = [placement.hops_to_port(g.layer, g.first_pg, g.pgs) for g in case.fire_groups]
+    p = case.program
     before = np.arange(len(p))
     sums = np.isin(case.role, [Role.STORE, Role.ACC0, Role.ACC1]) & (np.diff(p.reads.offsets) > 0)
     before[sums] = case.read[p.reads.offsets[:-1][sums]]
     source = before[before]
-    of_fire = np.array([*hops, 0], dtype=np.int64)  # the last one: units without a fire group
-    return of_fire[case.unit_fire[p.unit[source]]]
+    fire: Ints = case.unit_fire[p.unit[source]]
+    return np.where(fire < 0, len(case.fire_groups), fire)
+
+
+def _path(case: ProgramCase, fire: int) -> tuple[int, int]:
+    """(mesh links to its region's port, mesh ports) of a fire group."""
+    if fire >= len(case.fire_groups):
+        return 0, 1
+    placement, g = case.mapping.placement, case.fire_groups[fire]
+    return placement.hops_to_port(g.layer, g.first_pg, g.pgs), placement.ports(g.first_pg, g.pgs)
 
 
 def _digital(case: ProgramCase, op: Digital, of_pass: int) -> Cost:
@@ -149,7 +156,7 @@ def _digital(case: ProgramCase, op: Digital, of_pass: int) -> Cost:
     return timing.add(case.chip, op.width)
 
 
-def _job(case: ProgramCase, role: Role, job: JobClass, hops: int) -> Cost:
+def _job(case: ProgramCase, role: Role, job: JobClass, fire: int) -> Cost:
     chip, layer = case.chip, job.layer
     stage = 1 if role in (Role.MVM1, Role.ACC1) else 0
     if not job.weights(stage):
@@ -159,14 +166,14 @@ def _job(case: ProgramCase, role: Role, job: JobClass, hops: int) -> Cost:
     if role in (Role.ACC0, Role.ACC1):
         return job.acc(stage, chip)
     if role == Role.OUT:
-        return timing.xfer(chip, job.hidden * (2 if job.gated else 1), hops)
+        return timing.xfer(chip, job.hidden * (2 if job.gated else 1), *_path(case, fire))
     if role == Role.IN:
-        return timing.xfer(chip, job.hidden, hops)
+        return timing.xfer(chip, job.hidden, *_path(case, fire))
     if role == Role.ACT:
         return timing.act(chip, job.hidden)
     if role == Role.MUL:
         return timing.add(chip, job.hidden)
-    lanes = return_lanes(case.workload, layer, chip)
+    lanes, hops = return_lanes(case.workload, layer, chip), _path(case, fire)[0]
     return timing.store(chip, job.results, bus_width(case.workload, layer), lanes, hops)
 
 

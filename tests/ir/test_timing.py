@@ -112,6 +112,16 @@ def test_packets_follow_each_other_over_hops() -> None:
     assert timing.xfer(HERMES, 512, 0).duration_ps == 0
 
 
+def test_packets_of_different_cores_go_side_by_side() -> None:
+    # gate and up of gpt-oss-20b: 5760 values = 23 packets. Out of one core: 23 x 12 ns, twice an
+    # MVM. Out of the 18 cores that their 288 tiles fill: two each; the energy is the same.
+    one, wide = timing.xfer(HERMES, 5760, 3), timing.xfer(HERMES, 5760, 3, 18)
+    assert (one.busy_ps, wide.busy_ps) == (23 * 12_000, 2 * 12_000)
+    assert wide.duration_ps == (3 + 2 - 1) * 12_000
+    assert wide.energy_fj == one.energy_fj == 3 * 23 * 12_930
+    assert timing.xfer(HERMES, 512, 3, 5).busy_ps == 12_000  # more ports than packets
+
+
 def test_reference_attention_polynomial() -> None:
     # s = 32, d = 4096: 1024 x (1.064e-4 x 4096 + 1.521e-5 x 4096^2) = 261752.1 ns, up, halved
     cost = timing.attention(PAPER, 32, 32, 32, 128, causal=True)
