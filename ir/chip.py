@@ -43,7 +43,8 @@ class Mvm:
 
     The input is applied in ceil(input_bits / dac_bits) cycles, each max(read, columns_per_adc x
     conversion) long; then `drain_ps`. cycle_fj: energy of one crossbar with its converters, per
-    cycle.
+    cycle. port_fj: energy of bringing a crossbar its input and taking its output, once per product,
+    where a source counts transfers by crossbar and not by bit and distance.
     """
 
     input_bits: int
@@ -54,6 +55,7 @@ class Mvm:
     conversion_ps: int
     drain_ps: int
     cycle_fj: int
+    port_fj: int = 0
 
     @property
     def cycles(self) -> int:
@@ -112,13 +114,19 @@ class Bus:
 
 @dataclass(frozen=True)
 class Mesh:
-    """Cores on a mesh: hop_ps and hop_fj per packet of 256 values at 8 bits. 0 x 0 = auto."""
+    """Cores on a mesh: hop_ps and hop_fj per packet of 256 values at 8 bits. 0 x 0 = auto.
+
+    distance: hops = packets follow each other over the links between two places, taking time and
+    energy on each; flat = every vector takes one hop's time, whatever it carries and wherever it
+    goes, on links without a limit, and no energy (mvm.port_fj counts it).
+    """
 
     pgs_per_core: int
     width: int
     height: int
     hop_ps: int
     hop_fj: int
+    distance: Literal["hops", "flat"] = "hops"
 
 
 @dataclass(frozen=True)
@@ -129,6 +137,9 @@ class Digital:
     (rounded up); 0 = the whole chip shares `dpus` of them.
     *_ps and *_fj per 256 values, add_base_ps per job, act_ps and sample_ps per job whatever its
     width; macs_per_ns and mac_fj of one unit for products of two activations and for the router.
+    accounting: full = every operation of the model takes its time; reference = as the reference
+    simulator of arXiv 2602.10254 counts: selecting experts takes nothing, and the experts' sum is
+    so many adds as wide as their hidden layer, without multiplying by the gates.
     """
 
     dpus: int
@@ -149,6 +160,7 @@ class Digital:
     dpu_um2: int | None
     mha_um2: int | None
     pgs_per_dpu: int = 0
+    accounting: Literal["full", "reference"] = "full"
 
 
 @dataclass(frozen=True)

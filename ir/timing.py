@@ -46,8 +46,8 @@ def mvm_ps(chip: Chip, *, shared: bool) -> int:
 
 
 def mvm(chip: Chip, crossbars: int, *, shared: bool) -> Cost:
-    """`crossbars` tiles fire together: one MVM time, the energy of each."""
-    energy = crossbars * chip.mvm.cycles * chip.mvm.cycle_fj
+    """`crossbars` tiles fire together: one MVM time, the energy of each and of its ports."""
+    energy = crossbars * (chip.mvm.cycles * chip.mvm.cycle_fj + chip.mvm.port_fj)
     return _job(mvm_ps(chip, shared=shared), energy)
 
 
@@ -87,9 +87,11 @@ def store(chip: Chip, values: int, d_model: int, lanes: int, hops: int = 0) -> C
     """One result vector back over the return link of `lanes` bus widths.
 
     The link starts `hops` mesh links away: a hop time each before the first bits are there, during
-    which the link already serves others, and a hop's energy for each packet of 256 values.
+    which the link already serves others, and a hop's energy for each packet of 256 values. Neither
+    where distances are flat.
     """
     bits = values * chip.mvm.output_bits
+    hops = 0 if chip.mesh.distance == "flat" else hops
     link, packets = _link(chip, bits, d_model, lanes), _ceil(bits, VALUES_PER_PACKET * 8)
     return Cost(
         link.duration_ps + hops * chip.mesh.hop_ps,
@@ -103,13 +105,16 @@ def xfer(chip: Chip, values: int, hops: int, ports: int = 1) -> Cost:
     """A vector over `hops` mesh links, in packets of 256 values.
 
     A core has one port to the mesh. What lies in several cores, as the columns of a large matrix
-    do, goes through their `ports` side by side; the packets of one port follow each other.
+    do, goes through their `ports` side by side; the packets of one port follow each other. Where
+    distances are flat: one hop's time.
     """
     packets = _ceil(values * chip.mvm.output_bits, VALUES_PER_PACKET * 8)
+    data = _ceil(values * chip.mvm.output_bits, 8)
+    if chip.mesh.distance == "flat":
+        return Cost(chip.mesh.hop_ps, 0, 0, data)
     in_series = _ceil(packets, ports)
     duration = (hops + in_series - 1) * chip.mesh.hop_ps if hops else 0
     busy = min(duration, in_series * chip.mesh.hop_ps)
-    data = _ceil(values * chip.mvm.output_bits, 8)
     return Cost(duration, busy, hops * packets * chip.mesh.hop_fj, data)
 
 
@@ -157,7 +162,12 @@ def macs(chip: Chip, count: int) -> Cost:
 
 
 def topk(chip: Chip, experts: int, k: int) -> Cost:
-    """K passes over the scores, each counted as an element-wise operation (assumed)."""
+    """K passes over the scores, each counted as an element-wise operation (assumed).
+
+    The reference selects in no time.
+    """
+    if chip.digital.accounting == "reference":
+        return _job(0, 0)
     once = add(chip, experts)
     return _job(k * once.duration_ps, k * once.energy_fj)
 
@@ -166,23 +176,29 @@ def gate(chip: Chip, d_model: int, experts: int, shared: int, *, on_crossbar: bo
     """Scores of a token: `experts` of the router and `shared` gates of shared experts.
 
     Products of d_model values on a digital unit; the router's may come from crossbars, and then
-    take one element-wise pass.
+    take one element-wise pass (none in the reference).
     """
     products = macs(chip, d_model * (shared if on_crossbar else experts + shared))
     if not on_crossbar:
         return products
-    taken = digital(chip, experts)
+    taken = _job(0, 0) if chip.digital.accounting == "reference" else digital(chip, experts)
     if not shared:
         return taken
     return _job(products.duration_ps + taken.duration_ps, products.energy_fj + taken.energy_fj)
 
 
-def combine(chip: Chip, vectors: int, weighted: int, values: int, *, scaled: bool = False) -> Cost:
+def combine(
+    chip: Chip, vectors: int, weighted: int, values: int, hidden: int, *, scaled: bool = False
+) -> Cost:
     """Sum of `vectors` vectors, `weighted` of them times a number of their own.
 
     One add fewer than vectors, a multiply for each weighted one, and one more where the routed sum
-    is scaled by a constant; at least one operation, which writes zeros.
+    is scaled by a constant; at least one operation, which writes zeros. The reference counts the
+    adds alone, each as wide as an expert's `hidden` layer and in whole nanoseconds.
     """
+    if chip.digital.accounting == "reference":
+        narrow, adds = add(chip, hidden), max(0, vectors - 1)
+        return _job(adds * _ceil(narrow.duration_ps, 1000) * 1000, adds * narrow.energy_fj)
     once = add(chip, values)
     jobs = max(1, vectors - 1 + weighted + scaled)
     return _job(jobs * once.duration_ps, jobs * once.energy_fj)
@@ -253,9 +269,10 @@ def top_tokens(chip: Chip, scored: int, kept: int, experts: int) -> Cost:
     """Expert choice: every expert picks among tokens.
 
     A prefill takes as many passes over the scores as there are experts, one per column (assumed).
-    One that arrives later is compared with the `kept` scores of every expert, in one pass.
+    One that arrives later is compared with the `kept` scores of every expert, in one pass. The
+    reference selects in no time.
     """
-    if kept:
+    if kept and chip.digital.accounting == "full":
         return add(chip, (kept + scored) * experts)
     return topk(chip, scored, experts)
 

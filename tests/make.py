@@ -197,13 +197,15 @@ def small_workload(
     masks: bool = False,
     vocabulary: int = 30,
     newest: bool = False,
+    embedded: bool = False,
 ) -> Workload:
     """A decoder: embed, per layer (norm, q, k, v, attention, o, add, norm, MoE, add), norm, head.
 
     shared_gates: which shared experts have a gate. dense_layers have up, act, down instead of the
     MoE layer. `masks` adds what real exports carry: two constant operators that the attention's
     mask is made of, and one that mixes a sequence.
-    newest: the last norm and the head are for the newest token alone.
+    newest: the last norm and the head are for the newest token alone. embedded: the embedding is a
+    product on crossbars, whose LOADs wait for the choice of the token.
     """
     build = _Builder(d, bits, bias, [])
     mask: tuple[str, ...] = ()
@@ -211,7 +213,10 @@ def small_workload(
         row = build.digital("other", "positions", -1, width=7, scope="constant")
         column = build.digital("other", "triangle", -1, width=3, scope="constant")
         mask = (build.digital("other", "mask", -1, row, column, width=9, scope="constant"),)
-    x = build.digital("embed", "embed", -1, "ids")
+    if embedded:
+        x = build.dense("embed", -1, "ids", 8, d)
+    else:
+        x = build.digital("embed", "embed", -1, "ids")
     if masks:
         x = build.digital("other", "mixed", -1, x, scope="sequence")
     scores = build.weight("router", d, experts)

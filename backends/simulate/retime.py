@@ -25,9 +25,9 @@ SHAPE = (
     "crossbar.rows", "crossbar.columns", "crossbar.cell_bits", "crossbar.weight_bits",
     "crossbar.differential", "mvm.input_bits", "mvm.output_bits", "pg.mux", "pg.input_buffers",
     "pg.retain_input", "accumulate.where", "accumulate.psum_bits", "bus.return_lanes",
-    "mesh.pgs_per_core", "mesh.width", "mesh.height", "digital.dpus", "digital.pgs_per_dpu",
-    "digital.mha_units",
-    "digital.attention", "digital.router_on", "digital.experts_wait_for_router",
+    "mesh.pgs_per_core", "mesh.width", "mesh.height", "mesh.distance", "digital.dpus",
+    "digital.pgs_per_dpu", "digital.mha_units", "digital.attention", "digital.router_on",
+    "digital.experts_wait_for_router", "digital.accounting",
     "memory.region_buffer_bytes", "memory.accounting",
 )  # fmt: skip
 RECOMPILE = "compile for that chip instead"

@@ -71,10 +71,15 @@ def emit_product(
         jobs = columns
     else:
         unit, jobs = ctx.groups("acc", layer, stage, group), 1
-    sums = [
-        ctx.stream.append(Opcode.ACC, unit, cost, tag, rows=rows, reads=[mvm]) for _ in range(jobs)
-    ]
-    return Product(mvm, sums)
+    sums = ctx.stream.append(
+        Opcode.ACC,
+        unit,
+        cost,
+        tag.repeated(jobs),
+        rows=rows * jobs,
+        reads=[np.tile(mvm, jobs)],
+    )
+    return Product(mvm, list(sums.reshape(jobs, rows)))
 
 
 def emit_store(

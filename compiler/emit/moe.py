@@ -175,7 +175,7 @@ def _combine(
         parts += np.bincount(owner, minlength=ctx.tokens)
     plain, scaled = len(op.shared) - op.gated_shared, op.scale != 1.0
     costs = {
-        n: timing.combine(ctx.chip, n, n - plain, op.d_model, scaled=scaled)
+        n: timing.combine(ctx.chip, n, n - plain, op.d_model, op.d_expert, scaled=scaled)
         for n in np.unique(parts[tokens]).tolist()
     }
     ids = ctx.stream.append(

@@ -1,7 +1,7 @@
 """Columns that grow: how the emitters append instructions, many rows at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,22 @@ class Tag:
     expert: Ints | int = -1
     replica: Ints | int = -1
     slot: Ints | int = -1
+
+    def repeated(self, times: int) -> "Tag":
+        """The tag of `times` copies of its rows, one copy of all of them after another."""
+
+        def tiled(value: Ints | int) -> Ints | int:
+            return value if isinstance(value, int) else np.tile(value, times)
+
+        return replace(
+            self,
+            priority=tiled(self.priority),
+            token=tiled(self.token),
+            seq=tiled(self.seq),
+            expert=tiled(self.expert),
+            replica=tiled(self.replica),
+            slot=tiled(self.slot),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +136,9 @@ class Stream:
             column = np.asarray(values[name], dtype=np.int64)
             self.chunks[name].append(np.broadcast_to(column, (rows,)))
         self.count += rows
-        for source in reads:
-            self.link("reads", ids, np.broadcast_to(source, (rows,)))
+        if reads:
+            sources = np.concatenate([np.broadcast_to(source, (rows,)) for source in reads])
+            self.link("reads", np.tile(ids, len(reads)), sources)
         return ids
 
     def link(self, name: str, rows: Ints, values: Ints) -> None:

@@ -197,7 +197,8 @@ def _moe(case: ProgramCase, op: MoELayer, role: Role, amount: int) -> Cost:
     if role == Role.COMBINE:
         routed, shared = amount - len(op.shared), _digital_scores(case, op)[1]
         scaled = op.scale != 1.0
-        return timing.combine(chip, amount, routed + shared, op.d_model, scaled=scaled)
+        weighted = routed + shared
+        return timing.combine(chip, amount, weighted, op.d_model, op.d_expert, scaled=scaled)
     return timing.load(chip, op.d_model, bus_width(case.workload, max(op.layer, 0)))
 
 
@@ -266,10 +267,10 @@ def check_mvm_count(case: ProgramCase) -> Fault | None:
 
 
 def check_mvm_energy(case: ProgramCase) -> Fault | None:
-    """All MVMs together take crossbar MVMs x input cycles x energy per cycle."""
+    """All MVMs together take crossbar MVMs x (input cycles x energy per cycle + the ports')."""
     _, fired = crossbar_counts(case)
     mvm = case.chip.mvm
-    expected = fired * (-(-mvm.input_bits // mvm.dac_bits)) * mvm.cycle_fj
+    expected = fired * (-(-mvm.input_bits // mvm.dac_bits) * mvm.cycle_fj + mvm.port_fj)
     found = int(case.program.energy_fj[case.opcode == Opcode.MVM].sum())
     return None if found == expected else Fault("program", f"MVMs {found} fJ, expected {expected}")
 

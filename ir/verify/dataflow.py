@@ -158,7 +158,9 @@ def _entry_edges(case: ProgramCase, made: Ints, index: int) -> Ints:
     for name in inputs:
         maker = case.maker.get(name)
         if name in case.workload.inputs and case.form[index] != Form.CONSTANT:
-            keys.append(_after_sample(case, readers))
+            before = _sampled_before(case)
+            both = (readers >= 0) & (before >= 0)
+            keys.append(readers[both] * rows + before[both])
         fixed = maker is not None and case.form[maker] == Form.CONSTANT
         if maker is None or (case.form[index] == Form.CONSTANT and not fixed):
             continue  # a model input; or a constant that takes no more than a shape
@@ -176,13 +178,10 @@ def _entry_edges(case: ProgramCase, made: Ints, index: int) -> Ints:
     return out[out >= 0]
 
 
-def _after_sample(case: ProgramCase, readers: Ints) -> Ints:
-    """Keys of what waits for the choice of its sequence's token in the step before."""
-    sample, visits = samples(case), case.visits
-    before = visits.of_pass - len(visits.sequence_ids)
-    source = np.where(before >= 0, sample[np.maximum(before, 0)], -1)
-    both = (readers >= 0) & (source >= 0)
-    out: Ints = readers[both] * len(case.program) + source[both]
+def _sampled_before(case: ProgramCase) -> Ints:
+    """SAMPLE that each visit's model inputs wait for, of the step before: [visits], -1 = none."""
+    before = case.visits.of_pass - len(case.visits.sequence_ids)
+    out: Ints = np.where(before >= 0, samples(case)[np.maximum(before, 0)], -1)
     return out
 
 
@@ -213,16 +212,23 @@ def _gates(case: ProgramCase) -> dict[int, Ints]:
 
 
 def _load_edges(case: ProgramCase, made: Ints) -> Ints:
-    """Keys of what the LOADs read: the input of every product that uses them."""
+    """Keys of what the LOADs read: the input of every product that uses them.
+
+    A model input waits for the choice of its token.
+    """
     p = case.program
     makers = np.full(len(p.nodes), -1, dtype=np.int64)
+    entered = np.zeros(len(p.nodes), dtype=np.bool_)
     for index, op in enumerate(case.workload.operators):
         if case.form[index] in (Form.DENSE, Form.MOE):
             makers[index] = case.maker.get(op.inputs[0], -1)
+            entered[index] = op.inputs[0] in case.workload.inputs
     uses = (case.role[case.read] == Role.LOAD) & (case.role[case.reader] == Role.MVM0)
     load, mvm = case.read[uses], case.reader[uses]
     maker = makers[p.node[mvm]]
     source: Ints = np.where(maker >= 0, made[maker, case.visit[mvm]], -1)
+    chosen = entered[p.node[mvm]]
+    source[chosen] = _sampled_before(case)[case.visit[mvm[chosen]]]
     for index in case.moe:
         old = (p.node[mvm] == index) & ~case.visits.runs[case.visit[mvm]]
         source[old] = _cached_inputs(case, index)[case.visit[mvm[old]]]

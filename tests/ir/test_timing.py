@@ -172,7 +172,41 @@ def test_gate_of_a_router_on_crossbars() -> None:
 )
 def test_combine(vectors: int, weighted: int, scaled: bool, operations: int) -> None:
     one = timing.add(HERMES, 256)  # 4 ns + 8 ns
-    found = timing.combine(HERMES, vectors, weighted, 256, scaled=scaled)
+    found = timing.combine(HERMES, vectors, weighted, 256, 64, scaled=scaled)
     assert one.duration_ps == 12_000
     assert found.duration_ps == operations * 12_000
     assert found.energy_fj == operations * one.energy_fj
+
+
+def test_the_reference_combines_in_adds_as_wide_as_the_hidden_layer() -> None:
+    """Top-4: 3 adds of 688 values, 4 + 8 x 688 / 256 = 25.5 ns each, rounded up to 26."""
+    found = timing.combine(PAPER, 4, 4, 4096, 688)
+    assert found.duration_ps == 3 * 26_000
+    assert found.energy_fj == 3 * -(-9_430 * 688 // 256)
+    assert timing.combine(PAPER, 1, 1, 4096, 688) == timing.Cost(0, 0, 0)  # k = 1: nothing to add
+
+
+def test_the_reference_selects_in_no_time() -> None:
+    assert timing.topk(PAPER, 16, 4) == timing.Cost(0, 0, 0)
+    assert timing.top_tokens(PAPER, 1, 8, 16) == timing.Cost(0, 0, 0)
+    assert timing.gate(PAPER, 4096, 16, 0, on_crossbar=True) == timing.Cost(0, 0, 0)
+    shared = timing.gate(PAPER, 4096, 16, 1, on_crossbar=True)  # a product is one anywhere
+    assert shared == timing.macs(PAPER, 4096)
+
+
+def test_flat_distances_take_one_hop_whatever_is_moved_wherever() -> None:
+    """12 ns for 256 values to a neighbour and for 12288 over the chip; the link is not busy."""
+    near, far = timing.xfer(PAPER, 256, 0), timing.xfer(PAPER, 12_288, 9)
+    assert (near.duration_ps, near.busy_ps, near.energy_fj) == (12_000, 0, 0)
+    assert (far.duration_ps, far.busy_ps, far.energy_fj) == (12_000, 0, 0)
+    assert far.bytes == 12_288
+    assert timing.store(PAPER, 12_288, 4096, 4, hops=9).duration_ps == 12_000
+
+
+def test_ports_of_crossbars_take_energy_once_per_product() -> None:
+    """12.93 pJ to bring the input and 12.93 pJ to take the output, beside 12.5 nJ."""
+    assert timing.mvm(PAPER, 3, shared=False).energy_fj == 3 * (12_500_000 + 2 * 12_930)
+    assert timing.load(PAPER, 4096, 4096).energy_fj == 0
+    bits = replace(load_chip("isaac"), mvm=replace(load_chip("isaac").mvm, port_fj=5))
+    more = timing.mvm(bits, 1, shared=False).energy_fj - 16 * bits.mvm.cycle_fj
+    assert more == 5  # once, not for each of the 16 input cycles

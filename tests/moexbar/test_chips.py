@@ -1,6 +1,7 @@
 """The presets: they load, give their sources' headlines, and every number has its source."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -183,7 +184,11 @@ def test_mux_presets_differ_from_hermes_in_mux_alone(name: str) -> None:
 
 def test_paper_is_hermes_with_the_reference_rules() -> None:
     chip, hermes = load_chip("paper"), load_chip("hermes")
-    assert (chip.crossbar, chip.mvm) == (hermes.crossbar, hermes.mvm)
+    assert chip.crossbar == hermes.crossbar
+    assert chip.mvm == replace(hermes.mvm, port_fj=2 * 12_930)  # input brought, output taken
+    assert (chip.bus.bit_fj, chip.mesh.hop_fj, chip.mesh.distance) == (0, 0, "flat")
+    assert (chip.digital.accounting, chip.memory.accounting) == ("reference", "reference")
+    assert chip.digital.router_on == "crossbar"
     assert chip.bus.transfers_per_slot is None
     assert chip.bus.bits_per_ns is None
     assert bus_bits_per_ns(chip, 4096) is None

@@ -76,6 +76,23 @@ SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "eight digital units": ({"k": 3}, {"digital": {"dpus": 8}}, {"tokens": 20}),
     "polynomial attention": ({}, {"digital": {"attention": "polynomial"}}, {}),
     "mux switch settles": ({}, {"pg": {"mux_settle_ps": 500}}, {}),
+    "ports of crossbars": ({"shared": 1}, {"mvm": {"port_fj": 77}}, {"tokens": 3}),
+    "flat distances": (
+        {"shared": 1},
+        {"mesh": {"distance": "flat"}, "bus": {"transfers_per_slot": None, "latency_ps": 12}},
+        {"decode": 1},
+    ),
+    "the reference's digital units": (
+        {"k": 3, "shared": 1, "shared_gates": (True,)},
+        {"digital": {"accounting": "reference", "router_on": "crossbar"}},
+        {"decode": 2},
+    ),
+    "the reference selects tokens": (
+        {"expert_choice": True},
+        {"digital": {"accounting": "reference"}},
+        {"decode": 2},
+    ),
+    "an embedding on crossbars": ({"embedded": True}, {}, {"sequence": TWO_SEQUENCES, "decode": 2}),
     "router on crossbars": ({"shared": 1}, {"digital": {"router_on": "crossbar"}}, {}),
     "mesh of fixed size": ({}, {"mesh": {"width": 4, "height": 60}}, {}),
     "digital units of each region": ({"k": 3}, {"digital": {"pgs_per_dpu": 16}}, {"tokens": 9}),

@@ -48,6 +48,12 @@ def stepping_without_keys() -> Compiled:
     return compile_small(workload, sequence=sequence, decode=2, caches=Caches(kv=False))
 
 
+@cache
+def embedding_on_crossbars() -> Compiled:
+    """Correct: a decode step whose first LOAD waits for the choice of its token."""
+    return compile_small(small_workload(layers=1, embedded=True), decode=1)
+
+
 def placed(c: Compiled, **changes: Any) -> Compiled:
     """The same with another placement."""
     placement = replace(c.mapping.placement, **changes)
@@ -578,6 +584,14 @@ def choice_from_an_older_token(c: Compiled) -> Compiled:
     return entry(c, "reads", row, 0, int(p.reads[row][0]) - 1)
 
 
+def token_looked_up_before_it_is_chosen(c: Compiled) -> Compiled:
+    p = c.program
+    sample = rows(p, Opcode.SAMPLE, step=0)[0]
+    load = next(r for r in rows(p, Opcode.LOAD, step=1) if sample in p.reads[r])
+    other = int(rows(p, Opcode.NORM, step=0)[0])
+    return entry(c, "reads", int(load), list(p.reads[load]).index(sample), other)
+
+
 def choices_that_nobody_asked_for(c: Compiled) -> Compiled:
     return replace(c, schedule=replace(c.schedule, sampled=False))
 
@@ -731,6 +745,12 @@ def test_outputs_kept_for_tokens_that_run_again_are_counted() -> None:
     c = outputs_kept_a_token_short(stepping_without_keys())
     # prefill of 2 tokens: both run again in step 1, 2 x d 20 bytes
     assert dict(_results(c))["caches"].endswith("carries 20 bytes, expected 40")
+
+
+def test_an_embedding_on_crossbars_waits_for_the_choice_of_its_token() -> None:
+    assert [found for found in _results(embedding_on_crossbars()) if found[1] != "ok"] == []
+    c = token_looked_up_before_it_is_chosen(embedding_on_crossbars())
+    assert dict(_results(c))["inputs"].endswith("expected its operator's inputs")
 
 
 def _results(c: Compiled) -> list[tuple[str, str]]:
