@@ -143,13 +143,13 @@ def chip_area(program: Program, chip: Chip) -> Area:
         "buffers": (-(-inv.buffer_bytes // 1024), chip.memory.buffer_um2_per_kib),
         **digital,
     }
-    return _sum_area(parts, optional=tuple(digital))
+    return sum_area(parts, optional=tuple(digital))
 
 
 def moe_area(program: Program, chip: Chip) -> Area:
     """Peripheral groups and crossbars of the routed experts, and their regions' buses."""
     inv = program.inventory
-    return _sum_area(
+    return sum_area(
         {
             "peripheral groups": (inv.expert_pgs, chip.pg.peripheral_um2),
             "arrays": (inv.expert_crossbars, chip.crossbar.array_um2),
@@ -166,7 +166,8 @@ def _switches(program: Program, chip: Chip) -> int:
     return program.inventory.expert_crossbars if chip.pg.mux > 1 else 0
 
 
-def _sum_area(parts: dict[str, tuple[int, int | None]], optional: tuple[str, ...] = ()) -> Area:
+def sum_area(parts: dict[str, tuple[int, int | None]], optional: tuple[str, ...] = ()) -> Area:
+    """Add up parts of (number, um2 of one); one that is not published is missing, or left out."""
     known = {name: n * um2 for name, (n, um2) in parts.items() if um2 is not None}
     missing = [n for n, (_, um2) in parts.items() if um2 is None and n not in optional]
     return Area(known, tuple(missing))
@@ -207,13 +208,19 @@ def area_band(program: Program, chip: Chip) -> tuple[Chip, Chip] | None:
         return None
     if chip.pg.peripheral_um2 is None or chip.crossbar.array_um2 is None:
         return None
-    whole = chip.pg.peripheral_um2 + chip.crossbar.array_um2
-    low, high = (
-        replace(
-            chip,
-            pg=replace(chip.pg, peripheral_um2=int(um2)),
-            crossbar=replace(chip.crossbar, array_um2=whole - int(um2)),
-        )
-        for um2 in (fact.low, fact.high)
+    return with_peripherals(chip, int(fact.low)), with_peripherals(chip, int(fact.high))
+
+
+def with_peripherals(chip: Chip, peripheral_um2: int) -> Chip:
+    """The chip with its core split otherwise into array and peripherals; their sum stays.
+
+    Unchanged where the areas are not published.
+    """
+    if chip.pg.peripheral_um2 is None or chip.crossbar.array_um2 is None:
+        return chip
+    array_um2 = chip.pg.peripheral_um2 + chip.crossbar.array_um2 - peripheral_um2
+    return replace(
+        chip,
+        pg=replace(chip.pg, peripheral_um2=peripheral_um2),
+        crossbar=replace(chip.crossbar, array_um2=array_um2),
     )
-    return low, high

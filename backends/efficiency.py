@@ -1,0 +1,131 @@
+"""Area efficiency of an MoE layer from the slots and transfers of its windows, without a program.
+
+Efficiency = 2 x multiply-accumulates of the routed experts and the router, over the time from the
+first LOAD to the last COMBINE, over the area of the layer's peripheral groups, crossbars (array and
+mux switch) and bus with its return link. The time of a window (design, section 2) is
+t_mvm x max(L, X / B) + fill with two input buffers or more, L x t_mvm + X x t_load + fill with one.
+
+That time knows of slots and the bus alone. A program also waits for digital units, links and the
+vectors on their way between the stages; `cost.CostReport.moe_gops_per_mm2` is the same figure of a
+program, and `benchmarks/efficiency.py` prints both.
+"""
+
+from dataclasses import dataclass
+from math import isqrt
+
+import numpy as np
+import numpy.typing as npt
+
+from backends.cost import Area, sum_area
+from ir import timing
+from ir.chip import Chip
+from ir.links import experts_per_token
+from ir.workload import MoELayer, Weight
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """What the windows of one MoE layer take under some grouping and order: int64 [windows] each.
+
+    pairs: token-expert pairs; transfers: LOADs, those left out that find their input kept.
+    groups: of the grouping; copies: experts with their replicas.
+    """
+
+    tokens: Ints
+    pairs: Ints
+    slots: Ints
+    transfers: Ints
+    groups: int
+    copies: int
+
+
+def layer_area(op: MoELayer, chip: Chip, groups: int, copies: int) -> Area:
+    """Peripheral groups and crossbars of the layer's routed experts, its bus and return link."""
+    tiles = sum(_stage_tiles(op, chip))
+    width = timing.bus_bits_per_ns(chip, op.d_model) or 0
+    return sum_area(
+        {
+            "peripheral groups": (groups * tiles, chip.pg.peripheral_um2),
+            "arrays": (copies * tiles, chip.crossbar.array_um2),
+            "mux switches": (copies * tiles if chip.pg.mux > 1 else 0, chip.pg.mux_switch_um2),
+            "buses": (width * (1 + _lanes(op, chip)), chip.bus.um2_per_bit_per_ns),
+        }
+    )
+
+
+def window_ps(op: MoELayer, chip: Chip, windows: Windows) -> Ints:
+    """Time of each window, ps: int64 [windows]."""
+    slots = windows.slots * timing.mvm_ps(chip, shared=True)
+    bus = windows.transfers * timing.load(chip, op.d_model, op.d_model).busy_ps
+    both = slots + bus if chip.pg.input_buffers == 1 else np.maximum(slots, bus)
+    return both + fill_ps(op, chip, windows.groups)
+
+
+def fill_ps(op: MoELayer, chip: Chip, groups: int) -> int:
+    """What a window takes beside its slots: the first LOAD, and the last pair from its first MVM.
+
+    Partial sums, activation, second stage, return and weighted sum. Without a placement a vector
+    goes half the perimeter of the smallest square that holds the layer's cores, halved: the
+    distance from the port in a corner to the middle.
+    """
+    up, down = _stage_tiles(op, chip)
+    cores, up_cores, down_cores = (
+        -(-pgs // chip.mesh.pgs_per_core) for pgs in (groups * (up + down), up, down)
+    )
+    hops = isqrt(cores - 1) + 1
+    one, d, width = op.experts[0], op.d_model, op.d_expert
+    matrices = 2 if op.gated else 1
+    k = experts_per_token(op)
+    jobs = [
+        timing.load(chip, d, d),
+        _sums(chip, one.up, matrices),
+        timing.xfer(chip, matrices * width, hops, up_cores),
+        timing.act(chip, width),
+        timing.xfer(chip, width, hops, down_cores),
+        timing.mvm(chip, 1, shared=True),
+        _sums(chip, one.down, 1),
+        timing.store(chip, d, d, _lanes(op, chip), hops),
+        timing.combine(chip, k, k, d, scaled=op.scale != 1.0),
+    ]
+    if op.gated:
+        jobs.append(timing.add(chip, width))
+    return sum(job.duration_ps for job in jobs)
+
+
+def gops_per_mm2(op: MoELayer, chip: Chip, windows: Windows) -> float | None:
+    """Area efficiency over all windows together; None where an area is not published."""
+    area = layer_area(op, chip, windows.groups, windows.copies)
+    spent = int(window_ps(op, chip, windows).sum())
+    if area.missing or not area.total_um2 or not spent:
+        return None
+    one = op.experts[0]
+    of_pair = one.up.macs + one.down.macs + (one.gate.macs if one.gate else 0)
+    macs = int(windows.pairs.sum()) * of_pair
+    macs += int(windows.tokens.sum()) * op.d_model * op.router.experts
+    return 2 * macs / spent * 1000 / (area.total_um2 / 1e6)
+
+
+def _sums(chip: Chip, weight: Weight, matrices: int) -> timing.Cost:
+    """Partial sums of one stage, of `matrices` equal matrices that fire together."""
+    per_tile = chip.crossbar.weights_per_row(weight.bits)
+    columns = matrices * -(-weight.columns // per_tile)
+    rows = -(-weight.rows // chip.crossbar.rows)
+    return timing.accumulate(chip, rows, columns, per_tile, bias=bool(weight.bias))
+
+
+def _stage_tiles(op: MoELayer, chip: Chip) -> tuple[int, int]:
+    """Crossbars that one expert's stages fire: up (and gate), down."""
+    one = op.experts[0]
+    gate = _tiles(one.gate, chip) if one.gate else 0
+    return _tiles(one.up, chip) + gate, _tiles(one.down, chip)
+
+
+def _tiles(weight: Weight, chip: Chip) -> int:
+    per_tile = chip.crossbar.weights_per_row(weight.bits)
+    return -(-weight.rows // chip.crossbar.rows) * -(-weight.columns // per_tile)
+
+
+def _lanes(op: MoELayer, chip: Chip) -> int:
+    return chip.bus.return_lanes or experts_per_token(op)

@@ -1,0 +1,148 @@
+"""Area efficiency of MoE layers under the four methods, from a routing trace and a chip.
+
+Groups are fitted to one range of the trace and scored on windows of another. Neither slots nor
+transfers depend on bus or areas, so windows are counted once (`count_methods`) and judged for every
+bus width and every split of a core (`judge`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from backends.cost import with_peripherals
+from backends.efficiency import Windows, gops_per_mm2
+from compiler.baselines import Method, methods
+from compiler.grouping import split_counts
+from compiler.partition import partition
+from compiler.pipeline import Options, group_experts
+from compiler.scheduling import order_slots
+from compiler.trace import routing_matrices
+from ir.chip import Chip
+from ir.errors import InputError
+from ir.mapping import LayerGrouping
+from ir.routing import Routing, windows
+from ir.workload import MoELayer, Workload
+
+PUBLISHED = 2.2  # "up to", over an unshared chip: arXiv 2602.10254
+MUXES = (1, 2, 4, 8)
+SHARES = (80, 65, 50)  # per cent of a core that are peripherals; 80 is the presets'
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """One method on one trace: the scored windows of every MoE layer."""
+
+    method: Method
+    layers: tuple[tuple[MoELayer, Windows], ...]
+
+
+def count_methods(
+    workload: Workload,
+    routing: Routing,
+    chip: Chip,
+    options: Options,
+    *,
+    shared_only: bool = False,
+    every: int = 1,
+    report: Report = lambda method: None,
+) -> list[Counted]:
+    """Group and order under each method; shared_only: the two that depend on the chip's mux.
+
+    Every `every`-th window of the score range, another first one in each layer. `report` is told
+    each method as it is done. Raises InputError for a range without a window.
+    """
+    traced = routing_matrices(workload, routing)
+    out = []
+    for method in methods(chip, options)[2 if shared_only else 0 :]:
+        blocks = partition(workload, method.chip)
+        grouping = group_experts(workload, blocks, traced, routing, method.chip, method.options)
+        start, stop = options.score
+        layers = []
+        for number, op in enumerate(workload.moe_layers):
+            chosen = traced[op.layer][start:stop]
+            spans = windows(len(chosen), options.shape.prefill * options.shape.batch)
+            spans = spans[number % every :: every] or spans[:1]
+            if not spans:
+                raise InputError(routing.source, f"{len(chosen)} tokens to score, fewer than one "
+                                 "window", "use shorter windows")  # fmt: skip
+            layers.append(
+                (op, _count(method, grouping.of(op.layer), [chosen[a:b] for a, b in spans]))
+            )
+        out.append(Counted(method, tuple(layers)))
+        report(method.name)
+    return out
+
+
+def _count(method: Method, layer: LayerGrouping, picked: Sequence[np.ndarray]) -> Windows:
+    """Slots and transfers of each window of one layer."""
+    keeps, asked = method.chip.pg.retain_input, method.options
+    rows = []
+    for window in picked:
+        order = order_slots(
+            split_counts(layer, window),
+            asked.scheduling,
+            seed=asked.solver.seed,
+            time_s=asked.solver.time_s,
+            bus=asked.bus,
+            buffer=asked.buffer,
+        )
+        transfers = order.transfers_retained if keeps else order.transfers
+        rows.append((len(window), int(window.sum()), order.slots, transfers))
+    tokens, pairs, slots, transfers = np.array(rows, dtype=np.int64).T
+    copies = layer.experts + layer.replicas
+    return Windows(tokens, pairs, slots, transfers, len(layer.groups), copies)
+
+
+def judge(counted: Counted, bus: int | None, share: int | None = None) -> float | None:
+    """GOPS/mm2, the mean over layers, with a bus of `bus` transfers a slot (None = unlimited).
+
+    share: per cent of a core that are peripherals; None as the chip says.
+    """
+    chip = counted.method.chip
+    chip = replace(chip, bus=replace(chip.bus, transfers_per_slot=bus, bits_per_ns=None))
+    if share is not None and chip.pg.peripheral_um2 and chip.crossbar.array_um2:
+        whole = chip.pg.peripheral_um2 + chip.crossbar.array_um2
+        chip = with_peripherals(chip, whole * share // 100)
+    found = [gops_per_mm2(op, chip, rows) for op, rows in counted.layers]
+    known = [value for value in found if value is not None]
+    return fmean(known) if known and len(known) == len(found) else None
+
+
+def efficiency_rows(
+    workload: Workload,
+    routing: Routing,
+    chip: Chip,
+    options: Options,
+    muxes: Sequence[int] = MUXES,
+) -> list[dict[str, Any]]:
+    """One row per method and mux at the chip's bus: GOPS/mm2 and how often (i)'s, with their band.
+
+    The two unshared methods stand once, first. `published`: the claim beside which ours stand.
+    """
+    counted: list[Counted] = []
+    for mux in muxes:
+        shared = replace(chip, pg=replace(chip.pg, mux=mux))
+        counted += count_methods(workload, routing, shared, options, shared_only=bool(counted))
+    bus = chip.bus.transfers_per_slot
+    serial = [judge(counted[0], bus, share) for share in SHARES]
+    rows = []
+    for one in counted:
+        found = [judge(one, bus, share) for share in SHARES]
+        times = [a / b if a and b else None for a, b in zip(found, serial, strict=True)]
+        rows.append(
+            {
+                "name": one.method.name,
+                "mux": one.method.chip.pg.mux,
+                "transfers_per_slot": bus,
+                "peripheral_percent": list(SHARES),
+                "gops_per_mm2": found,
+                "times_unshared_serial": times,
+                "published": PUBLISHED,
+            }
+        )
+    return rows
