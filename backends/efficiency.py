@@ -87,7 +87,7 @@ def fill_ps(op: MoELayer, chip: Chip, groups: int) -> int:
         timing.mvm(chip, 1, shared=True),
         _sums(chip, one.down, 1),
         timing.store(chip, d, d, _lanes(op, chip), hops),
-        timing.combine(chip, k, k, d, scaled=op.scale != 1.0),
+        timing.combine(chip, k, k, d, width, scaled=op.scale != 1.0),
     ]
     if op.gated:
         jobs.append(timing.add(chip, width))
