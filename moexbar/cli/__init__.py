@@ -13,6 +13,7 @@ from moexbar.cli.group import group
 from moexbar.cli.inspect import inspect
 from moexbar.cli.model import model_command
 from moexbar.cli.profile import profile_command
+from moexbar.cli.reproduce import reproduce_command
 from moexbar.cli.schedule import schedule
 from moexbar.cli.simulate import simulate
 from moexbar.cli.trace import trace
@@ -58,5 +59,6 @@ app.command("profile")(profile_command)
 app.command("group")(group)
 app.command("schedule")(schedule)
 app.command("compare")(compare)
+app.command("reproduce")(reproduce_command)
 app.command("chips")(chips)
 app.command("example")(example)

@@ -132,7 +132,18 @@ def test_chips_lists_every_preset_and_shows_one(capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize(
-    "command", ["compile", "simulate", "inspect", "trace", "profile", "group", "schedule", "chips"]
+    "command",
+    [
+        "compile",
+        "simulate",
+        "inspect",
+        "trace",
+        "profile",
+        "group",
+        "schedule",
+        "chips",
+        "reproduce",
+    ],
 )
 def test_every_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0

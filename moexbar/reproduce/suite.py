@@ -1,0 +1,144 @@
+"""All runs of `moexbar reproduce`: the reference's rows, and the cache modes by length."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ir import timing
+from ir.chip import Chip
+from moexbar.chips import load_chip
+from moexbar.reproduce.reference import GENERATED, GENERATION_OF_8, MODES, ROWS, Row
+from moexbar.reproduce.run import PROMPT, Ran, Run, execute
+from moexbar.reproduce.workload import D_MODEL, EXPERTS
+
+CHIPS: dict[str, dict[str, str]] = {
+    "dpu": {},  # partial sums on the digital units, as the reference adds them
+    "pg": {"accumulate.where": "pg"},  # in the peripheral groups, as the paper's Fig. 1 draws
+}
+
+
+@dataclass(frozen=True)
+class CacheRun:
+    """A generation alone with some caches; accumulate: a key of CHIPS."""
+
+    accumulate: str
+    tokens: int
+    mode: str
+    ran: Ran
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """Everything that was run. rows: (accumulate, row of the reference, our run).
+
+    warm_up_seconds: the first run in this process, which loads the compiled loops or, if numba has
+    not kept them from an earlier call, compiles them.
+    """
+
+    rows: tuple[tuple[str, Row, Ran], ...]
+    caches: tuple[CacheRun, ...]
+    warm_up_seconds: float
+    seed: int
+
+    def gain(self, accumulate: str, tokens: int, mode: str) -> tuple[float, float]:
+        """No cache against `mode`, in time and energy."""
+        none, other = (self._figures(accumulate, tokens, m) for m in ("no cache", mode))
+        return none[0] / other[0], none[1] / other[1]
+
+    def _figures(self, accumulate: str, tokens: int, mode: str) -> tuple[float, float]:
+        for run in self.caches:
+            if (run.accumulate, run.tokens, run.mode) == (accumulate, tokens, mode):
+                return run.ran.figures.time_ns, run.ran.figures.energy_nj
+        raise KeyError((accumulate, tokens, mode))
+
+
+def plan(longest: int = GENERATED[-1]) -> int:
+    """Number of runs that `reproduce` makes."""
+    return len(CHIPS) * (len(ROWS) + len(MODES) * len(_lengths(longest)))
+
+
+def reproduce(
+    seed: int = 0,
+    longest: int = GENERATED[-1],
+    advance: Callable[[str], None] = lambda name: None,
+) -> Reproduction:
+    """Run everything; the router picks experts by `seed`.
+
+    longest: leave out cache modes with more generated tokens. `advance` is told of each run begun.
+    """
+    chips = {name: load_chip("paper", changes) for name, changes in CHIPS.items()}
+    warm_up = execute(ROWS[0].run, chips["dpu"], seed)
+
+    def run(name: str, what: Run, chip: Chip) -> Ran:
+        advance(name)
+        return execute(what, chip, seed)
+
+    rows = tuple(
+        (name, row, run(row.name, row.run, chip)) for name, chip in chips.items() for row in ROWS
+    )
+    caches = tuple(
+        CacheRun(name, n, mode, run(f"{n} tokens, {mode}", Run(n, kept, prefill=False), chip))
+        for name, chip in chips.items()
+        for n in _lengths(longest)
+        for mode, kept in MODES.items()
+    )
+    return Reproduction(rows, caches, warm_up.seconds, seed)
+
+
+def go_reads_ns(tokens: int, chip: Chip) -> float:
+    """What the reference leaves out of a generation: the GO cache's reads, by the paper's size."""
+    sizes = (
+        timing.reference_go_bytes(s, EXPERTS, D_MODEL) for s in range(PROMPT + 1, PROMPT + tokens)
+    )
+    return sum(timing.dram(chip, size).duration_ps for size in sizes) / 1e3
+
+
+def to_json(found: Reproduction) -> dict[str, Any]:
+    """The machine's form; `rows` are the reference's own rules, `in_pg` sums in the PGs."""
+    return {
+        "seed": found.seed,
+        "warm_up_seconds": round(found.warm_up_seconds, 4),
+        "rows": list(_rows(found, "dpu")),
+        "in_pg": list(_rows(found, "pg")),
+        "caches": [_cache(found, run) for run in found.caches],
+        "area_efficiency": area_efficiency(),
+    }
+
+
+def area_efficiency() -> list[dict[str, Any]]:
+    """The paper's claims on area are of routing traces, not of these runs: none here."""
+    return []
+
+
+def _lengths(longest: int) -> list[int]:
+    return [n for n in GENERATED if n <= longest]
+
+
+def _rows(found: Reproduction, accumulate: str) -> Iterator[dict[str, Any]]:
+    for name, row, ran in found.rows:
+        if name == accumulate:
+            yield {
+                "name": row.name,
+                **asdict(ran.figures),
+                **({"reference": asdict(row.figures)} if accumulate == "dpu" else {}),
+                "seconds": round(ran.seconds, 4),
+                "instructions": ran.instructions,
+            }
+
+
+def _cache(found: Reproduction, run: CacheRun) -> dict[str, Any]:
+    gain = found.gain(run.accumulate, run.tokens, run.mode)
+    known = run.accumulate == "dpu" and run.tokens == 8
+    time_ns, energy_nj = GENERATION_OF_8[run.mode]
+    return {
+        "accumulate": run.accumulate,
+        "generated": run.tokens,
+        "kv": MODES[run.mode].kv,
+        "go": MODES[run.mode].go,
+        **asdict(run.ran.figures),
+        "time_gain": round(gain[0], 4),
+        "energy_gain": round(gain[1], 4),
+        "reference": {"time_ns": time_ns, "energy_nj": energy_nj} if known else None,
+        "seconds": round(run.ran.seconds, 4),
+        "instructions": run.ran.instructions,
+    }

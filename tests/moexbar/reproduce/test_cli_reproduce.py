@@ -1,0 +1,48 @@
+"""`moexbar reproduce`: the table and the machine's form."""
+
+import json
+
+import pytest
+
+from moexbar.__main__ import main
+from moexbar.reproduce.suite import plan
+
+
+def test_json_has_rows_with_their_reference_and_every_cache_mode(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["reproduce", "--longest", "8", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    keys = {"time_ns", "energy_nj", "adds_ns", "mvm_energy_nj", "mvm_count", "dram_kv_ns"}
+    assert len(found["rows"]) == len(found["in_pg"]) == 3
+    for row in found["rows"]:
+        assert keys | {"name", "reference", "seconds", "instructions"} == set(row)
+        assert set(row["reference"]) == keys
+    # two places of accumulation x four modes of 8 tokens
+    modes = [(c["accumulate"], c["generated"], c["kv"], c["go"]) for c in found["caches"]]
+    assert modes == [
+        (where, 8, kv, go)
+        for where in ("dpu", "pg")
+        for kv, go in ((False, False), (True, False), (False, True), (True, True))
+    ]
+    assert [c["time_gain"] for c in found["caches"] if not (c["kv"] or c["go"])] == [1.0, 1.0]
+    assert isinstance(found["area_efficiency"], list)
+
+
+def test_tables_fit_100_columns_and_say_why(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce", "--longest", "8"]) == 0
+    text = capsys.readouterr().out
+    assert max(len(line) for line in text.splitlines()) <= 100
+    for word in ("reference", "ours", "one digital job per output column", "published", "in PGs"):
+        assert word in text
+
+
+def test_runs_are_counted_before_they_begin() -> None:
+    """On both chips 3 rows and 4 modes of 8, 32, 64 and 128 tokens; or of 8 and 32."""
+    assert plan() == 2 * (3 + 16)
+    assert plan(63) == 2 * (3 + 8)
+
+
+def test_fewer_than_8_tokens_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce", "--longest", "7"]) == 2
+    assert "--longest" in capsys.readouterr().err
