@@ -3,7 +3,6 @@
 A decoder layer of gpt-oss-20b's size (d 2880, 32 experts of 2880, top-4, three matrices) with its
 routing: windows of 512 tokens of the second half of the sequences, `lpt` groups fitted to the first
 half.
-Digital units are plenty (`--dpus`), so that bus, crossbars and links are what counts.
 
     python -m benchmarks.slot_times [--traces DIR] [--trace gpt-oss-20b] [--chip hermes-mux4]
 """
@@ -29,7 +28,7 @@ from ir.chip import Chip
 from ir.mapping import Grouping, Mapping
 from ir.routing import Routing
 from ir.routing_file import load_routing
-from ir.schedule import Schedule, SlotOrder, assign_experts
+from ir.schedule import SlotOrder, assign_experts, prefill_schedule
 from ir.workload import Workload
 from moexbar.chips import load_chip
 
@@ -64,9 +63,9 @@ def measure(routing: Routing, workload: Workload, chip: Chip, bus: int) -> dict[
             window = chosen[start : start + WINDOW]
             for name, order in orders(layer.counts(window), bus):
                 pairs = assign_experts(order, layer, window)
-                schedule = Schedule(np.zeros(WINDOW, dtype=np.int64), 0, (pairs,))
+                schedule = prefill_schedule(np.zeros(WINDOW, dtype=np.int64), (pairs,))
                 draft, units = emit(workload, mapping, schedule, chip)
-                spent = cost(set_times(draft, units, workload, mapping, chip), chip)
+                spent = cost(set_times(draft, units, workload, mapping, schedule, chip), chip)
                 figures = (order.slots, order.transfers, order.transfers_retained)
                 found.setdefault(name, []).append((*figures, spent.moe_time_ps / 1e6))
     return {name: np.mean(rows, axis=0) for name, rows in found.items()}
@@ -78,13 +77,11 @@ def main() -> int:
     parser.add_argument("--traces", type=Path, default=TRACES, help="folder of trace folders")
     parser.add_argument("--trace", default="gpt-oss-20b")
     parser.add_argument("--chip", default="hermes-mux4")
-    parser.add_argument("--dpus", type=int, default=500)
     given = parser.parse_args()
     routing = load_routing(given.traces / given.trace / "routing.npz")
     workload = llama_moe(layers=1, d=2880, f=2880, experts=int(routing.num_experts[0]))
     for bus in (1, 2, 4):
-        settings = {"bus.transfers_per_slot": str(bus), "digital.dpus": str(given.dpus)}
-        chip = load_chip(given.chip, settings)
+        chip = load_chip(given.chip, {"bus.transfers_per_slot": str(bus)})
         print(f"\n{chip.name}, bus of {bus}: means over {len(LAYERS) * len(WINDOWS)} windows")
         print(f"{'order':<24}{'slots':>8}{'transfers':>11}{'kept away':>11}{'MoE us':>9}")
         for name, (slots, sent, loads, spent) in measure(routing, workload, chip, bus).items():

@@ -7,6 +7,7 @@ from compiler.baselines import methods
 from compiler.pipeline import Compiled, Options, compile_model
 from compiler.scheduling import LIMITED, POLICIES
 from compiler.scheduling.limits import Limits, check_limits
+from compiler.trace import Shape
 from ir.errors import InputError
 from ir.routing import Routing
 from tests.make import SMALL_CHIP, random_routing, small_workload
@@ -25,14 +26,16 @@ def routing() -> Routing:
 
 def compiled(scheduling: str, bus: int | None = None, buffer: int | None = None) -> Compiled:
     spans = ((0, TOKENS), (TOKENS, 2 * TOKENS))
-    options = Options(TOKENS, *spans, grouping="lpt", scheduling=scheduling, bus=bus, buffer=buffer)
+    options = Options(
+        Shape(TOKENS), *spans, grouping="lpt", scheduling=scheduling, bus=bus, buffer=buffer
+    )
     return compile_model(WORKLOAD, routing(), SMALL_CHIP, options)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_every_policy_compiles(policy: str) -> None:
     done = compiled(policy)
-    (layer,) = done.schedule.layers
+    (layer,) = done.schedule.prefill.layers
     assert layer.order.policy == policy
     assert done.mean_slots == layer.order.slots  # the one window that is scored
 
@@ -41,7 +44,7 @@ def test_every_policy_compiles(policy: str) -> None:
 @pytest.mark.parametrize(("bus", "buffer"), [(1, None), (2, 2), (None, 1)])
 def test_limits_are_kept(policy: str, bus: int | None, buffer: int | None) -> None:
     done = compiled(policy, bus, buffer)
-    (layer,) = done.schedule.layers
+    (layer,) = done.schedule.prefill.layers
     assert check_limits(layer.order.table, Limits(bus, buffer)) is None
     assert done.mean_slots >= layer.order.slots
     # 12 tokens of two experts in two groups take 12 slots at least if only one may run or wait
