@@ -26,7 +26,9 @@ def test_json_has_rows_with_their_reference_and_every_cache_mode(
         for kv, go in ((False, False), (True, False), (False, True), (True, True))
     ]
     assert [c["time_gain"] for c in found["caches"] if not (c["kv"] or c["go"])] == [1.0, 1.0]
-    assert isinstance(found["area_efficiency"], list)
+    # two unshared methods, two at mux 1, 2, 4 and 8; the first is what the others are set beside
+    assert [row["mux"] for row in found["area_efficiency"]] == [1, 1, 1, 1, 2, 2, 4, 4, 8, 8]
+    assert found["area_efficiency"][0]["times_unshared_serial"] == [1.0, 1.0, 1.0]
 
 
 def test_tables_fit_100_columns_and_say_why(capsys: pytest.CaptureFixture[str]) -> None:
