@@ -273,7 +273,7 @@ class Workload:
     notes: tuple[str, ...] = ()
     suspects: tuple[Suspect, ...] = ()
 
-    @property
+    @cached_property
     def moe_layers(self) -> tuple[MoELayer, ...]:
         """The MoE layers in order."""
         return tuple(op for op in self.operators if isinstance(op, MoELayer))

@@ -38,6 +38,7 @@ def method_row(method: Method, compiled: Compiled) -> dict[str, Any]:
         "time_ns": figures.time_ps / 1000,
         "time_bound_ns": bounds.bound_ps / 1000,
         "critical_path_ns": bounds.critical_path_ps / 1000,
+        "segments_ns": bounds.segments_ps / 1000,
         "busiest_unit": {"name": bounds.busiest, "busy_ns": bounds.busiest_ps / 1000},
         "energy_nj": _energy(figures),
         "area_mm2": _area(figures.area),

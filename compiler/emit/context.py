@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from compiler.emit.stream import Stream, Tag
+from compiler.emit.stream import Costs, Stream, Tag
 from compiler.emit.units import Units
 from ir import timing
 from ir.chip import Chip
+from ir.links import bus_width, return_lanes
 from ir.mapping import Mapping
 from ir.program import Opcode, UnitKind
 from ir.schedule import Schedule, Step
@@ -39,7 +41,8 @@ class Context:
     step: the one being emitted; values, moved, loads and ranks are of this step. kept: what the
     steps so far wrote into caches, by operator, sequence and kind; sampled: the
     SAMPLEs of the step before, which each token's sequence goes on from; last_load: the last
-    LOAD of each MoE layer, which the next step's follow on the bus.
+    LOAD of each MoE layer, which the next step's follow on the bus. unit_of: units by group
+    number; paths: hops and mesh ports of a group's unit.
     """
 
     workload: Workload
@@ -56,6 +59,8 @@ class Context:
     ranks: dict[int, Ints] = field(default_factory=dict)
     kept: dict[tuple[int, int, str], list[int]] = field(default_factory=dict)
     last_load: dict[int, int] = field(default_factory=dict)
+    unit_of: dict[tuple[UnitKind, int, int], Ints] = field(default_factory=dict)
+    paths: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def begin(self, step: Step) -> None:
         """Go on to a step: of the values so far only the tables and masks remain."""
@@ -118,10 +123,12 @@ class Context:
 
     def turn(self, slot: Ints | int) -> Ints | int:
         """Priority of a turn on a shared PG: by slot, step after step."""
-        slots = max(
-            (order.order.slots for s in self.schedule.steps for order in s.layers), default=0
-        )
-        return self.step.number * slots + slot
+        return self.step.number * self._most_slots + slot
+
+    @cached_property
+    def _most_slots(self) -> int:
+        orders = (order.order for step in self.schedule.steps for order in step.layers)
+        return max((order.slots for order in orders), default=0)
 
     @property
     def _first_rank(self) -> int:
@@ -149,25 +156,39 @@ class Context:
 
     def groups(self, kind: UnitKind, layer: int, stage: int, group: Ints) -> Ints:
         """Unit of each row's group number."""
-        known, place = np.unique(group, return_inverse=True)
-        units = [self.units.number(kind, layer, stage, int(g)) for g in known]
-        return np.asarray(units, dtype=np.int64)[place]
+        key = (kind, layer, stage)
+        if key not in self.unit_of:
+            mine = [k for k in self.units.numbers if k[:3] == key]
+            table = np.full(max(k[3] for k in mine) + 1, -1, dtype=np.int64)
+            for k in mine:
+                table[k[3]] = self.units.numbers[k]
+            self.unit_of[key] = table
+        return self.unit_of[key][group]
 
     def costs_by_path(
         self, layer: int, stage: int, group: Ints, cost: Callable[[int, int], Cost]
-    ) -> list[Cost]:
-        """Cost of each row [rows] by the hops from its group to the region's port, and its ports.
+    ) -> Costs:
+        """Cost of each row by the hops from its group to the region's port, and its mesh ports.
 
         cost: of (hops, mesh ports of the group).
         """
-        known, place = np.unique(group, return_inverse=True)
-        units = [self.units.table[self.units.number("group", layer, stage, int(g))] for g in known]
-        placed = self.mapping.placement
-        costs = [
-            cost(placed.hops_to_port(layer, u.first_pg, u.pgs), placed.ports(u.first_pg, u.pgs))
-            for u in units
-        ]
-        return [costs[i] for i in place.tolist()]
+        unit, placed = self.groups("group", layer, stage, group), self.mapping.placement
+        known, place = np.unique(unit, return_inverse=True)
+        for u in [n for n in known.tolist() if n not in self.paths]:
+            at = self.units.table[u]
+            hops = placed.hops_to_port(layer, at.first_pg, at.pgs)
+            self.paths[u] = hops, placed.ports(at.first_pg, at.pgs)
+        return Costs([cost(*self.paths[u]) for u in known.tolist()], place)
+
+    @cached_property
+    def links(self) -> dict[int, tuple[int, int]]:
+        """(bus width, lanes of the return link) of each region."""
+        work = self.workload
+        return {
+            layer: (bus_width(work, layer), return_lanes(work, layer, self.chip))
+            for layer in work.regions
+        }
+
 
     def produce(self, op: Operator, ids: Ints, *, layer: int) -> None:
         """Record who makes an operator's outputs: ids [window tokens]."""

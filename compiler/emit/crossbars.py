@@ -9,7 +9,6 @@ from compiler.emit.context import Context
 from compiler.emit.stream import Tag
 from compiler.emit.units import Bank
 from ir import timing
-from ir.links import bus_width, return_lanes
 from ir.mapping import Block
 from ir.program import Opcode
 from ir.timing import Cost
@@ -28,7 +27,7 @@ class Product:
 
 def emit_load(ctx: Context, layer: int, values: int, tag: Tag, reads: list[Ints]) -> Ints:
     """Broadcast vectors of `values` over the region's bus, one LOAD per row of `reads`."""
-    cost = timing.load(ctx.chip, values, bus_width(ctx.workload, layer))
+    cost = timing.load(ctx.chip, values, ctx.links[layer][0])
     bus = ctx.units.number("bus", layer)
     return ctx.stream.append(Opcode.LOAD, bus, cost, tag, rows=len(reads[0]), reads=reads)
 
@@ -86,7 +85,7 @@ def emit_store(
     ctx: Context, layer: int, group: Ints, sums: list[Ints], values: int, tag: Tag
 ) -> Ints:
     """Finished sums of `group` [rows] over the region's return link into its buffer."""
-    lanes, width = return_lanes(ctx.workload, layer, ctx.chip), bus_width(ctx.workload, layer)
+    width, lanes = ctx.links[layer]
 
     def store(hops: int, _ports: int) -> Cost:  # the return link is a bus of its own
         return timing.store(ctx.chip, values, width, lanes, hops)

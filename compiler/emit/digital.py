@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from compiler.emit.caches import read_keys, write_keys
 from compiler.emit.context import Context, Value
+from compiler.emit.stream import Costs
 from ir import timing
 from ir.program import Opcode, UnitKind
 from ir.timing import Cost
@@ -125,7 +126,7 @@ def _per_sequence(
     rows = ctx.stream.append(
         opcode,
         ctx.units.dpu(layer) if pool == "dpu" else ctx.units.number(pool),
-        costs,
+        Costs(costs, np.arange(len(costs))),
         ctx.whole_tag(index, ctx.schedule.sequence[first]),
         rows=len(parts),
         size=np.array([ctx.bytes_of(op.width * len(part)) for part in parts], dtype=np.int64),

@@ -15,6 +15,7 @@ from compiler.emit.caches import (
 from compiler.emit.context import Context
 from compiler.emit.crossbars import emit_bank, emit_load
 from compiler.emit.experts import Turns, emit_experts, emit_shared
+from compiler.emit.stream import Costs
 from ir import timing
 from ir.program import Opcode
 from ir.schedule import SlotOrder
@@ -174,14 +175,15 @@ def _combine(
     for owner, _ in stores:
         parts += np.bincount(owner, minlength=ctx.tokens)
     plain, scaled = len(op.shared) - op.gated_shared, op.scale != 1.0
-    costs = {
-        n: timing.combine(ctx.chip, n, n - plain, op.d_model, op.d_expert, scaled=scaled)
-        for n in np.unique(parts[tokens]).tolist()
-    }
+    numbers, which = np.unique(parts[tokens], return_inverse=True)
+    costs = [
+        timing.combine(ctx.chip, n, n - plain, op.d_model, op.d_expert, scaled=scaled)
+        for n in numbers.tolist()
+    ]
     ids = ctx.stream.append(
         Opcode.COMBINE,
         ctx.units.dpu(op.layer),
-        [costs[n] for n in parts[tokens].tolist()],
+        Costs(costs, which),
         ctx.tag(index, tokens),
         rows=len(tokens),
         reads=[routed[tokens], gate[tokens]] if op.gated_shared else [routed[tokens]],

@@ -71,6 +71,14 @@ class Tag:
 
 
 @dataclass(frozen=True, eq=False)
+class Costs:
+    """The cost of each row [rows]: `kinds[which]`."""
+
+    kinds: Sequence[Cost]
+    which: Ints
+
+
+@dataclass(frozen=True, eq=False)
 class Draft:
     """Instructions before they have times: the columns of a Program, and what orders them.
 
@@ -102,7 +110,7 @@ class Stream:
 
     count: int = 0
     step: int = 0
-    chunks: dict[str, list[Ints]] = field(default_factory=lambda: {c: [] for c in COLUMNS})
+    chunks: list[tuple[int, dict[str, Ints | int]]] = field(default_factory=list)
     lists: dict[str, list[Pairs]] = field(default_factory=lambda: {c: [] for c in LISTS})
     last: list[Ints] = field(default_factory=list)
     lockstep: set[int] = field(default_factory=set)
@@ -111,7 +119,7 @@ class Stream:
         self,
         opcode: Opcode,
         unit: Ints | int,
-        cost: Cost | Sequence[Cost],
+        cost: Cost | Costs,
         tag: Tag,
         *,
         rows: int,
@@ -132,9 +140,7 @@ class Stream:
         values["step"] = self.step
         if size is not None:
             values["bytes"] = size
-        for name in COLUMNS:
-            column = np.asarray(values[name], dtype=np.int64)
-            self.chunks[name].append(np.broadcast_to(column, (rows,)))
+        self.chunks.append((rows, values))
         self.count += rows
         if reads:
             sources = np.concatenate([np.broadcast_to(source, (rows,)) for source in reads])
@@ -154,7 +160,12 @@ class Stream:
     def finish(self) -> Draft:
         """The draft; list entries keep the order in which they were linked."""
         empty = np.zeros(0, dtype=np.int64)
-        columns = {n: np.concatenate([*chunks, empty]) for n, chunks in self.chunks.items()}
+        columns = {name: np.empty(self.count, dtype=np.int64) for name in COLUMNS}
+        at = 0
+        for rows, values in self.chunks:
+            for name, column in columns.items():
+                column[at : at + rows] = values[name]
+            at += rows
         last = np.zeros(self.count, dtype=np.bool_)
         last[np.concatenate([*self.last, empty])] = True
         lists = {name: _compress(pairs, self.count) for name, pairs in self.lists.items()}
@@ -162,12 +173,12 @@ class Stream:
         return Draft(columns, **lists, last_reader=last, lockstep=in_turn)
 
 
-def _costs(cost: Cost | Sequence[Cost]) -> dict[str, Ints | int]:
+def _costs(cost: Cost | Costs) -> dict[str, Ints | int]:
     names = ("duration_ps", "busy_ps", "energy_fj", "bytes")
     if isinstance(cost, Cost):
         return {name: getattr(cost, name) for name in names}
-    table = np.array([[getattr(c, n) for n in names] for c in cost], dtype=np.int64)
-    return dict(zip(names, table.reshape(-1, len(names)).T, strict=True))
+    table = np.array([[getattr(c, n) for n in names] for c in cost.kinds], dtype=np.int64)
+    return dict(zip(names, table.reshape(-1, len(names)).T[:, cost.which], strict=True))
 
 
 def _compress(pairs: list[Pairs], rows: int) -> Lists:

@@ -34,18 +34,21 @@ def read_model(
     batch: int | None = None,
     prove: bool = True,
     trust_traced: bool = True,
+    decodes: bool = False,
 ) -> Workload:
     """Read the model at `path`; weights are loaded only to prove MoE layers of moderate size.
 
     tokens: the length of a sequence, at which operators that mix tokens (average per token) or do
     not depend on them (in all) count their elements; a static export has its own, and another one
     asked for is an error; None: its own, else 128. batch: sequences run together, likewise. prove:
-    run every MoE layer
-    against its definition (see `proof`); without, layers are read from the graph's structure.
-    trust_traced: False refuses a file whose routing was recorded by tracing. Raises InputError
-    naming file, dimension, node and layer.
+    run every MoE layer against its definition (see `proof`); without, layers are read from the
+    graph's structure. trust_traced: False refuses a file whose routing was recorded by tracing;
+    decodes: True one that cannot generate step by step. Raises InputError naming file, dimension,
+    node and layer.
     """
-    workload = _read(open_model(path), tokens, batch, prove=prove)[0]
+    workload, room = _read(open_model(path), tokens, batch, prove=prove)
+    if decodes:
+        _refuse_decode(path, decode_of(room, workload))
     if not trust_traced:
         refuse_traced(path, workload)
     return workload
@@ -57,9 +60,7 @@ def survey_model(path: str | Path) -> tuple[Workload, Decode]:
     return workload, decode_of(room, workload)
 
 
-def refuse_decode(path: str | Path) -> None:
-    """Raise InputError with the reason where the model at `path` cannot generate step by step."""
-    verdict = survey_model(path)[1]
+def _refuse_decode(path: str | Path, verdict: Decode) -> None:
     if verdict.kind == "no":
         raise InputError(
             str(path),

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from backends.perfetto import chrome_trace, first_rows
 from compiler.baselines import methods
-from compiler.frontend import read_model, refuse_decode
+from compiler.frontend import read_model
 from compiler.frontend.profile import load_inputs, profile
 from compiler.frontend.traced import refuse_missing, refuse_unhit
 from compiler.grouping import SOLVERS
@@ -120,9 +120,7 @@ def compile_command(
     """
     target = read_chip(chip, settings)
     shape = Shape(prefill, batch, decode)
-    workload = read_model(model, tokens=shape.length, batch=batch)
-    if decode:
-        refuse_decode(model)
+    workload = read_model(model, tokens=shape.length, batch=batch, decodes=decode > 0)
     with publish(output) as folder:
         if not trust_traced:
             refuse_missing(model, workload)
@@ -176,8 +174,9 @@ def _routing(
     arrays = load_inputs(inputs)
     with progress(len(next(iter(arrays.values()))), "profiling") as advance:
         return profile(
-            model, workload, arrays, progress=advance, tokens=shape.length, decode=shape.decode
-        )
+            model, workload, arrays, progress=advance,
+            tokens=shape.length, batch=shape.batch, decode=shape.decode,
+        )  # fmt: skip
 
 
 def _check_expert_choice(trace: Routing, shape: Shape) -> None:
