@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from compiler.assemble import set_times
 from compiler.emit import emit
-from compiler.grouping import group_layer, split_counts, split_pairs
+from compiler.grouping import Job, split_counts, split_pairs
 from compiler.grouping.costs import costs_on
+from compiler.grouping.parallel import solve_jobs
 from compiler.partition import partition, with_replicas
 from compiler.placement import Routed, place
 from compiler.scheduling import count_slots, order_slots
@@ -35,13 +36,14 @@ Span = tuple[int, int]
 class Options:
     """What to decide and how.
 
-    shape: sequences, tokens and decode steps. fit: token range the grouping is fitted to; score:
-    range whose first window is scheduled and costed. time_s: solver limit per layer in
-    deterministic seconds.
-    objective: what the grouping minimises, see `compiler.grouping.costs`. groups, group_size,
-    replicas: of every MoE layer, see `compiler.grouping.group_layer`; None
-    stands for the fewest groups, of the chip's mux. bus, buffer: limits of the slot order, see
-    `compiler.scheduling.order_slots`. pack: see `compiler.placement.spots`.
+    shape: sequences, tokens and decode steps; caches: what the steps keep. fit: token range the
+    grouping is fitted to; score: range whose first window is scheduled and costed. groups,
+    group_size, replicas: of every MoE layer, see `compiler.grouping.group_layer`; None stands for
+    the fewest groups, of the chip's mux. objective: what the grouping minimises, see
+    `compiler.grouping.costs`. bus, buffer: limits of the slot order, see
+    `compiler.scheduling.order_slots`. pack: see `compiler.placement.spots`. processes: layers
+    grouped at a time; more than one start the main module again, so a script needs its
+    `if __name__ == "__main__"` line. solver: limits of one layer.
     """
 
     shape: Shape
@@ -58,6 +60,7 @@ class Options:
     buffer: int | None = None
     pack: bool = False
     objective: str = "slots"
+    processes: int = 1
     solver: SolverOptions = field(default_factory=lambda: SolverOptions(time_s=1.0))
 
 
@@ -150,26 +153,27 @@ def group_experts(
             f"mux {chip.pg.mux} on chip {chip.name}",
             f"use groups of {chip.pg.mux}, or --set pg.mux={size}",
         )
-    layers = []
+    jobs = []
     together = options.shape.prefill * options.shape.batch
     for op in workload.moe_layers:
         groups = options.groups or -(-(op.router.experts + options.replicas) // size)
         one = tuple(b for b in blocks if b.layer == op.layer and b.expert == 0)
-        known = calibrate(traced[op.layer], routing, options.fit, together, options.solver.seed)
-        layers.append(
-            group_layer(
-                known.chosen,
-                known.windows,
+        jobs.append(
+            Job(
+                op.layer,
+                calibrate(traced[op.layer], routing, options.fit, together, options.solver.seed),
                 size,
                 options.grouping,
-                layer=op.layer,
-                groups=options.groups,
-                replicas=options.replicas,
-                options=options.solver,
-                costs=costs_on(chip, options.objective, op.d_model, one, groups),
+                options.groups,
+                options.replicas,
+                options.solver,
+                costs_on(chip, options.objective, op.d_model, one, groups),
             )
         )
-    return Grouping(tuple(layers))
+    solved = solve_jobs(jobs, options.processes)
+    if solved.interrupted:
+        raise KeyboardInterrupt
+    return Grouping(tuple(answer[0] for answer in solved.answers if answer is not None))
 
 
 def schedule_tokens(

@@ -189,7 +189,6 @@ class Context:
             for layer in work.regions
         }
 
-
     def produce(self, op: Operator, ids: Ints, *, layer: int) -> None:
         """Record who makes an operator's outputs: ids [window tokens]."""
         for name in op.outputs:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json as jsonlib
+import os
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -55,6 +56,7 @@ from moexbar.dump import dump_stages
 from moexbar.report import layer_rows, layers_table, method_row, methods_table, placement_row
 
 Switch = Literal["on", "off"]
+MANY_LAYERS = 8
 LISTING_LINES = 200_000
 TRACE_EVENTS = 200_000
 
@@ -131,7 +133,7 @@ def compile_command(
         options = Options(
             shape, fitted, scored, grouping, placement, scheduling,
             Caches(kv=kv == "on", go=go == "on"), groups, group_size, replicas,
-            bus, buffer, pack, objective, solver_options(time, seed),
+            bus, buffer, pack, objective, _processes(workload), solver_options(time, seed),
         )  # fmt: skip
         every = methods(target, options)
         if not baselines or not workload.moe_layers:  # without experts all methods are the same
@@ -154,6 +156,11 @@ def compile_command(
         print_json(report)
     else:
         _print(report, done[-1], output)
+
+
+def _processes(workload: Workload) -> int:
+    """Layers grouped at a time: starting a process takes longer than a few small layers."""
+    return os.cpu_count() or 1 if len(workload.moe_layers) >= MANY_LAYERS else 1
 
 
 def _routing(

@@ -58,7 +58,7 @@ def test_a_policy_without_limits_refuses_them() -> None:
 
 
 def test_the_methods_beside_ours_have_none_of_its_options() -> None:
-    options = Options(TOKENS, (0, 1), (1, 2), groups=3, replicas=1, bus=2, buffer=16)
+    options = Options(Shape(TOKENS), (0, 1), (1, 2), groups=3, replicas=1, bus=2, buffer=16)
     *others, ours = (method.options for method in methods(SMALL_CHIP, options))
     assert ours == options
     assert {(o.groups, o.replicas, o.bus, o.buffer) for o in others} == {(None, 0, None, None)}
