@@ -14,7 +14,7 @@ from ir.routing_file import load_routing
 from moexbar.examples.catalogue import EXAMPLES, GPT_OSS_TRAITS, MIXTRAL_TRAITS
 from moexbar.examples.statistics import Statistics, measure
 from moexbar.examples.synthetic import Traits, synthetic_routing
-from moexbar.examples.write import LENGTH, SEQUENCES
+from moexbar.examples.write import LENGTH, SEQUENCES, TOPICS
 
 FITTED = {  # layers, experts, k and about the tokens of the recorded trace
     "mixtral-8x7b": (32, 8, 2, 82, MIXTRAL_TRAITS),
@@ -49,7 +49,7 @@ def main() -> None:
         print(row(f"{name}, synthetic", synthetic(layers, experts, k, sequences, traits)))
     for name, example in EXAMPLES.items():
         s = example.sizes
-        found = synthetic(len(s.moe_layers), s.experts, s.top_k, SEQUENCES, example.traits)
+        found = synthetic(len(s.moe_layers), s.experts, s.top_k, SEQUENCES * TOPICS, example.traits)
         print(row(f"example {name}", found))
 
 

@@ -15,12 +15,15 @@ from compiler.grouping.start import Start
 from compiler.solver import SolverAnswer, SolverOptions, cp_model, solve
 
 _MODEL_LIMIT = 5_000_000  # coefficients; beyond it the model alone takes over a gigabyte
+_PER_SECOND = 500_000  # coefficients of a model that is built in as long as it may be solved
 _SPLIT_LIMIT = 60_000  # variables of a model with replicas, beyond which it finds nothing better
 
 
 def group_cp_sat(problem: GroupingProblem, options: SolverOptions) -> Found:
     """Find the best grouping in the time given, with a bound and who proved it."""
-    limit = _SPLIT_LIMIT if problem.replicas else _MODEL_LIMIT
+    limit = min(_MODEL_LIMIT, int(options.time_s * _PER_SECOND))
+    if problem.replicas:
+        limit = _SPLIT_LIMIT
     return solve_from_start(problem, options, limit, _Model, "CP-SAT")
 
 

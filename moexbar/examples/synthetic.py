@@ -32,14 +32,15 @@ class Traits:
 
 def synthetic_routing(
     layers: list[int], experts: int, k: int, traits: Traits, *, sequences: int, length: int,
-    seed: int,
+    seed: int, topics: int = 1,
 ) -> Routing:  # fmt: skip
-    """A token-choice trace of `sequences` x `length` tokens for the MoE layers with ids `layers`.
+    """A token-choice trace for the MoE layers with ids `layers`.
 
-    Every layer has experts, topics and drifts of its own.
+    Each of `sequences` goes through `topics` topics, `length` tokens of each. Every layer has
+    experts, topics and drifts of its own.
     """
-    random, tokens = np.random.default_rng(seed), sequences * length
-    topic = _memory(random, sequences, len(layers), traits.rank, traits.topic_memory)
+    random, tokens = np.random.default_rng(seed), sequences * topics * length
+    topic = _memory(random, sequences * topics, len(layers), traits.rank, traits.topic_memory)
     drift = _memory(random, tokens, len(layers), traits.rank, traits.drift_memory)
     choices = np.empty((len(layers), tokens, k), dtype=np.int16)
     for row in range(len(layers)):
@@ -49,7 +50,7 @@ def synthetic_routing(
     return Routing(
         layer=np.array(layers, dtype=np.int64),
         num_experts=np.full(len(layers), experts, dtype=np.int64),
-        sequence=np.repeat(np.arange(sequences), length),
+        sequence=np.repeat(np.arange(sequences), topics * length),
         choices=choices,
         source=f"synthetic, seed {seed}",
     )

@@ -16,7 +16,7 @@ from moexbar.examples.transformer import build
 
 SHIPPED = {"tiny-token-choice": "token_choice.onnx", "tiny-expert-choice": "expert_choice.onnx"}
 MODELS = Path(__file__).resolve().parents[2] / "examples" / "models"
-SEQUENCES, LENGTH = 16, 640  # of a synthetic trace
+SEQUENCES, TOPICS, LENGTH = 8, 4, 256  # of a synthetic trace: tokens of a topic
 
 
 def write_example(name: str, folder: Path, seed: int = 0) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def write_synthetic(
     model.save(folder / f"{name}.onnx")
     routing = synthetic_routing(
         sizes.moe_layers, sizes.experts, sizes.top_k, example.traits,
-        sequences=sequences, length=LENGTH, seed=seed,
+        sequences=sequences, topics=TOPICS, length=LENGTH, seed=seed,
     )  # fmt: skip
     save_routing(folder / "routing.npz", routing)
     return {

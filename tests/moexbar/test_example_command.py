@@ -29,7 +29,7 @@ def test_writes_a_folder_that_compiles(tmp_path: Path, capsys: pytest.CaptureFix
     assert facts["routing"]["traits"]["rank"] > 0
     assert sorted(p.name for p in folder.iterdir()) == sorted([*facts["files"], "manifest.json"])
     trace = load_routing(folder / "routing.npz")
-    assert (trace.layers, trace.tokens) == (2, 4 * 256)
+    assert (trace.layers, trace.tokens) == (2, 4 * 4 * 256)  # sequences of four topics
     done = main(
         ["compile", str(folder / "llama-moe-3.5b.onnx"), "--routing", str(folder / "routing.npz"),
          "--prefill", "32", "--chip", "tiny", "--set", "pg.mux=2", "--no-baselines",
