@@ -7,6 +7,7 @@ from rich.table import Table
 
 from moexbar.chips import load_chip
 from moexbar.cli.console import table
+from moexbar.efficiency import PUBLISHED
 from moexbar.reproduce.reference import BOTH, CLAIMED, MODES, RATIOS
 from moexbar.reproduce.suite import Reproduction, go_reads_ns
 
@@ -30,6 +31,10 @@ sums in PGs: added along the chain of a column's peripheral groups, as the paper
   the digital units keep the other adds, and attention is the barrier that bounds a pass.
 """
 
+EFFICIENCY = f"""\
+Area of the MoE part of the shipped token-choice model: GOPS/mm2 on hermes, bus included, where so
+much of a core is peripherals; x: times the first row. Published: up to {PUBLISHED}x."""
+
 
 def show(found: Reproduction, console: Console) -> None:
     """Print everything."""
@@ -39,6 +44,10 @@ def show(found: Reproduction, console: Console) -> None:
     console.print()
     console.print(_claims(found))
     console.print()
+    if found.efficiency:
+        console.print(EFFICIENCY)
+        console.print(_efficiency(found))
+        console.print()
     for line in _notes(found):
         console.print(line)
 
@@ -101,6 +110,20 @@ def _claims(found: Reproduction) -> Table:
                 f"{ours[place]:.2f}",
                 f"{in_pg[place]:.2f}",
             )
+    return shown
+
+
+def _efficiency(found: Reproduction) -> Table:
+    """GOPS/mm2 of the MoE part at three splits of a core, and times the unshared chip's."""
+    shares = found.efficiency[0]["peripheral_percent"]
+    shown = table(
+        "method", "mux", *(f"at {share} %" for share in shares),
+        *(f"x, {share} %" for share in shares), left=1,
+    )  # fmt: skip
+    for row in found.efficiency:
+        values = [f"{value:.1f}" for value in row["gops_per_mm2"]]
+        times = [f"{value:.2f}" for value in row["times_unshared_serial"]]
+        shown.add_row(row["name"], str(row["mux"]), *values, *times)
     return shown
 
 

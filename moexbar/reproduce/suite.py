@@ -4,22 +4,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from compiler.frontend import read_model
-from compiler.frontend.profile import load_inputs, profile
-from compiler.pipeline import Options
-from compiler.solver import SolverOptions
-from compiler.trace import Shape
 from ir import timing
 from ir.chip import Chip
-from ir.routing import select_sequences
 from moexbar.chips import load_chip
-from moexbar.efficiency import efficiency_rows
-from moexbar.examples.write import MODELS
+from moexbar.reproduce.area import area_efficiency
 from moexbar.reproduce.reference import GENERATED, GENERATION_OF_8, MODES, ROWS, Row
 from moexbar.reproduce.run import PROMPT, Ran, Run, execute
 from moexbar.reproduce.workload import D_MODEL, EXPERTS
 
-SEQUENCES, WINDOW = 16, 128  # of the shipped model, for area efficiency
 CHIPS: dict[str, dict[str, str]] = {
     "dpu": {},  # partial sums on the digital units, as the reference adds them
     "pg": {"accumulate.where": "pg"},  # in the peripheral groups, as the paper's Fig. 1 draws
@@ -40,12 +32,15 @@ class CacheRun:
 class Reproduction:
     """Everything that was run. rows: (accumulate, row of the reference, our run).
 
+    efficiency: rows of `area_efficiency`.
+
     warm_up_seconds: the first run in this process, which loads the compiled loops or, if numba has
     not kept them from an earlier call, compiles them.
     """
 
     rows: tuple[tuple[str, Row, Ran], ...]
     caches: tuple[CacheRun, ...]
+    efficiency: tuple[dict[str, Any], ...]
     warm_up_seconds: float
     seed: int
 
@@ -62,8 +57,8 @@ class Reproduction:
 
 
 def plan(longest: int = GENERATED[-1]) -> int:
-    """Number of runs that `reproduce` makes."""
-    return len(CHIPS) * (len(ROWS) + len(MODES) * len(_lengths(longest)))
+    """Number of runs that `reproduce` makes, area efficiency being one."""
+    return len(CHIPS) * (len(ROWS) + len(MODES) * len(_lengths(longest))) + 1
 
 
 def reproduce(
@@ -91,7 +86,9 @@ def reproduce(
         for n in _lengths(longest)
         for mode, kept in MODES.items()
     )
-    return Reproduction(rows, caches, warm_up.seconds, seed)
+    advance("area efficiency")
+    efficiency = tuple(area_efficiency())
+    return Reproduction(rows, caches, efficiency, warm_up.seconds, seed)
 
 
 def go_reads_ns(tokens: int, chip: Chip) -> float:
@@ -110,25 +107,8 @@ def to_json(found: Reproduction) -> dict[str, Any]:
         "rows": list(_rows(found, "dpu")),
         "in_pg": list(_rows(found, "pg")),
         "caches": [_cache(found, run) for run in found.caches],
-        "area_efficiency": area_efficiency(),
+        "area_efficiency": list(found.efficiency),
     }
-
-
-def area_efficiency() -> list[dict[str, Any]]:
-    """The four methods on the shipped token-choice model, beside the published "up to 2.2x".
-
-    The paper's own trace is not public. Groups are fitted to one half of the held-out sequences
-    and scored on the other. Empty where the examples are not installed.
-    """
-    path = MODELS / "token_choice.onnx"
-    if not path.is_file():
-        return []
-    workload = read_model(path)
-    inputs = load_inputs(MODELS / "heldout.npz")
-    routing = profile(path, workload, inputs, sequences=SEQUENCES, tokens=WINDOW)
-    fit, score = (select_sequences(routing, half) for half in ((0, 0.5), (0.5, 1)))
-    options = Options(Shape(WINDOW), fit, score, solver=SolverOptions(time_s=0.3))
-    return efficiency_rows(workload, routing, load_chip("hermes"), options)
 
 
 def _lengths(longest: int) -> list[int]:

@@ -1,0 +1,32 @@
+"""The MoE part's area efficiency on the shipped model, beside the paper's "up to 2.2x"."""
+
+from typing import Any
+
+from compiler.frontend import read_model
+from compiler.frontend.profile import load_inputs, profile
+from compiler.pipeline import Options
+from compiler.solver import SolverOptions
+from compiler.trace import Shape
+from ir.routing import select_sequences
+from moexbar.chips import load_chip
+from moexbar.efficiency import efficiency_rows
+from moexbar.examples.write import MODELS
+
+SEQUENCES, WINDOW = 16, 128
+
+
+def area_efficiency() -> list[dict[str, Any]]:
+    """The four methods on the shipped token-choice model, beside the published "up to 2.2x".
+
+    The paper's own trace is not public. Groups are fitted to one half of the held-out sequences
+    and scored on the other. Empty where the examples are not installed.
+    """
+    path = MODELS / "token_choice.onnx"
+    if not path.is_file():
+        return []
+    workload = read_model(path)
+    inputs = load_inputs(MODELS / "heldout.npz")
+    routing = profile(path, workload, inputs, sequences=SEQUENCES, tokens=WINDOW)
+    fit, score = (select_sequences(routing, half) for half in ((0, 0.5), (0.5, 1)))
+    options = Options(Shape(WINDOW), fit, score, solver=SolverOptions(time_s=0.3))
+    return efficiency_rows(workload, routing, load_chip("hermes"), options)
