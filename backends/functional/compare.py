@@ -1,0 +1,125 @@
+"""An execution against ONNX Runtime: outputs, MoE layers, and the first instruction that is wrong.
+
+Error of a value: max |difference| / max |ONNX Runtime's|, over the whole value.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from backends.functional.machine import Array, Ints, Machine
+from ir.errors import CheckError
+from ir.workload import Digital, MoELayer, Operator
+
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One value: largest difference, and that over the largest magnitude of ONNX Runtime's."""
+
+    name: str
+    layer: int
+    absolute: float
+    relative: float
+
+    @property
+    def right(self) -> bool:
+        """Within the tolerance (a value that is not finite is not)."""
+        return self.relative <= TOLERANCE
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """outputs of the model, results of MoE layers, and of every operator in order.
+
+    culprit: the first instruction, in order of effect, whose result is wrong, of the first operator
+    that has one; -1 if all is right. near_ties: tokens whose router could select either way.
+    """
+
+    outputs: tuple[Difference, ...]
+    layers: tuple[Difference, ...]
+    operators: tuple[Difference, ...]
+    culprit: int
+    near_ties: int
+
+    @property
+    def worst(self) -> float:
+        """Largest relative error of an output or MoE layer."""
+        return max((d.relative for d in (*self.outputs, *self.layers)), default=0.0)
+
+    @property
+    def first(self) -> Difference | None:
+        """The first operator whose result is wrong."""
+        return next((d for d in self.operators if not d.right), None)
+
+
+def compare(m: Machine) -> Comparison:
+    """Hold every operator's results against ONNX Runtime's.
+
+    Raises CheckError where an output of the model is not made for some token.
+    """
+    operators: list[Difference] = []
+    layers: list[Difference] = []
+    outputs: dict[str, Difference] = {}
+    culprit = -1
+    for index, op in enumerate(m.workload.operators):
+        made = m.made.get(index)
+        for name in op.outputs:
+            pair = None if made is None else _pair(m, index, op, name, made)
+            if pair is None:
+                continue
+            found = _difference(op, name, *pair)
+            operators.append(found)
+            if name in m.workload.outputs:
+                outputs[name] = found
+            if isinstance(op, MoELayer) and name == op.outputs[0]:
+                layers.append(found)
+            if not found.right and culprit < 0 and made is not None:
+                culprit = _first_wrong(m, made, *pair)
+    in_order = tuple(outputs[name] for name in m.workload.outputs if name in outputs)
+    return Comparison(in_order, tuple(layers), tuple(operators), culprit, m.near_ties)
+
+
+def _pair(
+    m: Machine, index: int, op: Operator, name: str, made: Ints
+) -> tuple[Array, Array] | None:
+    """Ours and ONNX Runtime's rows of a value, of the tokens it is made for; None: no rows."""
+    own = m.to_rows(name, [found[name] for found in m.whole])
+    cells = np.arange(m.tokens) if not op.newest else np.flatnonzero(made >= 0)
+    if np.any(made[cells] < 0):
+        token = int(cells[int(np.argmax(made[cells] < 0))])
+        raise CheckError("execution", op.name, f"nothing makes {name!r} for token {token}")
+    if own is None or not np.all(m.values.holds(made[cells], name)):
+        return None
+    if m.values.table(int(made[cells[0]]), name) is not None:
+        return None
+    ours = m.values.rows(made[cells], made[cells], name, cells)
+    return ours.reshape(len(cells), -1), own[cells].reshape(len(cells), -1)
+
+
+def _difference(op: Operator, name: str, ours: Array, theirs: Array) -> Difference:
+    if not ours.size:
+        return Difference(name, op.layer, 0.0, 0.0)
+    distance = float(_distance(ours, theirs).max())
+    size = float(np.abs(theirs.astype(np.float64)).max())
+    relative = distance / size if size else (0.0 if distance == 0 else float("inf"))
+    return Difference(name, op.layer, distance, relative)
+
+
+def _distance(ours: Array, theirs: Array) -> Array:
+    """|difference| of each element, infinite where only one of the two is a number."""
+    a, b = ours.astype(np.float64), theirs.astype(np.float64)
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    with np.errstate(invalid="ignore"):
+        out = np.abs(a - b)
+    return np.where(same, 0.0, np.where(np.isfinite(out), out, np.inf))
+
+
+def _first_wrong(m: Machine, made: Ints, ours: Array, theirs: Array) -> int:
+    """Who, in order of effect, first made a row that is off by more than the tolerance."""
+    size = np.abs(theirs.astype(np.float64)).max()
+    off = (_distance(ours, theirs) > TOLERANCE * size).any(axis=1)
+    cells = np.flatnonzero(made >= 0)[off]
+    rows = np.unique(made[cells])
+    return int(rows[np.lexsort((rows, m.program.start_ps[rows]))[0]])

@@ -1,0 +1,106 @@
+"""The crossbars with their cells programmed, and what an MVM of a group reads out of them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ir.chip import Chip
+from ir.errors import CheckError
+from ir.mapping import Block, Mapping
+from ir.onnxdoor.load import Source
+from ir.onnxdoor.weights import load_bias, load_weight
+from ir.program import Unit
+
+Array = npt.NDArray[Any]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Tiles:
+    """Where one block stands: PG [rows, columns], spot [rows, columns, 3] of each of its tiles."""
+
+    block: Block
+    pg: Ints
+    spot: Ints
+    bias: Array | None
+
+
+class Crossbars:
+    """Every crossbar's cells, one float32 per weight, by (PG, position behind it).
+
+    A weight of several cells (bit slices, differential pairs) is one number here.
+    """
+
+    def __init__(self, mapping: Mapping, chip: Chip, source: Source) -> None:
+        """Program all tiles; CheckError where two of them take the same cells."""
+        self._chip = chip
+        self.cells: dict[tuple[int, int], Array] = {}
+        self.tiles: list[Tiles] = []
+        for index, pg, spot in mapping.tiles():
+            block = mapping.blocks[index]
+            bias = load_bias(source, block.weight)
+            bias = None if bias is None else bias.astype(np.float32)
+            self.tiles.append(Tiles(block, pg, spot, bias))
+            matrix = load_weight(source, block.weight).astype(np.float32)
+            for i, j in np.ndindex(pg.shape):
+                rows, columns = self._part(block, i, j)
+                self._program(block, pg[i, j], spot[i, j], matrix[rows, columns])
+
+    def _part(self, block: Block, i: int, j: int) -> tuple[slice, slice]:
+        """Rows and columns of a block's matrix that tile (i, j) holds."""
+        high = self._chip.crossbar.rows
+        wide = self._chip.crossbar.weights_per_row(block.weight.bits)
+        return (
+            slice(i * high, min((i + 1) * high, block.weight.rows)),
+            slice(j * wide, min((j + 1) * wide, block.weight.columns)),
+        )
+
+    def _place(self, block: Block, pg: int, spot: Ints, shape: tuple[int, ...]) -> Array:
+        """The cells of one tile: a view."""
+        slices = self._chip.crossbar.slices(block.weight.bits)
+        position, top, left = (int(n) for n in spot)
+        key = (int(pg), position)
+        if key not in self.cells:
+            wide = self._chip.crossbar.columns // slices
+            empty = np.full((self._chip.crossbar.rows, wide), np.nan, dtype=np.float32)
+            self.cells[key] = empty
+        column = left // slices
+        return self.cells[key][top : top + shape[0], column : column + shape[1]]
+
+    def _program(self, block: Block, pg: int, spot: Ints, part: Array) -> None:
+        cells = self._place(block, pg, spot, part.shape)
+        if cells.shape != part.shape or not np.isnan(cells).all():
+            where = f"crossbar {int(spot[0])} behind PG {int(pg)}"
+            problem = f"a tile of {block.weight.tensor!r} does not fit there or is not alone"
+            raise CheckError("execution", where, problem)
+        cells[:] = part
+
+    def on(self, unit: Unit, expert: int, replica: int) -> list[Tiles]:
+        """The tiles of one expert's copy (or dense matrix) on a group's PGs, which must fill them.
+
+        Empty where a PG of the group has none, or more than one.
+        """
+        stop = unit.first_pg + unit.pgs
+        found = [
+            t
+            for t in self.tiles
+            if unit.first_pg <= t.pg[0, 0] < stop
+            and t.block.expert == expert
+            and t.block.replica == max(replica, 0)
+        ]
+        pgs = np.concatenate([t.pg.ravel() for t in found] or [np.zeros(0, dtype=np.int64)])
+        whole = np.array_equal(np.sort(pgs), np.arange(unit.first_pg, stop))
+        return found if whole else []
+
+    def multiply(self, tiles: Tiles, x: Array) -> Array:
+        """Partial sums of every row of tiles, x [n, rows]: float32 [n, row tiles, columns]."""
+        block = tiles.block
+        out = np.zeros((len(x), block.rows, block.weight.columns), dtype=np.float32)
+        for i, j in np.ndindex(tiles.pg.shape):
+            rows, columns = self._part(block, i, j)
+            shape = (rows.stop - rows.start, columns.stop - columns.start)
+            cells = self._place(block, int(tiles.pg[i, j]), tiles.spot[i, j], shape)
+            out[:, i, columns] = x[:, rows] @ cells
+        return out

@@ -1,0 +1,75 @@
+"""Carry out a program: operator by operator, all instructions of one kind together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backends.functional.crossbars import Crossbars
+from backends.functional.experts import run_moe
+from backends.functional.machine import OWN_NODES, Ints, Machine, run_nodes
+from backends.functional.nodes import Nodes, Run
+from backends.functional.order import check_order
+from backends.functional.products import run_dense
+from backends.functional.values import Values
+from ir.chip import Chip
+from ir.mapping import Mapping
+from ir.onnxdoor.canonical import Matrices
+from ir.onnxdoor.load import Source
+from ir.onnxdoor.session import Runtime
+from ir.program import Opcode, Program
+from ir.workload import Attention, Dense, Digital, MoELayer, Workload
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A program, what it runs on, and the inputs of its window.
+
+    runs: the sequences of the window as the model runs them together; sequence: [window tokens] id.
+    """
+
+    program: Program
+    mapping: Mapping
+    workload: Workload
+    chip: Chip
+    source: Source
+    runs: Sequence[Run]
+    sequence: Ints
+
+
+def execute(case: Case, runtime: Runtime, crossbars: Crossbars | None = None) -> Machine:
+    """The state after the prefill; decode steps are not carried out.
+
+    Raises CheckError naming the instruction that cannot be carried out, InputError for a chip or
+    model that this backend does not know. crossbars: as programmed, if not from the mapping.
+    """
+    p = case.program
+    check_order(p, case.chip.pg.input_buffers)
+    nodes = Nodes(case.source, runtime)
+    m = Machine(
+        p, case.workload, case.chip,
+        crossbars or Crossbars(case.mapping, case.chip, case.source),
+        nodes, case.runs, nodes.whole(case.workload, case.runs),
+        Values(p, case.sequence), Matrices(case.source), np.full(len(p), -1, dtype=np.int64),
+    )  # fmt: skip
+    of_node = np.where(p.step == 0, p.node, -1)
+    for index, op in enumerate(case.workload.operators):
+        rows = np.flatnonzero(of_node == index)
+        rows = _moves(m, rows)
+        by_opcode = {code: rows[p.opcode[rows] == code] for code in Opcode}
+        if isinstance(op, Digital | Attention):
+            run_nodes(m, index, op, np.sort(np.concatenate([by_opcode[c] for c in OWN_NODES])))
+        elif isinstance(op, Dense):
+            run_dense(m, index, op, by_opcode)
+        elif isinstance(op, MoELayer):
+            run_moe(m, index, op, by_opcode)
+    return m
+
+
+def _moves(m: Machine, rows: Ints) -> Ints:
+    """Carry out an operator's XFERs between regions; the other rows."""
+    mesh = np.array([unit.kind == "mesh" for unit in m.program.units])
+    moves = (m.program.opcode[rows] == Opcode.XFER) & mesh[m.program.unit[rows]]
+    if moves.any():
+        m.values.move(rows[moves])
+    return rows[~moves]

@@ -1,0 +1,154 @@
+"""A MoE layer: the experts' two stages and the gate-weighted sum of what they give."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backends.functional.machine import Array, Ints, Machine
+from backends.functional.products import add_up, by_batch, load, multiply, named, take_sums
+from backends.functional.router import choose, score
+from backends.functional.values import wrong
+from ir.onnxdoor.canonical import ACTIVATIONS, sigmoid
+from ir.program import Opcode
+from ir.workload import Clipped, MoELayer
+
+Bools = npt.NDArray[np.bool_]
+
+
+def run_moe(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> None:
+    """GATE, TOPK, LOAD, both stages, COMBINE."""
+    score(m, index, op, rows)
+    weights = choose(m, op, rows[Opcode.TOPK])
+    load(m, op.inputs[0], without_values(m, rows[Opcode.LOAD]))
+    stage = m.program.stage
+    first, second = (rows[Opcode.MVM][stage[rows[Opcode.MVM]] == s] for s in (0, 1))
+    on_input = weights if op.weight_on == "input" else None
+    multiply(m, index, without_values(m, first), on_input)
+    add_up(m, _readable(m, rows[Opcode.ACC], stage=0))
+    _activate(m, op, rows)
+    for mine, _ in by_batch(m, second):
+        multiply(m, index, mine)
+    add_up(m, _readable(m, rows[Opcode.ACC], stage=1))
+    for mine, read in by_batch(m, without_values(m, rows[Opcode.STORE])):
+        result = named(m, take_sums(m, mine, read), "down", mine)
+        m.values.put(mine, np.arange(len(mine)), {"result": result})
+    _combine(m, index, op, rows[Opcode.COMBINE])
+
+
+def without_values(m: Machine, ids: Ints) -> Ints:
+    """Those that have not been carried out yet (a router on crossbars goes first)."""
+    return ids[m.values.batch[ids] < 0]
+
+
+def _readable(m: Machine, ids: Ints, *, stage: int) -> Ints:
+    return without_values(m, ids[m.program.stage[ids] == stage])
+
+
+def _activate(m: Machine, op: MoELayer, rows: dict[Opcode, Ints]) -> None:
+    """XFER out of the group, ACT, MUL where gated, XFER into the second stage's input buffer."""
+    p = m.program
+    moved = without_values(m, rows[Opcode.XFER])
+    fills = np.diff(p.dst.offsets)[moved] > 0
+    for mine, read in by_batch(m, moved[~fills]):
+        sums = {f"sum {role}": s for role, s in take_sums(m, mine, read).items()}
+        m.values.put(mine, np.arange(len(mine)), sums)
+    curve = "gate" if op.gated else "up"
+    for mine, read in by_batch(m, rows[Opcode.ACT]):
+        acted = _act(op, m.values.take(mine, f"sum {curve}"))
+        m.values.put(mine, np.arange(len(mine)), {"acted" if op.gated else "hidden": acted})
+        m.job[mine] = m.job[read]
+    for mine, read in by_batch(m, rows[Opcode.MUL]):
+        hidden = m.values.take(mine, "acted") * _linear(op, m.values.take(mine, "sum up"))
+        m.values.put(mine, np.arange(len(mine)), {"hidden": hidden})
+        m.job[mine] = m.job[read]
+    for mine, read in by_batch(m, moved[fills]):
+        m.values.put(mine, np.arange(len(mine)), {"vector": m.values.take(mine, "hidden")})
+        m.job[mine] = m.job[read]
+
+
+def _act(op: MoELayer, x: Array) -> Array:
+    """The activation; of gpt-oss g * sigmoid(alpha * g) with g = min(x, limit)."""
+    if op.activation != "swiglu-oai":
+        return ACTIVATIONS[op.activation](x)
+    how = op.clipped or Clipped()
+    g = x if how.limit is None else np.minimum(x, how.limit)
+    return np.asarray(g * sigmoid(how.alpha * g))
+
+
+def _linear(op: MoELayer, up: Array) -> Array:
+    """What multiplies the activated gate; of gpt-oss clip(up, -limit, limit) + beta."""
+    if op.activation != "swiglu-oai":
+        return up
+    how = op.clipped or Clipped()
+    clipped = up if how.limit is None else np.clip(up, -how.limit, how.limit)
+    return np.asarray(clipped + how.beta)
+
+
+def _combine(m: Machine, index: int, op: MoELayer, ids: Ints) -> None:
+    """scale * sum of weight * expert output over the STOREs read, plus the shared experts.
+
+    The weight is the one that the TOPK read gives to the STORE's expert; the TOPK must have
+    selected exactly the experts read, except those of weight 0.
+    """
+    p = m.program
+    picked, weights = m.values.take(ids, "picked"), m.values.take(ids, "weights")
+    place, read = m.values.edges(ids)
+    stores = m.values.holds(read, "result")
+    place, read = place[stores], read[stores]
+    expert, readers = p.expert[read].astype(np.int64), ids[place]
+    result = m.values.rows(readers, read, "result", p.token[readers].astype(np.int64))
+    out = np.zeros((len(ids), op.d_model), dtype=np.float32)
+    routed = expert >= 0
+    ran = np.zeros(picked.shape, dtype=np.bool_)
+    ran[place[routed], expert[routed]] = True
+    _check_selection(m, op, ids, ran, picked, weights)
+    factor = np.ones(int(routed.sum()), dtype=np.float32)
+    if op.weight_on == "output":
+        factor = weights[place[routed], expert[routed]]
+    if routed.any():
+        np.add.at(out, place[routed], factor[:, None] * result[routed])
+    out *= np.float32(op.scale)
+    if (~routed).any():
+        factor = _shared_factor(m, op, ids, place[~routed], read[~routed])
+        np.add.at(out, place[~routed], factor[:, None] * result[~routed])
+    shape = m.row_shape(op.outputs[0])
+    made = out.astype(m.whole[0][op.outputs[0]].dtype).reshape(len(ids), *(shape or (-1,)))
+    others = {name: m.values.take(ids, name) for name in op.outputs[1:]}
+    m.values.put(ids, np.arange(len(ids)), {op.outputs[0]: made, **others})
+    m.record(index, ids)
+
+
+def _shared_factor(m: Machine, op: MoELayer, ids: Ints, place: Ints, read: Ints) -> Array:
+    """Gate of the shared expert that each STORE comes from; every one must be there once."""
+    p = m.program
+    units = p.unit[m.job[read]]
+    known = {u: m.crossbars.on(p.units[u], -1, -1)[0].block.shared for u in np.unique(units).tolist()}
+    shared = np.array([known[u] for u in units.tolist()], dtype=np.int64)
+    count = np.zeros((len(ids), len(op.shared)), dtype=np.int64)
+    np.add.at(count, (place, shared), 1)
+    if np.any(count != 1):
+        at, which = (int(n) for n in np.argwhere(count != 1)[0])
+        problem = f"reads {count[at, which]} results of shared expert {which}, expected 1"
+        raise wrong(p, int(ids[at]), problem)
+    if not op.gated_shared:
+        return np.ones(len(read), dtype=np.float32)
+    return m.values.take(ids, "shared gates")[place, shared]
+
+
+def _check_selection(
+    m: Machine, op: MoELayer, ids: Ints, ran: Bools, picked: Bools, weights: Array
+) -> None:
+    """Every token's experts are those its router selects."""
+    differs = (ran & ~picked) | (picked & ~ran & (weights != 0))
+    at = np.flatnonzero(differs.any(axis=1))
+    if not len(at):
+        return
+    row = int(ids[at[0]])
+    found, wanted = (_names(np.flatnonzero(mask[at[0]])) for mask in (ran, picked))
+    problem = f"sums experts {found}, where the router of layer {op.layer} selects {wanted}"
+    raise wrong(m.program, row, problem)
+
+
+def _names(experts: npt.NDArray[Any]) -> str:
+    return ", ".join(str(e) for e in experts.tolist()) or "none"

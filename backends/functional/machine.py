@@ -1,0 +1,186 @@
+"""The state of one execution, and how operators that are the model's own nodes are carried out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backends.functional.crossbars import Crossbars
+from backends.functional.nodes import Nodes, Run
+from backends.functional.values import Values, wrong
+from ir.chip import Chip
+from ir.errors import CheckError
+from ir.onnxdoor.canonical import Matrices
+from ir.program import Opcode, Program
+from ir.workload import Attention, Digital, Operator, Workload
+
+Array = npt.NDArray[Any]
+Ints = npt.NDArray[np.int64]
+
+OWN_NODES = (
+    Opcode.EMBED, Opcode.NORM, Opcode.ADD, Opcode.MUL, Opcode.ACT, Opcode.DIGITAL, Opcode.ATTN,
+)  # fmt: skip
+
+
+@dataclass
+class Machine:
+    """What an execution knows and what it has computed so far.
+
+    whole: what ONNX Runtime says of every value, per run. Only its shapes and element types are
+    used, except where two experts' scores are as good as equal (`near_ties` counts those tokens).
+    job: [instructions] the first-stage MVM that a crossbar job's instruction leads back to.
+    made: operator -> [window tokens] who wrote its result, -1 = nobody.
+    """
+
+    program: Program
+    workload: Workload
+    chip: Chip
+    crossbars: Crossbars
+    nodes: Nodes
+    runs: Sequence[Run]
+    whole: Sequence[dict[str, Array]]
+    values: Values
+    matrices: Matrices
+    job: Ints
+    made: dict[int, Ints] = field(default_factory=dict)
+    near_ties: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in the window."""
+        return len(self.values.sequence)
+
+    def row_shape(self, name: str) -> tuple[int, ...] | None:
+        """Shape per token of a value, the same in every run; None where it is no row per token."""
+        shapes = {
+            run.row_shape(found[name].shape)
+            for run, found in zip(self.runs, self.whole, strict=True)
+        }
+        return shapes.pop() if len(shapes) == 1 else None
+
+    def to_rows(self, name: str, found: Sequence[Array]) -> Array | None:
+        """Arrays of a value, one per run, as rows [window tokens, ...]; None: not row by row."""
+        shape = self.row_shape(name)
+        if shape is None:
+            return None
+        rows = np.zeros((self.tokens, *shape), dtype=found[0].dtype)
+        for run, array in zip(self.runs, found, strict=True):
+            rows[run.tokens.ravel()] = array.reshape(run.tokens.size, *shape)
+        return rows
+
+    def record(self, index: int, ids: Ints) -> None:
+        """`ids` made the results of operator `index` for their tokens, or for whole sequences."""
+        p = self.program
+        made = self.made.setdefault(index, np.full(self.tokens, -1, dtype=np.int64))
+        for row in ids.tolist():
+            token, seq = int(p.token[row]), int(p.seq[row])
+            cells = np.array([token]) if token >= 0 else np.flatnonzero(self.values.sequence == seq)
+            if np.any(made[cells] >= 0):
+                other = p.name(int(made[cells].max()))
+                raise wrong(p, row, f"does what {other} did")
+            made[cells] = row
+
+
+def run_nodes(m: Machine, index: int, op: Digital | Attention, ids: Ints) -> None:
+    """A digital or attention operator: its nodes, on what its instructions read."""
+    if isinstance(op, Digital) and op.scope == "constant":
+        if len(ids) != 1:
+            raise CheckError("execution", op.name, f"{len(ids)} instructions, expected 1")
+        feeds = _feeds_of_constant(m, op, ids)
+    else:
+        feeds = gather(m, op, ids, op.inputs)
+        m.record(index, ids)
+    found = [m.nodes.run(op, fed, op.outputs) for fed in feeds]
+    arrays: dict[str, Array] = {}
+    tables: dict[str, list[Array]] = {}
+    for name in op.outputs:
+        per_run = [values[name] for values in found]
+        constant = isinstance(op, Digital) and op.scope == "constant"
+        rows = None if constant else m.to_rows(name, per_run)
+        if rows is None:
+            tables[name] = per_run
+        else:
+            arrays[name] = rows
+    m.values.put(ids, m.program.token[ids].astype(np.int64), arrays, tables)
+
+
+def _feeds_of_constant(m: Machine, op: Digital, ids: Ints) -> list[dict[str, Array]]:
+    """Other constants as read; of a token's vector it uses the shape at most, so zeros do."""
+    _, read = m.values.edges(ids)
+    out: list[dict[str, Array]] = [{} for _ in m.runs]
+    for name in op.inputs:
+        mine = read[m.values.holds(read, name)]
+        table = m.values.table(int(mine[0]), name) if len(mine) else None
+        for place, (run, whole) in enumerate(zip(m.runs, m.whole, strict=True)):
+            if name in m.workload.inputs:
+                out[place][name] = run.feeds[name]
+            else:
+                out[place][name] = table[place] if table else np.zeros_like(whole[name])
+    return out
+
+
+def gather(m: Machine, op: Operator, ids: Ints, names: Sequence[str]) -> list[dict[str, Array]]:
+    """The inputs of an operator's nodes, one dict per run, from what its instructions read.
+
+    Tokens that no instruction stands for are zeros: nothing reads their results.
+    """
+    out: list[dict[str, Array]] = [{} for _ in m.runs]
+    place, read = m.values.edges(ids)
+    for name in names:
+        if name in m.workload.inputs:
+            for fed, run in zip(out, m.runs, strict=True):
+                fed[name] = run.feeds[name]
+            continue
+        mine = m.values.holds(read, name)
+        lacking = np.flatnonzero(np.bincount(place[mine], minlength=len(ids)) == 0)
+        if len(lacking):
+            raise wrong(m.program, int(ids[lacking[0]]), f"reads no value {name!r}")
+        table = m.values.table(int(read[mine][0]), name)
+        if table is None:
+            rows = _rows(m, name, ids[place[mine]], read[mine])
+            for fed, run, whole in zip(out, m.runs, m.whole, strict=True):
+                fed[name] = rows[run.tokens.ravel()].reshape(whole[name].shape)
+        else:
+            for fed, found in zip(out, table, strict=True):
+                fed[name] = found
+    return out
+
+
+def _rows(m: Machine, name: str, readers: Ints, read: Ints) -> Array:
+    """A value's rows [window tokens, ...] as the readers take them, each for its own token.
+
+    A reader that stands for a whole sequence takes a row for each of its tokens.
+    """
+    p, sequence = m.program, m.values.sequence
+    token = p.token[readers].astype(np.int64)
+    token = np.where(token >= 0, token, p.token[read])
+    whole = np.flatnonzero(token < 0)  # a whole sequence from a whole sequence
+    spread = [np.flatnonzero(sequence == p.seq[readers[i]]) for i in whole.tolist()]
+    readers = np.concatenate([np.delete(readers, whole), _repeat(readers[whole], spread)])
+    read = np.concatenate([np.delete(read, whole), _repeat(read[whole], spread)])
+    token = np.concatenate([np.delete(token, whole), *spread])
+    order = np.argsort(token, kind="stable")
+    twice = np.flatnonzero(token[order][1:] == token[order][:-1])
+    if len(twice):
+        at = order[int(twice[0]) + 1]
+        raise wrong(p, int(readers[at]), f"reads {name!r} of token {token[at]} once more")
+    of_all = p.token[readers] < 0
+    alien = of_all & (sequence[token] != p.seq[readers])
+    if np.any(alien):
+        at = int(np.argmax(alien))
+        raise wrong(p, int(readers[at]), f"reads {name!r} of token {token[at]}, another sequence's")
+    for row in np.unique(readers[of_all]).tolist():
+        missing = np.setdiff1d(np.flatnonzero(sequence == p.seq[row]), token[readers == row])
+        if len(missing):
+            raise wrong(p, row, f"does not read {name!r} of token {missing[0]}")
+    found = m.values.rows(readers, read, name, token)
+    rows = np.zeros((m.tokens, *found.shape[1:]), dtype=found.dtype)
+    rows[token] = found
+    return rows
+
+
+def _repeat(ids: Ints, spread: list[Ints]) -> Ints:
+    """Each id once for every token of its sequence."""
+    return np.repeat(ids, [len(tokens) for tokens in spread])

@@ -1,0 +1,84 @@
+"""The model's own nodes, cut out operator by operator and run by ONNX Runtime."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir
+
+from ir.onnxdoor.extract import extract, with_outputs
+from ir.onnxdoor.load import Source
+from ir.onnxdoor.session import LoadedModel, Runtime
+from ir.workload import Operator, Workload
+
+Array = npt.NDArray[Any]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Sequences that the model runs together.
+
+    feeds: every model input; tokens: [sequences, length] their places in the program's window.
+    """
+
+    feeds: Mapping[str, Array]
+    tokens: Ints
+
+    def row_shape(self, shape: Sequence[int]) -> tuple[int, ...] | None:
+        """What a value of that shape has per token; None where its first axes are not the tokens.
+
+        Token axes: [sequences, length], both in one, or the length alone for a single sequence;
+        axes of length 1 may stand before and between.
+        """
+        count, length = self.tokens.shape
+        if count * length == 1:
+            return tuple(shape)
+        left = _without_ones(shape)
+        if left[:1] == (count * length,):
+            return left[1:]
+        rest = _without_ones(left[1:])
+        return rest[1:] if (*left[:1], *rest[:1]) == (count, length) else None
+
+
+def _without_ones(shape: Sequence[int]) -> tuple[int, ...]:
+    """A shape from its first axis longer than 1 on."""
+    first = next((i for i, size in enumerate(shape) if size != 1), len(shape))
+    return tuple(shape[first:])
+
+
+class Nodes:
+    """Operators' nodes in one ONNX Runtime process, each loaded when first asked for."""
+
+    def __init__(self, source: Source, runtime: Runtime) -> None:
+        self.source, self._runtime = source, runtime
+        self._loaded: dict[tuple[str, tuple[str, ...]], LoadedModel] = {}
+
+    def run(
+        self, op: Operator, feeds: Mapping[str, Array], outputs: Sequence[str]
+    ) -> dict[str, Array]:
+        """`outputs` of an operator's nodes on its inputs."""
+        key = (op.name, tuple(outputs))
+        if key not in self._loaded:
+            kinds = {n: onnx_ir.DataType.from_numpy(a.dtype) for n, a in feeds.items()}
+            part = extract(self.source, kinds, outputs, op.nodes)
+            self._loaded[key] = self._runtime.load(part, op.name)
+        return self._loaded[key].run(feeds, outputs)
+
+    def whole(self, workload: Workload, runs: Sequence[Run]) -> list[dict[str, Array]]:
+        """The whole model on each run: its outputs, and every operator's from a second run.
+
+        The model's outputs come from a run without the others, as a user would have it.
+        """
+        inner = [n for op in workload.operators for n in op.outputs if n not in workload.outputs]
+        found: list[dict[str, Array]] = [{} for _ in runs]
+        for names in (list(workload.outputs), list(dict.fromkeys(inner))):
+            if not names:
+                continue
+            model = self._runtime.load(with_outputs(self.source, names), str(self.source.path))
+            for values, run in zip(found, runs, strict=True):
+                values |= model.run(run.feeds, names)
+            model.drop()
+        return found

@@ -1,0 +1,163 @@
+"""LOAD, MVM, ACC and STORE: a vector through the crossbars of a group and back.
+
+A job's value grows by name: `vector` in the input buffer, `partial ROLE` [row tiles, columns] after
+the MVM, ROLE [columns] (up, gate, down, dense) once its row tiles are added, with its bias.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from backends.functional.crossbars import Tiles
+from backends.functional.machine import Array, Ints, Machine
+from backends.functional.values import wrong
+from ir.program import Opcode
+from ir.workload import Dense
+
+ROLES = ("up", "gate", "down", "dense")
+
+
+def run_dense(m: Machine, index: int, op: Dense, rows: dict[Opcode, Ints]) -> None:
+    """A constant matrix product: every token's vector through its bank."""
+    load(m, op.inputs[0], rows[Opcode.LOAD])
+    multiply(m, index, rows[Opcode.MVM])
+    add_up(m, rows[Opcode.ACC])
+    name, shape = op.outputs[0], m.row_shape(op.outputs[0])
+    for ids, read in by_batch(m, rows[Opcode.STORE]):
+        result = named(m, take_sums(m, ids, read), "dense", ids)
+        result = result.astype(m.whole[0][name].dtype)
+        m.values.put(
+            ids, np.arange(len(ids)), {name: result.reshape(len(ids), *(shape or (-1,)))}
+        )
+        m.record(index, ids)
+
+
+def named(m: Machine, sums: dict[str, Array], role: str, ids: Ints) -> Array:
+    """The sums of that role; an error where `ids` took those of another matrix."""
+    if role not in sums:
+        raise wrong(m.program, int(ids[0]), f"takes sums of {', '.join(sums)}, expected {role}")
+    return sums[role]
+
+
+def load(m: Machine, name: str, ids: Ints) -> None:
+    """LOAD: the vector of its token, broadcast to the input buffers of its destinations."""
+    if not len(ids):
+        return
+    if name in m.workload.inputs:
+        fed = m.to_rows(name, [run.feeds[name] for run in m.runs])
+        x = np.zeros((0, 0)) if fed is None else fed[m.program.token[ids]]
+    else:
+        x = m.values.take(ids, name)
+    vectors = x.reshape(len(ids), -1).astype(np.float32)
+    m.values.put(ids, np.arange(len(ids)), {"vector": vectors})
+
+
+def multiply(m: Machine, index: int, ids: Ints, weights: Array | None = None) -> None:
+    """MVM: the vector in the group's input buffer times the tiles behind its PGs.
+
+    weights: [window tokens, experts] factors of the inputs, where a model puts the gates there.
+    The group is the MVM's unit; its expert and replica say which crossbar every PG drives.
+    """
+    if not len(ids):
+        return
+    p = m.program
+    vectors = m.values.take(ids, "vector")
+    source = m.values.single(ids, "vector")
+    m.job[ids] = np.where(m.job[source] >= 0, m.job[source], ids)
+    if weights is not None:
+        routed = p.expert[ids] >= 0
+        factor = weights[p.token[ids], np.maximum(p.expert[ids], 0)]
+        vectors = vectors * np.where(routed, factor, 1)[:, None].astype(np.float32)
+    key = np.stack([p.unit[ids], p.expert[ids], p.replica[ids]])
+    kinds, kind = np.unique(key, axis=1, return_inverse=True)
+    kind = kind.ravel()
+    by_shape: dict[tuple[object, ...], list[tuple[Ints, list[Tiles]]]] = {}
+    for number, (unit, expert, replica) in enumerate(kinds.T.tolist()):
+        mine = np.flatnonzero(kind == number)
+        tiles = m.crossbars.on(p.units[unit], expert, replica)
+        if not tiles or tiles[0].block.operator != index:
+            problem = f"the PGs of {p.units[unit].name} do not hold its tiles, one each"
+            raise wrong(p, int(ids[mine[0]]), problem)
+        if tiles[0].block.weight.rows != vectors.shape[1]:
+            problem = f"a vector of {vectors.shape[1]} values for {tiles[0].block.weight.rows} rows"
+            raise wrong(p, int(ids[mine[0]]), problem)
+        shape = tuple((t.block.role, t.block.rows, t.block.weight.columns) for t in tiles)
+        by_shape.setdefault(shape, []).append((mine, tiles))
+    for parts in by_shape.values():
+        _multiply(m, ids, vectors, parts)
+
+
+def _multiply(
+    m: Machine, ids: Ints, vectors: Array, parts: Sequence[tuple[Ints, list[Tiles]]]
+) -> None:
+    """MVMs of groups whose blocks have the same shapes: one batch of partial sums."""
+    places = np.concatenate([mine for mine, _ in parts])
+    arrays: dict[str, Array] = {}
+    for number, first in enumerate(parts[0][1]):
+        role, weight = first.block.role, first.block.weight
+        found = [m.crossbars.multiply(tiles[number], vectors[mine]) for mine, tiles in parts]
+        arrays[f"partial {role}"] = np.concatenate(found)
+        if any(tiles[number].bias is not None for _, tiles in parts):
+            bias = [
+                np.broadcast_to(
+                    np.float32(0) if (b := tiles[number].bias) is None else b,
+                    (len(mine), weight.columns),
+                )
+                for mine, tiles in parts
+            ]
+            arrays[f"bias {role}"] = np.concatenate(bias)
+    jobs = sum(t.block.columns for t in parts[0][1])
+    arrays["jobs"] = np.full(len(places), jobs if m.chip.accumulate.where == "dpu" else 1)
+    m.values.put(ids[places], np.arange(len(places)), arrays)
+
+
+def add_up(m: Machine, ids: Ints) -> None:
+    """ACC: the row tiles' partial sums of one MVM, in order, then the bias.
+
+    On digital units (accumulate = "dpu") each ACC adds one column of tiles of the job; who takes
+    the sums must read as many as there are.
+    """
+    for mine, read in by_batch(m, ids):
+        batch = m.values.batches[int(m.values.batch[read[0]])].arrays
+        sums = {r: batch[f"partial {r}"].sum(axis=1) for r in ROLES if f"partial {r}" in batch}
+        if not sums:
+            raise wrong(m.program, int(mine[0]), "reads no partial sums")
+        for role in sums:
+            if f"bias {role}" in batch:
+                sums[role] = sums[role] + batch[f"bias {role}"]
+        m.values.put(mine, m.values.row[read], {**sums, "jobs": batch["jobs"]})
+        m.job[mine] = m.job[read]
+
+
+def take_sums(m: Machine, ids: Ints, read: Ints) -> dict[str, Array]:
+    """Finished sums [ids, columns] by role, where all read one batch (see `by_batch`).
+
+    An MVM without partial sums and without a bias needs no ACC.
+    """
+    batch = m.values.batches[int(m.values.batch[read[0]])].arrays
+    out: dict[str, Array] = {}
+    for role in ROLES:
+        if role in batch:
+            out[role] = m.values.take(ids, role, int(batch["jobs"][0]))
+        elif f"partial {role}" in batch:
+            if batch[f"partial {role}"].shape[1] > 1 or f"bias {role}" in batch:
+                raise wrong(m.program, int(ids[0]), "takes partial sums that nothing added")
+            out[role] = m.values.take(ids, f"partial {role}")[:, 0]
+    if not out:
+        raise wrong(m.program, int(ids[0]), "reads no sums of a product")
+    m.job[ids] = m.job[read]
+    return out
+
+
+def by_batch(m: Machine, ids: Ints) -> list[tuple[Ints, Ints]]:
+    """`ids` (ascending) and the first id that each reads, apart by the batch of what they read."""
+    if not len(ids):
+        return []
+    place, read = m.values.edges(ids)
+    first, at = np.unique(place, return_index=True)
+    if len(first) < len(ids):
+        lost = int(np.setdiff1d(np.arange(len(ids)), first)[0])
+        raise wrong(m.program, int(ids[lost]), "reads nothing")
+    read = read[at]
+    batch = m.values.batch[read]
+    return [(ids[batch == b], read[batch == b]) for b in np.unique(batch).tolist()]

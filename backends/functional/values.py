@@ -1,0 +1,149 @@
+"""Values between instructions: each is a row of a batch, found by the id of who wrote it.
+
+Instructions of one kind are computed together, so their values stand together: a batch holds
+arrays by name (an ONNX value, or what a crossbar job has so far) with one row per value.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ir.errors import CheckError
+from ir.program import Program
+
+Array = npt.NDArray[Any]
+Ints = npt.NDArray[np.int64]
+
+
+def wrong(program: Program, row: int, problem: str) -> CheckError:
+    """The error of an instruction that cannot be carried out."""
+    return CheckError("execution", program.name(row), problem)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """arrays: [rows, ...] by name; tables: values that are no token's, by name, one per run."""
+
+    arrays: Mapping[str, Array]
+    tables: Mapping[str, list[Array]]
+
+
+class Values:
+    """What every instruction has written so far.
+
+    batch, row: [instructions]; batch -1 = nothing written. row -1: the value holds a whole
+    sequence, and a reader takes the row of its own token. sequence: [window tokens].
+    """
+
+    def __init__(self, program: Program, sequence: Ints) -> None:
+        self.program, self.sequence = program, sequence
+        self.batches: list[Batch] = []
+        self.batch = np.full(len(program), -1, dtype=np.int64)
+        self.row = np.full(len(program), -1, dtype=np.int64)
+
+    def put(
+        self,
+        ids: Ints,
+        rows: Ints,
+        arrays: Mapping[str, Array],
+        tables: Mapping[str, list[Array]] | None = None,
+    ) -> None:
+        """`ids` write rows `rows` of new arrays."""
+        self.batch[ids], self.row[ids] = len(self.batches), rows
+        self.batches.append(Batch(arrays, tables or {}))
+
+    def edges(self, readers: Ints) -> tuple[Ints, Ints]:
+        """(place in `readers`, id read) of everything they read; all of it must be written."""
+        offsets = self.program.reads.offsets
+        count = offsets[readers + 1] - offsets[readers]
+        place = np.repeat(np.arange(len(readers)), count)
+        within = np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count)
+        read = self.program.reads.values[offsets[readers][place] + within].astype(np.int64)
+        lost = np.flatnonzero(self.batch[read] < 0)
+        if len(lost):
+            name = self.program.name(int(read[lost[0]]))
+            raise wrong(
+                self.program, int(readers[place[lost[0]]]), f"reads {name}, not written before"
+            )
+        return place, read
+
+    def holds(self, read: Ints, name: str) -> npt.NDArray[np.bool_]:
+        """Which of `read` wrote a value of that name."""
+        known = [name in b.arrays or name in b.tables for b in self.batches]
+        return np.array([*known, False], dtype=np.bool_)[self.batch[read]]
+
+    def table(self, read: int, name: str) -> list[Array] | None:
+        """The table of that name that `read` wrote, one per run; None where it wrote rows."""
+        return self.batches[int(self.batch[read])].tables.get(name)
+
+    def rows(self, readers: Ints, read: Ints, name: str, tokens: Ints) -> Array:
+        """What each reader takes from what it reads: [readers, ...].
+
+        tokens: whose row each takes where a whole sequence was written.
+        """
+        row = self.row[read]
+        whole = np.flatnonzero(row < 0)
+        token = tokens[whole]
+        inside = (token >= 0) & (self.sequence[token] == self.program.seq[read[whole]])
+        if not np.all(inside):
+            at = whole[int(np.argmin(inside))]
+            other = self.program.name(int(read[at]))
+            raise wrong(self.program, int(readers[at]), f"reads {other}, of another sequence")
+        row = np.where(row < 0, tokens, row)
+        batch = self.batch[read]
+        out: Array | None = None
+        for number in np.unique(batch).tolist():
+            mine = batch == number
+            array = self.batches[number].arrays[name]
+            if out is None:
+                out = np.zeros((len(read), *array.shape[1:]), dtype=array.dtype)
+            elif out.shape[1:] != array.shape[1:]:
+                at = int(np.argmax(mine))
+                raise wrong(self.program, int(readers[at]), f"reads {name!r} of another size")
+            out[mine] = array[row[mine]]
+        return np.zeros((0, 0), dtype=np.float32) if out is None else out
+
+    def single(self, readers: Ints, name: str, times: int = 1) -> Ints:
+        """The one id that each reader has a value of that name from: [readers].
+
+        times: how many instructions must have made it together (the adding jobs of one product).
+        """
+        place, read = self.edges(readers)
+        keep = self.holds(read, name)
+        place, read = place[keep], read[keep]
+        count = np.bincount(place, minlength=len(readers))
+        odd = np.flatnonzero(count != times)
+        if len(odd):
+            found, at = int(count[odd[0]]), int(readers[odd[0]])
+            raise wrong(self.program, at, f"reads {found} values {name!r}, expected {times}")
+        first = read[:: max(times, 1)]
+        same = (self.batch[read] == np.repeat(self.batch[first], times)) & (
+            self.row[read] == np.repeat(self.row[first], times)
+        )
+        if not np.all(same):
+            at = int(readers[place[int(np.argmin(same))]])
+            raise wrong(self.program, at, f"reads {name!r} of different jobs")
+        if times > 1 and len(np.unique(place * len(self.batch) + read)) < len(read):
+            raise wrong(self.program, int(readers[0]), f"reads {name!r} of one job twice")
+        return first
+
+    def take(self, readers: Ints, name: str, times: int = 1) -> Array:
+        """Rows [readers, ...] of the value of that name, each from the one id it reads it from."""
+        first = self.single(readers, name, times)
+        return self.rows(readers, first, name, self.program.token[readers].astype(np.int64))
+
+    def move(self, ids: Ints) -> None:
+        """XFER between regions: the value of its token, as it was."""
+        place, read = self.edges(ids)
+        if len(read) != len(ids) or not np.array_equal(place, np.arange(len(ids))):
+            raise wrong(self.program, int(ids[0]), "moves more or less than one value")
+        token = self.program.token[ids].astype(np.int64)
+        whole = (self.row[read] < 0) & (token >= 0)
+        other = whole & (self.sequence[token] != self.program.seq[read])
+        if np.any(other):
+            raise wrong(self.program, int(ids[int(np.argmax(other))]), "moves another sequence's")
+        self.batch[ids] = self.batch[read]
+        self.row[ids] = np.where(whole, token, self.row[read])
