@@ -66,36 +66,41 @@ def compare(m: Machine) -> Comparison:
     for index, op in enumerate(m.workload.operators):
         made = m.made.get(index)
         for name in op.outputs:
-            pair = None if made is None else _pair(m, index, op, name, made)
-            if pair is None:
+            if made is None:  # a constant operator
                 continue
-            found = _difference(op, name, *pair)
+            rows, ours, theirs = _pair(m, op, name, made)
+            found = _difference(op, name, ours, theirs)
             operators.append(found)
             if name in m.workload.outputs:
                 outputs[name] = found
             if isinstance(op, MoELayer) and name == op.outputs[0]:
                 layers.append(found)
-            if not found.right and culprit < 0 and made is not None:
-                culprit = _first_wrong(m, made, *pair)
+            if not found.right and culprit < 0:
+                culprit = _first_wrong(m, rows, ours, theirs)
     in_order = tuple(outputs[name] for name in m.workload.outputs if name in outputs)
+    if not in_order:
+        raise CheckError("execution", m.workload.name, "none of its outputs is made by a token")
     return Comparison(in_order, tuple(layers), tuple(operators), culprit, m.near_ties)
 
 
-def _pair(
-    m: Machine, index: int, op: Operator, name: str, made: Ints
-) -> tuple[Array, Array] | None:
-    """Ours and ONNX Runtime's rows of a value, of the tokens it is made for; None: no rows."""
-    own = m.to_rows(name, [found[name] for found in m.whole])
-    cells = np.arange(m.tokens) if not op.newest else np.flatnonzero(made >= 0)
+def _pair(m: Machine, op: Operator, name: str, made: Ints) -> tuple[Ints, Array, Array]:
+    """Who made a value, row by row, ours and ONNX Runtime's rows; a table is one row of its maker.
+
+    An operator on the newest tokens is compared for those.
+    """
+    theirs = [found[name] for found in m.whole]
+    cells = m.cells if not op.newest else np.flatnonzero(made >= 0)
     if np.any(made[cells] < 0):
         token = int(cells[int(np.argmax(made[cells] < 0))])
         raise CheckError("execution", op.name, f"nothing makes {name!r} for token {token}")
-    if own is None or not np.all(m.values.holds(made[cells], name)):
-        return None
-    if m.values.table(int(made[cells[0]]), name) is not None:
-        return None
-    ours = m.values.rows(made[cells], made[cells], name, cells)
-    return ours.reshape(len(cells), -1), own[cells].reshape(len(cells), -1)
+    table = m.values.table(int(made[cells[0]]), name)
+    if table is not None:
+        ours, other = (np.concatenate([a.ravel() for a in t])[None] for t in (table, theirs))
+        return made[cells[:1]], ours, other
+    ours = m.values.rows(made[cells], made[cells], name, cells).reshape(len(cells), -1)
+    rows = m.to_rows(name, theirs)
+    other = np.zeros_like(ours) if rows is None else rows[cells].reshape(len(cells), -1)
+    return made[cells], ours, other
 
 
 def _difference(op: Operator, name: str, ours: Array, theirs: Array) -> Difference:
@@ -120,6 +125,5 @@ def _first_wrong(m: Machine, made: Ints, ours: Array, theirs: Array) -> int:
     """Who, in order of effect, first made a row that is off by more than the tolerance."""
     size = np.abs(theirs.astype(np.float64)).max()
     off = (_distance(ours, theirs) > TOLERANCE * size).any(axis=1)
-    cells = np.flatnonzero(made >= 0)[off]
-    rows = np.unique(made[cells])
+    rows = np.unique(made[off])
     return int(rows[np.lexsort((rows, m.program.start_ps[rows]))[0]])

@@ -11,6 +11,7 @@ from backends.functional.machine import OWN_NODES, Ints, Machine, run_nodes
 from backends.functional.nodes import Nodes, Run
 from backends.functional.order import check_order
 from backends.functional.products import run_dense
+from backends.functional.reference import reference
 from backends.functional.values import Values
 from ir.chip import Chip
 from ir.mapping import Mapping
@@ -49,7 +50,7 @@ def execute(case: Case, runtime: Runtime, crossbars: Crossbars | None = None) ->
     m = Machine(
         p, case.workload, case.chip,
         crossbars or Crossbars(case.mapping, case.chip, case.source),
-        nodes, case.runs, nodes.whole(case.workload, case.runs),
+        nodes, case.runs, reference(nodes, case.workload, case.runs),
         Values(p, case.sequence), Matrices(case.source), np.full(len(p), -1, dtype=np.int64),
     )  # fmt: skip
     of_node = np.where(p.step == 0, p.node, -1)

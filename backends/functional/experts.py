@@ -92,7 +92,7 @@ def _combine(m: Machine, index: int, op: MoELayer, ids: Ints) -> None:
     selected exactly the experts read, except those of weight 0.
     """
     p = m.program
-    picked, weights = m.values.take(ids, "picked"), m.values.take(ids, "weights")
+    picked, weights = m.values.take(ids, "selected"), m.values.take(ids, "factors")
     place, read = m.values.edges(ids)
     stores = m.values.holds(read, "result")
     place, read = place[stores], read[stores]
@@ -114,7 +114,7 @@ def _combine(m: Machine, index: int, op: MoELayer, ids: Ints) -> None:
         np.add.at(out, place[~routed], factor[:, None] * result[~routed])
     shape = m.row_shape(op.outputs[0])
     made = out.astype(m.whole[0][op.outputs[0]].dtype).reshape(len(ids), *(shape or (-1,)))
-    others = {name: m.values.take(ids, name) for name in op.outputs[1:]}
+    others = {name: m.values.take(ids, f"passed {name}") for name in op.outputs[1:]}
     m.values.put(ids, np.arange(len(ids)), {op.outputs[0]: made, **others})
     m.record(index, ids)
 

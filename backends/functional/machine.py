@@ -52,6 +52,11 @@ class Machine:
         """Tokens in the window."""
         return len(self.values.sequence)
 
+    @property
+    def cells(self) -> Ints:
+        """The window tokens of the runs: those of the prefill."""
+        return np.sort(np.concatenate([run.tokens.ravel() for run in self.runs]))
+
     def row_shape(self, name: str) -> tuple[int, ...] | None:
         """Shape per token of a value, the same in every run; None where it is no row per token."""
         shapes = {
@@ -127,7 +132,7 @@ def gather(m: Machine, op: Operator, ids: Ints, names: Sequence[str]) -> list[di
     Tokens that no instruction stands for are zeros: nothing reads their results.
     """
     out: list[dict[str, Array]] = [{} for _ in m.runs]
-    place, read = m.values.edges(ids)
+    place, read = m.values.inputs(ids)
     for name in names:
         if name in m.workload.inputs:
             for fed, run in zip(out, m.runs, strict=True):

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir
 
-from ir.onnxdoor.extract import extract, with_outputs
+from ir.onnxdoor.extract import extract
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.session import LoadedModel, Runtime
-from ir.workload import Operator, Workload
+from ir.workload import Operator
 
 Array = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
@@ -53,7 +53,7 @@ class Nodes:
     """Operators' nodes in one ONNX Runtime process, each loaded when first asked for."""
 
     def __init__(self, source: Source, runtime: Runtime) -> None:
-        self.source, self._runtime = source, runtime
+        self.source, self.runtime = source, runtime
         self._loaded: dict[tuple[str, tuple[str, ...]], LoadedModel] = {}
 
     def run(
@@ -64,21 +64,5 @@ class Nodes:
         if key not in self._loaded:
             kinds = {n: onnx_ir.DataType.from_numpy(a.dtype) for n, a in feeds.items()}
             part = extract(self.source, kinds, outputs, op.nodes)
-            self._loaded[key] = self._runtime.load(part, op.name)
+            self._loaded[key] = self.runtime.load(part, op.name)
         return self._loaded[key].run(feeds, outputs)
-
-    def whole(self, workload: Workload, runs: Sequence[Run]) -> list[dict[str, Array]]:
-        """The whole model on each run: its outputs, and every operator's from a second run.
-
-        The model's outputs come from a run without the others, as a user would have it.
-        """
-        inner = [n for op in workload.operators for n in op.outputs if n not in workload.outputs]
-        found: list[dict[str, Array]] = [{} for _ in runs]
-        for names in (list(workload.outputs), list(dict.fromkeys(inner))):
-            if not names:
-                continue
-            model = self._runtime.load(with_outputs(self.source, names), str(self.source.path))
-            for values, run in zip(found, runs, strict=True):
-                values |= model.run(run.feeds, names)
-            model.drop()
-        return found

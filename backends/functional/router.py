@@ -143,8 +143,8 @@ def choose(m: Machine, op: MoELayer, ids: Ints) -> Array:
         weights[mine] = combine_weights(router, {router.scores: scores}, len(mine))
         picked[mine] = weights[mine] != 0
     others = {n: m.values.take(ids, n) for n in op.outputs[1:] if router.capacity is None}
-    others = {n: _spread(m, token, rows) for n, rows in others.items()}
-    m.values.put(ids, token, {"picked": picked, "weights": weights, **others})
+    passed = {f"passed {n}": _spread(m, token, rows) for n, rows in others.items()}
+    m.values.put(ids, token, {"selected": picked, "factors": weights, **passed})
     return weights
 
 

@@ -70,6 +70,12 @@ class Values:
             )
         return place, read
 
+    def inputs(self, readers: Ints) -> tuple[Ints, Ints]:
+        """`edges` without repeats: one value may be two inputs of an operator."""
+        place, read = self.edges(readers)
+        both = np.unique(np.stack([place, read]), axis=1)
+        return both[0], both[1]
+
     def holds(self, read: Ints, name: str) -> npt.NDArray[np.bool_]:
         """Which of `read` wrote a value of that name."""
         known = [name in b.arrays or name in b.tables for b in self.batches]
@@ -111,7 +117,7 @@ class Values:
 
         times: how many instructions must have made it together (the adding jobs of one product).
         """
-        place, read = self.edges(readers)
+        place, read = self.inputs(readers)
         keep = self.holds(read, name)
         place, read = place[keep], read[keep]
         count = np.bincount(place, minlength=len(readers))
@@ -126,8 +132,6 @@ class Values:
         if not np.all(same):
             at = int(readers[place[int(np.argmin(same))]])
             raise wrong(self.program, at, f"reads {name!r} of different jobs")
-        if times > 1 and len(np.unique(place * len(self.batch) + read)) < len(read):
-            raise wrong(self.program, int(readers[0]), f"reads {name!r} of one job twice")
         return first
 
     def take(self, readers: Ints, name: str, times: int = 1) -> Array:
