@@ -17,6 +17,7 @@ from moexbar.cli.reproduce import reproduce_command
 from moexbar.cli.schedule import schedule
 from moexbar.cli.simulate import simulate
 from moexbar.cli.trace import trace
+from moexbar.cli.verify import verify
 
 EPILOG = (
     "Exit codes: 0 done, 2 bad input, 3 output folder busy, 4 a check failed, 5 does not fit, "
@@ -52,6 +53,7 @@ def _root(
 
 app.command("compile")(compile_command)
 app.command("simulate")(simulate)
+app.command("verify")(verify)
 app.command("inspect")(inspect)
 app.command("trace")(trace)
 app.command("model")(model_command)

@@ -52,7 +52,9 @@ from moexbar.cli.options import (
     token_spans,
 )
 from moexbar.cli.scope import Groups, GroupSize, Replicas
+from moexbar.cli.verify import refuse_wrong, summary
 from moexbar.dump import dump_stages
+from moexbar.execution import MOST_WEIGHTS, comparison_json, run_program, small
 from moexbar.report import layer_rows, layers_table, method_row, methods_table, placement_row
 
 Switch = Literal["on", "off"]
@@ -105,6 +107,10 @@ def compile_command(
             help="Compile an export whose routing was recorded by tracing (docs/frontend.md).",
         ),
     ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option(help="Execute the program (up to 50 million weights; docs/functional.md)."),
+    ] = True,
     baselines: Annotated[
         bool, typer.Option(help="Compile the unshared chip and the paper's method beside it.")
     ] = True,
@@ -145,6 +151,7 @@ def compile_command(
                 advance(method.name)
         rows = [method_row(m, c) for m, c in zip(every, done, strict=True)]
         report = _report(workload, trace, done[-1], rows)
+        report["executed"] = _execute(model, workload, done[-1], trace, inputs, wanted=verify)
         save_routing(folder / "routing.npz", trace)
         write_outputs(folder, workload, done[-1], report)
         _manifest(folder, target, {"model": model, "routing": routing, "inputs": inputs})
@@ -184,6 +191,33 @@ def _routing(
             model, workload, arrays, progress=advance,
             tokens=shape.length, batch=shape.batch, decode=shape.decode,
         )  # fmt: skip
+
+
+def _execute(
+    model: Path,
+    workload: Workload,
+    done: Compiled,
+    trace: Routing,
+    inputs: Path | None,
+    *,
+    wanted: bool,
+) -> dict[str, Any]:
+    """What executing the program gave, or why it was not executed; CheckError where it is wrong."""
+    if not wanted:
+        return {"skipped": "--no-verify"}
+    if inputs is None:
+        return {"skipped": "no --inputs"}
+    if not small(workload, done.mapping, done.program):
+        return {"skipped": f"more than {MOST_WEIGHTS // 10**6} million weights"}
+    try:
+        found = run_program(
+            model, workload, done.program, done.mapping, done.chip, load_inputs(inputs), trace,
+            int(done.schedule.trace[0]),
+        )  # fmt: skip
+    except InputError as error:
+        return {"skipped": str(error)}
+    refuse_wrong(found, done.program)
+    return {**comparison_json(found), "summary": summary(found)}
 
 
 def _check_expert_choice(trace: Routing, shape: Shape) -> None:
@@ -248,7 +282,11 @@ def _write_json(path: Path, value: object, indent: int | None = None) -> None:
 
 def _manifest(folder: Path, chip: Chip, sources: dict[str, Path | None]) -> None:
     """Hashes of what went in and of every file that came out."""
-    inputs = {name: {"file": p.name, "sha256": _digest(p)} for name, p in sources.items() if p}
+    inputs = {
+        name: {"file": p.name, "path": str(p), "sha256": _digest(p)}
+        for name, p in sources.items()
+        if p
+    }
     chip_text = jsonlib.dumps(to_json(chip), sort_keys=True).encode()
     inputs["chip"] = {"file": chip.name, "sha256": hashlib.sha256(chip_text).hexdigest()}
     files = {path.name: _digest(path) for path in sorted(folder.iterdir())}
@@ -295,6 +333,12 @@ def _print(report: dict[str, Any], done: Compiled, output: Path) -> None:
             "the fewest that their peripheral groups can do with"
         )
     console.print(f"all {len(report['checks'])} checks passed", style="green")
+    executed = report["executed"]
+    if "skipped" in executed:
+        console.print(f"not executed: {executed['skipped']} (moexbar verify)")
+    else:
+        steps = " (the prefill)" * (window["decode"] > 0)
+        console.print(f"{executed['summary']}{steps}", style="green")
     console.print(
         f"fitted on tokens {window['fit_tokens'][0]} to {window['fit_tokens'][1]}, scored on "
         f"{window['first_token']} to {window['first_token'] + window['tokens']}; "

@@ -1,0 +1,138 @@
+"""mapping.json read back: a file may be damaged, so every number is checked against the model."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ir.errors import InputError
+from ir.infile import check_file
+from ir.mapping import (
+    TILE_KINDS,
+    Block,
+    Certificate,
+    Grouping,
+    LayerGrouping,
+    Mapping,
+    Placement,
+    Region,
+)
+from ir.workload import Dense, Expert, MoELayer, Operator, Weight, Workload
+
+MAX_BYTES = 1 << 30
+MAX_NUMBER = 1 << 40
+_UNKNOWN = Certificate("not in the file", 0, 0, "heuristic")
+
+
+def read_mapping(path: Path, workload: Workload) -> Mapping:
+    """The mapping of `workload` that `mapping_json` wrote, without certificates.
+
+    Raises InputError naming the file and what is not as written, or of another model.
+    """
+    check_file(path, "a mapping written by `moexbar compile`", MAX_BYTES)
+    try:
+        found = json.loads(path.read_bytes())
+        if found["model"]["sha256"] != workload.sha256:
+            raise InputError(str(path), "made for another model than the one given")
+        blocks = tuple(_block(b, workload) for b in found["blocks"])
+        return Mapping(blocks, _grouping(found["groups"]), _placement(found, blocks))
+    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+        problem = f"not as `moexbar compile` writes it: {type(error).__name__} {error}"[:200]
+        raise InputError(str(path), problem, "compile again") from error
+
+
+def _number(value: Any, low: int = 0) -> int:
+    if type(value) is not int or not low <= value <= MAX_NUMBER:
+        raise ValueError(f"{value!r}, expected a whole number of at least {low}"[:100])
+    return value
+
+
+def _block(found: dict[str, Any], workload: Workload) -> Block:
+    names = [op.name for op in workload.operators]
+    operator = names.index(found["operator"])
+    role, expert = found["role"], _number(found["expert"], -1)
+    shared = _number(found["shared"], -1)
+    weight = _weight(workload.operators[operator], role, expert, shared)
+    told = (
+        found["tensor"], found["index"], found["transposed"], found["shape"], found["start"],
+        found["step"],
+    )  # fmt: skip
+    shape = [weight.rows, weight.columns]
+    known = (
+        weight.tensor,
+        weight.index,
+        weight.transposed,
+        shape,
+        weight.start,
+        weight.step,
+    )
+    if told != known:
+        raise ValueError(f"a block of {found['operator']} is not the model's {weight.tensor}")
+    return Block(
+        operator, _number(found["layer"]), role, _number(found["stage"]), expert, weight,
+        _number(found["rows"], 1), _number(found["columns"], 1), shared,
+        _number(found["replica"]),
+    )  # fmt: skip
+
+
+def _weight(op: Operator, role: str, expert: int, shared: int) -> Weight:
+    """The matrix of an operator that a block says it holds."""
+    weight: Weight | None = None
+    if isinstance(op, Dense):
+        weight = op.weight
+    elif isinstance(op, MoELayer) and role == "dense":
+        weight = op.router.projection
+    elif isinstance(op, MoELayer):
+        of: Expert = op.experts[expert] if expert >= 0 else op.shared[_number(shared)]
+        weight = {"up": of.up, "gate": of.gate, "down": of.down}[role]
+    if weight is None:
+        raise ValueError(f"{op.name} has no matrix {role!r}")
+    return weight
+
+
+def _grouping(found: list[dict[str, Any]]) -> Grouping:
+    return Grouping(
+        tuple(
+            LayerGrouping(
+                _number(g["layer"]),
+                tuple(tuple(_number(e) for e in members) for members in g["groups"]),
+                str(g["solver"]),
+                _UNKNOWN,
+            )
+            for g in found
+        )
+    )
+
+
+def _placement(found: dict[str, Any], blocks: tuple[Block, ...]) -> Placement:
+    start = np.array([_number(b["pg_start"]) for b in found["blocks"]], dtype=np.int64)
+    spots = np.zeros((len(blocks), len(TILE_KINDS), 3), dtype=np.int64)
+    for i, block in enumerate(found["blocks"]):
+        for kind in np.unique(blocks[i].tile_kinds()).tolist():
+            spots[i, kind] = [_number(n) for n in block["spots"][TILE_KINDS[kind]]]
+    core = _cores(found["pg_core"])
+    kind_of_pg = np.zeros(len(core), dtype=np.int8)
+    for block, first in zip(blocks, start.tolist(), strict=True):
+        if first + block.tiles > len(core):
+            raise ValueError(f"PG {first + block.tiles - 1} of {len(core)}")
+        if block.expert < 0:
+            kind_of_pg[first : first + block.tiles] = 1
+    regions = tuple(
+        Region(*(_number(r[n]) for n in ("layer", "x", "y", "width", "height")))
+        for r in found["regions"]
+    )
+    mesh = found["mesh"]
+    return Placement(
+        _number(mesh["width"]), _number(mesh["height"]), regions, start, spots, core, kind_of_pg,
+        "not in the file",
+    )  # fmt: skip
+
+
+def _cores(runs: list[list[int]]) -> npt.NDArray[np.int64]:
+    pairs = [(_number(core), _number(count)) for core, count in runs]
+    if sum(count for _, count in pairs) > 1 << 28:
+        raise ValueError("more than 2^28 peripheral groups")
+    cores, counts = (np.array([p[i] for p in pairs], dtype=np.int64) for i in (0, 1))
+    return np.repeat(cores, counts)

@@ -1,0 +1,137 @@
+"""Execute a compiled program on the model's inputs and compare: the glue of `verify` and `compile`.
+
+Which sequences of the inputs the window's tokens are follows from the routing trace, whose sequence
+ids are the inputs' first axis.
+"""
+
+from collections.abc import Mapping as ByName
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backends.functional import Case, Comparison, Run, compare, execute
+from compiler.frontend.graph import Graph
+from compiler.frontend.inputs import Feeds
+from ir.chip import Chip
+from ir.errors import InputError
+from ir.mapping import Mapping
+from ir.onnxdoor.load import open_model
+from ir.onnxdoor.session import Runtime
+from ir.program import Program
+from ir.routing import Routing
+from ir.workload import Workload
+
+Array = npt.NDArray[Any]
+Ints = npt.NDArray[np.int64]
+MOST_WEIGHTS = 50_000_000  # `compile` executes by itself up to here: a few seconds
+MOST_INSTRUCTIONS = 1_000_000
+
+
+def small(workload: Workload, mapping: Mapping, program: Program) -> bool:
+    """Whether `compile` executes the program without being asked."""
+    weights = sum(block.weight.macs for block in mapping.blocks)
+    return weights <= MOST_WEIGHTS and len(program) <= MOST_INSTRUCTIONS
+
+
+def run_program(
+    model: Path,
+    workload: Workload,
+    program: Program,
+    mapping: Mapping,
+    chip: Chip,
+    inputs: ByName[str, Array],
+    routing: Routing,
+    first_token: int,
+) -> Comparison:
+    """Execute the prefill and compare it with the model's own run.
+
+    first_token: the window's first token in the routing trace. Raises CheckError naming the first
+    instruction that cannot be carried out, InputError where the inputs do not fit.
+    """
+    source = open_model(model)
+    if source.sha256 != workload.sha256:
+        raise InputError(str(model), "changed since it was read as a workload")
+    sequence = window_sequence(program)
+    prefill = _prefill_tokens(program)
+    graph = Graph.of(source)
+    runs = _runs(graph, workload, inputs, routing, first_token, sequence, prefill)
+    case = Case(program, mapping, workload, chip, source, runs, sequence)
+    with Runtime() as runtime:
+        return compare(execute(case, runtime))
+
+
+def window_sequence(program: Program) -> Ints:
+    """[window tokens] sequence of each, from the instructions that name both."""
+    named = program.token >= 0
+    tokens = int(program.token.max(initial=-1)) + 1
+    out = np.full(tokens, -1, dtype=np.int64)
+    out[program.token[named]] = program.seq[named]
+    return out
+
+
+def _prefill_tokens(program: Program) -> Ints:
+    """Tokens that take part in the first step."""
+    return np.unique(program.token[(program.step == 0) & (program.token >= 0)]).astype(np.int64)
+
+
+def _runs(
+    graph: Graph,
+    workload: Workload,
+    inputs: ByName[str, Array],
+    routing: Routing,
+    first_token: int,
+    sequence: Ints,
+    prefill: Ints,
+) -> list[Run]:
+    """The window's sequences as the model runs them together, each from its first token on."""
+    start = int(routing.sequence[first_token]) if first_token < routing.tokens else -1
+    if start < 0 or (first_token and routing.sequence[first_token - 1] == start):
+        raise InputError(
+            routing.source,
+            f"the window starts at token {first_token}, inside a sequence",
+            "its attention would miss what comes before; choose whole sequences with --score",
+        )
+    by_length: dict[int, list[int]] = {}
+    tokens_of = {int(s): prefill[sequence[prefill] == s] for s in np.unique(sequence).tolist()}
+    for seq, tokens in tokens_of.items():
+        by_length.setdefault(len(tokens), []).append(seq)
+    runs: list[Run] = []
+    for length, members in by_length.items():
+        feeds = Feeds(graph, workload, inputs, length)
+        for group in feeds.groups(feeds.sequences):
+            asked = [s for s in group if s in members]
+            if asked and len(asked) < len(group):
+                raise InputError(
+                    "inputs",
+                    f"sequences {group.start} to {group.stop - 1} run together in this model, but "
+                    f"the program has {len(asked)} of them",
+                )
+            if asked:
+                runs.append(Run(feeds.of(group), np.stack([tokens_of[s] for s in group])))
+    found = sorted(s for run in runs for s in sequence[run.tokens[:, 0]].tolist())
+    if found != sorted(tokens_of):
+        raise InputError("inputs", f"hold no sequence {sorted(set(tokens_of) - set(found))[0]}")
+    return runs
+
+
+def comparison_json(done: Comparison) -> dict[str, Any]:
+    """A comparison as plain data."""
+    return {
+        "norm": "max |difference| / max |reference|",
+        "worst": done.worst,
+        "outputs": [_row(d) for d in done.outputs],
+        "moe_layers": [_row(d) for d in done.layers],
+        "first_wrong_instruction": done.culprit,
+        "near_ties": done.near_ties,
+    }
+
+
+def _row(found: Any) -> dict[str, Any]:
+    return {
+        "value": found.name,
+        "layer": found.layer,
+        "max_absolute": found.absolute if np.isfinite(found.absolute) else None,
+        "max_relative": found.relative if np.isfinite(found.relative) else None,
+    }
