@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backends.functional import Case, Comparison, Run, compare, execute
+from backends.functional import Case, Comparison, Difference, Run, compare, execute
 from compiler.frontend.graph import Graph
 from compiler.frontend.inputs import Feeds
 from ir.chip import Chip
@@ -66,6 +66,8 @@ def window_sequence(program: Program) -> Ints:
     """[window tokens] sequence of each, from the instructions that name both."""
     named = program.token >= 0
     tokens = int(program.token.max(initial=-1)) + 1
+    if tokens > len(program):
+        raise InputError("program", f"token {tokens - 1} in {len(program)} instructions")
     out = np.full(tokens, -1, dtype=np.int64)
     out[program.token[named]] = program.seq[named]
     return out
@@ -125,10 +127,11 @@ def comparison_json(done: Comparison) -> dict[str, Any]:
         "moe_layers": [_row(d) for d in done.layers],
         "first_wrong_instruction": done.culprit,
         "near_ties": done.near_ties,
+        "onnx_runtime_itself": [_row(d) for d in done.runtime],
     }
 
 
-def _row(found: Any) -> dict[str, Any]:
+def _row(found: Difference) -> dict[str, Any]:
     return {
         "value": found.name,
         "layer": found.layer,

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backends.functional.blame import TOLERANCE, blame
 from backends.functional.machine import Array, Ints, Machine
+from backends.functional.reference import by_onnx_runtime, packed
 from ir.errors import CheckError
-from ir.workload import Digital, MoELayer, Operator
-
-TOLERANCE = 1e-4
+from ir.workload import MoELayer, Operator
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,10 @@ class Difference:
 class Comparison:
     """outputs of the model, results of MoE layers, and of every operator in order.
 
-    culprit: the first instruction, in order of effect, whose result is wrong, of the first operator
-    that has one; -1 if all is right. near_ties: tokens whose router could select either way.
+    culprit: of the first operator with a wrong result, the first in order of effect that made one,
+    followed back into its crossbar job; -1 if all is right. near_ties: tokens whose router could
+    select either way. runtime: of a model with packed weights, the outputs of ONNX Runtime itself
+    against the reference (see `reference`).
     """
 
     outputs: tuple[Difference, ...]
@@ -42,6 +44,7 @@ class Comparison:
     operators: tuple[Difference, ...]
     culprit: int
     near_ties: int
+    runtime: tuple[Difference, ...] = ()
 
     @property
     def worst(self) -> float:
@@ -69,18 +72,33 @@ def compare(m: Machine) -> Comparison:
             if made is None:  # a constant operator
                 continue
             rows, ours, theirs = _pair(m, op, name, made)
-            found = _difference(op, name, ours, theirs)
+            found = _difference(name, op.layer, ours, theirs)
             operators.append(found)
             if name in m.workload.outputs:
                 outputs[name] = found
             if isinstance(op, MoELayer) and name == op.outputs[0]:
                 layers.append(found)
             if not found.right and culprit < 0:
-                culprit = _first_wrong(m, rows, ours, theirs)
+                culprit = blame(m, _first_wrong(m, rows, ours, theirs))
     in_order = tuple(outputs[name] for name in m.workload.outputs if name in outputs)
     if not in_order:
         raise CheckError("execution", m.workload.name, "none of its outputs is made by a token")
-    return Comparison(in_order, tuple(layers), tuple(operators), culprit, m.near_ties)
+    return Comparison(
+        in_order, tuple(layers), tuple(operators), culprit, m.near_ties, _of_runtime(m)
+    )
+
+
+def _of_runtime(m: Machine) -> tuple[Difference, ...]:
+    """ONNX Runtime's outputs against the reference, where that is another."""
+    if not packed(m.nodes.source):
+        return ()
+    own = by_onnx_runtime(m.nodes, m.workload, m.runs)
+    layer = max((op.layer for op in m.workload.operators), default=-1)
+    out: list[Difference] = []
+    for name in m.workload.outputs:
+        theirs, ours = (np.concatenate([v[name].ravel() for v in w]) for w in (own, m.whole))
+        out.append(_difference(name, layer, theirs, ours))
+    return tuple(out)
 
 
 def _pair(m: Machine, op: Operator, name: str, made: Ints) -> tuple[Ints, Array, Array]:
@@ -103,13 +121,13 @@ def _pair(m: Machine, op: Operator, name: str, made: Ints) -> tuple[Ints, Array,
     return made[cells], ours, other
 
 
-def _difference(op: Operator, name: str, ours: Array, theirs: Array) -> Difference:
+def _difference(name: str, layer: int, ours: Array, theirs: Array) -> Difference:
     if not ours.size:
-        return Difference(name, op.layer, 0.0, 0.0)
+        return Difference(name, layer, 0.0, 0.0)
     distance = float(_distance(ours, theirs).max())
     size = float(np.abs(theirs.astype(np.float64)).max())
     relative = distance / size if size else (0.0 if distance == 0 else float("inf"))
-    return Difference(name, op.layer, distance, relative)
+    return Difference(name, layer, distance, relative)
 
 
 def _distance(ours: Array, theirs: Array) -> Array:

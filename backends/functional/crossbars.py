@@ -43,10 +43,20 @@ class Crossbars:
             bias = load_bias(source, block.weight)
             bias = None if bias is None else bias.astype(np.float32)
             self.tiles.append(Tiles(block, pg, spot, bias))
+            self._check_grid(block)
             matrix = load_weight(source, block.weight).astype(np.float32)
             for i, j in np.ndindex(pg.shape):
                 rows, columns = self._part(block, i, j)
-                self._program(block, pg[i, j], spot[i, j], matrix[rows, columns])
+                self._program(block, int(pg[i, j]), spot[i, j], matrix[rows, columns])
+
+    def _check_grid(self, block: Block) -> None:
+        """As many tiles as the matrix needs."""
+        wide = self._chip.crossbar.weights_per_row(block.weight.bits)
+        rows = -(-block.weight.rows // self._chip.crossbar.rows)
+        columns = -(-block.weight.columns // max(wide, 1))
+        if wide < 1 or (rows, columns) != (block.rows, block.columns):
+            problem = f"{block.rows} x {block.columns} tiles, expected {rows} x {columns}"
+            raise CheckError("execution", f"matrix {block.weight.tensor!r}", problem)
 
     def _part(self, block: Block, i: int, j: int) -> tuple[slice, slice]:
         """Rows and columns of a block's matrix that tile (i, j) holds."""
@@ -61,7 +71,7 @@ class Crossbars:
         """The cells of one tile: a view."""
         slices = self._chip.crossbar.slices(block.weight.bits)
         position, top, left = (int(n) for n in spot)
-        key = (int(pg), position)
+        key = (pg, position)
         if key not in self.cells:
             wide = self._chip.crossbar.columns // slices
             empty = np.full((self._chip.crossbar.rows, wide), np.nan, dtype=np.float32)
@@ -72,7 +82,7 @@ class Crossbars:
     def _program(self, block: Block, pg: int, spot: Ints, part: Array) -> None:
         cells = self._place(block, pg, spot, part.shape)
         if cells.shape != part.shape or not np.isnan(cells).all():
-            where = f"crossbar {int(spot[0])} behind PG {int(pg)}"
+            where = f"crossbar {int(spot[0])} behind PG {pg}"
             problem = f"a tile of {block.weight.tensor!r} does not fit there or is not alone"
             raise CheckError("execution", where, problem)
         cells[:] = part
@@ -90,8 +100,8 @@ class Crossbars:
             and t.block.expert == expert
             and t.block.replica == max(replica, 0)
         ]
-        pgs = np.concatenate([t.pg.ravel() for t in found] or [np.zeros(0, dtype=np.int64)])
-        whole = np.array_equal(np.sort(pgs), np.arange(unit.first_pg, stop))
+        pgs = np.sort(np.concatenate([np.zeros(0, dtype=np.int64), *(t.pg.ravel() for t in found)]))
+        whole = len(pgs) == unit.pgs and bool(np.all(pgs == unit.first_pg + np.arange(len(pgs))))
         return found if whole else []
 
     def multiply(self, tiles: Tiles, x: Array) -> Array:

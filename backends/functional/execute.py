@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from backends.functional.crossbars import Crossbars
 from backends.functional.experts import run_moe
@@ -70,7 +71,10 @@ def execute(case: Case, runtime: Runtime, crossbars: Crossbars | None = None) ->
 def _moves(m: Machine, rows: Ints) -> Ints:
     """Carry out an operator's XFERs between regions; the other rows."""
     mesh = np.array([unit.kind == "mesh" for unit in m.program.units])
-    moves = (m.program.opcode[rows] == Opcode.XFER) & mesh[m.program.unit[rows]]
+    moves: npt.NDArray[np.bool_] = (m.program.opcode[rows] == Opcode.XFER) & mesh[
+        m.program.unit[rows]
+    ]
     if moves.any():
         m.values.move(rows[moves])
-    return rows[~moves]
+    others: Ints = rows[~moves]
+    return others

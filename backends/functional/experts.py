@@ -9,6 +9,7 @@ from backends.functional.machine import Array, Ints, Machine
 from backends.functional.products import add_up, by_batch, load, multiply, named, take_sums
 from backends.functional.router import choose, score
 from backends.functional.values import wrong
+from ir.errors import CheckError
 from ir.onnxdoor.canonical import ACTIVATIONS, sigmoid
 from ir.program import Opcode
 from ir.workload import Clipped, MoELayer
@@ -18,6 +19,9 @@ Bools = npt.NDArray[np.bool_]
 
 def run_moe(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> None:
     """GATE, TOPK, LOAD, both stages, COMBINE."""
+    for code in (Opcode.GATE, Opcode.TOPK, Opcode.COMBINE):
+        if not len(rows[code]):
+            raise CheckError("execution", op.name, f"no {code.name} among its instructions")
     score(m, index, op, rows)
     weights = choose(m, op, rows[Opcode.TOPK])
     load(m, op.inputs[0], without_values(m, rows[Opcode.LOAD]))
@@ -86,7 +90,7 @@ def _linear(op: MoELayer, up: Array) -> Array:
 
 
 def _combine(m: Machine, index: int, op: MoELayer, ids: Ints) -> None:
-    """scale * sum of weight * expert output over the STOREs read, plus the shared experts.
+    """The layer's sum: scale * sum of weight * expert output, plus the shared experts'.
 
     The weight is the one that the TOPK read gives to the STORE's expert; the TOPK must have
     selected exactly the experts read, except those of weight 0.
@@ -100,6 +104,9 @@ def _combine(m: Machine, index: int, op: MoELayer, ids: Ints) -> None:
     result = m.values.rows(readers, read, "result", p.token[readers].astype(np.int64))
     out = np.zeros((len(ids), op.d_model), dtype=np.float32)
     routed = expert >= 0
+    odd = np.flatnonzero(expert >= op.router.experts)
+    if len(odd):
+        raise wrong(p, int(read[odd[0]]), f"is of expert {expert[odd[0]]}, the layer has fewer")
     ran = np.zeros(picked.shape, dtype=np.bool_)
     ran[place[routed], expert[routed]] = True
     _check_selection(m, op, ids, ran, picked, weights)
@@ -123,7 +130,9 @@ def _shared_factor(m: Machine, op: MoELayer, ids: Ints, place: Ints, read: Ints)
     """Gate of the shared expert that each STORE comes from; every one must be there once."""
     p = m.program
     units = p.unit[m.job[read]]
-    known = {u: m.crossbars.on(p.units[u], -1, -1)[0].block.shared for u in np.unique(units).tolist()}
+    known = {
+        u: m.crossbars.on(p.units[u], -1, -1)[0].block.shared for u in np.unique(units).tolist()
+    }
     shared = np.array([known[u] for u in units.tolist()], dtype=np.int64)
     count = np.zeros((len(ids), len(op.shared)), dtype=np.int64)
     np.add.at(count, (place, shared), 1)

@@ -30,7 +30,7 @@ class Machine:
 
     whole: what ONNX Runtime says of every value, per run. Only its shapes and element types are
     used, except where two experts' scores are as good as equal (`near_ties` counts those tokens).
-    job: [instructions] the first-stage MVM that a crossbar job's instruction leads back to.
+    job: [instructions] the MVM whose product a crossbar job's instruction carries on, -1 = none.
     made: operator -> [window tokens] who wrote its result, -1 = nobody.
     """
 
@@ -90,6 +90,8 @@ class Machine:
 
 def run_nodes(m: Machine, index: int, op: Digital | Attention, ids: Ints) -> None:
     """A digital or attention operator: its nodes, on what its instructions read."""
+    if not len(ids):
+        raise CheckError("execution", op.name, "no instruction does it")
     if isinstance(op, Digital) and op.scope == "constant":
         if len(ids) != 1:
             raise CheckError("execution", op.name, f"{len(ids)} instructions, expected 1")

@@ -15,14 +15,23 @@ Ints = npt.NDArray[np.int64]
 
 def check_order(program: Program, input_buffers: int) -> None:
     """Raise CheckError naming the first instruction that breaks the order of effect."""
+    _check_numbers(program)
     _check_reads(program)
     _check_input_buffers(program, input_buffers)
     for buffer in range(len(program.buffers)):
         _check_memory(program, buffer)
 
 
+def _check_numbers(program: Program) -> None:
+    """Tokens are those of the window, and nothing else is counted from the end."""
+    for name in ("token", "expert", "replica", "stage"):
+        low = np.flatnonzero(getattr(program, name) < -1)
+        if len(low):
+            raise wrong(program, int(low[0]), f"{name} {getattr(program, name)[low[0]]}")
+
+
 def _check_reads(program: Program) -> None:
-    """A reader starts after its writer ended; of two at one moment the lower id has effect first."""
+    """A reader starts after its writer ended; at one moment the lower id has effect first."""
     reader, read = program.reads.rows(), program.reads.values
     start, end = program.start_ps, program.end_ps
     late = (end[read] > start[reader]) | ((start[read] == start[reader]) & (read >= reader))
@@ -77,7 +86,9 @@ def _check_memory(program: Program, buffer: int) -> None:
     held = (program.buffer == buffer) & (program.offset >= 0) & (program.bytes > 0)
     size = int((program.offset + program.bytes)[held].max(initial=0))
     if size > program.buffers[buffer].bytes:
-        row = int(np.argmax(held & (program.offset + program.bytes > program.buffers[buffer].bytes)))
+        row = int(
+            np.argmax(held & (program.offset + program.bytes > program.buffers[buffer].bytes))
+        )
         raise wrong(program, row, f"writes beyond {program.buffers[buffer].name}")
     reader, read = program.reads.rows(), program.reads.values.astype(np.int64)
     looks = np.flatnonzero(held[read] & (end[read] < end[reader]))

@@ -26,9 +26,7 @@ def run_dense(m: Machine, index: int, op: Dense, rows: dict[Opcode, Ints]) -> No
     for ids, read in by_batch(m, rows[Opcode.STORE]):
         result = named(m, take_sums(m, ids, read), "dense", ids)
         result = result.astype(m.whole[0][name].dtype)
-        m.values.put(
-            ids, np.arange(len(ids)), {name: result.reshape(len(ids), *(shape or (-1,)))}
-        )
+        m.values.put(ids, np.arange(len(ids)), {name: result.reshape(len(ids), *(shape or (-1,)))})
         m.record(index, ids)
 
 
@@ -62,8 +60,7 @@ def multiply(m: Machine, index: int, ids: Ints, weights: Array | None = None) ->
         return
     p = m.program
     vectors = m.values.take(ids, "vector")
-    source = m.values.single(ids, "vector")
-    m.job[ids] = np.where(m.job[source] >= 0, m.job[source], ids)
+    m.job[ids] = ids
     if weights is not None:
         routed = p.expert[ids] >= 0
         factor = weights[p.token[ids], np.maximum(p.expert[ids], 0)]

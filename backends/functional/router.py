@@ -58,7 +58,9 @@ def _exposed(m: Machine, op: MoELayer, feeds: list[dict[str, Array]]) -> dict[st
         values = fed | m.nodes.run(op, fed, asked) if asked else fed
         tokens = run.tokens.ravel()
         found = _per_token(router, values, len(tokens))
-        found |= {n: values[n].reshape(len(tokens), *(m.row_shape(n) or ())) for n in op.outputs[1:]}
+        found |= {
+            n: values[n].reshape(len(tokens), *(m.row_shape(n) or ())) for n in op.outputs[1:]
+        }
         for name, array in found.items():
             full = out.setdefault(name, np.zeros((m.tokens, *array.shape[1:]), dtype=array.dtype))
             full[tokens] = array
@@ -104,7 +106,7 @@ def _by_the_model(
 
 
 def _selections_differ(m: Machine, op: MoELayer, one: Array, other: Array) -> Array:
-    """[window tokens]"""
+    """Tokens that two routers' answers send to different experts: bool [window tokens]."""
     if op.router.capacity is None:
         return np.asarray((one != other).any(axis=1))
     out = np.zeros(m.tokens, dtype=np.bool_)
@@ -138,8 +140,9 @@ def choose(m: Machine, op: MoELayer, ids: Ints) -> Array:
         if not np.array_equal(np.sort(p.token[read]), mine):
             raise wrong(p, row, f"reads the scores of {len(read)} tokens, expected {len(mine)}")
         scores = np.zeros((len(mine), router.experts), dtype=np.float32)
-        at = np.searchsorted(mine, p.token[read])
-        scores[at] = m.values.rows(np.full(len(read), row), read, "scores", p.token[read])
+        of = p.token[read].astype(np.int64)
+        at = np.searchsorted(mine, of)
+        scores[at] = m.values.rows(np.full(len(read), row), read, "scores", of)
         weights[mine] = combine_weights(router, {router.scores: scores}, len(mine))
         picked[mine] = weights[mine] != 0
     others = {n: m.values.take(ids, n) for n in op.outputs[1:] if router.capacity is None}

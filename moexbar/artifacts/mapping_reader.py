@@ -80,7 +80,9 @@ def _block(found: dict[str, Any], workload: Workload) -> Block:
 def _weight(op: Operator, role: str, expert: int, shared: int) -> Weight:
     """The matrix of an operator that a block says it holds."""
     weight: Weight | None = None
-    if isinstance(op, Dense):
+    if role == "dense" and (expert, shared) != (-1, -1):
+        raise ValueError(f"{op.name} has no experts {expert} and {shared}")
+    if isinstance(op, Dense) and role == "dense":
         weight = op.weight
     elif isinstance(op, MoELayer) and role == "dense":
         weight = op.router.projection

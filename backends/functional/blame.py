@@ -1,0 +1,76 @@
+"""From a wrong result inward: the first instruction of a crossbar job that gave a wrong value."""
+
+import numpy as np
+
+from backends.functional.machine import Array, Machine
+from ir.onnxdoor.canonical import feed_forward
+from ir.program import Opcode
+from ir.workload import Dense, MoELayer
+
+TOLERANCE = 1e-4  # of the largest magnitude, as in `compare`
+
+
+def blame(m: Machine, row: int) -> int:
+    """The LOAD or MVM that made the result of `row` wrong, else `row` itself.
+
+    A dense product is followed back to its MVM; of a COMBINE the experts' outputs are held against
+    their definition on the model's own vector.
+    """
+    op, token = m.workload.operators[int(m.program.node[row])], int(m.program.token[row])
+    x = _vector(m, op.inputs[0], token) if isinstance(op, Dense | MoELayer) else None
+    if x is None:
+        return row
+    store = _wrong_store(m, op, row, x) if isinstance(op, MoELayer) else row
+    if store < 0:
+        return row
+    mvm = int(m.job[store])
+    if isinstance(op, MoELayer):
+        second, mvm = mvm, int(m.job[m.values.single(np.array([mvm]), "vector")[0]])
+        told, fired, before = (int(e) for e in m.program.expert[[store, second, mvm]])
+        if told != fired:
+            return store if fired == before else second
+        made = m.values.batches[int(m.values.batch[store])].arrays["result"][m.values.row[store]]
+        right = m.matrices.product(_vector_of(m, second)[None], op.experts[told].down)[0]
+        if _off(made, right):
+            return second
+    given = _vector_of(m, mvm)
+    load = int(m.values.single(np.array([mvm]), "vector")[0])
+    return load if given.shape != x.shape or _off(given, x) else mvm
+
+
+def _vector_of(m: Machine, mvm: int) -> Array:
+    """What stood in the input buffer of an MVM."""
+    return np.asarray(m.values.take(np.array([mvm]), "vector")[0])
+
+
+def _vector(m: Machine, name: str, token: int) -> Array | None:
+    """The reference's row of a value for one token."""
+    if name not in m.whole[0] or name in m.workload.inputs:
+        return None
+    rows = m.to_rows(name, [found[name] for found in m.whole])
+    return None if rows is None else rows[token].ravel().astype(np.float32)
+
+
+def _wrong_store(m: Machine, op: MoELayer, row: int, x: Array) -> int:
+    """The first STORE that a COMBINE reads and that is not its expert's output; -1 if all are."""
+    one, token = np.array([row]), m.program.token[[row]].astype(np.int64)
+    if m.program.opcode[row] != Opcode.COMBINE:
+        return -1
+    _, read = m.values.edges(one)
+    factors = m.values.take(one, "factors")[0]
+    for store in read[m.values.holds(read, "result")].tolist():
+        expert = int(m.program.expert[store])
+        if expert < 0:  # what a shared expert gives is not looked at
+            continue
+        scaled = x * factors[expert] if op.weight_on == "input" else x
+        made = m.values.rows(one, np.array([store]), "result", token)[0]
+        right = feed_forward(
+            m.matrices, op.experts[expert], op.activation, op.clipped, scaled[None]
+        )
+        if _off(made, right[0]):
+            return int(store)
+    return -1
+
+
+def _off(ours: Array, theirs: Array) -> bool:
+    return not np.abs(ours - theirs).max() <= TOLERANCE * np.abs(theirs).max()

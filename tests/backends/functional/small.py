@@ -1,0 +1,70 @@
+"""Small models compiled for small crossbars, ready to be executed."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backends.functional import Case, Comparison, Run, compare, execute
+from compiler.frontend import read_model
+from compiler.frontend.graph import Graph
+from compiler.frontend.inputs import Feeds
+from compiler.frontend.profile import profile
+from compiler.pipeline import Options, compile_model
+from compiler.solver import SolverOptions
+from compiler.trace import Shape
+from ir.chip import Chip
+from ir.onnxdoor.load import open_model
+from ir.onnxdoor.session import Runtime
+from tests.compiler.frontend import models
+from tests.make import small_chip
+
+TOKENS = 13
+
+
+def small_case(
+    folder: Path,
+    block: models.Ffn,
+    *,
+    layers: int = 1,
+    chip: Chip | None = None,
+    sequences: int = 1,
+    tokens: int = TOKENS,
+    **options: Any,
+) -> Case:
+    """A transformer of `block`s compiled for 8 x 8 crossbars that hold 8 x 4 weights."""
+    path = models.write(folder, [block] * layers)
+    return case_of(path, models.token_ids(tokens, sequences), chip, sequences, tokens, **options)
+
+
+def case_of(
+    path: Path,
+    inputs: dict[str, Any],
+    chip: Chip | None,
+    sequences: int,
+    tokens: int,
+    **options: Any,
+) -> Case:
+    """A model compiled, with a run for each sequence."""
+    workload = read_model(path)
+    routing = profile(path, workload, inputs, tokens=tokens)
+    whole = (0, routing.tokens)
+    chosen: dict[str, Any] = {"grouping": "sorted", "solver": SolverOptions(time_s=0.1)}
+    done = compile_model(
+        workload, routing, chip or small_chip(),
+        Options(Shape(tokens, sequences), whole, whole, **(chosen | options)),
+    )  # fmt: skip
+    source = open_model(path)
+    feeds = Feeds(Graph.of(source), workload, inputs, tokens)
+    runs = [
+        Run(feeds.of(range(s, s + 1)), np.arange(s * tokens, (s + 1) * tokens)[None])
+        for s in range(sequences)
+    ]
+    return Case(
+        done.program, done.mapping, workload, done.chip, source, runs, done.schedule.sequence
+    )
+
+
+def run_case(case: Case) -> Comparison:
+    with Runtime() as runtime:
+        return compare(execute(case, runtime))

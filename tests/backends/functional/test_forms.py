@@ -1,0 +1,66 @@
+"""Programs of models of several forms compute what ONNX Runtime computes.
+
+Float32 sums in another order differ by some 1e-7 of the largest value; 1e-4 would be a wrong term.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compiler.frontend.profile import load_inputs
+from tests.backends.functional.small import case_of, run_case, small_case
+from tests.compiler.frontend import models as m
+from tests.make import small_chip
+
+MODELS = Path(__file__).resolve().parents[3] / "examples" / "models"
+
+FORMS: dict[str, tuple[m.Ffn, dict[str, Any]]] = {
+    "two layers": (m.dense_masked(), {"layers": 2}),
+    "shared expert with a gate": (m.dense_masked(shared=m.gated_shared), {}),
+    "scaled sum, shared expert": (m.dense_masked(m.sigmoid_topk, shared=m.gated), {}),
+    "interleaved, clipped, with biases": (m.gather_batched(m.topk_softmax, oai=True), {}),
+    "stacked biases": (lambda g, x: m.grouped(g, x, bias=True), {}),
+    "no gate matrix": (m.contract(0, "relu"), {}),
+    "packed in 4 bits": (m.quantised_contract(4), {}),
+    "expert choice": (m.expert_choice(), {}),
+    "weights on the input": (m.llama4, {}),
+    "tokens dropped": (m.switch, {}),
+    "two sequences": (m.dense_masked(), {"sequences": 2}),
+    "two sequences, expert choice": (m.expert_choice(), {"sequences": 2}),
+    "one token": (m.dense_masked(), {"tokens": 1}),
+    "sums on digital units, biases": (
+        m.gather_batched(m.topk_softmax, oai=True),
+        {"chip": small_chip(accumulate={"where": "dpu"})},
+    ),
+    "four behind a peripheral group, one input buffer": (
+        m.dense_masked(), {"chip": small_chip(pg={"mux": 4, "input_buffers": 1})},
+    ),
+    "every slot loads": (m.dense_masked(), {"chip": small_chip(pg={"retain_input": False})}),
+    "ragged tiles packed": (
+        m.dense_masked(), {"chip": small_chip(crossbar={"rows": 40, "columns": 96}), "pack": True},
+    ),
+    "replicas": (m.dense_masked(), {"replicas": 2, "groups": 3, "grouping": "cp-sat"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_computes_the_model(name: str, tmp_path: Path) -> None:
+    block, options = FORMS[name]
+    done = run_case(small_case(tmp_path, block, **options))
+    assert done.culprit == -1
+    assert done.worst < 2e-6
+    assert [d.name for d in done.outputs] == ["logits"]
+    assert len(done.layers) == options.get("layers", 1)
+
+
+@pytest.mark.parametrize("name", ["token_choice", "expert_choice"])
+def test_shipped(name: str) -> None:
+    from moexbar.chips import load_chip
+
+    inputs = {"input_ids": load_inputs(MODELS / "heldout.npz")["input_ids"][:2, :8]}
+    case = case_of(MODELS / f"{name}.onnx", inputs, load_chip("hermes-mux2"), 1, 8)
+    done = run_case(case)
+    assert done.culprit == -1
+    assert done.worst < 2e-6
+    assert [d.layer for d in done.layers] == [1, 3]
