@@ -44,8 +44,10 @@ def run_program(
     inputs: ByName[str, Array],
     routing: Routing,
     first_token: int,
+    *,
+    steps: bool = False,
 ) -> Comparison:
-    """Execute the prefill and compare it with the model's own run.
+    """Execute the prefill, with `steps` the decode steps too, and compare with the model's run.
 
     first_token: the window's first token in the routing trace. Raises CheckError naming the first
     instruction that cannot be carried out, InputError where the inputs do not fit.
@@ -54,9 +56,9 @@ def run_program(
     if source.sha256 != workload.sha256:
         raise InputError(str(model), "changed since it was read as a workload")
     sequence = window_sequence(program)
-    prefill = _prefill_tokens(program)
+    tokens = np.arange(len(sequence)) if steps else _prefill_tokens(program)
     graph = Graph.of(source)
-    runs = _runs(graph, workload, inputs, routing, first_token, sequence, prefill)
+    runs = _runs(graph, workload, inputs, routing, first_token, sequence, tokens)
     case = Case(program, mapping, workload, chip, source, runs, sequence)
     with Runtime() as runtime:
         return compare(execute(case, runtime))
@@ -85,7 +87,7 @@ def _runs(
     routing: Routing,
     first_token: int,
     sequence: Ints,
-    prefill: Ints,
+    tokens: Ints,
 ) -> list[Run]:
     """The window's sequences as the model runs them together, each from its first token on."""
     start = int(routing.sequence[first_token]) if first_token < routing.tokens else -1
@@ -96,9 +98,9 @@ def _runs(
             "its attention would miss what comes before; choose whole sequences with --score",
         )
     by_length: dict[int, list[int]] = {}
-    tokens_of = {int(s): prefill[sequence[prefill] == s] for s in np.unique(sequence).tolist()}
-    for seq, tokens in tokens_of.items():
-        by_length.setdefault(len(tokens), []).append(seq)
+    tokens_of = {int(s): tokens[sequence[tokens] == s] for s in np.unique(sequence).tolist()}
+    for seq, own in tokens_of.items():
+        by_length.setdefault(len(own), []).append(seq)
     runs: list[Run] = []
     for length, members in by_length.items():
         feeds = Feeds(graph, workload, inputs, length)

@@ -11,7 +11,7 @@ from backends.functional.blame import TOLERANCE, blame
 from backends.functional.machine import Array, Ints, Machine
 from backends.functional.reference import by_onnx_runtime, packed
 from ir.errors import CheckError
-from ir.workload import MoELayer, Operator
+from ir.workload import Operator
 
 
 @dataclass(frozen=True)
@@ -63,29 +63,25 @@ def compare(m: Machine) -> Comparison:
     Raises CheckError where an output of the model is not made for some token.
     """
     operators: list[Difference] = []
-    layers: list[Difference] = []
-    outputs: dict[str, Difference] = {}
+    worst: dict[str, Difference] = {}
     culprit = -1
-    for index, op in enumerate(m.workload.operators):
-        made = m.made.get(index)
-        for name in op.outputs:
+    for step in range(m.step + 1):
+        for index, op in enumerate(m.workload.operators):
+            made = m.made.get((step, index))
             if made is None:  # a constant operator
                 continue
-            rows, ours, theirs = _pair(m, op, name, made)
-            found = _difference(name, op.layer, ours, theirs)
-            operators.append(found)
-            if name in m.workload.outputs:
-                outputs[name] = found
-            if isinstance(op, MoELayer) and name == op.outputs[0]:
-                layers.append(found)
-            if not found.right and culprit < 0:
-                culprit = blame(m, _first_wrong(m, rows, ours, theirs))
-    in_order = tuple(outputs[name] for name in m.workload.outputs if name in outputs)
-    if not in_order:
+            for name in op.outputs:
+                rows, ours, theirs = _pair(m, op, name, made, step)
+                found = _difference(name, op.layer, ours, theirs)
+                operators.append(found)
+                worst[name] = max(worst.get(name, found), found, key=lambda d: d.relative)
+                if not found.right and culprit < 0:
+                    culprit = blame(m, _first_wrong(m, rows, ours, theirs))
+    outputs = tuple(worst[name] for name in m.workload.outputs if name in worst)
+    if not outputs:
         raise CheckError("execution", m.workload.name, "none of its outputs is made by a token")
-    return Comparison(
-        in_order, tuple(layers), tuple(operators), culprit, m.near_ties, _of_runtime(m)
-    )
+    layers = tuple(worst[op.outputs[0]] for op in m.workload.moe_layers)
+    return Comparison(outputs, layers, tuple(operators), culprit, m.near_ties, _of_runtime(m))
 
 
 def _of_runtime(m: Machine) -> tuple[Difference, ...]:
@@ -101,16 +97,16 @@ def _of_runtime(m: Machine) -> tuple[Difference, ...]:
     return tuple(out)
 
 
-def _pair(m: Machine, op: Operator, name: str, made: Ints) -> tuple[Ints, Array, Array]:
+def _pair(m: Machine, op: Operator, name: str, made: Ints, step: int) -> tuple[Ints, Array, Array]:
     """Who made a value, row by row, ours and ONNX Runtime's rows; a table is one row of its maker.
 
     An operator on the newest tokens is compared for those.
     """
     theirs = [found[name] for found in m.whole]
-    cells = m.cells if not op.newest else np.flatnonzero(made >= 0)
-    if np.any(made[cells] < 0):
-        token = int(cells[int(np.argmax(made[cells] < 0))])
-        raise CheckError("execution", op.name, f"nothing makes {name!r} for token {token}")
+    cells = np.flatnonzero(made >= 0)
+    lost = np.setdiff1d(m.cells[m.arrival[m.cells] == step], cells)
+    if len(lost) and not op.newest:
+        raise CheckError("execution", op.name, f"nothing makes {name!r} for token {lost[0]}")
     table = m.values.table(int(made[cells[0]]), name)
     if table is not None:
         ours, other = (np.concatenate([a.ravel() for a in t])[None] for t in (table, theirs))

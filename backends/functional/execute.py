@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from backends.functional.caches import keep, recall
 from backends.functional.crossbars import Crossbars
 from backends.functional.experts import run_moe
 from backends.functional.machine import OWN_NODES, Ints, Machine, run_nodes
@@ -15,6 +16,7 @@ from backends.functional.products import run_dense
 from backends.functional.reference import reference
 from backends.functional.values import Values
 from ir.chip import Chip
+from ir.errors import InputError
 from ir.mapping import Mapping
 from ir.onnxdoor.canonical import Matrices
 from ir.onnxdoor.load import Source
@@ -40,10 +42,12 @@ class Case:
 
 
 def execute(case: Case, runtime: Runtime, crossbars: Crossbars | None = None) -> Machine:
-    """The state after the prefill; decode steps are not carried out.
+    """The state after all steps whose tokens are in the case's runs: the prefill, or every step.
 
-    Raises CheckError naming the instruction that cannot be carried out, InputError for a chip or
-    model that this backend does not know. crossbars: as programmed, if not from the mapping.
+    A decode step works on arrays of the whole window, in which later tokens are zeros that no
+    causal attention looks at. Raises CheckError naming the instruction that cannot be carried out,
+    InputError for a chip or model that this backend does not know. crossbars: as programmed, if not
+    from the mapping.
     """
     p = case.program
     check_order(p, case.chip.pg.input_buffers)
@@ -53,19 +57,52 @@ def execute(case: Case, runtime: Runtime, crossbars: Crossbars | None = None) ->
         crossbars or Crossbars(case.mapping, case.chip, case.source),
         nodes, case.runs, reference(nodes, case.workload, case.runs),
         Values(p, case.sequence), Matrices(case.source), np.full(len(p), -1, dtype=np.int64),
+        first_steps(p, len(case.sequence)),
     )  # fmt: skip
-    of_node = np.where(p.step == 0, p.node, -1)
-    for index, op in enumerate(case.workload.operators):
-        rows = np.flatnonzero(of_node == index)
-        rows = _moves(m, rows)
-        by_opcode = {code: rows[p.opcode[rows] == code] for code in Opcode}
-        if isinstance(op, Digital | Attention):
-            run_nodes(m, index, op, np.sort(np.concatenate([by_opcode[c] for c in OWN_NODES])))
-        elif isinstance(op, Dense):
-            run_dense(m, index, op, by_opcode)
-        elif isinstance(op, MoELayer):
-            run_moe(m, index, op, by_opcode)
+    last = int(m.arrival[m.cells].max(initial=0))
+    _refuse_steps(case, last)
+    for m.step in range(last + 1):
+        of_step = np.where(p.step == m.step, p.node, -1)
+        for index in range(len(case.workload.operators)):
+            _carry_out(m, index, np.flatnonzero(of_step == index))
     return m
+
+
+def first_steps(program: Program, tokens: int) -> Ints:
+    """The step in which each window token first takes part: int64 [tokens]."""
+    out = np.full(tokens, np.iinfo(np.int64).max)
+    named = program.token >= 0
+    np.minimum.at(out, program.token[named], program.step[named])
+    return out
+
+
+def _refuse_steps(case: Case, last: int) -> None:
+    """Decode steps are known for token choice with every cache access in the program."""
+    choice = any(op.router.capacity is not None for op in case.workload.moe_layers)
+    if last and (choice or case.chip.memory.accounting == "reference"):
+        why = "expert choice" if choice else "the reference's accounting"
+        raise InputError(
+            case.workload.name, f"decode steps with {why} cannot be executed yet",
+            "execute the prefill alone",
+        )  # fmt: skip
+
+
+def _carry_out(m: Machine, index: int, rows: Ints) -> None:
+    """One operator in one step."""
+    p, op = m.program, m.workload.operators[index]
+    rows = _moves(m, rows)
+    by_opcode = {code: rows[p.opcode[rows] == code] for code in Opcode}
+    if isinstance(op, Digital | Attention):
+        recall(m, by_opcode[Opcode.KV_RD])
+        run_nodes(m, index, op, np.sort(np.concatenate([by_opcode[c] for c in OWN_NODES])))
+    elif isinstance(op, Dense):
+        run_dense(m, index, op, by_opcode)
+    elif isinstance(op, MoELayer):
+        run_moe(m, index, op, by_opcode)
+    if isinstance(op, Attention):
+        keep(m, op, by_opcode[Opcode.KV_WR])
+    chosen = by_opcode[Opcode.SAMPLE]  # the next token is the model's input
+    m.values.put(chosen, p.token[chosen].astype(np.int64), {})
 
 
 def _moves(m: Machine, rows: Ints) -> Ints:

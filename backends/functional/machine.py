@@ -31,7 +31,9 @@ class Machine:
     whole: what ONNX Runtime says of every value, per run. Only its shapes and element types are
     used, except where two experts' scores are as good as equal (`near_ties` counts those tokens).
     job: [instructions] the MVM whose product a crossbar job's instruction carries on, -1 = none.
-    made: operator -> [window tokens] who wrote its result, -1 = nobody.
+    made: (step, operator) -> [window tokens] who wrote its result, -1 = nobody. arrival: [window
+    tokens] the step in which each comes. covers: the tokens of an instruction that stands for a
+    whole sequence.
     """
 
     program: Program
@@ -44,7 +46,10 @@ class Machine:
     values: Values
     matrices: Matrices
     job: Ints
-    made: dict[int, Ints] = field(default_factory=dict)
+    arrival: Ints
+    step: int = 0
+    made: dict[tuple[int, int], Ints] = field(default_factory=dict)
+    covers: dict[int, Ints] = field(default_factory=dict)
     near_ties: int = 0
 
     @property
@@ -52,9 +57,14 @@ class Machine:
         """Tokens in the window."""
         return len(self.values.sequence)
 
+    def so_far(self, sequence: int) -> Ints:
+        """Tokens of a sequence that have arrived, among those that are executed."""
+        mine = self.cells[self.values.sequence[self.cells] == sequence]
+        return np.asarray(mine[self.arrival[mine] <= self.step])
+
     @property
     def cells(self) -> Ints:
-        """The window tokens of the runs: those of the prefill."""
+        """The window tokens of the runs: all, or those of the prefill."""
         return np.sort(np.concatenate([run.tokens.ravel() for run in self.runs]))
 
     def row_shape(self, name: str) -> tuple[int, ...] | None:
@@ -78,10 +88,13 @@ class Machine:
     def record(self, index: int, ids: Ints) -> None:
         """`ids` made the results of operator `index` for their tokens, or for whole sequences."""
         p = self.program
-        made = self.made.setdefault(index, np.full(self.tokens, -1, dtype=np.int64))
+        none = np.full(self.tokens, -1, dtype=np.int64)
+        made = self.made.setdefault((self.step, index), none)
         for row in ids.tolist():
             token, seq = int(p.token[row]), int(p.seq[row])
-            cells = np.array([token]) if token >= 0 else np.flatnonzero(self.values.sequence == seq)
+            cells = np.array([token]) if token >= 0 else self.so_far(seq)
+            if token < 0:
+                self.covers[row] = cells
             if np.any(made[cells] >= 0):
                 other = p.name(int(made[cells].max()))
                 raise wrong(p, row, f"does what {other} did")
@@ -90,6 +103,8 @@ class Machine:
 
 def run_nodes(m: Machine, index: int, op: Digital | Attention, ids: Ints) -> None:
     """A digital or attention operator: its nodes, on what its instructions read."""
+    if m.step and isinstance(op, Digital) and op.scope == "constant":
+        return  # made for all steps in the first
     if not len(ids):
         raise CheckError("execution", op.name, "no instruction does it")
     if isinstance(op, Digital) and op.scope == "constant":
@@ -164,7 +179,7 @@ def _rows(m: Machine, name: str, readers: Ints, read: Ints) -> Array:
     token = p.token[readers].astype(np.int64)
     token = np.where(token >= 0, token, p.token[read])
     whole = np.flatnonzero(token < 0)  # a whole sequence from a whole sequence
-    spread = [np.flatnonzero(sequence == p.seq[readers[i]]) for i in whole.tolist()]
+    spread = [m.covers[int(read[i])] for i in whole.tolist()]
     readers = np.concatenate([np.delete(readers, whole), _repeat(readers[whole], spread)])
     read = np.concatenate([np.delete(read, whole), _repeat(read[whole], spread)])
     token = np.concatenate([np.delete(token, whole), *spread])
@@ -179,7 +194,7 @@ def _rows(m: Machine, name: str, readers: Ints, read: Ints) -> Array:
         at = int(np.argmax(alien))
         raise wrong(p, int(readers[at]), f"reads {name!r} of token {token[at]}, another sequence's")
     for row in np.unique(readers[of_all]).tolist():
-        missing = np.setdiff1d(np.flatnonzero(sequence == p.seq[row]), token[readers == row])
+        missing = np.setdiff1d(m.so_far(int(p.seq[row])), token[readers == row])
         if len(missing):
             raise wrong(p, row, f"does not read {name!r} of token {missing[0]}")
     found = m.values.rows(readers, read, name, token)

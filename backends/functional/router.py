@@ -134,7 +134,7 @@ def choose(m: Machine, op: MoELayer, ids: Ints) -> Array:
         weights[token] = m.values.take(ids, "weights")
         picked[token] = m.values.take(ids, "picked")
     for row in ids.tolist() if router.capacity is not None else []:
-        mine = np.flatnonzero(m.values.sequence == p.seq[row])
+        mine = m.so_far(int(p.seq[row]))
         _, read = m.values.edges(np.array([row]))
         read = read[m.values.holds(read, "scores")]
         if not np.array_equal(np.sort(p.token[read]), mine):

@@ -48,7 +48,8 @@ def write_keys(ctx: Context, index: int, op: Attention) -> None:
     if not _kept_later(ctx, kv=True):
         return
     layer = ctx.region(op)
-    sources = [ctx.fetch(name, layer, index) for name in op.inputs]
+    made = [name for name in op.inputs if name not in ctx.workload.inputs]
+    sources = [ctx.fetch(name, layer, index) for name in made]
     for part in ctx.by_sequence(ctx.step.fresh):
         size = len(part) * timing.key_bytes(ctx.chip, op.kv_heads, op.head_dim)
         _write(ctx, Opcode.KV_WR, index, part, size, "keys", [s[part] for s in sources])

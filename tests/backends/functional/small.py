@@ -30,11 +30,16 @@ def small_case(
     chip: Chip | None = None,
     sequences: int = 1,
     tokens: int = TOKENS,
+    decode: int = 0,
     **options: Any,
 ) -> Case:
-    """A transformer of `block`s compiled for 8 x 8 crossbars that hold 8 x 4 weights."""
+    """A transformer of `block`s compiled for 8 x 8 crossbars that hold 8 x 4 weights.
+
+    decode: how many of the tokens come one by one after the prefill.
+    """
     path = models.write(folder, [block] * layers)
-    return case_of(path, models.token_ids(tokens, sequences), chip, sequences, tokens, **options)
+    inputs = models.token_ids(tokens, sequences)
+    return case_of(path, inputs, chip, sequences, tokens, decode, **options)
 
 
 def case_of(
@@ -43,6 +48,7 @@ def case_of(
     chip: Chip | None,
     sequences: int,
     tokens: int,
+    decode: int = 0,
     **options: Any,
 ) -> Case:
     """A model compiled, with a run for each sequence."""
@@ -52,7 +58,7 @@ def case_of(
     chosen: dict[str, Any] = {"grouping": "sorted", "solver": SolverOptions(time_s=0.1)}
     done = compile_model(
         workload, routing, chip or small_chip(),
-        Options(Shape(tokens, sequences), whole, whole, **(chosen | options)),
+        Options(Shape(tokens - decode, sequences, decode), whole, whole, **(chosen | options)),
     )  # fmt: skip
     source = open_model(path)
     feeds = Feeds(Graph.of(source), workload, inputs, tokens)
