@@ -5,7 +5,7 @@ import numpy as np
 from compiler.emit.occupancy import inventory
 from compiler.emit.stream import Draft
 from compiler.emit.units import Units
-from compiler.memory import assign_offsets, lives, size_buffers
+from compiler.memory import assign_offsets, check_caches, lives, size_buffers
 from compiler.scheduling.timeline import list_schedule
 from ir.chip import Chip
 from ir.mapping import Mapping
@@ -36,6 +36,8 @@ def set_times(
             "node",
         )
     }  # fmt: skip
+    occupied = inventory(workload, mapping, schedule, chip, sum(b.bytes for b in buffers))
+    check_caches(occupied, chip)
     return Program(
         opcode=columns["opcode"].astype(np.uint8),
         unit=times.unit.astype(np.int32),
@@ -52,7 +54,7 @@ def set_times(
         units=tuple(units.table),
         buffers=buffers,
         nodes=tuple(op.nodes for op in workload.operators),
-        inventory=inventory(workload, mapping, schedule, chip, sum(b.bytes for b in buffers)),
+        inventory=occupied,
         lockstep=draft.lockstep,
         **narrow,
     )

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from ir.chip import Chip
 from ir.errors import InfeasibleError
-from ir.program import Buffer, Lists
+from ir.program import Buffer, Inventory, Lists
 
 Ints = npt.NDArray[np.int64]
 
@@ -52,6 +52,18 @@ def assign_offsets(
             top[place] = top.get(place, 0) + lengths[kind]
         heapq.heappush(held, lasts[turn] * turns + turn)
     return np.array(offset, dtype=np.int64), top
+
+
+def check_caches(inventory: Inventory, chip: Chip) -> None:
+    """Raise InfeasibleError when the caches need more DRAM than the chip is stated to have."""
+    need, limit = inventory.kv_bytes + inventory.go_bytes, chip.memory.dram_bytes
+    if limit and need > limit:
+        raise InfeasibleError(
+            "DRAM of the caches",
+            f"{need} bytes once the last token is in",
+            f"memory.dram_bytes {limit} on chip {chip.name}",
+            f"decode fewer steps or sequences, turn a cache off, or set it to {need} or 0",
+        )
 
 
 def size_buffers(need: dict[int, int], layers: int, chip: Chip) -> tuple[Buffer, ...]:

@@ -168,6 +168,7 @@ class Memory:
     """Buffers beside the bus of each region, DRAM for the caches, and power that is always on.
 
     region_buffer_bytes: the most a region's buffer holds; 0 = auto, as much as the program needs.
+    dram_bytes: what the caches may take, 0 = not stated and not checked.
     accounting: full = every byte read from and written to a cache takes the port's time and energy;
     reference = as the reference simulator of arXiv 2602.10254 counts: keys and values of all tokens
     so far are read in series, after the step's own and before its attention; writes and the GO
@@ -180,6 +181,7 @@ class Memory:
     dram_active_uw: int
     dram_idle_uw: int
     passive_uw: int
+    dram_bytes: int = 0
     accounting: Literal["full", "reference"] = "full"
 
 

@@ -38,6 +38,7 @@ WORDS: dict[str, tuple[str, int | None]] = {
     "mesh.width": ("auto", 0),
     "mesh.height": ("auto", 0),
     "memory.region_buffer_bytes": ("auto", 0),
+    "memory.dram_bytes": ("not stated", 0),
 }
 NOT_PUBLISHED = "not published"
 

@@ -56,6 +56,7 @@ from moexbar.cli.verify import refuse_wrong, summary
 from moexbar.dump import dump_stages
 from moexbar.execution import MOST_WEIGHTS, comparison_json, run_program, small
 from moexbar.report import layer_rows, layers_table, method_row, methods_table, placement_row
+from moexbar.steps_report import memory_row, steps_lines, steps_row
 
 Switch = Literal["on", "off"]
 MANY_LAYERS = 8
@@ -254,6 +255,9 @@ def _report(
             "scored_on_fitted": overlap(fit, (start, stop)),
             "trace_tokens": trace.tokens,
         },
+        "expert_choice": any(op.router.capacity is not None for op in workload.moe_layers),
+        "steps": steps_row(done),
+        "memory": memory_row(done, workload),
         "methods": rows,
         "layers": layer_rows(done),
         "placement": placement_row(done),
@@ -332,6 +336,8 @@ def _print(report: dict[str, Any], done: Compiled, output: Path) -> None:
             f"packed: {crossbars['used']} crossbars hold {crossbars['tiles']} tiles of experts, "
             "the fewest that their peripheral groups can do with"
         )
+    for line in steps_lines(report):
+        console.print(line)
     console.print(f"all {len(report['checks'])} checks passed", style="green")
     executed = report["executed"]
     if "skipped" in executed:

@@ -132,6 +132,22 @@ def test_bidirectional_attention_cannot_decode(
     found = survey(capsys, path)
     assert found["decode"] == "no"
     assert "not causal" in found["decode_reason"]
+    code, _, err = run(capsys, "compile", path, "--decode", 2, "-o", tmp_path / "out")
+    assert code == 2
+    assert "--decode: this model cannot decode" in err
+    assert "not causal" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_decode_of_a_static_export_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = static(tmp_path, [1, 16])
+    code, _, err = run(
+        capsys, "compile", path, "--prefill", 12, "--decode", 4, "-o", tmp_path / "out"
+    )
+    assert code == 2
+    assert "a static export: prefill of exactly 16 tokens only" in err
 
 
 def graph(tmp_path: Path, nodes: list[onnx.NodeProto], **weights: tuple[int, ...]) -> Path:
