@@ -116,7 +116,7 @@ def _combine(m: Machine, index: int, op: MoELayer, ids: Ints) -> None:
     if routed.any():
         np.add.at(out, place[routed], factor[:, None] * result[routed])
     out *= np.float32(op.scale)
-    if (~routed).any():
+    if op.shared or (~routed).any():
         factor = _shared_factor(m, op, ids, place[~routed], read[~routed])
         np.add.at(out, place[~routed], factor[:, None] * result[~routed])
     shape = m.row_shape(op.outputs[0])
@@ -130,10 +130,14 @@ def _shared_factor(m: Machine, op: MoELayer, ids: Ints, place: Ints, read: Ints)
     """Gate of the shared expert that each STORE comes from; every one must be there once."""
     p = m.program
     units = p.unit[m.job[read]]
-    known = {
-        u: m.crossbars.on(p.units[u], -1, -1)[0].block.shared for u in np.unique(units).tolist()
-    }
-    shared = np.array([known[u] for u in units.tolist()], dtype=np.int64)
+    shared = np.zeros(len(read), dtype=np.int64)
+    for unit in np.unique(units).tolist():
+        mine = np.flatnonzero(units == unit)
+        tiles = m.crossbars.on(p.units[unit], -1, -1)
+        if not tiles:
+            store = int(read[mine[0]])
+            raise wrong(p, store, "names no expert, but its product is a routed one's")
+        shared[mine] = tiles[0].block.shared
     count = np.zeros((len(ids), len(op.shared)), dtype=np.int64)
     np.add.at(count, (place, shared), 1)
     if np.any(count != 1):

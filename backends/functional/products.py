@@ -11,6 +11,7 @@ import numpy as np
 from backends.functional.crossbars import Tiles
 from backends.functional.machine import Array, Ints, Machine
 from backends.functional.values import wrong
+from ir.errors import CheckError
 from ir.program import Opcode
 from ir.workload import Dense
 
@@ -19,6 +20,8 @@ ROLES = ("up", "gate", "down", "dense")
 
 def run_dense(m: Machine, index: int, op: Dense, rows: dict[Opcode, Ints]) -> None:
     """A constant matrix product: every token's vector through its bank."""
+    if not len(rows[Opcode.STORE]):
+        raise CheckError("execution", op.name, "no instruction does it")
     load(m, op.inputs[0], rows[Opcode.LOAD])
     multiply(m, index, rows[Opcode.MVM])
     add_up(m, rows[Opcode.ACC])

@@ -63,6 +63,13 @@ def test_forgotten_keys(case: Case, runtime: Runtime) -> None:
         execute(changed, runtime)
 
 
+def test_last_result_dropped(case: Case, runtime: Runtime) -> None:
+    """The only STORE of the last operator in the last step: without it there is no output."""
+    row = mutate.rows(case.program, Opcode.STORE, step=3)[-1]
+    with pytest.raises(CheckError, match="no instruction does it"):
+        execute(replace(case, program=mutate.drop(case.program, row)), runtime)
+
+
 def test_keys_of_another_token(case: Case, runtime: Runtime) -> None:
     """The key kept for one token is another's."""
     p = case.program
