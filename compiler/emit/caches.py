@@ -57,21 +57,15 @@ def write_keys(ctx: Context, index: int, op: Attention) -> None:
 
 def read_inputs(ctx: Context, index: int, op: MoELayer) -> Ints:
     """KV_RD of the layer's earlier inputs, which its router scores again: [window tokens] or -1."""
-    out = np.full(ctx.tokens, -1, dtype=np.int64)
-    for part in ctx.by_sequence(np.setdiff1d(ctx.step.scored, ctx.step.rows)):
-        seq = int(ctx.schedule.sequence[part[0]])
-        size = len(part) * ctx.bytes_of(op.d_model)
-        out[part] = _read(ctx, Opcode.KV_RD, index, seq, size, "inputs")
-    return out
+    earlier = np.setdiff1d(ctx.step.scored, ctx.step.rows)
+    return _read_vectors(ctx, Opcode.KV_RD, index, op, earlier, "inputs")
 
 
 def write_inputs(ctx: Context, index: int, op: MoELayer, x: Ints) -> None:
     """KV_WR of the layer's new inputs, where later steps score them again without their makers."""
     if op.router.capacity is None or ctx.schedule.caches.go or not _kept_later(ctx, kv=True):
         return
-    for part in ctx.by_sequence(ctx.step.fresh):
-        size = len(part) * ctx.bytes_of(op.d_model)
-        _write(ctx, Opcode.KV_WR, index, part, size, "inputs", [x[part]])
+    _write_vectors(ctx, Opcode.KV_WR, index, op, x, "inputs")
 
 
 def read_scores(ctx: Context, index: int, op: MoELayer, capacity: Capacity, seq: int) -> int:
@@ -96,21 +90,15 @@ def write_scores(
 
 def read_outputs(ctx: Context, index: int, op: MoELayer) -> Ints:
     """GO_RD of earlier tokens' outputs, where those run again: [window tokens] or -1."""
-    out = np.full(ctx.tokens, -1, dtype=np.int64)
-    for part in ctx.by_sequence(np.setdiff1d(ctx.step.rows, ctx.step.scored)):
-        seq = int(ctx.schedule.sequence[part[0]])
-        size = len(part) * ctx.bytes_of(op.d_model)
-        out[part] = _read(ctx, Opcode.GO_RD, index, seq, size, "outputs")
-    return out
+    earlier = np.setdiff1d(ctx.step.rows, ctx.step.scored)
+    return _read_vectors(ctx, Opcode.GO_RD, index, op, earlier, "outputs")
 
 
 def write_outputs(ctx: Context, index: int, op: MoELayer, combined: Ints) -> None:
     """GO_WR of the new tokens' outputs, where later steps run all tokens again."""
     if op.router.capacity is None or ctx.schedule.caches.kv or not _kept_later(ctx, go=True):
         return
-    for part in ctx.by_sequence(ctx.step.fresh):
-        size = len(part) * ctx.bytes_of(op.d_model)
-        _write(ctx, Opcode.GO_WR, index, part, size, "outputs", [combined[part]])
+    _write_vectors(ctx, Opcode.GO_WR, index, op, combined, "outputs")
 
 
 def scores_kept(capacity: Capacity, tokens: int) -> int:
@@ -123,6 +111,26 @@ def _kept_later(ctx: Context, *, kv: bool = False, go: bool = False) -> bool:
     on = (not kv or ctx.schedule.caches.kv) and (not go or ctx.schedule.caches.go)
     last = ctx.step.number == ctx.schedule.steps[-1].number
     return on and not last and not timing.reads_in_series(ctx.chip)
+
+
+def _read_vectors(
+    ctx: Context, opcode: Opcode, index: int, op: MoELayer, tokens: Ints, kind: str
+) -> Ints:
+    """A vector of d_model for each of `tokens`, sequence by sequence: [window tokens] or -1."""
+    out = np.full(ctx.tokens, -1, dtype=np.int64)
+    for part in ctx.by_sequence(tokens):
+        seq = int(ctx.schedule.sequence[part[0]])
+        out[part] = _read(ctx, opcode, index, seq, len(part) * ctx.bytes_of(op.d_model), kind)
+    return out
+
+
+def _write_vectors(
+    ctx: Context, opcode: Opcode, index: int, op: MoELayer, made: Ints, kind: str
+) -> None:
+    """The new tokens' vectors `made` [window tokens], sequence by sequence."""
+    for part in ctx.by_sequence(ctx.step.fresh):
+        size = len(part) * ctx.bytes_of(op.d_model)
+        _write(ctx, opcode, index, part, size, kind, [made[part]])
 
 
 def _read(ctx: Context, opcode: Opcode, index: int, seq: int, size: int, kind: str) -> int:
