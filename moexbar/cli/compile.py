@@ -345,10 +345,12 @@ def _print(report: dict[str, Any], done: Compiled, output: Path) -> None:
     else:
         steps = " (the prefill)" * (window["decode"] > 0)
         console.print(f"{executed['summary']}{steps}", style="green")
+    scored = f"{window['first_token']} to {window['first_token'] + window['tokens']}"
+    if window["batch"] > 1:
+        scored = f"{window['batch']} sequences from {window['first_token']} on"
     console.print(
         f"fitted on tokens {window['fit_tokens'][0]} to {window['fit_tokens'][1]}, scored on "
-        f"{window['first_token']} to {window['first_token'] + window['tokens']}; "
-        f"seed {report['solver']['seed']}"
+        f"{scored}; seed {report['solver']['seed']}"
     )
     if window["scored_on_fitted"]:
         note("note: --fit and --score overlap, so these figures are no test of the grouping")
