@@ -7,8 +7,6 @@ from ir.onnxdoor.canonical import feed_forward
 from ir.program import Opcode
 from ir.workload import Dense, MoELayer
 
-TOLERANCE = 1e-4  # of the largest magnitude, as in `compare`
-
 
 def blame(m: Machine, row: int) -> int:
     """The LOAD or MVM that made the result of `row` wrong, else `row` itself.
@@ -31,11 +29,11 @@ def blame(m: Machine, row: int) -> int:
             return store if fired == before else second
         made = m.values.batches[int(m.values.batch[store])].arrays["result"][m.values.row[store]]
         right = m.matrices.product(_vector_of(m, second)[None], op.experts[told].down)[0]
-        if _off(made, right):
+        if _off(m, made, right):
             return second
     given = _vector_of(m, mvm)
     load = int(m.values.single(np.array([mvm]), "vector")[0])
-    return load if given.shape != x.shape or _off(given, x) else mvm
+    return load if given.shape != x.shape or _off(m, given, x) else mvm
 
 
 def _vector_of(m: Machine, mvm: int) -> Array:
@@ -67,10 +65,10 @@ def _wrong_store(m: Machine, op: MoELayer, row: int, x: Array) -> int:
         right = feed_forward(
             m.matrices, op.experts[expert], op.activation, op.clipped, scaled[None]
         )
-        if _off(made, right[0]):
+        if _off(m, made, right[0]):
             return int(store)
     return -1
 
 
-def _off(ours: Array, theirs: Array) -> bool:
-    return not np.abs(ours - theirs).max() <= TOLERANCE * np.abs(theirs).max()
+def _off(m: Machine, ours: Array, theirs: Array) -> bool:
+    return not np.abs(ours - theirs).max() <= m.tolerance * np.abs(theirs).max()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backends.functional.blame import TOLERANCE, blame
+from backends.functional.blame import blame
 from backends.functional.machine import Array, Ints, Machine
 from backends.functional.reference import by_onnx_runtime, packed
 from ir.errors import CheckError
@@ -16,17 +16,21 @@ from ir.workload import Digital, Operator
 
 @dataclass(frozen=True)
 class Difference:
-    """One value: largest difference, and that over the largest magnitude of ONNX Runtime's."""
+    """One value: largest difference, and that over the largest magnitude of ONNX Runtime's.
+
+    limit: the most that the latter may be.
+    """
 
     name: str
     layer: int
     absolute: float
     relative: float
+    limit: float
 
     @property
     def right(self) -> bool:
         """Within the tolerance (a value that is not finite is not)."""
-        return self.relative <= TOLERANCE
+        return self.relative <= self.limit
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,11 @@ class Comparison:
         return max((d.relative for d in (*self.outputs, *self.layers)), default=0.0)
 
     @property
+    def limit(self) -> float:
+        """The most that a relative error may be (see Machine.tolerance)."""
+        return max(d.limit for d in self.outputs)
+
+    @property
     def first(self) -> Difference | None:
         """The first operator whose result is wrong."""
         return next((d for d in self.operators if not d.right), None)
@@ -74,7 +83,7 @@ def compare(m: Machine) -> Comparison:
                 raise CheckError("execution", op.name, f"no instruction does it in step {step}")
             for name in op.outputs:
                 rows, ours, theirs = _pair(m, op, name, made, step)
-                found = _difference(name, op.layer, ours, theirs)
+                found = _difference(name, op.layer, ours, theirs, m.tolerance)
                 operators.append(found)
                 worst[name] = max(worst.get(name, found), found, key=lambda d: d.relative)
                 if not found.right and culprit < 0:
@@ -95,7 +104,7 @@ def _of_runtime(m: Machine) -> tuple[Difference, ...]:
     out: list[Difference] = []
     for name in m.workload.outputs:
         theirs, ours = (np.concatenate([v[name].ravel() for v in w]) for w in (own, m.whole))
-        out.append(_difference(name, layer, theirs, ours))
+        out.append(_difference(name, layer, theirs, ours, m.tolerance))
     return tuple(out)
 
 
@@ -119,13 +128,13 @@ def _pair(m: Machine, op: Operator, name: str, made: Ints, step: int) -> tuple[I
     return made[cells], ours, other
 
 
-def _difference(name: str, layer: int, ours: Array, theirs: Array) -> Difference:
+def _difference(name: str, layer: int, ours: Array, theirs: Array, limit: float) -> Difference:
     if not ours.size:
-        return Difference(name, layer, 0.0, 0.0)
+        return Difference(name, layer, 0.0, 0.0, limit)
     distance = float(_distance(ours, theirs).max())
     size = float(np.abs(theirs.astype(np.float64)).max())
     relative = distance / size if size else (0.0 if distance == 0 else float("inf"))
-    return Difference(name, layer, distance, relative)
+    return Difference(name, layer, distance, relative, limit)
 
 
 def _distance(ours: Array, theirs: Array) -> Array:
@@ -140,6 +149,6 @@ def _distance(ours: Array, theirs: Array) -> Array:
 def _first_wrong(m: Machine, made: Ints, ours: Array, theirs: Array) -> int:
     """Who, in order of effect, first made a row that is off by more than the tolerance."""
     size = np.abs(theirs.astype(np.float64)).max()
-    off = (_distance(ours, theirs) > TOLERANCE * size).any(axis=1)
+    off = (_distance(ours, theirs) > m.tolerance * size).any(axis=1)
     rows = np.unique(made[off])
     return int(rows[np.lexsort((rows, m.program.start_ps[rows]))[0]])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from ir.workload import Attention, Digital, Operator, Workload
 
 Array = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
+
+SINGLE, HALF = 1e-4, 3e-2
 
 OWN_NODES = (
     Opcode.EMBED, Opcode.NORM, Opcode.ADD, Opcode.MUL, Opcode.ACT, Opcode.DIGITAL, Opcode.ATTN,
@@ -51,6 +54,17 @@ class Machine:
     made: dict[tuple[int, int], Ints] = field(default_factory=dict)
     covers: dict[int, Ints] = field(default_factory=dict)
     near_ties: int = 0
+
+    @cached_property
+    def tolerance(self) -> float:
+        """Largest error that is rounding, of a value's largest magnitude: by the element type.
+
+        1e-4 in 32 bits; a model that computes in 16 rounds every value to 2^-11, and is held to
+        3e-2 as its layers are when it is read.
+        """
+        kinds = [array.dtype for found in self.whole for array in found.values()]
+        halves = any(kind.kind == "f" and kind.itemsize < 4 for kind in kinds)
+        return HALF if halves else SINGLE
 
     @property
     def tokens(self) -> int:

@@ -1,8 +1,8 @@
 """GATE and TOPK: the router's own nodes on each token's vector, and what they select.
 
 Where a token's selection differs from the program's although its vector differs from ONNX Runtime's
-by at most NEAR of its size, two scores are as good as equal: the token then takes the selection of
-the model's own vector, and is counted as a near tie.
+by at most a tenth of the tolerance, two scores are as good as equal: the token then takes the
+selection of the model's own vector, and is counted as a near tie.
 """
 
 from collections.abc import Mapping
@@ -15,8 +15,6 @@ from ir.errors import InputError
 from ir.onnxdoor.canonical import combine_weights, sigmoid
 from ir.program import Opcode
 from ir.workload import MoELayer, Router
-
-NEAR = 1e-5
 
 
 def score(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> None:
@@ -90,7 +88,7 @@ def _by_the_model(
         return arrays
     own = own.reshape(m.tokens, -1).astype(np.float32)
     scale = np.abs(own).max(axis=1, initial=0)
-    near = np.abs(vectors - own).max(axis=1, initial=0) <= NEAR * scale
+    near = np.abs(vectors - own).max(axis=1, initial=0) <= m.tolerance / 10 * scale
     feeds = [
         {n: m.whole[i][n] if n in m.whole[i] else run.feeds[n] for n in op.inputs}
         for i, run in enumerate(m.runs)
