@@ -24,7 +24,7 @@ from ir.errors import InfeasibleError
 from ir.mapping import Block, Grouping, LayerGrouping, Mapping
 from ir.program import Program
 from ir.routing import Routing
-from ir.schedule import Caches, PairOrder, Schedule, assign_experts
+from ir.schedule import Caches, PairOrder, Schedule, SlotOrder, assign_experts
 from ir.verify import verify_mapping, verify_program
 from ir.workload import Workload
 
@@ -213,8 +213,14 @@ def schedule_tokens(
 
 
 def order_layer(layer: LayerGrouping, picked: Bools, options: Options) -> PairOrder:
-    """Order one layer's pairs `picked`: bool [tokens, experts]."""
-    order = order_slots(
+    """Order one layer's pairs `picked`: bool [tokens, experts]; name the expert of each turn."""
+    order = order_turns(layer, picked, options)
+    return assign_experts(order, layer, picked, split_pairs(layer, picked))
+
+
+def order_turns(layer: LayerGrouping, picked: Bools, options: Options) -> SlotOrder:
+    """The slot order of one layer's pairs `picked`: bool [tokens, experts]."""
+    return order_slots(
         split_counts(layer, picked),
         options.scheduling,
         seed=options.solver.seed,
@@ -222,4 +228,3 @@ def order_layer(layer: LayerGrouping, picked: Bools, options: Options) -> PairOr
         bus=options.bus,
         buffer=options.buffer,
     )
-    return assign_experts(order, layer, picked, split_pairs(layer, picked))

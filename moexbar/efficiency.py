@@ -15,10 +15,8 @@ import numpy as np
 from backends.cost import with_peripherals
 from backends.efficiency import Windows, gops_per_mm2
 from compiler.baselines import Method, methods
-from compiler.grouping import split_counts
 from compiler.partition import partition
-from compiler.pipeline import Options, group_experts
-from compiler.scheduling import order_slots
+from compiler.pipeline import Options, group_experts, order_turns
 from compiler.trace import routing_matrices
 from ir.chip import Chip
 from ir.errors import InputError
@@ -80,17 +78,9 @@ def count_methods(
 
 def _count(method: Method, layer: LayerGrouping, picked: Sequence[np.ndarray]) -> Windows:
     """Slots and transfers of each window of one layer."""
-    keeps, asked = method.chip.pg.retain_input, method.options
-    rows = []
+    keeps, rows = method.chip.pg.retain_input, []
     for window in picked:
-        order = order_slots(
-            split_counts(layer, window),
-            asked.scheduling,
-            seed=asked.solver.seed,
-            time_s=asked.solver.time_s,
-            bus=asked.bus,
-            buffer=asked.buffer,
-        )
+        order = order_turns(layer, window, method.options)
         transfers = order.transfers_retained if keeps else order.transfers
         rows.append((len(window), int(window.sum()), order.slots, transfers))
     tokens, pairs, slots, transfers = np.array(rows, dtype=np.int64).T

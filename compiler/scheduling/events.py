@@ -51,6 +51,26 @@ def pop(keys: Array, rows: Array, base: int, size: int) -> int:
 
 
 @compiled
+def satisfy(row: int, at: Array, rows: Array, missing: Array, waiting: Array, waits: int) -> int:
+    """Tell the rows that wait for `row`; those that wait for nothing more join `waiting`."""
+    for i in range(at[row], at[row + 1]):
+        other = rows[i]
+        missing[other] -= 1
+        if missing[other] == 0:
+            waiting[waits] = other
+            waits += 1
+    return waits
+
+
+@compiled
+def unpark(keys: Array, rows: Array, bases: Array, sizes: Array, group: int) -> int:
+    """Take the first row that is set aside at a group's full input buffer."""
+    row = pop(keys, rows, bases[group], sizes[group])
+    sizes[group] -= 1
+    return row
+
+
+@compiled
 def run(
     duration: Array,
     busy: Array,
@@ -131,10 +151,9 @@ def run(
                 for i in range(dst_at[row], dst_at[row + 1]):  # room it leaves may serve another
                     group = dst_units[i]
                     if room[group] > 0 and parked[group] > 0:
-                        waiting[waits] = pop(
-                            parked_keys, parked_rows, parked_base[group], parked[group]
+                        waiting[waits] = unpark(
+                            parked_keys, parked_rows, parked_base, parked, group
                         )
-                        parked[group] -= 1
                         waits += 1
                 continue
             for i in range(dst_at[row], dst_at[row + 1]):
@@ -145,12 +164,7 @@ def run(
             soon += 1
             push(over_keys, over_rows, 0, over, now + duration[row], row)
             over += 1
-            for i in range(start_at[row], start_at[row + 1]):
-                other = start_rows[i]
-                missing[other] -= 1
-                if missing[other] == 0:
-                    waiting[waits] = other
-                    waits += 1
+            waits = satisfy(row, start_at, start_rows, missing, waiting, waits)
         if over == 0:
             break
         now = over_keys[0]
@@ -172,15 +186,7 @@ def run(
                 group = unit[row]
                 room[group] += 1
                 if parked[group] > 0:
-                    waiting[waits] = pop(
-                        parked_keys, parked_rows, parked_base[group], parked[group]
-                    )
-                    parked[group] -= 1
+                    waiting[waits] = unpark(parked_keys, parked_rows, parked_base, parked, group)
                     waits += 1
-            for i in range(end_at[row], end_at[row + 1]):
-                other = end_rows[i]
-                missing[other] -= 1
-                if missing[other] == 0:
-                    waiting[waits] = other
-                    waits += 1
+            waits = satisfy(row, end_at, end_rows, missing, waiting, waits)
     return start, unit

@@ -3,6 +3,7 @@
 import hashlib
 import json as jsonlib
 import os
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +12,7 @@ import typer
 from rich.console import Console
 
 from backends.perfetto import chrome_trace, first_rows
-from compiler.baselines import methods
+from compiler.baselines import Method, methods
 from compiler.frontend import read_model
 from compiler.frontend.profile import load_inputs, profile
 from compiler.frontend.traced import refuse_missing, refuse_unhit
@@ -138,32 +139,42 @@ def compile_command(
             refuse_unhit(model, workload, trace)
         fitted, scored = token_spans(trace, fit, score, batch * shape.length)
         options = Options(
-            shape, fitted, scored, grouping, placement, scheduling,
-            Caches(kv=kv == "on", go=go == "on"), groups, group_size, replicas,
-            bus, buffer, pack, objective, _processes(workload), solver_options(time, seed),
+            shape, fitted, scored, grouping=grouping, placement=placement, scheduling=scheduling,
+            caches=Caches(kv=kv == "on", go=go == "on"), groups=groups, group_size=group_size,
+            replicas=replicas, bus=bus, buffer=buffer, pack=pack, objective=objective,
+            processes=_processes(workload), solver=solver_options(time, seed),
         )  # fmt: skip
-        every = methods(target, options)
-        if not baselines or not workload.moe_layers:  # without experts all methods are the same
-            every = every[-1:]
-        done: list[Compiled] = []
-        with progress(len(every), "compiling") as advance:
-            for method in every:
-                done.append(compile_model(workload, trace, method.chip, method.options))
-                advance(method.name)
-        rows = [method_row(m, c) for m, c in zip(every, done, strict=True)]
-        report = _report(workload, trace, done[-1], rows)
-        report["executed"] = _execute(model, workload, done[-1], trace, inputs, wanted=verify)
+        done, rows = _compile_methods(
+            workload, trace, methods(target, options), baselines=baselines
+        )
+        report = _report(workload, trace, done, rows)
+        report["executed"] = _execute(model, workload, done, trace, inputs, wanted=verify)
         save_routing(folder / "routing.npz", trace)
-        write_outputs(folder, workload, done[-1], report)
+        write_outputs(folder, workload, done, report)
         _manifest(folder, target, {"model": model, "routing": routing, "inputs": inputs})
     if dump_dir is not None:
         with publish(dump_dir) as folder:
-            dump_stages(folder, workload, done[-1])
+            dump_stages(folder, workload, done)
             _write_json(folder / MARK, {"moexbar": __version__, "stages_of": str(output)})
     if json:
         print_json(report)
     else:
-        _print(report, done[-1], output)
+        _print(report, done, output)
+
+
+def _compile_methods(
+    workload: Workload, trace: Routing, every: Sequence[Method], *, baselines: bool
+) -> tuple[Compiled, list[dict[str, Any]]]:
+    """Compile by every method; the last one's compilation, and a row of figures for each."""
+    if not baselines or not workload.moe_layers:  # without experts all methods are the same
+        every = every[-1:]
+    rows = []
+    with progress(len(every), "compiling") as advance:
+        for method in every:
+            done = compile_model(workload, trace, method.chip, method.options)
+            rows.append(method_row(method, done))
+            advance(method.name)
+    return done, rows
 
 
 def _processes(workload: Workload) -> int:
