@@ -32,27 +32,28 @@ def cached_routing(
     source: Source,
     workload: Workload,
     inputs: Mapping[str, Array],
-    feeds: Feeds,
     lengths: Lengths,
+    sequences: int,
     progress: Callable[[str], object] | None = None,
 ) -> Routing:
     """Scores and capacities of every layer for sequences of which the last tokens come one by one.
 
-    feeds: of whole sequences. One session per MoE layer, each of which runs the layers before it
-    again: quadratic in the number of layers, meant for models small enough to be run.
+    inputs: one array per model input, of which the first `sequences` are run. One session per MoE
+    layer, each of which runs the layers before it again: quadratic in the number of layers, meant
+    for models small enough to be run.
     """
     layers, (tokens, decode) = workload.moe_layers, lengths
     graph = Graph.of(source)
     grown = {n: Feeds(graph, workload, inputs, n) for n in range(tokens - decode, tokens + 1)}
     scores = np.zeros(
-        (len(layers), feeds.sequences * tokens, max(op.router.experts for op in layers)),
+        (len(layers), sequences * tokens, max(op.router.experts for op in layers)),
         dtype=np.float32,
     )
     one = range(1)
     with Runtime() as runtime:
         ends = [grown[tokens - decode].of(one), grown[tokens].of(one)]
         chain = _Chain.load(source, workload, runtime, ends)
-        for sequence in range(feeds.sequences):
+        for sequence in range(sequences):
             caches = [_Cache() for _ in layers]
             for length in range(tokens - decode, tokens + 1):
                 chain.advance(grown[length].of(range(sequence, sequence + 1)), caches, length)
@@ -60,14 +61,14 @@ def cached_routing(
             for at, (op, cache) in enumerate(zip(layers, caches, strict=True)):
                 scores[at, rows, : op.router.experts] = cache.scores
             if progress is not None:
-                progress(f"sequence {sequence + 1} of {feeds.sequences}, {decode} steps")
+                progress(f"sequence {sequence + 1} of {sequences}, {decode} steps")
     capacity = [
         [op.router.capacity.of(n) if op.router.capacity else 0 for n in grown] for op in layers
     ]
     return Routing(
         layer=np.array([op.layer for op in layers], dtype=np.int64),
         num_experts=np.array([op.router.experts for op in layers], dtype=np.int64),
-        sequence=np.repeat(np.arange(feeds.sequences), tokens),
+        sequence=np.repeat(np.arange(sequences), tokens),
         scores=scores,
         capacity=np.array(capacity, dtype=np.int64),
         decode=decode,
@@ -140,9 +141,11 @@ class _Chain:
             values[op.outputs[0]] = cache.outputs.reshape(shape).astype(kind)
 
     def _admitted(self, op: MoELayer, scores: Array, new: int) -> Array:
-        """Gate weights of the tokens from `new` on: [new tokens, experts], 0 = not chosen."""
+        """Gate weights of the tokens from `new` on: [new tokens, experts], 0 = not chosen.
+
+        The prefill's tokens come together, every later one alone.
+        """
         room = op.router.capacity.of(len(scores)) if op.router.capacity else 0
-        one_by_one = 0 if new == 0 else len(scores) - new
-        capacity = np.array([0] * one_by_one + [room] if one_by_one else [room], dtype=np.int64)
+        capacity = np.array([0, room] if new else [room], dtype=np.int64)
         chosen = top_tokens(scores, np.zeros(len(scores), dtype=np.int64), capacity)
         return np.where(chosen, scores, 0.0)[new:].astype(np.float32)

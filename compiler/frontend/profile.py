@@ -59,10 +59,12 @@ def profile(
     feeds = Feeds(Graph.of(source), workload, inputs, tokens, together)
     if feeds.made and say is not None:
         say(f"made up inputs that were not given: {', '.join(feeds.made)}")
-    if choice == {True} and decode:
-        return cached_routing(source, workload, inputs, feeds, (tokens or 0, decode), progress)
-    wanted = list(dict.fromkeys(name for layer in layers for name in _exposed(layer)))
     count = min(feeds.sequences, sequences or feeds.sequences)
+    if choice == {True} and decode:
+        if tokens is None:
+            raise InputError(str(path), "decode steps without a length", "say how many tokens")
+        return cached_routing(source, workload, inputs, (tokens, decode), count, progress)
+    wanted = list(dict.fromkeys(name for layer in layers for name in _exposed(layer)))
     groups, found, lengths = feeds.groups(count), list[dict[str, Array]](), list[int]()
     if groups[-1].stop < count and say is not None:
         say(f"left out the last {count - groups[-1].stop} sequences: {len(groups[0])} run together")

@@ -20,6 +20,10 @@ def traces() -> tuple[Routing, Routing, Routing]:
     workload = read_model(path)
     inputs = {name: array[:2] for name, array in load_inputs(MODELS / "heldout.npz").items()}
     stepped = profile(path, workload, inputs, tokens=PREFILL + DECODE, decode=DECODE)
+    first = profile(path, workload, inputs, tokens=PREFILL + DECODE, decode=DECODE, sequences=1)
+    assert stepped.scores is not None
+    assert first.scores is not None
+    assert np.array_equal(first.scores, stepped.scores[:, : PREFILL + DECODE])
     alone = profile(path, workload, inputs, tokens=PREFILL)
     grown = profile(path, workload, inputs, tokens=PREFILL + DECODE)
     return stepped, alone, grown
