@@ -6,10 +6,7 @@ Float32 sums in another order differ by some 1e-7 of the largest value; 1e-4 wou
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, numpy_helper
 
 from compiler.frontend.profile import load_inputs
 from tests.backends.functional.small import TOKENS, case_of, run_case, small_case
@@ -57,29 +54,9 @@ def test_computes_the_model(name: str, tmp_path: Path) -> None:
     assert len(done.layers) == options.get("layers", 1)
 
 
-def in_16_bits(path: Path) -> None:
-    """The model with every 32-bit float as 16 bits: weights, casts and declared types."""
-    model, single, half = onnx.load(path), TensorProto.FLOAT, TensorProto.FLOAT16
-    graph = model.graph
-    nodes = list(graph.node)
-    tensors = [*graph.initializer]
-    tensors += [a.t for n in nodes for a in n.attribute if a.type == onnx.AttributeProto.TENSOR]
-    for tensor in tensors:
-        if tensor.data_type == single:
-            halved = numpy_helper.to_array(tensor).astype(np.float16)
-            tensor.CopyFrom(numpy_helper.from_array(halved, tensor.name))
-    for attribute in (a for n in nodes if n.op_type == "Cast" for a in n.attribute):
-        if attribute.i == single:
-            attribute.i = half
-    for value in (*graph.input, *graph.output, *graph.value_info):
-        if value.type.tensor_type.elem_type == single:
-            value.type.tensor_type.elem_type = half
-    onnx.save(model, path)
-
-
 def test_a_model_in_16_bits_is_held_to_16_bits(tmp_path: Path) -> None:
     path = m.write(tmp_path, [m.dense_masked()])
-    in_16_bits(path)
+    m.in_16_bits(path)
     case = case_of(path, m.token_ids(TOKENS, 1), small_chip(), 1, TOKENS)
     done = run_case(case)
     assert (done.culprit, done.limit) == (-1, 3e-2)

@@ -15,10 +15,25 @@ EXPERTS, TOP = 4, 2
 
 @dataclass
 class Graph:
-    """A graph being written; names are meaningless on purpose (v0, v1, ...)."""
+    """A graph being written; names are meaningless on purpose (v0, v1, ...).
+
+    The sizes of what is written into it are its own. biased: every dense product has a bias; act:
+    of the experts and dense layers, '' = what each of them has by itself; routing: see
+    `router_logits`.
+    """
 
     seed: int = 0
     half: bool = False
+    d: int = D
+    heads: int = HEADS
+    head: int = HEAD
+    hidden: int = HIDDEN
+    vocab: int = VOCAB
+    experts: int = EXPERTS
+    top: int = TOP
+    biased: bool = False
+    act: str = ""
+    routing: str = "random"
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     tensors: list[onnx.TensorProto] = field(default_factory=list)
 
@@ -64,13 +79,14 @@ class Graph:
 
 
 def linear(g: Graph, x: str, rows: int, columns: int) -> str:
-    return g("MatMul", x, g.weight(rows, columns))
+    out = g("MatMul", x, g.weight(rows, columns))
+    return g("Add", out, g.weight(columns, scale=0.1)) if g.biased else out
 
 
 def rms_norm(g: Graph, x: str) -> str:
     mean = g("ReduceMean", g("Mul", x, x), g.constant([-1]), keepdims=1)
     root = g("Sqrt", g("Add", mean, g.constant(1e-5, np.float32)))
-    scale = g.constant(1 + 0.1 * g.random.standard_normal(D), np.float32)
+    scale = g.constant(1 + 0.1 * g.random.standard_normal(g.d), np.float32)
     return g("Mul", g("Mul", x, g("Reciprocal", root)), scale)
 
 
@@ -82,14 +98,45 @@ def relu(g: Graph, x: str) -> str:
     return g("Relu", x)
 
 
-def gated(g: Graph, x: str, hidden: int = HIDDEN, act: Callable[[Graph, str], str] = silu) -> str:
+def tanh_gelu(g: Graph, x: str) -> str:
+    cube = g("Mul", g("Mul", g("Mul", x, x), x), g.constant(0.044715, np.float32))
+    inner = g("Mul", g("Add", x, cube), g.constant((2 / np.pi) ** 0.5, np.float32))
+    half = g("Mul", x, g.constant(0.5, np.float32))
+    return g("Mul", half, g("Add", g("Tanh", inner), g.constant(1.0, np.float32)))
+
+
+def erf_gelu(g: Graph, x: str) -> str:
+    part = g("Erf", g("Div", x, g.constant(2**0.5, np.float32)))
+    half = g("Mul", x, g.constant(0.5, np.float32))
+    return g("Mul", half, g("Add", part, g.constant(1.0, np.float32)))
+
+
+Act = Callable[[Graph, str], str]
+ACTS: dict[str, Act] = {
+    "silu": silu,
+    "relu": relu,
+    "relu2": lambda g, x: g("Mul", g("Relu", x), g("Relu", x)),
+    "gelu": erf_gelu,
+    "gelu-tanh": tanh_gelu,
+    "quick-gelu": lambda g, x: g(
+        "Mul", x, g("Sigmoid", g("Mul", x, g.constant(1.702, np.float32)))
+    ),
+    "sigmoid": lambda g, x: g("Sigmoid", x),
+    "tanh": lambda g, x: g("Tanh", x),
+    "mish": lambda g, x: g("Mul", x, g("Tanh", g("Softplus", x))),
+}
+
+
+def gated(g: Graph, x: str, act: Act | None = None) -> str:
     """Written up first, so that the order of nodes does not tell gate from up."""
-    up = linear(g, x, D, hidden)
-    return linear(g, g("Mul", act(g, linear(g, x, D, hidden)), up), hidden, D)
+    made = act or ACTS[g.act or "silu"]
+    up = linear(g, x, g.d, g.hidden)
+    return linear(g, g("Mul", made(g, linear(g, x, g.d, g.hidden)), up), g.hidden, g.d)
 
 
-def plain(g: Graph, x: str, hidden: int = HIDDEN, act: Callable[[Graph, str], str] = relu) -> str:
-    return linear(g, act(g, linear(g, x, D, hidden)), hidden, D)
+def plain(g: Graph, x: str, act: Act | None = None) -> str:
+    made = act or ACTS[g.act or "relu"]
+    return linear(g, made(g, linear(g, x, g.d, g.hidden)), g.hidden, g.d)
 
 
 @dataclass(frozen=True)
@@ -108,7 +155,7 @@ def positions(g: Graph, ids: str = "input_ids") -> Positions:
     angle = g(
         "Mul",
         g("Unsqueeze", g("Cast", place, to=TensorProto.FLOAT), g.constant([1])),
-        g.constant(10000.0 ** (-np.arange(HEAD // 2) / (HEAD // 2)), np.float32),
+        g.constant(10000.0 ** (-np.arange(g.head // 2) / (g.head // 2)), np.float32),
     )
     both = g("Concat", angle, angle, axis=-1)
     row = g("Unsqueeze", place, g.constant([0]))
@@ -116,40 +163,47 @@ def positions(g: Graph, ids: str = "input_ids") -> Positions:
     return Positions(g("Cos", both), g("Sin", both), g("LessOrEqual", row, column), length)
 
 
-def attention(g: Graph, x: str, at: Positions, kv_heads: int = HEADS) -> str:
+def attention(g: Graph, x: str, at: Positions, kv_heads: int | None = None) -> str:
+    kv = kv_heads or g.heads
+
     def heads(y: str, count: int) -> str:
-        split = g("Reshape", y, g.constant([0, -1, count, HEAD]))
+        split = g("Reshape", y, g.constant([0, -1, count, g.head]))
         return g("Transpose", split, perm=[0, 2, 1, 3])
 
     def rotate(y: str) -> str:
-        low = g("Slice", y, g.constant([0]), g.constant([HEAD // 2]), g.constant([3]))
-        high = g("Slice", y, g.constant([HEAD // 2]), g.constant([HEAD]), g.constant([3]))
+        low = g("Slice", y, g.constant([0]), g.constant([g.head // 2]), g.constant([3]))
+        high = g("Slice", y, g.constant([g.head // 2]), g.constant([g.head]), g.constant([3]))
         turned = g("Concat", g("Neg", high), low, axis=-1)
         return g("Add", g("Mul", y, at.cos), g("Mul", turned, at.sin))
 
     def repeat(y: str) -> str:
-        if kv_heads == HEADS:
+        """Every head once for each query head of its group."""
+        if kv == g.heads:
             return y
-        shape = g("Concat", g.constant([1, HEADS]), g("Unsqueeze", at.length, g.constant([0])),
-                  g.constant([HEAD]), axis=0)  # fmt: skip
-        return g("Expand", y, shape)
+        length, size = g("Unsqueeze", at.length, g.constant([0])), g.constant([g.head])
+        if kv == 1:
+            return g("Expand", y, g("Concat", g.constant([1, g.heads]), length, size, axis=0))
+        wide = g("Expand", g("Unsqueeze", y, g.constant([2])),
+                 g("Concat", g.constant([1, kv, g.heads // kv]), length, size, axis=0))  # fmt: skip
+        return g("Reshape", wide, g("Concat", g.constant([0, g.heads]), length, size, axis=0))
 
-    q = rotate(heads(linear(g, x, D, HEADS * HEAD), HEADS))
-    k = repeat(rotate(heads(linear(g, x, D, kv_heads * HEAD), kv_heads)))
-    v = repeat(heads(linear(g, x, D, kv_heads * HEAD), kv_heads))
+    q = rotate(heads(linear(g, x, g.d, g.heads * g.head), g.heads))
+    k = repeat(rotate(heads(linear(g, x, g.d, kv * g.head), kv)))
+    v = repeat(heads(linear(g, x, g.d, kv * g.head), kv))
     scores = g("Mul", g("MatMul", q, g("Transpose", k, perm=[0, 1, 3, 2])),
-               g.constant(HEAD**-0.5, np.float32))  # fmt: skip
+               g.constant(g.head**-0.5, np.float32))  # fmt: skip
     low = g.constant(-np.inf, np.float32)
     masked = g("Where", at.mask, scores, low) if at.mask else scores
     mixed = g("MatMul", g("Softmax", masked, axis=-1), v)
-    joined = g("Reshape", g("Transpose", mixed, perm=[0, 2, 1, 3]), g.constant([0, -1, D]))
-    return linear(g, joined, D, D)
+    joined = g("Reshape", g("Transpose", mixed, perm=[0, 2, 1, 3]),
+               g.constant([0, -1, g.heads * g.head]))  # fmt: skip
+    return linear(g, joined, g.heads * g.head, g.d)
 
 
 def transformer(
     g: Graph,
     blocks: Sequence[Callable[[Graph, str], str]],
-    kv_heads: int = HEADS,
+    kv_heads: int | None = None,
     mask: Callable[[Graph], str] | None = None,
 ) -> Graph:
     """Embedding, then attention and one of `blocks` per layer, final norm and head.
@@ -159,12 +213,31 @@ def transformer(
     at = positions(g)
     if mask is not None:
         at = replace(at, mask=mask(g))
-    x = g("Gather", g.weight(VOCAB, D, scale=1.0), "input_ids")
+    x = g("Gather", g.weight(g.vocab, g.d, scale=1.0), "input_ids")
     for block in blocks:
         x = g("Add", x, attention(g, rms_norm(g, x), at, kv_heads))
         x = g("Add", x, block(g, rms_norm(g, x)))
-    g.nodes.append(helper.make_node("MatMul", [rms_norm(g, x), g.weight(D, VOCAB)], ["logits"]))
+    g.nodes.append(helper.make_node("MatMul", [rms_norm(g, x), g.weight(g.d, g.vocab)], ["logits"]))
     return g
+
+
+def router_logits(g: Graph, x: str, outputs: int | None = None) -> str:
+    """What a router scores: [.., experts] of x.
+
+    g.routing: random; ties = experts two by two have equal columns; equal = every expert has the
+    same score; one = the last expert is far ahead for every token.
+    """
+    count = outputs or g.experts
+    if g.routing == "random":
+        return linear(g, x, g.d, count)
+    columns = g.random.standard_normal((g.d, count)) * g.d**-0.5
+    if g.routing == "ties":
+        columns[:, 1::2] = columns[:, : 2 * (count // 2) : 2]
+    elif g.routing == "equal":
+        columns[:] = 0
+    out = g("MatMul", x, g.constant(columns, np.float32))
+    ahead = np.where(np.arange(count) == count - 1, 8.0, 0.0)
+    return g("Add", out, g.constant(ahead, np.float32)) if g.routing == "one" else out
 
 
 LOGITS: dict[str, Sequence[int | str]] = {"logits": [1, "tokens", VOCAB]}
@@ -174,21 +247,21 @@ LOGITS: dict[str, Sequence[int | str]] = {"logits": [1, "tokens", VOCAB]}
 
 
 def softmax_topk(g: Graph, x: str) -> tuple[str, str]:
-    scores = g("Softmax", linear(g, x, D, EXPERTS), axis=-1)
-    best, ids = g("TopK", scores, g.constant([TOP]), outputs=2, axis=-1)
+    scores = g("Softmax", router_logits(g, x), axis=-1)
+    best, ids = g("TopK", scores, g.constant([g.top]), outputs=2, axis=-1)
     return ids, g("Div", best, g("ReduceSum", best, g.constant([-1]), keepdims=1))
 
 
 def topk_softmax(g: Graph, x: str) -> tuple[str, str]:
-    best, ids = g("TopK", linear(g, x, D, EXPERTS), g.constant([TOP]), outputs=2, axis=-1)
+    best, ids = g("TopK", router_logits(g, x), g.constant([g.top]), outputs=2, axis=-1)
     return ids, g("Softmax", best, axis=-1)
 
 
 def sigmoid_topk(g: Graph, x: str) -> tuple[str, str]:
     """DeepSeek-V3: a bias on the selection only, weights normalised and scaled."""
-    scores = g("Sigmoid", linear(g, x, D, EXPERTS))
-    biased = g("Add", scores, g.weight(EXPERTS, scale=0.1))
-    _, ids = g("TopK", biased, g.constant([TOP]), outputs=2, axis=-1)
+    scores = g("Sigmoid", router_logits(g, x))
+    biased = g("Add", scores, g.weight(g.experts, scale=0.1))
+    _, ids = g("TopK", biased, g.constant([g.top]), outputs=2, axis=-1)
     best = g("GatherElements", scores, ids, axis=-1)
     total = g("Add", g("ReduceSum", best, g.constant([-1]), keepdims=1),
               g.constant(1e-20, np.float32))  # fmt: skip
@@ -200,23 +273,23 @@ Ffn = Callable[[Graph, str], str]
 
 
 def flat(g: Graph, x: str) -> str:
-    return g("Reshape", x, g.constant([-1, D]))
+    return g("Reshape", x, g.constant([-1, g.d]))
 
 
 def dense_masked(
     router: Router = softmax_topk, expert: Ffn = gated, shared: Ffn | None = None,
-    order: Sequence[int] = range(EXPERTS),
+    order: Sequence[int] | None = None,
 ) -> Ffn:  # fmt: skip
     """Every expert on every token, times its column of the combine weights."""
 
     def block(g: Graph, x: str) -> str:
         tokens = flat(g, x)
         ids, gates = router(g, tokens)
-        shape = g("Concat", g("Shape", tokens, end=1), g.constant([EXPERTS]), axis=0)
+        shape = g("Concat", g("Shape", tokens, end=1), g.constant([g.experts]), axis=0)
         zeros = g("Expand", g.constant(0.0, np.float32), shape)
         combine = g("ScatterElements", zeros, ids, gates, axis=1)
         total = ""
-        for e in order:
+        for e in order or range(g.experts):
             column = g("Slice", combine, g.constant([e]), g.constant([e + 1]), g.constant([1]))
             part = g("Mul", expert(g, tokens), column)
             total = g("Add", total, part) if total else part
@@ -229,7 +302,7 @@ def dense_masked(
 
 def gated_shared(g: Graph, x: str) -> str:
     """Qwen2-MoE: the shared expert times a sigmoid of its own."""
-    return g("Mul", gated(g, x), g("Sigmoid", linear(g, x, D, 1)))
+    return g("Mul", gated(g, x), g("Sigmoid", linear(g, x, g.d, 1)))
 
 
 def expert_choice(stacked: bool = False, minimum: int = 0) -> Ffn:
@@ -237,23 +310,23 @@ def expert_choice(stacked: bool = False, minimum: int = 0) -> Ffn:
 
     def block(g: Graph, x: str) -> str:
         tokens = flat(g, x)
-        count = g("Mul", g("Shape", tokens, end=1), g.constant([TOP]))
-        capacity = g("Div", count, g.constant([EXPERTS]))
+        count = g("Mul", g("Shape", tokens, end=1), g.constant([g.top]))
+        capacity = g("Div", count, g.constant([g.experts]))
         if minimum:
             capacity = g("Max", capacity, g.constant([minimum]))
-        scores = g("Transpose", g("Softmax", linear(g, tokens, D, EXPERTS), axis=-1), perm=[1, 0])
+        scores = g("Transpose", g("Softmax", router_logits(g, tokens), axis=-1), perm=[1, 0])
         gates, ids = g("TopK", scores, capacity, outputs=2, axis=-1)
         total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
         if stacked:
             chosen = g("Gather", tokens, ids)  # [E, C, D]
-            up, gate = g.weight(EXPERTS, D, HIDDEN), g.weight(EXPERTS, D, HIDDEN)
+            up, gate = g.weight(g.experts, g.d, g.hidden), g.weight(g.experts, g.d, g.hidden)
             hidden = g("Mul", silu(g, g("MatMul", chosen, gate)), g("MatMul", chosen, up))
-            out = g("MatMul", hidden, g.weight(EXPERTS, HIDDEN, D))
+            out = g("MatMul", hidden, g.weight(g.experts, g.hidden, g.d))
             part = g("Mul", out, g("Unsqueeze", gates, g.constant([-1])))
             index = g("Unsqueeze", ids, g.constant([-1]))
             total = g("ScatterND", total, index, part, reduction="add")
             return g("Reshape", total, g("Shape", x))
-        for e in range(EXPERTS):
+        for e in range(g.experts):
             row = g("Gather", ids, g.constant(e), axis=0)
             gate = g("Unsqueeze", g("Gather", gates, g.constant(e), axis=0), g.constant([1]))
             part = g("Mul", gated(g, g("Gather", tokens, row, axis=0)), gate)
@@ -268,9 +341,9 @@ def contract(normalise: int = 1, activation: str = "silu") -> Ffn:
     """com.microsoft::MoE with a router in front."""
 
     def block(g: Graph, x: str) -> str:
-        logits = linear(g, flat(g, x), D, EXPERTS)
-        fc1, fc2 = g.weight(EXPERTS, HIDDEN, D), g.weight(EXPERTS, D, HIDDEN)
-        return g("MoE", x, logits, fc1, "", fc2, domain="com.microsoft", k=TOP,
+        logits = router_logits(g, flat(g, x))
+        fc1, fc2 = g.weight(g.experts, g.hidden, g.d), g.weight(g.experts, g.d, g.hidden)
+        return g("MoE", x, logits, fc1, "", fc2, domain="com.microsoft", k=g.top,
                  activation_type=activation, normalize_routing_weights=normalise)  # fmt: skip
 
     return block
@@ -278,12 +351,12 @@ def contract(normalise: int = 1, activation: str = "silu") -> Ffn:
 
 def swiglu_contract(g: Graph, x: str) -> str:
     """com.microsoft::MoE with gate and up interleaved in one tensor, and biases."""
-    logits = g("Add", linear(g, flat(g, x), D, EXPERTS), g.weight(EXPERTS, scale=0.1))
+    logits = g("Add", router_logits(g, flat(g, x)), g.weight(g.experts, scale=0.1))
     return g(
-        "MoE", x, logits, g.weight(EXPERTS, 2 * HIDDEN, D),
-        g.weight(EXPERTS, 2 * HIDDEN, scale=0.1), g.weight(EXPERTS, D, HIDDEN),
-        g.weight(EXPERTS, D, scale=0.1), domain="com.microsoft", k=TOP, activation_type="swiglu",
-        swiglu_fusion=1, activation_alpha=1.0, activation_beta=0.0, normalize_routing_weights=1,
+        "MoE", x, logits, g.weight(g.experts, 2 * g.hidden, g.d),
+        g.weight(g.experts, 2 * g.hidden, scale=0.1), g.weight(g.experts, g.d, g.hidden),
+        g.weight(g.experts, g.d, scale=0.1), domain="com.microsoft", k=g.top,
+        activation_type="swiglu", swiglu_fusion=1, activation_alpha=1.0, activation_beta=0.0, normalize_routing_weights=1,
     )  # fmt: skip
 
 
@@ -309,27 +382,27 @@ def gather_batched(router: Router = softmax_topk, oai: bool = False) -> Ffn:
     def block(g: Graph, x: str) -> str:
         tokens = flat(g, x)
         ids, gates = router(g, tokens)
-        wide = g("Expand", g("Unsqueeze", tokens, g.constant([1])), g.constant([1, TOP, 1]))
-        pairs = g("Reshape", wide, g.constant([-1, D]))
+        wide = g("Expand", g("Unsqueeze", tokens, g.constant([1])), g.constant([1, g.top, 1]))
+        pairs = g("Reshape", wide, g.constant([-1, g.d]))
         pick = g("Unsqueeze", g("Reshape", ids, g.constant([-1])), g.constant([-1]))
         if oai:  # row vector times [E, D, 2F], biases gathered too
-            w13 = g("GatherND", g.weight(EXPERTS, D, 2 * HIDDEN, scale=0.5), pick)
-            w2 = g("GatherND", g.weight(EXPERTS, HIDDEN, D), pick)
-            b13 = g("GatherND", g.weight(EXPERTS, 2 * HIDDEN, scale=0.1), pick)
-            b2 = g("GatherND", g.weight(EXPERTS, D, scale=0.1), pick)
+            w13 = g("GatherND", g.weight(g.experts, g.d, 2 * g.hidden, scale=0.5), pick)
+            w2 = g("GatherND", g.weight(g.experts, g.hidden, g.d), pick)
+            b13 = g("GatherND", g.weight(g.experts, 2 * g.hidden, scale=0.1), pick)
+            b2 = g("GatherND", g.weight(g.experts, g.d, scale=0.1), pick)
             both = g("MatMul", g("Unsqueeze", pairs, g.constant([1])), w13)
             hidden = interleaved(g, g("Add", g("Squeeze", both, g.constant([1])), b13))
             out = g("MatMul", g("Unsqueeze", hidden, g.constant([1])), w2)
             out = g("Add", g("Squeeze", out, g.constant([1])), b2)
         else:  # [E, 2F, D] times column vector
-            w13 = g("GatherND", g.weight(EXPERTS, 2 * HIDDEN, D, scale=0.3), pick)
-            w2 = g("GatherND", g.weight(EXPERTS, D, HIDDEN, scale=0.3), pick)
+            w13 = g("GatherND", g.weight(g.experts, 2 * g.hidden, g.d, scale=0.3), pick)
+            w2 = g("GatherND", g.weight(g.experts, g.d, g.hidden, scale=0.3), pick)
             both = g("MatMul", w13, g("Unsqueeze", pairs, g.constant([-1])))
             hidden = halves(g, g("Squeeze", both, g.constant([-1])))
             out = g("MatMul", w2, g("Unsqueeze", hidden, g.constant([-1])))
             out = g("Squeeze", out, g.constant([-1]))
         weight = g("Unsqueeze", g("Reshape", gates, g.constant([-1])), g.constant([-1]))
-        parts = g("Reshape", g("Mul", out, weight), g.constant([-1, TOP, D]))
+        parts = g("Reshape", g("Mul", out, weight), g.constant([-1, g.top, g.d]))
         total = g("ReduceSum", parts, g.constant([1]), keepdims=0)
         return g("Reshape", total, g("Shape", x))
 
@@ -338,7 +411,7 @@ def gather_batched(router: Router = softmax_topk, oai: bool = False) -> Ffn:
 
 def argmax_twice(g: Graph, x: str) -> tuple[str, str]:
     """PhiMoE: the best expert, then the best of the rest; weights from two softmaxes."""
-    logits = linear(g, x, D, EXPERTS)
+    logits = router_logits(g, x)
     first = g("ArgMax", logits, axis=-1, keepdims=1)
     one = g("GatherElements", g("Softmax", logits, axis=-1), first, axis=-1)
     low = g("Sub", one, one)
@@ -356,34 +429,34 @@ def grouped(g: Graph, x: str, bias: bool = False, apart: bool = False) -> str:
     """
     tokens = flat(g, x)
     ids, gates = topk_softmax(g, tokens)
-    shape = g("Concat", g("Shape", tokens, end=1), g.constant([EXPERTS]), axis=0)
+    shape = g("Concat", g("Shape", tokens, end=1), g.constant([g.experts]), axis=0)
     ones = g("Expand", g.constant(1), g("Shape", ids))
     hits = g("ScatterElements", g("Expand", g.constant(0), shape), ids, ones, axis=1)
     counts = g("ReduceSum", hits, g.constant([0]), keepdims=0)
     flat_ids = g("Reshape", ids, g.constant([-1]))
     _, order = g("TopK", flat_ids, g("Shape", flat_ids), outputs=2, axis=0, largest=0)
-    token, mine = g("Div", order, g.constant(TOP)), g("Gather", flat_ids, order)
+    token, mine = g("Div", order, g.constant(g.top)), g("Gather", flat_ids, order)
 
     def joined(parts: list[str], width: int) -> str:
         out = g("Concat", *parts, axis=0)
-        return g("Add", out, g("Gather", g.weight(EXPERTS, width), mine)) if bias else out
+        return g("Add", out, g("Gather", g.weight(g.experts, width), mine)) if bias else out
 
-    parts = g("Split", g("Gather", tokens, token, axis=0), counts, outputs=EXPERTS, axis=0)
+    parts = g("Split", g("Gather", tokens, token, axis=0), counts, outputs=g.experts, axis=0)
 
     def matrices(columns: int, rows: int) -> list[str]:
         if apart:
-            return [g.weight(columns, rows, scale=0.3) for _ in range(EXPERTS)]
-        stack = g.weight(EXPERTS, columns, rows, scale=0.3)
-        return [g("Gather", stack, g.constant(e), axis=0) for e in range(EXPERTS)]
+            return [g.weight(columns, rows, scale=0.3) for _ in range(g.experts)]
+        stack = g.weight(g.experts, columns, rows, scale=0.3)
+        return [g("Gather", stack, g.constant(e), axis=0) for e in range(g.experts)]
 
     up = [g("Gemm", part, w, transB=1)
-          for part, w in zip(parts, matrices(2 * HIDDEN, D), strict=True)]  # fmt: skip
-    hidden = halves(g, joined(up, 2 * HIDDEN))
-    parts = g("Split", hidden, counts, outputs=EXPERTS, axis=0)
+          for part, w in zip(parts, matrices(2 * g.hidden, g.d), strict=True)]  # fmt: skip
+    hidden = halves(g, joined(up, 2 * g.hidden))
+    parts = g("Split", hidden, counts, outputs=g.experts, axis=0)
     down = [g("Gemm", part, w, transB=1)
-            for part, w in zip(parts, matrices(D, HIDDEN), strict=True)]  # fmt: skip
+            for part, w in zip(parts, matrices(g.d, g.hidden), strict=True)]  # fmt: skip
     weight = g("Gather", g("Reshape", gates, g.constant([-1])), order, axis=0)
-    out = g("Mul", joined(down, D), g("Unsqueeze", weight, g.constant([1])))
+    out = g("Mul", joined(down, g.d), g("Unsqueeze", weight, g.constant([1])))
     zeros = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
     total = g("ScatterND", zeros, g("Unsqueeze", token, g.constant([1])), out, reduction="add")
     return g("Reshape", total, g("Shape", x))
@@ -394,7 +467,7 @@ def per_expert_gather(g: Graph, x: str) -> str:
     tokens = flat(g, x)
     ids, gates = softmax_topk(g, tokens)
     total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
-    for e in range(EXPERTS):
+    for e in range(g.experts):
         place = g("Transpose", g("NonZero", g("Equal", ids, g.constant(e))), perm=[1, 0])
         token = g("Slice", place, g.constant([0]), g.constant([1]), g.constant([1]))
         mine = g("GatherND", tokens, token)
@@ -408,11 +481,11 @@ def traced_loop(g: Graph, x: str) -> str:
     """A traced loop over the experts that were hit: block i serves the i-th of them."""
     tokens = flat(g, x)
     ids, gates = softmax_topk(g, tokens)
-    hot = g("OneHot", ids, g.constant(EXPERTS), g.constant([0, 1]), axis=-1)
+    hot = g("OneHot", ids, g.constant(g.experts), g.constant([0, 1]), axis=-1)
     mask = g("Transpose", hot, perm=[2, 1, 0])  # [E, k, T]
     count = g("ReduceSum", mask, g.constant([1, 2]), keepdims=0)
     hits = g("Transpose", g("NonZero", g("Greater", count, g.constant(0))), perm=[1, 0])
-    parts = g("Split", hits, g.constant([1] * EXPERTS), outputs=EXPERTS, axis=0)
+    parts = g("Split", hits, g.constant([1] * g.experts), outputs=g.experts, axis=0)
     total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
     for hit in parts:
         one = g("Gather", mask, g("Squeeze", hit), axis=0)
@@ -430,15 +503,15 @@ def traced_loop(g: Graph, x: str) -> str:
 def llama4(g: Graph, x: str) -> str:
     """Top-1; every expert on every token, whose input is scaled by sigmoid(score) or by 0."""
     tokens = flat(g, x)
-    logits = linear(g, tokens, D, EXPERTS)
+    logits = router_logits(g, tokens)
     best, ids = g("TopK", logits, g.constant([1]), outputs=2, axis=-1)
     low = g("Expand", g.constant(-np.inf, np.float32), g("Shape", logits))
     scores = g("Sigmoid", g("ScatterElements", low, ids, best, axis=1))  # [T, E]
     column = g("Reshape", g("Transpose", scores, perm=[1, 0]), g.constant([-1, 1]))
-    tiled = g("Tile", tokens, g.constant([EXPERTS, 1]))  # [E * T, D]
-    scaled = g("Reshape", g("Mul", tiled, column), g.constant([EXPERTS, -1, D]))
-    both = g("MatMul", scaled, g.weight(EXPERTS, D, 2 * HIDDEN, scale=0.3))
-    out = g("MatMul", halves(g, both), g.weight(EXPERTS, HIDDEN, D, scale=0.3))
+    tiled = g("Tile", tokens, g.constant([g.experts, 1]))  # [E * T, D]
+    scaled = g("Reshape", g("Mul", tiled, column), g.constant([g.experts, -1, g.d]))
+    both = g("MatMul", scaled, g.weight(g.experts, g.d, 2 * g.hidden, scale=0.3))
+    out = g("MatMul", halves(g, both), g.weight(g.experts, g.hidden, g.d, scale=0.3))
     total = g("ReduceSum", out, g.constant([0]), keepdims=0)
     total = g("Add", gated(g, tokens), total)
     return g("Reshape", total, g("Shape", x))
@@ -447,11 +520,11 @@ def llama4(g: Graph, x: str) -> str:
 def switch(g: Graph, x: str) -> str:
     """Top-1 by ArgMax; the probability multiplies the sum of the experts' outputs."""
     tokens = flat(g, x)
-    scores = g("Softmax", linear(g, tokens, D, EXPERTS), axis=-1)
-    hot = g("OneHot", g("ArgMax", scores, axis=-1, keepdims=0), g.constant(EXPERTS),
+    scores = g("Softmax", router_logits(g, tokens), axis=-1)
+    hot = g("OneHot", g("ArgMax", scores, axis=-1, keepdims=0), g.constant(g.experts),
             g.constant([0, 1]), axis=-1)  # fmt: skip
     total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
-    for e in range(EXPERTS):
+    for e in range(g.experts):
         mine = g("Transpose", g("NonZero", g("Gather", hot, g.constant(e), axis=1)), perm=[1, 0])
         total = g("ScatterND", total, mine, plain(g, g("GatherND", tokens, mine)))
     weight = g("ReduceMax", scores, g.constant([-1]), keepdims=1)
@@ -463,7 +536,7 @@ def equal_masks(g: Graph, x: str) -> str:
     tokens = flat(g, x)
     ids, gates = topk_softmax(g, tokens)
     total = ""
-    for e in range(EXPERTS):
+    for e in range(g.experts):
         hit = g("Cast", g("Equal", ids, g.constant([e])), to=TensorProto.FLOAT)
         weight = g("ReduceSum", g("Mul", gates, hit), g.constant([-1]), keepdims=1)
         part = g("Mul", gated(g, tokens), weight)
@@ -476,9 +549,9 @@ def group_limited(g: Graph, x: str) -> tuple[str, str]:
 
     Three TopKs, of which the last routes.
     """
-    scores = g("Sigmoid", linear(g, x, D, EXPERTS))
-    biased = g("Add", scores, g.weight(EXPERTS, scale=0.1))
-    grouped_scores = g("Reshape", biased, g.constant([-1, 2, EXPERTS // 2]))
+    scores = g("Sigmoid", router_logits(g, x))
+    biased = g("Add", scores, g.weight(g.experts, scale=0.1))
+    grouped_scores = g("Reshape", biased, g.constant([-1, 2, g.experts // 2]))
     two, _ = g("TopK", grouped_scores, g.constant([2]), outputs=2, axis=-1)
     _, group = g("TopK", g("ReduceSum", two, g.constant([-1]), keepdims=0), g.constant([1]),
                  outputs=2, axis=-1)  # fmt: skip
@@ -487,18 +560,18 @@ def group_limited(g: Graph, x: str) -> tuple[str, str]:
     ones = g("Expand", g.constant(1.0, np.float32), g("Shape", group))
     mask = g("Unsqueeze", g("ScatterElements", zeros, group, ones, axis=1), g.constant([-1]))
     wide = g("Expand", mask, g("Shape", grouped_scores))
-    mask = g("Cast", g("Reshape", wide, g.constant([-1, EXPERTS])), to=TensorProto.BOOL)
+    mask = g("Cast", g("Reshape", wide, g.constant([-1, g.experts])), to=TensorProto.BOOL)
     masked = g("Where", mask, biased, g.constant(-np.inf, np.float32))
-    _, ids = g("TopK", masked, g.constant([TOP]), outputs=2, axis=-1)
+    _, ids = g("TopK", masked, g.constant([g.top]), outputs=2, axis=-1)
     best = g("GatherElements", scores, ids, axis=-1)
     return ids, g("Div", best, g("ReduceSum", best, g.constant([-1]), keepdims=1))
 
 
 def two_step(g: Graph, x: str) -> tuple[str, str]:
     """LLaMA-MoE: a router of two matrices with tanh between."""
-    hidden = g("Tanh", linear(g, x, D, EXPERTS))
+    hidden = g("Tanh", router_logits(g, x))
     best, ids = g(
-        "TopK", linear(g, hidden, EXPERTS, EXPERTS), g.constant([TOP]), outputs=2, axis=-1
+        "TopK", linear(g, hidden, g.experts, g.experts), g.constant([g.top]), outputs=2, axis=-1
     )
     return ids, g("Softmax", best, axis=-1)
 
@@ -507,32 +580,34 @@ def einsum_choice(g: Graph, x: str) -> str:
     """Expert choice by Einsum: one-hot rows pick and return the tokens."""
     tokens = flat(g, x)
     capacity = g(
-        "Div", g("Mul", g("Shape", tokens, end=1), g.constant([TOP])), g.constant([EXPERTS])
+        "Div", g("Mul", g("Shape", tokens, end=1), g.constant([g.top])), g.constant([g.experts])
     )
-    scores = g("Transpose", g("Softmax", linear(g, tokens, D, EXPERTS), axis=-1), perm=[1, 0])
+    scores = g("Transpose", g("Softmax", router_logits(g, tokens), axis=-1), perm=[1, 0])
     gates, ids = g("TopK", scores, capacity, outputs=2, axis=-1)
     one = g.constant([0.0, 1.0], np.float32)
     pick = g("OneHot", ids, g("Shape", tokens, end=1), one, axis=-1)  # [E, C, T]
     mine = g("Einsum", pick, tokens, equation="ect,td->ecd")
-    up = g("Einsum", mine, g.weight(EXPERTS, D, HIDDEN, scale=0.3), equation="ecd,edf->ecf")
-    out = g("Einsum", g("Relu", up), g.weight(EXPERTS, HIDDEN, D, scale=0.3),
+    up = g("Einsum", mine, g.weight(g.experts, g.d, g.hidden, scale=0.3), equation="ecd,edf->ecf")
+    out = g("Einsum", g("Relu", up), g.weight(g.experts, g.hidden, g.d, scale=0.3),
             equation="ecf,efd->ecd")  # fmt: skip
     total = g("Einsum", pick, gates, out, equation="ect,ec,ecd->td")
     return g("Reshape", total, g("Shape", x))
 
 
-def stacked_outputs(g: Graph, x: str, order: Sequence[int] = range(EXPERTS)) -> str:
+def stacked_outputs(g: Graph, x: str, order: Sequence[int] | None = None) -> str:
     """Every expert on every token; their outputs stacked, weighted, summed along the stack.
 
     order: in which the experts' nodes are written; the stack is by expert.
     """
     tokens = flat(g, x)
     ids, gates = topk_softmax(g, tokens)
-    shape = g("Concat", g("Shape", tokens, end=1), g.constant([EXPERTS]), axis=0)
+    shape = g("Concat", g("Shape", tokens, end=1), g.constant([g.experts]), axis=0)
     zeros = g("Expand", g.constant(0.0, np.float32), shape)
     combine = g("ScatterElements", zeros, ids, gates, axis=1)
-    made = {e: g("Unsqueeze", gated(g, tokens), g.constant([-1])) for e in order}
-    parts = [made[e] for e in range(EXPERTS)]
+    made = {
+        e: g("Unsqueeze", gated(g, tokens), g.constant([-1])) for e in order or range(g.experts)
+    }
+    parts = [made[e] for e in range(g.experts)]
     weighted = g("Mul", g("Concat", *parts, axis=-1), g("Unsqueeze", combine, g.constant([1])))
     return g("Reshape", g("ReduceSum", weighted, g.constant([-1]), keepdims=0), g("Shape", x))
 
@@ -540,13 +615,13 @@ def stacked_outputs(g: Graph, x: str, order: Sequence[int] = range(EXPERTS)) -> 
 def dropping(g: Graph, x: str, most: int = 20) -> str:
     """Top-1 where an expert takes its first 20 tokens only: the others get nothing from it."""
     tokens = flat(g, x)
-    scores = g("Softmax", linear(g, tokens, D, EXPERTS), axis=-1)
-    hot = g("OneHot", g("ArgMax", scores, axis=-1, keepdims=0), g.constant(EXPERTS),
+    scores = g("Softmax", router_logits(g, tokens), axis=-1)
+    hot = g("OneHot", g("ArgMax", scores, axis=-1, keepdims=0), g.constant(g.experts),
             g.constant([0, 1]), axis=-1)  # fmt: skip
     early = g("LessOrEqual", g("CumSum", hot, g.constant(0)), g.constant(most))
     hot = g("Mul", hot, g("Cast", early, to=TensorProto.INT64))
     total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
-    for e in range(EXPERTS):
+    for e in range(g.experts):
         mine = g("Transpose", g("NonZero", g("Gather", hot, g.constant(e), axis=1)), perm=[1, 0])
         total = g("ScatterND", total, mine, plain(g, g("GatherND", tokens, mine)))
     return g("Reshape", total, g("Shape", x))
@@ -558,8 +633,8 @@ def gshard(g: Graph, x: str, slots: int = 8) -> str:
     The second pick's places follow the first's; a token beyond the places is dropped.
     """
     tokens = flat(g, x)
-    one, none = g.constant([0.0, 1.0], np.float32), g.constant(EXPERTS)
-    scores = g("Softmax", linear(g, tokens, D, EXPERTS), axis=-1)
+    one, none = g.constant([0.0, 1.0], np.float32), g.constant(g.experts)
+    scores = g("Softmax", router_logits(g, tokens), axis=-1)
     left, taken, combine, total = scores, "", "", ""
     picks = []
     for _ in range(2):
@@ -581,8 +656,8 @@ def gshard(g: Graph, x: str, slots: int = 8) -> str:
         combine = g("Add", combine, part) if combine else part
     dispatch = g("Cast", g("Greater", combine, g.constant(0.0, np.float32)), to=TensorProto.FLOAT)
     mine = g("Einsum", dispatch, tokens, equation="tec,td->ecd")
-    up = g("Einsum", mine, g.weight(EXPERTS, D, HIDDEN, scale=0.3), equation="ecd,edf->ecf")
-    out = g("Einsum", g("Relu", up), g.weight(EXPERTS, HIDDEN, D, scale=0.3),
+    up = g("Einsum", mine, g.weight(g.experts, g.d, g.hidden, scale=0.3), equation="ecd,edf->ecf")
+    out = g("Einsum", g("Relu", up), g.weight(g.experts, g.hidden, g.d, scale=0.3),
             equation="ecf,efd->ecd")  # fmt: skip
     return g("Reshape", g("Einsum", combine, out, equation="tec,ecd->td"), g("Shape", x))
 
@@ -590,15 +665,15 @@ def gshard(g: Graph, x: str, slots: int = 8) -> str:
 def zero_experts(g: Graph, x: str) -> str:
     """LongCat: the router has two outputs more than there are experts; they pass the token on."""
     tokens = flat(g, x)
-    scores = g("Softmax", linear(g, tokens, D, EXPERTS + 2), axis=-1)
-    gates, ids = g("TopK", scores, g.constant([TOP]), outputs=2, axis=-1)
-    shape = g("Concat", g("Shape", tokens, end=1), g.constant([EXPERTS + 2]), axis=0)
+    scores = g("Softmax", router_logits(g, tokens, g.experts + 2), axis=-1)
+    gates, ids = g("TopK", scores, g.constant([g.top]), outputs=2, axis=-1)
+    shape = g("Concat", g("Shape", tokens, end=1), g.constant([g.experts + 2]), axis=0)
     zeros = g("Expand", g.constant(0.0, np.float32), shape)
     combine = g("ScatterElements", zeros, ids, gates, axis=1)
     total = ""
-    for e in range(EXPERTS + 2):
+    for e in range(g.experts + 2):
         column = g("Slice", combine, g.constant([e]), g.constant([e + 1]), g.constant([1]))
-        part = g("Mul", gated(g, tokens) if e < EXPERTS else tokens, column)
+        part = g("Mul", gated(g, tokens) if e < g.experts else tokens, column)
         total = g("Add", total, part) if total else part
     return g("Reshape", total, g("Shape", x))
 
@@ -607,13 +682,16 @@ def traced_stack(g: Graph, x: str) -> str:
     """A traced loop over the experts that were hit, whose matrices are picked from a stack."""
     tokens = flat(g, x)
     ids, gates = softmax_topk(g, tokens)
-    hot = g("OneHot", ids, g.constant(EXPERTS), g.constant([0, 1]), axis=-1)
+    hot = g("OneHot", ids, g.constant(g.experts), g.constant([0, 1]), axis=-1)
     mask = g("Transpose", hot, perm=[2, 1, 0])  # [E, k, T]
     count = g("ReduceSum", mask, g.constant([1, 2]), keepdims=0)
     hits = g("Transpose", g("NonZero", g("Greater", count, g.constant(0))), perm=[1, 0])
-    w13, w2 = g.weight(EXPERTS, D, 2 * HIDDEN, scale=0.3), g.weight(EXPERTS, HIDDEN, D, scale=0.3)
+    w13, w2 = (
+        g.weight(g.experts, g.d, 2 * g.hidden, scale=0.3),
+        g.weight(g.experts, g.hidden, g.d, scale=0.3),
+    )
     total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
-    for hit in g("Split", hits, g.constant([1] * EXPERTS), outputs=EXPERTS, axis=0):
+    for hit in g("Split", hits, g.constant([1] * g.experts), outputs=g.experts, axis=0):
         number = g("Squeeze", hit)
         place = g("NonZero", g("Gather", mask, number, axis=0))
         slot, token = g("Gather", place, g.constant(0)), g("Gather", place, g.constant(1))
@@ -631,19 +709,19 @@ def quantised_contract(bits: int, block: int = 0) -> Ffn:
     """com.microsoft::QMoE: swiglu, interleaved, one scale per row or per `block` of K."""
 
     def block_of(g: Graph, x: str) -> str:
-        logits = linear(g, flat(g, x), D, EXPERTS)
+        logits = router_logits(g, flat(g, x))
 
         def packed(outer: int, inner: int) -> tuple[str, str]:
-            data = g.random.integers(0, 256, (EXPERTS, outer, inner * bits // 8), dtype=np.uint8)
-            shape = (EXPERTS, outer, inner // block) if block else (EXPERTS, outer)
+            data = g.random.integers(0, 256, (g.experts, outer, inner * bits // 8), dtype=np.uint8)
+            shape = (g.experts, outer, inner // block) if block else (g.experts, outer)
             scales = g.random.uniform(0.5, 1.5, shape) * 0.5 / 2 ** (bits - 1)
             return g.constant(data, np.uint8), g.constant(scales, np.float32)
 
         options = {"block_size": block} if block else {}
-        fc1, scale1 = packed(2 * HIDDEN, D)
-        fc2, scale2 = packed(D, HIDDEN)
+        fc1, scale1 = packed(2 * g.hidden, g.d)
+        fc2, scale2 = packed(g.d, g.hidden)
         return g(
-            "QMoE", x, logits, fc1, scale1, "", fc2, scale2, domain="com.microsoft", k=TOP,
+            "QMoE", x, logits, fc1, scale1, "", fc2, scale2, domain="com.microsoft", k=g.top,
             activation_type="swiglu", swiglu_fusion=1, activation_alpha=1.0, activation_beta=0.0,
             normalize_routing_weights=1, expert_weight_bits=bits, **options,
         )  # fmt: skip
@@ -655,6 +733,26 @@ def write(folder: Path, blocks: Sequence[Ffn], name: str = "model", **options: A
     """A transformer with these blocks, saved; returns its path."""
     graph = transformer(Graph(half=options.pop("half", False)), blocks, **options)
     return graph.model(folder / f"{name}.onnx", LOGITS)
+
+
+def in_16_bits(path: Path) -> None:
+    """The model with every 32-bit float as 16 bits: weights, casts and declared types."""
+    model, single, half = onnx.load(path), TensorProto.FLOAT, TensorProto.FLOAT16
+    graph = model.graph
+    nodes = list(graph.node)
+    tensors = [*graph.initializer]
+    tensors += [a.t for n in nodes for a in n.attribute if a.type == onnx.AttributeProto.TENSOR]
+    for tensor in tensors:
+        if tensor.data_type == single:
+            halved = numpy_helper.to_array(tensor).astype(np.float16)
+            tensor.CopyFrom(numpy_helper.from_array(halved, tensor.name))
+    for attribute in (a for n in nodes if n.op_type == "Cast" for a in n.attribute):
+        if attribute.i == single:
+            attribute.i = half
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        if value.type.tensor_type.elem_type == single:
+            value.type.tensor_type.elem_type = half
+    onnx.save(model, path)
 
 
 def token_ids(tokens: int = 13, sequences: int = 1, seed: int = 1) -> dict[str, Any]:
