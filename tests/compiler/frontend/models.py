@@ -356,7 +356,8 @@ def swiglu_contract(g: Graph, x: str) -> str:
         "MoE", x, logits, g.weight(g.experts, 2 * g.hidden, g.d),
         g.weight(g.experts, 2 * g.hidden, scale=0.1), g.weight(g.experts, g.d, g.hidden),
         g.weight(g.experts, g.d, scale=0.1), domain="com.microsoft", k=g.top,
-        activation_type="swiglu", swiglu_fusion=1, activation_alpha=1.0, activation_beta=0.0, normalize_routing_weights=1,
+        activation_type="swiglu", swiglu_fusion=1, activation_alpha=1.0, activation_beta=0.0,
+        normalize_routing_weights=1,
     )  # fmt: skip
 
 
