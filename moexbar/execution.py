@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backends.functional import Case, Comparison, Difference, Run, compare, execute
+from backends.functional import (
+    Case,
+    Comparison,
+    Difference,
+    Run,
+    compare,
+    execute,
+    first_steps,
+)
 from compiler.frontend.graph import Graph
 from compiler.frontend.inputs import Feeds
 from ir.chip import Chip
@@ -44,24 +52,36 @@ def run_program(
     inputs: ByName[str, Array],
     routing: Routing,
     first_token: int,
-    *,
-    steps: bool = False,
 ) -> Comparison:
-    """Execute the prefill, with `steps` the decode steps too, and compare with the model's run.
+    """Execute the prefill and the decode steps, and compare with the model's run.
 
+    Not the steps where the chip has no instructions for all they do (see `executes_steps`).
     first_token: the window's first token in the routing trace. Raises CheckError naming the first
     instruction that cannot be carried out, InputError where the inputs do not fit.
     """
     source = open_model(model)
     if source.sha256 != workload.sha256:
         raise InputError(str(model), "changed since it was read as a workload")
-    sequence = window_sequence(program)
-    tokens = np.arange(len(sequence)) if steps else _prefill_tokens(program)
+    sequence, arrival = window_sequence(program), first_steps(program)
+    last = int(arrival.max(initial=0)) if executes_steps(chip) else 0
     graph = Graph.of(source)
-    runs = _runs(graph, workload, inputs, routing, first_token, sequence, tokens)
-    case = Case(program, mapping, workload, chip, source, runs, sequence)
+
+    def runs_until(step: int) -> list[Run]:
+        tokens = np.flatnonzero(arrival <= step)
+        return _runs(graph, workload, inputs, routing, first_token, sequence, tokens)
+
+    again = range(last + 1) if last and routing.expert_choice else ()
+    case = Case(
+        program, mapping, workload, chip, source, runs_until(last), sequence,
+        [runs_until(step) for step in again],
+    )  # fmt: skip
     with Runtime() as runtime:
         return compare(execute(case, runtime))
+
+
+def executes_steps(chip: Chip) -> bool:
+    """Whether decode steps can be executed: every access to a cache is in the program."""
+    return chip.memory.accounting == "full"
 
 
 def window_sequence(program: Program) -> Ints:
@@ -73,11 +93,6 @@ def window_sequence(program: Program) -> Ints:
     out = np.full(tokens, -1, dtype=np.int64)
     out[program.token[named]] = program.seq[named]
     return out
-
-
-def _prefill_tokens(program: Program) -> Ints:
-    """Tokens that take part in the first step."""
-    return np.unique(program.token[(program.step == 0) & (program.token >= 0)]).astype(np.int64)
 
 
 def _runs(
@@ -130,6 +145,8 @@ def comparison_json(done: Comparison) -> dict[str, Any]:
         "first_wrong_instruction": done.culprit,
         "near_ties": done.near_ties,
         "onnx_runtime_itself": [_row(d) for d in done.runtime],
+        "run_anew": [_row(d) for d in done.anew],
+        "uncached_deviation": [_row(d) for d in done.deviation],
     }
 
 

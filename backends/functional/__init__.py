@@ -6,7 +6,7 @@ against ONNX Runtime.
 """
 
 from backends.functional.compare import Comparison, Difference, compare
-from backends.functional.execute import Case, execute
+from backends.functional.execute import Case, execute, first_steps
 from backends.functional.nodes import Run
 
-__all__ = ["Case", "Comparison", "Difference", "Run", "compare", "execute"]
+__all__ = ["Case", "Comparison", "Difference", "Run", "compare", "execute", "first_steps"]

@@ -1,32 +1,58 @@
-"""KV_WR and KV_RD: keys and values of earlier tokens, as the attention's inputs for them."""
+"""KV_WR, GO_WR and their reads: what earlier steps keep, each row under its token.
+
+Kept are the inputs of an attention (keys and values) or of a MoE layer, a MoE layer's outputs, or
+the scores that its TOPK has seen.
+"""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from backends.functional.choice import best_of
 from backends.functional.machine import Array, Ints, Machine
-from ir.workload import Attention
+from ir.program import Opcode
+from ir.workload import Attention, MoELayer
 
 
-def keep(m: Machine, op: Attention, ids: Ints) -> None:
-    """KV_WR: the rows that its `reads` made for the attention, each under its token."""
+def keep(m: Machine, op: Attention | MoELayer, ids: Ints) -> None:
+    """KV_WR and GO_WR: rows that their `reads` made."""
     for row in ids.tolist():
         _, read = m.values.inputs(np.array([row]))
-        token = m.program.token[read].astype(np.int64)
-        arrays: dict[str, Array] = {}
-        for name in op.inputs:
-            mine = m.values.holds(read, name) & (token >= 0)
-            if mine.any():
-                readers = np.full(int(mine.sum()), row)
-                arrays[name] = _spread(
-                    m, token[mine], m.values.rows(readers, read[mine], name, token[mine])
-                )
-        m.values.put(np.array([row]), np.array([-1]), arrays)
-        m.covers[row] = np.unique(token[token >= 0])
+        chosen = read[m.program.opcode[read] == Opcode.TOPK]
+        if m.program.opcode[row] == Opcode.GO_WR and len(chosen):
+            _keep_scores(m, op, row, int(chosen[0]))
+        else:
+            names = op.inputs if m.program.opcode[row] == Opcode.KV_WR else op.outputs
+            _keep_rows(m, row, read, names)
+
+
+def _keep_rows(m: Machine, row: int, read: Ints, names: Sequence[str]) -> None:
+    token = m.program.token[read].astype(np.int64)
+    arrays: dict[str, Array] = {}
+    for name in names:
+        mine = m.values.holds(read, name) & (token >= 0)
+        if mine.any():
+            readers = np.full(int(mine.sum()), row)
+            arrays[name] = _spread(
+                m, token[mine], m.values.rows(readers, read[mine], name, token[mine])
+            )
+    m.values.put(np.array([row]), np.array([-1]), arrays)
+    m.covers[row] = np.unique(token[token >= 0])
+
+
+def _keep_scores(m: Machine, op: Attention | MoELayer, row: int, topk: int) -> None:
+    capacity = op.router.capacity if isinstance(op, MoELayer) else None
+    arrays: dict[str, Array] = {}
+    m.covers[row] = m.covers.get(topk, np.zeros(0, dtype=np.int64))
+    if capacity is not None:
+        held = m.values.batches[int(m.values.batch[topk])].arrays
+        arrays["scores"] = best_of(held["scores"], m.covers[row], capacity)
+        arrays["near"] = held["near"]
+    m.values.put(np.array([row]), np.array([-1]), arrays)
 
 
 def recall(m: Machine, ids: Ints) -> None:
-    """KV_RD: everything that the KV_WRs it reads have kept."""
+    """KV_RD and GO_RD: everything that the writes they read have kept."""
     for row in ids.tolist():
         _, read = m.values.inputs(np.array([row]))
         kept = [i for i in read.tolist() if i in m.covers]
@@ -34,6 +60,7 @@ def recall(m: Machine, ids: Ints) -> None:
         arrays = {
             name: _merge([b[name] for b in batches], [m.covers[i] for i in kept])
             for name in (batches[0] if batches else {})
+            if all(name in b for b in batches)
         }
         m.values.put(np.array([row]), np.array([-1]), arrays)
         none = np.zeros(0, dtype=np.int64)

@@ -10,6 +10,7 @@ import numpy as np
 from backends.functional.blame import blame
 from backends.functional.machine import Array, Ints, Machine
 from backends.functional.reference import by_onnx_runtime, packed
+from backends.functional.uncached import newest_rows
 from ir.errors import CheckError
 from ir.workload import Digital, Operator
 
@@ -40,7 +41,8 @@ class Comparison:
     culprit: of the first operator with a wrong result, the first in order of effect that made one,
     followed back into its crossbar job; -1 if all is right. near_ties: tokens whose router could
     select either way. runtime: of a model with packed weights, the outputs of ONNX Runtime itself
-    against the reference (see `reference`).
+    against the reference (see `reference`). anew: with expert choice in steps, what must equal the
+    model run anew on the tokens so far; deviation: how far the rest is from it (see `uncached`).
     """
 
     outputs: tuple[Difference, ...]
@@ -49,11 +51,13 @@ class Comparison:
     culprit: int
     near_ties: int
     runtime: tuple[Difference, ...] = ()
+    anew: tuple[Difference, ...] = ()
+    deviation: tuple[Difference, ...] = ()
 
     @property
     def worst(self) -> float:
         """Largest relative error of an output or MoE layer."""
-        return max((d.relative for d in (*self.outputs, *self.layers)), default=0.0)
+        return max((d.relative for d in (*self.outputs, *self.layers, *self.anew)), default=0.0)
 
     @property
     def limit(self) -> float:
@@ -63,7 +67,7 @@ class Comparison:
     @property
     def first(self) -> Difference | None:
         """The first operator whose result is wrong."""
-        return next((d for d in self.operators if not d.right), None)
+        return next((d for d in (*self.operators, *self.anew) if not d.right), None)
 
 
 def compare(m: Machine) -> Comparison:
@@ -92,7 +96,22 @@ def compare(m: Machine) -> Comparison:
     if not outputs:
         raise CheckError("execution", m.workload.name, "none of its outputs is made by a token")
     layers = tuple(worst[op.outputs[0]] for op in m.workload.moe_layers)
-    return Comparison(outputs, layers, tuple(operators), culprit, m.near_ties, _of_runtime(m))
+    anew, deviation = _anew(m)
+    return Comparison(
+        outputs, layers, tuple(operators), culprit, len(m.tied), _of_runtime(m), anew, deviation
+    )
+
+
+def _anew(m: Machine) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
+    """The newest tokens of each step against the model run anew: must be equal; may differ."""
+    parts = {} if packed(m.nodes.source) else newest_rows(m, m.again)
+    layer = {n: op.layer for op in m.workload.operators for n in op.outputs}
+    out: dict[bool, list[Difference]] = {True: [], False: []}
+    for (name, equal), rows in parts.items():
+        ours, theirs = (np.concatenate(part) for part in zip(*rows, strict=True))
+        limit = m.tolerance if equal else float("inf")
+        out[equal].append(_difference(name, layer[name], ours, theirs, limit))
+    return tuple(out[True]), tuple(out[False])
 
 
 def _of_runtime(m: Machine) -> tuple[Difference, ...]:

@@ -30,6 +30,8 @@ class Case:
     """A program, what it runs on, and the inputs of its window.
 
     runs: the sequences of the window as the model runs them together; sequence: [window tokens] id.
+    again: with expert choice, for each step the runs of the model on the tokens so far (see
+    `uncached`).
     """
 
     program: Program
@@ -39,6 +41,7 @@ class Case:
     source: Source
     runs: Sequence[Run]
     sequence: Ints
+    again: Sequence[Sequence[Run]] = ()
 
 
 def execute(case: Case, runtime: Runtime, crossbars: Crossbars | None = None) -> Machine:
@@ -51,13 +54,13 @@ def execute(case: Case, runtime: Runtime, crossbars: Crossbars | None = None) ->
     """
     p = case.program
     check_order(p, case.chip.pg.input_buffers)
-    nodes = Nodes(case.source, runtime)
+    nodes, arrival = Nodes(case.source, runtime), first_steps(p)
     m = Machine(
         p, case.workload, case.chip,
         crossbars or Crossbars(case.mapping, case.chip, case.source),
-        nodes, case.runs, reference(nodes, case.workload, case.runs),
+        nodes, case.runs, reference(nodes, case.workload, case.runs, arrival),
         Values(p, case.sequence), Matrices(case.source), np.full(len(p), -1, dtype=np.int64),
-        first_steps(p, len(case.sequence)),
+        arrival, case.again,
     )  # fmt: skip
     last = int(m.arrival[m.cells].max(initial=0))
     _refuse_steps(case, last)
@@ -68,23 +71,23 @@ def execute(case: Case, runtime: Runtime, crossbars: Crossbars | None = None) ->
     return m
 
 
-def first_steps(program: Program, tokens: int) -> Ints:
+def first_steps(program: Program) -> Ints:
     """The step in which each window token first takes part: int64 [tokens]."""
-    out = np.full(tokens, np.iinfo(np.int64).max)
+    out = np.full(int(program.token.max(initial=-1)) + 1, np.iinfo(np.int64).max)
     named = program.token >= 0
     np.minimum.at(out, program.token[named], program.step[named])
     return out
 
 
 def _refuse_steps(case: Case, last: int) -> None:
-    """Decode steps are known for token choice with every cache access in the program."""
-    choice = any(op.router.capacity is not None for op in case.workload.moe_layers)
-    if last and (choice or case.chip.memory.accounting == "reference"):
-        why = "expert choice" if choice else "the reference's accounting"
+    """Decode steps can be executed where every cache access is in the program."""
+    if last and case.chip.memory.accounting == "reference":
         raise InputError(
-            case.workload.name, f"decode steps with {why} cannot be executed yet",
+            case.workload.name,
+            f"decode steps on chip {case.chip.name}, memory.accounting 'reference': writes to its "
+            "caches are no instructions",
             "execute the prefill alone",
-        )  # fmt: skip
+        )
 
 
 def _carry_out(m: Machine, index: int, rows: Ints) -> None:
@@ -92,15 +95,15 @@ def _carry_out(m: Machine, index: int, rows: Ints) -> None:
     p, op = m.program, m.workload.operators[index]
     rows = _moves(m, rows)
     by_opcode = {code: rows[p.opcode[rows] == code] for code in Opcode}
+    recall(m, np.concatenate([by_opcode[Opcode.KV_RD], by_opcode[Opcode.GO_RD]]))
     if isinstance(op, Digital | Attention):
-        recall(m, by_opcode[Opcode.KV_RD])
         run_nodes(m, index, op, np.sort(np.concatenate([by_opcode[c] for c in OWN_NODES])))
     elif isinstance(op, Dense):
         run_dense(m, index, op, by_opcode)
     elif isinstance(op, MoELayer):
         run_moe(m, index, op, by_opcode)
-    if isinstance(op, Attention):
-        keep(m, op, by_opcode[Opcode.KV_WR])
+    if isinstance(op, Attention | MoELayer):
+        keep(m, op, np.concatenate([by_opcode[Opcode.KV_WR], by_opcode[Opcode.GO_WR]]))
     chosen = by_opcode[Opcode.SAMPLE]  # the next token is the model's input
     m.values.put(chosen, p.token[chosen].astype(np.int64), {})
 

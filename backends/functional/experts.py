@@ -23,7 +23,7 @@ def run_moe(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> N
         if not len(rows[code]):
             raise CheckError("execution", op.name, f"no {code.name} among its instructions")
     score(m, index, op, rows)
-    weights = choose(m, op, rows[Opcode.TOPK])
+    weights = choose(m, index, op, rows[Opcode.TOPK])
     load(m, op.inputs[0], without_values(m, rows[Opcode.LOAD]))
     stage = m.program.stage
     first, second = (rows[Opcode.MVM][stage[rows[Opcode.MVM]] == s] for s in (0, 1))

@@ -32,11 +32,12 @@ class Machine:
     """What an execution knows and what it has computed so far.
 
     whole: what ONNX Runtime says of every value, per run. Only its shapes and element types are
-    used, except where two experts' scores are as good as equal (`near_ties` counts those tokens).
+    used, except where two experts' scores are as good as equal. told: by MoE operator, what its
+    router says of those vectors; tied: (operator, token) that it decided.
     job: [instructions] the MVM whose product a crossbar job's instruction carries on, -1 = none.
     made: (step, operator) -> [window tokens] who wrote its result, -1 = nobody. arrival: [window
-    tokens] the step in which each comes. covers: the tokens of an instruction that stands for a
-    whole sequence.
+    tokens] the step in which each comes. again: see `uncached`. covers: the tokens of an
+    instruction that stands for a whole sequence.
     """
 
     program: Program
@@ -50,10 +51,12 @@ class Machine:
     matrices: Matrices
     job: Ints
     arrival: Ints
+    again: Sequence[Sequence[Run]] = ()
     step: int = 0
     made: dict[tuple[int, int], Ints] = field(default_factory=dict)
     covers: dict[int, Ints] = field(default_factory=dict)
-    near_ties: int = 0
+    told: dict[int, dict[str, Array]] = field(default_factory=dict)
+    tied: set[tuple[int, int]] = field(default_factory=set)
 
     @cached_property
     def tolerance(self) -> float:

@@ -1,7 +1,12 @@
-"""What the model says: ONNX Runtime's run of all of it, or, where it is packed, its definition.
+"""What the model says: ONNX Runtime's run of all of it, or, where that is not it, its definition.
 
 ONNX Runtime multiplies packed weights (QMoE, MatMulNBits) by activations that it rounds to 8 bits
 itself. There the reference goes operator by operator with the matrices unpacked, in float32.
+
+Expert choice step by step is another function than the model run anew on the grown sequence: a
+newcomer takes the place of an earlier token there, whose output then changes. The reference is what
+the caches mean: a token is routed once, when it arrives, against the scores so far, and no value of
+it is ever revised (`by_arrival`).
 """
 
 from collections.abc import Sequence
@@ -14,9 +19,10 @@ from backends.functional.nodes import Nodes, Run
 from ir.onnxdoor.canonical import Matrices, combine_weights, routed_sum, shared_sum
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import Source
-from ir.workload import Dense, MoELayer, Workload
+from ir.workload import Capacity, Dense, MoELayer, Operator, Workload
 
 Array = npt.NDArray[Any]
+Ints = npt.NDArray[np.int64]
 PACKED = ("QMoE", "MatMulNBits")
 
 
@@ -25,8 +31,16 @@ def packed(source: Source) -> bool:
     return any(node.op_type in PACKED for node in source.graph)
 
 
-def reference(nodes: Nodes, workload: Workload, runs: Sequence[Run]) -> list[dict[str, Array]]:
-    """Every operator's outputs, by name, for each run."""
+def reference(
+    nodes: Nodes, workload: Workload, runs: Sequence[Run], arrival: Ints
+) -> list[dict[str, Array]]:
+    """Every operator's outputs, by name, for each run.
+
+    arrival: [window tokens] step in which each token comes.
+    """
+    steps = any(arrival[run.tokens].any() for run in runs)
+    if steps and any(op.router.capacity is not None for op in workload.moe_layers):
+        return [by_arrival(nodes, workload, run, arrival) for run in runs]
     if packed(nodes.source):
         return [_by_definition(nodes, workload, run) for run in runs]
     return by_onnx_runtime(nodes, workload, runs)
@@ -42,13 +56,76 @@ def by_onnx_runtime(
     inner = [n for op in workload.operators for n in op.outputs if n not in workload.outputs]
     found: list[dict[str, Array]] = [{} for _ in runs]
     for names in (list(workload.outputs), list(dict.fromkeys(inner))):
-        if not names:
-            continue
-        model = nodes.runtime.load(with_outputs(nodes.source, names), str(nodes.source.path))
-        for values, run in zip(found, runs, strict=True):
-            values |= model.run(run.feeds, names)
-        model.drop()
+        for values, more in zip(found, whole_model(nodes, names, runs), strict=True):
+            values |= more
     return found
+
+
+def whole_model(nodes: Nodes, names: Sequence[str], runs: Sequence[Run]) -> list[dict[str, Array]]:
+    """Values of those names from ONNX Runtime's run of the model, for each run."""
+    if not names:
+        return [{} for _ in runs]
+    model = nodes.runtime.load(with_outputs(nodes.source, names), str(nodes.source.path))
+    found = [model.run(run.feeds, names) for run in runs]
+    model.drop()
+    return found
+
+
+def by_arrival(nodes: Nodes, workload: Workload, run: Run, arrival: Ints) -> dict[str, Array]:
+    """Expert choice step by step, without any cache: every token's values as it arrives.
+
+    Each step computes every operator on all tokens of the window and keeps the rows of those that
+    arrive in it (later ones are not looked at by a causal model, earlier ones stand). MoE layers
+    and dense products go by their definitions, other operators by their own nodes.
+    """
+    matrices, step = Matrices(nodes.source), arrival[run.tokens]
+    values: dict[str, Array] = dict(run.feeds)
+    scores: dict[str, Array] = {}
+    for number in range(int(step.max(initial=0)) + 1):
+        fresh = step == number
+        for op in workload.operators:
+            fed = {name: values[name] for name in op.inputs}
+            if isinstance(op, MoELayer) and op.router.capacity is not None:
+                told = nodes.run(op, fed, [op.router.scores])[op.router.scores]
+                told = told.reshape(*fresh.shape, op.router.experts).astype(np.float32)
+                scores[op.name] = np.where(fresh[..., None], told, scores.get(op.name, told))
+                weights = _on_arrival(scores[op.name], step, number, op.router.capacity)
+                found = _sum(matrices, op, fed[op.inputs[0]], weights)
+            else:
+                found = _operator(nodes, matrices, op, fed)
+            for name, array in found.items():
+                old = values.get(name) if number else None
+                values[name] = array if old is None else _renew(run, fresh, old, array)
+    return values
+
+
+def _on_arrival(scores: Array, step: Ints, number: int, capacity: Capacity) -> Array:
+    """Weights of the tokens that arrive in step `number`, 0 = not taken: [sequences, length, E].
+
+    The prefill's tokens come together; a later one is taken by an expert that has scored fewer than
+    its capacity of the tokens before as high or higher.
+    """
+    weights = np.zeros(scores.shape, dtype=np.float32)
+    for seq, place in zip(*np.nonzero(step == number), strict=True):
+        so_far = int((step[seq] <= number).sum())
+        room, mine = capacity.of(so_far), scores[seq, place]
+        if number:
+            better = (scores[seq, :place] >= mine).sum(axis=0)
+        else:
+            better = (scores[seq, :so_far] > mine).sum(axis=0)
+            better += (scores[seq, :place] == mine).sum(axis=0)
+        weights[seq, place] = np.where(better < room, mine, 0)
+    return weights
+
+
+def _renew(run: Run, fresh: npt.NDArray[np.bool_], old: Array, new: Array) -> Array:
+    """`old` with the rows of the fresh tokens from `new`; all of it where it has no such rows."""
+    shape = run.row_shape(new.shape)
+    if shape is None or old.shape != new.shape:
+        return new
+    rows = old.reshape(run.tokens.size, *shape).copy()
+    rows[fresh.ravel()] = new.reshape(rows.shape)[fresh.ravel()]
+    return rows.reshape(old.shape)
 
 
 def _by_definition(nodes: Nodes, workload: Workload, run: Run) -> dict[str, Array]:
@@ -56,16 +133,20 @@ def _by_definition(nodes: Nodes, workload: Workload, run: Run) -> dict[str, Arra
     matrices = Matrices(nodes.source)
     values: dict[str, Array] = dict(run.feeds)
     for op in workload.operators:
-        fed = {name: values[name] for name in op.inputs}
-        if isinstance(op, Dense):
-            x = fed[op.inputs[0]]
-            out = matrices.product(x.astype(np.float32), op.weight)
-            values[op.outputs[0]] = out.astype(x.dtype)
-        elif isinstance(op, MoELayer):
-            values |= _layer(nodes, matrices, op, fed)
-        else:
-            values |= nodes.run(op, fed, op.outputs)
+        values |= _operator(nodes, matrices, op, {name: values[name] for name in op.inputs})
     return values
+
+
+def _operator(
+    nodes: Nodes, matrices: Matrices, op: Operator, fed: dict[str, Array]
+) -> dict[str, Array]:
+    if isinstance(op, Dense):
+        x = fed[op.inputs[0]]
+        out = matrices.product(x.astype(np.float32), op.weight)
+        return {op.outputs[0]: out.astype(x.dtype)}
+    if isinstance(op, MoELayer):
+        return _layer(nodes, matrices, op, fed)
+    return nodes.run(op, fed, op.outputs)
 
 
 def _layer(
@@ -75,8 +156,13 @@ def _layer(
     names = [n for n in (router.ids, router.gates, router.scores, router.combine) if n]
     asked = [n for n in dict.fromkeys([*names, *op.outputs[1:]]) if n not in fed]
     known = fed | nodes.run(op, fed, asked) if asked else fed
+    combine = combine_weights(router, known, entry.size // op.d_model)
+    return _sum(matrices, op, entry, combine) | {n: known[n] for n in op.outputs[1:]}
+
+
+def _sum(matrices: Matrices, op: MoELayer, entry: Array, weights: Array) -> dict[str, Array]:
+    """A MoE layer's output from its input and every token's weights [.., experts]."""
     x = entry.reshape(-1, op.d_model).astype(np.float32)
-    combine = combine_weights(router, known, len(x))
-    out = routed_sum(matrices, op, x, combine) + shared_sum(matrices, op, x)
-    others = {n: known[n] for n in op.outputs[1:]}
-    return {op.outputs[0]: out.reshape(entry.shape).astype(entry.dtype), **others}
+    out = routed_sum(matrices, op, x, weights.reshape(-1, op.router.experts))
+    out += shared_sum(matrices, op, x)
+    return {op.outputs[0]: out.reshape(entry.shape).astype(entry.dtype)}

@@ -1,5 +1,7 @@
 """GATE and TOPK: the router's own nodes on each token's vector, and what they select.
 
+How experts choose tokens is in `choice`.
+
 Where a token's selection differs from the program's although its vector differs from ONNX Runtime's
 by at most a tenth of the tolerance, two scores are as good as equal: the token then takes the
 selection of the model's own vector, and is counted as a near tie.
@@ -9,8 +11,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from backends.functional.choice import choose_tokens
 from backends.functional.machine import Array, Ints, Machine, gather
-from backends.functional.values import wrong
 from ir.errors import InputError
 from ir.onnxdoor.canonical import combine_weights, sigmoid
 from ir.program import Opcode
@@ -32,7 +34,11 @@ def score(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> Non
     vectors = np.zeros((m.tokens, op.d_model), dtype=np.float32)
     vectors[order] = x
     arrays = _exposed(m, op, feeds)
-    arrays = _by_the_model(m, op, vectors, arrays, token)
+    near = _near(m, op, vectors)
+    if op.router.capacity is None:
+        arrays = _by_the_model(m, index, op, arrays, token[near[token]])
+    else:
+        arrays["near"] = near
     if op.gated_shared:
         gates = [None if w is None else m.matrices.product(vectors, w) for w in op.shared_gates]
         gates += [None] * (len(op.shared) - len(gates))
@@ -76,74 +82,60 @@ def _per_token(router: Router, values: Mapping[str, Array], tokens: int) -> dict
     return {"picked": picked, "weights": weights}
 
 
-def _by_the_model(
-    m: Machine, op: MoELayer, vectors: Array, arrays: dict[str, Array], token: Ints
-) -> dict[str, Array]:
-    """Near ties: what the router says of the model's own vector, where that selects otherwise."""
+def _near(m: Machine, op: MoELayer, vectors: Array) -> Array:
+    """Tokens whose vector is the model's own up to rounding: bool [window tokens]."""
     name = op.inputs[0]
-    if name not in m.whole[0]:
-        return arrays
-    own = m.to_rows(name, [found[name] for found in m.whole])
+    own = m.to_rows(name, [found[name] for found in m.whole]) if name in m.whole[0] else None
     if own is None:
-        return arrays
+        return np.zeros(m.tokens, dtype=np.bool_)
     own = own.reshape(m.tokens, -1).astype(np.float32)
     scale = np.abs(own).max(axis=1, initial=0)
-    near = np.abs(vectors - own).max(axis=1, initial=0) <= m.tolerance / 10 * scale
-    feeds = [
-        {n: m.whole[i][n] if n in m.whole[i] else run.feeds[n] for n in op.inputs}
-        for i, run in enumerate(m.runs)
-    ]
-    theirs = _exposed(m, op, feeds)
-    kind = "picked" if "picked" in arrays else "scores"
-    tied = near & _selections_differ(m, op, arrays[kind], theirs[kind])
-    tied &= np.isin(np.arange(m.tokens), token)
-    m.near_ties += int(tied.sum())
+    return np.asarray(np.abs(vectors - own).max(axis=1, initial=0) <= m.tolerance / 10 * scale)
+
+
+def _told(m: Machine, index: int, op: MoELayer) -> dict[str, Array]:
+    """What the router says of the model's own vectors; empty where it has none."""
+    if index not in m.told:
+        known = op.inputs[0] in m.whole[0]
+        feeds = [
+            {n: found[n] if n in found else run.feeds[n] for n in op.inputs}
+            for found, run in zip(m.whole, m.runs, strict=True)
+        ]
+        m.told[index] = _exposed(m, op, feeds) if known else {}
+    return m.told[index]
+
+
+def _by_the_model(
+    m: Machine, index: int, op: MoELayer, arrays: dict[str, Array], near: Ints
+) -> dict[str, Array]:
+    """Near ties: what the router says of the model's own vector, where that selects otherwise.
+
+    near: tokens that may be.
+    """
+    if not len(near):
+        return arrays
+    theirs = _told(m, index, op)
+    tied = near[(arrays["picked"][near] != theirs["picked"][near]).any(axis=1)]
+    m.tied |= {(index, token) for token in tied.tolist()}
     for name, array in arrays.items():
         array[tied] = theirs[name][tied]
     return arrays
 
 
-def _selections_differ(m: Machine, op: MoELayer, one: Array, other: Array) -> Array:
-    """Tokens that two routers' answers send to different experts: bool [window tokens]."""
-    if op.router.capacity is None:
-        return np.asarray((one != other).any(axis=1))
-    out = np.zeros(m.tokens, dtype=np.bool_)
-    for seq in np.unique(m.values.sequence).tolist():
-        mine = np.flatnonzero(m.values.sequence == seq)
-        a, b = (
-            combine_weights(op.router, {op.router.scores: s[mine]}, len(mine)) != 0
-            for s in (one, other)
-        )
-        out[mine] = (a != b).any(axis=1)
-    return out
-
-
-def choose(m: Machine, op: MoELayer, ids: Ints) -> Array:
+def choose(m: Machine, index: int, op: MoELayer, ids: Ints) -> Array:
     """TOPK: the experts of each token and their weights: float32 [window tokens, experts].
 
-    Token choice has one TOPK per token; with expert choice each expert takes its best tokens of
-    those whose GATEs the sequence's one TOPK reads.
+    Token choice has one TOPK per token; with expert choice each expert takes its best tokens of a
+    sequence.
     """
-    p, router = m.program, op.router
+    router, token = op.router, m.program.token[ids].astype(np.int64)
+    if router.capacity is not None:
+        return choose_tokens(m, index, op, router.capacity, ids, _told(m, index, op).get("scores"))
     weights = np.zeros((m.tokens, router.experts), dtype=np.float32)
     picked = np.zeros(weights.shape, dtype=np.bool_)
-    token = p.token[ids].astype(np.int64)
-    if router.capacity is None:
-        weights[token] = m.values.take(ids, "weights")
-        picked[token] = m.values.take(ids, "picked")
-    for row in ids.tolist() if router.capacity is not None else []:
-        mine = m.so_far(int(p.seq[row]))
-        _, read = m.values.edges(np.array([row]))
-        read = read[m.values.holds(read, "scores")]
-        if not np.array_equal(np.sort(p.token[read]), mine):
-            raise wrong(p, row, f"reads the scores of {len(read)} tokens, expected {len(mine)}")
-        scores = np.zeros((len(mine), router.experts), dtype=np.float32)
-        of = p.token[read].astype(np.int64)
-        at = np.searchsorted(mine, of)
-        scores[at] = m.values.rows(np.full(len(read), row), read, "scores", of)
-        weights[mine] = combine_weights(router, {router.scores: scores}, len(mine))
-        picked[mine] = weights[mine] != 0
-    others = {n: m.values.take(ids, n) for n in op.outputs[1:] if router.capacity is None}
+    weights[token] = m.values.take(ids, "weights")
+    picked[token] = m.values.take(ids, "picked")
+    others = {n: m.values.take(ids, n) for n in op.outputs[1:]}
     passed = {f"passed {n}": _spread(m, token, rows) for n, rows in others.items()}
     m.values.put(ids, token, {"selected": picked, "factors": weights, **passed})
     return weights

@@ -23,7 +23,7 @@ def read_keys(ctx: Context, index: int, op: Attention) -> Ints:
     out = np.full(ctx.tokens, -1, dtype=np.int64)
     if not ctx.step.kv:
         return out
-    series, layer = timing.reads_in_series(ctx.chip), ctx.region(op)
+    series = timing.reads_in_series(ctx.chip)
     for part in ctx.by_sequence(ctx.rows_of(op)):
         seq = int(ctx.schedule.sequence[part[0]])
         fresh = len(np.intersect1d(part, ctx.step.fresh))
@@ -37,7 +37,7 @@ def read_keys(ctx: Context, index: int, op: Attention) -> Ints:
             "keys",
         )
         if series:
-            made = np.unique([ctx.fetch(name, layer, index)[part] for name in op.inputs])
+            made = np.unique([source[part] for source in _makers(ctx, index, op)])
             ctx.stream.link("reads", np.full(len(made), row), made)
         out[part] = row
     return out
@@ -47,12 +47,16 @@ def write_keys(ctx: Context, index: int, op: Attention) -> None:
     """KV_WR of the keys and values of each sequence's new tokens."""
     if not _kept_later(ctx, kv=True):
         return
-    layer = ctx.region(op)
-    made = [name for name in op.inputs if name not in ctx.workload.inputs]
-    sources = [ctx.fetch(name, layer, index) for name in made]
+    sources = _makers(ctx, index, op)
     for part in ctx.by_sequence(ctx.step.fresh):
         size = len(part) * timing.key_bytes(ctx.chip, op.kv_heads, op.head_dim)
         _write(ctx, Opcode.KV_WR, index, part, size, "keys", [s[part] for s in sources])
+
+
+def _makers(ctx: Context, index: int, op: Attention) -> list[Ints]:
+    """Who makes the attention's inputs, each [window tokens]; the model's own are nobody's."""
+    names = [name for name in op.inputs if name not in ctx.workload.inputs]
+    return [ctx.fetch(name, ctx.region(op), index) for name in names]
 
 
 def read_inputs(ctx: Context, index: int, op: MoELayer) -> Ints:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx_ir
 
 from compiler.frontend.graph import Graph
 from compiler.frontend.inputs import Feeds
@@ -115,7 +116,8 @@ class _Chain:
             if shape.count(-1) != 1:
                 raise InputError(where, f"layer {op.layer}: output of shape {shape}, no token axis")
             shapes.append(shape)
-            given = dict.fromkeys([*ends[0], *names[:at]])
+            given = {n: _kind(a) for n, a in ends[0].items()}
+            given |= {n: _kind(short[n]) for n in names[:at]}
             wanted = [op.inputs[0], op.router.scores]
             parts.append(runtime.load(extract(source, given, wanted), where))
         return cls(layers, tuple(parts), Matrices(source), tuple(shapes))
@@ -149,3 +151,8 @@ class _Chain:
         capacity = np.array([0, room] if new else [room], dtype=np.int64)
         chosen = top_tokens(scores, np.zeros(len(scores), dtype=np.int64), capacity)
         return np.where(chosen, scores, 0.0)[new:].astype(np.float32)
+
+
+def _kind(array: Array) -> onnx_ir.DataType:
+    """Element type of a value that is fed: files need not declare it."""
+    return onnx_ir.DataType.from_numpy(array.dtype)

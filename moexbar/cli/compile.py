@@ -55,7 +55,13 @@ from moexbar.cli.options import (
 from moexbar.cli.scope import Groups, GroupSize, Replicas
 from moexbar.cli.verify import refuse_wrong, summary
 from moexbar.dump import dump_stages
-from moexbar.execution import MOST_WEIGHTS, comparison_json, run_program, small
+from moexbar.execution import (
+    MOST_WEIGHTS,
+    comparison_json,
+    executes_steps,
+    run_program,
+    small,
+)
 from moexbar.report import layer_rows, layers_table, method_row, methods_table, placement_row
 from moexbar.steps_report import memory_row, steps_lines, steps_row
 
@@ -354,8 +360,8 @@ def _print(report: dict[str, Any], done: Compiled, output: Path) -> None:
     if "skipped" in executed:
         console.print(f"not executed: {executed['skipped']} (moexbar verify)")
     else:
-        steps = " (the prefill)" * (window["decode"] > 0)
-        console.print(f"{executed['summary']}{steps}", style="green")
+        alone = window["decode"] > 0 and not executes_steps(chip)
+        console.print(executed["summary"] + " (the prefill)" * alone, style="green")
     scored = f"{window['first_token']} to {window['first_token'] + window['tokens']}"
     if window["batch"] > 1:
         scored = f"{window['batch']} sequences from {window['first_token']} on"

@@ -53,7 +53,7 @@ def case_of(
 ) -> Case:
     """A model compiled, with a run for each sequence."""
     workload = read_model(path)
-    routing = profile(path, workload, inputs, tokens=tokens)
+    routing = profile(path, workload, inputs, tokens=tokens, decode=decode)
     whole = (0, routing.tokens)
     chosen: dict[str, Any] = {"grouping": "sorted", "solver": SolverOptions(time_s=0.1)}
     done = compile_model(

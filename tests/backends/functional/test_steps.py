@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from backends.functional import Case, compare, execute
-from ir.errors import CheckError, InputError
+from ir.errors import CheckError
 from ir.onnxdoor.session import Runtime
 from ir.program import Opcode
 from ir.schedule import Caches
@@ -84,11 +83,3 @@ def test_keys_of_another_token(case: Case, runtime: Runtime) -> None:
         assert compare(execute(replace(case, program=changed), runtime)).culprit >= 0
     except CheckError as error:
         assert error.check == "execution"
-
-
-def test_expert_choice_is_refused(tmp_path: Path, runtime: Runtime) -> None:
-    case = small_case(tmp_path, m.expert_choice(), tokens=9)
-    later = np.where(case.program.token == 8, 1, case.program.step).astype(np.int32)
-    changed = replace(case, program=replace(case.program, step=later))
-    with pytest.raises(InputError, match="decode steps with expert choice"):
-        execute(changed, runtime)

@@ -305,8 +305,11 @@ def gated_shared(g: Graph, x: str) -> str:
     return g("Mul", gated(g, x), g("Sigmoid", linear(g, x, g.d, 1)))
 
 
-def expert_choice(stacked: bool = False, minimum: int = 0) -> Ffn:
-    """Each expert takes its floor(TOP * T / EXPERTS) best tokens, computed from the shape."""
+def expert_choice(stacked: bool = False, minimum: int = 0, constant: int = 0) -> Ffn:
+    """Each expert takes its floor(TOP * T / EXPERTS) best tokens, computed from the shape.
+
+    constant: so many instead.
+    """
 
     def block(g: Graph, x: str) -> str:
         tokens = flat(g, x)
@@ -314,6 +317,8 @@ def expert_choice(stacked: bool = False, minimum: int = 0) -> Ffn:
         capacity = g("Div", count, g.constant([g.experts]))
         if minimum:
             capacity = g("Max", capacity, g.constant([minimum]))
+        if constant:
+            capacity = g.constant([constant])
         scores = g("Transpose", g("Softmax", router_logits(g, tokens), axis=-1), perm=[1, 0])
         gates, ids = g("TopK", scores, capacity, outputs=2, axis=-1)
         total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))

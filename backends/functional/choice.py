@@ -1,0 +1,106 @@
+"""TOPK of an expert-choice layer: what each expert takes of a sequence's tokens, as they arrive.
+
+A token is routed once, when it arrives, against the scores so far; what an expert took before, it
+keeps. Scores come from the step's GATEs and, with a GO cache, from those that earlier steps kept.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from backends.functional.machine import Array, Ints, Machine
+from backends.functional.values import wrong
+from ir.program import Opcode
+from ir.workload import Capacity, MoELayer
+
+Bools = npt.NDArray[np.bool_]
+
+
+def admitted(scores: Array, arrival: Ints, capacity: Capacity) -> Bools:
+    """The tokens that each expert took when they arrived: bool [tokens, experts].
+
+    scores: [tokens, experts] of the tokens of one sequence so far, -inf where an expert has kept
+    none. arrival: [tokens] step in which each came; those of one step come together. An expert
+    takes a newcomer that is among its best `capacity` of all so far; ties go to the earlier token.
+    """
+    taken = np.zeros(scores.shape, dtype=np.bool_)
+    for step in np.unique(arrival).tolist():
+        so_far = np.flatnonzero(arrival <= step)
+        ranked = so_far[np.argsort(-scores[so_far], axis=0, kind="stable")]
+        best = np.zeros(scores.shape, dtype=np.bool_)
+        np.put_along_axis(best, ranked[: capacity.of(len(so_far))], True, axis=0)
+        taken |= best & (arrival == step)[:, None]
+    return taken
+
+
+def choose_tokens(
+    m: Machine, index: int, op: MoELayer, capacity: Capacity, ids: Ints, told: Array | None
+) -> Array:
+    """The TOPK of each sequence; weights of the tokens scored in this step: [window tokens, E].
+
+    told: [window tokens, E] the scores of the model's own vectors; None = unknown. Where they send
+    a token elsewhere although every vector scored is the model's up to rounding, it is a near tie.
+    """
+    shape = (m.tokens, op.router.experts)
+    weights, picked = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.bool_)
+    seen, all_near = np.full(shape, -np.inf, dtype=np.float32), np.zeros(m.tokens, dtype=np.bool_)
+    for row in ids.tolist():
+        mine = m.so_far(int(m.program.seq[row]))
+        scores, near, scored = _scores(m, row, mine, op.router.experts)
+        taken = admitted(scores, m.arrival[mine], capacity)
+        if told is not None:
+            theirs = admitted(told[mine], m.arrival[mine], capacity)
+            tied = near.all() & (taken != theirs).any(axis=1)
+            taken[tied] = theirs[tied]
+            m.tied |= {(index, token) for token in mine[tied].tolist()}
+        taken &= scored[:, None]
+        picked[mine], weights[mine] = taken, np.where(taken, scores, 0)
+        seen[mine[scored]], all_near[mine] = scores[scored], near
+        m.covers[row] = mine[scored]
+    of_sequences = np.full(len(ids), -1, dtype=np.int64)
+    arrays = {"selected": picked, "factors": weights, "scores": seen, "near": all_near}
+    m.values.put(ids, of_sequences, arrays)
+    return weights
+
+
+def best_of(scores: Array, tokens: Ints, capacity: Capacity) -> Array:
+    """What a cache keeps of the scores of `tokens` [window tokens, E]: -inf elsewhere.
+
+    All of them where the capacity grows with the sequence; of a constant one each expert's best,
+    since no later token is ever compared with more.
+    """
+    kept = np.full(scores.shape, -np.inf, dtype=scores.dtype)
+    mine, room = scores[tokens], capacity.constant
+    if room is not None:
+        best = np.argsort(-mine, axis=0, kind="stable")[:room]
+        few = np.full(mine.shape, -np.inf, dtype=scores.dtype)
+        np.put_along_axis(few, best, np.take_along_axis(mine, best, axis=0), axis=0)
+        mine = few
+    kept[tokens] = mine
+    return kept
+
+
+def _scores(m: Machine, row: int, mine: Ints, experts: int) -> tuple[Array, Bools, Bools]:
+    """What TOPK `row` reads of the tokens `mine`, each exactly once.
+
+    Their scores [tokens, E], which of them are of the model's vector up to rounding, and which are
+    of this step's GATEs.
+    """
+    p = m.program
+    _, read = m.values.edges(np.array([row]))
+    read = read[m.values.holds(read, "scores")]
+    kept, gates = read[p.opcode[read] == Opcode.GO_RD], read[p.opcode[read] != Opcode.GO_RD]
+    token = p.token[gates].astype(np.int64)
+    sources = [token, *(m.covers[int(k)] for k in kept)]
+    found = np.sort(np.concatenate(sources))
+    if not np.array_equal(found, mine):
+        raise wrong(p, row, f"has scores of {len(found)} tokens, expected {len(mine)}")
+    scores = np.full((m.tokens, experts), -np.inf, dtype=np.float32)
+    near = np.zeros(m.tokens, dtype=np.bool_)
+    readers = np.full(len(gates), row)
+    scores[token] = m.values.rows(readers, gates, "scores", token)
+    near[token] = m.values.rows(readers, gates, "near", token)
+    for one in kept.tolist():
+        of = m.covers[one]
+        held = m.values.batches[int(m.values.batch[one])].arrays
+        scores[of], near[of] = held["scores"][of], held["near"][of]
+    return scores[mine], near[mine], np.isin(mine, token)
