@@ -21,7 +21,7 @@ from ir.errors import InputError
 from ir.onnxdoor.canonical import Matrices, routed_sum, shared_sum
 from ir.onnxdoor.extract import extract, with_outputs
 from ir.onnxdoor.load import Source
-from ir.onnxdoor.session import LoadedModel, Runtime
+from ir.onnxdoor.session import LoadedModel, Runtime, at_hand
 from ir.routing import Routing, top_tokens
 from ir.workload import MoELayer, Workload
 
@@ -36,6 +36,7 @@ def cached_routing(
     lengths: Lengths,
     sequences: int,
     progress: Callable[[str], object] | None = None,
+    runtime: Runtime | None = None,
 ) -> Routing:
     """Scores and capacities of every layer for sequences of which the last tokens come one by one.
 
@@ -51,9 +52,9 @@ def cached_routing(
         dtype=np.float32,
     )
     one = range(1)
-    with Runtime() as runtime:
+    with at_hand(runtime) as opened:
         ends = [grown[tokens - decode].of(one), grown[tokens].of(one)]
-        chain = _Chain.load(source, workload, runtime, ends)
+        chain = _Chain.load(source, workload, opened, ends)
         for sequence in range(sequences):
             caches = [_Cache() for _ in layers]
             for length in range(tokens - decode, tokens + 1):

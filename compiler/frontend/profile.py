@@ -15,7 +15,7 @@ from ir.errors import InputError
 from ir.onnxdoor.canonical import combine_weights, from_logits
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.session import Runtime, at_hand
 from ir.routing import Routing
 from ir.workload import MoELayer, Workload
 
@@ -36,6 +36,7 @@ def profile(
     batch: int | None = None,
     say: Say | None = None,
     decode: int = 0,
+    runtime: Runtime | None = None,
 ) -> Routing:
     """The routing of every MoE layer for the given inputs (first axis = sequences).
 
@@ -43,8 +44,9 @@ def profile(
     that choose tokens choose within a sequence, so there one runs at a time. `progress` is called
     with a label after each sequence. sequences: only the first so many; tokens: only the first so
     many of each, of which the last `decode` come one at a time (for expert choice that changes the
-    routing: see `cached`). `say` is told which inputs were made up. Raises InputError for a model
-    without MoE layers, a missing input, a failed run.
+    routing: see `cached`). `say` is told which inputs were made up. runtime: the child process that
+    runs the model, one of its own if there is none. Raises InputError for a model without MoE
+    layers, a missing input, a failed run.
     """
     layers = workload.moe_layers
     if not layers:
@@ -63,13 +65,13 @@ def profile(
     if choice == {True} and decode:
         if tokens is None:
             raise InputError(str(path), "decode steps without a length", "say how many tokens")
-        return cached_routing(source, workload, inputs, (tokens, decode), count, progress)
+        return cached_routing(source, workload, inputs, (tokens, decode), count, progress, runtime)
     wanted = list(dict.fromkeys(name for layer in layers for name in _exposed(layer)))
     groups, found, lengths = feeds.groups(count), list[dict[str, Array]](), list[int]()
     if groups[-1].stop < count and say is not None:
         say(f"left out the last {count - groups[-1].stop} sequences: {len(groups[0])} run together")
-    with Runtime() as runtime:
-        model = runtime.load(with_outputs(source, wanted), str(path))
+    with at_hand(runtime) as opened:
+        model = opened.load(with_outputs(source, wanted), str(path))
         for group in groups:
             try:
                 fed = feeds.of(group)
@@ -80,6 +82,7 @@ def profile(
             if progress is not None:
                 for sequence in group:
                     progress(f"sequence {sequence + 1} of {count}")
+        model.drop()
     if choice.pop():
         return _expert_choice(str(path), layers, found)
     counts = [sum(lengths[s] for s in group) for group in groups]

@@ -43,10 +43,10 @@ Array = npt.NDArray[Any]
 class Prover:
     """Runs layers in one child process, started when the first layer needs it."""
 
-    def __init__(self, graph: Graph, sizes: Sizes) -> None:
-        """Prove layers of `graph`."""
+    def __init__(self, graph: Graph, sizes: Sizes, runtime: Runtime | None = None) -> None:
+        """Prove layers of `graph`, in the child process given or in one of its own."""
         self._graph, self._sizes = graph, sizes
-        self._runtime: Runtime | None = None
+        self._runtime, self._lent = runtime, runtime is not None
         self._bytes = 0
         self._skipped: dict[str, int] = {}
 
@@ -56,7 +56,7 @@ class Prover:
 
     def __exit__(self, *_: object) -> None:
         """End the child process."""
-        if self._runtime is not None:
+        if self._runtime is not None and not self._lent:
             self._runtime.close()
 
     @property

@@ -23,6 +23,7 @@ from compiler.frontend.sizes import Sizes
 from compiler.frontend.traced import refuse_traced
 from ir.errors import InputError
 from ir.onnxdoor.load import Source, open_model
+from ir.onnxdoor.session import Runtime
 from ir.workload import Attention, Dense, Digital, Operator, Workload
 
 REFERENCE_TOKENS = 128  # at which sizes that grow with the square of the tokens are counted
@@ -35,6 +36,7 @@ def read_model(
     prove: bool = True,
     trust_traced: bool = True,
     decodes: bool = False,
+    runtime: Runtime | None = None,
 ) -> Workload:
     """Read the model at `path`; weights are loaded only to prove MoE layers of moderate size.
 
@@ -43,10 +45,11 @@ def read_model(
     asked for is an error; None: its own, else 128. batch: sequences run together, likewise. prove:
     run every MoE layer against its definition (see `proof`); without, layers are read from the
     graph's structure. trust_traced: False refuses a file whose routing was recorded by tracing;
-    decodes: True one that cannot generate step by step. Raises InputError naming file, dimension,
+    decodes: True one that cannot generate step by step. runtime: the child process that runs the
+    layers, one of its own if there is none. Raises InputError naming file, dimension,
     node and layer.
     """
-    workload, room = _read(open_model(path), tokens, batch, prove=prove)
+    workload, room = _read(open_model(path), tokens, batch, prove=prove, runtime=runtime)
     if decodes:
         _refuse_decode(path, decode_of(room, workload))
     if not trust_traced:
@@ -70,7 +73,12 @@ def _refuse_decode(path: str | Path, verdict: Decode) -> None:
 
 
 def _read(
-    source: Source, tokens: int | None, batch: int | None, *, prove: bool
+    source: Source,
+    tokens: int | None,
+    batch: int | None,
+    *,
+    prove: bool,
+    runtime: Runtime | None = None,
 ) -> tuple[Workload, Room]:
     graph = Graph.of(source)
     check_dimensions(graph, tokens, batch)
@@ -78,7 +86,7 @@ def _read(
     axes = Axes(graph, sizes)
     products = Products(graph, sizes)
     room = Room(graph, sizes, axes, products)
-    with Prover(graph, sizes) as prover:
+    with Prover(graph, sizes, runtime) as prover:
         layers, suspects = find_moe(room, prover.prove if prove else no_proof)
     notes = [f"node {s.node!r} ({s.op_type}) stays digital: {s.reason}" for s in suspects]
     notes.extend(prover.notes)

@@ -3,7 +3,8 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -97,6 +98,16 @@ class Runtime:
         if not answer["ok"]:
             raise InputError(where, f"ONNX Runtime: {' '.join(answer['error'].split())[:400]}")
         return found
+
+
+@contextmanager
+def at_hand(runtime: Runtime | None) -> Generator[Runtime, None, None]:
+    """The runtime given, which stays open, or one for the length of the block."""
+    if runtime is not None:
+        yield runtime
+        return
+    with Runtime() as own:
+        yield own
 
 
 class LoadedModel:
