@@ -101,7 +101,10 @@ class Capacity:
 
 @dataclass(frozen=True)
 class Router:
-    """The router stays digital, as the model's own nodes; these are the values it exposes.
+    """The router's selection stays digital, as the model's own nodes; the values it exposes.
+
+    `projection`: the one matrix that the layer's input meets first, where there is one; its
+    product is the value `logits`, which the rest follows from, so a chip may do it on crossbars.
 
     `ids` and `gates` name the ONNX values [.., k] of a token-choice router. `scores` names a value
     [tokens, experts]: what an expert-choice router selects from; with `ids` and no `gates`, the
@@ -115,6 +118,7 @@ class Router:
     top_k: int | None = None
     capacity: Capacity | None = None
     projection: Weight | None = None
+    logits: str = ""
     ids: str = ""
     gates: str = ""
     scores: str = ""

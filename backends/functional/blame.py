@@ -18,6 +18,8 @@ def blame(m: Machine, row: int) -> int:
     x = _vector(m, op.inputs[0], token) if isinstance(op, Dense | MoELayer) else None
     if x is None:
         return row
+    if isinstance(op, MoELayer) and (product := wrong_logits(m, op, row)) >= 0:
+        return _load_or_mvm(m, product, x)
     store = _wrong_store(m, op, row, x) if isinstance(op, MoELayer) else row
     if store < 0:
         return row
@@ -31,6 +33,26 @@ def blame(m: Machine, row: int) -> int:
         right = m.matrices.product(_vector_of(m, second)[None], op.experts[told].down)[0]
         if _off(m, made, right):
             return second
+    return _load_or_mvm(m, mvm, x)
+
+
+def wrong_logits(m: Machine, op: MoELayer, row: int) -> int:
+    """The MVM of a router on crossbars that gave wrong logits for the token of `row`, else -1."""
+    p, token = m.program, int(m.program.token[row])
+    theirs = _vector(m, op.router.logits, token)
+    if theirs is None:  # a digital router
+        return -1
+    mine = (p.node == p.node[row]) & (p.token == token) & (p.step == p.step[row])
+    stores = np.flatnonzero(mine & (p.opcode == Opcode.STORE))
+    for store in stores[m.values.holds(stores, "logits")].tolist():
+        made = m.values.rows(np.array([row]), np.array([store]), "logits", np.array([token]))[0]
+        if _off(m, made, theirs):
+            return int(m.job[store])
+    return -1
+
+
+def _load_or_mvm(m: Machine, mvm: int, x: Array) -> int:
+    """The LOAD of an MVM if it did not bring the vector `x`, else the MVM."""
     given = _vector_of(m, mvm)
     load = int(m.values.single(np.array([mvm]), "vector")[0])
     return load if given.shape != x.shape or _off(m, given, x) else mvm

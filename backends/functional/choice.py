@@ -33,11 +33,11 @@ def admitted(scores: Array, arrival: Ints, capacity: Capacity) -> Bools:
 
 
 def choose_tokens(
-    m: Machine, index: int, op: MoELayer, capacity: Capacity, ids: Ints, told: Array | None
+    m: Machine, index: int, op: MoELayer, capacity: Capacity, ids: Ints, told: Array
 ) -> Array:
     """The TOPK of each sequence; weights of the tokens scored in this step: [window tokens, E].
 
-    told: [window tokens, E] the scores of the model's own vectors; None = unknown. Where they send
+    told: [window tokens, E] the scores of the model's own vectors. Where they send
     a token elsewhere although every vector scored is the model's up to rounding, it is a near tie.
     """
     shape = (m.tokens, op.router.experts)
@@ -47,11 +47,10 @@ def choose_tokens(
         mine = m.so_far(int(m.program.seq[row]))
         scores, near, scored = _scores(m, row, mine, op.router.experts)
         taken = admitted(scores, m.arrival[mine], capacity)
-        if told is not None:
-            theirs = admitted(told[mine], m.arrival[mine], capacity)
-            tied = near.all() & (taken != theirs).any(axis=1)
-            taken[tied] = theirs[tied]
-            m.tied |= {(index, token) for token in mine[tied].tolist()}
+        theirs = admitted(told[mine], m.arrival[mine], capacity)
+        tied = near.all() & (taken != theirs).any(axis=1)
+        taken[tied] = theirs[tied]
+        m.tied |= {(index, token) for token in mine[tied].tolist()}
         taken &= scored[:, None]
         picked[mine], weights[mine] = taken, np.where(taken, scores, 0)
         seen[mine[scored]], all_near[mine] = scores[scored], near

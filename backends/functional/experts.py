@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from backends.functional.blame import wrong_logits
 from backends.functional.machine import Array, Ints, Machine
 from backends.functional.products import add_up, by_batch, load, multiply, named, take_sums
 from backends.functional.router import choose, score
@@ -158,6 +159,9 @@ def _check_selection(
     if not len(at):
         return
     row = int(ids[at[0]])
+    product = wrong_logits(m, op, row)
+    if product >= 0:
+        raise wrong(m.program, product, "gives its router wrong logits")
     found, wanted = (_names(np.flatnonzero(mask[at[0]])) for mask in (ran, picked))
     problem = f"sums experts {found}, where the router of layer {op.layer} selects {wanted}"
     raise wrong(m.program, row, problem)

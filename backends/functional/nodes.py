@@ -54,13 +54,13 @@ class Nodes:
 
     def __init__(self, source: Source, runtime: Runtime) -> None:
         self.source, self.runtime = source, runtime
-        self._loaded: dict[tuple[str, tuple[str, ...]], LoadedModel] = {}
+        self._loaded: dict[tuple[str, ...], LoadedModel] = {}
 
     def run(
         self, op: Operator, feeds: Mapping[str, Array], outputs: Sequence[str]
     ) -> dict[str, Array]:
-        """`outputs` of an operator's nodes on its inputs."""
-        key = (op.name, tuple(outputs))
+        """`outputs` of an operator's nodes, from the values given: those between are computed."""
+        key = (op.name, *feeds, "->", *outputs)
         if key not in self._loaded:
             kinds = {n: onnx_ir.DataType.from_numpy(a.dtype) for n, a in feeds.items()}
             part = extract(self.source, kinds, outputs, op.nodes)

@@ -4,7 +4,7 @@ A job's value grows by name: `vector` in the input buffer, `partial ROLE` [row t
 the MVM, ROLE [columns] (up, gate, down, dense) once its row tiles are added, with its bias.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -22,15 +22,22 @@ def run_dense(m: Machine, index: int, op: Dense, rows: dict[Opcode, Ints]) -> No
     """A constant matrix product: every token's vector through its bank."""
     if not len(rows[Opcode.STORE]):
         raise CheckError("execution", op.name, "no instruction does it")
-    load(m, op.inputs[0], rows[Opcode.LOAD])
+    name, shape = op.outputs[0], m.row_shape(op.outputs[0])
+    for ids, result in through_bank(m, index, op.inputs[0], rows):
+        made = result.astype(m.whole[0][name].dtype).reshape(len(ids), *(shape or (-1,)))
+        m.values.put(ids, np.arange(len(ids)), {name: made})
+        m.record(index, ids)
+
+
+def through_bank(
+    m: Machine, index: int, name: str, rows: dict[Opcode, Ints]
+) -> Iterator[tuple[Ints, Array]]:
+    """Each token's value `name` through a dense matrix: STOREs, and results [ids, columns]."""
+    load(m, name, rows[Opcode.LOAD])
     multiply(m, index, rows[Opcode.MVM])
     add_up(m, rows[Opcode.ACC])
-    name, shape = op.outputs[0], m.row_shape(op.outputs[0])
     for ids, read in by_batch(m, rows[Opcode.STORE]):
-        result = named(m, take_sums(m, ids, read), "dense", ids)
-        result = result.astype(m.whole[0][name].dtype)
-        m.values.put(ids, np.arange(len(ids)), {name: result.reshape(len(ids), *(shape or (-1,)))})
-        m.record(index, ids)
+        yield ids, named(m, take_sums(m, ids, read), "dense", ids)
 
 
 def named(m: Machine, sums: dict[str, Array], role: str, ids: Ints) -> Array:

@@ -1,51 +1,98 @@
 """GATE and TOPK: the router's own nodes on each token's vector, and what they select.
 
-How experts choose tokens is in `choice`.
+How experts choose tokens is in `choice`. Of a router on crossbars the first matrix is a product as
+any other; the GATE starts from its logits, so of the router's nodes those after them are run.
 
-Where a token's selection differs from the program's although its vector differs from ONNX Runtime's
-by at most a tenth of the tolerance, two scores are as good as equal: the token then takes the
-selection of the model's own vector, and is counted as a near tie.
+Where a token's selection differs from the program's although what the GATE reads (its vector, or
+its logits) differs from ONNX Runtime's by at most a tenth of the tolerance, two scores are as good
+as equal: the token then takes the selection of the model's own vector, and is counted as a near
+tie.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from backends.functional.choice import choose_tokens
 from backends.functional.machine import Array, Ints, Machine, gather
-from ir.errors import InputError
+from backends.functional.products import through_bank
 from ir.onnxdoor.canonical import combine_weights, sigmoid
 from ir.program import Opcode
 from ir.workload import MoELayer, Router
+
+Bools = npt.NDArray[np.bool_]
 
 
 def score(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> None:
     """GATE: what the router exposes for each token, and the gates of shared experts."""
     ids = rows[Opcode.GATE]
-    if m.chip.digital.router_on == "crossbar" and op.router.projection is not None:
-        raise InputError(
-            op.name, "its router runs on crossbars, which cannot be executed yet",
-            "use --set digital.router_on=digital",
-        )  # fmt: skip
-    feeds = gather(m, op, ids, op.inputs)
-    x = np.concatenate([fed[op.inputs[0]].reshape(-1, op.d_model) for fed in feeds])
     token = m.program.token[ids].astype(np.int64)
-    order = np.concatenate([run.tokens.ravel() for run in m.runs])
-    vectors = np.zeros((m.tokens, op.d_model), dtype=np.float32)
-    vectors[order] = x
+    if on_crossbars(m, op):
+        _project(m, index, op, rows)
+        feeds, near = _from_logits(m, op, ids)
+    else:
+        feeds = gather(m, op, ids, op.inputs)
+        near = _near(m, _vectors(m, op, feeds), _vectors(m, op, _own_feeds(m, op)))
     arrays = _exposed(m, op, feeds)
-    near = _near(m, op, vectors)
     if op.router.capacity is None:
         arrays = _by_the_model(m, index, op, arrays, token[near[token]])
     else:
         arrays["near"] = near
     if op.gated_shared:
+        vectors = _vectors(m, op, feeds)
         gates = [None if w is None else m.matrices.product(vectors, w) for w in op.shared_gates]
         gates += [None] * (len(op.shared) - len(gates))
         ones = np.ones(m.tokens, dtype=np.float32)
         each = [ones if g is None else sigmoid(g)[:, 0] for g in gates]
         arrays["shared gates"] = np.stack(each, axis=1)
     m.values.put(ids, token, arrays)
+
+
+def on_crossbars(m: Machine, op: MoELayer) -> bool:
+    """Whether the router's first matrix is on crossbars."""
+    return m.chip.digital.router_on == "crossbar" and op.router.projection is not None
+
+
+def _project(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> None:
+    """LOAD, MVM, ACC and STORE of a router on crossbars: the logits of each token."""
+    p, mvm = m.program, rows[Opcode.MVM]
+    mvm = mvm[p.expert[mvm] < 0]
+    held = {u: m.crossbars.on(p.units[u], -1, -1) for u in np.unique(p.unit[mvm]).tolist()}
+    dense = [u for u, tiles in held.items() if tiles and tiles[0].block.role == "dense"]
+    mvm = mvm[np.isin(p.unit[mvm], dense)]
+    loads = np.intersect1d(rows[Opcode.LOAD], m.values.reads(mvm)[1])
+    sums = _readers(m, rows[Opcode.ACC], mvm)
+    stores = _readers(m, rows[Opcode.STORE], np.concatenate([mvm, sums]))
+    own = {Opcode.LOAD: loads, Opcode.MVM: mvm, Opcode.ACC: sums, Opcode.STORE: stores}
+    for ids, logits in through_bank(m, index, op.inputs[0], own):
+        m.values.put(ids, np.arange(len(ids)), {"logits": logits})
+
+
+def _readers(m: Machine, ids: Ints, of: Ints) -> Ints:
+    """Those of `ids` that read any of `of`."""
+    place, read = m.values.reads(ids)
+    return ids[np.unique(place[np.isin(read, of)])]
+
+
+def _from_logits(m: Machine, op: MoELayer, ids: Ints) -> tuple[list[dict[str, Array]], Bools]:
+    """What the nodes after the router's matrix read, and the tokens whose logits are the model's.
+
+    Of the layer's input they use the shape at most, so it is zeros; gates of shared experts, which
+    stay digital, do read it.
+    """
+    feeds = gather(m, op, ids, op.inputs if op.gated_shared else op.inputs[1:])
+    logits = np.zeros((m.tokens, op.router.experts), dtype=np.float32)
+    logits[m.program.token[ids]] = m.values.take(ids, "logits")
+    x, name, theirs = op.inputs[0], op.router.logits, np.zeros_like(logits)
+    for fed, given, found, run in zip(feeds, _own_feeds(m, op), m.whole, m.runs, strict=True):
+        if name not in found:  # what the model's own product gives
+            found[name] = m.nodes.run(op, given, [name])[name]
+        tokens, own = run.tokens.ravel(), found[name]
+        theirs[tokens] = own.reshape(len(tokens), -1)
+        fed[name] = logits[tokens].astype(own.dtype).reshape(own.shape)
+        fed.setdefault(x, np.zeros_like(given[x]))
+    return feeds, _near(m, logits, theirs)
 
 
 def _exposed(m: Machine, op: MoELayer, feeds: list[dict[str, Array]]) -> dict[str, Array]:
@@ -56,7 +103,7 @@ def _exposed(m: Machine, op: MoELayer, feeds: list[dict[str, Array]]) -> dict[st
     router = op.router
     names = [n for n in (router.ids, router.gates, router.scores, router.combine) if n]
     names += op.outputs[1:]
-    asked = [n for n in dict.fromkeys(names) if n not in op.inputs]
+    asked = [n for n in dict.fromkeys(names) if n not in feeds[0]]
     out: dict[str, Array] = {}
     for fed, run in zip(feeds, m.runs, strict=True):
         values = fed | m.nodes.run(op, fed, asked) if asked else fed
@@ -82,26 +129,32 @@ def _per_token(router: Router, values: Mapping[str, Array], tokens: int) -> dict
     return {"picked": picked, "weights": weights}
 
 
-def _near(m: Machine, op: MoELayer, vectors: Array) -> Array:
-    """Tokens whose vector is the model's own up to rounding: bool [window tokens]."""
-    name = op.inputs[0]
-    own = m.to_rows(name, [found[name] for found in m.whole]) if name in m.whole[0] else None
-    if own is None:
-        return np.zeros(m.tokens, dtype=np.bool_)
-    own = own.reshape(m.tokens, -1).astype(np.float32)
-    scale = np.abs(own).max(axis=1, initial=0)
-    return np.asarray(np.abs(vectors - own).max(axis=1, initial=0) <= m.tolerance / 10 * scale)
+def _vectors(m: Machine, op: MoELayer, feeds: Sequence[Mapping[str, Array]]) -> Array:
+    """The layer's input of every token: float32 [window tokens, d_model]."""
+    out = np.zeros((m.tokens, op.d_model), dtype=np.float32)
+    for fed, run in zip(feeds, m.runs, strict=True):
+        out[run.tokens.ravel()] = fed[op.inputs[0]].reshape(-1, op.d_model)
+    return out
+
+
+def _near(m: Machine, ours: Array, theirs: Array) -> Bools:
+    """Tokens whose row is the model's own up to rounding: bool [window tokens]."""
+    scale = np.abs(theirs).max(axis=1, initial=0)
+    return np.asarray(np.abs(ours - theirs).max(axis=1, initial=0) <= m.tolerance / 10 * scale)
+
+
+def _own_feeds(m: Machine, op: MoELayer) -> list[dict[str, Array]]:
+    """The layer's inputs as the model has them, for each run."""
+    return [
+        {n: found[n] if n in found else run.feeds[n] for n in op.inputs}
+        for found, run in zip(m.whole, m.runs, strict=True)
+    ]
 
 
 def _told(m: Machine, index: int, op: MoELayer) -> dict[str, Array]:
-    """What the router says of the model's own vectors; empty where it has none."""
+    """What the router says of the model's own vectors."""
     if index not in m.told:
-        known = op.inputs[0] in m.whole[0]
-        feeds = [
-            {n: found[n] if n in found else run.feeds[n] for n in op.inputs}
-            for found, run in zip(m.whole, m.runs, strict=True)
-        ]
-        m.told[index] = _exposed(m, op, feeds) if known else {}
+        m.told[index] = _exposed(m, op, _own_feeds(m, op))
     return m.told[index]
 
 
@@ -130,7 +183,7 @@ def choose(m: Machine, index: int, op: MoELayer, ids: Ints) -> Array:
     """
     router, token = op.router, m.program.token[ids].astype(np.int64)
     if router.capacity is not None:
-        return choose_tokens(m, index, op, router.capacity, ids, _told(m, index, op).get("scores"))
+        return choose_tokens(m, index, op, router.capacity, ids, _told(m, index, op)["scores"])
     weights = np.zeros((m.tokens, router.experts), dtype=np.float32)
     picked = np.zeros(weights.shape, dtype=np.bool_)
     weights[token] = m.values.take(ids, "weights")

@@ -57,11 +57,7 @@ class Values:
 
     def edges(self, readers: Ints) -> tuple[Ints, Ints]:
         """(place in `readers`, id read) of everything they read; all of it must be written."""
-        offsets = self.program.reads.offsets
-        count = offsets[readers + 1] - offsets[readers]
-        place = np.repeat(np.arange(len(readers)), count)
-        within = np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count)
-        read = self.program.reads.values[offsets[readers][place] + within].astype(np.int64)
+        place, read = self.reads(readers)
         lost = np.flatnonzero(self.batch[read] < 0)
         if len(lost):
             name = self.program.name(int(read[lost[0]]))
@@ -69,6 +65,14 @@ class Values:
                 self.program, int(readers[place[lost[0]]]), f"reads {name}, not written before"
             )
         return place, read
+
+    def reads(self, readers: Ints) -> tuple[Ints, Ints]:
+        """`edges`, whether or not it is written."""
+        offsets = self.program.reads.offsets
+        count = offsets[readers + 1] - offsets[readers]
+        place = np.repeat(np.arange(len(readers)), count)
+        within = np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count)
+        return place, self.program.reads.values[offsets[readers][place] + within].astype(np.int64)
 
     def inputs(self, readers: Ints) -> tuple[Ints, Ints]:
         """`edges` without repeats: one value may be two inputs of an operator."""

@@ -5,11 +5,11 @@ from collections.abc import Collection
 from onnx_ir import Node, Value
 
 from compiler.frontend.anchors import root, router_products
-from compiler.frontend.constants import weight_of
 from compiler.frontend.dominators import computed_from, nodes_between
 from compiler.frontend.graph import Graph, name_of
 from compiler.frontend.layer import FoundLayer
 from compiler.frontend.products import Products
+from compiler.frontend.router import projected
 from compiler.frontend.sizes import Sizes
 from compiler.frontend.unreadable import Unreadable
 from ir.workload import Clipped, Expert, Router, RouterKind, Weight
@@ -30,11 +30,13 @@ def contract_layer(graph: Graph, sizes: Sizes, products: Products, node: Node) -
     ends = [node.outputs[0]]
     own = nodes_between(graph, {entry} if inside else {entry, logits}, ends, region)
     experts, activation = _experts(sizes, node)
+    projection, product = projected(graph, matrices, entry)
     router = Router(
         kind=_kind(node, own),
         experts=len(experts),
         top_k=int(node.attributes.get_int("k", 1) or 1),
-        projection=weight_of(matrices[0].matrix, matrices[0].bias) if matrices else None,
+        projection=projection,
+        logits=product,
         scores=name_of(logits),
         nodes=tuple(n.name or "" for n in own if n is not node),
     )

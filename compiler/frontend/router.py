@@ -11,9 +11,10 @@ from compiler.frontend.axes import Axes
 from compiler.frontend.capacity import capacity
 from compiler.frontend.constants import weight_of
 from compiler.frontend.graph import Graph, name_of
+from compiler.frontend.products import Product
 from compiler.frontend.sizes import Sizes
 from compiler.frontend.unreadable import Unreadable
-from ir.workload import Router, RouterKind
+from ir.workload import Router, RouterKind, Weight
 
 MAX_READINGS = 24  # values tried as the final weights of a router with a capacity
 
@@ -30,7 +31,7 @@ def describe(
     nodes: those of its MoE layer.
     """
     upstream = _upstream(graph, anchor, nodes)
-    projection = weight_of(anchor.products[0].matrix, anchor.products[0].bias)
+    projection, logits = projected(graph, anchor.products, anchor.entry)
     if anchor.expert_choice and sizes.batch > 1:
         raise Unreadable(
             f"experts choose among tokens in a file exported for {sizes.batch} sequences; export "
@@ -43,6 +44,7 @@ def describe(
             experts=anchor.experts,
             capacity=capacity(sizes, anchor),
             projection=projection,
+            logits=logits,
             scores=name_of(_scores(graph, sizes, axes, anchor)),
             nodes=tuple(n.name or "" for n in upstream),
         )
@@ -53,6 +55,7 @@ def describe(
         experts=anchor.experts,
         top_k=found.top_k,
         projection=projection,
+        logits=logits,
         ids=name_of(found.ids),
         gates=name_of(found.gates),
         nodes=tuple(n.name or "" for n in dict.fromkeys([*upstream, *found.chain])),
@@ -69,6 +72,17 @@ def describe(
     for value in _combining(graph, sizes, anchor, nodes):
         readings.append(replace(first, top_k=picks, ids="", gates="", combine=name_of(value)))
     return tuple(readings)
+
+
+def projected(graph: Graph, products: Sequence[Product], entry: Value) -> tuple[Weight | None, str]:
+    """The router's matrix and the value of its product; (None, "") where they are not all of it.
+
+    Neither a router of two matrices nor one that changes the layer's input first is one product.
+    """
+    if len(products) != 1 or products[0].flipped or root(graph, products[0].data) is not entry:
+        return None, ""
+    found = weight_of(products[0].matrix, products[0].bias)
+    return found, "" if found is None else name_of(products[0].out)
 
 
 def _picks(sizes: Sizes, upstream: Sequence[Node]) -> int:
