@@ -1,28 +1,17 @@
 """`moexbar verify`: execute a compiled program on real weights and compare with ONNX Runtime."""
 
-import hashlib
-import json as jsonlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from backends.functional import Comparison, Difference
-from compiler.frontend import read_model
-from compiler.frontend.profile import load_inputs
-from ir.errors import CheckError, InputError
-from ir.infile import check_file
+from ir.errors import CheckError
 from ir.program import Program
-from ir.routing_file import load_routing
-from moexbar.artifacts.chip_file import read_folder_chip
-from moexbar.artifacts.folder import MARK
-from moexbar.artifacts.mapping_reader import read_mapping
-from moexbar.artifacts.program_file import read_program
+from moexbar.artifacts.compiled import read_compiled
 from moexbar.cli.console import out, print_json, table
 from moexbar.cli.options import Json
 from moexbar.execution import comparison_json, executes_steps, run_program
-
-MAX_BYTES = 64 << 20
 
 
 def verify(
@@ -43,61 +32,17 @@ def verify(
 
     Example: moexbar verify build/demo
     """
-    manifest = _manifest(folder)
-    path = _source(manifest, "model", model, folder)
-    report = _read_json(folder / "report.json")["window"]
-    workload = read_model(path, tokens=report["prefill"] + report["decode"], batch=report["batch"])
-    program = read_program(folder / "program.parquet")
-    mapping = read_mapping(folder / "mapping.json", workload)
-    arrays = load_inputs(_source(manifest, "inputs", inputs, folder))
-    routing, chip = load_routing(folder / "routing.npz"), read_folder_chip(folder)
-    _check_program(program, len(workload.operators), folder)
+    read = read_compiled(folder, model, inputs)
+    program, chip = read.program, read.chip
     done = run_program(
-        path, workload, program, mapping, chip, arrays, routing, int(report["first_token"])
-    )
+        read.model, read.workload, program, read.mapping, chip, read.inputs, read.routing,
+        read.first_token,
+    )  # fmt: skip
     if json:
         print_json(comparison_json(done))
     else:
-        print_comparison(done, left_out=0 if executes_steps(chip) else int(report["decode"]))
+        print_comparison(done, left_out=0 if executes_steps(chip) else int(read.window["decode"]))
     refuse_wrong(done, program)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    check_file(path, "written by `moexbar compile`", MAX_BYTES)
-    try:
-        found: dict[str, Any] = jsonlib.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(str(path), "not readable as JSON", "compile again") from error
-    return found
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    found = _read_json(folder / MARK).get("inputs")
-    if not isinstance(found, dict):
-        raise InputError(str(folder / MARK), "does not say what was compiled", "compile again")
-    return found
-
-
-def _source(manifest: dict[str, Any], what: str, given: Path | None, folder: Path) -> Path:
-    """The model or the inputs of the compilation; those of another one are refused."""
-    entry = manifest.get(what)
-    if not isinstance(entry, dict):
-        if given is not None:
-            return given
-        raise InputError(str(folder), f"compiled without {what}", f"give --{what}")
-    path = given if given is not None else Path(str(entry.get("path", "")))
-    check_file(path, f"the {what} that {folder} was compiled from (--{what})", 1 << 40)
-    with path.open("rb") as handle:
-        digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    if digest != entry.get("sha256"):
-        raise InputError(str(path), f"is not the {what} that {folder} was compiled from")
-    return path
-
-
-def _check_program(program: Program, operators: int, folder: Path) -> None:
-    if len(program.nodes) != operators:
-        where = str(folder / "program.parquet")
-        raise InputError(where, f"{len(program.nodes)} operators, the model has {operators}")
 
 
 def refuse_wrong(done: Comparison, program: Program) -> None:
