@@ -29,7 +29,7 @@ PROCESSES = {
     "dram": 9,
 }
 COUNTED = ("bus", "return", "mesh", "dram")
-LONGEST_CHAIN = 16  # STORE, ACC, MVM, XFER, MUL, ACT, XFER, ACC, MVM, LOAD: 9 steps back
+LONGEST_CHAIN = 16  # STORE, ACC, MVM, XFER, MUL, ACT, MUL, XFER, ACC, MVM, LOAD: 10 back
 
 
 def chrome_trace(program: Program, rows: Ints | None = None) -> dict[str, object]:

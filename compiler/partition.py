@@ -49,7 +49,20 @@ def with_replicas(blocks: tuple[Block, ...], grouping: Grouping) -> tuple[Block,
     return tuple(out)
 
 
+def _check_linear(op: MoELayer) -> None:
+    """Gates on the experts' input multiply the first stage's sums: without a bias the same."""
+    first = [w for e in op.experts for w in (e.up, e.gate) if w is not None]
+    biased = next((w for w in first if w.bias is not None), None)
+    if op.weight_on == "input" and biased is not None:
+        raise InputError(
+            op.name,
+            f"multiplies its experts' input by a gate, but {biased.tensor!r} has a bias",
+            "gates are applied after the product, which a bias does not allow",
+        )
+
+
 def _moe_blocks(chip: Chip, index: int, op: MoELayer) -> Iterator[Block]:
+    _check_linear(op)
     if chip.digital.router_on == "crossbar" and op.router.projection is not None:
         yield _block(chip, index, op.layer, "dense", -1, op.router.projection)
     for number, expert in enumerate(op.experts):

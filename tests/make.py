@@ -5,7 +5,7 @@ placement and emitter with a contiguous grouping and a compact slot order made h
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -198,6 +198,7 @@ def small_workload(
     vocabulary: int = 30,
     newest: bool = False,
     embedded: bool = False,
+    weight_on: Literal["output", "input"] = "output",
 ) -> Workload:
     """A decoder: embed, per layer (norm, q, k, v, attention, o, add, norm, MoE, add), norm, head.
 
@@ -263,6 +264,7 @@ def small_workload(
                     for s, has in enumerate(shared_gates)
                 ),
                 scale=scale,
+                weight_on=weight_on,
                 activation="silu",
                 form="loop",
             )

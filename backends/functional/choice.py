@@ -34,8 +34,8 @@ def admitted(scores: Array, arrival: Ints, capacity: Capacity) -> Bools:
 
 def choose_tokens(
     m: Machine, index: int, op: MoELayer, capacity: Capacity, ids: Ints, told: Array
-) -> Array:
-    """The TOPK of each sequence; weights of the tokens scored in this step: [window tokens, E].
+) -> None:
+    """The TOPK of each sequence: the experts of the tokens scored in this step, and their weights.
 
     told: [window tokens, E] the scores of the model's own vectors. Where they send
     a token elsewhere although every vector scored is the model's up to rounding, it is a near tie.
@@ -58,7 +58,6 @@ def choose_tokens(
     of_sequences = np.full(len(ids), -1, dtype=np.int64)
     arrays = {"selected": picked, "factors": weights, "scores": seen, "near": all_near}
     m.values.put(ids, of_sequences, arrays)
-    return weights
 
 
 def best_of(scores: Array, tokens: Ints, capacity: Capacity) -> Array:

@@ -24,12 +24,11 @@ def run_moe(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> N
         if not len(rows[code]):
             raise CheckError("execution", op.name, f"no {code.name} among its instructions")
     score(m, index, op, rows)
-    weights = choose(m, index, op, rows[Opcode.TOPK])
+    choose(m, index, op, rows[Opcode.TOPK])
     load(m, op.inputs[0], without_values(m, rows[Opcode.LOAD]))
     stage = m.program.stage
     first, second = (rows[Opcode.MVM][stage[rows[Opcode.MVM]] == s] for s in (0, 1))
-    on_input = weights if op.weight_on == "input" else None
-    multiply(m, index, without_values(m, first), on_input)
+    multiply(m, index, without_values(m, first))
     add_up(m, _readable(m, rows[Opcode.ACC], stage=0))
     _activate(m, op, rows)
     for mine, _ in by_batch(m, second):
@@ -51,25 +50,40 @@ def _readable(m: Machine, ids: Ints, *, stage: int) -> Ints:
 
 
 def _activate(m: Machine, op: MoELayer, rows: dict[Opcode, Ints]) -> None:
-    """XFER out of the group, ACT, MUL where gated, XFER into the second stage's input buffer."""
+    """XFER out of the group, ACT, MUL where gated, XFER into the second stage's input buffer.
+
+    A MUL that reads a TOPK multiplies the sums by its gate, where a model puts that on the input.
+    """
     p = m.program
     moved = without_values(m, rows[Opcode.XFER])
     fills = np.diff(p.dst.offsets)[moved] > 0
     for mine, read in by_batch(m, moved[~fills]):
         sums = {f"sum {role}": s for role, s in take_sums(m, mine, read).items()}
         m.values.put(mine, np.arange(len(mine)), sums)
+    scale = rows[Opcode.MUL][_reads_gates(m, rows[Opcode.MUL])]
+    for mine, read in by_batch(m, scale):
+        gates = m.values.take(mine, "factors")[np.arange(len(mine)), p.expert[mine]]
+        names = ["sum up", "sum gate"] if op.gated else ["sum up"]
+        sums = {name: gates[:, None] * m.values.take(mine, name) for name in names}
+        m.values.put(mine, np.arange(len(mine)), sums)
+        m.job[mine] = m.job[read]
     curve = "gate" if op.gated else "up"
     for mine, read in by_batch(m, rows[Opcode.ACT]):
         acted = _act(op, m.values.take(mine, f"sum {curve}"))
         m.values.put(mine, np.arange(len(mine)), {"acted" if op.gated else "hidden": acted})
         m.job[mine] = m.job[read]
-    for mine, read in by_batch(m, rows[Opcode.MUL]):
+    for mine, read in by_batch(m, np.setdiff1d(rows[Opcode.MUL], scale)):
         hidden = m.values.take(mine, "acted") * _linear(op, m.values.take(mine, "sum up"))
         m.values.put(mine, np.arange(len(mine)), {"hidden": hidden})
         m.job[mine] = m.job[read]
     for mine, read in by_batch(m, moved[fills]):
         m.values.put(mine, np.arange(len(mine)), {"vector": m.values.take(mine, "hidden")})
         m.job[mine] = m.job[read]
+
+
+def _reads_gates(m: Machine, ids: Ints) -> Bools:
+    place, read = m.values.reads(ids)
+    return np.isin(np.arange(len(ids)), place[m.values.holds(read, "factors")])
 
 
 def _act(op: MoELayer, x: Array) -> Array:

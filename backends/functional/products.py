@@ -60,10 +60,9 @@ def load(m: Machine, name: str, ids: Ints) -> None:
     m.values.put(ids, np.arange(len(ids)), {"vector": vectors})
 
 
-def multiply(m: Machine, index: int, ids: Ints, weights: Array | None = None) -> None:
+def multiply(m: Machine, index: int, ids: Ints) -> None:
     """MVM: the vector in the group's input buffer times the tiles behind its PGs.
 
-    weights: [window tokens, experts] factors of the inputs, where a model puts the gates there.
     The group is the MVM's unit; its expert and replica say which crossbar every PG drives.
     """
     if not len(ids):
@@ -71,10 +70,6 @@ def multiply(m: Machine, index: int, ids: Ints, weights: Array | None = None) ->
     p = m.program
     vectors = m.values.take(ids, "vector")
     m.job[ids] = ids
-    if weights is not None:
-        routed = p.expert[ids] >= 0
-        factor = weights[p.token[ids], np.maximum(p.expert[ids], 0)]
-        vectors = vectors * np.where(routed, factor, 1)[:, None].astype(np.float32)
     key = np.stack([p.unit[ids], p.expert[ids], p.replica[ids]])
     kinds, kind = np.unique(key, axis=1, return_inverse=True)
     kind = kind.ravel()

@@ -175,15 +175,16 @@ def _by_the_model(
     return arrays
 
 
-def choose(m: Machine, index: int, op: MoELayer, ids: Ints) -> Array:
-    """TOPK: the experts of each token and their weights: float32 [window tokens, experts].
+def choose(m: Machine, index: int, op: MoELayer, ids: Ints) -> None:
+    """TOPK: the experts of each token and their weights.
 
     Token choice has one TOPK per token; with expert choice each expert takes its best tokens of a
     sequence.
     """
     router, token = op.router, m.program.token[ids].astype(np.int64)
     if router.capacity is not None:
-        return choose_tokens(m, index, op, router.capacity, ids, _told(m, index, op)["scores"])
+        choose_tokens(m, index, op, router.capacity, ids, _told(m, index, op)["scores"])
+        return
     weights = np.zeros((m.tokens, router.experts), dtype=np.float32)
     picked = np.zeros(weights.shape, dtype=np.bool_)
     weights[token] = m.values.take(ids, "weights")
@@ -191,7 +192,6 @@ def choose(m: Machine, index: int, op: MoELayer, ids: Ints) -> Array:
     others = {n: m.values.take(ids, n) for n in op.outputs[1:]}
     passed = {f"passed {n}": _spread(m, token, rows) for n, rows in others.items()}
     m.values.put(ids, token, {"selected": picked, "factors": weights, **passed})
-    return weights
 
 
 def _spread(m: Machine, token: Ints, rows: Array) -> Array:

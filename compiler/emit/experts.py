@@ -33,10 +33,11 @@ class Turns:
     last: npt.NDArray[np.bool_]
 
 
-def emit_experts(ctx: Context, index: int, op: MoELayer, turns: Turns) -> Ints:
-    """Every routed turn; returns the STOREs [turns]."""
+def emit_experts(ctx: Context, index: int, op: MoELayer, turns: Turns, routed: Ints) -> Ints:
+    """Every routed turn; returns the STOREs [turns]. routed: [window tokens] TOPK of each."""
     one = [b for b in ctx.mapping.blocks if b.operator == index and b.expert == 0 and not b.replica]
-    mvm, stores = _two_stages(ctx, index, op, turns, one, turns.group, shared_pg=True)
+    gates = routed[turns.token] if op.weight_on == "input" else None
+    mvm, stores = _two_stages(ctx, index, op, turns, one, turns.group, gates=gates)
     if ctx.step.of(op.layer).order.lockstep:
         ctx.stream.lockstep.add(op.layer)
         _lockstep(ctx, turns, mvm)
@@ -55,7 +56,7 @@ def emit_shared(ctx: Context, index: int, op: MoELayer, tokens: Ints, x: Ints) -
         turns = Turns(tokens, group, -1, -1, -1, load, np.ones(len(tokens), dtype=np.bool_))
         blocks = [*up.blocks, *down.blocks]
         second = np.full(len(tokens), down.group)
-        out.append(_two_stages(ctx, index, op, turns, blocks, second, shared_pg=False)[1])
+        out.append(_two_stages(ctx, index, op, turns, blocks, second)[1])
     return out
 
 
@@ -67,18 +68,20 @@ def _two_stages(
     blocks: list[Block],
     down_group: Ints,
     *,
-    shared_pg: bool,
+    gates: Ints | None = None,
 ) -> tuple[Ints, Ints]:
     """Up (and gate), activation, down for every turn: first-stage MVMs and STOREs, ids [turns].
 
-    blocks: those of one expert (all have the same shape); down_group: group numbers of stage 1.
+    blocks: those of one expert (all have the same shape); down_group: group numbers of stage 1;
+    gates: [turns] who made the factors of the experts' inputs, where a model puts them there.
     """
     up, down = (tuple(b for b in blocks if b.stage == stage) for stage in (0, 1))
+    shared_pg = blocks[0].expert >= 0
     tag = ctx.tag(index, turns.token, stage=0, expert=turns.expert, slot=turns.slot)
     tag = replace(tag, replica=turns.replica)
     first = emit_product(ctx, op.layer, turns.group, up, turns.load, tag, shared_pg=shared_pg)
     ctx.stream.mark_last_readers(first.mvm[turns.last])
-    hidden = _activate(ctx, op, up, turns.group, first.sums, tag)
+    hidden = _activate(ctx, op, up, turns.group, first.sums, tag, gates)
     tag = replace(tag, stage=1)
     link = ctx.groups("link", op.layer, 1, down_group)
     moved = ctx.stream.append(
@@ -98,22 +101,36 @@ def _two_stages(
 
 
 def _activate(
-    ctx: Context, op: MoELayer, up: tuple[Block, ...], group: Ints, sums: list[Ints], tag: Tag
+    ctx: Context,
+    op: MoELayer,
+    up: tuple[Block, ...],
+    group: Ints,
+    sums: list[Ints],
+    tag: Tag,
+    gates: Ints | None,
 ) -> Ints:
-    """Take the up (and gate) sums to a digital unit, activate, and multiply if gated."""
+    """Take the up (and gate) sums to a digital unit, activate, and multiply if gated.
+
+    A factor of the experts' input multiplies the sums, which are linear in it: the vector that is
+    broadcast stays one for all of a token's experts.
+    """
     rows, width, dpu = len(group), up[0].weight.columns, ctx.units.dpu(op.layer)
+    both = sum(b.weight.columns for b in up)
     out = ctx.stream.append(
         Opcode.XFER,
         ctx.groups("link", op.layer, 0, group),
-        ctx.costs_by_path(
-            op.layer, 0, group, partial(timing.xfer, ctx.chip, sum(b.weight.columns for b in up))
-        ),
+        ctx.costs_by_path(op.layer, 0, group, partial(timing.xfer, ctx.chip, both)),
         tag,
         rows=rows,
         reads=sums,
         src=ctx.groups("group", op.layer, 0, group),
         buffer=op.layer,
     )
+    if gates is not None:
+        out = ctx.stream.append(
+            Opcode.MUL, dpu, timing.add(ctx.chip, both), tag,
+            rows=rows, reads=[out, gates], size=ctx.bytes_of(both), buffer=op.layer,
+        )  # fmt: skip
     size = ctx.bytes_of(width)
     acted = ctx.stream.append(
         Opcode.ACT, dpu, timing.act(ctx.chip, width), tag,

@@ -37,7 +37,7 @@ def emit_moe(ctx: Context, index: int, op: MoELayer) -> None:
     done = read_outputs(ctx, index, op)
     tokens = ctx.step.rows[done[ctx.step.rows] < 0]
     turns = _broadcast(ctx, index, op, x, routed)
-    stores = [(turns.token, emit_experts(ctx, index, op, turns))]
+    stores = [(turns.token, emit_experts(ctx, index, op, turns, routed))]
     stores += [(tokens, ids) for ids in emit_shared(ctx, index, op, tokens, x)]
     combined = ctx.spread(tokens, _combine(ctx, index, op, tokens, stores, routed, gate))
     write_outputs(ctx, index, op, combined)
@@ -174,12 +174,8 @@ def _combine(
     parts = np.zeros(ctx.tokens, dtype=np.int64)
     for owner, _ in stores:
         parts += np.bincount(owner, minlength=ctx.tokens)
-    plain, scaled = len(op.shared) - op.gated_shared, op.scale != 1.0
     numbers, which = np.unique(parts[tokens], return_inverse=True)
-    costs = [
-        timing.combine(ctx.chip, n, n - plain, op.d_model, op.d_expert, scaled=scaled)
-        for n in numbers.tolist()
-    ]
+    costs = [_combine_cost(ctx, op, n) for n in numbers.tolist()]
     ids = ctx.stream.append(
         Opcode.COMBINE,
         ctx.units.dpu(op.layer),
@@ -194,3 +190,12 @@ def _combine(
     for owner, rows in stores:
         ctx.stream.link("reads", at[owner], rows)
     return ids
+
+
+def _combine_cost(ctx: Context, op: MoELayer, parts: int) -> timing.Cost:
+    """The sum of `parts` outputs; routed ones are weighted here unless their input was."""
+    weighted = op.gated_shared
+    if op.weight_on == "output":
+        weighted += parts - len(op.shared)
+    scaled = op.scale != 1.0
+    return timing.combine(ctx.chip, parts, weighted, op.d_model, op.d_expert, scaled=scaled)

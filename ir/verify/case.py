@@ -196,10 +196,15 @@ class ProgramCase:
             (moe & (code == Opcode.GO_WR), Role.OUTPUTS_WR),
         ):
             role[mask] = value
-        return self._score_roles(role)
+        return self._roles_by_topk(role)
 
-    def _score_roles(self, role: Ints) -> Ints:
-        """What a TOPK reads from the GO cache, and what is kept of it, are scores, not outputs."""
+    def _roles_by_topk(self, role: Ints) -> Ints:
+        """What a TOPK reads from the GO cache, and what is kept of it, are scores, not outputs.
+
+        A MUL that reads one multiplies by gates.
+        """
+        scale = (role[self.reader] == Role.MUL) & (role[self.read] == Role.TOPK)
+        role[self.reader[scale]] = Role.SCALE
         read = self.read[(role[self.reader] == Role.TOPK) & (role[self.read] == Role.OUTPUTS_RD)]
         role[read] = Role.SCORES_RD
         write = (role[self.reader] == Role.OUTPUTS_WR) & (role[self.read] == Role.TOPK)
@@ -220,7 +225,7 @@ class ProgramCase:
         has = np.diff(self.program.reads.offsets) > 0
         chain = np.isin(self.role, CHAIN) & has
         parent[chain] = self.read[self.program.reads.offsets[:-1][chain]]
-        for _ in range(4):  # MVM, ACC, OUT, ACT, MUL, IN, MVM, ACC, STORE: 8 steps at most
+        for _ in range(4):  # MVM, ACC, OUT, MUL, ACT, MUL, IN, MVM, ACC, STORE: 9 steps
             parent = parent[parent]
         mine = np.isin(self.role, (*CHAIN, Role.MVM0))
         return np.where(mine & (self.role[parent] == Role.MVM0), parent, -1)

@@ -1,21 +1,11 @@
 """Invariants of crossbar jobs: each has all its instructions, in one chain, on its own group."""
 
-from functools import partial
-
 import numpy as np
 
 from ir.verify.case import ProgramCase
 from ir.verify.check import Check, Fault, Ints, first, first_repeat
 from ir.verify.roles import CHAIN, Role
-
-# What each instruction of a job reads, besides what depends on the job (see _sources).
-READS: dict[Role, tuple[Role, ...]] = {
-    Role.ACC0: (Role.MVM0,),
-    Role.ACT: (Role.OUT,),
-    Role.MUL: (Role.ACT, Role.OUT),
-    Role.MVM1: (Role.IN,),
-    Role.ACC1: (Role.MVM1,),
-}
+from ir.verify.routing import top_k_rows
 
 
 def check_mvm_input(case: ProgramCase) -> Fault | None:
@@ -83,14 +73,17 @@ def _job_sizes(case: ProgramCase) -> Ints:
     for row, job in zip(out, case.jobs.classes, strict=True):
         two = int(bool(job.second))
         row[:] = (
-            job.sums(0, case.chip), two, two, two * job.gated, two, two,
+            job.sums(0, case.chip), two, job.scaled, two, two * job.gated, two, two,
             job.sums(1, case.chip), 1,
         )  # fmt: skip
     return out
 
 
 def check_job_reads(case: ProgramCase) -> Fault | None:
-    """Each instruction of a job reads what comes before it in the same job, all of it, once."""
+    """Each instruction of a job reads what comes before it in the same job, all of it, once.
+
+    A gate of an expert's input comes from the token's own TOPK.
+    """
     p, rows = case.program, len(case.program)
     chain = np.isin(case.role, CHAIN) & (case.job_class >= 0)
     mine = chain[case.reader]
@@ -98,17 +91,13 @@ def check_job_reads(case: ProgramCase) -> Fault | None:
     roles = len(Role)
     legal = np.zeros((len(case.jobs.classes), roles, roles), dtype=np.bool_)
     reads = np.zeros((len(case.jobs.classes), roles), dtype=np.int64)
-    for index, job in enumerate(case.jobs.classes):
-        last = 1 if job.second else 0
-        sources = partial(_sum_source, case, index)
-        sums: dict[Role, tuple[Role, int]] = {Role.STORE: sources(last), Role.OUT: sources(0)}
-        one = {Role.IN: (Role.MUL if job.gated else Role.ACT, 1)} | sums
-        for role, (source, count) in one.items():
-            legal[index, role, source], reads[index, role] = True, count
-        for role, sources_of in READS.items():
-            legal[index, role, list(sources_of)], reads[index, role] = True, len(sources_of)
-    cls = case.job_class[reader]
-    wrong = ~legal[cls, case.role[reader], case.role[read]] | (case.root[reader] != case.root[read])
+    for index in range(len(case.jobs.classes)):
+        for role, sources in _reads(case, index).items():
+            legal[index, role, list(sources)], reads[index, role] = True, sum(sources.values())
+    wrong = ~legal[case.job_class[reader], case.role[reader], case.role[read]]
+    chosen = case.role[read] == Role.TOPK
+    own = top_k_rows(case)[p.node[reader], case.visit[reader]] == read
+    wrong |= (chosen & ~own) | (~chosen & (case.root[reader] != case.root[read]))
     at = first(wrong)
     if at is not None:
         name = p.name(int(read[at]))
@@ -119,6 +108,23 @@ def check_job_reads(case: ProgramCase) -> Fault | None:
     wanted = reads[case.job_class, case.role]
     wrong = chain & (np.diff(p.reads.offsets) != wanted)
     return case.fault(wrong, "reads too few or too many values")
+
+
+def _reads(case: ProgramCase, index: int) -> dict[Role, dict[Role, int]]:
+    """What each instruction of a job of this class reads: how many of which role."""
+    job = case.jobs.classes[index]
+    moved = Role.SCALE if job.scaled else Role.OUT
+    return {
+        Role.ACC0: {Role.MVM0: 1},
+        Role.OUT: dict([_sum_source(case, index, 0)]),
+        Role.SCALE: {Role.OUT: 1, Role.TOPK: 1},
+        Role.ACT: {moved: 1},
+        Role.MUL: {Role.ACT: 1, moved: 1},
+        Role.IN: {Role.MUL if job.gated else Role.ACT: 1},
+        Role.MVM1: {Role.IN: 1},
+        Role.ACC1: {Role.MVM1: 1},
+        Role.STORE: dict([_sum_source(case, index, 1 if job.second else 0)]),
+    }
 
 
 def _sum_source(case: ProgramCase, index: int, stage: int) -> tuple[Role, int]:

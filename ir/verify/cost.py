@@ -169,6 +169,8 @@ def _job(case: ProgramCase, role: Role, job: JobClass, fire: int) -> Cost:
         return timing.xfer(chip, job.hidden * (2 if job.gated else 1), *_path(case, fire))
     if role == Role.IN:
         return timing.xfer(chip, job.hidden, *_path(case, fire))
+    if role == Role.SCALE:
+        return timing.add(chip, job.hidden * (2 if job.gated else 1))
     if role == Role.ACT:
         return timing.act(chip, job.hidden)
     if role == Role.MUL:
@@ -197,7 +199,7 @@ def _moe(case: ProgramCase, op: MoELayer, role: Role, amount: int) -> Cost:
     if role == Role.COMBINE:
         routed, shared = amount - len(op.shared), _digital_scores(case, op)[1]
         scaled = op.scale != 1.0
-        weighted = routed + shared
+        weighted = shared + (routed if op.weight_on == "output" else 0)
         return timing.combine(chip, amount, weighted, op.d_model, op.d_expert, scaled=scaled)
     return timing.load(chip, op.d_model, bus_width(case.workload, max(op.layer, 0)))
 

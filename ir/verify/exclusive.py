@@ -110,12 +110,12 @@ def _least_bytes(case: ProgramCase) -> Ints:
     whole = (case.role == Role.RESULT) & (case.row_form == Form.SEQUENCE)
     running = case.visits.count(case.visits.runs)[case.of_pass]
     values = np.where(whole, values * running, values)
-    hidden = np.isin(case.role, [Role.OUT, Role.ACT, Role.MUL])
+    hidden = np.isin(case.role, [Role.OUT, Role.SCALE, Role.ACT, Role.MUL])
     classes = case.jobs.classes
     per_class = np.array([*(c.hidden for c in classes), 0], dtype=np.int64)
     gated = np.array([*(c.gated for c in classes), False], dtype=np.bool_)
     between = per_class[case.job_class] * np.where(
-        (case.role == Role.OUT) & gated[case.job_class], 2, 1
+        np.isin(case.role, [Role.OUT, Role.SCALE]) & gated[case.job_class], 2, 1
     )
     values = np.where(hidden, between, values)
     results = np.array([*(c.results for c in classes), 0], dtype=np.int64)

@@ -14,7 +14,8 @@ from ir.workload import Dense, Expert, MoELayer, Weight, Workload
 class JobClass:
     """A dense matrix, expert, shared expert or router. Stages' weights: `first`, `second` or ().
 
-    multiplexed: its crossbars stand behind shared peripheral groups.
+    multiplexed: its crossbars stand behind shared peripheral groups; scaled: a gate multiplies
+    the sums of the first stage.
     """
 
     operator: int
@@ -22,6 +23,7 @@ class JobClass:
     first: tuple[Weight, ...]
     second: tuple[Weight, ...] = ()
     multiplexed: bool = False
+    scaled: bool = False
     router: bool = False
 
     @property
@@ -108,7 +110,10 @@ def job_classes(workload: Workload, chip: Chip) -> JobClasses:
 
 def _of_layer(index: int, op: MoELayer, chip: Chip) -> Iterator[JobClass]:
     for expert in op.experts:
-        yield JobClass(index, op.layer, _up(expert), (expert.down,), multiplexed=True)
+        yield JobClass(
+            index, op.layer, _up(expert), (expert.down,), multiplexed=True,
+            scaled=op.weight_on == "input",
+        )  # fmt: skip
     for expert in op.shared:
         yield JobClass(index, op.layer, _up(expert), (expert.down,))
     if chip.digital.router_on == "crossbar" and op.router.projection is not None:

@@ -24,7 +24,8 @@ class Form(IntEnum):
 class Role(IntEnum):
     """What an instruction is for in its operator.
 
-    OUT, IN: XFER of the hidden values to and from the digital units; MOVE: XFER between regions;
+    OUT, IN: XFER of the hidden values to and from the digital units; SCALE: MUL by a gate of the
+    expert's input, MUL: of the activated gate and up; MOVE: XFER between regions;
     RESULT: what a digital or attention operator does; 0, 1: of the first or second stage; RD, WR:
     of a cache, which holds keys and values, inputs of MoE layers, router scores or their outputs.
     """
@@ -36,31 +37,33 @@ class Role(IntEnum):
     MVM0 = 4
     ACC0 = 5
     OUT = 6
-    ACT = 7
-    MUL = 8
-    IN = 9
-    MVM1 = 10
-    ACC1 = 11
-    STORE = 12
-    GATE = 13
-    TOPK = 14
-    COMBINE = 15
-    SAMPLE = 16
-    KEYS_RD = 17
-    KEYS_WR = 18
-    INPUTS_RD = 19
-    INPUTS_WR = 20
-    SCORES_RD = 21
-    SCORES_WR = 22
-    OUTPUTS_RD = 23
-    OUTPUTS_WR = 24
+    SCALE = 7
+    ACT = 8
+    MUL = 9
+    IN = 10
+    MVM1 = 11
+    ACC1 = 12
+    STORE = 13
+    GATE = 14
+    TOPK = 15
+    COMBINE = 16
+    SAMPLE = 17
+    KEYS_RD = 18
+    KEYS_WR = 19
+    INPUTS_RD = 20
+    INPUTS_WR = 21
+    SCORES_RD = 22
+    SCORES_WR = 23
+    OUTPUTS_RD = 24
+    OUTPUTS_WR = 25
 
 
 READS_OF_CACHES = (Role.KEYS_RD, Role.INPUTS_RD, Role.SCORES_RD, Role.OUTPUTS_RD)
 WRITES_OF_CACHES = (Role.KEYS_WR, Role.INPUTS_WR, Role.SCORES_WR, Role.OUTPUTS_WR)
 
 CHAIN = (
-    Role.ACC0, Role.OUT, Role.ACT, Role.MUL, Role.IN, Role.MVM1, Role.ACC1, Role.STORE,
+    Role.ACC0, Role.OUT, Role.SCALE, Role.ACT, Role.MUL, Role.IN, Role.MVM1, Role.ACC1,
+    Role.STORE,
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from compiler.partition import partition, with_replicas
+from ir.errors import InputError
 from ir.mapping import Certificate, Grouping, LayerGrouping
 from ir.workload import Dense, Weight, Workload
 from moexbar.chips import load_chip
@@ -60,3 +61,10 @@ def test_copies_of_an_expert_follow_it_whole() -> None:
         ("up", 2), ("gate", 2), ("down", 2),
     ]  # fmt: skip
     assert [b for b in blocks if not b.replica] == list(once)
+
+
+def test_gates_on_the_input_and_biases_do_not_go_together() -> None:
+    """A gate times (x @ W + b) is not (gate * x) @ W + b."""
+    workload = small_workload(layers=1, weight_on="input", bias=True)
+    with pytest.raises(InputError, match=r"'moe0.up' has a bias"):
+        partition(workload, load_chip("tiny"))

@@ -252,3 +252,23 @@ def test_two_tiles_on_the_same_cells(case: Case) -> None:
     placement = replace(case.mapping.placement, spots=spots)
     with pytest.raises(CheckError, match="does not fit there or is not alone"):
         Crossbars(replace(case.mapping, placement=placement), case.chip, case.source)
+
+
+def test_a_gate_on_the_input_comes_from_the_topk_read(
+    tmp_path_factory: pytest.TempPathFactory, runtime: Runtime
+) -> None:
+    """Two tokens of one expert: the sums of one multiplied by the gate of the other."""
+    case = small_case(tmp_path_factory.mktemp("model"), m.llama4)
+    p = case.program
+    topk = {int(p.token[r]): r for r in rows(p, Opcode.TOPK)}
+    scales = [r for r in rows(p, Opcode.MUL) if int(p.reads[r][1]) in topk.values()]
+    assert len(scales) == int(((p.opcode == Opcode.MVM) & (p.expert >= 0)).sum()) // 2
+    late, early = next(
+        (a, b) for a in scales[::-1] for b in scales
+        if p.expert[a] == p.expert[b] and p.token[a] != p.token[b]
+        and p.end_ps[topk[int(p.token[b])]] <= p.start_ps[a]
+    )  # fmt: skip
+    own, other = topk[int(p.token[late])], topk[int(p.token[early])]
+    assert outcome(case, mutate.read_instead(p, late, own, other), runtime)[1]
+    passed = mutate.reads(p, late, [int(p.reads[late][0])])  # no gate at all
+    assert outcome(case, passed, runtime)[1]

@@ -119,6 +119,24 @@ def test_shared_experts_run_on_every_token() -> None:
     assert shared["MVM"] == plain["MVM"] + 2 * 4
 
 
+def test_gates_on_the_input_multiply_the_sums_of_the_first_stage() -> None:
+    # d = 20, f = 12, k = 2, 3 tokens: 6 pairs, each one MUL of 2 x 12 values: 4 ns + 8 ns x 24/256,
+    # 9430 fJ x 24/256. A COMBINE adds its two outputs, and no longer weights each.
+    plain = compile_small(small_workload(layers=1), tokens=3).program
+    program = compile_small(small_workload(layers=1, weight_on="input"), tokens=3).program
+    scale = [
+        r for r in np.flatnonzero(program.opcode == Opcode.MUL)
+        if Opcode.TOPK in program.opcode[program.reads[r]]
+    ]  # fmt: skip
+    assert len(scale) == 6
+    assert set(program.duration_ps[scale]) == {4_000 + 750}
+    assert set(program.energy_fj[scale]) == {885}  # 884.06 rounded up
+    combine = program.opcode == Opcode.COMBINE
+    once = timing.add(small_chip(), 20)
+    assert set(program.duration_ps[combine]) == {once.duration_ps}
+    assert set(plain.duration_ps[plain.opcode == Opcode.COMBINE]) == {3 * once.duration_ps}
+
+
 def test_a_router_on_crossbars_is_one_more_product() -> None:
     workload = small_workload(layers=1, d=20, experts=4)
     (moe,) = workload.moe_layers

@@ -62,6 +62,13 @@ SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
         {},
     ),
     "scaled sum": ({"scale": 2.5, "shared": 1}, {}, {}),
+    "gates on the experts' input": ({"weight_on": "input", "shared": 1}, {}, {"decode": 1}),
+    "gates on the input, not gated": ({"weight_on": "input", "gated": False}, {}, {}),
+    "experts ahead of the router, gates on the input": (
+        {"weight_on": "input"},
+        {"digital": {"experts_wait_for_router": False}},
+        {},
+    ),
     "k = E": ({"k": 4}, {}, {}),
     "one expert": ({"experts": 1, "k": 1}, {}, {}),
     "all tokens to one group": ({}, {}, {"chosen": TO_ONE_PAIR}),

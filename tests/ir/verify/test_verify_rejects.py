@@ -54,6 +54,12 @@ def embedding_on_crossbars() -> Compiled:
     return compile_small(small_workload(layers=1, embedded=True), decode=1)
 
 
+@cache
+def gates_on_input() -> Compiled:
+    """Correct: gates multiply the experts' input, so a MUL the first stage's sums."""
+    return compile_small(small_workload(k=3, shared=1, weight_on="input"))
+
+
 def placed(c: Compiled, **changes: Any) -> Compiled:
     """The same with another placement."""
     placement = replace(c.mapping.placement, **changes)
@@ -438,6 +444,30 @@ def gating_without_activation(c: Compiled) -> Compiled:
     return entry(c, "reads", mul, 0, int(c.program.reads[mul][1]))
 
 
+def scales(p: Program) -> np.ndarray:
+    """MULs by a gate: XFER out -> MUL -> ACT -> MUL, so the first of a job's two."""
+    found = routed(p, Opcode.MUL)
+    return np.array([r for r in found if p.opcode[p.reads[r][1]] == Opcode.TOPK])
+
+
+def gate_of_another_token(c: Compiled) -> Compiled:
+    p, row = c.program, scales(c.program)[-1]
+    other = next(r for r in rows(p, Opcode.TOPK, layer=p.layer[row]) if p.token[r] != p.token[row])
+    return entry(c, "reads", row, 1, int(other))
+
+
+def sums_activated_without_their_gate(c: Compiled) -> Compiled:
+    p, row = c.program, scales(c.program)[0]
+    act = next(r for r in routed(p, Opcode.ACT) if row in p.reads[r])
+    return entry(c, "reads", act, 0, int(p.reads[row][0]))
+
+
+def up_multiplied_without_its_gate(c: Compiled) -> Compiled:
+    p, row = c.program, scales(c.program)[0]
+    mul = next(r for r in routed(p, Opcode.MUL) if p.reads[r][1] == row)
+    return entry(c, "reads", mul, 1, int(p.reads[row][0]))
+
+
 def store_past_its_sums(c: Compiled) -> Compiled:
     p = c.program
     store = routed(p, Opcode.STORE)[0]
@@ -689,6 +719,14 @@ CORRUPTIONS: tuple[tuple[str, Callable[[Compiled], Compiled]], ...] = (
     ("mvm-energy", add("energy_fj", Opcode.MVM, 1)),
     ("inventory", a_core_more),
 )
+CORRUPTED_GATES: tuple[tuple[str, Callable[[Compiled], Compiled]], ...] = (
+    ("job-reads", gate_of_another_token),
+    ("job-reads", sums_activated_without_their_gate),
+    ("job-reads", up_multiplied_without_its_gate),
+    ("duration", add("duration_ps", Opcode.MUL, -1)),
+    ("energy", add("energy_fj", Opcode.MUL, 1)),
+    ("energy", add("energy_fj", Opcode.COMBINE, 1)),
+)
 CORRUPTED_STEPS: tuple[tuple[str, Callable[[Compiled], Compiled]], ...] = (
     ("labels", token_that_its_step_does_not_work_on),
     ("labels", step_that_does_not_exist),
@@ -724,6 +762,20 @@ def test_corruption_is_caught_by_the_check_meant_for_it(
     with pytest.raises(CheckError):
         verify_mapping(c.mapping, c.workload, c.chip)
         verify_program(c.program, c.mapping, c.schedule, c.workload, c.chip, c.chosen)
+
+
+@pytest.mark.parametrize(
+    ("check", "corrupt"),
+    CORRUPTED_GATES,
+    ids=[f"{c}: {f.__name__}" for c, f in CORRUPTED_GATES],
+)
+def test_corrupted_gate_of_an_input_is_caught_by_the_check_meant_for_it(
+    check: str, corrupt: Callable[[Compiled], Compiled]
+) -> None:
+    assert [found for found in _results(gates_on_input()) if found[1] != "ok"] == []
+    result = dict(_results(corrupt(gates_on_input())))[check]
+    assert result != "ok"
+    assert not result.startswith("not checked")
 
 
 @pytest.mark.parametrize(
