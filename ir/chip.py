@@ -18,6 +18,9 @@ class Crossbar:
     """R x C cells; a weight takes `slices` cells of a row.
 
     weight_bits: most bits of a weight the array stores; a model with fewer uses fewer cells.
+    differential: a weight is the difference of two cells in columns of their own; signed_cells: one
+    cell holds a signed value (a pair of devices inside it). With neither, weights are stored with
+    half their range added.
     """
 
     rows: int
@@ -26,6 +29,7 @@ class Crossbar:
     weight_bits: int
     differential: bool
     array_um2: int | None
+    signed_cells: bool = False
 
     def slices(self, model_bits: int) -> int:
         """Cells per weight: ceil(min(model, weight_bits) / cell_bits), twice if differential."""
@@ -44,7 +48,8 @@ class Mvm:
     The input is applied in ceil(input_bits / dac_bits) cycles, each max(read, columns_per_adc x
     conversion) long; then `drain_ps`. cycle_fj: energy of one crossbar with its converters, per
     cycle. port_fj: energy of bringing a crossbar its input and taking its output, once per product,
-    where a source counts transfers by crossbar and not by bit and distance.
+    where a source counts transfers by crossbar and not by bit and distance. adc_bits: of a
+    conversion, for quantised execution only: what converters cost is in cycle_fj and areas.
     """
 
     input_bits: int
@@ -56,6 +61,7 @@ class Mvm:
     drain_ps: int
     cycle_fj: int
     port_fj: int = 0
+    adc_bits: int | None = None
 
     @property
     def cycles(self) -> int:
@@ -247,6 +253,7 @@ class Chip:
             "mvm.input_bits": self.mvm.input_bits,
             "mvm.output_bits": self.mvm.output_bits,
             "mvm.dac_bits": self.mvm.dac_bits,
+            "mvm.adc_bits": self.mvm.adc_bits,
             "mvm.columns_per_adc": self.mvm.columns_per_adc,
             "mvm.read": self.mvm.read_ps,
             "pg.mux": self.pg.mux,

@@ -25,7 +25,7 @@ from compiler.frontend.inputs import Feeds
 from ir.chip import Chip
 from ir.errors import InputError
 from ir.mapping import Mapping
-from ir.onnxdoor.load import open_model
+from ir.onnxdoor.load import Source, open_model
 from ir.onnxdoor.session import Runtime
 from ir.program import Program
 from ir.routing import Routing
@@ -55,13 +55,30 @@ def run_program(
 ) -> Comparison:
     """Execute the prefill and the decode steps, and compare with the model's run.
 
-    Not the steps where the chip has no instructions for all they do (see `executes_steps`).
-    first_token: the window's first token in the routing trace. Raises CheckError naming the first
-    instruction that cannot be carried out, InputError where the inputs do not fit.
+    As `program_case`; raises CheckError naming the first instruction that cannot be carried out.
     """
-    source = open_model(model)
-    if source.sha256 != workload.sha256:
-        raise InputError(str(model), "changed since it was read as a workload")
+    case = program_case(model, workload, program, mapping, chip, inputs, routing, first_token)
+    with Runtime() as runtime:
+        return compare(execute(case, runtime))
+
+
+def program_case(
+    model: Path,
+    workload: Workload,
+    program: Program,
+    mapping: Mapping,
+    chip: Chip,
+    inputs: ByName[str, Array],
+    routing: Routing,
+    first_token: int,
+) -> Case:
+    """A program with the inputs of its window.
+
+    Without the decode steps where the chip has no instructions for all they do (see
+    `executes_steps`). first_token: the window's first token in the routing trace. Raises InputError
+    where the inputs do not fit.
+    """
+    source = open_unchanged(model, workload)
     sequence, arrival = window_sequence(program), first_steps(program)
     last = int(arrival.max(initial=0)) if executes_steps(chip) else 0
     graph = Graph.of(source)
@@ -71,12 +88,18 @@ def run_program(
         return _runs(graph, workload, inputs, routing, first_token, sequence, tokens)
 
     again = range(last + 1) if last and routing.expert_choice else ()
-    case = Case(
+    return Case(
         program, mapping, workload, chip, source, runs_until(last), sequence,
         [runs_until(step) for step in again],
     )  # fmt: skip
-    with Runtime() as runtime:
-        return compare(execute(case, runtime))
+
+
+def open_unchanged(model: Path, workload: Workload) -> Source:
+    """The model that a workload was read from; InputError if the file is another by now."""
+    source = open_model(model)
+    if source.sha256 != workload.sha256:
+        raise InputError(str(model), "changed since it was read as a workload")
+    return source
 
 
 def executes_steps(chip: Chip) -> bool:

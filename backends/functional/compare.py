@@ -86,7 +86,7 @@ def compare(m: Machine) -> Comparison:
             if made is None:
                 raise CheckError("execution", op.name, f"no instruction does it in step {step}")
             for name in op.outputs:
-                rows, ours, theirs = _pair(m, op, name, made, step)
+                rows, ours, theirs = pair(m, op, name, made, step)
                 found = _difference(name, op.layer, ours, theirs, m.tolerance)
                 operators.append(found)
                 worst[name] = max(worst.get(name, found), found, key=lambda d: d.relative)
@@ -127,7 +127,7 @@ def _of_runtime(m: Machine) -> tuple[Difference, ...]:
     return tuple(out)
 
 
-def _pair(m: Machine, op: Operator, name: str, made: Ints, step: int) -> tuple[Ints, Array, Array]:
+def pair(m: Machine, op: Operator, name: str, made: Ints, step: int) -> tuple[Ints, Array, Array]:
     """Who made a value, row by row, ours and ONNX Runtime's rows; a table is one row of its maker.
 
     An operator on the newest tokens is compared for those.

@@ -35,7 +35,7 @@ class Crossbars:
 
     def __init__(self, mapping: Mapping, chip: Chip, source: Source) -> None:
         """Program all tiles; CheckError where two of them take the same cells."""
-        self._chip = chip
+        self._chip, self._source = chip, source
         self.cells: dict[tuple[int, int], Array] = {}
         self.tiles: list[Tiles] = []
         for index, pg, spot in mapping.tiles():
@@ -44,10 +44,13 @@ class Crossbars:
             bias = None if bias is None else bias.astype(np.float32)
             self.tiles.append(Tiles(block, pg, spot, bias))
             self._check_grid(block)
-            matrix = load_weight(source, block.weight).astype(np.float32)
+            matrix = self.matrix(block)
             for i, j in np.ndindex(pg.shape):
-                rows, columns = self._part(block, i, j)
-                self._program(block, int(pg[i, j]), spot[i, j], matrix[rows, columns])
+                self._program(self.tiles[-1], i, j, matrix[self.part(block, i, j)])
+
+    def matrix(self, block: Block) -> Array:
+        """What a block's cells are programmed with: float32 [rows, columns]."""
+        return load_weight(self._source, block.weight).astype(np.float32)
 
     def _check_grid(self, block: Block) -> None:
         """As many tiles as the matrix needs."""
@@ -58,7 +61,7 @@ class Crossbars:
             problem = f"{block.rows} x {block.columns} tiles, expected {rows} x {columns}"
             raise CheckError("execution", f"matrix {block.weight.tensor!r}", problem)
 
-    def _part(self, block: Block, i: int, j: int) -> tuple[slice, slice]:
+    def part(self, block: Block, i: int, j: int) -> tuple[slice, slice]:
         """Rows and columns of a block's matrix that tile (i, j) holds."""
         high = self._chip.crossbar.rows
         wide = self._chip.crossbar.weights_per_row(block.weight.bits)
@@ -67,23 +70,26 @@ class Crossbars:
             slice(j * wide, min((j + 1) * wide, block.weight.columns)),
         )
 
-    def _place(self, block: Block, pg: int, spot: Ints, shape: tuple[int, ...]) -> Array:
+    def place(self, tiles: Tiles, i: int, j: int) -> Array:
         """The cells of one tile: a view."""
-        slices = self._chip.crossbar.slices(block.weight.bits)
-        position, top, left = (int(n) for n in spot)
-        key = (pg, position)
+        rows, columns = self.part(tiles.block, i, j)
+        slices = self._chip.crossbar.slices(tiles.block.weight.bits)
+        position, top, left = (int(n) for n in tiles.spot[i, j])
+        key = (int(tiles.pg[i, j]), position)
         if key not in self.cells:
             wide = self._chip.crossbar.columns // slices
             empty = np.full((self._chip.crossbar.rows, wide), np.nan, dtype=np.float32)
             self.cells[key] = empty
-        column = left // slices
-        return self.cells[key][top : top + shape[0], column : column + shape[1]]
+        first = left // slices
+        return self.cells[key][
+            top : top + rows.stop - rows.start, first : first + columns.stop - columns.start
+        ]
 
-    def _program(self, block: Block, pg: int, spot: Ints, part: Array) -> None:
-        cells = self._place(block, pg, spot, part.shape)
+    def _program(self, tiles: Tiles, i: int, j: int, part: Array) -> None:
+        cells = self.place(tiles, i, j)
         if cells.shape != part.shape or not np.isnan(cells).all():
-            where = f"crossbar {int(spot[0])} behind PG {pg}"
-            problem = f"a tile of {block.weight.tensor!r} does not fit there or is not alone"
+            where = f"crossbar {int(tiles.spot[i, j, 0])} behind PG {int(tiles.pg[i, j])}"
+            problem = f"a tile of {tiles.block.weight.tensor!r} does not fit there or is not alone"
             raise CheckError("execution", where, problem)
         cells[:] = part
 
@@ -109,8 +115,6 @@ class Crossbars:
         block = tiles.block
         out = np.zeros((len(x), block.rows, block.weight.columns), dtype=np.float32)
         for i, j in np.ndindex(tiles.pg.shape):
-            rows, columns = self._part(block, i, j)
-            shape = (rows.stop - rows.start, columns.stop - columns.start)
-            cells = self._place(block, int(tiles.pg[i, j]), tiles.spot[i, j], shape)
-            out[:, i, columns] = x[:, rows] @ cells
+            rows, columns = self.part(block, i, j)
+            out[:, i, columns] = x[:, rows] @ self.place(tiles, i, j)
         return out

@@ -44,13 +44,15 @@ class Case:
     again: Sequence[Sequence[Run]] = ()
 
 
-def execute(case: Case, runtime: Runtime, crossbars: Crossbars | None = None) -> Machine:
+def execute(
+    case: Case, runtime: Runtime, crossbars: Crossbars | None = None, *, fixed: bool = False
+) -> Machine:
     """The state after all steps whose tokens are in the case's runs: the prefill, or every step.
 
     A decode step works on arrays of the whole window, in which later tokens are zeros that no
     causal attention looks at. Raises CheckError naming the instruction that cannot be carried out,
     InputError for a chip or model that this backend does not know. crossbars: as programmed, if not
-    from the mapping.
+    from the mapping. fixed: the program's experts and the model's own gates, whatever the vectors.
     """
     p = case.program
     check_order(p, case.chip.pg.input_buffers)
@@ -60,7 +62,7 @@ def execute(case: Case, runtime: Runtime, crossbars: Crossbars | None = None) ->
         crossbars or Crossbars(case.mapping, case.chip, case.source),
         nodes, case.runs, reference(nodes, case.workload, case.runs, arrival),
         Values(p, case.sequence), Matrices(case.source), np.full(len(p), -1, dtype=np.int64),
-        arrival, case.again,
+        arrival, case.again, fixed,
     )  # fmt: skip
     last = int(m.arrival[m.cells].max(initial=0))
     _refuse_steps(case, last)

@@ -36,8 +36,9 @@ class Machine:
     router says of those vectors; tied: (operator, token) that it decided.
     job: [instructions] the MVM whose product a crossbar job's instruction carries on, -1 = none.
     made: (step, operator) -> [window tokens] who wrote its result, -1 = nobody. arrival: [window
-    tokens] the step in which each comes. again: see `uncached`. covers: the tokens of an
-    instruction that stands for a whole sequence.
+    tokens] the step in which each comes. again: see `uncached`. fixed: routers say what they say
+    of the model's own vectors, however far ours are from them. covers: the tokens of an instruction
+    that stands for a whole sequence.
     """
 
     program: Program
@@ -52,6 +53,7 @@ class Machine:
     job: Ints
     arrival: Ints
     again: Sequence[Sequence[Run]] = ()
+    fixed: bool = False
     step: int = 0
     made: dict[tuple[int, int], Ints] = field(default_factory=dict)
     covers: dict[int, Ints] = field(default_factory=dict)

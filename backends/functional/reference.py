@@ -9,7 +9,7 @@ the caches mean: a token is routed once, when it arrives, against the scores so 
 it is ever revised (`by_arrival`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,8 @@ def reference(
     if steps and any(op.router.capacity is not None for op in workload.moe_layers):
         return [by_arrival(nodes, workload, run, arrival) for run in runs]
     if packed(nodes.source):
-        return [_by_definition(nodes, workload, run) for run in runs]
+        matrices = Matrices(nodes.source)
+        return [by_definition(nodes, workload, run, matrices) for run in runs]
     return by_onnx_runtime(nodes, workload, runs)
 
 
@@ -128,12 +129,26 @@ def _renew(run: Run, fresh: npt.NDArray[np.bool_], old: Array, new: Array) -> Ar
     return rows.reshape(old.shape)
 
 
-def _by_definition(nodes: Nodes, workload: Workload, run: Run) -> dict[str, Array]:
-    """Dense products and MoE layers by their definitions, other operators by their own nodes."""
-    matrices = Matrices(nodes.source)
+def by_definition(
+    nodes: Nodes,
+    workload: Workload,
+    run: Run,
+    matrices: Matrices,
+    routed_as: Mapping[str, Array] | None = None,
+) -> dict[str, Array]:
+    """Dense products and MoE layers by their definitions, other operators by their own nodes.
+
+    matrices: what multiplies. routed_as: every operator's outputs in another run of the model, by
+    which its routers decide; None = by the values computed here.
+    """
     values: dict[str, Array] = dict(run.feeds)
     for op in workload.operators:
-        values |= _operator(nodes, matrices, op, {name: values[name] for name in op.inputs})
+        fed = {name: values[name] for name in op.inputs}
+        if isinstance(op, MoELayer):
+            seen = {**run.feeds, **routed_as} if routed_as is not None else values
+            values |= _layer(nodes, matrices, op, fed, {name: seen[name] for name in op.inputs})
+        else:
+            values |= _operator(nodes, matrices, op, fed)
     return values
 
 
@@ -145,17 +160,18 @@ def _operator(
         out = matrices.product(x.astype(np.float32), op.weight)
         return {op.outputs[0]: out.astype(x.dtype)}
     if isinstance(op, MoELayer):
-        return _layer(nodes, matrices, op, fed)
+        return _layer(nodes, matrices, op, fed, fed)
     return nodes.run(op, fed, op.outputs)
 
 
 def _layer(
-    nodes: Nodes, matrices: Matrices, op: MoELayer, fed: dict[str, Array]
+    nodes: Nodes, matrices: Matrices, op: MoELayer, fed: dict[str, Array], seen: dict[str, Array]
 ) -> dict[str, Array]:
+    """A MoE layer on its inputs; seen: those that its router decides by."""
     router, entry = op.router, fed[op.inputs[0]]
     names = [n for n in (router.ids, router.gates, router.scores, router.combine) if n]
-    asked = [n for n in dict.fromkeys([*names, *op.outputs[1:]]) if n not in fed]
-    known = fed | nodes.run(op, fed, asked) if asked else fed
+    asked = [n for n in dict.fromkeys([*names, *op.outputs[1:]]) if n not in seen]
+    known = seen | nodes.run(op, seen, asked) if asked else seen
     combine = combine_weights(router, known, entry.size // op.d_model)
     return _sum(matrices, op, entry, combine) | {n: known[n] for n in op.outputs[1:]}
 

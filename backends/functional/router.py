@@ -35,6 +35,8 @@ def score(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> Non
         feeds = gather(m, op, ids, op.inputs)
         near = _near(m, _vectors(m, op, feeds), _vectors(m, op, _own_feeds(m, op)))
     arrays = _exposed(m, op, feeds)
+    if m.fixed:
+        arrays, near = {**arrays, **_told(m, index, op)}, np.ones_like(near)
     if op.router.capacity is None:
         arrays = _by_the_model(m, index, op, arrays, token[near[token]])
     else:

@@ -1,0 +1,87 @@
+"""What the analog circuits of a crossbar do to a product: the settings of quantised execution."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ir.chip import Chip
+from ir.errors import InputError
+
+# Of the fit to PCM devices in IBM's aihwkit (PCMLikeNoiseModel, after Nandakumar et al., ICECS
+# 2019): g(t) = g * ((t + t0) / t0) ^ -nu. Mean and spread of nu are its values for the largest
+# conductance; small ones drift more there, up to 0.1 and 0.045.
+DRIFT_T0_S = 20.0
+DRIFT_NU = 0.049
+DRIFT_SPREAD = 0.008
+
+MOST_BITS = 16  # of weights and inputs: sums of up to 2^21 rows are then exact in float64
+
+
+@dataclass(frozen=True)
+class Analog:
+    """Bits, converters, noise and drift.
+
+    weight_bits: integers of at most +-(2^(weight_bits - 1) - 1), one scale per column of a matrix.
+    cell_bits: of one cell; a weight is spread over as many slices as it needs. differential: a
+    slice is the difference of two cells, subtracted before the converter; else half the range is
+    added to weights and taken away again digitally.
+    input_bits: likewise, one scale per vector; applied dac_bits at a time, the lowest first.
+    adc_bits: None = converters that lose nothing. adc_range: None = what all rows of a crossbar
+    give at most, so that nothing is clipped; or the percentage of the sums seen in calibration
+    that a tile's converters must hold, larger ones being clipped.
+    weight_clip: weights beyond so many standard deviations of their tile's are cut; 0 = none.
+    read_noise: standard deviation at each read, as a fraction of the largest conductance, of
+    every device. drift_s: seconds since programming; drift_nu, drift_spread: mean and standard
+    deviation of the exponent of each device; drift_compensated: a tile's sums are scaled by what
+    it has lost as a whole.
+    """
+
+    weight_bits: int
+    cell_bits: int
+    differential: bool
+    input_bits: int
+    dac_bits: int
+    adc_bits: int | None = None
+    adc_range: float | None = None
+    weight_clip: float = 0.0
+    read_noise: float = 0.0
+    drift_s: float = 0.0
+    drift_nu: float = DRIFT_NU
+    drift_spread: float = DRIFT_SPREAD
+    drift_compensated: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what no circuit can be."""
+        self._whole("weight_bits", self.weight_bits, 2, MOST_BITS)
+        self._whole("input_bits", self.input_bits, 2, MOST_BITS)
+        self._whole("cell_bits", self.cell_bits, 1, MOST_BITS)
+        self._whole("dac_bits", self.dac_bits, 1, MOST_BITS)
+        if self.adc_bits is not None:
+            self._whole("adc_bits", self.adc_bits, 2, 32)
+        if self.adc_range is not None and not 0 < self.adc_range <= 100:
+            raise InputError("adc_range", f"{self.adc_range}, expected full or 0 < percent <= 100")
+        for name in ("weight_clip", "read_noise", "drift_s", "drift_nu", "drift_spread"):
+            if not 0 <= (value := getattr(self, name)) < 1e12:
+                raise InputError(name, f"{value}, expected a number of at least 0")
+
+    def _whole(self, name: str, value: int, low: int, high: int) -> None:
+        if not low <= value <= high:
+            raise InputError(name, f"{value}, expected {low} to {high}")
+
+    @classmethod
+    def of(cls, chip: Chip, **changes: Any) -> "Analog":
+        """The settings of a chip; `changes` are fields that differ."""
+        own: dict[str, Any] = {
+            "weight_bits": chip.crossbar.weight_bits,
+            "cell_bits": chip.crossbar.cell_bits,
+            "differential": chip.crossbar.differential or chip.crossbar.signed_cells,
+            "input_bits": chip.mvm.input_bits,
+            "dac_bits": chip.mvm.dac_bits,
+            "adc_bits": chip.mvm.adc_bits,
+        }
+        return cls(**(own | changes))
+
+    @property
+    def exact(self) -> bool:
+        """Whether every read gives the integer sum: no noise and no drift."""
+        return self.read_noise == 0 and self.drift_s == 0

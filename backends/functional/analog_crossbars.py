@@ -1,0 +1,131 @@
+"""Crossbars whose cells hold integers: products go through digits, slices and converters."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from backends.functional.analog import Analog
+from backends.functional.analog_tile import Converters, Digits, Tile, largest_cell, to_integers
+from backends.functional.crossbars import Array, Crossbars, Tiles
+from ir.chip import Chip
+from ir.mapping import Block, Mapping
+from ir.onnxdoor.load import Source
+from ir.workload import Weight
+
+Key = tuple[int, ...]  # of a tile: PG, position behind it, first row and column of its cells
+CALIBRATED_ON = 64  # vectors of a call that calibration looks at
+
+
+class AnalogCrossbars(Crossbars):
+    """The tiles as placed, computed with as the settings say.
+
+    A tile has the rows that the mapping gave it, whatever the settings' bits; only its cells' width
+    would differ on a chip of such cells, and products do not depend on that.
+    """
+
+    def __init__(self, mapping: Mapping, chip: Chip, source: Source, settings: Analog) -> None:
+        """Program all tiles with integers; errors as of Crossbars."""
+        self.settings = settings
+        self._digits = Digits.of(settings)
+        self._scale: dict[Weight, Array] = {}
+        self._programmed: dict[Key, Tile] = {}
+        self._random: dict[Key, np.random.Generator] = {}
+        self._seen: dict[Key, Array] = {}
+        self._calibrating = False
+        super().__init__(mapping, chip, source)
+
+    def bits(self, weight: Weight) -> int:
+        """Bits of a matrix's integers: never more than the model stores."""
+        return max(2, min(weight.bits, self.settings.weight_bits))
+
+    def matrix(self, block: Block) -> Array:
+        """Integers [rows, columns] with one scale for each column of the whole matrix."""
+        values = super().matrix(block)
+        if self.settings.weight_clip:
+            for i, j in np.ndindex(block.rows, block.columns):
+                part = values[self.part(block, i, j)]
+                most = self.settings.weight_clip * float(part.std())
+                np.clip(part, -most, most, out=part)
+        whole, self._scale[block.weight] = to_integers(values, self.bits(block.weight), axis=0)
+        return whole
+
+    def multiply(self, tiles: Tiles, x: Array) -> Array:
+        """Partial sums of every row of tiles, x [n, rows]: float64 [n, row tiles, columns]."""
+        whole, scale = to_integers(x, self.settings.input_bits, axis=1)
+        found = self.integers(tiles, whole)
+        found *= scale[:, :, None] * self._scale[tiles.block.weight][None]
+        return found
+
+    def integers(self, tiles: Tiles, x: Array) -> Array:
+        """The same of integers x and the integers in the cells, before both scales."""
+        block = tiles.block
+        out = np.zeros((len(x), block.rows, block.weight.columns))
+        for i, j in np.ndindex(tiles.pg.shape):
+            rows, columns = self.part(block, i, j)
+            out[:, i, columns] = self._tile(tiles, i, j, x[:, rows])
+        return out
+
+    def _tile(self, tiles: Tiles, i: int, j: int, x: Array) -> Array:
+        cells = self.place(tiles, i, j)
+        bits = self.bits(tiles.block.weight)
+        key = (int(tiles.pg[i, j]), *(int(n) for n in tiles.spot[i, j]))
+        if self._calibrating:
+            self._see(key, self._analog(key, cells, bits), x)
+            return _product(x, cells, self.settings, bits)
+        converters = self._converters(key, bits)
+        most = len(cells) * self._digits.largest * largest_cell(bits, self.settings)
+        if self.settings.exact and (converters is None or converters.hold(most)):
+            return _product(x, cells, self.settings, bits)
+        tile = self._analog(key, cells, bits)
+        return tile.product(x, self.settings, converters, self._random[key])
+
+    def _analog(self, key: Key, cells: Array, bits: int) -> Tile:
+        """The tile's cells, slice by slice, as they stand after programming and drift."""
+        if key not in self._programmed:
+            self._random[key] = np.random.default_rng([self.settings.seed, *key])
+            tile = Tile.program(cells, bits, self.settings, self._random[key])
+            self._programmed[key] = tile
+        return self._programmed[key]
+
+    def _converters(self, key: Key, bits: int) -> Converters | None:
+        settings = self.settings
+        if settings.adc_bits is None:
+            return None
+        if settings.adc_range is None or key not in self._seen:
+            most = self._chip.crossbar.rows * self._digits.largest * largest_cell(bits, settings)
+            width = bits - 1 if settings.differential else bits
+            held: Array = np.full(-(-width // settings.cell_bits), float(most))
+        else:
+            held = self._seen[key]
+        signed = settings.differential or self._digits.signed
+        return Converters.of(settings.adc_bits, held, signed=signed)
+
+    @contextmanager
+    def calibrating(self) -> Iterator[None]:
+        """Meanwhile products are exact, and tiles take the range of their converters from them.
+
+        A tile that sees nothing keeps the full range.
+        """
+        self._calibrating = True
+        try:
+            yield
+        finally:
+            self._calibrating = False
+
+    def _see(self, key: Key, tile: Tile, x: Array) -> None:
+        """The largest over all calls of adc_range percent of a call's sums, for each slice."""
+        if not len(x) or self.settings.adc_range is None:
+            return
+        some = x[:: -(-len(x) // CALIBRATED_ON)]
+        sums = np.abs(tile.sums(some, self._digits, self.settings, self._random[key]))
+        most = np.percentile(sums, self.settings.adc_range, axis=(0, 1, 3))
+        self._seen[key] = np.maximum(self._seen.get(key, np.zeros(len(most))), most)
+
+
+def _product(x: Array, w: Array, settings: Analog, bits: int) -> Array:
+    """Integers x @ w where nothing is lost on the way: float64, exact."""
+    most = len(w) * 2 ** (settings.input_bits + bits - 2)
+    kind = np.float32 if most < 2**24 else np.float64
+    found: Array = np.matmul(x.astype(kind, copy=False), w.astype(kind, copy=False))
+    return found.astype(np.float64)
