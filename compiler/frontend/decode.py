@@ -19,7 +19,7 @@ from compiler.frontend.extend import Room
 from compiler.frontend.graph import name_of
 from ir.errors import InputError
 from ir.onnxdoor.extract import extract
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.session import Runtime, at_hand
 from ir.workload import Attention, Digital, MoELayer, Operator, Workload
 
 TOKENS = 11
@@ -39,13 +39,13 @@ class _NoDecodeError(Exception):
     """Why a model cannot decode."""
 
 
-def decode_of(room: Room, workload: Workload) -> Decode:
+def decode_of(room: Room, workload: Workload, runtime: Runtime | None = None) -> Decode:
     """How a model can decode."""
     caches = _caches(room)
     if caches:
         return Decode("native", f"takes its past as inputs, such as {name_of(caches[0])!r}")
     try:
-        return Decode("derived", _derived(room, workload))
+        return Decode("derived", _derived(room, workload, runtime))
     except _NoDecodeError as reason:
         return Decode("no", str(reason))
 
@@ -71,7 +71,7 @@ def _leads_to_state(room: Room, node: Node) -> bool:
     return stateful or (node.op_type == "Concat" and room.graph.is_data(node))
 
 
-def _derived(room: Room, workload: Workload) -> str:
+def _derived(room: Room, workload: Workload, runtime: Runtime | None) -> str:
     """What was proven, or _NoDecodeError."""
     attentions = [op for op in workload.operators if isinstance(op, Attention)]
     if not attentions:
@@ -80,10 +80,10 @@ def _derived(room: Room, workload: Workload) -> str:
     if fixed is not None:
         raise _NoDecodeError(f"a static export: prefill of exactly {fixed} tokens only")
     _check_structure(room, workload)
-    with Runtime(seconds=60.0) as runtime:
+    with at_hand(runtime) as opened:
         for attention in attentions:
             try:
-                _compare(room, runtime, attention)
+                _compare(room, opened, attention)
             except InputError as error:
                 raise _NoDecodeError(
                     f"{attention.name} could not be run: {error.problem}"

@@ -51,7 +51,7 @@ def read_model(
     """
     workload, room = _read(open_model(path), tokens, batch, prove=prove, runtime=runtime)
     if decodes:
-        _refuse_decode(path, decode_of(room, workload))
+        _refuse_decode(path, decode_of(room, workload, runtime))
     if not trust_traced:
         refuse_traced(path, workload)
     return workload

@@ -42,7 +42,6 @@ class Sizes:
         self._shape: dict[Value, Ints] = {}
         self._content: dict[Value, Content] = {}
         self._cache: dict[tuple[Any, ...], Inferred] = {}
-        self._proto: dict[Node, onnx.NodeProto] = {}
         self._too_long: set[int] = set()
         self.static_tokens, self._params = _token_dims(graph, samples)
         self.batch = fixed_batch(graph) or 1
@@ -270,10 +269,9 @@ class Sizes:
                 data[name_of(value)] = onnx.numpy_helper.from_array(array)
         try:
             schema = onnx.defs.get_schema(node.op_type, version, domain)
-            proto = self._proto.get(node) or self._proto.setdefault(node, onnx_ir.to_proto(node))
             found = shape_inference.infer_node_outputs(
                 schema,
-                proto,
+                self._graph.source.proto(node),
                 types,
                 data,
                 opset_imports=[helper.make_opsetid(domain, version)],

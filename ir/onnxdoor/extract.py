@@ -27,7 +27,7 @@ def extract(
     constants = _initialisers(ordered, set(inputs), outputs, values)
     try:
         graph = onnx.GraphProto(name="part")
-        graph.node.extend(onnx_ir.to_proto(node) for node in ordered)
+        graph.node.extend(source.proto(node) for node in ordered)
         graph.input.extend(_declare(source, values, n, t) for n, t in inputs.items())
         graph.output.extend(onnx.ValueInfoProto(name=n) for n in outputs)
         graph.initializer.extend(_embedded(value) for value in constants)

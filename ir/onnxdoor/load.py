@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import stat
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import onnx
@@ -34,6 +34,16 @@ class Source:
     path: Path
     sha256: str
     model: onnx_ir.Model
+    _protos: dict[onnx_ir.Node, onnx.NodeProto] = field(
+        default_factory=dict[onnx_ir.Node, onnx.NodeProto], repr=False
+    )
+
+    def proto(self, node: onnx_ir.Node) -> onnx.NodeProto:
+        """A node as protobuf, made once: what is cut out of a model takes the same ones again."""
+        found = self._protos.get(node)
+        if found is None:
+            found = self._protos[node] = onnx_ir.to_proto(node)
+        return found
 
     @property
     def graph(self) -> onnx_ir.Graph:

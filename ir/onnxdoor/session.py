@@ -1,8 +1,10 @@
 """Run ONNX models in a child process with limits; its death is an error here, nothing more."""
 
+import math
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +33,8 @@ class Runtime:
     ) -> None:
         self._seconds = seconds
         self._count = 0
+        self._deadline = math.inf
+        self._ended = threading.Event()
         self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
             [sys.executable, "-m", "ir.onnxdoor.worker", str(memory_bytes), str(threads)],
             stdin=subprocess.PIPE,
@@ -39,6 +43,7 @@ class Runtime:
             cwd=ROOT,
             start_new_session=True,  # Ctrl-C is ours to handle
         )
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def __enter__(self) -> Self:
         """Return the runtime itself."""
@@ -61,6 +66,7 @@ class Runtime:
 
     def close(self) -> None:
         """End the child process; harmless when it has ended already."""
+        self._ended.set()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 try:
@@ -73,28 +79,28 @@ class Runtime:
             self._process.kill()
             self._process.wait()
 
+    def _watch(self) -> None:
+        """Kill the child process when a request takes too long (one thread, not one a request)."""
+        while not self._ended.wait(min(0.5, self._seconds / 4)):
+            if time.monotonic() > self._deadline:
+                self._process.kill()
+                return
+
     def ask(
         self, header: dict[str, Any], arrays: Sequence[Array], blob: bytes, where: str
     ) -> list[Array]:
         """One request and its answer."""
-        late = threading.Event()
-
-        def stop() -> None:
-            late.set()
-            self._process.kill()
-
-        timer = threading.Timer(self._seconds, stop)
-        timer.start()
+        self._deadline = time.monotonic() + self._seconds
         try:
             send(_pipe(self._process.stdin), header, arrays, blob)
             answer, found, _ = receive(_pipe(self._process.stdout))
         except (OSError, EOFError, ValueError) as error:
-            if late.is_set():
+            if time.monotonic() > self._deadline:
                 raise InputError(where, f"ONNX Runtime took over {self._seconds:g} s") from error
             code = self._process.wait()
             raise InputError(where, f"ONNX Runtime's process died (exit {code})") from error
         finally:
-            timer.cancel()
+            self._deadline = math.inf
         if not answer["ok"]:
             raise InputError(where, f"ONNX Runtime: {' '.join(answer['error'].split())[:400]}")
         return found
