@@ -111,13 +111,15 @@ def combine_weights(router: Router, values: Mapping[str, Array], tokens: int) ->
 
 
 def from_logits(router: Router, logits: Array) -> tuple[Array, Array]:
-    """What a MoE operator does inside: softmax, the k best (ties to the lowest id), renormalise.
+    """What a MoE operator does inside: softmax, the k best, renormalise.
 
-    Ids and gate weights [tokens, k].
+    Of experts with equal logits the highest ids, as ONNX Runtime 1.32 selects (a TopK node takes
+    the lowest). Ids and gate weights [tokens, k].
     """
     shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     scores = shifted / shifted.sum(axis=1, keepdims=True)
-    ids = np.argsort(-logits, axis=1, kind="stable")[:, : router.top_k]
+    best = np.argsort(-logits[:, ::-1], axis=1, kind="stable")[:, : router.top_k]
+    ids = logits.shape[1] - 1 - best
     gates = np.take_along_axis(scores, ids, axis=1)
     if router.kind != "softmax-topk":
         gates = gates / gates.sum(axis=1, keepdims=True)

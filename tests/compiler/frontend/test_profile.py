@@ -13,6 +13,7 @@ from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
 from ir.onnxdoor.session import Runtime
 from tests.compiler.frontend import models as m
+from tests.compiler.frontend.execute import compare
 
 
 def test_token_choice(tmp_path: Path, runtime: Runtime) -> None:
@@ -69,8 +70,8 @@ def test_contract_operator_selects_from_logits(tmp_path: Path) -> None:
     assert np.all(sums[1] < 1.0)
 
 
-def test_ties_go_to_the_lowest_expert(tmp_path: Path) -> None:
-    """A router of zeros: every expert is equal, 0 and 1 are taken."""
+def test_ties_inside_an_operator_go_to_the_highest_expert(tmp_path: Path, runtime: Runtime) -> None:
+    """A router of zeros: every expert is equal; ONNX Runtime's operator takes 3 and 2."""
 
     def block(g: m.Graph, x: str) -> str:
         logits = g("MatMul", m.flat(g, x), g.constant(np.zeros((m.D, 4)), np.float32))
@@ -80,7 +81,8 @@ def test_ties_go_to_the_lowest_expert(tmp_path: Path) -> None:
     path = m.write(tmp_path, [block])
     routing = profile(path, read_model(path), m.token_ids())
     assert routing.choices is not None
-    assert np.all(routing.choices == [0, 1])
+    assert np.all(routing.choices == [3, 2])
+    assert compare(runtime, path, m.token_ids()) < 1e-5
 
 
 def test_nothing_to_profile(tmp_path: Path) -> None:
