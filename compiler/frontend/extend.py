@@ -55,7 +55,7 @@ def _step(room: Room, region: Region, layer: FoundLayer) -> FoundLayer | None:
         return None
     others = [v for v in graph.data_inputs(node) if v is not layer.exit]
     if not others:
-        if node.op_type in _ALONE:
+        if node.op_type in _ALONE or _is_one_sum(room.sizes, node, layer.exit):
             return replace(layer, exit=out)
         factor = _factor(room.sizes, node, layer.exit)
         if factor is None or layer.shared:
@@ -66,6 +66,13 @@ def _step(room: Room, region: Region, layer: FoundLayer) -> FoundLayer | None:
     if node.op_type == "Add" and len(others) == 1:
         return _with_shared(room, region, layer, others[0], out)
     return None
+
+
+def _is_one_sum(sizes: Sizes, node: Node, value: Value) -> bool:
+    """A sum over an axis of length 1: over the experts of a token that has one."""
+    width = sizes.per_token(value)
+    after = sizes.per_token(node.outputs[0])
+    return node.op_type == "ReduceSum" and width is not None and width == after
 
 
 def _reader(graph: Graph, value: Value) -> Node | None:

@@ -1,5 +1,6 @@
 """Matrix products with a constant matrix: what crossbars can hold."""
 
+import math
 from dataclasses import dataclass, replace
 
 import onnx_ir
@@ -162,17 +163,27 @@ class Products:
         nodes: tuple[Node, ...] = (node,)
         given = node.inputs[2] if node.op_type == "Gemm" and len(node.inputs) > 2 else None
         if given is not None:
-            if given not in self._graph.constant or node.attributes.get_float("beta", 1.0) != 1.0:
+            bias = self._stored(given)
+            if bias is None or node.attributes.get_float("beta", 1.0) != 1.0:
                 return None
-            bias = name_of(given)
         adder = self._graph.only_reader(out)
         if bias is None and adder is not None and adder.op_type == "Add" and not flipped:
             other = adder.inputs[1] if adder.inputs[0] is out else adder.inputs[0]
             shape = self._sizes.fixed(other)
             vector = shape is not None and [d for d in shape if d != 1] == [view.axes[-1].length]
-            if other in self._graph.constant and vector and len(view.axes) == 2:
-                bias, out, nodes = name_of(other), adder.outputs[0], (node, adder)
+            bias = self._stored(other) if vector and len(view.axes) == 2 else None
+            if bias is not None:
+                out, nodes = adder.outputs[0], (node, adder)
         return Product(node, data, out, view, bias, nodes, flipped)
+
+    def _stored(self, value: Value | None) -> str | None:
+        """The stored tensor that a bias is all of, perhaps through a Cast; None where it is not."""
+        view = view_of(self._graph, self._sizes, value)
+        if view is None or any(n.op_type == "DequantizeLinear" for n in view.nodes):
+            return None
+        dims = self._graph.source.graph.initializers[view.tensor].shape
+        whole = dims is not None and math.prod(dims.numpy()) == math.prod(view.shape)
+        return view.tensor if whole else None
 
     def _picked(self, node: Node, left: Value, right: Value) -> Product | None:
         """A product with matrices that are gathered from a stack at run time, one per row."""
