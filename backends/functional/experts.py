@@ -67,10 +67,10 @@ def _activate(m: Machine, op: MoELayer, rows: dict[Opcode, Ints]) -> None:
         sums = {name: gates[:, None] * m.values.take(mine, name) for name in names}
         m.values.put(mine, np.arange(len(mine)), sums)
         m.job[mine] = m.job[read]
-    curve = "gate" if op.gated else "up"
-    for mine, read in by_batch(m, rows[Opcode.ACT]):
-        acted = _act(op, m.values.take(mine, f"sum {curve}"))
-        m.values.put(mine, np.arange(len(mine)), {"acted" if op.gated else "hidden": acted})
+    for mine, read in by_batch(m, rows[Opcode.ACT]):  # a shared expert may be gated alone
+        gated = "sum gate" in m.values.batches[int(m.values.batch[read[0]])].arrays
+        acted = _act(op, m.values.take(mine, "sum gate" if gated else "sum up"))
+        m.values.put(mine, np.arange(len(mine)), {"acted" if gated else "hidden": acted})
         m.job[mine] = m.job[read]
     for mine, read in by_batch(m, np.setdiff1d(rows[Opcode.MUL], scale)):
         hidden = m.values.take(mine, "acted") * _linear(op, m.values.take(mine, "sum up"))

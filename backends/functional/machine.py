@@ -1,5 +1,6 @@
 """The state of one execution, and how operators that are the model's own nodes are carried out."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -87,12 +88,18 @@ class Machine:
         return np.sort(np.concatenate([run.tokens.ravel() for run in self.runs]))
 
     def row_shape(self, name: str) -> tuple[int, ...] | None:
-        """Shape per token of a value, the same in every run; None where it is no row per token."""
-        shapes = {
-            run.row_shape(found[name].shape)
-            for run, found in zip(self.runs, self.whole, strict=True)
-        }
-        return shapes.pop() if len(shapes) == 1 else None
+        """Shape per token of a value, the same in every run; None where it is no row per token.
+
+        A run of one token has no axis to tell by, so it follows longer ones.
+        """
+        every = [(run, found[name].shape) for run, found in zip(self.runs, self.whole, strict=True)]
+        longer = [(run, shape) for run, shape in every if run.tokens.size > 1] or every
+        shapes = {run.row_shape(shape) for run, shape in longer}
+        shape = shapes.pop() if len(shapes) == 1 else None
+        if shape is None:
+            return None
+        fits = all(math.prod(other) == run.tokens.size * math.prod(shape) for run, other in every)
+        return shape if fits else None
 
     def to_rows(self, name: str, found: Sequence[Array]) -> Array | None:
         """Arrays of a value, one per run, as rows [window tokens, ...]; None: not row by row."""

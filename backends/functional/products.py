@@ -83,7 +83,9 @@ def multiply(m: Machine, index: int, ids: Ints) -> None:
         if tiles[0].block.weight.rows != vectors.shape[1]:
             problem = f"a vector of {vectors.shape[1]} values for {tiles[0].block.weight.rows} rows"
             raise wrong(p, int(ids[mine[0]]), problem)
-        shape = tuple((t.block.role, t.block.rows, t.block.weight.columns) for t in tiles)
+        shape = tuple(
+            (t.block.role, t.block.rows, t.block.weight.columns, t.bias is None) for t in tiles
+        )
         by_shape.setdefault(shape, []).append((mine, tiles))
     for parts in by_shape.values():
         _multiply(m, ids, vectors, parts)
@@ -92,20 +94,19 @@ def multiply(m: Machine, index: int, ids: Ints) -> None:
 def _multiply(
     m: Machine, ids: Ints, vectors: Array, parts: Sequence[tuple[Ints, list[Tiles]]]
 ) -> None:
-    """MVMs of groups whose blocks have the same shapes: one batch of partial sums."""
+    """MVMs of groups whose blocks have the same shapes, all with or without a bias: one batch."""
     places = np.concatenate([mine for mine, _ in parts])
     arrays: dict[str, Array] = {}
     for number, first in enumerate(parts[0][1]):
-        role, weight = first.block.role, first.block.weight
+        role = first.block.role
         found = [m.crossbars.multiply(tiles[number], vectors[mine]) for mine, tiles in parts]
         arrays[f"partial {role}"] = np.concatenate(found)
-        if any(tiles[number].bias is not None for _, tiles in parts):
+        if first.bias is not None:
+            each = [(tiles[number].bias, len(mine)) for mine, tiles in parts]
             bias = [
-                np.broadcast_to(
-                    np.float32(0) if (b := tiles[number].bias) is None else b,
-                    (len(mine), weight.columns),
-                )
-                for mine, tiles in parts
+                np.broadcast_to(b, (n, first.block.weight.columns))
+                for b, n in each
+                if b is not None
             ]
             arrays[f"bias {role}"] = np.concatenate(bias)
     jobs = sum(t.block.columns for t in parts[0][1])
