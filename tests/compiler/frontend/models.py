@@ -40,6 +40,11 @@ class Graph:
     def __post_init__(self) -> None:
         self.random = np.random.default_rng(self.seed)
 
+    def split(self, x: str, lengths: str, parts: int, axis: int = 0) -> list[str]:
+        """`x` in so many parts, one too."""
+        found = self("Split", x, lengths, outputs=parts, axis=axis)
+        return [found] if parts == 1 else list(found)
+
     def __call__(self, op: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
         names = [f"v{len(self.nodes)}_{i}" for i in range(outputs)]
         domain = attributes.pop("domain", "")
@@ -447,7 +452,7 @@ def grouped(g: Graph, x: str, bias: bool = False, apart: bool = False) -> str:
         out = g("Concat", *parts, axis=0)
         return g("Add", out, g("Gather", g.weight(g.experts, width), mine)) if bias else out
 
-    parts = g("Split", g("Gather", tokens, token, axis=0), counts, outputs=g.experts, axis=0)
+    parts = g.split(g("Gather", tokens, token, axis=0), counts, g.experts)
 
     def matrices(columns: int, rows: int) -> list[str]:
         if apart:
@@ -458,7 +463,7 @@ def grouped(g: Graph, x: str, bias: bool = False, apart: bool = False) -> str:
     up = [g("Gemm", part, w, transB=1)
           for part, w in zip(parts, matrices(2 * g.hidden, g.d), strict=True)]  # fmt: skip
     hidden = halves(g, joined(up, 2 * g.hidden))
-    parts = g("Split", hidden, counts, outputs=g.experts, axis=0)
+    parts = g.split(hidden, counts, g.experts)
     down = [g("Gemm", part, w, transB=1)
             for part, w in zip(parts, matrices(g.d, g.hidden), strict=True)]  # fmt: skip
     weight = g("Gather", g("Reshape", gates, g.constant([-1])), order, axis=0)
@@ -750,7 +755,8 @@ def in_16_bits(path: Path) -> None:
     tensors += [a.t for n in nodes for a in n.attribute if a.type == onnx.AttributeProto.TENSOR]
     for tensor in tensors:
         if tensor.data_type == single:
-            halved = numpy_helper.to_array(tensor).astype(np.float16)
+            array = numpy_helper.to_array(tensor)
+            halved = np.clip(array, -65504, 65504).astype(np.float16)
             tensor.CopyFrom(numpy_helper.from_array(halved, tensor.name))
     for attribute in (a for n in nodes if n.op_type == "Cast" for a in n.attribute):
         if attribute.i == single:

@@ -1,0 +1,27 @@
+"""Cases that once failed, shrunk: what was wrong is their name. Each is a test."""
+
+from tests.chain.recipe import Layer, Model, Recipe, Span
+
+WIDE = {"crossbar": {"rows": 40}}  # one row tile: nothing to add up but a bias
+
+CORPUS: dict[str, Recipe] = {
+    "a gated shared expert beside experts without a gate": Recipe(
+        Model((Layer(gated=False, shared="gated"),))
+    ),
+    "a shared expert with biases beside experts without": Recipe(
+        Model((Layer("weights on the input", top=1),), biased=True), chip=WIDE
+    ),
+    "one expert a token: a sum over an axis of length 1 mixed tokens": Recipe(
+        Model((Layer("gather batched", top=1),)), Span(decode=2)
+    ),
+    "biases stored in 16 bits and cast": Recipe(
+        Model((Layer(),), biased=True, element="weights in 16 bits")
+    ),
+    "a sequence of one token beside longer ones": Recipe(span=Span(prefill=10, cut=9)),
+    "a gate of nearly 1 on the input, weights of 16 bits": Recipe(
+        Model((Layer("weights on the input", top=1, routing="one"),), element="weights in 16 bits")
+    ),
+    "equal scores inside an operator: the highest expert": Recipe(
+        Model((Layer("operator", routing="equal"),))
+    ),
+}

@@ -1,0 +1,179 @@
+"""Draws a recipe, one named choice after the other; whoever chooses may count, replay or shrink.
+
+Options stand simplest first, and those that cost time stand once among others that are repeated.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from compiler.grouping import REPLICATING, SOLVERS
+from compiler.grouping.costs import OBJECTIVES
+from compiler.scheduling import LIMITED, POLICIES
+from compiler.solver import SolverOptions
+from tests.chain.forms import EXPERT_CHOICE, FORMS, ROUTERS, SHARED, TOKEN_CHOICE
+from tests.chain.recipe import Layer, Model, Recipe, Span
+from tests.compiler.frontend.models import ACTS
+
+Choose = Callable[[str, Sequence[Any]], Any]
+SOLVED = ("cp-sat", "highs", "scip")  # groupings by a solver; the others are rules
+QUICK = SolverOptions(time_s=0.02)
+
+
+def draw_recipe(choose: Choose) -> Recipe:
+    """A valid case: what is drawn fits together, so that nothing may be refused."""
+    choice = choose("expert choice", [False, False, True])
+    model = _model(choose, choice)
+    span = _span(choose, choice)
+    chip = _chip(choose, span)
+    return Recipe(
+        model, span, chip, _options(choose, model, chip), choose("method", [3] * 7 + [0, 1, 2])
+    )
+
+
+def _model(choose: Choose, choice: bool) -> Model:
+    heads = choose("heads", [2, 1, 4])
+    head = choose("head size", [4, 2, 6])
+    layers = [_layer(choose, choice)]
+    for _ in range(choose("more layers", [0, 0, 1, 2])):
+        dense = choose("dense layer", [True, False])
+        layers.append(_dense(choose) if dense else _layer(choose, choice))
+    if len(layers) > 1 and choose("first layer", ["moe", "another"]) == "another":
+        layers.reverse()
+    layers = [_unpacked(layer, layers[n + 1 :]) for n, layer in enumerate(layers)]
+    widths = [8, 5, 12, 16, 21]
+    if any("4 bits" in layer.form for layer in layers):
+        widths = [8, 12, 16]  # two weights in a byte
+    return Model(
+        tuple(layers), choose("d", widths), heads,
+        choose("key heads", [n for n in (heads, 1, 2) if heads % n == 0]), head,
+        choose("biases", [False, True]),
+        choose("element", _elements(layers)),
+        choose("seed", range(1000)),
+    )  # fmt: skip
+
+
+def _unpacked(layer: Layer, later: list[Layer]) -> Layer:
+    """Packed weights in the last MoE layer only.
+
+    ONNX Runtime rounds what it multiplies them by; a router after them then selects otherwise than
+    behind the layer's definition, which is the reference.
+    """
+    if "bits" in layer.form and any(other.form != "dense" for other in later):
+        return replace(layer, form="operator, swiglu")
+    return layer
+
+
+def _elements(layers: list[Layer]) -> list[str]:
+    if any(layer.form.startswith("operator") for layer in layers):
+        return ["float32"]  # ONNX Runtime has MoE operators in one type
+    half = all(layer.form == "dense" or FORMS[layer.form].half for layer in layers)
+    return ["float32"] * 4 + ["weights in 16 bits"] + ["float16"] * half
+
+
+def _dense(choose: Choose) -> Layer:
+    return Layer(
+        "dense",
+        hidden=choose("dense width", [8, 11, 24]),
+        gated=choose("dense gate", [True, False]),
+    )
+
+
+def _layer(choose: Choose, choice: bool) -> Layer:
+    name = choose("form", EXPERT_CHOICE if choice else TOKEN_CHOICE)
+    form = FORMS[name]
+    router = choose("router", list(ROUTERS)) if form.free else "softmax, then the best"
+    experts = choose("experts", [4, 2, 3, 5, 6, 7, 8, 1])
+    most = experts
+    if router == "best of groups":
+        experts, most = max(4, experts - experts % 2), 2
+    experts = max(experts, form.least)
+    top = form.top or (2 if router == "two picks" else choose("top", [*range(1, most + 1)]))
+    experts = max(experts, top)
+    return Layer(
+        name, router, experts, top,
+        choose("expert width", [8, 6, 20] if "4 bits" in name else [8, 6, 13, 20]),
+        choose("activation", ["", *ACTS]) if form.acts else "",
+        choose("expert gate", [True, False]) if form.plain else True,
+        choose("routing", ["random", "random", "ties", "equal", "one"]),
+        choose("shared expert", ["", *SHARED]) if form.shared else "",
+        choose("factor", [False, False, True]),
+    )  # fmt: skip
+
+
+def _span(choose: Choose, choice: bool) -> Span:
+    prefill, batch = choose("prefill", range(1, 13)), choose("sequences", [1, 1, 2, 3])
+    decode = choose("decode steps", [0, 0, 1, 2, 4])
+    cut = 0
+    if not choice and not decode and choose("window", ["whole", "whole", "cut"]) == "cut":
+        cut, batch = choose("cut at", range(1, prefill + 1)), 1
+    return Span(
+        prefill, decode, batch, not choice and batch > 1 and choose("together", [False, True]), cut,
+        choose("kv cache", [True, False]) if decode else True,
+        choose("go cache", [True, False]) if decode else True,
+    )  # fmt: skip
+
+
+def _chip(choose: Choose, span: Span) -> dict[str, dict[str, Any]]:
+    cell, differential = choose("cell bits", [4, 8, 2, 1]), choose("differential", [False, True])
+    least = -(-8 // cell) * (2 if differential else 1)  # cells of a weight
+    crossbar = {
+        "rows": choose("rows", [8, 5, 16, 40]), "cell_bits": cell, "differential": differential,
+        "columns": max(choose("columns", [8, 13, 32, 96]), least),
+    }  # fmt: skip
+    width = choose("bus", ["per slot", "fixed", "unlimited"])
+    bus = {
+        "transfers_per_slot": choose("transfers", [2, 1, 4]) if width == "per slot" else None,
+        "bits_per_ns": choose("bits", [8, 1, 64]) if width == "fixed" else None,
+        "latency_ps": choose("latency", [0, 3_000]), "return_lanes": choose("lanes", [0, 1, 3]),
+    }  # fmt: skip
+    digital = {
+        "dpus": choose("dpus", [2, 1, 5]), "pgs_per_dpu": choose("pgs per dpu", [0, 0, 3, 16]),
+        "mha_units": choose("mha units", [1, 2]),
+        "experts_wait_for_router": choose("wait for router", [True, False]),
+        "attention": choose("attention", ["macs", "macs", "polynomial"]),
+    }  # fmt: skip
+    chip = {
+        "crossbar": crossbar, "bus": bus, "digital": digital,
+        "pg": {
+            "mux": choose("mux", [2, 1, 3, 4]), "input_buffers": choose("input buffers", [2, 1, 3]),
+            "retain_input": choose("retain", [True, False]),
+            "mux_settle_ps": choose("settle", [0, 0, 500]),
+        },
+        "accumulate": {"where": choose("accumulate", ["pg", "dpu"])},
+        "mesh": {"pgs_per_core": choose("pgs per core", [4, 1, 7, 64])},
+    }  # fmt: skip
+    if not span.decode and choose("accounting", ["full"] * 7 + ["reference"]) == "reference":
+        digital["accounting"] = "reference"
+        chip["memory"] = {"accounting": "reference"}
+    return chip
+
+
+def _options(choose: Choose, model: Model, chip: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    mux = chip["pg"]["mux"]
+    size = choose("group size", [None, None, *range(1, mux + 1)])
+    held, fewest = (
+        size or mux,
+        min(layer.experts for layer in model.layers if layer.form != "dense"),
+    )
+    most = max(layer.experts for layer in model.layers if layer.form != "dense")
+    rules = [name for name in SOLVERS if name not in SOLVED and (name != "matching" or held == 2)]
+    grouping = choose("grouping", rules * 3 + list(SOLVED))
+    replicas, groups = 0, None
+    if grouping in REPLICATING and fewest > held:
+        replicas = choose("replicas", [0, 1, 2])
+    least = -(-(most + replicas) // held)
+    if least <= fewest + replicas:
+        groups = choose("groups", [None, None, *range(least, fewest + replicas + 1)])
+    policy = choose("slots", [p for p in POLICIES for _ in range(1 if p == "cp-sat" else 3)])
+    limited = policy in LIMITED
+    return {
+        "grouping": grouping, "scheduling": policy, "group_size": size, "groups": groups,
+        "replicas": replicas,
+        "bus": choose("bus limit", [None, None, 1, 2]) if limited else None,
+        "buffer": choose("buffer limit", [None, None, 1, 2, 5]) if limited else None,
+        "pack": choose("pack", [False, True]),
+        "placement": choose("placement", ["in-order"] * 7 + ["cp-sat"]),
+        "objective": choose("objective", ["slots", *OBJECTIVES]) if not replicas else "slots",
+        "solver": QUICK,
+    }  # fmt: skip

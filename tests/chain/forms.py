@@ -1,0 +1,90 @@
+"""The ways a MoE layer is written in ONNX, and which routers and sizes each of them takes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from tests.chain.recipe import Layer
+from tests.compiler.frontend import models as m
+
+ROUTERS: dict[str, m.Router] = {
+    "softmax, then the best": m.softmax_topk,
+    "the best, then softmax": m.topk_softmax,
+    "sigmoid": m.sigmoid_topk,
+    "two matrices": m.two_step,
+    "two picks": m.argmax_twice,
+    "best of groups": m.group_limited,
+}
+SHARED: dict[str, m.Ffn] = {"plain": m.plain, "gated": m.gated, "with a gate": m.gated_shared}
+
+
+@dataclass(frozen=True)
+class Form:
+    """make: the block of a layer. free: whether it takes any router (else it has its own).
+
+    top: the only top-k there is, 0 = any; least: experts it needs; experts may be `plain` ones
+    (`acts`: with any activation), with a `shared` one beside them; half: ONNX Runtime has its
+    operators in 16 bits.
+    """
+
+    make: Callable[[Layer], m.Ffn]
+    free: bool = False
+    top: int = 0
+    plain: bool = False
+    acts: bool = False
+    shared: bool = False
+    half: bool = False
+    least: int = 1
+
+
+def _masked(layer: Layer) -> m.Ffn:
+    order = list(range(layer.experts))[::-1]
+    return m.dense_masked(
+        ROUTERS[layer.router], m.gated if layer.gated else m.plain,
+        SHARED[layer.shared] if layer.shared else None, order,
+    )  # fmt: skip
+
+
+FORMS: dict[str, Form] = {
+    "dense masked": Form(_masked, free=True, plain=True, acts=True, shared=True, half=True),
+    "gather batched": Form(
+        lambda layer: m.gather_batched(ROUTERS[layer.router]), free=True, half=True
+    ),
+    "gather batched, clipped, biases": Form(
+        lambda layer: m.gather_batched(ROUTERS[layer.router], oai=True), free=True, half=True
+    ),
+    "sorted and split": Form(lambda _: m.grouped, least=2),
+    "sorted and split, biases": Form(lambda _: partial(m.grouped, bias=True), least=2),
+    "sorted and split, apart": Form(lambda _: partial(m.grouped, bias=True, apart=True), least=2),
+    "per expert": Form(lambda _: m.per_expert_gather, acts=True),
+    "equal masks": Form(lambda _: m.equal_masks, acts=True, half=True),
+    "outputs stacked": Form(lambda _: m.stacked_outputs, acts=True, half=True),
+    "weights on the input": Form(lambda _: m.llama4, top=1, half=True),
+    "switch": Form(lambda _: m.switch, top=1, acts=True),
+    "two picks with places": Form(lambda _: m.gshard, top=2),
+    "operator": Form(lambda _: m.contract()),
+    "operator, not renormalised": Form(lambda _: m.contract(0, "relu")),
+    "operator, swiglu": Form(lambda _: m.swiglu_contract),
+    "operator, 4 bits": Form(lambda _: m.quantised_contract(4)),
+    "operator, 8 bits": Form(lambda _: m.quantised_contract(8)),
+    "expert choice": Form(lambda _: m.expert_choice(), acts=True),
+    "expert choice, at least one": Form(lambda _: m.expert_choice(minimum=1), acts=True),
+    "expert choice, stacked": Form(lambda _: m.expert_choice(stacked=True)),
+    "expert choice, Einsum": Form(lambda _: m.einsum_choice),
+}
+TOKEN_CHOICE = tuple(name for name in FORMS if not name.startswith("expert choice"))
+EXPERT_CHOICE = tuple(name for name in FORMS if name.startswith("expert choice"))
+
+
+def block_of(layer: Layer) -> m.Ffn:
+    """Writes the layer's nodes; sets the graph's sizes to the layer's."""
+
+    def block(g: m.Graph, x: str) -> str:
+        g.experts, g.top, g.hidden = layer.experts, layer.top, layer.hidden
+        g.act, g.routing = layer.act, layer.routing
+        if layer.form == "dense":
+            return (m.gated if layer.gated else m.plain)(g, x)
+        out = FORMS[layer.form].make(layer)(g, x)
+        return g("Mul", out, g.constant(2.5, "float32")) if layer.scaled else out
+
+    return block

@@ -1,0 +1,78 @@
+"""What a random case is: a model, a window of its tokens, a chip and what to decide how.
+
+A recipe is plain data: its repr can be pasted into `corpus.py` and runs again from there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A feed-forward of a decoder layer: `form` names how its MoE layer is exported, see `forms`.
+
+    act, routing, hidden, experts, top: see tests.compiler.frontend.models.Graph; shared: the kind
+    of shared expert; scaled: the sum times 2.5. Form `dense`: one feed-forward, no experts.
+    """
+
+    form: str = "dense masked"
+    router: str = "softmax, then the best"
+    experts: int = 4
+    top: int = 2
+    hidden: int = 8
+    act: str = ""
+    gated: bool = True
+    routing: str = "random"
+    shared: str = ""
+    scaled: bool = False
+
+
+@dataclass(frozen=True)
+class Model:
+    """A decoder. element: of weights and values; seed: of the weights and inputs."""
+
+    layers: tuple[Layer, ...] = (Layer(),)
+    d: int = 8
+    heads: int = 2
+    kv_heads: int = 2
+    head: int = 4
+    biased: bool = False
+    element: str = "float32"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Span:
+    """`batch` sequences of prefill + decode tokens, run `together` or one by one.
+
+    cut: the window takes its tokens from sequences of so many, the last of them in part; 0 = whole
+    sequences. kv, go: what decode steps keep.
+    """
+
+    prefill: int = 4
+    decode: int = 0
+    batch: int = 1
+    together: bool = False
+    cut: int = 0
+    kv: bool = True
+    go: bool = True
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One case. chip: fields changed on tests.make.SMALL_CHIP, by table; options: of the compiler.
+
+    method: which of compiler.baselines.methods, by place; 3 = ours.
+    """
+
+    model: Model = field(default_factory=Model)
+    span: Span = field(default_factory=Span)
+    chip: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    method: int = 3
+
+    @property
+    def expert_choice(self) -> bool:
+        """Whether experts choose tokens."""
+        return any(layer.form.startswith("expert choice") for layer in self.model.layers)

@@ -1,0 +1,119 @@
+"""A recipe carried out: model file, workload, routing, program, replay, execution."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backends.functional import Case, Comparison, Run, compare, execute
+from backends.simulate import replay
+from compiler.baselines import methods
+from compiler.frontend import read_model
+from compiler.frontend.graph import Graph
+from compiler.frontend.inputs import Feeds
+from compiler.frontend.profile import profile
+from compiler.pipeline import Compiled, Options, compile_model
+from compiler.trace import Shape
+from ir.onnxdoor.load import Source, open_model
+from ir.onnxdoor.session import Runtime
+from ir.routing import Routing
+from ir.schedule import Caches
+from ir.workload import Workload
+from tests.chain.forms import block_of
+from tests.chain.recipe import Recipe
+from tests.compiler.frontend import models as m
+from tests.make import small_chip
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """A recipe's model, read and profiled."""
+
+    recipe: Recipe
+    path: Path
+    workload: Workload
+    source: Source
+    inputs: dict[str, Any]
+    routing: Routing
+
+
+def read_recipe(recipe: Recipe, folder: Path, runtime: Runtime) -> Ready:
+    """Write the model, read it, record its routing. Every MoE layer must be recognised."""
+    path, span = write_model(recipe, folder), recipe.span
+    workload = read_model(path, runtime=runtime, decodes=span.decode > 0)
+    asked = sum(layer.form != "dense" for layer in recipe.model.layers)
+    if len(workload.moe_layers) != asked:
+        notes = "; ".join(workload.notes)
+        raise AssertionError(
+            f"{len(workload.moe_layers)} of {asked} MoE layers recognised: {notes}"
+        )
+    length = span.cut or span.prefill + span.decode
+    count = -(-span.prefill // span.cut) if span.cut else span.batch
+    inputs = m.token_ids(length, count, recipe.model.seed)
+    together = count if span.together else None
+    routing = profile(
+        path, workload, inputs, tokens=length, batch=together, runtime=runtime,
+        decode=span.decode if recipe.expert_choice else 0,
+    )  # fmt: skip
+    return Ready(recipe, path, workload, open_model(path), inputs, routing)
+
+
+def write_model(recipe: Recipe, folder: Path) -> Path:
+    """The ONNX file of a recipe's model."""
+    model = recipe.model
+    g = m.Graph(
+        model.seed, model.element == "weights in 16 bits", model.d, model.heads, model.head,
+        biased=model.biased,
+    )  # fmt: skip
+    m.transformer(g, [block_of(layer) for layer in model.layers], model.kv_heads)
+    axes = ["batch" if recipe.span.together else 1, "tokens"]
+    path = g.model(folder / "m.onnx", {"logits": [*axes, g.vocab]}, {"input_ids": (7, axes)})
+    if model.element == "float16":
+        m.in_16_bits(path)
+    return path
+
+
+def compile_recipe(ready: Ready) -> Compiled:
+    """Compile by the recipe's method; the compiler's own verifier runs."""
+    recipe, span = ready.recipe, ready.recipe.span
+    whole = (0, ready.routing.tokens)
+    options = Options(
+        Shape(span.prefill, span.batch, span.decode), whole, whole,
+        caches=Caches(span.kv, span.go), **recipe.options,
+    )  # fmt: skip
+    chosen = methods(small_chip(**recipe.chip), options)[recipe.method]
+    return compile_model(ready.workload, ready.routing, chosen.chip, chosen.options)
+
+
+def case_of(ready: Ready, done: Compiled) -> Case:
+    """What an execution takes: the program and the model's runs over the window."""
+    sequence = done.schedule.sequence
+    tokens = {int(s): np.flatnonzero(sequence == s) for s in np.unique(sequence)}
+    runs: list[Run] = []
+    for length in sorted({len(own) for own in tokens.values()}):
+        members = [s for s, own in tokens.items() if len(own) == length]
+        together = len(members) if ready.recipe.span.together else 1
+        graph = Graph.of(ready.source)
+        feeds = Feeds(graph, ready.workload, ready.inputs, length, together)
+        for first in range(0, len(members), together):
+            group = members[first : first + together]
+            runs.append(
+                Run(feeds.of(range(group[0], group[-1] + 1)), np.stack([tokens[s] for s in group]))
+            )
+    return Case(done.program, done.mapping, ready.workload, done.chip, ready.source, runs, sequence)
+
+
+def run_recipe(recipe: Recipe, folder: Path, runtime: Runtime) -> Comparison:
+    """The whole chain; AssertionError or an error of ours where anything is not as it must be."""
+    ready = read_recipe(recipe, folder, runtime)
+    done = compile_recipe(ready)
+    replay(done.program, done.chip)
+    found = compare(execute(case_of(ready, done), runtime))
+    if found.culprit >= 0:
+        first = found.first
+        name = first.name if first is not None else ""
+        raise AssertionError(
+            f"{done.program.name(found.culprit)} makes {name!r} wrong by {found.worst:.1e}"
+        )
+    return found
