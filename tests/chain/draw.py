@@ -80,7 +80,8 @@ def _dense(choose: Choose) -> Layer:
 
 
 def _layer(choose: Choose, choice: bool) -> Layer:
-    name = choose("form", EXPERT_CHOICE if choice else TOKEN_CHOICE)
+    often = ("dense masked",) * 3 + ("gather batched",)  # which have the most kinds
+    name = choose("form", EXPERT_CHOICE if choice else often + TOKEN_CHOICE)
     form = FORMS[name]
     router = choose("router", list(ROUTERS)) if form.free else "softmax, then the best"
     experts = choose("experts", [4, 2, 3, 5, 6, 7, 8, 1])

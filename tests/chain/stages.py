@@ -1,0 +1,170 @@
+"""Each stage's output, interpreted in plain numpy, means what its input meant.
+
+Nothing here executes a program: a failing case is held against these one after the other, and the
+first that does not hold is the stage that went wrong (`first_wrong`).
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from backends.functional import compare, execute
+from backends.functional.reference import packed
+from backends.simulate import replay
+from compiler.grouping import split_pairs
+from compiler.pipeline import Compiled
+from compiler.trace import routing_matrices
+from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.weights import load_weight
+from ir.workload import Dense, MoELayer
+from tests.chain.recipe import Recipe
+from tests.chain.run import Ready, case_of, compile_recipe, read_recipe
+from tests.compiler.frontend import execute as operators
+
+Ints = npt.NDArray[np.int64]
+
+
+def check_front_end(ready: Ready, runtime: Runtime) -> None:
+    """The workload's operators, run one after the other, give the model's outputs."""
+    loose = ready.recipe.model.element == "float16" or packed(ready.source)
+    error = operators.compare(runtime, ready.path, ready.inputs)
+    assert error < (3e-2 if loose else 1e-4), f"the operators' outputs are off by {error:.1e}"
+
+
+def check_partition(ready: Ready, done: Compiled) -> None:
+    """Every matrix of the model stands on the chip, its tiles put together, and nothing twice.
+
+    x @ W is then the sum over the tiles, each row of tiles on its part of x.
+    """
+    random, taken = np.random.default_rng(0), set[tuple[int, int, int, int]]()
+    found: Counter[tuple[int, int, str, int]] = Counter()
+    crossbar = done.chip.crossbar
+    for index, pgs, spots in done.mapping.tiles():
+        block = done.mapping.blocks[index]
+        found[block.operator, block.expert, block.role, block.shared] += block.replica == 0
+        w = load_weight(ready.source, block.weight).astype(np.float64)
+        slices = crossbar.slices(block.weight.bits)
+        wide = crossbar.columns // slices
+        x = random.standard_normal(w.shape[0])
+        out, covered = np.zeros(w.shape[1]), np.zeros(w.shape, dtype=np.int64)
+        for i, j in np.ndindex(pgs.shape):
+            rows = slice(i * crossbar.rows, min((i + 1) * crossbar.rows, w.shape[0]))
+            columns = slice(j * wide, min((j + 1) * wide, w.shape[1]))
+            position, top, left = (int(n) for n in spots[i, j])
+            part = w[rows, columns]
+            cells = {
+                (int(pgs[i, j]), position, top + r, left + c)
+                for r in range(part.shape[0]) for c in range(part.shape[1] * slices)
+            }  # fmt: skip
+            inside = top + part.shape[0] <= crossbar.rows
+            inside &= left + part.shape[1] * slices <= crossbar.columns
+            assert inside, f"tile ({i}, {j}) of {block.weight.tensor} leaves its crossbar"
+            assert not cells & taken, f"tile ({i}, {j}) of {block.weight.tensor} is not alone"
+            taken |= cells
+            covered[rows, columns] += 1
+            out[columns] += x[rows] @ part
+        assert np.all(covered == 1), f"{block.weight.tensor}: parts missing or twice"
+        assert np.allclose(out, x @ w), f"{block.weight.tensor}: tiles do not add up"
+    assert found == _matrices(ready), "the chip holds other matrices than the model"
+
+
+def _matrices(ready: Ready) -> Counter[tuple[int, int, str, int]]:
+    """(operator, expert, role, shared expert) of every matrix on crossbars."""
+    out: Counter[tuple[int, int, str, int]] = Counter()
+    for index, op in enumerate(ready.workload.operators):
+        if isinstance(op, Dense):
+            out[index, -1, "dense", -1] += 1
+        elif isinstance(op, MoELayer):
+            named = [(e, -1, expert) for e, expert in enumerate(op.experts)]
+            named += [(-1, s, expert) for s, expert in enumerate(op.shared)]
+            for expert, shared, held in named:
+                roles = ("up", "down") if held.gate is None else ("up", "gate", "down")
+                for role in roles:
+                    out[index, expert, role, shared] += 1
+    return out
+
+
+def check_grouping(ready: Ready, done: Compiled) -> None:
+    """Every token-expert pair goes to one group, which holds a copy of its expert."""
+    for layer in done.mapping.grouping.layers:
+        size = max(len(group) for group in layer.groups)
+        assert size <= done.chip.pg.mux, f"layer {layer.layer}: a group of {size}"
+        chosen = routing_matrices(ready.workload, ready.routing)[layer.layer]
+        split = split_pairs(layer, chosen)
+        assert np.array_equal(split >= 0, chosen), f"layer {layer.layer}: pairs lost or made up"
+        for token, expert in np.argwhere(chosen):
+            group = layer.groups[int(split[token, expert])]
+            assert expert in group, f"layer {layer.layer}: expert {expert} is not in its group"
+
+
+def check_schedule(ready: Ready, done: Compiled) -> None:
+    """Run in slot order, the pairs of every step give each token its gate-weighted sum.
+
+    Expert e on token t stands for a random vector; its weight for a random number.
+    """
+    random, schedule = np.random.default_rng(1), done.schedule
+    for layer, chosen in done.chosen.items():
+        groups = done.mapping.grouping.of(layer).groups
+        value = random.standard_normal((*chosen.shape, 3)) * random.random((*chosen.shape, 1))
+        for step in schedule.steps:
+            order = step.of(layer)
+            out = np.zeros((len(chosen), 3))
+            slots = np.stack([order.slot, order.group])
+            assert len(np.unique(slots, axis=1).T) == slots.shape[1], "two pairs in one slot"
+            for t, e, g in zip(order.token, order.expert, order.group, strict=True):
+                assert e in groups[g], f"layer {layer}: group {g} does not hold expert {e}"
+                out[t] += value[t, e]
+            runs = _tokens_of(ready, done, step.number)
+            wanted = np.where(chosen[:, :, None], value, 0).sum(axis=1) * runs[:, None]
+            assert np.allclose(out, wanted), f"layer {layer}, step {step.number}: other sums"
+
+
+def _tokens_of(ready: Ready, done: Compiled, step: int) -> npt.NDArray[np.bool_]:
+    """The tokens whose experts run in a step (decision 10): new ones, or all that nothing keeps."""
+    arrival, caches = done.schedule.arrival, done.options.caches
+    kept = caches.kv or (ready.recipe.expert_choice and caches.go)
+    return np.asarray(arrival == step if step and kept else arrival <= step)
+
+
+def check_times(ready: Ready, done: Compiled) -> None:
+    """The program's times replay on its units to the picosecond."""
+    replay(done.program, done.chip)
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """The first stage that does not hold, and what it says."""
+
+    stage: str
+    problem: str
+
+
+COMPILED: dict[str, Callable[[Ready, Compiled], None]] = {
+    "partition and placement": check_partition,
+    "grouping": check_grouping,
+    "slot schedule": check_schedule,
+    "times": check_times,
+}
+
+
+def first_wrong(recipe: Recipe, folder: Path, runtime: Runtime) -> Wrong | None:
+    """Where the chain goes wrong; None where nothing does."""
+    stage = "front end"
+    try:
+        ready = read_recipe(recipe, folder, runtime)
+        check_front_end(ready, runtime)
+        stage = "compiler"
+        done = compile_recipe(ready)
+        for stage, check in COMPILED.items():  # noqa: B007 (named where it fails)
+            check(ready, done)
+        stage = "program"
+        found = compare(execute(case_of(ready, done), runtime))
+        if found.culprit >= 0:
+            return Wrong(stage, f"{done.program.name(found.culprit)} makes a wrong value")
+    except Exception as error:
+        return Wrong(stage, f"{type(error).__name__}: {error}")
+    return None
