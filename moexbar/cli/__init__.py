@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from moexbar import __version__
+from moexbar.cli.accuracy import accuracy
 from moexbar.cli.chips import chips
 from moexbar.cli.compare import compare
 from moexbar.cli.compile import compile_command
@@ -54,6 +55,7 @@ def _root(
 app.command("compile")(compile_command)
 app.command("simulate")(simulate)
 app.command("verify")(verify)
+app.command("accuracy")(accuracy)
 app.command("inspect")(inspect)
 app.command("trace")(trace)
 app.command("model")(model_command)

@@ -1,0 +1,197 @@
+"""`moexbar accuracy`: what bits, converters, noise and drift do to a compiled model's numbers."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from backends.functional.analog import DRIFT_NU, DRIFT_SPREAD, Analog
+from backends.functional.deviation import Deviation
+from ir.chip import Chip
+from ir.errors import InputError
+from ir.onnxdoor.session import Runtime
+from moexbar.accuracy import Quantised, fixed_deviation, free_deviation
+from moexbar.artifacts.compiled import read_compiled
+from moexbar.cli.console import out, print_json, progress, table
+from moexbar.cli.options import Json, flattened
+
+SEQUENCES = 4
+
+
+@dataclass
+class AnalogOptions:
+    """What the analog circuits are like; None: as the chip."""
+
+    weight_bits: Annotated[int | None, typer.Option(help="Default of all bits: the chip's.")] = None
+    cell_bits: Annotated[int | None, typer.Option(help="Bits of one cell.")] = None
+    input_bits: Annotated[int | None, typer.Option(help="Bits of a vector's values.")] = None
+    dac_bits: Annotated[int | None, typer.Option(help="Input bits applied in one cycle.")] = None
+    adc_bits: Annotated[
+        str | None, typer.Option(help="Bits of a converter, or `ideal`: it loses nothing.")
+    ] = None
+    adc_range: Annotated[
+        str,
+        typer.Option(
+            help="`full`: holds what all rows can give; or the percentage of each tile's "
+            "sums, in calibration, that must fit."
+        ),
+    ] = "100"
+    encoding: Annotated[
+        Literal["chip", "differential", "offset"],
+        typer.Option(help="How signed weights are stored."),
+    ] = "chip"
+    weight_clip: Annotated[
+        float, typer.Option(help="Cut weights beyond so many standard deviations; 0: none.")
+    ] = 0.0
+    read_noise: Annotated[
+        float, typer.Option(help="Of each device and read, as a part of the largest conductance.")
+    ] = 0.0
+    drift_seconds: Annotated[float, typer.Option(help="Since programming.")] = 0.0
+    drift_nu: Annotated[float, typer.Option(help="Mean exponent of the drift.")] = DRIFT_NU
+    drift_spread: Annotated[float, typer.Option(help="Its spread.")] = DRIFT_SPREAD
+    drift_compensation: Annotated[
+        bool, typer.Option(help="Scale each tile's sums by what it has lost as a whole.")
+    ] = True
+    seed: Annotated[int, typer.Option(help="Of noise and drift.", min=0)] = 0
+
+    def settings(self, chip: Chip) -> Analog:
+        """The chip's settings with these; InputError for what no circuit can be."""
+        bits = ("weight_bits", "cell_bits", "input_bits", "dac_bits")
+        changes: dict[str, Any] = {n: v for n in bits if (v := getattr(self, n)) is not None}
+        if self.adc_bits is not None:
+            ideal = self.adc_bits == "ideal"
+            changes["adc_bits"] = None if ideal else _number(self.adc_bits, "--adc-bits", int)
+        if self.adc_range != "full":
+            changes["adc_range"] = _number(self.adc_range, "--adc-range", float)
+        if self.encoding != "chip":
+            changes["differential"] = self.encoding == "differential"
+        return Analog.of(
+            chip, **changes, weight_clip=self.weight_clip, read_noise=self.read_noise,
+            drift_s=self.drift_seconds, drift_nu=self.drift_nu, drift_spread=self.drift_spread,
+            drift_compensated=self.drift_compensation, seed=self.seed,
+        )  # fmt: skip
+
+
+@flattened
+def accuracy(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Output of `moexbar compile`.")],
+    asked: AnalogOptions,
+    routing: Annotated[
+        Literal["free", "fixed"],
+        typer.Option(help="free: the routers see quantised values; fixed: the program as it is."),
+    ] = "free",
+    model: Annotated[
+        Path | None, typer.Option(help="The model; default: where `compile` read it.")
+    ] = None,
+    inputs: Annotated[
+        Path | None, typer.Option(help="NPZ with model inputs; with free routing any.")
+    ] = None,
+    sequences: Annotated[
+        int | None, typer.Option(help="Free routing: the first so many [4].", min=1)
+    ] = None,
+    tokens: Annotated[
+        int | None, typer.Option(help="Free routing: cut each to so many [all].", min=2)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Run a compiled model through quantised crossbars and compare it with the float model.
+
+    Errors of a value over all its elements: rms = root of (squared differences / squared float
+    values); largest = max |difference| / max |float value|.
+
+    Example: moexbar accuracy build/demo --weight-bits 6 --adc-bits 8 --sequences 8
+
+    Example: moexbar accuracy build/demo --routing fixed --read-noise 0.01 --drift-seconds 86400
+    """
+    if routing == "fixed" and (sequences or tokens):
+        problem = "given with --routing fixed, which runs the program's own window"
+        raise InputError("--sequences" if sequences else "--tokens", problem)
+    read = read_compiled(folder, model, inputs, any_inputs=routing == "free")
+    settings = asked.settings(read.chip)
+    with Runtime() as runtime:
+        quantised = Quantised(read, runtime, tokens)
+        if routing == "fixed":
+            found, calibrated = fixed_deviation(quantised, settings, runtime)
+        else:
+            count = sequences or min(SEQUENCES, quantised.sequences)
+            with progress(count, "sequences") as advance:
+                found, calibrated = free_deviation(quantised, settings, count, advance)
+    if json:
+        print_json({"routing": routing, **deviation_json(found, settings, calibrated)})
+    else:
+        _print(found, settings, calibrated, read.chip.name, routing)
+
+
+def _number(text: str, option: str, kind: type[int] | type[float]) -> float:
+    try:
+        return kind(text)
+    except ValueError as error:
+        word = "ideal" if kind is int else "full"
+        raise InputError(option, f"{text!r}, expected a number or {word}") from error
+
+
+def deviation_json(found: Deviation, settings: Analog, calibrated: str) -> dict[str, Any]:
+    """A deviation as plain data."""
+    language = found.language
+    return {
+        "settings": asdict(settings),
+        "calibration": calibrated or None,
+        "tokens": found.tokens,
+        "errors": [
+            {"value": e.name, "layer": e.layer, "rms": e.rms, "largest": e.largest}
+            for e in found.errors.values()
+        ],
+        "language": None if language is None else {
+            "positions": language.scored,
+            "top1_agreement": language.agreement,
+            "perplexity": language.perplexity,
+            "float_perplexity": language.float_perplexity,
+        },
+        "no_language": found.why_not or None,
+    }  # fmt: skip
+
+
+def _print(found: Deviation, settings: Analog, calibrated: str, chip: str, routing: str) -> None:
+    console = out()
+    console.print(f"{chip}, {found.tokens} tokens, {routing} routing, {_words(settings)}")
+    shown = table("value", "layer", "rms error", "largest error")
+    for error in found.errors.values():
+        layer = str(error.layer) if error.layer >= 0 else ""
+        shown.add_row(error.name, layer, f"{error.rms:.2e}", f"{error.largest:.2e}")
+    console.print(shown)
+    language = found.language
+    if language is None:
+        console.print(f"no perplexity: {found.why_not}")
+    else:
+        change = language.perplexity / language.float_perplexity - 1
+        console.print(f"most likely next token as in float: {language.agreement:.2%}")
+        console.print(
+            f"perplexity {language.perplexity:.4f}, float {language.float_perplexity:.4f} "
+            f"({change:+.2%}), {language.scored} positions"
+        )
+    if calibrated:
+        console.print(calibrated)
+    console.print(f"seed {settings.seed}")
+
+
+def _words(settings: Analog) -> str:
+    """The settings in a line."""
+    adc = "ideal converters"
+    if settings.adc_bits is not None:
+        wide = "full range" if settings.adc_range is None else f"{settings.adc_range:g} % range"
+        adc = f"{settings.adc_bits}-bit converters ({wide})"
+    words = [
+        f"{settings.weight_bits}-bit weights in {settings.cell_bits}-bit "
+        f"{'differential' if settings.differential else 'offset'} cells",
+        f"{settings.input_bits}-bit inputs {settings.dac_bits} at a time",
+        adc,
+    ]
+    if settings.weight_clip:
+        words.append(f"weights cut at {settings.weight_clip:g} deviations")
+    if settings.read_noise:
+        words.append(f"read noise {settings.read_noise:g}")
+    if settings.drift_s:
+        made_up = "" if settings.drift_compensated else "not "
+        words.append(f"{settings.drift_s:g} s of drift, {made_up}compensated")
+    return ", ".join(words)

@@ -1,0 +1,103 @@
+"""`moexbar accuracy`: a small compiled model through quantised crossbars."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from moexbar.__main__ import main
+from tests.compiler.frontend import models
+
+TOKENS, SEQUENCES = 24, 4
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model compiled for the chip `tiny`: 8-bit weights in two 4-bit cells."""
+    folder = tmp_path_factory.mktemp("accuracy")
+    models.write(folder, [models.dense_masked()])
+    np.savez(folder / "x.npz", **models.token_ids(TOKENS, SEQUENCES))
+    words = [
+        "compile", str(folder / "model.onnx"), "--chip", "tiny", "--inputs", str(folder / "x.npz"),
+        "--prefill", str(TOKENS), "--no-baselines", "--grouping", "sorted", "--no-verify",
+        "-o", str(folder / "out"),
+    ]  # fmt: skip
+    assert main(words) == 0
+    return folder / "out"
+
+
+def run(folder: Path, capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, Any]:
+    assert main(["accuracy", str(folder), "--json", *more]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_fixed_and_free(compiled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both report the same values; fixed is the window, free the sequences asked for."""
+    ideal = ("--adc-bits", "ideal")
+    fixed = run(compiled, capsys, "--routing", "fixed", *ideal)
+    free = run(compiled, capsys, "--sequences", "3", "--tokens", "20", *ideal)
+    assert [e["value"] for e in fixed["errors"]] == [e["value"] for e in free["errors"]]
+    assert (fixed["tokens"], free["tokens"]) == (TOKENS, 60)
+    assert fixed["language"]["positions"] == TOKENS - 1
+    assert free["language"]["positions"] == 3 * 19
+    for found in (fixed, free):
+        assert all(0 < e["rms"] < 0.1 for e in found["errors"])
+        assert found["settings"]["cell_bits"] == 4
+        assert found["calibration"] is None
+
+
+def test_fewer_bits_are_worse(compiled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    errors = [
+        run(compiled, capsys, "--weight-bits", bits, "--adc-bits", "ideal")["errors"][-1]["rms"]
+        for bits in ("8", "3")
+    ]
+    assert errors[1] > 5 * errors[0]
+
+
+def test_calibration_is_told(compiled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On the last sequences; on those looked at where there are no others."""
+    found = run(compiled, capsys, "--sequences", "2")
+    assert found["calibration"] == (
+        "converters calibrated on sequences 2 and 3, not looked at otherwise"
+    )
+    everything = run(compiled, capsys, "--sequences", "4")
+    assert "there are no others" in everything["calibration"]
+    assert run(compiled, capsys, "--adc-range", "full")["calibration"] is None
+
+
+def test_for_people(compiled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    noisy = ("--read-noise", "0.02", "--drift-seconds", "3600", "--seed", "5")
+    assert main(["accuracy", str(compiled), *noisy]) == 0
+    text = capsys.readouterr().out
+    assert "seed 5" in text
+    assert "perplexity" in text
+    assert all(len(line) <= 100 for line in text.splitlines())
+    assert main(["accuracy", str(compiled), *noisy]) == 0
+    assert capsys.readouterr().out == text
+
+
+def test_other_inputs(compiled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Any inputs with free routing; a program has its own."""
+    other = compiled.parent / "other.npz"
+    np.savez(other, **models.token_ids(12, 2, seed=7))
+    assert run(compiled, capsys, "--inputs", str(other), "--sequences", "1")["tokens"] == 12
+    assert main(["accuracy", str(compiled), "--routing", "fixed", "--inputs", str(other)]) == 2
+    assert "is not the inputs that" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(("words", "problem"), [
+    (("--weight-bits", "1"), "weight_bits: 1, expected 2 to 16"),
+    (("--adc-bits", "many"), "--adc-bits: 'many', expected a number or ideal"),
+    (("--adc-range", "0"), "adc_range"),
+    (("--sequences", "9"), "9 sequences, the inputs hold 4"),
+    (("--tokens", "99"), "sequences of 24 tokens, asked for 99"),
+    (("--routing", "fixed", "--sequences", "1"), "the program's own window"),
+])  # fmt: skip
+def test_refused(
+    compiled: Path, words: tuple[str, ...], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["accuracy", str(compiled), *words]) == 2
+    assert problem in " ".join(capsys.readouterr().err.split())
