@@ -79,18 +79,20 @@ def program_case(
     where the inputs do not fit.
     """
     source = open_unchanged(model, workload)
+    before = _tokens_before(routing, first_token)
     sequence, arrival = window_sequence(program), first_steps(program)
     last = int(arrival.max(initial=0)) if executes_steps(chip) else 0
     graph = Graph.of(source)
 
     def runs_until(step: int) -> list[Run]:
         tokens = np.flatnonzero(arrival <= step)
-        return _runs(graph, workload, inputs, routing, first_token, sequence, tokens)
+        return _runs(graph, workload, inputs, sequence, tokens, before)
 
     again = range(last + 1) if last and routing.expert_choice else ()
     return Case(
-        program, mapping, workload, chip, source, runs_until(last), sequence,
-        [runs_until(step) for step in again],
+        program, mapping, workload, chip, source, runs_until(last),
+        np.concatenate([sequence, np.full(before, sequence[0])]),
+        [runs_until(step) for step in again], before,
     )  # fmt: skip
 
 
@@ -118,25 +120,38 @@ def window_sequence(program: Program) -> Ints:
     return out
 
 
+def _tokens_before(routing: Routing, first_token: int) -> int:
+    """Tokens of the window's first sequence that come before the window."""
+    if first_token >= routing.tokens:
+        tokens = f"{routing.tokens} tokens"
+        raise InputError(routing.source, f"{tokens}, but the window starts at {first_token}")
+    first = int(np.argmax(routing.sequence == routing.sequence[first_token]))
+    if routing.expert_choice and first < first_token:
+        raise InputError(
+            routing.source,
+            f"the window starts at token {first_token}, inside a sequence, where experts choose "
+            "among all its tokens",
+            "choose whole sequences with --score",
+        )
+    return first_token - first
+
+
 def _runs(
     graph: Graph,
     workload: Workload,
     inputs: ByName[str, Array],
-    routing: Routing,
-    first_token: int,
     sequence: Ints,
     tokens: Ints,
+    before: int,
 ) -> list[Run]:
-    """The window's sequences as the model runs them together, each from its first token on."""
-    start = int(routing.sequence[first_token]) if first_token < routing.tokens else -1
-    if start < 0 or (first_token and routing.sequence[first_token - 1] == start):
-        raise InputError(
-            routing.source,
-            f"the window starts at token {first_token}, inside a sequence",
-            "its attention would miss what comes before; choose whole sequences with --score",
-        )
+    """The window's sequences as the model runs them together, each from its first token on.
+
+    before: so many tokens of the first sequence come before the window; they are numbered after it.
+    """
     by_length: dict[int, list[int]] = {}
     tokens_of = {int(s): tokens[sequence[tokens] == s] for s in np.unique(sequence).tolist()}
+    earlier = len(sequence) + np.arange(before)
+    tokens_of[int(sequence[0])] = np.concatenate([earlier, tokens_of[int(sequence[0])]])
     for seq, own in tokens_of.items():
         by_length.setdefault(len(own), []).append(seq)
     runs: list[Run] = []
@@ -152,7 +167,7 @@ def _runs(
                 )
             if asked:
                 runs.append(Run(feeds.of(group), np.stack([tokens_of[s] for s in group])))
-    found = sorted(s for run in runs for s in sequence[run.tokens[:, 0]].tolist())
+    found = sorted(s for run in runs for s in sequence[run.tokens[:, -1]].tolist())
     if found != sorted(tokens_of):
         raise InputError("inputs", f"hold no sequence {sorted(set(tokens_of) - set(found))[0]}")
     return runs
@@ -167,6 +182,7 @@ def comparison_json(done: Comparison) -> dict[str, Any]:
         "moe_layers": [_row(d) for d in done.layers],
         "first_wrong_instruction": done.culprit,
         "near_ties": done.near_ties,
+        "tokens_before_window": done.before,
         "onnx_runtime_itself": [_row(d) for d in done.runtime],
         "run_anew": [_row(d) for d in done.anew],
         "uncached_deviation": [_row(d) for d in done.deviation],

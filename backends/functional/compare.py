@@ -43,6 +43,7 @@ class Comparison:
     select either way. runtime: of a model with packed weights, the outputs of ONNX Runtime itself
     against the reference (see `reference`). anew: with expert choice in steps, what must equal the
     model run anew on the tokens so far; deviation: how far the rest is from it (see `uncached`).
+    before: tokens before the window, whose values were the model's own.
     """
 
     outputs: tuple[Difference, ...]
@@ -53,6 +54,7 @@ class Comparison:
     runtime: tuple[Difference, ...] = ()
     anew: tuple[Difference, ...] = ()
     deviation: tuple[Difference, ...] = ()
+    before: int = 0
 
     @property
     def worst(self) -> float:
@@ -98,8 +100,9 @@ def compare(m: Machine) -> Comparison:
     layers = tuple(worst[op.outputs[0]] for op in m.workload.moe_layers)
     anew, deviation = _anew(m)
     return Comparison(
-        outputs, layers, tuple(operators), culprit, len(m.tied), _of_runtime(m), anew, deviation
-    )
+        outputs, layers, tuple(operators), culprit, len(m.tied), _of_runtime(m), anew, deviation,
+        m.before,
+    )  # fmt: skip
 
 
 def _anew(m: Machine) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:

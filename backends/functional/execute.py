@@ -29,7 +29,9 @@ from ir.workload import Attention, Dense, Digital, MoELayer, Workload
 class Case:
     """A program, what it runs on, and the inputs of its window.
 
-    runs: the sequences of the window as the model runs them together; sequence: [window tokens] id.
+    runs: the sequences of the window as the model runs them together, each from its start;
+    sequence: [window tokens] id, where the last `before` ones are no tokens of the program, but
+    what comes before it in its first sequence: their values are the model's own.
     again: with expert choice, for each step the runs of the model on the tokens so far (see
     `uncached`).
     """
@@ -42,6 +44,7 @@ class Case:
     runs: Sequence[Run]
     sequence: Ints
     again: Sequence[Sequence[Run]] = ()
+    before: int = 0
 
 
 def execute(
@@ -56,13 +59,14 @@ def execute(
     """
     p = case.program
     check_order(p, case.chip.pg.input_buffers)
-    nodes, arrival = Nodes(case.source, runtime), first_steps(p)
+    nodes = Nodes(case.source, runtime)
+    arrival = np.concatenate([first_steps(p), np.zeros(case.before, dtype=np.int64)])
     m = Machine(
         p, case.workload, case.chip,
         crossbars or Crossbars(case.mapping, case.chip, case.source),
         nodes, case.runs, reference(nodes, case.workload, case.runs, arrival),
         Values(p, case.sequence), Matrices(case.source), np.full(len(p), -1, dtype=np.int64),
-        arrival, case.again, fixed,
+        arrival, case.again, fixed, case.before,
     )  # fmt: skip
     last = int(m.arrival[m.cells].max(initial=0))
     _refuse_steps(case, last)

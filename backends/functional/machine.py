@@ -39,7 +39,8 @@ class Machine:
     made: (step, operator) -> [window tokens] who wrote its result, -1 = nobody. arrival: [window
     tokens] the step in which each comes. again: see `uncached`. fixed: routers say what they say
     of the model's own vectors, however far ours are from them. covers: the tokens of an instruction
-    that stands for a whole sequence.
+    that stands for a whole sequence. before: the last so many window tokens come before the
+    program's in their sequence; their rows are those of `whole`.
     """
 
     program: Program
@@ -55,6 +56,7 @@ class Machine:
     arrival: Ints
     again: Sequence[Sequence[Run]] = ()
     fixed: bool = False
+    before: int = 0
     step: int = 0
     made: dict[tuple[int, int], Ints] = field(default_factory=dict)
     covers: dict[int, Ints] = field(default_factory=dict)
@@ -74,7 +76,7 @@ class Machine:
 
     @property
     def tokens(self) -> int:
-        """Tokens in the window."""
+        """Tokens in the window, and before it."""
         return len(self.values.sequence)
 
     def so_far(self, sequence: int) -> Ints:
@@ -84,8 +86,9 @@ class Machine:
 
     @property
     def cells(self) -> Ints:
-        """The window tokens of the runs: all, or those of the prefill."""
-        return np.sort(np.concatenate([run.tokens.ravel() for run in self.runs]))
+        """The program's tokens in the runs: all, or those of the prefill."""
+        found = np.sort(np.concatenate([run.tokens.ravel() for run in self.runs]))
+        return found[found < self.tokens - self.before]
 
     def row_shape(self, name: str) -> tuple[int, ...] | None:
         """Shape per token of a value, the same in every run; None where it is no row per token.
@@ -172,7 +175,8 @@ def _feeds_of_constant(m: Machine, op: Digital, ids: Ints) -> list[dict[str, Arr
 def gather(m: Machine, op: Operator, ids: Ints, names: Sequence[str]) -> list[dict[str, Array]]:
     """The inputs of an operator's nodes, one dict per run, from what its instructions read.
 
-    Tokens that no instruction stands for are zeros: nothing reads their results.
+    Tokens that no instruction stands for are zeros, as nothing reads their results; those before
+    the window are as the model has them, as its attention looks at them.
     """
     out: list[dict[str, Array]] = [{} for _ in m.runs]
     place, read = m.values.inputs(ids)
@@ -188,6 +192,11 @@ def gather(m: Machine, op: Operator, ids: Ints, names: Sequence[str]) -> list[di
         table = m.values.table(int(read[mine][0]), name)
         if table is None:
             rows = _rows(m, name, ids[place[mine]], read[mine])
+            own = m.to_rows(name, [found[name] for found in m.whole]) if m.before else None
+            if own is not None:
+                rows[m.tokens - m.before :] = own[m.tokens - m.before :].reshape(
+                    m.before, *rows.shape[1:]
+                )
             for fed, run, whole in zip(out, m.runs, m.whole, strict=True):
                 fed[name] = rows[run.tokens.ravel()].reshape(whole[name].shape)
         else:

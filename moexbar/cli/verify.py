@@ -77,6 +77,11 @@ def print_comparison(done: Comparison, *, left_out: int = 0) -> None:
             "uncached: tokens of the decode steps against the model run anew on all tokens so far, "
             "which routes earlier tokens again: equal in the first MoE layer only"
         )
+    if done.before:
+        console.print(
+            f"the window starts inside a sequence: its attention takes the {done.before} tokens "
+            "before it from the model's own run; the program and its cost do not have them"
+        )
     if left_out:
         console.print(f"the prefill was executed; the {left_out} decode steps were not")
 
