@@ -5,7 +5,7 @@ import numpy as np
 from backends.functional.machine import Array, Machine
 from ir.onnxdoor.canonical import feed_forward
 from ir.program import Opcode
-from ir.workload import Dense, MoELayer
+from ir.workload import Dense, Expert, MoELayer
 
 
 def blame(m: Machine, row: int) -> int:
@@ -30,7 +30,7 @@ def blame(m: Machine, row: int) -> int:
         if told != fired:
             return store if fired == before else second
         made = m.values.batches[int(m.values.batch[store])].arrays["result"][m.values.row[store]]
-        right = m.matrices.product(_vector_of(m, second)[None], op.experts[told].down)[0]
+        right = m.matrices.product(_vector_of(m, second)[None], _expert_of(m, op, store).down)[0]
         if _off(m, made, right):
             return second
     return _load_or_mvm(m, mvm, x)
@@ -79,17 +79,22 @@ def _wrong_store(m: Machine, op: MoELayer, row: int, x: Array) -> int:
     _, read = m.values.edges(one)
     factors = m.values.take(one, "factors")[0]
     for store in read[m.values.holds(read, "result")].tolist():
-        expert = int(m.program.expert[store])
-        if expert < 0:  # what a shared expert gives is not looked at
-            continue
-        scaled = x * factors[expert] if op.weight_on == "input" else x
+        number, expert = int(m.program.expert[store]), _expert_of(m, op, store)
+        scaled = x * factors[number] if op.weight_on == "input" and number >= 0 else x
         made = m.values.rows(one, np.array([store]), "result", token)[0]
-        right = feed_forward(
-            m.matrices, op.experts[expert], op.activation, op.clipped, scaled[None]
-        )
+        right = feed_forward(m.matrices, expert, op.activation, op.clipped, scaled[None])
         if _off(m, made, right[0]):
             return int(store)
     return -1
+
+
+def _expert_of(m: Machine, op: MoELayer, store: int) -> Expert:
+    """The expert that a STORE names, or the shared one whose tiles gave its product."""
+    number = int(m.program.expert[store])
+    if number >= 0:
+        return op.experts[number]
+    unit = m.program.units[int(m.program.unit[m.job[store]])]
+    return op.shared[m.crossbars.on(unit, -1, -1)[0].block.shared]
 
 
 def _off(m: Machine, ours: Array, theirs: Array) -> bool:

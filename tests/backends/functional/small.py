@@ -1,5 +1,6 @@
 """Small models compiled for small crossbars, ready to be executed."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from compiler.trace import Shape
 from ir.chip import Chip
 from ir.onnxdoor.load import open_model
 from ir.onnxdoor.session import Runtime
+from ir.routing import Routing
 from tests.compiler.frontend import models
 from tests.make import small_chip
 
@@ -49,11 +51,12 @@ def case_of(
     sequences: int,
     tokens: int,
     decode: int = 0,
+    reroute: Callable[[Routing], Routing] = lambda recorded: recorded,
     **options: Any,
 ) -> Case:
-    """A model compiled, with a run for each sequence."""
+    """A model compiled, with a run for each sequence. reroute: makes another routing of its own."""
     workload = read_model(path)
-    routing = profile(path, workload, inputs, tokens=tokens, decode=decode)
+    routing = reroute(profile(path, workload, inputs, tokens=tokens, decode=decode))
     whole = (0, routing.tokens)
     chosen: dict[str, Any] = {"grouping": "sorted", "solver": SolverOptions(time_s=0.1)}
     done = compile_model(
