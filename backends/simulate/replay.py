@@ -21,10 +21,10 @@ Ints = npt.NDArray[np.int64]
 class Simulation:
     """A program that ran: its times, and what each instruction waited for. All [rows].
 
-    program: with the times of this run. ready_ps: all values it reads are there, `writer` the last
-    to come; free_ps: its unit has finished the job before, `before`; grant_ps: input buffer entries
-    are free (why 1), the slot before has ended (2), its bytes are free (3), by the end of `giver`.
-    -1 where there is no such instruction.
+    program: with the times of this run, and the energies it was compiled with. ready_ps: all values
+    it reads are there, `writer` the last to come; free_ps: its unit has finished the job before,
+    `before`; grant_ps: input buffer entries are free (why 1), the slot before has ended (2), its
+    bytes are free (3), by the end of `giver`. -1 where there is no such instruction.
     """
 
     program: Program

@@ -51,7 +51,8 @@ def simulate(
 ) -> None:
     """Simulate a compiled program on its units and say how busy they were.
 
-    An illegal program is refused (exit code 4) naming the instruction.
+    An illegal program is refused (exit code 4) naming the instruction. Another chip changes
+    times alone: energies stay those compiled for, so compile for that chip to compare energies.
 
     Example: moexbar simulate build/demo --waits
 
@@ -66,6 +67,7 @@ def simulate(
         raise InputError("--scale", "changes durations, which replay takes as given", "use run")
     done = _simulate(program, own, other, mode, _factors(scale))
     report = _report(done, program, other, mode, waits=waits, top=top)
+    report["energies_as_compiled"] = mode is Mode.RUN and other != own
     if json:
         print_json(report)
     else:
@@ -154,6 +156,8 @@ def _print(report: dict[str, Any], *, waits: bool) -> None:
         head += f"makespan {report['makespan_ns'] / 1000:.3f} us in the same order, "
         head += f"{report['given_makespan_ns'] / 1000:.3f} us as compiled"
     console.print(head)
+    if report["energies_as_compiled"]:
+        console.print("times alone: energies are those compiled for (compile for the other chip)")
     kinds = table("kind", "units", "jobs", "busy us", "mean %", "busiest", "its %")
     for k in report["kinds"]:
         kinds.add_row(

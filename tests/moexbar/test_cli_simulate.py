@@ -50,6 +50,9 @@ def test_a_slower_mvm(compiled: Path, capsys: pytest.CaptureFixture[str]) -> Non
     stretched = run_json(capsys, "simulate", compiled, "--scale", "mvm=2", "--json")
     # the bus of --set mvm.read_ns is B vectors per MVM time, so it is slower too
     assert stretched["given_makespan_ns"] < stretched["makespan_ns"] <= slow["makespan_ns"]
+    assert (slow["energies_as_compiled"], stretched["energies_as_compiled"]) == (True, False)
+    assert main(["simulate", str(compiled), "--set", "mvm.read_ns=260"]) == 0
+    assert "energies are those compiled for" in " ".join(capsys.readouterr().out.split())
 
 
 def test_tables_fit_and_say_who_waited_for_whom(
