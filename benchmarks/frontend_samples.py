@@ -2,7 +2,8 @@
 
 For every file: the MoE layers found, against the table in the folder's README.md where there is
 one; the recorded routing, against one computed anew in numpy (`frontend_router`); the compilation
-on a chip, whose program the verifier checks. One line each; exit code 1 if anything is wrong.
+on a chip, whose program the verifier checks and which is executed against ONNX Runtime, with the
+last tokens as decode steps where the model can. One line each; exit code 1 if anything is wrong.
 
     python -m benchmarks.frontend_samples --models ../shared/onnx
 """
@@ -25,6 +26,7 @@ from compiler.frontend import read_model
 from compiler.frontend.graph import Graph
 from compiler.frontend.inputs import Feeds, load_inputs
 from compiler.frontend.profile import profile
+from compiler.frontend.read import survey_model
 from ir.errors import InputError
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import Source, open_model
@@ -36,6 +38,7 @@ from moexbar.__main__ import main as moexbar
 
 Array = npt.NDArray[Any]
 NEAR = {32: 1e-5, 16: 2e-2}  # relative distance of scores that may be ordered either way, by bits
+STEPS = 4  # decode steps executed
 PRODUCTS = ("MatMul", "Gemm", "FusedMatMul", "MatMulNBits")
 
 
@@ -208,11 +211,15 @@ def _weights(routing: Routing, row: int, matrix: Array) -> Array:
     return out
 
 
-def compiled(path: Path, chip: str, lead: Array) -> tuple[int, str]:
-    """Exit code of `moexbar compile`, and what it says about the result or the refusal."""
+def compiled(path: Path, chip: str, lead: Array, decode: int) -> tuple[int, str]:
+    """Exit code of `moexbar compile`, and what it says about the result or the refusal.
+
+    decode: how many of the tokens come one by one.
+    """
     said, errors = io.StringIO(), io.StringIO()
     batch, tokens = lead.shape[:2] if lead.ndim > 1 else (1, len(lead))
-    shape = ["--prefill", str(tokens)] + (["--batch", str(batch)] if batch > 1 else [])
+    shape = ["--prefill", str(tokens - decode), "--decode", str(decode)]
+    shape += ["--batch", str(batch)] if batch > 1 else []
     inputs = ["--inputs", str(path.with_suffix(".npz")), *shape]
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -245,14 +252,25 @@ def examine(path: Path, chip: str, expected: Expected | None) -> Line:
             agreements = check_routing(path, workload, inputs)
             line.routing = str(agreements[0])
             line.faults += [f"routing {a}" for a in agreements if not a.good]
-        code, line.compiled = compiled(path, chip, lead)
-        diagnosed = bool(traced) and code == 2
-        if code != 0 and not diagnosed:
-            line.faults.append(f"exit {code}: {line.compiled}")
-        line.compiled = "diagnosed" if diagnosed else line.compiled if code == 0 else f"exit {code}"
+        _compile(line, path, chip, lead, traced=bool(traced))
     except InputError as error:
         line.faults.append(str(error))
     return line
+
+
+def _compile(line: Line, path: Path, chip: str, lead: Array, *, traced: bool) -> None:
+    """The prefill; and with decode steps where the model says that it can."""
+    can = survey_model(path)[1].kind != "no" and lead.shape[-1] > STEPS
+    said = []
+    for decode in (0, STEPS) if can else (0,):
+        code, text = compiled(path, chip, lead, decode)
+        if code == 2 and traced:
+            said.append("diagnosed")
+            continue
+        if code != 0 or "executed: largest error" not in text:
+            line.faults.append(f"exit {code}, {decode} decode steps: {text}")
+        said.append(text if not decode else f"{decode} steps: {text}")
+    line.compiled = "; ".join(said)
 
 
 def _found(workload: Workload) -> str:

@@ -42,9 +42,10 @@ class _NoDecodeError(Exception):
 def decode_of(room: Room, workload: Workload, runtime: Runtime | None = None) -> Decode:
     """How a model can decode."""
     caches = _caches(room)
-    if caches:
-        return Decode("native", f"takes its past as inputs, such as {name_of(caches[0])!r}")
     try:
+        if caches:
+            _check_mixing(workload)
+            return Decode("native", f"takes its past as inputs, such as {name_of(caches[0])!r}")
         return Decode("derived", _derived(room, workload, runtime))
     except _NoDecodeError as reason:
         return Decode("no", str(reason))
@@ -97,18 +98,24 @@ def _derived(room: Room, workload: Workload, runtime: Runtime | None) -> str:
 def _check_structure(room: Room, workload: Workload) -> None:
     """Tokens must meet in causal attention only (and in an expert-choice selection)."""
     makers = {v: op for op in workload.operators for v in op.outputs}
+    _check_mixing(workload)
     for op in workload.operators:
         if isinstance(op, Attention) and not op.causal:
             raise _NoDecodeError(f"{op.name} is not causal")
-        mixes = isinstance(op, Digital) and op.scope == "sequence" and op.inputs
-        if mixes and _is_needed(workload, op):
-            raise _NoDecodeError(f"{op.name} mixes tokens outside attention (node {op.nodes[0]!r})")
         if isinstance(op, MoELayer) and op.router.kind == "expert-choice":
             _check_scores(room, op)
         if isinstance(op, Attention):
             known = [v for v in op.inputs if v in makers]
             if not known:
                 raise _NoDecodeError(f"{op.name}: its projections were not recognised")
+
+
+def _check_mixing(workload: Workload) -> None:
+    """No state but keys and values, which are all that a program keeps (a convolution has one)."""
+    for op in workload.operators:
+        mixes = isinstance(op, Digital) and op.scope == "sequence" and op.inputs
+        if mixes and _is_needed(workload, op):
+            raise _NoDecodeError(f"{op.name} mixes tokens outside attention (node {op.nodes[0]!r})")
 
 
 def _is_needed(workload: Workload, op: Operator) -> bool:
