@@ -18,13 +18,13 @@ Span = tuple[int, int]
 
 
 def no_routing(tokens: int, batch: int = 1) -> Routing:
-    """The trace of a model without MoE layers: `batch` sequences to fit, as many to score."""
+    """The trace of a model without MoE layers: `batch` sequences, with nothing to be fitted."""
     none = np.zeros(0, dtype=np.int64)
     return Routing(
         layer=none,
         num_experts=none,
-        sequence=np.repeat(np.arange(2 * batch), tokens),
-        choices=np.zeros((0, 2 * batch * tokens, 1), dtype=np.int16),
+        sequence=np.repeat(np.arange(batch), tokens),
+        choices=np.zeros((0, batch * tokens, 1), dtype=np.int16),
         source="no MoE layers",
     )
 

@@ -269,7 +269,7 @@ def _report(
             "first_token": int(done.schedule.trace[0]),
             "fit_tokens": list(fit),
             "score_tokens": [start, stop],
-            "scored_on_fitted": overlap(fit, (start, stop)),
+            "scored_on_fitted": bool(workload.moe_layers) and overlap(fit, (start, stop)),
             "trace_tokens": trace.tokens,
         },
         "expert_choice": any(op.router.capacity is not None for op in workload.moe_layers),

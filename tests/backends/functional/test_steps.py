@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from backends.functional import Case, compare, execute
@@ -16,7 +17,7 @@ from ir.onnxdoor.session import Runtime
 from ir.program import Opcode
 from ir.schedule import Caches
 from tests.backends.functional import mutate
-from tests.backends.functional.small import run_case, small_case
+from tests.backends.functional.small import case_of, run_case, small_case
 from tests.compiler.frontend import models as m
 
 
@@ -39,6 +40,16 @@ def test_every_step_computes_the_model(tmp_path: Path, *, kv: bool, sequences: i
     assert done.worst < 2e-6
     logits = [d for d in done.operators if d.name == "logits"]
     assert len(logits) == 4  # the prefill and three steps
+
+
+def test_keys_given_out_are_compared_when_all_are_there(tmp_path: Path) -> None:
+    """Present keys [1, heads, tokens, width] are no row per token; the last step has them all."""
+    past = np.zeros((1, 2, 0, m.HEAD), dtype=np.float32)
+    inputs = {**m.token_ids(9, 1), "past_key": past, "past_value": past}
+    done = run_case(case_of(m.with_past(tmp_path, kv_heads=2), inputs, None, 1, 9, 3))
+    assert (done.culprit, done.worst < 2e-6) == (-1, True)
+    assert [d.name for d in done.operators].count("logits") == 4
+    assert [d.name for d in done.operators].count("present_key") == 1
 
 
 def test_prefill_alone(case: Case, runtime: Runtime) -> None:

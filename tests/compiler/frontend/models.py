@@ -767,6 +767,31 @@ def in_16_bits(path: Path) -> None:
     onnx.save(model, path)
 
 
+def with_past(folder: Path, *, kv_heads: int = 1, running_sum: bool = False) -> Path:
+    """com.microsoft::GroupQueryAttention with caches as inputs and outputs, saved.
+
+    running_sum: before it every vector gets the sum of those so far.
+    """
+    g = Graph()
+    x = g("Gather", g.weight(VOCAB, D, scale=1.0), "input_ids")
+    if running_sum:
+        x = g("CumSum", x, g.constant(1))
+    packed = linear(g, rms_norm(g, x), D, (2 + 2 * kv_heads) * HEAD)
+    total = g("Cast", g("Squeeze", g("Shape", "input_ids", start=1, end=2)), to=TensorProto.INT32)
+    last = g("Unsqueeze", g("Sub", total, g.constant(1, np.int32)), g.constant([0]))
+    given = [packed, "", "", "past_key", "past_value", last, total]
+    made = ["mixed", "present_key", "present_value"]
+    kinds = {"domain": "com.microsoft", "num_heads": 2, "kv_num_heads": kv_heads}
+    g.nodes.append(helper.make_node("GroupQueryAttention", given, made, **kinds))
+    x = g("Add", x, linear(g, "mixed", 2 * HEAD, D))
+    x = g("Add", x, dense_masked()(g, rms_norm(g, x)))
+    g.nodes.append(helper.make_node("MatMul", [x, g.weight(D, VOCAB)], ["logits"]))
+    past: list[int | str] = [1, kv_heads, "past", HEAD]
+    inputs: Any = {"input_ids": (7, [1, "tokens"]), "past_key": (1, past), "past_value": (1, past)}
+    outputs = {**LOGITS, "present_key": past, "present_value": past}
+    return g.model(folder / "past.onnx", outputs, inputs)
+
+
 def token_ids(tokens: int = 13, sequences: int = 1, seed: int = 1) -> dict[str, Any]:
     ids = np.random.default_rng(seed).integers(0, VOCAB, (sequences, tokens))
     return {"input_ids": ids.astype(np.int64)}

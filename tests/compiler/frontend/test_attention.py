@@ -9,6 +9,7 @@ import pytest
 from onnx import helper
 
 from compiler.frontend import read_model
+from compiler.frontend.read import survey_model
 from ir.workload import Attention, Dense, Digital
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.execute import compare
@@ -61,22 +62,7 @@ def test_it_starts_at_the_projections(tmp_path: Path) -> None:
 
 def test_grouped_query_attention_operator(tmp_path: Path, runtime: Any) -> None:
     """com.microsoft::GroupQueryAttention with packed q, k, v and empty caches."""
-    g = m.Graph()
-    x = g("Gather", g.weight(m.VOCAB, m.D, scale=1.0), "input_ids")
-    packed = m.linear(g, m.rms_norm(g, x), m.D, (2 + 1 + 1) * m.HEAD)
-    total = g("Squeeze", g("Shape", "input_ids", start=1, end=2))
-    total = g("Cast", total, to=6)
-    last = g("Unsqueeze", g("Sub", total, g.constant(1, np.int32)), g.constant([0]))
-    mixed, *_ = g(
-        "GroupQueryAttention", packed, "", "", "past_key", "past_value", last, total,
-        domain="com.microsoft", num_heads=2, kv_num_heads=1, outputs=3,
-    )  # fmt: skip
-    x = g("Add", x, m.linear(g, mixed, 2 * m.HEAD, m.D))
-    x = g("Add", x, m.dense_masked()(g, m.rms_norm(g, x)))
-    g.nodes.append(helper.make_node("MatMul", [x, g.weight(m.D, m.VOCAB)], ["logits"]))
-    past = [1, 1, "past", m.HEAD]
-    inputs: Any = {"input_ids": (7, [1, "tokens"]), "past_key": (1, past), "past_value": (1, past)}
-    path = g.model(tmp_path / "m.onnx", m.LOGITS, inputs)
+    path = m.with_past(tmp_path)
     workload = read_model(path)
     (found,) = (op for op in workload.operators if isinstance(op, Attention))
     assert (found.heads, found.kv_heads, found.head_dim, found.causal) == (2, 1, 8, True)
@@ -85,6 +71,17 @@ def test_grouped_query_attention_operator(tmp_path: Path, runtime: Any) -> None:
     feeds = {**m.token_ids(), **{n: np.zeros((1, 1, 0, m.HEAD), np.float32)
                                  for n in ("past_key", "past_value")}}  # fmt: skip
     assert compare(runtime, path, feeds) < 1e-5
+
+
+def test_a_model_that_takes_its_past_can_decode(tmp_path: Path) -> None:
+    assert survey_model(m.with_past(tmp_path))[1].kind == "native"
+
+
+def test_but_not_with_another_state(tmp_path: Path) -> None:
+    """A sum over the tokens so far is a state besides keys and values, which nothing keeps."""
+    verdict = survey_model(m.with_past(tmp_path, running_sum=True))[1]
+    assert verdict.kind == "no"
+    assert "mixes tokens outside attention" in verdict.reason
 
 
 def test_a_residual_addition_stands_alone(tmp_path: Path, runtime: Any) -> None:
