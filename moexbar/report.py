@@ -13,8 +13,52 @@ from compiler.pipeline import Compiled
 from ir.chip import Chip
 from ir.mapping import Certificate
 from ir.program import Program
+from ir.routing import Routing
 from ir.schedule import PairOrder
+from ir.verify import CHECKS
+from ir.workload import Workload
+from moexbar import __version__
+from moexbar.chips.show import to_json
 from moexbar.cli.console import table
+from moexbar.cli.options import overlap
+from moexbar.steps_report import memory_row, steps_row
+
+
+def compile_report(
+    workload: Workload, trace: Routing, done: Compiled, rows: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """All of report.json but the execution: what was compiled, by which methods, with what proof.
+
+    rows: a `method_row` for each method.
+    """
+    fit, (start, stop) = done.options.fit, done.options.score
+    return {
+        "moexbar": __version__,
+        "model": {"name": workload.name, "sha256": workload.sha256, "notes": list(workload.notes)},
+        "chip": to_json(done.chip),
+        "window": {
+            "tokens": done.schedule.tokens,
+            "prefill": done.options.shape.prefill,
+            "batch": done.options.shape.batch,
+            "decode": done.options.shape.decode,
+            "kv": done.options.caches.kv,
+            "go": done.options.caches.go,
+            "first_token": int(done.schedule.trace[0]),
+            "fit_tokens": list(fit),
+            "score_tokens": [start, stop],
+            "scored_on_fitted": bool(workload.moe_layers) and overlap(fit, (start, stop)),
+            "trace_tokens": trace.tokens,
+        },
+        "expert_choice": any(op.router.capacity is not None for op in workload.moe_layers),
+        "steps": steps_row(done),
+        "memory": memory_row(done, workload),
+        "methods": rows,
+        "layers": layer_rows(done),
+        "placement": placement_row(done),
+        "checks": [check.name for check in CHECKS],
+        "solver": {"seed": done.options.solver.seed, "time_s": done.options.solver.time_s},
+        "assumed": [f"{fact.path} = {fact.text}" for fact in done.chip.assumed],
+    }
 
 
 def method_row(method: Method, compiled: Compiled) -> dict[str, Any]:

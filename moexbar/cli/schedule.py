@@ -20,25 +20,33 @@ from moexbar.cli.options import Buffer, Bus, Json, Score, Seed, Time, Window, fr
 MAX_GROUPS_BYTES = 64 << 20
 
 
+Span = tuple[int, int]
+Trace = Annotated[Path, typer.Argument(metavar="ROUTING.npz", help="Routing trace.")]
+GroupsFile = Annotated[Path, typer.Option(help="Groups, as `moexbar group --json` prints them.")]
+Layer = Annotated[int, typer.Option(help="MoE layer id.")]
+Policy = Annotated[str, typer.Option(help=f"One of {', '.join(POLICIES)}.")]
+WithTable = Annotated[
+    bool,
+    typer.Option(
+        "--table",
+        help="With the slot table: one row per slot, the token "
+        "index in the window per group, -1 for idle.",
+    ),
+]
+
+
 def schedule(
-    routing_file: Annotated[Path, typer.Argument(metavar="ROUTING.npz", help="Routing trace.")],
-    groups: Annotated[Path, typer.Option(help="Groups, as `moexbar group --json` prints them.")],
-    layer: Annotated[int, typer.Option(help="MoE layer id.")] = 0,
-    policy: Annotated[str, typer.Option(help=f"One of {', '.join(POLICIES)}.")] = "min-transfer",
+    routing_file: Trace,
+    groups: GroupsFile,
+    layer: Layer = 0,
+    policy: Policy = "min-transfer",
     window: Window = 512,
     score: Score = "0:1",
     time: Time = 10.0,
     seed: Seed = 0,
     bus: Bus = None,
     buffer: Buffer = None,
-    with_table: Annotated[
-        bool,
-        typer.Option(
-            "--table",
-            help="With the slot table: one row per slot, the token "
-            "index in the window per group, -1 for idle.",
-        ),
-    ] = False,
+    with_table: WithTable = False,
     json: Json = False,
 ) -> None:
     """Schedule every window of one layer and say how far each is from its bounds.
@@ -54,24 +62,29 @@ def schedule(
     routing = load_routing(routing_file)
     chosen = routing.matrix(routing.row(layer))
     grouping = read_groups(groups, layer, chosen.shape[1])
-    start, stop = select_sequences(routing, fraction_span(score, "--score"))
-    spans = windows(stop - start, window)
-    if not spans:
-        raise InputError("--window", f"{window} tokens, but the range has {stop - start}")
+    spans = _spans(select_sequences(routing, fraction_span(score, "--score")), window)
     orders: list[SlotOrder] = []
     with progress(len(spans), policy) as advance:
         for a, b in spans:
-            counts = split_counts(grouping, chosen[start + a : start + b])
-            orders.append(
-                order_slots(counts, policy, seed=seed, time_s=time, bus=bus, buffer=buffer)
-            )
+            counts = split_counts(grouping, chosen[a:b])
+            order = order_slots(counts, policy, seed=seed, time_s=time, bus=bus, buffer=buffer)
+            orders.append(order)
             advance()
     if json:
-        rows = [_row(o, start + a, with_table) for o, (a, _) in zip(orders, spans, strict=True)]
+        rows = [_row(o, a, with_table) for o, (a, _) in zip(orders, spans, strict=True)]
         limits = {"bus": bus, "buffer": buffer}
         print_json({"layer": layer, "policy": policy, "seed": seed, **limits, "windows": rows})
     else:
-        _print(orders, spans, start, seed, with_table)
+        _print(orders, spans, seed, with_table)
+
+
+def _spans(tokens: Span, window: int) -> list[Span]:
+    """The windows of a token range; InputError if it holds none."""
+    start, stop = tokens
+    spans = [(start + a, start + b) for a, b in windows(stop - start, window)]
+    if not spans:
+        raise InputError("--window", f"{window} tokens, but the range has {stop - start}")
+    return spans
 
 
 def _row(order: SlotOrder, first: int, with_table: bool) -> dict[str, Any]:
@@ -126,16 +139,14 @@ def _grouping(where: str, entry: dict[str, Any], layer: int, experts: int) -> La
     return LayerGrouping(layer, tuple(tuple(g) for g in groups), "file", certificate)
 
 
-def _print(
-    orders: list[SlotOrder], spans: list[tuple[int, int]], start: int, seed: int, with_table: bool
-) -> None:
+def _print(orders: list[SlotOrder], spans: list[Span], seed: int, with_table: bool) -> None:
     shown = table(
         "first token", "slots", "bound", "transfers", "bound", "retained", "gap %", "status", left=0
     )
     for order, (a, _) in zip(orders, spans, strict=True):
         gap = (order.transfers - order.transfers_bound) / max(1, order.transfers)
         shown.add_row(
-            str(start + a),
+            str(a),
             str(order.slots),
             str(order.slots_bound),
             str(order.transfers),

@@ -1,0 +1,109 @@
+"""What `moexbar compile` prints of its report, line by line."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from compiler.pipeline import Compiled
+from moexbar.cli.console import note, out
+from moexbar.execution import executes_steps
+from moexbar.report import layers_table, methods_table
+from moexbar.steps_report import steps_lines
+
+Report = dict[str, Any]
+
+
+def print_compiled(report: Report, done: Compiled, output: Path) -> None:
+    """Methods and layers as tables, then what was placed, checked, executed, fitted, assumed."""
+    console = out()
+    console.print(_headline(report, done))
+    console.print(methods_table(report["methods"]))
+    if report["layers"]:
+        console.print("")
+        console.print(layers_table(report["layers"]))
+    for line in _replicas(report["layers"]):
+        console.print(line)
+    console.print("")
+    for line in (*_placed(report["placement"]), *steps_lines(report)):
+        console.print(line)
+    console.print(f"all {len(report['checks'])} checks passed", style="green")
+    _print_executed(report, done)
+    console.print(_scope(report))
+    if report["window"]["scored_on_fitted"]:
+        note("note: --fit and --score overlap, so these figures are no test of the grouping")
+    _print_unknown(report, done.chip.name)
+    console.print(f"written to {output}")
+
+
+def _headline(report: Report, done: Compiled) -> str:
+    """What was compiled for which chip, and how large it is."""
+    window, placement = report["window"], done.mapping.placement
+    sequences = f"{window['batch']} sequences of " * (window["batch"] > 1)
+    steps = f" and {window['decode']} decode steps" * (window["decode"] > 0)
+    return (
+        f"{report['model']['name']} on {done.chip.name}: prefill of {sequences}"
+        f"{window['prefill']} tokens{steps}, "
+        f"{len(done.program)} instructions, {placement.pgs} peripheral groups on "
+        f"{placement.mesh_width} x {placement.mesh_height} cores"
+    )
+
+
+def _replicas(layers: list[Report]) -> Iterator[str]:
+    """Which experts have copies; nothing where none has."""
+    for row in layers:
+        if row["replicas"]:
+            every = sorted(e for group in row["groups"] for e in group)
+            twice = sorted({e for e, after in pairwise(every) if e == after})
+            yield (
+                f"layer {row['layer']}: {row['replicas']} replicas, of experts "
+                f"{', '.join(str(e) for e in twice)}"
+            )
+
+
+def _placed(placement: Report) -> Iterator[str]:
+    """Traffic on the mesh with its bound, and crossbars shared by ragged tiles."""
+    if (traffic := placement["traffic"]) is not None:
+        yield (
+            f"placement {placement['solver']}: {traffic['value']} {traffic['objective']} "
+            f"over the fitted tokens, at least {traffic['bound']} ({traffic['status']})"
+        )
+    if (crossbars := placement["expert_crossbars"])["packed"]:
+        yield (
+            f"packed: {crossbars['used']} crossbars hold {crossbars['tiles']} tiles of experts, "
+            "the fewest that their peripheral groups can do with"
+        )
+
+
+def _print_executed(report: Report, done: Compiled) -> None:
+    """The largest error of the execution, or why there was none."""
+    executed = report["executed"]
+    if "skipped" in executed:
+        out().print(f"not executed: {executed['skipped']} (moexbar verify)")
+        return
+    alone = report["window"]["decode"] > 0 and not executes_steps(done.chip)
+    out().print(executed["summary"] + " (the prefill)" * alone, style="green")
+
+
+def _scope(report: Report) -> str:
+    """Tokens fitted to and scored on, and the seed."""
+    window = report["window"]
+    scored = f"{window['first_token']} to {window['first_token'] + window['tokens']}"
+    if window["batch"] > 1:
+        scored = f"{window['batch']} sequences from {window['first_token']} on"
+    return (
+        f"fitted on tokens {window['fit_tokens'][0]} to {window['fit_tokens'][1]}, scored on "
+        f"{scored}; seed {report['solver']['seed']}"
+    )
+
+
+def _print_unknown(report: Report, chip: str) -> None:
+    """Areas that nobody published, and numbers that are assumed."""
+    missing = report["methods"][-1]["area_mm2"]["not_published"]
+    if missing:
+        out().print(f"no area: {', '.join(missing)} not published for {chip}")
+    if report["assumed"]:
+        out().print(
+            f"{len(report['assumed'])} chip numbers are assumed (moexbar chips {chip})",
+            style="yellow",
+        )
