@@ -81,9 +81,9 @@ def _from_logits(m: Machine, op: MoELayer, ids: Ints) -> tuple[list[dict[str, Ar
     """What the nodes after the router's matrix read, and the tokens whose logits are the model's.
 
     Of the layer's input they use the shape at most, so it is zeros; gates of shared experts, which
-    stay digital, do read it.
+    stay digital, do read it, and what else the layer gives out may.
     """
-    feeds = gather(m, op, ids, op.inputs if op.gated_shared else op.inputs[1:])
+    feeds = gather(m, op, ids, op.inputs if op.gated_shared or op.outputs[1:] else op.inputs[1:])
     logits = np.zeros((m.tokens, op.router.experts), dtype=np.float32)
     logits[m.program.token[ids]] = m.values.take(ids, "logits")
     x, name, theirs = op.inputs[0], op.router.logits, np.zeros_like(logits)

@@ -98,14 +98,15 @@ def _choose(
 def _gate(ctx: Context, index: int, op: MoELayer, tokens: Ints, x: Ints) -> Ints:
     """The scores of `tokens`: the router's matrix on a digital unit, or on crossbars.
 
-    With them the gates of shared experts, always on the digital unit.
+    With them the gates of shared experts, always on the digital unit, and what else the layer gives
+    out, which may be made of its input.
     """
     experts, shared, sources = op.router.experts, op.gated_shared, [x]
     on_crossbar = (index, -1, 0) in ctx.units.banks
     if on_crossbar:
         load = emit_load(ctx, op.layer, op.d_model, ctx.tag(index, tokens, stage=0), [x])
         product = emit_bank(ctx, index, ctx.units.banks[index, -1, 0], tokens, load)
-        sources = [product, x] if shared else [product]
+        sources = [product, x] if shared or op.outputs[1:] else [product]
     sources += [ctx.fetch(name, op.layer, index)[tokens] for name in op.inputs[1:]]
     return ctx.stream.append(
         Opcode.GATE,

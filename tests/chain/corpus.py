@@ -21,6 +21,9 @@ CORPUS: dict[str, Recipe] = {
     "a gate of nearly 1 on the input, weights of 16 bits": Recipe(
         Model((Layer("weights on the input", top=1, routing="one"),), element="weights in 16 bits")
     ),
+    "a router on crossbars whose layer passes its input on": Recipe(
+        Model((Layer(shared="plain"),)), chip={"digital": {"router_on": "crossbar"}}
+    ),
     "equal scores inside an operator: the highest expert": Recipe(
         Model((Layer("operator", routing="equal"),))
     ),

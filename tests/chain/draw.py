@@ -133,6 +133,7 @@ def _chip(choose: Choose, span: Span) -> dict[str, dict[str, Any]]:
         "mha_units": choose("mha units", [1, 2]),
         "experts_wait_for_router": choose("wait for router", [True, False]),
         "attention": choose("attention", ["macs", "macs", "polynomial"]),
+        "router_on": choose("router on", ["digital", "digital", "crossbar"]),
     }  # fmt: skip
     chip = {
         "crossbar": crossbar, "bus": bus, "digital": digital,

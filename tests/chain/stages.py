@@ -79,6 +79,8 @@ def _matrices(ready: Ready) -> Counter[tuple[int, int, str, int]]:
         if isinstance(op, Dense):
             out[index, -1, "dense", -1] += 1
         elif isinstance(op, MoELayer):
+            if ready.recipe.chip.get("digital", {}).get("router_on") == "crossbar":
+                out[index, -1, "dense", -1] += op.router.projection is not None
             named = [(e, -1, expert) for e, expert in enumerate(op.experts)]
             named += [(-1, s, expert) for s, expert in enumerate(op.shared)]
             for expert, shared, held in named:
