@@ -6,7 +6,7 @@ import numpy as np
 
 from compiler.frontend.anchors import Anchor
 from compiler.frontend.graph import axis_attribute
-from compiler.frontend.sizes import SMALL, Ints, Sizes
+from compiler.frontend.sizes import Ints, Sizes
 from compiler.frontend.unreadable import Unreadable
 from ir.workload import Capacity
 
@@ -18,7 +18,7 @@ def capacity(sizes: Sizes, anchor: Anchor) -> Capacity:
         raise Unreadable("its capacity does not follow from the number of tokens", anchor.node)
     tokens = sizes.tokens
     if np.any(counts != counts[0]):
-        small = Sizes(sizes.graph, SMALL)
+        small = sizes.small
         few = _counts(small, anchor)
         if few is not None:
             counts, tokens = np.append(few, counts), np.append(small.tokens, tokens)

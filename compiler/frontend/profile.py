@@ -14,7 +14,7 @@ from compiler.frontend.traced import TRACED, traced_layers
 from ir.errors import InputError
 from ir.onnxdoor.canonical import combine_weights, from_logits
 from ir.onnxdoor.extract import with_outputs
-from ir.onnxdoor.load import open_model
+from ir.onnxdoor.load import Source, open_model
 from ir.onnxdoor.session import Runtime, at_hand
 from ir.routing import Routing
 from ir.workload import MoELayer, Workload
@@ -27,7 +27,7 @@ Picked = tuple[npt.NDArray[np.int16], npt.NDArray[np.float32] | None]
 
 
 def profile(
-    path: Path | str,
+    model: Path | str | Source,
     workload: Workload,
     inputs: Mapping[str, Array],
     progress: Progress | None = None,
@@ -48,13 +48,13 @@ def profile(
     runs the model, one of its own if there is none. Raises InputError for a model without MoE
     layers, a missing input, a failed run.
     """
-    layers = workload.moe_layers
+    layers, path = workload.moe_layers, model.path if isinstance(model, Source) else model
     if not layers:
         raise InputError(str(path), "no MoE layer was recognised", "there is nothing to profile")
     choice = {layer.router.kind == "expert-choice" for layer in layers}
     if len(choice) != 1:
         raise InputError(str(path), "token-choice and expert-choice layers in one model")
-    source = open_model(path)
+    source = model if isinstance(model, Source) else open_model(model)
     if source.sha256 != workload.sha256:
         raise InputError(str(path), "changed since it was read as a workload")
     together = 1 if True in choice else batch or 1
@@ -71,18 +71,18 @@ def profile(
     if groups[-1].stop < count and say is not None:
         say(f"left out the last {count - groups[-1].stop} sequences: {len(groups[0])} run together")
     with at_hand(runtime) as opened:
-        model = opened.load(with_outputs(source, wanted), str(path))
+        session = opened.load(with_outputs(source, wanted), str(path))
         for group in groups:
             try:
                 fed = feeds.of(group)
                 lengths += [feeds.length(fed)] * len(group)
-                found.append(model.run(fed, wanted))
+                found.append(session.run(fed, wanted))
             except InputError as error:
                 raise _with_reason(error, workload, group.start) from error
             if progress is not None:
                 for sequence in group:
                     progress(f"sequence {sequence + 1} of {count}")
-        model.drop()
+        session.drop()
     if choice.pop():
         return _expert_choice(str(path), layers, found)
     counts = [sum(lengths[s] for s in group) for group in groups]

@@ -30,7 +30,7 @@ REFERENCE_TOKENS = 128  # at which sizes that grow with the square of the tokens
 
 
 def read_model(
-    path: str | Path,
+    path: str | Path | Source,
     tokens: int | None = None,
     batch: int | None = None,
     prove: bool = True,
@@ -38,22 +38,24 @@ def read_model(
     decodes: bool = False,
     runtime: Runtime | None = None,
 ) -> Workload:
-    """Read the model at `path`; weights are loaded only to prove MoE layers of moderate size.
+    """Read the model at `path`, or one opened before.
 
+    Weights are loaded only to prove MoE layers of moderate size.
     tokens: the length of a sequence, at which operators that mix tokens (average per token) or do
     not depend on them (in all) count their elements; a static export has its own, and another one
     asked for is an error; None: its own, else 128. batch: sequences run together, likewise. prove:
     run every MoE layer against its definition (see `proof`); without, layers are read from the
     graph's structure. trust_traced: False refuses a file whose routing was recorded by tracing;
     decodes: True one that cannot generate step by step. runtime: the child process that runs the
-    layers, one of its own if there is none. Raises InputError naming file, dimension,
-    node and layer.
+    layers, one of its own if there is none. Raises InputError naming file, dimension, node and
+    layer.
     """
-    workload, room = _read(open_model(path), tokens, batch, prove=prove, runtime=runtime)
+    source = path if isinstance(path, Source) else open_model(path)
+    workload, room = _read(source, tokens, batch, prove=prove, runtime=runtime)
     if decodes:
-        _refuse_decode(path, decode_of(room, workload, runtime))
+        _refuse_decode(source.path, decode_of(room, workload, runtime))
     if not trust_traced:
-        refuse_traced(path, workload)
+        refuse_traced(source.path, workload)
     return workload
 
 

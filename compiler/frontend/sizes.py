@@ -7,6 +7,7 @@ samples depends on the number of tokens; a formula is recovered by fitting all s
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,11 @@ class Sizes:
         shorter = tuple(t for t in SHORT if t <= most)
         limited = bool(sizes._too_long) and sizes.static_tokens is None
         return cls(graph, shorter) if limited and len(shorter) > 1 else sizes
+
+    @cached_property
+    def small(self) -> "Sizes":
+        """The same for few tokens, made once for all layers that ask."""
+        return Sizes(self.graph, SMALL)
 
     def shape(self, value: Value | None) -> Ints | None:
         """[rank, samples], -1 = unknown; None if not even the rank is known."""

@@ -42,7 +42,7 @@ class Source:
         """A node as protobuf, made once: what is cut out of a model takes the same ones again."""
         found = self._protos.get(node)
         if found is None:
-            found = self._protos[node] = onnx_ir.to_proto(node)
+            found = self._protos[node] = onnx_ir.serde.serialize_node(node)
         return found
 
     @property

@@ -153,7 +153,7 @@ def _entry_edges(case: ProgramCase, made: Ints, index: int) -> Ints:
         scores = np.flatnonzero((case.role == Role.STORE) & case.of_router)
         scores = scores[case.program.node[scores] == index]
         keys.append(readers[case.visit[scores]] * rows + scores)
-        if len(scores) and not any(case.moe[index].shared_gates):
+        if len(scores) and not any(case.moe[index].shared_gates) and not op.outputs[1:]:
             inputs = inputs[1:]  # it takes the product, not the vector
     for name in inputs:
         maker = case.maker.get(name)

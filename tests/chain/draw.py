@@ -35,7 +35,7 @@ def _model(choose: Choose, choice: bool) -> Model:
     heads = choose("heads", [2, 1, 4])
     head = choose("head size", [4, 2, 6])
     layers = [_layer(choose, choice)]
-    for _ in range(choose("more layers", [0, 0, 1, 2])):
+    for _ in range(choose("more layers", [0, 0, 0, 1, 1, 2])):
         dense = choose("dense layer", [True, False])
         layers.append(_dense(choose) if dense else _layer(choose, choice))
     if len(layers) > 1 and choose("first layer", ["moe", "another"]) == "another":
@@ -86,6 +86,8 @@ def _layer(choose: Choose, choice: bool) -> Layer:
     router = choose("router", list(ROUTERS)) if form.free else "softmax, then the best"
     experts = choose("experts", [4, 2, 3, 5, 6, 7, 8, 1])
     most = experts
+    if router == "two matrices":
+        experts = max(experts, 2)  # a router of one by one is not looked for
     if router == "best of groups":
         experts, most = max(4, experts - experts % 2), 2
     experts = max(experts, form.least)
@@ -175,7 +177,7 @@ def _options(choose: Choose, model: Model, chip: dict[str, dict[str, Any]]) -> d
         "bus": choose("bus limit", [None, None, 1, 2]) if limited else None,
         "buffer": choose("buffer limit", [None, None, 1, 2, 5]) if limited else None,
         "pack": choose("pack", [False, True]),
-        "placement": choose("placement", ["in-order"] * 7 + ["cp-sat"]),
+        "placement": choose("placement", ["in-order"] * 15 + ["cp-sat"]),
         "objective": choose("objective", ["slots", *OBJECTIVES]) if not replicas else "slots",
         "solver": QUICK,
     }  # fmt: skip

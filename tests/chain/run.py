@@ -41,7 +41,8 @@ class Ready:
 def read_recipe(recipe: Recipe, folder: Path, runtime: Runtime) -> Ready:
     """Write the model, read it, record its routing. Every MoE layer must be recognised."""
     path, span = write_model(recipe, folder), recipe.span
-    workload = read_model(path, runtime=runtime, decodes=span.decode > 0)
+    source = open_model(path)
+    workload = read_model(source, runtime=runtime, decodes=span.decode > 0)
     asked = sum(layer.form != "dense" for layer in recipe.model.layers)
     if len(workload.moe_layers) != asked:
         notes = "; ".join(workload.notes)
@@ -53,10 +54,10 @@ def read_recipe(recipe: Recipe, folder: Path, runtime: Runtime) -> Ready:
     inputs = m.token_ids(length, count, recipe.model.seed)
     together = count if span.together else None
     routing = profile(
-        path, workload, inputs, tokens=length, batch=together, runtime=runtime,
+        source, workload, inputs, tokens=length, batch=together, runtime=runtime,
         decode=span.decode if recipe.expert_choice else 0,
     )  # fmt: skip
-    return Ready(recipe, path, workload, open_model(path), inputs, routing)
+    return Ready(recipe, path, workload, source, inputs, routing)
 
 
 def write_model(recipe: Recipe, folder: Path) -> Path:
