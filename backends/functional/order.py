@@ -80,7 +80,8 @@ def _check_input_buffers(program: Program, entries: int) -> None:
 def _check_memory(program: Program, buffer: int) -> None:
     """Write every value of one buffer to its bytes, and look at those bytes whenever it is read.
 
-    Writes have effect when the writer ends; a reader needs the bytes until it ends itself.
+    Writes have effect when the writer ends; a reader needs the bytes until it ends itself. Of those
+    that end together, values that nobody reads come first.
     """
     end = program.end_ps
     held = (program.buffer == buffer) & (program.offset >= 0) & (program.bytes > 0)
@@ -97,7 +98,8 @@ def _check_memory(program: Program, buffer: int) -> None:
     after = np.repeat(np.array([0, 1], dtype=np.int64), [len(looks), len(writes)])
     who = np.concatenate([reader[looks], writes])
     value = np.concatenate([read[looks], writes])
-    order = np.lexsort((who, after, time))
+    wanted = np.isin(value, read[looks])
+    order = np.lexsort((who, wanted, after, time))
     owner = np.full(size, -1, dtype=np.int32)
     low, high = program.offset.tolist(), (program.offset + program.bytes).tolist()
     for row, kept, write in zip(

@@ -248,7 +248,7 @@ class _Trial:
         """Every exit as read; then with another router value, weight site or activation."""
         yield from self._layers
         for router in self._routers:
-            for site in ("output", "input"):
+            for site in dict.fromkeys((self._base.weight_on, "output", "input")):
                 for layer in self._layers:
                     own = (
                         layer.router.gates if layer.router.gates != self._base.router.gates else ""

@@ -24,6 +24,14 @@ CORPUS: dict[str, Recipe] = {
     "a router on crossbars whose layer passes its input on": Recipe(
         Model((Layer(shared="plain"),)), chip={"digital": {"router_on": "crossbar"}}
     ),
+    "a value that nobody reads, written at the same time as another": Recipe(
+        Model((Layer(experts=2, top=1),)),
+        Span(prefill=8, cut=7),
+        {"digital": {"accounting": "reference"}, "memory": {"accounting": "reference"}},
+    ),
+    "a gate of nearly 1 on the input": Recipe(
+        Model((Layer("weights on the input", experts=8, top=1, routing="one", scaled=True),))
+    ),
     "equal scores inside an operator: the highest expert": Recipe(
         Model((Layer("operator", routing="equal"),))
     ),
