@@ -177,7 +177,10 @@ def check_slot_order(case: ProgramCase) -> Fault | None:
 
 
 def check_lockstep(case: ProgramCase) -> Fault | None:
-    """In a lockstep layer a slot starts when the first stages of all slots before have ended."""
+    """In a lockstep layer a slot starts when the first stages of all before it have ended.
+
+    Slots are numbered step by step: a sequence may go on while another is in the step before.
+    """
     p = case.program
     serial = {turns.op.layer for turns in layers(case) if turns.lockstep.any()}
     if set(p.lockstep) != serial:
@@ -186,16 +189,18 @@ def check_lockstep(case: ProgramCase) -> Fault | None:
     for turns in layers(case):
         here = rows[p.node[rows] == turns.index]
         here = here[turns.lockstep[case.step[here]]]
-        slot = int64(p.slot)[here] + turns.base[case.step[here]]
-        if not len(here) or slot.min() < 0:
-            continue
-        ended = np.zeros(int(slot.max()) + 2, dtype=np.int64)
-        np.maximum.at(ended, slot + 1, case.end[here])
-        ended = np.maximum.accumulate(ended)
-        at = first(p.start_ps[here] < ended[slot])
-        if at is not None:
-            problem = f"starts before slot {p.slot[here[at]] - 1} has ended at {ended[slot[at]]} ps"
-            return Fault(p.name(int(here[at])), problem)
+        for step in np.unique(case.step[here]).tolist():
+            mine = here[case.step[here] == step]
+            slot = int64(p.slot)[mine]
+            if slot.min() < 0:
+                continue
+            ended = np.zeros(int(slot.max()) + 2, dtype=np.int64)
+            np.maximum.at(ended, slot + 1, case.end[mine])
+            ended = np.maximum.accumulate(ended)
+            at = first(p.start_ps[mine] < ended[slot])
+            if at is not None:
+                problem = f"starts before slot {slot[at] - 1} has ended at {ended[slot[at]]} ps"
+                return Fault(p.name(int(mine[at])), problem)
     return None
 
 
