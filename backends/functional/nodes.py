@@ -55,6 +55,17 @@ class Nodes:
     def __init__(self, source: Source, runtime: Runtime) -> None:
         self.source, self.runtime = source, runtime
         self._loaded: dict[tuple[str, ...], LoadedModel] = {}
+        self._shapes: dict[tuple[str, tuple[int, ...]], tuple[int, ...]] = {}
+
+    def shape(self, op: Operator, feeds: Mapping[str, Array]) -> tuple[int, ...]:
+        """Shape of an operator's first output: sequences may be in one axis there and not before.
+
+        From a run of its nodes, once for each shape of its first input.
+        """
+        key = (op.name, feeds[op.inputs[0]].shape)
+        if key not in self._shapes:
+            self._shapes[key] = self.run(op, feeds, op.outputs[:1])[op.outputs[0]].shape
+        return self._shapes[key]
 
     def run(
         self, op: Operator, feeds: Mapping[str, Array], outputs: Sequence[str]

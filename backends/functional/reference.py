@@ -91,7 +91,7 @@ def by_arrival(nodes: Nodes, workload: Workload, run: Run, arrival: Ints) -> dic
                 told = told.reshape(*fresh.shape, op.router.experts).astype(np.float32)
                 scores[op.name] = np.where(fresh[..., None], told, scores.get(op.name, told))
                 weights = _on_arrival(scores[op.name], step, number, op.router.capacity)
-                found = _sum(matrices, op, fed[op.inputs[0]], weights)
+                found = _sum(nodes, matrices, op, fed, weights)
             else:
                 found = _operator(nodes, matrices, op, fed)
             for name, array in found.items():
@@ -173,12 +173,15 @@ def _layer(
     asked = [n for n in dict.fromkeys([*names, *op.outputs[1:]]) if n not in seen]
     known = seen | nodes.run(op, seen, asked) if asked else seen
     combine = combine_weights(router, known, entry.size // op.d_model)
-    return _sum(matrices, op, entry, combine) | {n: known[n] for n in op.outputs[1:]}
+    return _sum(nodes, matrices, op, fed, combine) | {n: known[n] for n in op.outputs[1:]}
 
 
-def _sum(matrices: Matrices, op: MoELayer, entry: Array, weights: Array) -> dict[str, Array]:
-    """A MoE layer's output from its input and every token's weights [.., experts]."""
+def _sum(
+    nodes: Nodes, matrices: Matrices, op: MoELayer, fed: dict[str, Array], weights: Array
+) -> dict[str, Array]:
+    """A MoE layer's output from its inputs and every token's weights [.., experts]."""
+    entry = fed[op.inputs[0]]
     x = entry.reshape(-1, op.d_model).astype(np.float32)
     out = routed_sum(matrices, op, x, weights.reshape(-1, op.router.experts))
     out += shared_sum(matrices, op, x)
-    return {op.outputs[0]: out.reshape(entry.shape).astype(entry.dtype)}
+    return {op.outputs[0]: out.reshape(nodes.shape(op, fed)).astype(entry.dtype)}

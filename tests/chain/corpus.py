@@ -32,6 +32,10 @@ CORPUS: dict[str, Recipe] = {
     "a gate of nearly 1 on the input": Recipe(
         Model((Layer("weights on the input", experts=8, top=1, routing="one", scaled=True),))
     ),
+    "packed weights beside a layer that joins the sequences' tokens": Recipe(
+        Model((Layer(shared="plain"), Layer("operator, 4 bits"))),
+        Span(batch=2, together=True),
+    ),
     "equal scores inside an operator: the highest expert": Recipe(
         Model((Layer("operator", routing="equal"),))
     ),
