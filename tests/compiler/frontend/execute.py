@@ -97,10 +97,17 @@ def run_operators(
 
 
 def compare(
-    runtime: Runtime, path: Path, inputs: Mapping[str, Array], by_nodes: bool = False
+    runtime: Runtime,
+    path: Path,
+    inputs: Mapping[str, Array],
+    by_nodes: bool = False,
+    workload: Workload | None = None,
 ) -> float:
-    """Largest difference between the operators' and the whole model's outputs, over their size."""
-    workload, source = read_model(path), open_model(path)
+    """Largest difference between the operators' and the whole model's outputs, over their size.
+
+    workload: as it was read, if it was.
+    """
+    workload, source = workload or read_model(path), open_model(path)
     check_cover(workload, source)
     every = Feeds(Graph.of(source), workload, inputs, None)
     feeds = every.of(every.groups(every.sequences)[0])
