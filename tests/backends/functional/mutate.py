@@ -57,6 +57,21 @@ def drop(program: Program, row: int) -> Program:
     return replace(program, **changed)
 
 
+def duplicate(program: Program, row: int, start_ps: int) -> Program:
+    """With an instruction once more, as the last one, from `start_ps` on."""
+    changed: dict[str, Any] = {}
+    for column in fields(program):
+        value = getattr(program, column.name)
+        if isinstance(value, np.ndarray):
+            changed[column.name] = np.append(value, value[row])
+        elif isinstance(value, Lists):
+            changed[column.name] = lists([value[i].tolist() for i in (*range(len(value)), row)])
+    changed["start_ps"][-1] = start_ps
+    if program.writes[row] >= 0:
+        changed["writes"][-1] = len(program)
+    return replace(program, **changed)
+
+
 def rows(program: Program, opcode: Opcode, **where: int) -> list[int]:
     """Rows of an opcode with these values in columns, in order of effect."""
     mask = program.opcode == opcode
