@@ -165,12 +165,15 @@ def _by_the_model(
 ) -> dict[str, Array]:
     """Near ties: what the router says of the model's own vector, where that selects otherwise.
 
-    near: tokens that may be.
+    Or where it gives the same experts other weights: a router of two picks (PhiMoE) weights the
+    first pick unlike the second. near: tokens that may be.
     """
     if not len(near):
         return arrays
     theirs = _told(m, index, op)
-    tied = near[(arrays["picked"][near] != theirs["picked"][near]).any(axis=1)]
+    other = arrays["picked"][near] != theirs["picked"][near]
+    other |= np.abs(arrays["weights"][near] - theirs["weights"][near]) > m.tolerance
+    tied = near[other.any(axis=1)]
     m.tied |= {(index, token) for token in tied.tolist()}
     for name, array in arrays.items():
         array[tied] = theirs[name][tied]

@@ -36,6 +36,19 @@ CORPUS: dict[str, Recipe] = {
         Model((Layer(shared="plain"), Layer("operator, 4 bits"))),
         Span(batch=2, together=True),
     ),
+    "two picks as good as equal in 16 bits, weighted unlike each other": Recipe(
+        Model(
+            (Layer("dense", hidden=24), Layer("gather batched", "two picks", 7, scaled=True)),
+            21,
+            2,
+            2,
+            6,
+            biased=True,
+            element="float16",
+            seed=252,
+        ),
+        Span(7, 4),
+    ),
     "equal scores inside an operator: the highest expert": Recipe(
         Model((Layer("operator", routing="equal"),))
     ),

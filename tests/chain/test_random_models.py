@@ -34,7 +34,8 @@ def runtime() -> Iterator[Runtime]:
 
 @pytest.mark.parametrize("name", CORPUS)
 def test_once_failed(name: str, folder: Path, runtime: Runtime) -> None:
-    assert run_recipe(CORPUS[name], folder, runtime).near_ties == 0
+    done = run_recipe(CORPUS[name], folder, runtime)
+    assert done.worst <= done.limit
 
 
 @st.composite
