@@ -109,7 +109,7 @@ def gops_per_mm2(op: MoELayer, chip: Chip, windows: Windows) -> float | None:
 
 def _sums(chip: Chip, weight: Weight, matrices: int) -> timing.Cost:
     """Partial sums of one stage, of `matrices` equal matrices that fire together."""
-    per_tile = chip.crossbar.weights_per_row(weight.bits)
+    per_tile = chip.crossbar.weights_per_row(weight)
     columns = matrices * -(-weight.columns // per_tile)
     rows = -(-weight.rows // chip.crossbar.rows)
     return timing.accumulate(chip, rows, columns, per_tile, bias=bool(weight.bias))
@@ -123,7 +123,7 @@ def _stage_tiles(op: MoELayer, chip: Chip) -> tuple[int, int]:
 
 
 def _tiles(weight: Weight, chip: Chip) -> int:
-    per_tile = chip.crossbar.weights_per_row(weight.bits)
+    per_tile = chip.crossbar.weights_per_row(weight)
     return -(-weight.rows // chip.crossbar.rows) * -(-weight.columns // per_tile)
 
 

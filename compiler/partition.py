@@ -83,7 +83,7 @@ def _matrices(expert: Expert) -> Iterator[tuple[Role, Weight]]:
 def _block(
     chip: Chip, operator: int, layer: int, role: Role, expert: int, weight: Weight, shared: int = -1
 ) -> Block:
-    per_tile = chip.crossbar.weights_per_row(weight.bits)
+    per_tile = chip.crossbar.weights_per_row(weight)
     return Block(
         operator=operator,
         layer=max(layer, 0),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ir.errors import InputError
+from ir.workload import Weight
 
 VALUES_PER_PACKET = 256  # the unit in which hops and digital operations are published (3D-CiM)
 
@@ -32,13 +33,22 @@ class Crossbar:
     signed_cells: bool = False
 
     def slices(self, model_bits: int) -> int:
-        """Cells per weight: ceil(min(model, weight_bits) / cell_bits), twice if differential."""
+        """Cells of a binary weight: ceil(min(model, weight_bits) / cell_bits), two for a pair."""
         bits = min(model_bits, self.weight_bits)
         return -(-bits // self.cell_bits) * (2 if self.differential else 1)
 
-    def weights_per_row(self, model_bits: int) -> int:
-        """Weights side by side in one row: floor(C / slices)."""
-        return self.columns // self.slices(model_bits)
+    def cells(self, weight: Weight) -> int:
+        """Cells per weight: its slices; one differential pair for a ternary one.
+
+        A signed cell holds the pair inside.
+        """
+        if weight.format == "ternary":
+            return 1 if self.signed_cells else 2
+        return self.slices(weight.bits)
+
+    def weights_per_row(self, weight: Weight) -> int:
+        """Weights side by side in one row: floor(C / cells)."""
+        return self.columns // self.cells(weight)
 
 
 @dataclass(frozen=True)
@@ -275,7 +285,7 @@ class Chip:
                 f"chip {self.name}",
                 f"mesh: {self.mesh.width} x {self.mesh.height} cores, expected both or no auto",
             )
-        if self.crossbar.weights_per_row(self.crossbar.weight_bits) < 1:
+        if self.crossbar.columns < self.crossbar.slices(self.crossbar.weight_bits):
             raise InputError(
                 f"chip {self.name}",
                 f"crossbar.columns: {self.crossbar.columns} cells hold no weight of "

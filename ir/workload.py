@@ -6,7 +6,7 @@ Operators are in topological order and cover every node of the graph's computati
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -18,6 +18,7 @@ RouterKind = Literal[
 DigitalKind = Literal["embed", "norm", "add", "mul", "act", "other"]
 Scope = Literal["token", "sequence", "constant"]
 Proof = Literal["run", "structure", "traced"]
+Format = Literal["binary", "ternary"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Weight:
     The stored tensor is W or its transpose (`transposed`), alone or at `index` of a leading expert
     axis; its columns start, start + step, ... are the matrix (gate and up fused or interleaved in
     one tensor differ in start and step). `bits`: of the stored element type. The stored `bias` may
-    have a leading expert axis too, with ours at `bias_index`, else at `index`.
+    have a leading expert axis too, with ours at `bias_index`, else at `index`. `format`: how
+    crossbars hold it: `binary` numbers of so many bits, or `ternary`, -1, 0 or 1 times one scale.
     """
 
     tensor: str
@@ -40,6 +42,7 @@ class Weight:
     step: int = 1
     bias: str | None = None
     bias_index: int | None = None
+    format: Format = "binary"
 
     def __post_init__(self) -> None:
         if self.rows < 1 or self.columns < 1:
@@ -305,3 +308,23 @@ class Workload:
     def dense(self) -> Iterator[Dense]:
         """Dense matrix products in order."""
         return (op for op in self.operators if isinstance(op, Dense))
+
+
+def with_ternary_experts(workload: Workload) -> Workload:
+    """The same model with the matrices of its routed experts as ternary weights.
+
+    Shared experts keep theirs, as in MoTE (arXiv 2506.14435).
+    """
+
+    def ternary(expert: Expert) -> Expert:
+        gate = replace(expert.gate, format="ternary") if expert.gate else None
+        up, down = (replace(w, format="ternary") for w in (expert.up, expert.down))
+        return Expert(up, down, gate)
+
+    operators = tuple(
+        replace(op, experts=tuple(ternary(e) for e in op.experts))
+        if isinstance(op, MoELayer)
+        else op
+        for op in workload.operators
+    )
+    return replace(workload, operators=operators)

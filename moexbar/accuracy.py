@@ -20,9 +20,11 @@ from backends.functional.reference import reference
 from compiler.frontend.graph import Graph, name_of
 from compiler.frontend.inputs import Feeds
 from ir.errors import InputError
+from ir.onnxdoor.load import open_model
 from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.ternary import open_as
 from moexbar.artifacts.compiled import CompiledFolder
-from moexbar.execution import open_unchanged, program_case
+from moexbar.execution import program_case
 
 Array = npt.NDArray[Any]
 CALIBRATED_ON = 2  # sequences
@@ -38,9 +40,9 @@ class Quantised:
     def __init__(self, read: CompiledFolder, runtime: Runtime, tokens: int | None = None) -> None:
         """Open the model; InputError where its inputs do not fit."""
         self.read = read
-        self.source = open_unchanged(read.model, read.workload)
-        self.nodes = Nodes(self.source, runtime)
-        graph = Graph.of(self.source)
+        self.source = open_as(read.model, read.workload)
+        self.nodes = Nodes(open_model(read.model), runtime)
+        graph = Graph.of(self.nodes.source)
         self.ids = name_of(graph.token_inputs[0])
         self._feeds = Feeds(graph, read.workload, read.inputs, tokens)
         self._groups = self._feeds.groups(self._feeds.sequences)

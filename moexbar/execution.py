@@ -25,8 +25,8 @@ from compiler.frontend.inputs import Feeds
 from ir.chip import Chip
 from ir.errors import InputError
 from ir.mapping import Mapping
-from ir.onnxdoor.load import Source, open_model
 from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.ternary import open_as
 from ir.program import Program
 from ir.routing import Routing
 from ir.workload import Workload
@@ -78,7 +78,7 @@ def program_case(
     `executes_steps`). first_token: the window's first token in the routing trace. Raises InputError
     where the inputs do not fit.
     """
-    source = open_unchanged(model, workload)
+    source = open_as(model, workload)
     before = _tokens_before(routing, first_token)
     sequence, arrival = window_sequence(program), first_steps(program)
     last = int(arrival.max(initial=0)) if executes_steps(chip) else 0
@@ -94,14 +94,6 @@ def program_case(
         np.concatenate([sequence, np.full(before, sequence[0])]),
         [runs_until(step) for step in again], before,
     )  # fmt: skip
-
-
-def open_unchanged(model: Path, workload: Workload) -> Source:
-    """The model that a workload was read from; InputError if the file is another by now."""
-    source = open_model(model)
-    if source.sha256 != workload.sha256:
-        raise InputError(str(model), "changed since it was read as a workload")
-    return source
 
 
 def executes_steps(chip: Chip) -> bool:

@@ -34,7 +34,12 @@ def compile_report(
     fit, (start, stop) = done.options.fit, done.options.score
     return {
         "moexbar": __version__,
-        "model": {"name": workload.name, "sha256": workload.sha256, "notes": list(workload.notes)},
+        "model": {
+            "name": workload.name,
+            "sha256": workload.sha256,
+            "notes": list(workload.notes),
+            "experts": _experts(workload),
+        },
         "chip": to_json(done.chip),
         "window": {
             "tokens": done.schedule.tokens,
@@ -253,3 +258,9 @@ def layers_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             order["status"],
         )
     return shown
+
+
+def _experts(workload: Workload) -> str:
+    """How crossbars hold the routed experts."""
+    formats = {op.experts[0].up.format for op in workload.moe_layers}
+    return "ternary" if "ternary" in formats else "stored"

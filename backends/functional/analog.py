@@ -1,10 +1,11 @@
 """What the analog circuits of a crossbar do to a product: the settings of quantised execution."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ir.chip import Chip
 from ir.errors import InputError
+from ir.workload import Weight
 
 # Of the fit to PCM devices in IBM's aihwkit (PCMLikeNoiseModel, after Nandakumar et al., ICECS
 # 2019): g(t) = g * ((t + t0) / t0) ^ -nu. Mean and spread of nu are its values for the largest
@@ -80,6 +81,25 @@ class Analog:
             "adc_bits": chip.mvm.adc_bits,
         }
         return cls(**(own | changes))
+
+    @property
+    def stored_bits(self) -> int:
+        """Bits of a weight that its slices share: without the sign where cells are differential."""
+        return self.weight_bits - int(self.differential)
+
+    @property
+    def slices(self) -> int:
+        """Slices of a weight."""
+        return -(-self.stored_bits // self.cell_bits)
+
+    def of_weight(self, weight: Weight) -> "Analog":
+        """The same for one matrix: it has no more bits than the model stores.
+
+        A ternary one has two, its sign among them, in differential cells on any chip.
+        """
+        if weight.format == "ternary":
+            return replace(self, weight_bits=2, differential=True, weight_clip=0.0)
+        return replace(self, weight_bits=max(2, min(weight.bits, self.weight_bits)))
 
     @property
     def exact(self) -> bool:

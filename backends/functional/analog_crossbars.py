@@ -35,19 +35,16 @@ class AnalogCrossbars(Crossbars):
         self._calibrating = False
         super().__init__(mapping, chip, source)
 
-    def bits(self, weight: Weight) -> int:
-        """Bits of a matrix's integers: never more than the model stores."""
-        return max(2, min(weight.bits, self.settings.weight_bits))
-
     def matrix(self, block: Block) -> Array:
         """Integers [rows, columns] with one scale for each column of the whole matrix."""
+        settings = self.settings.of_weight(block.weight)
         values = super().matrix(block)
-        if self.settings.weight_clip:
+        if settings.weight_clip:
             for i, j in np.ndindex(block.rows, block.columns):
                 part = values[self.part(block, i, j)]
-                most = self.settings.weight_clip * float(part.std())
+                most = settings.weight_clip * float(part.std())
                 np.clip(part, -most, most, out=part)
-        whole, self._scale[block.weight] = to_integers(values, self.bits(block.weight), axis=0)
+        whole, self._scale[block.weight] = to_integers(values, settings.weight_bits, axis=0)
         return whole
 
     def multiply(self, tiles: Tiles, x: Array) -> Array:
@@ -68,34 +65,31 @@ class AnalogCrossbars(Crossbars):
 
     def _tile(self, tiles: Tiles, i: int, j: int, x: Array) -> Array:
         cells = self.place(tiles, i, j)
-        bits = self.bits(tiles.block.weight)
+        settings = self.settings.of_weight(tiles.block.weight)
         key = (int(tiles.pg[i, j]), *(int(n) for n in tiles.spot[i, j]))
         if self._calibrating:
-            self._see(key, self._analog(key, cells, bits), x)
-            return _product(x, cells, self.settings, bits)
-        converters = self._converters(key, bits)
-        most = len(cells) * self._digits.largest * largest_cell(bits, self.settings)
-        if self.settings.exact and (converters is None or converters.hold(most)):
-            return _product(x, cells, self.settings, bits)
-        tile = self._analog(key, cells, bits)
-        return tile.product(x, self.settings, converters, self._random[key])
+            self._see(key, self._analog(key, cells, settings), settings, x)
+            return _product(x, cells, settings)
+        converters = self._converters(key, settings)
+        most = len(cells) * self._digits.largest * largest_cell(settings)
+        if settings.exact and (converters is None or converters.hold(most)):
+            return _product(x, cells, settings)
+        tile = self._analog(key, cells, settings)
+        return tile.product(x, settings, converters, self._random[key])
 
-    def _analog(self, key: Key, cells: Array, bits: int) -> Tile:
+    def _analog(self, key: Key, cells: Array, settings: Analog) -> Tile:
         """The tile's cells, slice by slice, as they stand after programming and drift."""
         if key not in self._programmed:
-            self._random[key] = np.random.default_rng([self.settings.seed, *key])
-            tile = Tile.program(cells, bits, self.settings, self._random[key])
-            self._programmed[key] = tile
+            self._random[key] = np.random.default_rng([settings.seed, *key])
+            self._programmed[key] = Tile.program(cells, settings, self._random[key])
         return self._programmed[key]
 
-    def _converters(self, key: Key, bits: int) -> Converters | None:
-        settings = self.settings
+    def _converters(self, key: Key, settings: Analog) -> Converters | None:
         if settings.adc_bits is None:
             return None
         if settings.adc_range is None or key not in self._seen:
-            most = self._chip.crossbar.rows * self._digits.largest * largest_cell(bits, settings)
-            width = bits - 1 if settings.differential else bits
-            held: Array = np.full(-(-width // settings.cell_bits), float(most))
+            most = self._chip.crossbar.rows * self._digits.largest * largest_cell(settings)
+            held: Array = np.full(settings.slices, float(most))
         else:
             held = self._seen[key]
         signed = settings.differential or self._digits.signed
@@ -113,19 +107,19 @@ class AnalogCrossbars(Crossbars):
         finally:
             self._calibrating = False
 
-    def _see(self, key: Key, tile: Tile, x: Array) -> None:
+    def _see(self, key: Key, tile: Tile, settings: Analog, x: Array) -> None:
         """The largest over all calls of adc_range percent of a call's sums, for each slice."""
-        if not len(x) or self.settings.adc_range is None:
+        if not len(x) or settings.adc_range is None:
             return
         some = x[:: -(-len(x) // CALIBRATED_ON)]
-        sums = np.abs(tile.sums(some, self._digits, self.settings, self._random[key]))
-        most = np.percentile(sums, self.settings.adc_range, axis=(0, 1, 3))
+        sums = np.abs(tile.sums(some, self._digits, settings, self._random[key]))
+        most = np.percentile(sums, settings.adc_range, axis=(0, 1, 3))
         self._seen[key] = np.maximum(self._seen.get(key, np.zeros(len(most))), most)
 
 
-def _product(x: Array, w: Array, settings: Analog, bits: int) -> Array:
+def _product(x: Array, w: Array, settings: Analog) -> Array:
     """Integers x @ w where nothing is lost on the way: float64, exact."""
-    most = len(w) * 2 ** (settings.input_bits + bits - 2)
+    most = len(w) * 2 ** (settings.input_bits + settings.weight_bits - 2)
     kind = np.float32 if most < 2**24 else np.float64
     found: Array = np.matmul(x.astype(kind, copy=False), w.astype(kind, copy=False))
     return found.astype(np.float64)

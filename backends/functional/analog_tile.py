@@ -72,17 +72,17 @@ class Digits:
         return out
 
 
-def slice_weights(w: Array, bits: int, settings: Analog) -> Array:
+def slice_weights(w: Array, settings: Analog) -> Array:
     """Cell values of integer weights [rows, columns]: float32 [slices, rows, columns].
 
     Differential: the slices of the magnitude, with its sign (a positive and a negative cell, one of
-    them empty). Else those of w + 2^(bits - 1).
+    them empty). Else those of w + 2^(weight_bits - 1).
     """
-    whole = w.astype(np.int64)
-    sign, stored, width = np.sign(whole), np.abs(whole), bits - 1
+    whole, bits = w.astype(np.int64), settings.weight_bits
+    sign, stored = np.sign(whole), np.abs(whole)
     if not settings.differential:
-        sign, stored, width = np.ones_like(whole), whole + 2 ** (bits - 1), bits
-    starts = range(0, width, settings.cell_bits)
+        sign, stored = np.ones_like(whole), whole + 2 ** (bits - 1)
+    starts = range(0, settings.stored_bits, settings.cell_bits)
     parts = [sign * ((stored >> s) & (2**settings.cell_bits - 1)) for s in starts]
     return np.stack(parts).astype(np.float32)
 
@@ -104,10 +104,9 @@ def drifted(cells: Array, settings: Analog, random: np.random.Generator) -> tupl
     return now, factor if settings.drift_compensated else 1.0
 
 
-def largest_cell(bits: int, settings: Analog) -> int:
+def largest_cell(settings: Analog) -> int:
     """The largest value of a cell, which the largest conductance stands for."""
-    width = bits - 1 if settings.differential else bits
-    return int(2 ** min(width, settings.cell_bits) - 1)
+    return int(2 ** min(settings.stored_bits, settings.cell_bits) - 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,11 +155,11 @@ class Tile:
     largest: int
 
     @classmethod
-    def program(cls, w: Array, bits: int, settings: Analog, random: np.random.Generator) -> "Tile":
-        """Integer weights [rows, columns] of so many bits in cells."""
-        cells, factor = drifted(slice_weights(w, bits, settings), settings, random)
-        offset = 0 if settings.differential else 2 ** (bits - 1)
-        return cls(cells, factor, offset, largest_cell(bits, settings))
+    def program(cls, w: Array, settings: Analog, random: np.random.Generator) -> "Tile":
+        """Integer weights [rows, columns] in cells."""
+        cells, factor = drifted(slice_weights(w, settings), settings, random)
+        offset = 0 if settings.differential else 2 ** (settings.weight_bits - 1)
+        return cls(cells, factor, offset, largest_cell(settings))
 
     def sums(
         self, x: Array, digits: Digits, settings: Analog, random: np.random.Generator

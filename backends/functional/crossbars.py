@@ -54,7 +54,7 @@ class Crossbars:
 
     def _check_grid(self, block: Block) -> None:
         """As many tiles as the matrix needs."""
-        wide = self._chip.crossbar.weights_per_row(block.weight.bits)
+        wide = self._chip.crossbar.weights_per_row(block.weight)
         rows = -(-block.weight.rows // self._chip.crossbar.rows)
         columns = -(-block.weight.columns // max(wide, 1))
         if wide < 1 or (rows, columns) != (block.rows, block.columns):
@@ -64,7 +64,7 @@ class Crossbars:
     def part(self, block: Block, i: int, j: int) -> tuple[slice, slice]:
         """Rows and columns of a block's matrix that tile (i, j) holds."""
         high = self._chip.crossbar.rows
-        wide = self._chip.crossbar.weights_per_row(block.weight.bits)
+        wide = self._chip.crossbar.weights_per_row(block.weight)
         return (
             slice(i * high, min((i + 1) * high, block.weight.rows)),
             slice(j * wide, min((j + 1) * wide, block.weight.columns)),
@@ -73,14 +73,14 @@ class Crossbars:
     def place(self, tiles: Tiles, i: int, j: int) -> Array:
         """The cells of one tile: a view."""
         rows, columns = self.part(tiles.block, i, j)
-        slices = self._chip.crossbar.slices(tiles.block.weight.bits)
+        cells = self._chip.crossbar.cells(tiles.block.weight)
         position, top, left = (int(n) for n in tiles.spot[i, j])
         key = (int(tiles.pg[i, j]), position)
         if key not in self.cells:
-            wide = self._chip.crossbar.columns // slices
+            wide = self._chip.crossbar.columns // cells
             empty = np.full((self._chip.crossbar.rows, wide), np.nan, dtype=np.float32)
             self.cells[key] = empty
-        first = left // slices
+        first = left // cells
         return self.cells[key][
             top : top + rows.stop - rows.start, first : first + columns.stop - columns.start
         ]

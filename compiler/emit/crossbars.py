@@ -63,7 +63,7 @@ def emit_product(
     if blocks[0].rows == 1 and not bias:
         return Product(mvm, [mvm])
     columns = sum(b.columns for b in blocks)
-    per_tile = ctx.chip.crossbar.weights_per_row(blocks[0].weight.bits)
+    per_tile = ctx.chip.crossbar.weights_per_row(blocks[0].weight)
     cost = timing.accumulate(ctx.chip, blocks[0].rows, columns, per_tile, bias=bias)
     if ctx.chip.accumulate.where == "dpu":  # one job per output column of tiles
         unit: Ints | int = ctx.units.dpu(layer)

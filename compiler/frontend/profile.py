@@ -14,8 +14,9 @@ from compiler.frontend.traced import TRACED, traced_layers
 from ir.errors import InputError
 from ir.onnxdoor.canonical import combine_weights, from_logits
 from ir.onnxdoor.extract import with_outputs
-from ir.onnxdoor.load import Source, open_model
+from ir.onnxdoor.load import Source
 from ir.onnxdoor.session import Runtime, at_hand
+from ir.onnxdoor.ternary import open_as
 from ir.routing import Routing
 from ir.workload import MoELayer, Workload
 
@@ -54,7 +55,7 @@ def profile(
     choice = {layer.router.kind == "expert-choice" for layer in layers}
     if len(choice) != 1:
         raise InputError(str(path), "token-choice and expert-choice layers in one model")
-    source = model if isinstance(model, Source) else open_model(model)
+    source = model if isinstance(model, Source) else open_as(model, workload)
     if source.sha256 != workload.sha256:
         raise InputError(str(path), "changed since it was read as a workload")
     together = 1 if True in choice else batch or 1

@@ -38,7 +38,7 @@ class TileSize:
 
 def tile_sizes(block: Block, chip: Chip) -> tuple[TileSize, ...]:
     """Sizes of the four kinds of tile, in order of `ir.mapping.TILE_KINDS`."""
-    most_rows, most_weights = chip.crossbar.rows, chip.crossbar.weights_per_row(block.weight.bits)
+    most_rows, most_weights = chip.crossbar.rows, chip.crossbar.weights_per_row(block.weight)
     last_rows = block.weight.rows - (block.rows - 1) * most_rows
     last_weights = block.weight.columns - (block.columns - 1) * most_weights
     return tuple(
@@ -63,7 +63,7 @@ def spots_packed(blocks: tuple[Block, ...], seats: Ints, chip: Chip) -> Ints:
     """Spots on the fewest crossbars, filled row by row; shapes as for `spots_alone`."""
     spots = np.zeros((len(seats), 4, 3), dtype=np.int64)
     for index, (block, seat) in enumerate(zip(blocks, seats.tolist(), strict=True)):
-        cells = chip.crossbar.slices(block.weight.bits)
+        cells = chip.crossbar.cells(block.weight)
         for kind, size in enumerate(tile_sizes(block, chip)):
             position, place = divmod(seat, size.below * size.beside)
             down, across = divmod(place, size.beside)

@@ -4,7 +4,7 @@ Who reads a stored tensor says how its bytes are meant: QMoE and MatMulNBits pac
 or 8 bits along the rows of the matrix, DequantizeLinear scales whole elements.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,16 @@ def load_weight(source: Source, weight: Weight) -> Array:
     reader = _packed_reader(source, weight.tensor)
     if reader is not None:
         stored = _unpacked(source, weight, reader)
-        squeezed, rank = stored, 2
-    else:
-        stored = _scaled(source, weight.tensor)
-        rank = 2 if weight.index is None else 3
-        ones = stored.ndim > rank
-        squeezed = stored.reshape([d for d in stored.shape if d != 1]) if ones else stored
+        return part_of(source, stored, replace(weight, index=None))
+    return part_of(source, _scaled(source, weight.tensor), weight)
+
+
+def part_of(source: Source, stored: Array, weight: Weight) -> Array:
+    """The matrix [rows, columns] in an array of its stored tensor's shape: a view."""
+    rank = 2 if weight.index is None else 3
+    squeezed = stored
+    if stored.ndim > rank:
+        squeezed = stored.reshape([d for d in stored.shape if d != 1])
     where = f"{source.path}: tensor {weight.tensor!r}"
     if squeezed.ndim != rank:
         raise InputError(where, f"{list(stored.shape)}, expected {rank} axes")
@@ -43,6 +47,13 @@ def load_weight(source: Source, weight: Weight) -> Array:
     if part.shape != (weight.rows, weight.columns):
         raise InputError(where, f"holds {part.shape}, expected {(weight.rows, weight.columns)}")
     return part
+
+
+def stored_as_is(source: Source, name: str) -> Array | None:
+    """A copy of a stored tensor; None where its elements are packed or to be scaled."""
+    if _packed_reader(source, name) is not None or _scaling(source, name) is not None:
+        return None
+    return np.array(_tensor(source, name))
 
 
 def load_bias(source: Source, weight: Weight) -> Array | None:
@@ -154,13 +165,17 @@ def _elements(packed: Array, bits: int) -> Array:
     return np.asarray(parts.reshape(len(packed), -1))
 
 
+def _scaling(source: Source, name: str) -> onnx_ir.Node | None:
+    """The DequantizeLinear that reads a tensor."""
+    readers = [n for n, place in source.graph.initializers[name].uses() if place == 0]
+    return readers[0] if readers and readers[0].op_type == "DequantizeLinear" else None
+
+
 def _scaled(source: Source, name: str) -> Array:
     """A stored tensor, multiplied out if it is only read through one DequantizeLinear."""
-    stored = _tensor(source, name)
-    readers = [n for n, place in source.graph.initializers[name].uses() if place == 0]
-    if not readers or readers[0].op_type != "DequantizeLinear":
+    stored, node = _tensor(source, name), _scaling(source, name)
+    if node is None:
         return stored
-    node = readers[0]
     scale: Array = _tensor(source, _name(node, 1) or "").astype(np.float32)
     zeros = _name(node, 2)
     zero: Array = np.zeros_like(scale)

@@ -51,7 +51,12 @@ def of_expert(expert: Expert) -> tuple[tuple[Role, Weight], ...]:
 
 
 def cells_per_weight(weight: Weight, chip: Chip) -> int:
-    """Cells side by side that hold a weight: ceil(bits / cell bits), twice if differential."""
+    """Cells side by side that hold a weight: ceil(bits / cell bits), twice if differential.
+
+    Of a ternary weight a positive and a negative cell, or one that holds both signs.
+    """
+    if weight.format == "ternary":
+        return 2 - int(chip.crossbar.signed_cells)
     bits = min(weight.bits, chip.crossbar.weight_bits)
     return -(-bits // chip.crossbar.cell_bits) * (2 if chip.crossbar.differential else 1)
 

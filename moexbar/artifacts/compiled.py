@@ -17,7 +17,7 @@ from ir.mapping import Mapping
 from ir.program import Program
 from ir.routing import Routing
 from ir.routing_file import load_routing
-from ir.workload import Workload
+from ir.workload import Workload, with_ternary_experts
 from moexbar.artifacts.chip_file import read_folder_chip
 from moexbar.artifacts.folder import MARK
 from moexbar.artifacts.mapping_reader import read_mapping
@@ -60,8 +60,11 @@ def read_compiled(
     if not isinstance(found, dict):
         raise InputError(str(folder / MARK), "does not say what was compiled", "compile again")
     path = _source(found, "model", model, folder)
-    window = _json(folder / "report.json")["window"]
+    report = _json(folder / "report.json")
+    window = report["window"]
     workload = read_model(path, tokens=window["prefill"] + window["decode"], batch=window["batch"])
+    if report["model"]["experts"] == "ternary":
+        workload = with_ternary_experts(workload)
     program = read_program(folder / "program.parquet")
     mapping = read_mapping(folder / "mapping.json", workload)
     if inputs is None or not any_inputs:

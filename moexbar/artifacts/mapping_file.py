@@ -68,4 +68,5 @@ def _block(
         "shape": [weight.rows, weight.columns],
         "start": weight.start,
         "step": weight.step,
+        "format": weight.format,
     }

@@ -57,7 +57,7 @@ def _block(found: dict[str, Any], workload: Workload) -> Block:
     weight = _weight(workload.operators[operator], role, expert, shared)
     told = (
         found["tensor"], found["index"], found["transposed"], found["shape"], found["start"],
-        found["step"],
+        found["step"], found["format"],
     )  # fmt: skip
     shape = [weight.rows, weight.columns]
     known = (
@@ -67,6 +67,7 @@ def _block(found: dict[str, Any], workload: Workload) -> Block:
         shape,
         weight.start,
         weight.step,
+        weight.format,
     )
     if told != known:
         raise ValueError(f"a block of {found['operator']} is not the model's {weight.tensor}")

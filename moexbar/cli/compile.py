@@ -13,7 +13,7 @@ from compiler.frontend.traced import refuse_missing, refuse_unhit
 from compiler.pipeline import Compiled, compile_model
 from ir.errors import InputError
 from ir.routing import Routing
-from ir.workload import Workload
+from ir.workload import Workload, with_ternary_experts
 from moexbar import __version__
 from moexbar.artifacts.folder import MARK, publish
 from moexbar.artifacts.outputs import write_json, write_manifest, write_outputs
@@ -65,6 +65,8 @@ def compile_command(
     """
     chip, length = asked.read_chip(), asked.shape.length
     workload = read_model(model, tokens=length, batch=asked.batch, decodes=asked.decode > 0)
+    if asked.experts == "ternary":
+        workload = with_ternary_experts(workload)
     with publish(output) as folder:
         trace = _trace(model, workload, asked, trust_traced=trust_traced)
         every = methods(chip, asked.options(workload, trace))

@@ -50,6 +50,12 @@ Grouping = Annotated[str, typer.Option(help=f"One of {', '.join(SOLVERS)}.")]
 Placement = Annotated[str, typer.Option(help=f"One of {', '.join(PLACERS)}.")]
 Scheduling = Annotated[str, typer.Option(help=f"One of {', '.join(POLICIES)}.")]
 Objective = Annotated[str, typer.Option(help=f"What groups minimise: {', '.join(OBJECTIVES)}.")]
+Experts = Annotated[
+    Literal["stored", "ternary"],
+    typer.Option(
+        help="ternary: round their matrices to -1, 0, 1 times a scale, one cell pair each."
+    ),
+]
 Pack = Annotated[
     bool, typer.Option("--pack", help="Let ragged tiles of a group's experts share crossbars.")
 ]
@@ -77,6 +83,7 @@ class Asked:
     replicas: Replicas = 0
     bus: Bus = None
     buffer: Buffer = None
+    experts: Experts = "stored"
     pack: Pack = False
     fit: Fit = "0:0.5"
     score: Score = "0.5:1"

@@ -47,7 +47,7 @@ def check_partition(ready: Ready, done: Compiled) -> None:
         block = done.mapping.blocks[index]
         found[block.operator, block.expert, block.role, block.shared] += block.replica == 0
         w = load_weight(ready.source, block.weight).astype(np.float64)
-        slices = crossbar.slices(block.weight.bits)
+        slices = crossbar.cells(block.weight)
         wide = crossbar.columns // slices
         x = random.standard_normal(w.shape[0])
         out, covered = np.zeros(w.shape[1]), np.zeros(w.shape, dtype=np.int64)

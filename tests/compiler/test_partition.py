@@ -5,6 +5,7 @@ import pytest
 from compiler.partition import partition, with_replicas
 from ir.errors import InputError
 from ir.mapping import Certificate, Grouping, LayerGrouping
+from ir.verify.matrices import cells_per_weight
 from ir.workload import Dense, Weight, Workload
 from moexbar.chips import load_chip
 from tests.make import small_workload
@@ -37,6 +38,28 @@ def one_dense(rows: int, columns: int, bits: int) -> Workload:
 def test_tile_grid(chip: str, rows: int, columns: int, bits: int, grid: tuple[int, int]) -> None:
     (block,) = partition(one_dense(rows, columns, bits), load_chip(chip))
     assert (block.rows, block.columns) == grid
+
+
+@pytest.mark.parametrize(
+    ("chip", "cells", "grid"),
+    [
+        # a pair of 2 cells on chips of unsigned cells: 64 weights in a row of 128, so 384 columns
+        # take 6 tiles; as 16-bit weights in 2-bit cells (8 of them) they took 24
+        ("isaac", 2, (1, 6)),
+        ("puma", 2, (1, 6)),
+        ("neurosim", 2, (1, 6)),  # of 1-bit cells: 8 for 8 bits, so 24 as well
+        ("tiny", 2, (16, 96)),  # 4 weights in a row of 8, as 8-bit weights in two 4-bit cells
+        ("hermes", 1, (1, 2)),  # a unit cell is a pair of devices: the same as 8 bits
+    ],
+)
+def test_ternary_weights_take_one_pair(chip: str, cells: int, grid: tuple[int, int]) -> None:
+    weight = Weight("w", 128, 384, 16, format="ternary")
+    op = Dense("dense", 0, ("x",), ("y",), ("node",), 384, weight)
+    workload = Workload("one", "0" * 64, ("x",), ("y",), (op,))
+    target = load_chip(chip)
+    (block,) = partition(workload, target)
+    assert (block.rows, block.columns) == grid
+    assert target.crossbar.cells(weight) == cells_per_weight(weight, target) == cells
 
 
 def test_experts_have_a_block_per_matrix() -> None:

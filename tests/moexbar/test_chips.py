@@ -8,6 +8,7 @@ import pytest
 
 from ir.chip import Chip
 from ir.timing import bus_bits_per_ns, mvm, mvm_ps
+from ir.workload import Weight
 from moexbar.chips import load_chip, preset_names
 
 NAMES = (
@@ -28,7 +29,9 @@ DOC = Path(__file__).parents[2] / "docs" / "chips.md"
 
 def tops(chip: Chip) -> float:
     """Tera-operations per second of one full crossbar: 2 operations per stored weight."""
-    weights = chip.crossbar.rows * chip.crossbar.weights_per_row(chip.crossbar.weight_bits)
+    weights = chip.crossbar.rows * chip.crossbar.weights_per_row(
+        Weight("w", 1, 1, chip.crossbar.weight_bits)
+    )
     return 2 * weights / mvm_ps(chip, shared=False)
 
 
@@ -51,7 +54,9 @@ def test_headline(name: str) -> None:
     64 cores, so it includes whatever the measured power includes.
     """
     chip = load_chip(name)
-    weights = chip.crossbar.rows * chip.crossbar.weights_per_row(chip.crossbar.weight_bits)
+    weights = chip.crossbar.rows * chip.crossbar.weights_per_row(
+        Weight("w", 1, 1, chip.crossbar.weight_bits)
+    )
     if chip.headline.tops_per_w:
         per_watt = 2 * weights / mvm_fj(chip) * 1e3  # operations per fJ = 1e3 TOPS/W
         assert per_watt == pytest.approx(chip.headline.tops_per_w, rel=0.01)
@@ -128,7 +133,7 @@ def test_isaac_adds_up_to_its_ima() -> None:
     assert chip.pg.peripheral_um2 == round(1200 + 128 * 0.166 + 5 + 60 * 4 / 8) == 1256
     assert chip.crossbar.array_um2 == 25
     assert chip.crossbar.slices(16) == 8  # 16-bit weights in 2-bit cells
-    assert chip.crossbar.weights_per_row(16) == 16
+    assert chip.crossbar.weights_per_row(Weight("w", 1, 1, bits=16)) == 16
     assert chip.crossbar.slices(8) == 4  # an 8-bit model needs half the cells
 
 
@@ -160,7 +165,10 @@ def test_ibm_publishes_no_area() -> None:
 def test_tiny_has_bit_slices() -> None:
     """8-bit weights in 4-bit cells: 2 cells each, 4 weights in a row of 8 columns."""
     chip = load_chip("tiny")
-    assert (chip.crossbar.slices(8), chip.crossbar.weights_per_row(8)) == (2, 4)
+    assert (chip.crossbar.slices(8), chip.crossbar.weights_per_row(Weight("w", 1, 1, bits=8))) == (
+        2,
+        4,
+    )
     assert (chip.pg.mux, chip.mesh.pgs_per_core) == (2, 4)
 
 

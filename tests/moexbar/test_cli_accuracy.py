@@ -17,15 +17,18 @@ TOKENS, SEQUENCES = 24, 4
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model compiled for the chip `tiny`: 8-bit weights in two 4-bit cells."""
     folder = tmp_path_factory.mktemp("accuracy")
-    models.write(folder, [models.dense_masked()])
+    models.write(folder, [models.dense_masked()] * 2)
     np.savez(folder / "x.npz", **models.token_ids(TOKENS, SEQUENCES))
-    words = [
-        "compile", str(folder / "model.onnx"), "--chip", "tiny", "--inputs", str(folder / "x.npz"),
-        "--prefill", str(TOKENS), "--no-baselines", "--grouping", "sorted", "--no-verify",
-        "-o", str(folder / "out"),
-    ]  # fmt: skip
-    assert main(words) == 0
+    assert main([*compile_words(folder, "out", "tiny"), "--no-verify"]) == 0
     return folder / "out"
+
+
+def compile_words(folder: Path, name: str, chip: str) -> list[str]:
+    return [
+        "compile", str(folder / "model.onnx"), "--chip", chip, "--inputs", str(folder / "x.npz"),
+        "--prefill", str(TOKENS), "--no-baselines", "--grouping", "sorted",
+        "-o", str(folder / name),
+    ]  # fmt: skip
 
 
 def run(folder: Path, capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, Any]:
@@ -101,3 +104,28 @@ def test_refused(
 ) -> None:
     assert main(["accuracy", str(compiled), *words]) == 2
     assert problem in " ".join(capsys.readouterr().err.split())
+
+
+def test_ternary_experts(compiled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Compiled, executed and verified as the model they make; far from the float model.
+
+    On 1-bit cells (neurosim) an 8-bit weight takes 8 cells, a ternary one 2.
+    """
+    folder = compiled.parent
+    sizes = {}
+    for name, more in (("binary", ()), ("ternary", ("--experts", "ternary"))):
+        words = [*compile_words(folder, name, "neurosim"), "--set", "crossbar.columns=16", *more]
+        assert main(words) == 0
+        report = json.loads((folder / name / "report.json").read_text())
+        sizes[name] = report["placement"]["expert_crossbars"]["tiles"]
+        assert report["executed"]["worst"] < 2e-6
+    assert sizes["binary"] == 4 * sizes["ternary"]
+    capsys.readouterr()
+    assert main(["verify", str(folder / "ternary")]) == 0
+    capsys.readouterr()
+    ideal = ("--adc-bits", "ideal")
+    binary, ternary = (run(folder / name, capsys, *ideal) for name in ("binary", "ternary"))
+    fixed = run(folder / "ternary", capsys, "--routing", "fixed", *ideal)
+    pairs = zip(ternary["errors"], binary["errors"], strict=True)
+    assert all(one["rms"] > 3 * other["rms"] for one, other in pairs)
+    assert all(e["rms"] < 0.1 for e in fixed["errors"])  # against the ternary model

@@ -66,10 +66,10 @@ def test_nothing_lost_is_the_integer_product(
     """Digits, slices, full-range converters that hold every sum, shift-and-add: x @ w exactly."""
     w = data.draw(st.composite(integers)((rows, columns), settings.weight_bits), "w")
     x = data.draw(st.composite(integers)((n, rows), settings.input_bits), "x")
-    tile = Tile.program(w.astype(np.float32), settings.weight_bits, settings, _random())
+    tile = Tile.program(w.astype(np.float32), settings, _random())
     digits = Digits.of(settings)
     signed = settings.differential or digits.signed
-    most = rows * digits.largest * largest_cell(settings.weight_bits, settings)
+    most = rows * digits.largest * largest_cell(settings)
     enough = most.bit_length() + int(signed)
     slices = np.full(len(tile.cells), float(most))
     converters = Converters.of(enough, slices, signed=signed)
@@ -99,11 +99,11 @@ def test_digits_of_minus_three() -> None:
 def test_slices_of_a_weight() -> None:
     """-90 in 8 bits: 38 with 128 added = 0010 0110; the magnitude is 101 1010, both negative."""
     w = np.array([[-90.0]])
-    offset = slice_weights(w, 8, PLAIN)
+    offset = slice_weights(w, PLAIN)
     assert offset.ravel().tolist() == [0b0110, 0b0010]
-    pair = slice_weights(w, 8, replace(PLAIN, differential=True))
+    pair = slice_weights(w, replace(PLAIN, differential=True))
     assert pair.ravel().tolist() == [-0b1010, -0b101]
-    one_bit = slice_weights(w, 8, replace(PLAIN, differential=True, cell_bits=1))
+    one_bit = slice_weights(w, replace(PLAIN, differential=True, cell_bits=1))
     assert one_bit.ravel().tolist() == [0, -1, 0, -1, -1, 0, -1]  # seven slices hold 7 bits
 
 
@@ -139,7 +139,7 @@ def test_read_noise_has_the_stated_size() -> None:
     x = np.tile(np.array([[1.0, 1.0, 0.0]], dtype=np.float32), (4000, 1))
     for pair, devices, largest in ((False, 1, 255), (True, 2, 127)):
         chosen = replace(settings, differential=pair)
-        tile = Tile.program(np.zeros((3, 5), dtype=np.float32), 8, chosen, _random())
+        tile = Tile.program(np.zeros((3, 5), dtype=np.float32), chosen, _random())
         sums = tile.sums(x, Digits.of(chosen), chosen, _random(1))
         spread = sums[0].std() / (0.1 * largest)
         assert spread == pytest.approx(np.sqrt(2 * devices), rel=0.02)
@@ -155,7 +155,7 @@ def test_drift_without_spread_is_made_up_for() -> None:
     kept = 20**-0.05
     lost = replace(settings, drift_compensated=False)
     for chosen, factor in ((settings, 1.0), (lost, kept)):
-        tile = Tile.program(w, 8, chosen, _random())
+        tile = Tile.program(w, chosen, _random())
         found = tile.product(x, chosen, None, _random())
         np.testing.assert_allclose(found, factor * (x @ w), rtol=1e-5)
 
@@ -163,7 +163,7 @@ def test_drift_without_spread_is_made_up_for() -> None:
 def test_drift_spreads_and_repeats() -> None:
     settings = replace(PLAIN, differential=True, drift_s=1e6)
     w = np.full((8, 8), 100, dtype=np.float32)
-    one, two, other = (Tile.program(w, 8, settings, _random(s)).cells for s in (0, 0, 1))
+    one, two, other = (Tile.program(w, settings, _random(s)).cells for s in (0, 0, 1))
     np.testing.assert_array_equal(one, two)
     assert not np.array_equal(one, other)
     assert np.unique(one[0]).size == w.size  # each device its own exponent

@@ -1,0 +1,64 @@
+"""Open a model as a workload has its weights: with ternary values where it says so."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir
+
+from ir.errors import InputError
+from ir.onnxdoor.load import Source, open_model
+from ir.onnxdoor.weights import part_of, stored_as_is
+from ir.workload import Weight, Workload
+
+Array = npt.NDArray[Any]
+
+
+def open_as(path: str | Path, workload: Workload) -> Source:
+    """The model that a workload was read from, its ternary weights replaced in memory.
+
+    Raises InputError if the file has changed, or stores such a weight packed or scaled.
+    """
+    source = open_model(path)
+    if source.sha256 != workload.sha256:
+        raise InputError(str(path), "changed since it was read as a workload")
+    by_tensor: dict[str, list[Weight]] = {}
+    for weight in dict.fromkeys(_ternary(workload)):
+        by_tensor.setdefault(weight.tensor, []).append(weight)
+    for name, weights in by_tensor.items():
+        stored = stored_as_is(source, name)
+        if stored is None:
+            raise InputError(
+                str(path), f"tensor {name!r}: packed or scaled integers cannot be made ternary",
+                "use the model with its experts in floating point",
+            )  # fmt: skip
+        for weight in weights:
+            part = part_of(source, stored, weight)
+            part[:] = ternary(part)
+        value = source.graph.initializers[name]
+        kind = value.const_value.dtype if value.const_value is not None else None
+        value.const_value = onnx_ir.Tensor(stored, dtype=kind, name=name)
+    return source
+
+
+def _ternary(workload: Workload) -> list[Weight]:
+    return [
+        weight
+        for op in workload.moe_layers
+        for expert in op.experts
+        for weight in (expert.up, expert.gate, expert.down)
+        if weight is not None and weight.format == "ternary"
+    ]
+
+
+def ternary(values: Array) -> Array:
+    """RoundClip(W / g, -1, 1) * g with g = mean |W|, in the values' own type.
+
+    The absmean quantisation of BitNet b1.58 (arXiv 2402.17764, equations 1 to 3), one scale for
+    each matrix.
+    """
+    wide = values.astype(np.float32)
+    scale = values.dtype.type(np.abs(wide).mean(dtype=np.float64))
+    signs = np.clip(np.rint(wide / np.float32(scale)), -1, 1) if scale else np.zeros_like(wide)
+    return np.asarray(signs.astype(values.dtype) * scale)
