@@ -241,6 +241,7 @@ class _Trial:
         best, near = np.inf, None
         for layer in self._hypotheses():
             error = self._error(layer, runs[0])
+            error = np.inf if error is None else error
             best = min(best, error)
             limit = self._tolerance(layer)
             if error >= limit or (near is not None and error >= _EXACT):
@@ -273,10 +274,14 @@ class _Trial:
                 yield replace(layer, activation=activation, clipped=None)
 
     def _agrees(self, layer: FoundLayer, run: _Run) -> bool:
-        return self._error(layer, run) < self._tolerance(layer)
+        error = self._error(layer, run)
+        return error is None or error < self._tolerance(layer)
 
-    def _error(self, layer: FoundLayer, run: _Run) -> float:
-        """Largest difference at the layer's exit, over the largest element there."""
+    def _error(self, layer: FoundLayer, run: _Run) -> float | None:
+        """Largest difference at the layer's exit, over the largest element there.
+
+        None where both are zero, which says nothing: few tokens, whose experts' relu passes none.
+        """
         found = run.values[name_of(layer.exit)].astype(np.float32)
         if found.size != run.x.shape[0] * layer.experts[0].down.columns:
             return np.inf
@@ -292,6 +297,8 @@ class _Trial:
             wanted = routed_sum(self._matrices, operator, run.x, combine)
             wanted += shared_sum(self._matrices, operator, run.x)
         largest = float(np.abs(found).max())
+        if largest < 1e-12 and float(np.abs(wanted).max()) < 1e-12:
+            return None
         if not np.isfinite(largest) or largest < 1e-12:
             return np.inf
         difference = float(np.abs(found.reshape(wanted.shape) - wanted).max()) / largest

@@ -49,6 +49,19 @@ CORPUS: dict[str, Recipe] = {
         ),
         Span(7, 4),
     ),
+    "a layer that gives zeros for a single token": Recipe(
+        Model(
+            (
+                Layer("per expert", "softmax, then the best", 2, 1, 6, "relu"),
+                Layer(top=1),
+                Layer("dense"),
+            ),
+            5,
+            kv_heads=1,
+            seed=398,
+        ),
+        Span(prefill=1),
+    ),
     "equal scores inside an operator: the highest expert": Recipe(
         Model((Layer("operator", routing="equal"),))
     ),
