@@ -118,6 +118,10 @@ class Recomputed:
         self._nodes = {node.name: node for node in self._source.graph}
         feeds = Feeds(Graph.of(self._source), workload, inputs, None)
         products = [self._product(layer) for layer in workload.moe_layers]
+        self.weights = [
+            layer.router.projection or _last_matrix(layer, product)
+            for layer, product in zip(workload.moe_layers, products, strict=True)
+        ]
         wanted = list(dict.fromkeys(product.inputs[0].name for product in products))
         with Runtime() as runtime:
             model = runtime.load(with_outputs(self._source, wanted), str(path))
@@ -130,8 +134,8 @@ class Recomputed:
         """The last product of the router's own nodes: the one with its matrix."""
         found = [self._nodes[name] for name in layer.router.nodes if name in self._nodes]
         products = [node for node in found if node.op_type in PRODUCTS]
-        if layer.router.projection is None or not products:
-            raise InputError(layer.name, "its router's matrix is not a plain stored one")
+        if not products:
+            raise InputError(layer.name, "its router has no matrix product of its own")
         return products[-1]
 
     def logits(self, row: int, weight: Weight) -> list[Array]:
@@ -164,14 +168,24 @@ class Recomputed:
         return len(picks) > 1
 
 
+def _last_matrix(layer: MoELayer, product: Any) -> Weight:
+    """The stored matrix of the last product of a router that has several."""
+    stored = product.inputs[1]
+    if stored.const_value is None or stored.shape is None:
+        raise InputError(layer.name, "its router's matrix is not a plain stored one")
+    turned = product.op_type == "Gemm" and product.attributes.get_int("transB", 0) == 1
+    rows, columns = stored.shape.numpy()[::-1] if turned else stored.shape.numpy()
+    bias = product.inputs[2].name if len(product.inputs) > 2 else None
+    return Weight(stored.name, rows, columns, transposed=turned, bias=bias)
+
+
 def check_routing(path: Path, workload: Workload, inputs: dict[str, Array]) -> list[Agreement]:
     """Each layer's recorded routing against the recomputed one."""
     routing = profile(path, workload, inputs)
     fresh = Recomputed(path, workload, inputs)
     out = []
     for row, layer in enumerate(workload.moe_layers):
-        weight = layer.router.projection
-        assert weight is not None
+        weight = fresh.weights[row]
         tie = NEAR[16 if min(weight.bits, layer.experts[0].up.bits) <= 16 else 32]
         parts, matrix = fresh.logits(row, weight), routing.matrix(routing.row(layer.layer))
         if layer.router.capacity is not None:
