@@ -43,21 +43,11 @@ def small(workload: Workload, mapping: Mapping, program: Program) -> bool:
     return weights <= MOST_WEIGHTS and len(program) <= MOST_INSTRUCTIONS
 
 
-def run_program(
-    model: Path,
-    workload: Workload,
-    program: Program,
-    mapping: Mapping,
-    chip: Chip,
-    inputs: ByName[str, Array],
-    routing: Routing,
-    first_token: int,
-) -> Comparison:
-    """Execute the prefill and the decode steps, and compare with the model's run.
+def run_program(case: Case) -> Comparison:
+    """Execute the program of `program_case` and compare with the model's run.
 
-    As `program_case`; raises CheckError naming the first instruction that cannot be carried out.
+    Raises CheckError naming the first instruction that cannot be carried out.
     """
-    case = program_case(model, workload, program, mapping, chip, inputs, routing, first_token)
     with Runtime() as runtime:
         return compare(execute(case, runtime))
 

@@ -23,7 +23,7 @@ from moexbar.cli.console import print_json, progress
 from moexbar.cli.options import Json, Output, flattened
 from moexbar.cli.verify import refuse_wrong, summary
 from moexbar.dump import dump_stages
-from moexbar.execution import MOST_WEIGHTS, comparison_json, run_program, small
+from moexbar.execution import MOST_WEIGHTS, comparison_json, program_case, run_program, small
 from moexbar.report import compile_report, method_row
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The model.")]
@@ -128,10 +128,11 @@ def _execute(
     if not small(workload, done.mapping, done.program):
         return {"skipped": f"more than {MOST_WEIGHTS // 10**6} million weights"}
     try:
-        found = run_program(
+        case = program_case(
             model, workload, done.program, done.mapping, done.chip, load_inputs(inputs), trace,
             int(done.schedule.trace[0]),
         )  # fmt: skip
+        found = run_program(case)
     except InputError as error:
         return {"skipped": str(error)}
     refuse_wrong(found, done.program)

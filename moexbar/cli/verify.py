@@ -11,7 +11,7 @@ from ir.program import Program
 from moexbar.artifacts.compiled import read_compiled
 from moexbar.cli.console import out, print_json, table
 from moexbar.cli.options import Json
-from moexbar.execution import comparison_json, executes_steps, run_program
+from moexbar.execution import comparison_json, executes_steps, program_case, run_program
 
 
 def verify(
@@ -34,10 +34,11 @@ def verify(
     """
     read = read_compiled(folder, model, inputs)
     program, chip = read.program, read.chip
-    done = run_program(
+    case = program_case(
         read.model, read.workload, program, read.mapping, chip, read.inputs, read.routing,
         read.first_token,
     )  # fmt: skip
+    done = run_program(case)
     if json:
         print_json(comparison_json(done))
     else:
