@@ -7,6 +7,9 @@ against ONNX Runtime.
 
 from backends.functional.compare import Comparison, Difference, compare
 from backends.functional.execute import Case, execute, first_steps
+from backends.functional.machine import TOLERANCE
 from backends.functional.nodes import Run
 
-__all__ = ["Case", "Comparison", "Difference", "Run", "compare", "execute", "first_steps"]
+__all__ = [
+    "TOLERANCE", "Case", "Comparison", "Difference", "Run", "compare", "execute", "first_steps",
+]  # fmt: skip

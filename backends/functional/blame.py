@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from backends.functional.machine import Array, Machine
+from backends.functional.machine import TOLERANCE, Array, Machine
 from ir.onnxdoor.canonical import feed_forward
 from ir.program import Opcode
 from ir.workload import Dense, Expert, MoELayer
@@ -98,4 +98,4 @@ def _expert_of(m: Machine, op: MoELayer, store: int) -> Expert:
 
 
 def _off(m: Machine, ours: Array, theirs: Array) -> bool:
-    return not np.abs(ours - theirs).max() <= m.tolerance * np.abs(theirs).max()
+    return not np.abs(ours - theirs).max() <= TOLERANCE * np.abs(theirs).max()

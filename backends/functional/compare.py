@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from backends.functional.blame import blame
-from backends.functional.machine import Array, Ints, Machine
-from backends.functional.reference import by_onnx_runtime, packed
+from backends.functional.machine import TOLERANCE, Array, Ints, Machine
+from backends.functional.reference import itself, packed
 from backends.functional.uncached import newest_rows
 from ir.errors import CheckError
 from ir.workload import Digital, Operator
@@ -40,8 +40,8 @@ class Comparison:
 
     culprit: of the first operator with a wrong result, the first in order of effect that made one,
     followed back into its crossbar job; -1 if all is right. near_ties: tokens whose router could
-    select either way. runtime: of a model with packed weights, the outputs of ONNX Runtime itself
-    against the reference (see `reference`). anew: with expert choice in steps, what must equal the
+    select either way. runtime: the outputs of ONNX Runtime itself against the reference, where that
+    is another (see `reference`). anew: with expert choice in steps, what must equal the
     model run anew on the tokens so far; deviation: how far the rest is from it (see `uncached`).
     before: tokens before the window, whose values were the model's own.
     """
@@ -60,11 +60,6 @@ class Comparison:
     def worst(self) -> float:
         """Largest relative error of an output or MoE layer."""
         return max((d.relative for d in (*self.outputs, *self.layers, *self.anew)), default=0.0)
-
-    @property
-    def limit(self) -> float:
-        """The most that a relative error may be (see Machine.tolerance)."""
-        return max(d.limit for d in self.outputs)
 
     @property
     def first(self) -> Difference | None:
@@ -91,7 +86,7 @@ def compare(m: Machine) -> Comparison:
                 if step < m.step and _is_table(m, name, made):
                     continue  # of all tokens, of which the last come later
                 rows, ours, theirs = pair(m, op, name, made, step)
-                found = _difference(name, op.layer, ours, theirs, m.tolerance)
+                found = _difference(name, op.layer, ours, theirs, TOLERANCE)
                 operators.append(found)
                 worst[name] = max(worst.get(name, found), found, key=lambda d: d.relative)
                 if not found.right and culprit < 0:
@@ -119,21 +114,21 @@ def _anew(m: Machine) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
     out: dict[bool, list[Difference]] = {True: [], False: []}
     for (name, equal), rows in parts.items():
         ours, theirs = (np.concatenate(part) for part in zip(*rows, strict=True))
-        limit = m.tolerance if equal else float("inf")
+        limit = TOLERANCE if equal else float("inf")
         out[equal].append(_difference(name, layer[name], ours, theirs, limit))
     return tuple(out[True]), tuple(out[False])
 
 
 def _of_runtime(m: Machine) -> tuple[Difference, ...]:
     """ONNX Runtime's outputs against the reference, where that is another."""
-    if not packed(m.nodes.source):
+    own = itself(m.nodes, m.workload, m.runs)
+    if own is None:
         return ()
-    own = by_onnx_runtime(m.nodes, m.workload, m.runs)
     layer = max((op.layer for op in m.workload.operators), default=-1)
     out: list[Difference] = []
     for name in m.workload.outputs:
         theirs, ours = (np.concatenate([v[name].ravel() for v in w]) for w in (own, m.whole))
-        out.append(_difference(name, layer, theirs, ours, m.tolerance))
+        out.append(_difference(name, layer, theirs, ours, TOLERANCE))
     return tuple(out)
 
 
@@ -178,6 +173,6 @@ def _distance(ours: Array, theirs: Array) -> Array:
 def _first_wrong(m: Machine, made: Ints, ours: Array, theirs: Array) -> int:
     """Who, in order of effect, first made a row that is off by more than the tolerance."""
     size = np.abs(theirs.astype(np.float64)).max()
-    off = (_distance(ours, theirs) > m.tolerance * size).any(axis=1)
+    off = (_distance(ours, theirs) > TOLERANCE * size).any(axis=1)
     rows = np.unique(made[off])
     return int(rows[np.lexsort((rows, m.program.start_ps[rows]))[0]])

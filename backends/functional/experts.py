@@ -11,7 +11,7 @@ from backends.functional.products import add_up, by_batch, load, multiply, named
 from backends.functional.router import choose, score
 from backends.functional.values import wrong
 from ir.errors import CheckError
-from ir.onnxdoor.canonical import ACTIVATIONS, sigmoid
+from ir.onnxdoor.canonical import activate, sigmoid
 from ir.program import Opcode
 from ir.workload import Clipped, MoELayer
 
@@ -89,7 +89,7 @@ def _reads_gates(m: Machine, ids: Ints) -> Bools:
 def _act(op: MoELayer, x: Array) -> Array:
     """The activation; of gpt-oss g * sigmoid(alpha * g) with g = min(x, limit)."""
     if op.activation != "swiglu-oai":
-        return ACTIVATIONS[op.activation](x)
+        return activate(op.activation, x)
     how = op.clipped or Clipped()
     g = x if how.limit is None else np.minimum(x, how.limit)
     return np.asarray(g * sigmoid(how.alpha * g))

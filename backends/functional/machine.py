@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from ir.workload import Attention, Digital, Operator, Workload
 Array = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
 
-SINGLE, HALF = 1e-4, 3e-2
+TOLERANCE = 1e-4  # largest error that is rounding, of a value's largest magnitude
 
 OWN_NODES = (
     Opcode.EMBED, Opcode.NORM, Opcode.ADD, Opcode.MUL, Opcode.ACT, Opcode.DIGITAL, Opcode.ATTN,
@@ -62,17 +61,6 @@ class Machine:
     covers: dict[int, Ints] = field(default_factory=dict)
     told: dict[int, dict[str, Array]] = field(default_factory=dict)
     tied: set[tuple[int, int]] = field(default_factory=set)
-
-    @cached_property
-    def tolerance(self) -> float:
-        """Largest error that is rounding, of a value's largest magnitude: by the element type.
-
-        1e-4 in 32 bits; a model that computes in 16 rounds every value to 2^-11, and is held to
-        3e-2 as its layers are when it is read.
-        """
-        kinds = [array.dtype for found in self.whole for array in found.values()]
-        halves = any(kind.kind == "f" and kind.itemsize < 4 for kind in kinds)
-        return HALF if halves else SINGLE
 
     @property
     def tokens(self) -> int:

@@ -1,7 +1,8 @@
 """What the model says: ONNX Runtime's run of all of it, or, where that is not it, its definition.
 
 ONNX Runtime multiplies packed weights (QMoE, MatMulNBits) by activations that it rounds to 8 bits
-itself. There the reference goes operator by operator with the matrices unpacked, in float32.
+itself. There the reference goes operator by operator with the matrices unpacked, in float32. A
+model of 16 bits is run with 32, in which the rounding does not depend on what else is asked for.
 
 Expert choice step by step is another function than the model run anew on the grown sequence: a
 newcomer takes the place of an earlier token there, whose output then changes. The reference is what
@@ -16,9 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from backends.functional.nodes import Nodes, Run
+from ir.errors import InputError
 from ir.onnxdoor.canonical import Matrices, combine_weights, routed_sum, shared_sum
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import Source
+from ir.onnxdoor.ternary import open_as
 from ir.workload import Capacity, Dense, MoELayer, Operator, Workload
 
 Array = npt.NDArray[Any]
@@ -60,6 +63,27 @@ def by_onnx_runtime(
         for values, more in zip(found, whole_model(nodes, names, runs), strict=True):
             values |= more
     return found
+
+
+def itself(nodes: Nodes, workload: Workload, runs: Sequence[Run]) -> list[dict[str, Array]] | None:
+    """The outputs that ONNX Runtime gives for the file as it is, for each run.
+
+    None where it gives no others than the reference, or cannot run the file (bfloat16).
+    """
+    source, names = nodes.source, list(workload.outputs)
+    if not source.widened:
+        return whole_model(nodes, names, runs) if packed(source) else None
+    stored = Nodes(open_as(source.path, workload, widened=False), nodes.runtime)
+    kinds = {v.name: v.dtype for v in stored.source.graph.inputs}
+    own = [
+        Run({n: a.astype(kind.numpy()) if (kind := kinds[n]) else a for n, a in run.feeds.items()},
+            run.tokens)
+        for run in runs
+    ]  # fmt: skip
+    try:
+        return whole_model(stored, names, own)
+    except InputError:
+        return None
 
 
 def whole_model(nodes: Nodes, names: Sequence[str], runs: Sequence[Run]) -> list[dict[str, Array]]:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backends.functional.choice import choose_tokens
-from backends.functional.machine import Array, Ints, Machine, gather
+from backends.functional.machine import TOLERANCE, Array, Ints, Machine, gather
 from backends.functional.products import through_bank
 from ir.onnxdoor.canonical import combine_weights, sigmoid
 from ir.program import Opcode
@@ -142,7 +142,7 @@ def _vectors(m: Machine, op: MoELayer, feeds: Sequence[Mapping[str, Array]]) -> 
 def _near(m: Machine, ours: Array, theirs: Array) -> Bools:
     """Tokens whose row is the model's own up to rounding: bool [window tokens]."""
     scale = np.abs(theirs).max(axis=1, initial=0)
-    return np.asarray(np.abs(ours - theirs).max(axis=1, initial=0) <= m.tolerance / 10 * scale)
+    return np.asarray(np.abs(ours - theirs).max(axis=1, initial=0) <= TOLERANCE / 10 * scale)
 
 
 def _own_feeds(m: Machine, op: MoELayer) -> list[dict[str, Array]]:
@@ -172,7 +172,7 @@ def _by_the_model(
         return arrays
     theirs = _told(m, index, op)
     other = arrays["picked"][near] != theirs["picked"][near]
-    other |= np.abs(arrays["weights"][near] - theirs["weights"][near]) > m.tolerance
+    other |= np.abs(arrays["weights"][near] - theirs["weights"][near]) > TOLERANCE
     tied = near[other.any(axis=1)]
     m.tied |= {(index, token) for token in tied.tolist()}
     for name, array in arrays.items():

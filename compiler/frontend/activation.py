@@ -1,11 +1,14 @@
 """The name of the activation that some nodes compute."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from onnx_ir import Node, Value
 
 from compiler.frontend.sizes import Sizes
+from ir.onnxdoor.canonical import NUMBERS
 from ir.workload import Clipped
+
+_NEAR = 0.01  # of a number: rounded to bfloat16 it is off by up to 0.004
 
 CURVES = frozenset(
     ("Sigmoid", "Tanh", "Erf", "Relu", "Gelu", "Softplus", "QuickGelu", "FastGelu", "Swish",
@@ -17,11 +20,13 @@ def activation_name(sizes: Sizes, steps: Collection[Node]) -> str:
     """The activation that some nodes compute, by the functions they use."""
     kinds = {n.op_type for n in steps}
     scales = [
-        value for n in steps if n.op_type == "Mul" for v in n.inputs for value in _scalar(sizes, v)
-    ]
+        number
+        for n in steps if n.op_type in ("Mul", "Div") for v in n.inputs
+        for number in _scalar(sizes, v)
+    ]  # fmt: skip
     if "Sigmoid" in kinds:
-        if any(abs(s - 1.702) < 1e-3 for s in scales):
-            return "quick-gelu"
+        if any(abs(s - 1.702) < _NEAR * 1.702 for s in scales):
+            return _with_numbers("quick-gelu", scales)
         return "silu" if "Mul" in kinds else "sigmoid"
     if "Relu" in kinds:
         squared = any(
@@ -37,13 +42,23 @@ def activation_name(sizes: Sizes, steps: Collection[Node]) -> str:
         if node.op_type == "Swish":
             return "silu"
     if "Erf" in kinds:
-        return "gelu"
+        return _with_numbers("gelu", [*scales, *(1 / s for s in scales if s)])
     if "Softplus" in kinds:
         return "mish"
     if "Tanh" in kinds:
-        return "gelu-tanh" if len(kinds) > 2 else "tanh"
+        return _with_numbers("gelu-tanh", scales) if len(kinds) > 2 else "tanh"
     named = sorted(kinds & CURVES)
     return named[0].lower() if len(named) == 1 else "identity" if not named else "unknown"
+
+
+def _with_numbers(name: str, scales: Sequence[float]) -> str:
+    """The name, with the model's own numbers where they are not those defined (see `activate`)."""
+    defined = NUMBERS[name]
+    found = [min((n, *scales), key=lambda s: (s == n, abs(s - n))) for n in defined]
+    own = [f if abs(f - n) < _NEAR * n else n for f, n in zip(found, defined, strict=True)]
+    if all(abs(o - n) < 1e-6 * n for o, n in zip(own, defined, strict=True)):
+        return name
+    return f"{name}({', '.join(map(str, own))})"
 
 
 def clipped_gate(

@@ -11,6 +11,7 @@ from onnx_ir import Node, Value
 
 from compiler.frontend.graph import Graph, axis_attribute, name_of
 from compiler.frontend.sizes import Sizes
+from ir.onnxdoor.widen import as_stored
 from ir.workload import Weight
 
 _SAME = ("Cast", "Identity", "DequantizeLinear", "CastLike")
@@ -83,7 +84,7 @@ def view_of(graph: Graph, sizes: Sizes, value: Value | None) -> View | None:
         if tensor is None:
             return None
         axes = tuple(Axis(i, int(d)) for i, d in enumerate(tensor.shape.numpy()))
-        return View(name_of(value), int(tensor.dtype.bitwidth), axes)
+        return View(name_of(value), int(as_stored(tensor).dtype.bitwidth), axes)
     node = value.producer()
     if node is None or node.domain not in ("", "ai.onnx"):
         return None

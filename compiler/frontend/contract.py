@@ -12,6 +12,7 @@ from compiler.frontend.products import Products
 from compiler.frontend.router import projected
 from compiler.frontend.sizes import Sizes
 from compiler.frontend.unreadable import Unreadable
+from ir.onnxdoor.widen import as_stored
 from ir.workload import Clipped, Expert, Router, RouterKind, Weight
 
 _QMOE = {"fc1": (2, 4), "fc2": (5, 7), "fc3": (8, 10)}  # weight and bias inputs
@@ -161,7 +162,8 @@ def _matrix(
     if not value.is_initializer() or shape is None or len(shape) != 3 or None in shape:
         raise Unreadable(f"input {place} is not a stored tensor of three axes", node)
     count, outer, inner = (int(d or 0) for d in shape)
-    stored = value.const_value.dtype.bitwidth if value.const_value is not None else 32
+    tensor = value.const_value
+    stored = as_stored(tensor).dtype.bitwidth if tensor is not None else 32
     if bits:
         inner, stored = inner * 8 // bits, bits
     bias = _input(node, bias_place)

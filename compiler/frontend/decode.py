@@ -23,7 +23,7 @@ from ir.onnxdoor.session import Runtime, at_hand
 from ir.workload import Attention, Digital, MoELayer, Operator, Workload
 
 TOKENS = 11
-_LOOSE, _TIGHT = 2e-2, 1e-4  # relative to the largest element: 16 bits, 32 bits
+_TOLERANCE = 1e-4  # relative to the largest element
 Array = npt.NDArray[Any]
 
 
@@ -224,7 +224,7 @@ def _same_rows(room: Room, attention: Attention, value: Value, short: Array, lon
     if axis is None or not short.size:
         return
     rows = long.take(np.arange(short.shape[axis.axis]), axis=axis.axis)
-    limit = (_LOOSE if short.dtype.itemsize < 4 else _TIGHT) * float(np.abs(short).max())
+    limit = _TOLERANCE * float(np.abs(short).max())
     if rows.shape != short.shape or float(np.abs(rows - short).max()) > max(limit, 1e-12):
         raise _NoDecodeError(
             f"{attention.name}: rows of {name_of(value)!r} change when a token is added"

@@ -4,7 +4,7 @@ out = scale * sum_e gate_e * expert_e(x) + sum_s sigmoid(x @ w_s) * shared_s(x)
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,18 +27,38 @@ def _erf(x: Array) -> Array:
     return np.array(flat, dtype=x.dtype).reshape(x.shape)
 
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "identity": lambda x: x,
-    "silu": lambda x: x * sigmoid(x),
-    "relu": lambda x: np.maximum(x, 0),
-    "relu2": lambda x: np.maximum(x, 0) ** 2,
-    "gelu": lambda x: 0.5 * x * (1 + _erf(x / math.sqrt(2))),
-    "gelu-tanh": lambda x: 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
-    "quick-gelu": lambda x: x * sigmoid(1.702 * x),
-    "sigmoid": sigmoid,
-    "tanh": np.tanh,
-    "mish": lambda x: x * np.tanh(np.logaddexp(0, x)),
+NUMBERS: dict[str, tuple[float, ...]] = {  # of the activations that have some, as defined
+    "gelu": (math.sqrt(2),),
+    "gelu-tanh": (math.sqrt(2 / math.pi), 0.044715),
+    "quick-gelu": (1.702,),
 }
+ACTIVATIONS: dict[str, Callable[[Array, Sequence[float]], Array]] = {  # n: its numbers
+    "identity": lambda x, _: x,
+    "silu": lambda x, _: x * sigmoid(x),
+    "relu": lambda x, _: np.maximum(x, 0),
+    "relu2": lambda x, _: np.maximum(x, 0) ** 2,
+    "gelu": lambda x, n: 0.5 * x * (1 + _erf(x / n[0])),
+    "gelu-tanh": lambda x, n: 0.5 * x * (1 + np.tanh(n[0] * (x + n[1] * x**3))),
+    "quick-gelu": lambda x, n: x * sigmoid(n[0] * x),
+    "sigmoid": lambda x, _: sigmoid(x),
+    "tanh": lambda x, _: np.tanh(x),
+    "mish": lambda x, _: x * np.tanh(np.logaddexp(0, x)),
+}
+
+
+def activate(name: str, x: Array) -> Array:
+    """An activation by its name, which its numbers follow where they are not those defined.
+
+    A model in 16 bits has them rounded: `quick-gelu(1.703125)`. KeyError for an unknown one.
+    """
+    kind, _, given = name.partition("(")
+    numbers = [float(n) for n in given.rstrip(")").split(",")] if given else NUMBERS.get(kind, ())
+    return ACTIVATIONS[kind](x, numbers)
+
+
+def is_known(activation: str) -> bool:
+    """Whether `activate` has it."""
+    return activation.partition("(")[0] in ACTIVATIONS
 
 
 class Matrices:
@@ -68,7 +88,7 @@ def feed_forward(
     """down(act(gate(x)) * up(x)): [n, d]; without a gate, down(act(up(x)))."""
     up = matrices.product(x, expert.up)
     if expert.gate is None:
-        return matrices.product(ACTIVATIONS[activation](up), expert.down)
+        return matrices.product(activate(activation, up), expert.down)
     gate = matrices.product(x, expert.gate)
     if activation == "swiglu-oai":
         how = clipped or Clipped()
@@ -76,7 +96,7 @@ def feed_forward(
             gate, up = np.minimum(gate, how.limit), np.clip(up, -how.limit, how.limit)
         hidden = gate * sigmoid(how.alpha * gate) * (up + how.beta)
     else:
-        hidden = ACTIVATIONS[activation](gate) * up
+        hidden = activate(activation, gate) * up
     return matrices.product(hidden, expert.down)
 
 

@@ -7,6 +7,7 @@ import onnx_ir
 
 from ir.errors import InputError
 from ir.onnxdoor.load import Source, first_line
+from ir.onnxdoor.widen import Widened, as_stored
 
 
 def extract(
@@ -27,6 +28,7 @@ def extract(
     constants = _initialisers(ordered, set(inputs), outputs, values)
     try:
         graph = onnx.GraphProto(name="part")
+        graph.node.extend(_cast(v) for v in constants if isinstance(v.const_value, Widened))
         graph.node.extend(source.proto(node) for node in ordered)
         graph.input.extend(_declare(source, values, n, t) for n, t in inputs.items())
         graph.output.extend(onnx.ValueInfoProto(name=n) for n in outputs)
@@ -166,17 +168,30 @@ def _declare(
     return info
 
 
+def _cast(value: onnx_ir.Value) -> onnx.NodeProto:
+    """Makes a widened initialiser of what is stored, half as large."""
+    stored = _stored_name(value)
+    return onnx.helper.make_node(
+        "Cast", [stored], [value.name or ""], stored, to=onnx.TensorProto.FLOAT
+    )
+
+
+def _stored_name(value: onnx_ir.Value) -> str:
+    name = value.name or ""
+    return f"{name}/stored" if isinstance(value.const_value, Widened) else name
+
+
 def _embedded(value: onnx_ir.Value) -> onnx.TensorProto:
-    """The initialiser with its data inside, read now if it is external."""
-    tensor = value.const_value
-    if tensor is None:
+    """The initialiser with its data inside, read now if it is external; a widened one as stored."""
+    if value.const_value is None:
         raise ValueError(f"initialiser {value.name!r} has no data")
+    tensor = as_stored(value.const_value)
     proto = onnx.TensorProto()
     if isinstance(tensor, onnx_ir.TensorProtoTensor):
         proto.CopyFrom(tensor.raw)
     else:
         proto.CopyFrom(onnx_ir.to_proto(_in_memory(tensor)))
-    proto.name = value.name or ""
+    proto.name = _stored_name(value)
     return proto
 
 

@@ -19,6 +19,7 @@ from onnx_ir.passes.common import (
 from ir.errors import InputError
 from ir.onnxdoor.check import check_proto
 from ir.onnxdoor.unfuse import unfuse_products
+from ir.onnxdoor.widen import widen
 
 MAX_FILE_BYTES = 2**31 - 1  # what protobuf can parse; larger models keep weights outside the file
 
@@ -29,11 +30,13 @@ class Source:
 
     Nodes are in topological order, each with a name of its own; functions are inlined, Constant
     nodes are initialisers, nodes whose outputs no one uses are gone, FusedGemm is split in two.
+    widened: some values had 16 bits in the file and have 32 here (see `widen`).
     """
 
     path: Path
     sha256: str
     model: onnx_ir.Model
+    widened: bool = False
     _protos: dict[onnx_ir.Node, onnx.NodeProto] = field(
         default_factory=dict[onnx_ir.Node, onnx.NodeProto], repr=False
     )
@@ -51,8 +54,11 @@ class Source:
         return self.model.graph
 
 
-def open_model(path: str | Path) -> Source:
-    """Read and check the model at `path`; InputError names what makes it unusable."""
+def open_model(path: str | Path, widened: bool = True) -> Source:
+    """Read and check the model at `path`; InputError names what makes it unusable.
+
+    widened: with floats of 16 bits as floats of 32.
+    """
     path = Path(path)
     data = _read(path)
     proto = onnx.ModelProto()
@@ -77,7 +83,7 @@ def open_model(path: str | Path) -> Source:
         model.graph, path.parent
     )
     _name_nodes(model.graph)
-    return Source(path, sha256, model)
+    return Source(path, sha256, model, widened and widen(model.graph))
 
 
 def first_line(error: BaseException) -> str:

@@ -15,12 +15,13 @@ from ir.workload import Weight, Workload
 Array = npt.NDArray[Any]
 
 
-def open_as(path: str | Path, workload: Workload) -> Source:
+def open_as(path: str | Path, workload: Workload, widened: bool = True) -> Source:
     """The model that a workload was read from, its ternary weights replaced in memory.
 
-    Raises InputError if the file has changed, or stores such a weight packed or scaled.
+    widened: see `open_model`. Raises InputError if the file has changed, or stores such a weight
+    packed or scaled.
     """
-    source = open_model(path)
+    source = open_model(path, widened)
     if source.sha256 != workload.sha256:
         raise InputError(str(path), "changed since it was read as a workload")
     by_tensor: dict[str, list[Weight]] = {}

@@ -14,6 +14,7 @@ import onnx_ir
 
 from ir.errors import InputError
 from ir.onnxdoor.load import Source
+from ir.onnxdoor.widen import as_stored
 from ir.workload import Weight
 
 Array = npt.NDArray[Any]
@@ -73,7 +74,7 @@ def stored_bytes(source: Source, name: str) -> int | None:
     value = source.graph.initializers.get(name)
     if value is None or value.const_value is None:
         raise InputError(str(source.path), f"no stored tensor {name!r}")
-    tensor = value.const_value
+    tensor = as_stored(value.const_value)
     if isinstance(tensor, onnx_ir.ExternalTensor):
         info = Path(tensor.path).stat()
         if info.st_blocks * 512 < info.st_size // 2:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from backends.functional import Comparison, Difference
+from backends.functional import TOLERANCE, Comparison, Difference
 from ir.errors import CheckError
 from ir.program import Program
 from moexbar.artifacts.compiled import read_compiled
@@ -27,8 +27,8 @@ def verify(
     """Execute a compiled program and compare it with ONNX Runtime (exit code 4).
 
     Every instruction is carried out on real weights, as they stand on the crossbars. Error of a
-    value: max |difference| / max |reference|, at most 1e-4, or 3e-2 where the model
-    computes in 16 bits.
+    value: max |difference| / max |reference|, at most 1e-4. A model that computes in 16 bits is
+    computed in 32.
 
     Example: moexbar verify build/demo
     """
@@ -70,8 +70,8 @@ def print_comparison(done: Comparison, *, left_out: int = 0) -> None:
     console.print(summary(done))
     for own in done.runtime:
         console.print(
-            f"{own.name}: ONNX Runtime, which rounds factors of packed weights, is itself "
-            f"{own.relative:.1e} from the model's definition"
+            f"{own.name}: ONNX Runtime, which rounds in between (16 bits, packed weights), is "
+            f"itself {own.relative:.1e} from the reference"
         )
     if done.deviation:
         console.print(
@@ -90,7 +90,7 @@ def print_comparison(done: Comparison, *, left_out: int = 0) -> None:
 def summary(done: Comparison) -> str:
     """One line: the largest error, and how many tokens could have been routed either way."""
     text = f"executed: largest error {done.worst:.1e} of max |reference|, at most "
-    text += _short(done.limit)
+    text += _short(TOLERANCE)
     if done.near_ties:
         text += f"; {done.near_ties} near ties (scores as good as equal)"
     return text

@@ -62,6 +62,24 @@ CORPUS: dict[str, Recipe] = {
         ),
         Span(prefill=1),
     ),
+    "float16 with ties: the routing depended on which values were asked for": Recipe(
+        Model(
+            (
+                Layer("outputs stacked", experts=2, top=1, act="tanh", routing="equal"),
+                Layer(router="best of groups", hidden=6, act="relu2", gated=False, routing="ties"),
+            ),
+            12,
+            2,
+            2,
+            biased=True,
+            element="float16",
+            seed=955,
+        ),
+        Span(11, 2),
+    ),
+    "an activation with numbers of 8 bits": Recipe(
+        Model((Layer(act="quick-gelu"),), element="bfloat16")
+    ),
     "equal scores inside an operator: the highest expert": Recipe(
         Model((Layer("operator", routing="equal"),))
     ),

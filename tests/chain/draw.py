@@ -65,15 +65,8 @@ def _unpacked(layer: Layer, later: list[Layer]) -> Layer:
 
 
 def _elements(layers: list[Layer]) -> list[str]:
-    if any(layer.form.startswith("operator") for layer in layers):
-        return ["float32"]  # ONNX Runtime has MoE operators in one type
-    # with ties ONNX Runtime itself selects now one, now the other in 16 bits, as it keeps more of
-    # them between nodes that it runs together
-    half = all(
-        layer.form == "dense" or (FORMS[layer.form].half and layer.routing == "random")
-        for layer in layers
-    )
-    return ["float32"] * 4 + ["weights in 16 bits"] + ["float16"] * half
+    operator = any(layer.form.startswith("operator") for layer in layers)  # reads stored weights
+    return ["float32"] * 6 + ["float16", "bfloat16"] + ["weights in 16 bits"] * (not operator)
 
 
 def _dense(choose: Choose) -> Layer:

@@ -23,8 +23,7 @@ class Form:
     """make: the block of a layer. free: whether it takes any router (else it has its own).
 
     top: the only top-k there is, 0 = any; least: experts it needs; experts may be `plain` ones
-    (`acts`: with any activation), with a `shared` one beside them; half: ONNX Runtime has its
-    operators in 16 bits.
+    (`acts`: with any activation), with a `shared` one beside them.
     """
 
     make: Callable[[Layer], m.Ffn]
@@ -33,7 +32,6 @@ class Form:
     plain: bool = False
     acts: bool = False
     shared: bool = False
-    half: bool = False
     least: int = 1
 
 
@@ -46,20 +44,18 @@ def _masked(layer: Layer) -> m.Ffn:
 
 
 FORMS: dict[str, Form] = {
-    "dense masked": Form(_masked, free=True, plain=True, acts=True, shared=True, half=True),
-    "gather batched": Form(
-        lambda layer: m.gather_batched(ROUTERS[layer.router]), free=True, half=True
-    ),
+    "dense masked": Form(_masked, free=True, plain=True, acts=True, shared=True),
+    "gather batched": Form(lambda layer: m.gather_batched(ROUTERS[layer.router]), free=True),
     "gather batched, clipped, biases": Form(
-        lambda layer: m.gather_batched(ROUTERS[layer.router], oai=True), free=True, half=True
+        lambda layer: m.gather_batched(ROUTERS[layer.router], oai=True), free=True
     ),
     "sorted and split": Form(lambda _: m.grouped, least=2),
     "sorted and split, biases": Form(lambda _: partial(m.grouped, bias=True), least=2),
     "sorted and split, apart": Form(lambda _: partial(m.grouped, bias=True, apart=True), least=2),
     "per expert": Form(lambda _: m.per_expert_gather, acts=True),
-    "equal masks": Form(lambda _: m.equal_masks, acts=True, half=True),
-    "outputs stacked": Form(lambda _: m.stacked_outputs, acts=True, half=True),
-    "weights on the input": Form(lambda _: m.llama4, top=1, half=True),
+    "equal masks": Form(lambda _: m.equal_masks, acts=True),
+    "outputs stacked": Form(lambda _: m.stacked_outputs, acts=True),
+    "weights on the input": Form(lambda _: m.llama4, top=1),
     "switch": Form(lambda _: m.switch, top=1, acts=True),
     "two picks with places": Form(lambda _: m.gshard, top=2),
     "operator": Form(lambda _: m.contract()),

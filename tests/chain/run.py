@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto
 
 from backends.functional import Case, Comparison, Run, compare, execute
 from backends.simulate import replay
@@ -24,6 +25,8 @@ from tests.chain.forms import block_of
 from tests.chain.recipe import Recipe
 from tests.compiler.frontend import models as m
 from tests.make import small_chip
+
+HALVES = {"float16": TensorProto.FLOAT16, "bfloat16": TensorProto.BFLOAT16}
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +73,8 @@ def write_model(recipe: Recipe, folder: Path) -> Path:
     m.transformer(g, [block_of(layer) for layer in model.layers], model.kv_heads)
     axes = ["batch" if recipe.span.together else 1, "tokens"]
     path = g.model(folder / "m.onnx", {"logits": [*axes, g.vocab]}, {"input_ids": (7, axes)})
-    if model.element == "float16":
-        m.in_16_bits(path)
+    if model.element in HALVES:
+        m.in_16_bits(path, HALVES[model.element])
     return path
 
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
+from backends.functional import TOLERANCE
 from ir.onnxdoor.session import Runtime
 from tests.chain.corpus import CORPUS
 from tests.chain.draw import draw_recipe
@@ -35,7 +36,7 @@ def runtime() -> Iterator[Runtime]:
 @pytest.mark.parametrize("name", CORPUS)
 def test_once_failed(name: str, folder: Path, runtime: Runtime) -> None:
     done = run_recipe(CORPUS[name], folder, runtime)
-    assert done.worst <= done.limit
+    assert done.worst <= TOLERANCE
 
 
 @st.composite
@@ -57,6 +58,6 @@ def test_computes_the_model(part: int, folder: Path, runtime: Runtime) -> None:
     @given(recipes())
     def check(recipe: Recipe) -> None:
         done = run_recipe(recipe, folder, runtime)
-        assert done.worst <= done.limit
+        assert done.worst <= TOLERANCE
 
     check()

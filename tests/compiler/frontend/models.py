@@ -746,9 +746,10 @@ def write(folder: Path, blocks: Sequence[Ffn], name: str = "model", **options: A
     return graph.model(folder / f"{name}.onnx", LOGITS)
 
 
-def in_16_bits(path: Path) -> None:
-    """The model with every 32-bit float as 16 bits: weights, casts and declared types."""
-    model, single, half = onnx.load(path), TensorProto.FLOAT, TensorProto.FLOAT16
+def in_16_bits(path: Path, half: int = TensorProto.FLOAT16) -> None:
+    """The model with every 32-bit float as float16 or bfloat16: weights, casts, declared types."""
+    model, single = onnx.load(path), TensorProto.FLOAT
+    kind = helper.tensor_dtype_to_np_dtype(half)
     graph = model.graph
     nodes = list(graph.node)
     tensors = [*graph.initializer]
@@ -756,7 +757,7 @@ def in_16_bits(path: Path) -> None:
     for tensor in tensors:
         if tensor.data_type == single:
             array = numpy_helper.to_array(tensor)
-            halved = np.clip(array, -65504, 65504).astype(np.float16)
+            halved = np.clip(array, -65504, 65504).astype(kind)
             tensor.CopyFrom(numpy_helper.from_array(halved, tensor.name))
     for attribute in (a for n in nodes if n.op_type == "Cast" for a in n.attribute):
         if attribute.i == single:

@@ -51,6 +51,30 @@ def test_clipped_gate_with_other_numbers(tmp_path: Path, runtime: Any) -> None:
     assert compare(runtime, path, m.token_ids()) < 1e-5
 
 
+@pytest.mark.parametrize(("act", "name"), [
+    # 8 bits of 1.702, of sqrt(2 / pi) and 0.044715, of sqrt(2)
+    ("quick-gelu", "quick-gelu(1.703125)"),
+    ("gelu-tanh", "gelu-tanh(0.796875, 0.044677734375)"),
+    ("gelu", "gelu(1.4140625)"),
+    ("silu", "silu"),
+])  # fmt: skip
+def test_numbers_of_an_activation_rounded_to_bfloat16(
+    act: str, name: str, tmp_path: Path, runtime: Any
+) -> None:
+    """The layer is what it is with its own numbers: to 1e-5, where 1.702 itself is 6e-4 off."""
+
+    def expert(g: m.Graph, x: str) -> str:
+        return m.plain(g, x, m.ACTS[act])
+
+    path = m.write(tmp_path, [m.dense_masked(expert=expert)])
+    assert read_model(path).moe_layers[0].activation == act
+    m.in_16_bits(path, TensorProto.BFLOAT16)
+    workload = read_model(path)
+    assert [layer.activation for layer in workload.moe_layers] == [name]
+    assert {w.bits for e in workload.moe_layers[0].experts for w in (e.up, e.down)} == {16}
+    assert compare(runtime, path, m.token_ids()) < 1e-5
+
+
 def test_holes_are_not_run(tmp_path: Path) -> None:
     """Weights in a file that was never written: recognised by structure only, and said so."""
     path = m.write(tmp_path, [m.dense_masked()])
