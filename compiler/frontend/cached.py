@@ -108,7 +108,7 @@ class _Chain:
         """
         layers, where = workload.moe_layers, str(source.path)
         names = [op.outputs[0] for op in layers]
-        whole = runtime.load(with_outputs(source, names), where)
+        whole = runtime.load(with_outputs(source, names, unpacked=True), where)
         short, long = (whole.run(feeds, names) for feeds in ends)
         shapes, parts = [], []
         for at, op in enumerate(layers):
@@ -120,7 +120,7 @@ class _Chain:
             given = {n: _kind(a) for n, a in ends[0].items()}
             given |= {n: _kind(short[n]) for n in names[:at]}
             wanted = [op.inputs[0], op.router.scores]
-            parts.append(runtime.load(extract(source, given, wanted), where))
+            parts.append(runtime.load(extract(source, given, wanted, unpacked=True), where))
         return cls(layers, tuple(parts), Matrices(source), tuple(shapes))
 
     def advance(self, feeds: dict[str, Array], caches: list[_Cache], length: int) -> None:

@@ -46,8 +46,8 @@ def profile(
     with a label after each sequence. sequences: only the first so many; tokens: only the first so
     many of each, of which the last `decode` come one at a time (for expert choice that changes the
     routing: see `cached`). `say` is told which inputs were made up. runtime: the child process that
-    runs the model, one of its own if there is none. Raises InputError for a model without MoE
-    layers, a missing input, a failed run.
+    runs the model, one of its own if there is none; packed weights multiply as 32-bit floats there.
+    Raises InputError for a model without MoE layers, a missing input, a failed run.
     """
     layers, path = workload.moe_layers, model.path if isinstance(model, Source) else model
     if not layers:
@@ -72,7 +72,7 @@ def profile(
     if groups[-1].stop < count and say is not None:
         say(f"left out the last {count - groups[-1].stop} sequences: {len(groups[0])} run together")
     with at_hand(runtime) as opened:
-        session = opened.load(with_outputs(source, wanted), str(path))
+        session = opened.load(with_outputs(source, wanted, unpacked=True), str(path))
         for group in groups:
             try:
                 fed = feeds.of(group)

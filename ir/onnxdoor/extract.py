@@ -7,6 +7,7 @@ import onnx_ir
 
 from ir.errors import InputError
 from ir.onnxdoor.load import Source, first_line
+from ir.onnxdoor.unpack import unpack
 from ir.onnxdoor.widen import Widened, as_stored
 
 
@@ -15,24 +16,32 @@ def extract(
     inputs: Mapping[str, onnx_ir.DataType | None],
     outputs: Collection[str],
     nodes: Collection[str] | None = None,
+    *,
+    unpacked: bool = False,
 ) -> bytes:
     """A serialised model that computes `outputs` from `inputs` (value names).
 
     inputs: element type per value, None = as the graph declares it. Nodes that depend on no
     model input (weight casts, constants) are copied in as needed; with `nodes` given, any other
-    node outside that set is an error, as is a model input that is not listed. Raises InputError.
+    node outside that set is an error, as is a model input that is not listed. unpacked: products
+    by packed weights become products by 32-bit floats (see `unpack`). Raises InputError.
     """
     values = _values(source.graph)
     needed = _backward(source, values, set(inputs), outputs, nodes)
     ordered = [node for node in source.graph if node in needed]
-    constants = _initialisers(ordered, set(inputs), outputs, values)
+    parts = unpack(source, ordered) if unpacked else {}
+    constants = _initialisers([n for n in ordered if n not in parts], set(inputs), outputs, values)
+    read = {name for made, _ in parts.values() for node in made for name in node.input}
+    constants |= {v: None for v in source.graph.initializers.values() if v.name in read}
     try:
         graph = onnx.GraphProto(name="part")
         graph.node.extend(_cast(v) for v in constants if isinstance(v.const_value, Widened))
-        graph.node.extend(source.proto(node) for node in ordered)
+        for node in ordered:
+            graph.node.extend(parts[node][0] if node in parts else [source.proto(node)])
         graph.input.extend(_declare(source, values, n, t) for n, t in inputs.items())
         graph.output.extend(onnx.ValueInfoProto(name=n) for n in outputs)
         graph.initializer.extend(_embedded(value) for value in constants)
+        graph.initializer.extend(tensor for _, tensors in parts.values() for tensor in tensors)
         model = onnx.ModelProto(ir_version=source.model.ir_version, graph=graph)
         for domain, version in source.model.opset_imports.items():
             model.opset_import.append(onnx.helper.make_opsetid(domain, version))
@@ -42,9 +51,10 @@ def extract(
     return data
 
 
-def with_outputs(source: Source, outputs: Collection[str]) -> bytes:
+def with_outputs(source: Source, outputs: Collection[str], *, unpacked: bool = False) -> bytes:
     """The whole model, serialised in memory, with `outputs` instead of its own."""
-    return extract(source, {value.name or "": None for value in _real_inputs(source)}, outputs)
+    inputs = {value.name or "": None for value in _real_inputs(source)}
+    return extract(source, inputs, outputs, unpacked=unpacked)
 
 
 def captured(node: onnx_ir.Node) -> list[onnx_ir.Value]:
@@ -144,14 +154,14 @@ def _initialisers(
     given: set[str],
     outputs: Collection[str],
     values: Mapping[str, onnx_ir.Value],
-) -> list[onnx_ir.Value]:
+) -> dict[onnx_ir.Value, None]:
     found: dict[onnx_ir.Value, None] = {}
     for node in nodes:
         for value in (*node.inputs, *captured(node)):
             if value is not None and value.is_initializer() and value.name not in given:
                 found[value] = None
     found.update((values[n], None) for n in outputs if values[n].is_initializer())
-    return list(found)
+    return found
 
 
 def _declare(

@@ -4,7 +4,6 @@ Options stand simplest first, and those that cost time stand once among others t
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from compiler.grouping import REPLICATING, SOLVERS
@@ -40,10 +39,11 @@ def _model(choose: Choose, choice: bool) -> Model:
         layers.append(_dense(choose) if dense else _layer(choose, choice))
     if len(layers) > 1 and choose("first layer", ["moe", "another"]) == "another":
         layers.reverse()
-    layers = [_unpacked(layer, layers[n + 1 :]) for n, layer in enumerate(layers)]
     widths = [8, 5, 12, 16, 21]
     if any("4 bits" in layer.form for layer in layers):
         widths = [8, 12, 16]  # two weights in a byte
+    if any("blocks" in layer.form for layer in layers):
+        widths = [16, 32]
     return Model(
         tuple(layers), choose("d", widths), heads,
         choose("key heads", [n for n in (heads, 1, 2) if heads % n == 0]), head,
@@ -51,17 +51,6 @@ def _model(choose: Choose, choice: bool) -> Model:
         choose("element", _elements(layers)),
         choose("seed", range(1000)),
     )  # fmt: skip
-
-
-def _unpacked(layer: Layer, later: list[Layer]) -> Layer:
-    """Packed weights in the last MoE layer only.
-
-    ONNX Runtime rounds what it multiplies them by; a router after them then selects otherwise than
-    behind the layer's definition, which is the reference.
-    """
-    if "bits" in layer.form and any(other.form != "dense" for other in later):
-        return replace(layer, form="operator, swiglu")
-    return layer
 
 
 def _elements(layers: list[Layer]) -> list[str]:
@@ -93,7 +82,7 @@ def _layer(choose: Choose, choice: bool) -> Layer:
     experts = max(experts, top)
     return Layer(
         name, router, experts, top,
-        choose("expert width", [8, 6, 20] if "4 bits" in name else [8, 6, 13, 20]),
+        choose("expert width", form.widths),
         choose("activation", ["", *ACTS]) if form.acts else "",
         choose("expert gate", [True, False]) if form.plain else True,
         choose("routing", ["random", "random", "ties", "equal", "one"]),

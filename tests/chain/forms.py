@@ -23,7 +23,7 @@ class Form:
     """make: the block of a layer. free: whether it takes any router (else it has its own).
 
     top: the only top-k there is, 0 = any; least: experts it needs; experts may be `plain` ones
-    (`acts`: with any activation), with a `shared` one beside them.
+    (`acts`: with any activation), with a `shared` one beside them. widths: of an expert.
     """
 
     make: Callable[[Layer], m.Ffn]
@@ -33,6 +33,7 @@ class Form:
     acts: bool = False
     shared: bool = False
     least: int = 1
+    widths: tuple[int, ...] = (8, 6, 13, 20)
 
 
 def _masked(layer: Layer) -> m.Ffn:
@@ -61,8 +62,9 @@ FORMS: dict[str, Form] = {
     "operator": Form(lambda _: m.contract()),
     "operator, not renormalised": Form(lambda _: m.contract(0, "relu")),
     "operator, swiglu": Form(lambda _: m.swiglu_contract),
-    "operator, 4 bits": Form(lambda _: m.quantised_contract(4)),
+    "operator, 4 bits": Form(lambda _: m.quantised_contract(4), widths=(8, 6, 20)),
     "operator, 8 bits": Form(lambda _: m.quantised_contract(8)),
+    "operator, 8 bits, blocks": Form(lambda _: m.quantised_contract(8, 16), widths=(16, 32)),
     "expert choice": Form(lambda _: m.expert_choice(), acts=True),
     "expert choice, at least one": Form(lambda _: m.expert_choice(minimum=1), acts=True),
     "expert choice, stacked": Form(lambda _: m.expert_choice(stacked=True)),

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from backends.functional import compare, execute
-from backends.functional.reference import packed
 from backends.simulate import replay
 from compiler.grouping import split_pairs
 from compiler.pipeline import Compiled
@@ -30,9 +29,10 @@ Ints = npt.NDArray[np.int64]
 
 def check_front_end(ready: Ready, runtime: Runtime) -> None:
     """The workload's operators, run one after the other, give the model's outputs."""
-    loose = packed(ready.source)
-    error = operators.compare(runtime, ready.path, ready.inputs, workload=ready.workload)
-    assert error < (3e-2 if loose else 1e-4), f"the operators' outputs are off by {error:.1e}"
+    error = operators.compare(
+        runtime, ready.path, ready.inputs, workload=ready.workload, unpacked=True
+    )
+    assert error < 1e-4, f"the operators' outputs are off by {error:.1e}"
 
 
 def check_partition(ready: Ready, done: Compiled) -> None:

@@ -102,10 +102,11 @@ def compare(
     inputs: Mapping[str, Array],
     by_nodes: bool = False,
     workload: Workload | None = None,
+    unpacked: bool = False,
 ) -> float:
     """Largest difference between the operators' and the whole model's outputs, over their size.
 
-    workload: as it was read, if it was.
+    workload: as it was read, if it was. unpacked: of the model with its packed weights unpacked.
     """
     workload, source = workload or read_model(path), open_model(path)
     check_cover(workload, source)
@@ -113,7 +114,9 @@ def compare(
     feeds = every.of(every.groups(every.sequences)[0])
     values = run_operators(source, runtime, workload, feeds, by_nodes)
     names = list(workload.outputs)
-    whole = runtime.load(with_outputs(source, names), str(path)).run(feeds, names)
+    whole = runtime.load(with_outputs(source, names, unpacked=unpacked), str(path)).run(
+        feeds, names
+    )
     worst = 0.0
     for name in names:
         assert values[name].shape == whole[name].shape, name

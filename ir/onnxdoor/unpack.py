@@ -1,0 +1,96 @@
+"""Packed products as products of 32-bit floats, for running a model by its definition.
+
+ONNX Runtime rounds the activations that meet packed weights to 8 bits in some kernels (MatMulNBits,
+QMoE by blocks of 8 bits: up to 0.2 of a layer's output), and every router after them then selects
+by that. What is recorded and executed goes by the definition.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnx_ir
+from onnx import helper, numpy_helper
+
+from ir.onnxdoor.load import Source
+from ir.onnxdoor.weights import load_weight
+from ir.workload import Weight
+
+MAX_BYTES = 3 * 2**29  # of unpacked weights in one message, which protobuf limits to 2 GiB
+_QMOE = (2, 5, 8)  # inputs that are packed; a bias is two further
+_KEPT = (
+    "k", "activation_type", "swiglu_fusion", "activation_alpha", "activation_beta", "swiglu_limit",
+)  # fmt: skip
+
+Part = tuple[list[onnx.NodeProto], list[onnx.TensorProto]]
+
+
+def unpack(source: Source, nodes: Sequence[onnx_ir.Node]) -> dict[onnx_ir.Node, Part]:
+    """Nodes and weights in place of each packed one among `nodes`.
+
+    Empty where the weights would be too many in 32 bits. A QMoE with routing weights from outside
+    stays, as no operator without packed weights takes them.
+    """
+    packed = [n for n in nodes if n.op_type in ("QMoE", "MatMulNBits") and not _name(n, 14)]
+    if sum(map(_bytes, packed)) > MAX_BYTES:
+        return {}
+    return {n: _moe(source, n) if n.op_type == "QMoE" else _product(source, n) for n in packed}
+
+
+def _product(source: Source, node: onnx_ir.Node) -> Part:
+    """MatMulNBits: x @ W (+ bias)."""
+    rows, columns = (int(node.attributes.get_int(name) or 0) for name in ("K", "N"))
+    name, out, bias = _name(node, 1), node.outputs[0].name or "", _name(node, 5)
+    weight = load_weight(source, Weight(name, rows, columns, _bits(node), transposed=True))
+    stored = numpy_helper.from_array(np.ascontiguousarray(weight), f"{name}/unpacked")
+    product = f"{out}/product" if bias else out
+    nodes = [helper.make_node("MatMul", [_name(node, 0), stored.name], [product], node.name)]
+    if bias:
+        nodes += [helper.make_node("Add", [product, bias], [out], f"{node.name}/bias")]
+    return nodes, [stored]
+
+
+def _moe(source: Source, node: onnx_ir.Node) -> Part:
+    """QMoE: MoE, whose gates it always renormalises."""
+    inputs, tensors = [_name(node, 0), _name(node, 1)], list[onnx.TensorProto]()
+    for place in _QMOE:
+        name = _name(node, place)
+        if name:
+            stored = numpy_helper.from_array(_experts(source, node, name), f"{name}/unpacked")
+            tensors.append(stored)
+        inputs += [f"{name}/unpacked" if name else "", _name(node, place + 2)]
+    while not inputs[-1]:
+        inputs.pop()
+    made = helper.make_node(
+        "MoE", inputs, [v.name or "" for v in node.outputs], node.name, domain="com.microsoft",
+        normalize_routing_weights=1,
+    )  # fmt: skip
+    made.attribute.extend(a for a in source.proto(node).attribute if a.name in _KEPT)
+    return [made], tensors
+
+
+def _experts(source: Source, node: onnx_ir.Node, name: str) -> npt.NDArray[np.float32]:
+    """The matrices of all experts: [experts, columns, rows]."""
+    stored = source.graph.initializers[name].const_value
+    count, columns, packed = stored.shape.numpy() if stored is not None else (0, 0, 0)
+    rows = packed * 8 // _bits(node)
+    each = [Weight(name, rows, columns, _bits(node), e, transposed=True) for e in range(count)]
+    return np.stack([load_weight(source, weight).T for weight in each])
+
+
+def _bits(node: onnx_ir.Node) -> int:
+    name = "expert_weight_bits" if node.op_type == "QMoE" else "bits"
+    return int(node.attributes.get_int(name, 4) or 4)
+
+
+def _bytes(node: onnx_ir.Node) -> int:
+    """Bytes of a packed node's weights in 32 bits."""
+    places = _QMOE if node.op_type == "QMoE" else (1,)
+    held = [node.inputs[p] for p in places if _name(node, p)]
+    return sum(v.const_value.nbytes for v in held if v and v.const_value) * 32 // _bits(node)
+
+
+def _name(node: onnx_ir.Node, place: int) -> str:
+    value = node.inputs[place] if place < len(node.inputs) else None
+    return (value.name or "") if value is not None else ""

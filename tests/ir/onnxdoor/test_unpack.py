@@ -1,0 +1,106 @@
+"""Packed products run as products of 32-bit floats."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from ir.onnxdoor import unpack
+from ir.onnxdoor.extract import with_outputs
+from ir.onnxdoor.load import open_model
+from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.weights import load_weight
+from ir.workload import Weight
+from tests.compiler.frontend import models as m
+
+K, N, BLOCK = 32, 6, 16
+
+
+@pytest.fixture(scope="module")
+def runtime() -> Iterator[Runtime]:
+    with Runtime() as child:
+        yield child
+
+
+def product(folder: Path, *, biased: bool) -> Path:
+    """Y = x @ W (+ b), W of 4 bits, of which ONNX Runtime is told to round x to 8 bits."""
+    random = np.random.default_rng(0)
+    tensors = {
+        "q": random.integers(0, 256, (N, K // BLOCK, BLOCK // 2), dtype=np.uint8),
+        "s": random.uniform(0.5, 1.5, N * K // BLOCK).astype(np.float32),
+    }
+    inputs = ["x", "q", "s"]
+    if biased:
+        tensors["b"] = random.standard_normal(N).astype(np.float32)
+        inputs += ["", "", "b"]
+    node = helper.make_node(
+        "MatMulNBits", inputs, ["y"], "p", domain="com.microsoft", K=K, N=N, bits=4,
+        block_size=BLOCK, accuracy_level=4,
+    )  # fmt: skip
+    graph = helper.make_graph(
+        [node], "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", K])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", N])],
+        [numpy_helper.from_array(array, name) for name, array in tensors.items()],
+    )  # fmt: skip
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), folder / "m.onnx")
+    return folder / "m.onnx"
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_product(biased: bool, tmp_path: Path, runtime: Runtime) -> None:
+    """Unpacked it is x @ W + b to 1e-6, and not what ONNX Runtime gives with x rounded."""
+    source = open_model(product(tmp_path, biased=biased))
+    x = np.random.default_rng(1).standard_normal((9, K)).astype(np.float32)
+    bias = source.graph.initializers["b"].const_value if biased else None
+    wanted = x @ load_weight(source, Weight("q", K, N, 4, transposed=True))
+    wanted += 0 if bias is None else bias.numpy()
+    own, exact = (
+        runtime.load(with_outputs(source, ["y"], unpacked=unpacked)).run({"x": x}, ["y"])["y"]
+        for unpacked in (False, True)
+    )
+    size = np.abs(wanted).max()
+    assert np.abs(exact - wanted).max() < 1e-6 * size
+    assert 1e-4 * size < np.abs(own - wanted).max() < 0.05 * size
+
+
+def moe(folder: Path, bits: int, block: int) -> Path:
+    """One QMoE layer, alone: y = layer(x), its gates and ups interleaved."""
+    g = m.Graph(d=32)
+    g.experts, g.top, g.hidden = 5, 2, 16
+    out = m.quantised_contract(bits, block)(g, "x")
+    return g.model(folder / "m.onnx", {out: ["n", 32]}, {"x": (1, ["n", 32])})
+
+
+@pytest.mark.parametrize(("bits", "block"), [(4, 0), (4, 16), (8, 0), (8, 16)])
+def test_experts(bits: int, block: int, tmp_path: Path, runtime: Runtime) -> None:
+    """As ONNX Runtime has it, except by blocks of 8 bits, where it rounds x: 1e-3 and more off."""
+    source = open_model(moe(tmp_path, bits, block))
+    name = source.graph.outputs[0].name or ""
+    x = np.random.default_rng(1).standard_normal((20, 32)).astype(np.float32)
+    own, exact = (
+        runtime.load(with_outputs(source, [name], unpacked=unpacked)).run({"x": x}, [name])[name]
+        for unpacked in (False, True)
+    )
+    off = np.abs(own - exact).max() / np.abs(exact).max()
+    assert off < 1e-5 if (bits, block) != (8, 16) else 1e-3 < off < 0.3
+
+
+def kinds(source: Any, *, unpacked: bool) -> list[str]:
+    found = onnx.ModelProto.FromString(with_outputs(source, ["y"], unpacked=unpacked))
+    return [node.op_type for node in found.graph.node]
+
+
+def test_too_large_stays_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """32 x 6 weights of 4 bits are 768 bytes in 32."""
+    source = open_model(product(tmp_path, biased=False))
+    monkeypatch.setattr(unpack, "MAX_BYTES", 768)
+    assert kinds(source, unpacked=True) == ["MatMul"]
+    monkeypatch.setattr(unpack, "MAX_BYTES", 767)
+    assert kinds(source, unpacked=True) == ["MatMulNBits"]
+    assert kinds(source, unpacked=False) == ["MatMulNBits"]
