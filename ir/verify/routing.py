@@ -156,7 +156,10 @@ def check_expert_group(case: ProgramCase) -> Fault | None:
 
 
 def check_slot_order(case: ProgramCase) -> Fault | None:
-    """Within a group, first-stage MVMs start in the order of their slots, step after step."""
+    """Within a group, the first-stage MVMs of a step start in the order of their slots.
+
+    A sequence may go on to its next step while another is in the step before.
+    """
     p = case.program
     rows = np.flatnonzero(case.routed)
     slot, before = np.full(len(p), -1, dtype=np.int64), np.zeros(len(p), dtype=np.int64)
@@ -167,9 +170,10 @@ def check_slot_order(case: ProgramCase) -> Fault | None:
     wrong = case.routed & (p.slot != slot - before)
     fault = case.fault(wrong, "carries another slot than its turn's")
     rows = rows[case.role[rows] == Role.MVM0]
-    rows = rows[np.lexsort((p.start_ps[rows], p.unit[rows]))]
+    rows = rows[np.lexsort((p.start_ps[rows], case.step[rows], p.unit[rows]))]
     one, other = rows[:-1], rows[1:]
-    at = first((p.unit[one] == p.unit[other]) & (slot[other] <= slot[one]))
+    together = (p.unit[one] == p.unit[other]) & (case.step[one] == case.step[other])
+    at = first(together & (slot[other] <= slot[one]))
     if fault is not None or at is None:
         return fault
     earlier = f"{p.name(int(one[at]))} of slot {p.slot[one[at]]}"

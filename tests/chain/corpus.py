@@ -77,6 +77,28 @@ CORPUS: dict[str, Recipe] = {
         ),
         Span(11, 2),
     ),
+    "a sequence in its decode step beside another in the prefill, in one group": Recipe(
+        Model(
+            (
+                Layer("dense"),
+                Layer("expert choice, stacked", experts=7, top=3, scaled=True),
+            ),
+            12,
+            1,
+            1,
+            seed=143,
+        ),
+        Span(11, 4, 2),
+        {
+            "crossbar": {"rows": 16, "cell_bits": 2, "differential": True},
+            "bus": {"transfers_per_slot": None},
+            "digital": {"dpus": 1, "mha_units": 2},
+            "pg": {"mux": 3, "input_buffers": 3},
+            "mesh": {"pgs_per_core": 64},
+        },
+        {"grouping": "sorted", "scheduling": "token-serial", "groups": 7, "pack": True},
+        0,
+    ),
     "an activation with numbers of 8 bits": Recipe(
         Model((Layer(act="quick-gelu"),), element="bfloat16")
     ),
