@@ -142,7 +142,8 @@ class Recomputed:
         """[tokens, experts] for each sequence."""
         matrix, bias = load_weight(self._source, weight), load_bias(self._source, weight)
         flat = [x.reshape(-1, weight.rows).astype(np.float64) for x in self._read[row]]
-        return [x @ matrix.astype(np.float64) + (0 if bias is None else bias) for x in flat]
+        added = 0 if bias is None else bias.astype(np.float64)
+        return [x @ matrix.astype(np.float64) + added for x in flat]
 
     def biases(self, layer: MoELayer) -> list[Array]:
         """Stored vectors of one number per expert that the router's nodes read."""

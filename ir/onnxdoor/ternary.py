@@ -10,6 +10,7 @@ import onnx_ir
 from ir.errors import InputError
 from ir.onnxdoor.load import Source, open_model
 from ir.onnxdoor.weights import part_of, stored_as_is
+from ir.onnxdoor.widen import Widened, as_stored
 from ir.workload import Weight, Workload
 
 Array = npt.NDArray[Any]
@@ -38,8 +39,10 @@ def open_as(path: str | Path, workload: Workload, widened: bool = True) -> Sourc
             part = part_of(source, stored, weight)
             part[:] = ternary(part)
         value = source.graph.initializers[name]
-        kind = value.const_value.dtype if value.const_value is not None else None
-        value.const_value = onnx_ir.Tensor(stored, dtype=kind, name=name)
+        before = value.const_value
+        kind = as_stored(before).dtype if before is not None else None
+        tensor = onnx_ir.Tensor(stored, dtype=kind, name=name)
+        value.const_value = Widened(tensor) if isinstance(before, Widened) else tensor
     return source
 
 

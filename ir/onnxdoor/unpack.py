@@ -29,13 +29,34 @@ Part = tuple[list[onnx.NodeProto], list[onnx.TensorProto]]
 def unpack(source: Source, nodes: Sequence[onnx_ir.Node]) -> dict[onnx_ir.Node, Part]:
     """Nodes and weights in place of each packed one among `nodes`.
 
-    Empty where the weights would be too many in 32 bits. A QMoE with routing weights from outside
-    stays, as no operator without packed weights takes them.
+    Empty where the weights would be too many in 32 bits. What the front end leaves digital stays.
     """
-    packed = [n for n in nodes if n.op_type in ("QMoE", "MatMulNBits") and not _name(n, 14)]
+    packed = [n for n in nodes if _is_readable(n)]
     if sum(map(_bytes, packed)) > MAX_BYTES:
         return {}
     return {n: _moe(source, n) if n.op_type == "QMoE" else _product(source, n) for n in packed}
+
+
+def _is_readable(node: onnx_ir.Node) -> bool:
+    """Whether it is packed in a way that `weights` reads, and an operator of floats is its equal.
+
+    None takes routing weights (input 14 of QMoE) or has its columns in another order (g_idx).
+    """
+    held = [node.inputs[p] for p in _places(node) if _name(node, p)]
+    stored = all(v is not None and v.is_initializer() for v in held)
+    if node.op_type == "MatMulNBits":
+        return stored and _bits(node) in (2, 4, 8) and not _name(node, 4)
+    if node.op_type != "QMoE" or any(_name(node, place) for place in range(14, 21)):
+        return False
+    kind = node.attributes.get_string("quant_type", "int") or "int"
+    prepacked = node.attributes.get_int("weights_prepacked", 0) or 0
+    own = any(f"fc{n}_expert_weight_bits" in node.attributes for n in (1, 2, 3))
+    return stored and _bits(node) in (2, 4, 8) and kind == "int" and prepacked <= 0 and not own
+
+
+def _places(node: onnx_ir.Node) -> tuple[int, ...]:
+    """The inputs that are packed."""
+    return {"QMoE": _QMOE, "MatMulNBits": (1,)}.get(node.op_type, ())
 
 
 def _product(source: Source, node: onnx_ir.Node) -> Part:
@@ -86,8 +107,7 @@ def _bits(node: onnx_ir.Node) -> int:
 
 def _bytes(node: onnx_ir.Node) -> int:
     """Bytes of a packed node's weights in 32 bits."""
-    places = _QMOE if node.op_type == "QMoE" else (1,)
-    held = [node.inputs[p] for p in places if _name(node, p)]
+    held = [node.inputs[p] for p in _places(node) if _name(node, p)]
     return sum(v.const_value.nbytes for v in held if v and v.const_value) * 32 // _bits(node)
 
 

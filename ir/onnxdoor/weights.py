@@ -91,7 +91,7 @@ def _tensor(source: Source, name: str) -> Array:
     value = source.graph.initializers.get(name)
     if value is None or value.const_value is None:
         raise InputError(str(source.path), f"no stored tensor {name!r}")
-    return np.asarray(value.const_value.numpy())
+    return np.asarray(as_stored(value.const_value).numpy())
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,23 @@ def test_experts(bits: int, block: int, tmp_path: Path, runtime: Runtime) -> Non
     assert off < 1e-5 if (bits, block) != (8, 16) else 1e-3 < off < 0.3
 
 
+@pytest.mark.parametrize(("change", "value"), [
+    ("g_idx", np.arange(K, dtype=np.int32)), ("bits", 3),
+])  # fmt: skip
+def test_what_cannot_be_read_stays(change: str, value: Any, tmp_path: Path) -> None:
+    """Columns in another order, or three bits, of which no whole number fills a byte."""
+    path = product(tmp_path, biased=False)
+    model = onnx.load(path)
+    (node,) = model.graph.node
+    if change == "g_idx":
+        model.graph.initializer.append(numpy_helper.from_array(value, change))
+        node.input.extend(["", change])
+    else:
+        next(a for a in node.attribute if a.name == change).i = value
+    onnx.save(model, path)
+    assert kinds(open_model(path), unpacked=True) == ["MatMulNBits"]
+
+
 def kinds(source: Any, *, unpacked: bool) -> list[str]:
     found = onnx.ModelProto.FromString(with_outputs(source, ["y"], unpacked=unpacked))
     return [node.op_type for node in found.graph.node]

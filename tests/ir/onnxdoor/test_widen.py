@@ -84,7 +84,7 @@ def test_as_it_is(tmp_path: Path, runtime: Runtime) -> None:
 
 
 def test_weights_keep_their_size(tmp_path: Path) -> None:
-    """Read as 32 bits, stored and passed on as 16: a part of a model is no larger than the file."""
+    """Computed with in 32 bits, read and passed on as 16: a part is no larger than the file."""
     w = np.random.default_rng(0).standard_normal((64, 32)).astype(np.float16)
     graph = helper.make_graph(
         [helper.make_node("MatMul", ["x", "w"], ["y"])], "g",
@@ -96,7 +96,7 @@ def test_weights_keep_their_size(tmp_path: Path) -> None:
     onnx.save(proto, tmp_path / "m.onnx")
     source = open_model(tmp_path / "m.onnx")
     found = load_weight(source, Weight("w", 64, 32, 16))
-    assert found.dtype == np.float32
+    assert found.dtype == np.float16
     assert np.array_equal(found, w)
     assert stored_bytes(source, "w") == w.nbytes
     tensor = source.graph.initializers["w"].const_value
