@@ -5,7 +5,8 @@ from typing import Literal
 
 from onnx_ir import Node, Value
 
-from ir.workload import Clipped, Expert, Proof, Router, Weight
+from compiler.frontend.graph import name_of
+from ir.workload import Clipped, Expert, MoELayer, Proof, Router, Weight
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,3 +37,12 @@ class FoundLayer:
     def last(self) -> Node:
         """The node that makes the exit."""
         return self.nodes[-1]
+
+    def as_operator(self) -> MoELayer:
+        """The layer as an operator without a place, for computing what it gives."""
+        return MoELayer(
+            "moe", -1, (name_of(self.entry),), (name_of(self.exit),), (), 0,
+            router=self.router, experts=self.experts, activation=self.activation, form=self.form,
+            shared=self.shared, weight_on=self.weight_on, shared_gates=self.shared_gates,
+            scale=self.scale, clipped=self.clipped, proof=self.proof,
+        )  # fmt: skip

@@ -1,45 +1,23 @@
 """Prove a MoE layer by running it: the model's own nodes against the layer's definition.
 
 The region from entry to exit is cut out of the graph and run by ONNX Runtime on random token
-vectors; `ir.onnxdoor.canonical` computes what the layer as it was read would give, with the ids
-and weights that the region's own router selected. The outermost exit at which both agree is taken.
+vectors (`trial`); the outermost exit at which it gives what the layer as it was read would give is
+taken. Here is which layers are run, and what becomes of those that are not.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
-import numpy as np
-import numpy.typing as npt
-import onnx_ir
-from onnx_ir import Value
-
-from compiler.frontend.graph import SHAPE_OPS, Graph, name_of
+from compiler.frontend.graph import Graph
 from compiler.frontend.layer import FoundLayer
-from compiler.frontend.numbering import IN_ORDER
 from compiler.frontend.sizes import Sizes
-from compiler.frontend.traced import TRACED
+from compiler.frontend.trial import CannotRunError, Trial
 from compiler.frontend.unreadable import Unreadable
-from ir.errors import InputError
-from ir.onnxdoor.canonical import (
-    ACTIVATIONS,
-    Matrices,
-    combine_weights,
-    is_known,
-    routed_sum,
-    shared_sum,
-)
-from ir.onnxdoor.extract import extract
-from ir.onnxdoor.session import LoadedModel, Runtime
+from ir.onnxdoor.session import Runtime
 from ir.onnxdoor.weights import stored_bytes
-from ir.workload import MoELayer
 
 MAX_LAYER_BYTES = 64 * 2**20  # of expert weights: a larger layer is not run
 MAX_MODEL_BYTES = 256 * 2**20  # of all layers together
-SEEDS = 4  # inputs tried until every expert has a token
-_LOOSE, _TIGHT = 3e-2, 3e-4  # relative to the largest element: packed weights, others
-_EXACT = 2e-5  # what adding up in another order does at most, in 32 bits
-Array = npt.NDArray[Any]
 
 
 class Prover:
@@ -82,8 +60,8 @@ class Prover:
         if self._runtime is None:
             self._runtime = Runtime(seconds=60.0)
         try:
-            return _Trial(self._graph, self._sizes, self._runtime, layers).verdict()
-        except (_CannotRunError, Unreadable) as error:
+            return Trial(self._graph, self._sizes, self._runtime, layers).verdict()
+        except (CannotRunError, Unreadable) as error:
             if layers[0].form in ("MoE", "QMoE"):  # the operator's definition says what it computes
                 key = f"ONNX Runtime's run of its operator does not agree: {error}"
                 self._skipped[key] = self._skipped.get(key, 0) + 1
@@ -116,273 +94,13 @@ class Prover:
         return ""
 
 
-class _CannotRunError(Exception):
-    """ONNX Runtime refused the region on an input that gives every expert a token.
-
-    running: it took the region, but failed on every input.
-    """
-
-    def __init__(self, reason: str, *, running: bool = False) -> None:
-        super().__init__(reason)
-        self.running = running
-
-
 def _is_recorded(layer: FoundLayer, error: Exception) -> bool:
     """Whether a region that finds each expert's tokens fails on all but the input of its export.
 
     Then the numbers of tokens that this input gave the experts are written into its shapes.
     """
-    failed = isinstance(error, _CannotRunError) and error.running
+    failed = isinstance(error, CannotRunError) and error.running
     return failed and any(node.op_type == "NonZero" for node in layer.nodes)
-
-
-@dataclass(frozen=True, eq=False)
-class _Run:
-    """Values of the region for one input x [tokens, d]."""
-
-    x: Array
-    values: Mapping[str, Array]
-
-
-class _Trial:
-    """One anchor's candidate layers and the runs of their region."""
-
-    def __init__(
-        self, graph: Graph, sizes: Sizes, runtime: Runtime, layers: Sequence[FoundLayer]
-    ) -> None:
-        self._graph, self._sizes, self._layers = graph, sizes, layers
-        self._matrices = Matrices(graph.source)
-        self._entry = layers[0].entry
-        self._routers = list(dict.fromkeys([r for f in layers for r in (f.router, *f.routers)]))
-        self._base = replace(layers[-1])
-        exposed = [n for r in self._routers for n in (r.ids, r.gates, r.scores, r.combine) if n]
-        self._outputs = list(dict.fromkeys([*(name_of(f.exit) for f in layers), *exposed]))
-        self._cut = _Cut(graph, sizes, layers[0], self._outputs)
-        where = f"the region of node {layers[0].last.name!r}"
-        try:
-            self._model: LoadedModel = runtime.load(self._cut.model, where)
-        except InputError as error:
-            raise _CannotRunError(error.problem) from error
-
-    def verdict(self) -> FoundLayer:
-        """The layer that the region computes on every input tried, or on those that hit all."""
-        try:
-            return self._decide()
-        finally:
-            self._model.drop()
-
-    def _decide(self) -> FoundLayer:
-        first, problem = None, ""
-        for seed in range(SEEDS):  # an input that hits every expert, if one is found
-            run, why = self._run(seed, spread=1.0, sample=0)
-            problem = problem or why
-            first = run or first
-            if run is not None and self._hits_all(run):
-                break
-        if first is None:
-            raise _CannotRunError(problem, running="Non-zero status code" in problem)
-        found, error = self._match([first])
-        if found is None:
-            raise Unreadable(
-                f"the region does not compute the layer that its structure suggests (relative "
-                f"difference {error:.2g})",
-                self._base.last,
-            )
-        few, _ = self._run(SEEDS, spread=0.05, sample=0)
-        many, _ = self._run(SEEDS + 1, spread=1.0, sample=1)
-        runs = [first, *(run for run in (few, many) if run is not None)]
-        whole = self._match(runs)[0] if few is not None else None
-        if whole is not None:
-            notes = tuple(note for note in whole.notes if IN_ORDER not in note)
-            return replace(whole, proof="run", notes=notes)
-        hit_loop = any("the i-th expert that was hit" in note for note in found.notes)
-        if few is not None and not hit_loop:
-            raise Unreadable(
-                "the region computes the layer for some inputs only: tokens may be dropped above a "
-                "capacity",
-                self._base.last,
-            )
-        note = f"node {self._base.nodes[0].name!r}: {TRACED}"
-        return replace(found, proof="traced", notes=(note,))
-
-    def _run(self, seed: int, spread: float, sample: int) -> tuple[_Run | None, str]:
-        """One run; None and the reason where it fails. spread: how far tokens lie apart."""
-        sample = min(sample, len(self._sizes.tokens) - 1)
-        shape = self._sizes.shape(self._entry)
-        if shape is None or np.any(shape[:, sample] < 0):
-            return None, f"the shape of {name_of(self._entry)!r} is not known"
-        dims = tuple(int(d) for d in shape[:, sample])
-        random = np.random.default_rng(seed)
-        vectors = random.standard_normal(dims) * spread
-        if spread < 1:
-            vectors = vectors + random.standard_normal(dims[-1])
-        x = vectors.astype(self._cut.kinds[name_of(self._entry)].numpy())
-        try:
-            feeds = {name_of(self._entry): x, **self._cut.feeds(sample)}
-            values = self._model.run(feeds, self._outputs)
-        except InputError as error:
-            return None, error.problem
-        width = self._base.experts[0].up.rows
-        return _Run(x.reshape(-1, width).astype(np.float32), values), ""
-
-    def _hits_all(self, run: _Run) -> bool:
-        router = self._routers[0]
-        if router.kind == "expert-choice":
-            return True
-        combine = combine_weights(replace(router, gates=""), run.values, len(run.x))
-        return bool((combine != 0).any(axis=0).all())
-
-    def _match(self, runs: Sequence[_Run]) -> tuple[FoundLayer | None, float]:
-        """The first reading that agrees with all runs: outermost exit, then other hypotheses.
-
-        And its error in the first run, or the least there. One that agrees to the last digits goes
-        before one that is merely within the tolerance (a gate of 0.9997 on the other side).
-        """
-        best, near = np.inf, None
-        for layer in self._hypotheses():
-            error = self._error(layer, runs[0])
-            error = np.inf if error is None else error
-            best = min(best, error)
-            limit = self._tolerance(layer)
-            if error >= limit or (near is not None and error >= _EXACT):
-                continue
-            if all(self._agrees(layer, r) for r in runs[1:]):
-                if error < _EXACT or limit == _LOOSE:
-                    return layer, error
-                near = layer, error
-        return (None, float(best)) if near is None else near
-
-    def _hypotheses(self) -> Iterator[FoundLayer]:
-        """Every exit as read; then with another router value, weight site or activation."""
-        yield from self._layers
-        for router in self._routers:
-            for site in ("output", "input"):
-                for layer in self._layers:
-                    own = (
-                        layer.router.gates if layer.router.gates != self._base.router.gates else ""
-                    )
-                    if own and router is not layer.router:
-                        if not router.combine:
-                            continue
-                        yield replace(layer, router=replace(router, gates=own), weight_on=site)
-                        continue
-                    yield replace(layer, router=router, weight_on=site)
-        for activation in ACTIVATIONS:
-            if self._base.activation in ("swiglu-oai", activation):
-                continue
-            for layer in self._layers:
-                yield replace(layer, activation=activation, clipped=None)
-
-    def _agrees(self, layer: FoundLayer, run: _Run) -> bool:
-        error = self._error(layer, run)
-        return error is None or error < self._tolerance(layer)
-
-    def _error(self, layer: FoundLayer, run: _Run) -> float | None:
-        """Largest difference at the layer's exit, over the largest element there.
-
-        None where both are zero, which says nothing: few tokens, whose experts' relu passes none.
-        """
-        found = run.values[name_of(layer.exit)].astype(np.float32)
-        if found.size != run.x.shape[0] * layer.experts[0].down.columns:
-            return np.inf
-        operator = as_operator(layer)
-        known = is_known(operator.activation) or operator.activation == "swiglu-oai"
-        if not known:
-            return np.inf
-        try:
-            combine = combine_weights(layer.router, run.values, len(run.x))
-        except (ValueError, IndexError, KeyError):
-            return np.inf
-        with np.errstate(all="ignore"):
-            wanted = routed_sum(self._matrices, operator, run.x, combine)
-            wanted += shared_sum(self._matrices, operator, run.x)
-        largest = float(np.abs(found).max())
-        if largest < 1e-12 and float(np.abs(wanted).max()) < 1e-12:
-            return None
-        if not np.isfinite(largest) or largest < 1e-12:
-            return np.inf
-        difference = float(np.abs(found.reshape(wanted.shape) - wanted).max()) / largest
-        return difference if np.isfinite(difference) else np.inf
-
-    def _tolerance(self, layer: FoundLayer) -> float:
-        """Loose for packed weights, by which ONNX Runtime multiplies rounded activations.
-
-        A loose one does not tell a gate of 0.999 on the input from one on the output.
-        """
-        expert = layer.experts[0]
-        return _LOOSE if min(expert.up.bits, expert.down.bits) < 16 else _TIGHT
-
-
-def as_operator(layer: FoundLayer) -> MoELayer:
-    """The layer as an operator without a place, for computing what it gives."""
-    return MoELayer(
-        "moe", -1, (name_of(layer.entry),), (name_of(layer.exit),), (), 0,
-        router=layer.router, experts=layer.experts, activation=layer.activation, form=layer.form,
-        shared=layer.shared, weight_on=layer.weight_on, shared_gates=layer.shared_gates,
-        scale=layer.scale, clipped=layer.clipped, proof=layer.proof,
-    )  # fmt: skip
-
-
-class _Cut:
-    """The region as a model of its own.
-
-    What does not come from the entry is fed: shape arithmetic with the contents known for a number
-    of tokens; where those are unknown it is computed from the model's inputs, fed with zeros.
-    """
-
-    def __init__(
-        self, graph: Graph, sizes: Sizes, layer: FoundLayer, outputs: Sequence[str]
-    ) -> None:
-        self._graph, self._sizes = graph, sizes
-        fed = [layer.entry, *self._boundary(layer)]
-        self.kinds = {name_of(v): v.dtype or onnx_ir.DataType.FLOAT for v in fed}
-        self._fed = fed[1:]
-        self.model = extract(graph.source, dict(self.kinds), outputs)
-
-    def feeds(self, sample: int) -> dict[str, Array]:
-        """The arrays of every input but the entry."""
-        found = {}
-        for value in self._fed:
-            content, kind = self._sizes.content(value), self.kinds[name_of(value)].numpy()
-            if content is not None:
-                found[name_of(value)] = np.asarray(content[sample]).astype(kind)
-                continue
-            shape = self._sizes.shape(value)
-            dims = [1 if d < 0 else int(d) for d in shape[:, sample]] if shape is not None else []
-            found[name_of(value)] = np.zeros(dims, dtype=kind)
-        return found
-
-    def _boundary(self, layer: FoundLayer) -> list[Value]:
-        """Values to feed beside the entry."""
-        graph = self._graph
-        own = _influenced(graph, layer)
-        found: dict[Value, None] = {}
-        seen: set[Value] = {layer.entry}
-        todo = [v for n in layer.nodes for v in graph.reads(n)]
-        while todo:
-            value = todo.pop()
-            if value in seen or value in graph.constant:
-                continue
-            seen.add(value)
-            node = value.producer()
-            if node is None or (value not in own and self._sizes.content(value) is not None):
-                found[value] = None
-            else:
-                todo.extend(graph.reads(node))
-        return list(found)
-
-
-def _influenced(graph: Graph, layer: FoundLayer) -> set[Value]:
-    """The values that depend on the entry's content or shape, up to the layer's last node."""
-    producer = layer.entry.producer()
-    first = graph.order[producer] + 1 if producer is not None else 0
-    found = {layer.entry}
-    for node in graph.nodes[first : graph.order[layer.last] + 1]:
-        if node.op_type in SHAPE_OPS and node.inputs[0] is layer.entry:
-            continue  # its content is known like any other shape
-        if any(v in found for v in graph.reads(node)):
-            found.update(node.outputs)
-    return found
 
 
 def no_proof(layers: Sequence[FoundLayer]) -> FoundLayer:

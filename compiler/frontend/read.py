@@ -18,7 +18,7 @@ from compiler.frontend.layer import FoundLayer
 from compiler.frontend.layers import layer_numbers
 from compiler.frontend.moe import find_moe
 from compiler.frontend.products import Product, Products
-from compiler.frontend.proof import Prover, as_operator, no_proof
+from compiler.frontend.proof import Prover, no_proof
 from compiler.frontend.sizes import Sizes
 from compiler.frontend.traced import refuse_traced
 from ir.errors import InputError
@@ -331,7 +331,7 @@ def _operator(graph: Graph, sizes: Sizes, axes: Axes, part: _Part, tokens: int) 
     outs = tuple(name_of(v) for v in outputs)
     width = (sizes.per_token(outputs[0]) or 0) if outputs else 0
     if isinstance(found, FoundLayer):
-        layer = as_operator(found)
+        layer = found.as_operator()
         return replace(layer, inputs=inputs, outputs=outs, nodes=names, width=width)
     if isinstance(found, FoundAttention):
         return Attention(
