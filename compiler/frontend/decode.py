@@ -15,7 +15,7 @@ import onnx_ir
 from onnx_ir import Node, Value
 
 from compiler.frontend.attention import OPERATORS, is_two_sided
-from compiler.frontend.extend import Room
+from compiler.frontend.facts import Facts
 from compiler.frontend.graph import name_of
 from ir.errors import InputError
 from ir.onnxdoor.extract import extract
@@ -39,21 +39,21 @@ class _NoDecodeError(Exception):
     """Why a model cannot decode."""
 
 
-def decode_of(room: Room, workload: Workload, runtime: Runtime | None = None) -> Decode:
+def decode_of(facts: Facts, workload: Workload, runtime: Runtime | None = None) -> Decode:
     """How a model can decode."""
-    caches = _caches(room)
+    caches = _caches(facts)
     try:
         if caches:
             _check_mixing(workload)
             return Decode("native", f"takes its past as inputs, such as {name_of(caches[0])!r}")
-        return Decode("derived", _derived(room, workload, runtime))
+        return Decode("derived", _derived(facts, workload, runtime))
     except _NoDecodeError as reason:
         return Decode("no", str(reason))
 
 
-def _caches(room: Room) -> list[Value]:
+def _caches(facts: Facts) -> list[Value]:
     """Inputs that hold the past: vectors of three or more axes beside the tokens."""
-    graph = room.graph
+    graph = facts.graph
     return [
         v
         for v in graph.inputs
@@ -62,29 +62,29 @@ def _caches(room: Room) -> list[Value]:
         and v.dtype.is_floating_point()
         and v.shape is not None
         and len(v.shape) >= 3
-        and any(_leads_to_state(room, node) for node in graph.readers(v))
+        and any(_leads_to_state(facts, node) for node in graph.readers(v))
     ]
 
 
-def _leads_to_state(room: Room, node: Node) -> bool:
+def _leads_to_state(facts: Facts, node: Node) -> bool:
     """Whether a node joins the past to the present: it also reads what the tokens are."""
     stateful = node.op_type in (*OPERATORS, "CausalConvWithState")
-    return stateful or (node.op_type == "Concat" and room.graph.is_data(node))
+    return stateful or (node.op_type == "Concat" and facts.graph.is_data(node))
 
 
-def _derived(room: Room, workload: Workload, runtime: Runtime | None) -> str:
+def _derived(facts: Facts, workload: Workload, runtime: Runtime | None) -> str:
     """What was proven, or _NoDecodeError."""
     attentions = [op for op in workload.operators if isinstance(op, Attention)]
     if not attentions:
         raise _NoDecodeError("no attention was recognised")
-    fixed = room.sizes.static_tokens
+    fixed = facts.sizes.static_tokens
     if fixed is not None:
         raise _NoDecodeError(f"a static export: prefill of exactly {fixed} tokens only")
-    _check_structure(room, workload)
+    _check_structure(facts, workload)
     with at_hand(runtime) as opened:
         for attention in attentions:
             try:
-                _compare(room, opened, attention)
+                _compare(facts, opened, attention)
             except InputError as error:
                 raise _NoDecodeError(
                     f"{attention.name} could not be run: {error.problem}"
@@ -95,7 +95,7 @@ def _derived(room: Room, workload: Workload, runtime: Runtime | None) -> str:
     )
 
 
-def _check_structure(room: Room, workload: Workload) -> None:
+def _check_structure(facts: Facts, workload: Workload) -> None:
     """Tokens must meet in causal attention only (and in an expert-choice selection)."""
     makers = {v: op for op in workload.operators for v in op.outputs}
     _check_mixing(workload)
@@ -103,7 +103,7 @@ def _check_structure(room: Room, workload: Workload) -> None:
         if isinstance(op, Attention) and not op.causal:
             raise _NoDecodeError(f"{op.name} is not causal")
         if isinstance(op, MoELayer) and op.router.kind == "expert-choice":
-            _check_scores(room, op)
+            _check_scores(facts, op)
         if isinstance(op, Attention):
             known = [v for v in op.inputs if v in makers]
             if not known:
@@ -129,9 +129,9 @@ def _is_needed(workload: Workload, op: Operator) -> bool:
     return False
 
 
-def _check_scores(room: Room, layer: MoELayer) -> None:
+def _check_scores(facts: Facts, layer: MoELayer) -> None:
     """An expert-choice score must depend on its own token alone."""
-    graph = room.graph
+    graph = facts.graph
     names = {name_of(v): v for n in graph.nodes for v in n.outputs}
     todo, entry = [names[layer.router.scores]], names.get(layer.inputs[0])
     seen: set[Value] = set()
@@ -141,19 +141,19 @@ def _check_scores(room: Room, layer: MoELayer) -> None:
         if value is entry or node is None or value in seen:
             continue
         seen.add(value)
-        if graph.is_data(node) and room.axes.scope(node) == "sequence":
+        if graph.is_data(node) and facts.axes.scope(node) == "sequence":
             raise _NoDecodeError(f"{layer.name}: a token's score depends on other tokens")
         todo.extend(graph.data_inputs(node))
 
 
-def _compare(room: Room, runtime: Runtime, attention: Attention) -> None:
+def _compare(facts: Facts, runtime: Runtime, attention: Attention) -> None:
     """Run one attention on T and T + 1 tokens; _NoDecodeError where the first T rows differ."""
-    graph, axes = room.graph, room.axes
+    graph, axes = facts.graph, facts.axes
     values = {name_of(v): v for n in graph.nodes for v in n.outputs}
     values.update((name_of(v), v) for v in graph.inputs)
     vectors = [values[n] for n in attention.inputs if values[n] in graph.data]
     nodes = [n for n in graph.nodes if n.name in set(attention.nodes)]
-    wanted = [v for v in _watched(graph_nodes=nodes, room=room) if axes.of(v) is not None]
+    wanted = [v for v in _watched(graph_nodes=nodes, facts=facts) if axes.of(v) is not None]
     wanted += [v for v in (values[n] for n in attention.outputs) if axes.of(v) is not None]
     wanted = list(dict.fromkeys(wanted))
     if not wanted:
@@ -163,7 +163,7 @@ def _compare(room: Room, runtime: Runtime, attention: Attention) -> None:
     kinds = {**inputs, **{name_of(v): v.dtype for v in others}}
     model = runtime.load(extract(graph.source, kinds, [name_of(v) for v in wanted]), attention.name)
     random = np.random.default_rng(0)
-    long = {name_of(v): random.standard_normal(_dims(room, v, TOKENS + 1)) for v in vectors}
+    long = {name_of(v): random.standard_normal(_dims(facts, v, TOKENS + 1)) for v in vectors}
     runs = []
     for tokens in (TOKENS, TOKENS + 1):
         feeds = {name_of(v): _other(v, tokens) for v in others}
@@ -175,29 +175,29 @@ def _compare(room: Room, runtime: Runtime, attention: Attention) -> None:
         runs.append(model.run(feeds, [name_of(v) for v in wanted]))
     model.drop()
     for value in wanted:
-        _same_rows(room, attention, value, runs[0][name_of(value)], runs[1][name_of(value)])
+        _same_rows(facts, attention, value, runs[0][name_of(value)], runs[1][name_of(value)])
 
 
-def _watched(graph_nodes: Sequence[Node], room: Room) -> list[Value]:
+def _watched(graph_nodes: Sequence[Node], facts: Facts) -> list[Value]:
     """Operands of the attention's two products but the softmax's result: q, k and v."""
     found: list[Value] = []
     for node in graph_nodes:
-        if is_two_sided(room.graph, node):
-            found.extend(room.graph.data_inputs(node))
-    return [v for v in found if not any(n.op_type == "Softmax" for n in _makers(v, room, 3))]
+        if is_two_sided(facts.graph, node):
+            found.extend(facts.graph.data_inputs(node))
+    return [v for v in found if not any(n.op_type == "Softmax" for n in _makers(v, facts, 3))]
 
 
-def _makers(value: Value, room: Room, depth: int) -> list[Node]:
+def _makers(value: Value, facts: Facts, depth: int) -> list[Node]:
     node = value.producer()
     if node is None or depth == 0:
         return []
-    inputs = room.graph.data_inputs(node)
-    return [node, *(_makers(inputs[0], room, depth - 1) if len(inputs) == 1 else [])]
+    inputs = facts.graph.data_inputs(node)
+    return [node, *(_makers(inputs[0], facts, depth - 1) if len(inputs) == 1 else [])]
 
 
-def _dims(room: Room, value: Value, tokens: int) -> list[int]:
+def _dims(facts: Facts, value: Value, tokens: int) -> list[int]:
     """The shape of a value for a number of tokens."""
-    shape, axis = room.sizes.shape(value), room.axes.of(value)
+    shape, axis = facts.sizes.shape(value), facts.axes.of(value)
     if shape is None or axis is None:
         raise _NoDecodeError(f"the shape of {name_of(value)!r} is not known")
     dims = [int(d) for d in shape[:, 0]]
@@ -218,9 +218,9 @@ def _other(value: Value, tokens: int) -> Array:
     return np.ones(dims, dtype=kind)
 
 
-def _same_rows(room: Room, attention: Attention, value: Value, short: Array, long: Array) -> None:
+def _same_rows(facts: Facts, attention: Attention, value: Value, short: Array, long: Array) -> None:
     """The rows of the first T tokens must be the same."""
-    axis = room.axes.of(value)
+    axis = facts.axes.of(value)
     if axis is None or not short.size:
         return
     rows = long.take(np.arange(short.shape[axis.axis]), axis=axis.axis)

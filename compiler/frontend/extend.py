@@ -1,18 +1,17 @@
 """Move a MoE layer's exit on over what still belongs to it: views, a factor, shared experts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from onnx_ir import Node, Value
 
 from compiler.frontend.anchors import VIEWS, root
-from compiler.frontend.axes import Axes
 from compiler.frontend.constants import weight_of
 from compiler.frontend.dominators import nodes_between
 from compiler.frontend.experts import feed_forwards
+from compiler.frontend.facts import Facts
 from compiler.frontend.graph import SHAPE_OPS, Graph, name_of
 from compiler.frontend.layer import FoundLayer
-from compiler.frontend.products import Products
 from compiler.frontend.sizes import Sizes
 from compiler.frontend.unreadable import Unreadable
 from ir.errors import InputError
@@ -23,48 +22,38 @@ _ALONE = frozenset((*VIEWS, "Transpose"))  # may follow the sum of the experts
 Region = Mapping[Value, int]
 
 
-@dataclass(frozen=True, eq=False)
-class Room:
-    """What a search needs at every step."""
-
-    graph: Graph
-    sizes: Sizes
-    axes: Axes
-    products: Products
-
-
-def extensions(room: Room, region: Region, layer: FoundLayer) -> list[FoundLayer]:
+def extensions(facts: Facts, region: Region, layer: FoundLayer) -> list[FoundLayer]:
     """`layer` and every layer it becomes when its exit moves on, outermost first."""
     found = [layer]
     while True:
-        step = _step(room, region, found[0])
+        step = _step(facts, region, found[0])
         if step is None:
             return found
-        nodes = nodes_between(room.graph, {step.entry}, [step.exit], region)
+        nodes = nodes_between(facts.graph, {step.entry}, [step.exit], region)
         found.insert(0, replace(step, nodes=tuple(dict.fromkeys([*layer.nodes, *nodes]))))
 
 
-def _step(room: Room, region: Region, layer: FoundLayer) -> FoundLayer | None:
+def _step(facts: Facts, region: Region, layer: FoundLayer) -> FoundLayer | None:
     """The layer with one more node, or None."""
-    graph = room.graph
+    graph = facts.graph
     node = _reader(graph, layer.exit)
-    if node is None or node in room.products.by_node or len(node.outputs) != 1:
+    if node is None or node in facts.products.by_node or len(node.outputs) != 1:
         return None
     out = node.outputs[0]
     if out not in region:
         return None
     others = [v for v in graph.data_inputs(node) if v is not layer.exit]
     if not others:
-        if node.op_type in _ALONE or _is_one_sum(room.sizes, node, layer.exit):
+        if node.op_type in _ALONE or _is_one_sum(facts.sizes, node, layer.exit):
             return replace(layer, exit=out)
-        factor = _factor(room.sizes, node, layer.exit)
+        factor = _factor(facts.sizes, node, layer.exit)
         if factor is None or layer.shared:
             return None
         return replace(layer, exit=out, scale=layer.scale * factor)
     if node.op_type == "Mul" and len(others) == 1:
-        return _probability(room, layer, others[0], out)
+        return _probability(facts, layer, others[0], out)
     if node.op_type == "Add" and len(others) == 1:
-        return _with_shared(room, region, layer, others[0], out)
+        return _with_shared(facts, region, layer, others[0], out)
     return None
 
 
@@ -97,30 +86,30 @@ def _factor(sizes: Sizes, node: Node, value: Value) -> float | None:
     return number
 
 
-def _probability(room: Room, layer: FoundLayer, other: Value, out: Value) -> FoundLayer | None:
+def _probability(facts: Facts, layer: FoundLayer, other: Value, out: Value) -> FoundLayer | None:
     """A top-1 router's weight that multiplies the sum (Switch)."""
     router = layer.router
     if router.gates or router.top_k != 1 or not router.ids or layer.shared:
         return None
-    if room.sizes.per_token(other) != 1:
+    if facts.sizes.per_token(other) != 1:
         return None
     return replace(layer, exit=out, router=replace(router, gates=name_of(other)), routers=())
 
 
 def _with_shared(
-    room: Room, region: Region, layer: FoundLayer, other: Value, out: Value
+    facts: Facts, region: Region, layer: FoundLayer, other: Value, out: Value
 ) -> FoundLayer | None:
     """The shared experts whose sum `other` is, added; None where it is something else."""
-    if other not in region or root(room.graph, other) is layer.entry:
+    if other not in region or root(facts.graph, other) is layer.entry:
         return None
-    nodes = nodes_between(room.graph, {layer.entry}, [other], region)
-    count = sum(n in room.products.by_node for n in nodes)
+    nodes = nodes_between(facts.graph, {layer.entry}, [other], region)
+    count = sum(n in facts.products.by_node for n in nodes)
     if not 2 <= count <= 4 * MAX_SHARED:
         return None
     try:
-        blocks = feed_forwards(room.graph, room.sizes, room.products, nodes, (), ())
+        blocks = feed_forwards(facts.graph, facts.sizes, facts.products, nodes, (), ())
         experts = [expert for block in blocks for expert in block.experts()]
-        gates = [_gate(room, layer.entry, block.down.out) for block in blocks]
+        gates = [_gate(facts, layer.entry, block.down.out) for block in blocks]
     except (Unreadable, InputError):
         return None
     fits = all(b.stacked is None and b.activation == layer.activation for b in blocks)
@@ -140,9 +129,9 @@ def _width(layer: FoundLayer) -> int:
     return expert.down.columns
 
 
-def _gate(room: Room, entry: Value, value: Value) -> Weight | None:
+def _gate(facts: Facts, entry: Value, value: Value) -> Weight | None:
     """The matrix [d, 1] of sigmoid(x @ w) that multiplies a shared expert's output, if there is."""
-    graph = room.graph
+    graph = facts.graph
     for _ in range(4):
         node = _reader(graph, value)
         if node is None or node.op_type not in (*_ALONE, "Mul"):
@@ -154,7 +143,7 @@ def _gate(room: Room, entry: Value, value: Value) -> Weight | None:
         curve = root(graph, others[0]).producer()
         if curve is None or curve.op_type != "Sigmoid" or curve.inputs[0] is None:
             raise Unreadable("a shared expert's factor is no sigmoid of a product", node)
-        product = room.products.by_out.get(root(graph, curve.inputs[0]))
+        product = facts.products.by_out.get(root(graph, curve.inputs[0]))
         if (
             product is None
             or product.columns != 1

@@ -14,7 +14,8 @@ from compiler.frontend.anchors import VIEWS, Anchor, find_anchors
 from compiler.frontend.contract import contract_layer
 from compiler.frontend.dominators import computed_from, nodes_between, post_dominators
 from compiler.frontend.experts import FeedForward, feed_forwards
-from compiler.frontend.extend import Room, extensions
+from compiler.frontend.extend import extensions
+from compiler.frontend.facts import Facts
 from compiler.frontend.graph import Graph, name_of
 from compiler.frontend.layer import FoundLayer
 from compiler.frontend.numbering import TRACED, expert_numbers
@@ -26,28 +27,28 @@ from ir.workload import Expert, Suspect
 Prove = Callable[[Sequence[FoundLayer]], FoundLayer]
 
 
-def find_moe(room: Room, prove: Prove) -> tuple[list[FoundLayer], list[Suspect]]:
+def find_moe(facts: Facts, prove: Prove) -> tuple[list[FoundLayer], list[Suspect]]:
     """The MoE layers in graph order, and every selection that is none but looks so.
 
     prove: picks, of a layer read with several exits (outermost first), the one to take, or raises
     Unreadable.
     """
-    graph = room.graph
+    graph = facts.graph
     layers: list[FoundLayer] = []
     suspects: list[Suspect] = []
     taken: set[Node] = set()
     for node in graph.nodes:
         if node.op_type in ("MoE", "QMoE") and node.domain == "com.microsoft":
             try:
-                layers.append(prove(_contract(room, node)))
+                layers.append(prove(_contract(facts, node)))
             except (Unreadable, InputError) as error:
                 suspects.append(Suspect(node.name or "", node.op_type, str(error)))
             else:
                 taken.update(layers[-1].nodes)
-    for anchor in find_anchors(graph, room.sizes, room.axes, room.products):
+    for anchor in find_anchors(graph, facts.sizes, facts.axes, facts.products):
         if anchor.node in taken:
             continue
-        found, suspect = _layer(room, anchor, prove)
+        found, suspect = _layer(facts, anchor, prove)
         if found is not None and not taken.intersection(found.nodes):
             layers.append(found)
             taken.update(found.nodes)
@@ -57,14 +58,14 @@ def find_moe(room: Room, prove: Prove) -> tuple[list[FoundLayer], list[Suspect]]
     return layers, suspects
 
 
-def _unread(room: Room, anchor: Anchor, region: Collection[Value]) -> Suspect | None:
+def _unread(facts: Facts, anchor: Anchor, region: Collection[Value]) -> Suspect | None:
     """A selection whose region reads a stack of matrices, one per expert, in an unknown way."""
-    products = room.products.by_node
-    for node in room.graph.nodes:
+    products = facts.products.by_node
+    for node in facts.graph.nodes:
         if node in products or not any(v in region for v in node.outputs):
             continue
         for value in node.inputs:
-            shape = room.sizes.fixed(value) if value in room.graph.constant else None
+            shape = facts.sizes.fixed(value) if value in facts.graph.constant else None
             if shape is not None and len(shape) == 3 and shape[0] == anchor.experts:
                 reason = (
                     f"a stack of {anchor.experts} matrices is read by {node.op_type} (at node "
@@ -74,48 +75,50 @@ def _unread(room: Room, anchor: Anchor, region: Collection[Value]) -> Suspect | 
     return None
 
 
-def _contract(room: Room, node: Node) -> list[FoundLayer]:
-    layer = contract_layer(room.graph, room.sizes, room.products, node)
-    return extensions(room, computed_from(room.graph, layer.entry), layer)
+def _contract(facts: Facts, node: Node) -> list[FoundLayer]:
+    layer = contract_layer(facts.graph, facts.sizes, facts.products, node)
+    return extensions(facts, computed_from(facts.graph, layer.entry), layer)
 
 
-def _layer(room: Room, anchor: Anchor, prove: Prove) -> tuple[FoundLayer | None, Suspect | None]:
+def _layer(facts: Facts, anchor: Anchor, prove: Prove) -> tuple[FoundLayer | None, Suspect | None]:
     """The layer of one anchor, or why there is none (None when nothing suggests one)."""
-    graph = room.graph
+    graph = facts.graph
     region = computed_from(graph, anchor.entry)
     chain = post_dominators(graph, region, anchor.starts)
     suspect: Suspect | None = None
     for exit_ in chain:
         nodes = nodes_between(graph, {anchor.entry}, [exit_], region)
-        if sum(n in room.products.by_node for n in nodes) <= len(anchor.products):
+        if sum(n in facts.products.by_node for n in nodes) <= len(anchor.products):
             continue
         try:
-            return prove(extensions(room, region, _readable(room, anchor, exit_, nodes))), None
+            return prove(extensions(facts, region, _readable(facts, anchor, exit_, nodes))), None
         except (Unreadable, InputError) as found:
             where = getattr(found, "node", None)
             place = f" (at node {where.name!r})" if where is not None else ""
             traced = getattr(found, "traced", False)
             reason = f"{found}{place}"
-            if not _suggests_experts(room, anchor, nodes):
+            if not _suggests_experts(facts, anchor, nodes):
                 continue
             if suspect is None or (traced and not suspect.traced):
                 suspect = Suspect(anchor.node.name or "", anchor.node.op_type, reason, traced)
             if len(nodes) > 4 * anchor.experts + 2000:
                 break
-    return None, suspect or _unread(room, anchor, region)
+    return None, suspect or _unread(facts, anchor, region)
 
 
-def _suggests_experts(room: Room, anchor: Anchor, nodes: Sequence[Node]) -> bool:
+def _suggests_experts(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> bool:
     """Whether a region has a stack of matrices, or several besides the router's."""
-    found = [room.products.by_node[n] for n in nodes if n in room.products.by_node]
+    found = [facts.products.by_node[n] for n in nodes if n in facts.products.by_node]
     own = [p for p in found if p not in anchor.products]
     return len(own) > 1 or any(p.stacked is not None or p.selected for p in own)
 
 
-def _readable(room: Room, anchor: Anchor, exit_: Value, nodes: list[Node]) -> FoundLayer:
+def _readable(facts: Facts, anchor: Anchor, exit_: Value, nodes: list[Node]) -> FoundLayer:
     """Read the region up to `exit_` as a MoE layer, or raise Unreadable."""
-    graph = room.graph
-    blocks = feed_forwards(graph, room.sizes, room.products, nodes, anchor.products, anchor.starts)
+    graph = facts.graph
+    blocks = feed_forwards(
+        graph, facts.sizes, facts.products, nodes, anchor.products, anchor.starts
+    )
     chosen = _depends(graph, nodes, anchor.starts)
     routed = [b for b in blocks if _is_routed(graph, b, chosen)]
     if len(routed) != len(blocks):
@@ -123,13 +126,13 @@ def _readable(room: Room, anchor: Anchor, exit_: Value, nodes: list[Node]) -> Fo
         raise Unreadable(
             "an expert that is not routed is summed before the routed ones", inner.down.node
         )
-    experts, order_note = _experts(room, anchor, routed, chosen)
-    if room.sizes.per_token(exit_) != experts[0].down.columns:
+    experts, order_note = _experts(facts, anchor, routed, chosen)
+    if facts.sizes.per_token(exit_) != experts[0].down.columns:
         raise Unreadable(f"{name_of(exit_)!r} is not one vector per token", exit_.producer())
     weighted = _depends(graph, nodes, [anchor.node.outputs[0]])
     on_input = any(u.data in weighted for b in routed for u in b.ups)
     on_input = on_input and not anchor.expert_choice and anchor.node.op_type == "TopK"
-    routers = describe(graph, room.sizes, room.axes, anchor, nodes)
+    routers = describe(graph, facts.sizes, facts.axes, anchor, nodes)
     return FoundLayer(
         entry=anchor.entry,
         exit=exit_,
@@ -204,20 +207,20 @@ def _experts_hit(anchor: Anchor, routed: Sequence[FeedForward]) -> tuple[list[Ex
     return routed[0].experts(), f"node {anchor.node.name!r}: {TRACED}"
 
 
-def _passes_on(room: Room, anchor: Anchor, chosen: Collection[Value]) -> bool:
+def _passes_on(facts: Facts, anchor: Anchor, chosen: Collection[Value]) -> bool:
     """Whether token vectors are weighted by the selection without going through a matrix."""
-    graph = room.graph
+    graph = facts.graph
     for node in graph.nodes:
         if node.op_type != "Mul":
             continue
-        vectors = [v for v in graph.data_inputs(node) if _is_entry(room, anchor, v)]
+        vectors = [v for v in graph.data_inputs(node) if _is_entry(facts, anchor, v)]
         others = [v for v in graph.data_inputs(node) if v not in vectors and v in chosen]
         if vectors and others:
             return True
     return False
 
 
-def _is_entry(room: Room, anchor: Anchor, value: Value) -> bool:
+def _is_entry(facts: Facts, anchor: Anchor, value: Value) -> bool:
     """Whether a value is the token vectors, or rows of them."""
     moved = ("Gather", "GatherND", "Expand", "Tile", *VIEWS)
     while value is not anchor.entry:
@@ -229,13 +232,13 @@ def _is_entry(room: Room, anchor: Anchor, value: Value) -> bool:
 
 
 def _experts(
-    room: Room, anchor: Anchor, routed: Sequence[FeedForward], chosen: Collection[Value]
+    facts: Facts, anchor: Anchor, routed: Sequence[FeedForward], chosen: Collection[Value]
 ) -> tuple[list[Expert], str]:
     """The experts by index, and a note where the index is the order in the graph."""
     if routed and all(p.single for b in routed for p in (*b.ups, b.down)):
         return _experts_hit(anchor, routed)
     count = sum(b.stacked or 1 for b in routed)
-    if 1 < count < anchor.experts and _passes_on(room, anchor, chosen):
+    if 1 < count < anchor.experts and _passes_on(facts, anchor, chosen):
         raise Unreadable(
             f"{count} feed-forward experts, the router has {anchor.experts} outputs: the others "
             "pass the token on (zero-computation experts), which is not read",
@@ -260,7 +263,7 @@ def _experts(
     if any(b.stacked is not None for b in routed):
         raise Unreadable("stacked and single experts in one layer", anchor.node)
     experts = [block.experts()[0] for block in routed]
-    numbers, note = expert_numbers(room.graph, room.sizes, routed, chosen)
+    numbers, note = expert_numbers(facts.graph, facts.sizes, routed, chosen)
     if numbers is None:
         return experts, f"node {anchor.node.name!r}: {note}"
     by_number = dict(zip(numbers, experts, strict=True))
