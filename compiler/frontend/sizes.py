@@ -12,21 +12,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 import onnx_ir
-from onnx import helper, shape_inference
 from onnx_ir import Node, Value
 
-from compiler.frontend.graph import Graph, name_of
+from compiler.frontend.graph import Graph
+from compiler.frontend.inference import UNKNOWN, Inference
 from compiler.frontend.shape_rules import CONTENT, Rule, contrib_shape, split_shapes
 
 Ints = npt.NDArray[np.int64]
 Content = tuple[npt.NDArray[Any], ...]
-Inferred = tuple[tuple[tuple[int, ...] | None, int], ...]
 SMALL = (1, 2, 3, 4, 5, 6, 7, 9, 11, 13, 16)  # where a least capacity shows
 SAMPLES = (37, 64, 101, 509, 4001, 65521, 1000003)  # no multiples of one another
 SHORT = (37, 53, 64, 101, 11, 13, 23, 7, 5)  # for a model of limited length
-UNKNOWN = -1
 MAX_CONTENT = 64  # elements; shape arithmetic is smaller than that
 
 
@@ -42,7 +39,7 @@ class Sizes:
         self.graph = self._graph = graph
         self._shape: dict[Value, Ints] = {}
         self._content: dict[Value, Content] = {}
-        self._cache: dict[tuple[Any, ...], Inferred] = {}
+        self._inference = Inference(graph.source)
         self._too_long: set[int] = set()
         self.static_tokens, self._params = _token_dims(graph, samples)
         self.batch = fixed_batch(graph) or 1
@@ -233,65 +230,16 @@ class Sizes:
         special = contrib_shape(node, shapes)
         if special is not None:
             return special + (None,) * (len(node.outputs) - len(special))
-        contents = [self.content(v) for v in node.inputs]
-        key = _key(node, shapes, contents, sample)
-        found = self._cache.get(key) if key is not None else None
-        if found is None:
-            found = self._onnx(node, shapes, contents, sample)
-            if key is not None:
-                self._cache[key] = found
+        held = [self.content(v) for v in node.inputs]
+        contents = [None if c is None else c[sample] for c in held]
+        found = self._inference.of(node, shapes, contents)
         for value, (_, kind) in zip(node.outputs, found, strict=True):
             if value.dtype is None and kind:
                 value.dtype = onnx_ir.DataType(kind)
         lengths = contents[1] if node.op_type == "Split" and len(contents) > 1 else None
         if lengths is not None:  # known even where the length of what is split is not
-            return split_shapes(node, shapes[0], lengths[sample])
+            return split_shapes(node, shapes[0], lengths)
         return tuple(shape for shape, _ in found)
-
-    def _onnx(
-        self,
-        node: Node,
-        shapes: Sequence[tuple[int, ...] | None],
-        contents: Sequence[Content | None],
-        sample: int,
-    ) -> Inferred:
-        """ONNX's own inference for one node: shape and element type (0 = unknown) per output."""
-        opsets = self._graph.source.model.opset_imports
-        domain = "" if node.domain == "ai.onnx" else node.domain
-        version = opsets.get(node.domain, opsets.get("", 1))
-        unknown: Inferred = ((None, 0),) * len(node.outputs)
-        if not onnx.defs.has(node.op_type, domain=domain) or _has_subgraph(node):
-            return unknown
-        types: dict[str, onnx.TypeProto] = {}
-        data: dict[str, onnx.TensorProto] = {}
-        for value, shape, content in zip(node.inputs, shapes, contents, strict=True):
-            if value is None:
-                continue
-            kind = int(value.dtype or onnx_ir.DataType.FLOAT)
-            dims = None if shape is None else [None if d < 0 else d for d in shape]
-            types[name_of(value)] = helper.make_tensor_type_proto(kind, dims)
-            if content is not None and kind in (int(onnx_ir.DataType.INT64), 6):
-                array = content[sample].astype(np.int64 if kind == 7 else np.int32)
-                data[name_of(value)] = onnx.numpy_helper.from_array(array)
-        try:
-            schema = onnx.defs.get_schema(node.op_type, version, domain)
-            found = shape_inference.infer_node_outputs(
-                schema,
-                self._graph.source.proto(node),
-                types,
-                data,
-                opset_imports=[helper.make_opsetid(domain, version)],
-            )
-        except (
-            ValueError,
-            TypeError,
-            RuntimeError,
-            onnx.defs.SchemaError,
-            shape_inference.InferenceError,
-            onnx.checker.ValidationError,
-        ):
-            return unknown
-        return tuple(_dims_and_kind(found.get(name_of(value))) for value in node.outputs)
 
 
 _READABLE = (
@@ -331,36 +279,3 @@ def token_axis_of_input(value: Value) -> int:
     rank = len(value.shape) if value.shape is not None else 2
     integer = value.dtype is not None and value.dtype.is_integer()
     return 1 if rank >= (2 if integer else 3) else 0
-
-
-def _has_subgraph(node: Node) -> bool:
-    kinds = (onnx_ir.AttributeType.GRAPH, onnx_ir.AttributeType.GRAPHS)
-    return any(a.type in kinds for a in node.attributes.values())
-
-
-def _dims_and_kind(kind: onnx.TypeProto | None) -> tuple[tuple[int, ...] | None, int]:
-    if kind is None:
-        return None, 0
-    element = int(kind.tensor_type.elem_type)
-    if not kind.tensor_type.HasField("shape"):
-        return None, element
-    dims = kind.tensor_type.shape.dim
-    return tuple(d.dim_value if d.HasField("dim_value") else UNKNOWN for d in dims), element
-
-
-def _key(
-    node: Node,
-    shapes: Sequence[tuple[int, ...] | None],
-    contents: Sequence[Content | None],
-    sample: int,
-) -> tuple[Any, ...] | None:
-    """What the inferred shapes depend on, or None where that is not a short tuple."""
-    attributes = []
-    for name, attribute in node.attributes.items():
-        if not isinstance(attribute.value, (int, float, str, tuple, list)):
-            return None
-        value = attribute.value
-        attributes.append((name, tuple(value) if isinstance(value, list) else value))
-    kinds = tuple(v.dtype if v is not None else None for v in node.inputs)
-    held = tuple(None if c is None else (c[sample].tobytes(), c[sample].shape) for c in contents)
-    return (node.domain, node.op_type, len(node.outputs), *attributes, kinds, tuple(shapes), held)
