@@ -15,7 +15,7 @@ from ir.errors import InputError
 from ir.onnxdoor.canonical import combine_weights, from_logits
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import Source
-from ir.onnxdoor.session import Runtime, at_hand
+from ir.onnxdoor.session import LoadedModel, Runtime, at_hand
 from ir.onnxdoor.ternary import open_as
 from ir.routing import Routing
 from ir.workload import MoELayer, Workload
@@ -68,18 +68,16 @@ def profile(
             raise InputError(str(path), "decode steps without a length", "say how many tokens")
         return cached_routing(source, workload, inputs, (tokens, decode), count, progress, runtime)
     wanted = list(dict.fromkeys(name for layer in layers for name in _exposed(layer)))
-    groups, found, lengths = feeds.groups(count), list[dict[str, Array]](), list[int]()
+    groups = feeds.groups(count)
     if groups[-1].stop < count and say is not None:
         say(f"left out the last {count - groups[-1].stop} sequences: {len(groups[0])} run together")
     with at_hand(runtime) as opened:
         session = opened.load(with_outputs(source, wanted, unpacked=True), str(path))
+        found, lengths = list[dict[str, Array]](), list[int]()
         for group in groups:
-            try:
-                fed = feeds.of(group)
-                lengths += [feeds.length(fed)] * len(group)
-                found.append(session.run(fed, wanted))
-            except InputError as error:
-                raise _with_reason(error, workload, group.start) from error
+            length, values = _recorded(session, feeds, group, wanted, workload)
+            found.append(values)
+            lengths += [length] * len(group)
             if progress is not None:
                 for sequence in group:
                     progress(f"sequence {sequence + 1} of {count}")
@@ -88,6 +86,17 @@ def profile(
         return _expert_choice(str(path), layers, found)
     counts = [sum(lengths[s] for s in group) for group in groups]
     return _token_choice(str(path), layers, found, counts, lengths)
+
+
+def _recorded(
+    session: LoadedModel, feeds: Feeds, group: range, wanted: list[str], workload: Workload
+) -> tuple[int, dict[str, Array]]:
+    """Tokens of each sequence of one run, and what the run gives."""
+    try:
+        fed = feeds.of(group)
+        return feeds.length(fed), session.run(fed, wanted)
+    except InputError as error:
+        raise _with_reason(error, workload, group.start) from error
 
 
 def _with_reason(error: InputError, workload: Workload, sequence: int) -> InputError:
