@@ -68,7 +68,8 @@ def by_onnx_runtime(
 def itself(nodes: Nodes, workload: Workload, runs: Sequence[Run]) -> list[dict[str, Array]] | None:
     """The outputs that ONNX Runtime gives for the file as it is, for each run.
 
-    None where it gives no others than the reference, or cannot run the file (bfloat16).
+    None where it gives no others than the reference, or cannot run the file (bfloat16, and some in
+    float16).
     """
     source, names = nodes.source, list(workload.outputs)
     if not source.widened:

@@ -38,7 +38,7 @@ def activation_name(sizes: Sizes, steps: Collection[Node]) -> str:
             return "gelu-tanh" if node.attributes.get_string("approximate") == "tanh" else "gelu"
         if node.op_type == "QuickGelu":
             alpha = node.attributes.get_float("alpha", 1.702) or 1.702
-            return "silu" if abs(alpha - 1.0) < 1e-6 else "quick-gelu"
+            return "silu" if abs(alpha - 1.0) < 1e-6 else _with_numbers("quick-gelu", [alpha])
         if node.op_type == "Swish":
             return "silu"
     if "Erf" in kinds:
@@ -54,7 +54,7 @@ def activation_name(sizes: Sizes, steps: Collection[Node]) -> str:
 def _with_numbers(name: str, scales: Sequence[float]) -> str:
     """The name, with the model's own numbers where they are not those defined (see `activate`)."""
     defined = NUMBERS[name]
-    found = [min((n, *scales), key=lambda s: (s == n, abs(s - n))) for n in defined]
+    found = [min(scales, key=lambda s: abs(s - n), default=n) for n in defined]
     own = [f if abs(f - n) < _NEAR * n else n for f, n in zip(found, defined, strict=True)]
     if all(abs(o - n) < 1e-6 * n for o, n in zip(own, defined, strict=True)):
         return name

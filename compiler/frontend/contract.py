@@ -12,6 +12,7 @@ from compiler.frontend.products import Products
 from compiler.frontend.router import projected
 from compiler.frontend.sizes import Sizes
 from compiler.frontend.unreadable import Unreadable
+from ir.onnxdoor.weights import reads_packed
 from ir.onnxdoor.widen import as_stored
 from ir.workload import Clipped, Expert, Router, RouterKind, Weight
 
@@ -65,8 +66,8 @@ def _kind(node: Node, own: Collection[Node]) -> RouterKind:
     if "TopK" in before and ("Sigmoid" in before or {"Exp", "Reciprocal"} <= before):
         return "sigmoid-topk"
     renormalised = bool(node.attributes.get_int("normalize_routing_weights", 0))
-    if node.op_type == "QMoE" and len(node.inputs) < 15:
-        renormalised = True  # QMoE without router_weights always renormalises
+    if node.op_type == "QMoE":
+        renormalised = True  # without router_weights always
     return "topk-softmax" if renormalised else "softmax-topk"
 
 
@@ -80,6 +81,12 @@ def _experts(sizes: Sizes, node: Node) -> tuple[tuple[Expert, ...], str]:
     quantised = node.op_type == "QMoE"
     if quantised and (node.attributes.get_int("weights_prepacked", 0) or 0) > 0:
         raise Unreadable("weights_prepacked: the bytes are in the order of a CUDA kernel", node)
+    if quantised and len(node.inputs) > 14 and node.inputs[14] is not None:
+        raise Unreadable("router_weights: gates that come from outside the operator", node)
+    if quantised and not reads_packed(node):
+        raise Unreadable("its weights are packed in a way that is not read", node)
+    if node.attributes.get_int("swiglu_limit_after_activation", 0):
+        raise Unreadable("swiglu_limit_after_activation: clipped after the activation", node)
     places = _QMOE if quantised else _MOE
     width = _width(sizes, node)
     bits = int(node.attributes.get_int("expert_weight_bits", 4) or 4) if quantised else 0

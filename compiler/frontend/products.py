@@ -9,6 +9,7 @@ from onnx_ir import Node, Value
 from compiler.frontend.constants import Axis, View, view_of
 from compiler.frontend.graph import Graph, axis_attribute, name_of
 from compiler.frontend.sizes import Sizes
+from ir.onnxdoor.weights import reads_packed
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,7 +276,7 @@ class Products:
         bits = node.attributes.get_int("bits", 4)
         if data is None or packed is None or not rows or not columns or packed.dtype is None:
             return None
-        if packed.dtype != onnx_ir.DataType.UINT8 or not packed.is_initializer():
+        if packed.dtype != onnx_ir.DataType.UINT8 or not reads_packed(node):
             return None
         view = View(name_of(packed), int(bits or 4), (Axis(1, rows), Axis(0, columns)))
         return self._with_bias(node, data, view, flipped=False)

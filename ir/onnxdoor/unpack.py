@@ -14,7 +14,7 @@ import onnx_ir
 from onnx import helper, numpy_helper
 
 from ir.onnxdoor.load import Source
-from ir.onnxdoor.weights import load_weight
+from ir.onnxdoor.weights import load_weight, reads_packed
 from ir.workload import Weight
 
 MAX_BYTES = 3 * 2**29  # of unpacked weights in one message, which protobuf limits to 2 GiB
@@ -38,20 +38,12 @@ def unpack(source: Source, nodes: Sequence[onnx_ir.Node]) -> dict[onnx_ir.Node, 
 
 
 def _is_readable(node: onnx_ir.Node) -> bool:
-    """Whether it is packed in a way that `weights` reads, and an operator of floats is its equal.
+    """Whether its weights are read, and an operator of floats is its equal.
 
-    None takes routing weights (input 14 of QMoE) or has its columns in another order (g_idx).
+    No MoE takes routing weights (input 14 of QMoE) or clips after its activation.
     """
-    held = [node.inputs[p] for p in _places(node) if _name(node, p)]
-    stored = all(v is not None and v.is_initializer() for v in held)
-    if node.op_type == "MatMulNBits":
-        return stored and _bits(node) in (2, 4, 8) and not _name(node, 4)
-    if node.op_type != "QMoE" or any(_name(node, place) for place in range(14, 21)):
-        return False
-    kind = node.attributes.get_string("quant_type", "int") or "int"
-    prepacked = node.attributes.get_int("weights_prepacked", 0) or 0
-    own = any(f"fc{n}_expert_weight_bits" in node.attributes for n in (1, 2, 3))
-    return stored and _bits(node) in (2, 4, 8) and kind == "int" and prepacked <= 0 and not own
+    after = node.attributes.get_int("swiglu_limit_after_activation", 0)
+    return not _name(node, 14) and not after and reads_packed(node)
 
 
 def _places(node: onnx_ir.Node) -> tuple[int, ...]:

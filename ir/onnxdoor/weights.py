@@ -18,7 +18,10 @@ from ir.onnxdoor.widen import as_stored
 from ir.workload import Weight
 
 Array = npt.NDArray[Any]
-_QMOE = {2: (3, 11), 5: (6, 12), 8: (9, 13)}  # weight input -> scales and zero points inputs
+_PLACES = {  # inputs that are packed: their inputs of scales and zero points
+    "QMoE": {2: (3, 11), 5: (6, 12), 8: (9, 13)},
+    "MatMulNBits": {1: (2, 3)},
+}
 
 
 def load_weight(source: Source, weight: Weight) -> Array:
@@ -107,27 +110,56 @@ class _Packed:
     block: int
 
 
+def reads_packed(node: onnx_ir.Node) -> bool:
+    """Whether `load_weight` reads the packed weights of a QMoE or MatMulNBits.
+
+    They and their scales are stored, 2, 4 or 8 bits an element, in order, and no other node reads
+    the same bytes in another way.
+    """
+    places = [p for p in _PLACES.get(node.op_type, {}) if _name(node, p)]
+    how = [_packing(node, place) for place in places]
+    beside = {n for h in how if h is not None for n in (h.scales, h.zeros) if n}
+    given = [v for v in node.inputs if v is not None and v.name in beside]
+    held = [node.inputs[place] for place in places]
+    return (
+        bool(held)
+        and None not in how
+        and all(v is not None and v.is_initializer() for v in (*held, *given))
+        and all(len({_packing(*use) for use in v.uses()}) == 1 for v in held if v is not None)
+    )
+
+
+def _packing(node: onnx_ir.Node, place: int) -> _Packed | None:
+    """How a node has its input packed; None where it does not, or not in a way that is read."""
+    if place not in _PLACES.get(node.op_type, {}):
+        return None
+    moe = node.op_type == "QMoE"
+    bits = node.attributes.get_int("expert_weight_bits" if moe else "bits", 4) or 4
+    block = node.attributes.get_int("block_size", 0) or 0
+    scales, zeros = _PLACES[node.op_type][place]
+    if moe:
+        kind = node.attributes.get_string("quant_type", "int") or "int"
+        prepacked = (node.attributes.get_int("weights_prepacked", 0) or 0) > 0
+        own = any(f"fc{n}_expert_weight_bits" in node.attributes for n in (1, 2, 3))
+        odd = kind != "int" or prepacked or own or any(_name(node, p) for p in range(15, 21))
+    else:
+        odd = _name(node, 4) is not None  # g_idx: another order
+    if odd or bits not in (2, 4, 8):
+        return None
+    return _Packed(int(bits), _name(node, scales) or "", _name(node, zeros), int(block))
+
+
 def _packed_reader(source: Source, name: str) -> _Packed | None:
     """How the operator that reads a tensor has it packed, None where it does not."""
     value = source.graph.initializers.get(name)
     if value is None:
         raise InputError(str(source.path), f"no stored tensor {name!r}")
-    for node, place in value.uses():
-        if node.op_type == "QMoE" and place in _QMOE:
-            scales, zeros = _QMOE[place]
-            bits = node.attributes.get_int("expert_weight_bits", 4) or 4
-            kind = node.attributes.get_string("quant_type", "int") or "int"
-            if kind != "int":
-                raise InputError(str(source.path), f"tensor {name!r}: quantised as {kind!r}")
-            block = node.attributes.get_int("block_size", 0) or 0
-            return _Packed(int(bits), _name(node, scales) or "", _name(node, zeros), int(block))
-        if node.op_type == "MatMulNBits" and place == 1:
-            if _name(node, 4):
-                raise InputError(str(source.path), f"tensor {name!r}: reordered by g_idx")
-            bits = node.attributes.get_int("bits", 4) or 4
-            block = node.attributes.get_int("block_size", 0) or 0
-            return _Packed(int(bits), _name(node, 2) or "", _name(node, 3), int(block))
-    return None
+    found = [(node, p) for node, p in value.uses() if p in _PLACES.get(node.op_type, {})]
+    if not found:
+        return None
+    if not all(reads_packed(node) for node, _ in found):
+        raise InputError(str(source.path), f"tensor {name!r}: packed in a way that is not read")
+    return _packing(*found[0])
 
 
 def _name(node: onnx_ir.Node, place: int) -> str | None:
@@ -149,8 +181,10 @@ def _unpacked(source: Source, weight: Weight, how: _Packed) -> Array:
     zero: Array = np.full(scales.shape, 2 ** (how.bits - 1), dtype=np.float32)
     if how.zeros is not None:
         raw = entry(how.zeros)
-        if raw.dtype == np.uint8:
+        if raw.dtype == np.uint8 and how.block:
             raw = _elements(raw.reshape(outer, -1), how.bits)[:, : scales.shape[1]]
+        elif raw.dtype == np.uint8:  # one for each row, packed along the rows
+            raw = _elements(raw.reshape(1, -1), how.bits)[0, :outer]
         zero = raw.reshape(scales.shape).astype(np.float32)
     block = how.block or weight.rows
     place = np.arange(weight.rows) // block

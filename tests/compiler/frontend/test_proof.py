@@ -56,6 +56,7 @@ def test_clipped_gate_with_other_numbers(tmp_path: Path, runtime: Any) -> None:
     ("quick-gelu", "quick-gelu(1.703125)"),
     ("gelu-tanh", "gelu-tanh(0.796875, 0.044677734375)"),
     ("gelu", "gelu(1.4140625)"),
+    ("QuickGelu", "quick-gelu(1.703125)"),
     ("silu", "silu"),
 ])  # fmt: skip
 def test_numbers_of_an_activation_rounded_to_bfloat16(
@@ -63,11 +64,15 @@ def test_numbers_of_an_activation_rounded_to_bfloat16(
 ) -> None:
     """The layer is what it is with its own numbers: to 1e-5, where 1.702 itself is 6e-4 off."""
 
+    def fused(g: m.Graph, x: str) -> str:
+        return g("QuickGelu", x, domain="com.microsoft", alpha=1.703125)
+
     def expert(g: m.Graph, x: str) -> str:
-        return m.plain(g, x, m.ACTS[act])
+        return m.plain(g, x, fused if act == "QuickGelu" else m.ACTS[act])
 
     path = m.write(tmp_path, [m.dense_masked(expert=expert)])
-    assert read_model(path).moe_layers[0].activation == act
+    if act != "QuickGelu":
+        assert read_model(path).moe_layers[0].activation == act
     m.in_16_bits(path, TensorProto.BFLOAT16)
     workload = read_model(path)
     assert [layer.activation for layer in workload.moe_layers] == [name]

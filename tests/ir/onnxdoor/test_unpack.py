@@ -9,6 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from ir.errors import InputError
 from ir.onnxdoor import unpack
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
@@ -111,6 +112,47 @@ def test_what_cannot_be_read_stays(change: str, value: Any, tmp_path: Path) -> N
 def kinds(source: Any, *, unpacked: bool) -> list[str]:
     found = onnx.ModelProto.FromString(with_outputs(source, ["y"], unpacked=unpacked))
     return [node.op_type for node in found.graph.node]
+
+
+def test_one_tensor_with_two_scales_stays(tmp_path: Path) -> None:
+    """A weight names its tensor alone, so neither product is read: both would take one's scales."""
+    path = product(tmp_path, biased=False)
+    model = onnx.load(path)
+    first = model.graph.node[0]
+    scales = numpy_helper.to_array(model.graph.initializer[1])
+    model.graph.initializer.append(numpy_helper.from_array(2 * scales, "s2"))
+    other = onnx.NodeProto.FromString(first.SerializeToString())
+    other.name, other.input[2], first.output[0], other.output[0] = "p2", "s2", "y1", "y2"
+    model.graph.node.append(other)
+    model.graph.node.append(helper.make_node("Add", ["y1", "y2"], ["y"]))
+    onnx.save(model, path)
+    source = open_model(path)
+    assert kinds(source, unpacked=True) == ["MatMulNBits", "MatMulNBits", "Add"]
+    with pytest.raises(InputError, match="'q': packed in a way that is not read"):
+        load_weight(source, Weight("q", K, N, 4, transposed=True))
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_zero_points_packed_along_the_rows(bits: int, tmp_path: Path, runtime: Runtime) -> None:
+    """QMoE without blocks has one zero point a row: [experts, rows * bits / 8] bytes."""
+    path = moe(tmp_path, bits, 0)
+    model = onnx.load(path)
+    (node,) = [n for n in model.graph.node if n.op_type == "QMoE"]
+    random = np.random.default_rng(2)
+    node.input.extend([""] * (11 - len(node.input)))
+    for name, rows in (("z1", 32), ("z2", 32)):
+        zeros = random.integers(0, 256, (5, rows * bits // 8), dtype=np.uint8)
+        model.graph.initializer.append(numpy_helper.from_array(zeros, name))
+        node.input.append(name)
+    onnx.save(model, path)
+    source = open_model(path)
+    name = source.graph.outputs[0].name or ""
+    x = random.standard_normal((20, 32)).astype(np.float32)
+    own, exact = (
+        runtime.load(with_outputs(source, [name], unpacked=unpacked)).run({"x": x}, [name])[name]
+        for unpacked in (False, True)
+    )
+    assert np.abs(own - exact).max() < 1e-5 * np.abs(exact).max()
 
 
 def test_too_large_stays_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
