@@ -21,12 +21,12 @@ from ir.errors import InputError
 from ir.onnxdoor.canonical import Matrices, combine_weights, routed_sum, shared_sum
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import Source
+from ir.onnxdoor.packing import PACKED
 from ir.onnxdoor.ternary import open_as
 from ir.workload import Capacity, Dense, MoELayer, Operator, Workload
 
 Array = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
-PACKED = ("QMoE", "MatMulNBits")
 
 
 def packed(source: Source) -> bool:

@@ -12,7 +12,7 @@ from compiler.frontend.products import Products
 from compiler.frontend.router import projected
 from compiler.frontend.sizes import Sizes
 from compiler.frontend.unreadable import Unreadable
-from ir.onnxdoor.weights import reads_packed
+from ir.onnxdoor.packing import reads_packed
 from ir.onnxdoor.widen import as_stored
 from ir.workload import Clipped, Expert, Router, RouterKind, Weight
 
@@ -65,9 +65,8 @@ def _kind(node: Node, own: Collection[Node]) -> RouterKind:
     before = {n.op_type for n in own if n is not node}
     if "TopK" in before and ("Sigmoid" in before or {"Exp", "Reciprocal"} <= before):
         return "sigmoid-topk"
-    renormalised = bool(node.attributes.get_int("normalize_routing_weights", 0))
-    if node.op_type == "QMoE":
-        renormalised = True  # without router_weights always
+    asked = bool(node.attributes.get_int("normalize_routing_weights", 0))
+    renormalised = asked or node.op_type == "QMoE"  # which always does, without router_weights
     return "topk-softmax" if renormalised else "softmax-topk"
 
 

@@ -9,7 +9,7 @@ from onnx_ir import Node, Value
 from compiler.frontend.constants import Axis, View, view_of
 from compiler.frontend.graph import Graph, axis_attribute, name_of
 from compiler.frontend.sizes import Sizes
-from ir.onnxdoor.weights import reads_packed
+from ir.onnxdoor.packing import reads_packed
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.session import LoadedModel, Runtime, at_hand
 from ir.onnxdoor.ternary import open_as
+from ir.onnxdoor.unpack import too_large
 from ir.routing import Routing
 from ir.workload import MoELayer, Workload
 
@@ -71,6 +72,8 @@ def profile(
     groups = feeds.groups(count)
     if groups[-1].stop < count and say is not None:
         say(f"left out the last {count - groups[-1].stop} sequences: {len(groups[0])} run together")
+    if too_large(source.graph) and say is not None:
+        say("packed weights stay packed, as too large otherwise: routed as ONNX Runtime rounds")
     with at_hand(runtime) as opened:
         session = opened.load(with_outputs(source, wanted, unpacked=True), str(path))
         found, lengths = list[dict[str, Array]](), list[int]()

@@ -31,7 +31,7 @@ def extract(
     ordered = [node for node in source.graph if node in needed]
     parts = unpack(source, ordered) if unpacked else {}
     constants = _initialisers([n for n in ordered if n not in parts], set(inputs), outputs, values)
-    read = {name for made, _ in parts.values() for node in made for name in node.input}
+    read = {name for part, _ in parts.values() for node in part for name in node.input}
     constants |= {v: None for v in source.graph.initializers.values() if v.name in read}
     try:
         graph = onnx.GraphProto(name="part")
@@ -41,7 +41,8 @@ def extract(
         graph.input.extend(_declare(source, values, n, t) for n, t in inputs.items())
         graph.output.extend(onnx.ValueInfoProto(name=n) for n in outputs)
         graph.initializer.extend(_embedded(value) for value in constants)
-        graph.initializer.extend(tensor for _, tensors in parts.values() for tensor in tensors)
+        made = {tensor.name: tensor for _, tensors in parts.values() for tensor in tensors}
+        graph.initializer.extend(made.values())
         model = onnx.ModelProto(ir_version=source.model.ir_version, graph=graph)
         for domain, version in source.model.opset_imports.items():
             model.opset_import.append(onnx.helper.make_opsetid(domain, version))

@@ -5,7 +5,7 @@ QMoE by blocks of 8 bits: up to 0.2 of a layer's output), and every router after
 by that. What is recorded and executed goes by the definition.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,12 @@ import onnx_ir
 from onnx import helper, numpy_helper
 
 from ir.onnxdoor.load import Source
-from ir.onnxdoor.weights import load_weight, reads_packed
+from ir.onnxdoor.packing import PACKED, bits_of, input_name, packed_places, reads_packed
+from ir.onnxdoor.weights import load_weight
+from ir.onnxdoor.widen import as_stored
 from ir.workload import Weight
 
-MAX_BYTES = 3 * 2**29  # of unpacked weights in one message, which protobuf limits to 2 GiB
-_QMOE = (2, 5, 8)  # inputs that are packed; a bias is two further
+MAX_BYTES = 3 * 2**29  # of weights in one message, which protobuf limits to 2 GiB
 _KEPT = (
     "k", "activation_type", "swiglu_fusion", "activation_alpha", "activation_beta", "swiglu_limit",
 )  # fmt: skip
@@ -31,10 +32,23 @@ def unpack(source: Source, nodes: Sequence[onnx_ir.Node]) -> dict[onnx_ir.Node, 
 
     Empty where the weights would be too many in 32 bits. What the front end leaves digital stays.
     """
-    packed = [n for n in nodes if _is_readable(n)]
-    if sum(map(_bytes, packed)) > MAX_BYTES:
-        return {}
+    packed = [] if too_large(nodes) else [n for n in nodes if _is_readable(n)]
     return {n: _moe(source, n) if n.op_type == "QMoE" else _product(source, n) for n in packed}
+
+
+def too_large(nodes: Iterable[onnx_ir.Node]) -> bool:
+    """Whether some of the nodes are packed, and their weights unpacked exceed MAX_BYTES.
+
+    With those of the other nodes, which go into the same message.
+    """
+    total, others, packed = 0, set[onnx_ir.Value](), False
+    for node in nodes:
+        if _is_readable(node):
+            packed, total = True, total + _bytes(node)
+        else:
+            others.update(v for v in node.inputs if v is not None and v.is_initializer())
+    total += sum(as_stored(v.const_value).nbytes for v in others if v.const_value is not None)
+    return packed and total > MAX_BYTES
 
 
 def _is_readable(node: onnx_ir.Node) -> bool:
@@ -43,22 +57,17 @@ def _is_readable(node: onnx_ir.Node) -> bool:
     No MoE takes routing weights (input 14 of QMoE) or clips after its activation.
     """
     after = node.attributes.get_int("swiglu_limit_after_activation", 0)
-    return not _name(node, 14) and not after and reads_packed(node)
-
-
-def _places(node: onnx_ir.Node) -> tuple[int, ...]:
-    """The inputs that are packed."""
-    return {"QMoE": _QMOE, "MatMulNBits": (1,)}.get(node.op_type, ())
+    return not _input(node, 14) and not after and reads_packed(node)
 
 
 def _product(source: Source, node: onnx_ir.Node) -> Part:
     """MatMulNBits: x @ W (+ bias)."""
     rows, columns = (int(node.attributes.get_int(name) or 0) for name in ("K", "N"))
-    name, out, bias = _name(node, 1), node.outputs[0].name or "", _name(node, 5)
-    weight = load_weight(source, Weight(name, rows, columns, _bits(node), transposed=True))
+    name, out, bias = _input(node, 1), node.outputs[0].name or "", _input(node, 5)
+    weight = load_weight(source, Weight(name, rows, columns, bits_of(node), transposed=True))
     stored = numpy_helper.from_array(np.ascontiguousarray(weight), f"{name}/unpacked")
     product = f"{out}/product" if bias else out
-    nodes = [helper.make_node("MatMul", [_name(node, 0), stored.name], [product], node.name)]
+    nodes = [helper.make_node("MatMul", [_input(node, 0), stored.name], [product], node.name)]
     if bias:
         nodes += [helper.make_node("Add", [product, bias], [out], f"{node.name}/bias")]
     return nodes, [stored]
@@ -66,13 +75,13 @@ def _product(source: Source, node: onnx_ir.Node) -> Part:
 
 def _moe(source: Source, node: onnx_ir.Node) -> Part:
     """QMoE: MoE, whose gates it always renormalises."""
-    inputs, tensors = [_name(node, 0), _name(node, 1)], list[onnx.TensorProto]()
-    for place in _QMOE:
-        name = _name(node, place)
+    inputs, tensors = [_input(node, 0), _input(node, 1)], list[onnx.TensorProto]()
+    for place in PACKED["QMoE"]:  # its bias is two further
+        name = _input(node, place)
         if name:
             stored = numpy_helper.from_array(_experts(source, node, name), f"{name}/unpacked")
             tensors.append(stored)
-        inputs += [f"{name}/unpacked" if name else "", _name(node, place + 2)]
+        inputs += [f"{name}/unpacked" if name else "", _input(node, place + 2)]
     while not inputs[-1]:
         inputs.pop()
     made = helper.make_node(
@@ -87,22 +96,16 @@ def _experts(source: Source, node: onnx_ir.Node, name: str) -> npt.NDArray[np.fl
     """The matrices of all experts: [experts, columns, rows]."""
     stored = source.graph.initializers[name].const_value
     count, columns, packed = stored.shape.numpy() if stored is not None else (0, 0, 0)
-    rows = packed * 8 // _bits(node)
-    each = [Weight(name, rows, columns, _bits(node), e, transposed=True) for e in range(count)]
+    rows = packed * 8 // bits_of(node)
+    each = [Weight(name, rows, columns, bits_of(node), e, transposed=True) for e in range(count)]
     return np.stack([load_weight(source, weight).T for weight in each])
-
-
-def _bits(node: onnx_ir.Node) -> int:
-    name = "expert_weight_bits" if node.op_type == "QMoE" else "bits"
-    return int(node.attributes.get_int(name, 4) or 4)
 
 
 def _bytes(node: onnx_ir.Node) -> int:
     """Bytes of a packed node's weights in 32 bits."""
-    held = [node.inputs[p] for p in _places(node) if _name(node, p)]
-    return sum(v.const_value.nbytes for v in held if v and v.const_value) * 32 // _bits(node)
+    held = [node.inputs[place] for place in packed_places(node)]
+    return sum(v.const_value.nbytes for v in held if v and v.const_value) * 32 // bits_of(node)
 
 
-def _name(node: onnx_ir.Node, place: int) -> str:
-    value = node.inputs[place] if place < len(node.inputs) else None
-    return (value.name or "") if value is not None else ""
+def _input(node: onnx_ir.Node, place: int) -> str:
+    return input_name(node, place) or ""

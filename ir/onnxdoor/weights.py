@@ -1,10 +1,10 @@
 """Read the matrices that a workload names from an opened model, dequantised where they are packed.
 
-Who reads a stored tensor says how its bytes are meant: QMoE and MatMulNBits pack elements of 2, 4
-or 8 bits along the rows of the matrix, DequantizeLinear scales whole elements.
+Who reads a stored tensor says how its bytes are meant: QMoE and MatMulNBits pack elements (see
+`packing`), DequantizeLinear scales whole ones.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,18 @@ import onnx_ir
 
 from ir.errors import InputError
 from ir.onnxdoor.load import Source
+from ir.onnxdoor.packing import (
+    Packing,
+    input_name,
+    packed_places,
+    packing_of,
+    reads_packed,
+    unpack_matrix,
+)
 from ir.onnxdoor.widen import as_stored
 from ir.workload import Weight
 
 Array = npt.NDArray[Any]
-_PLACES = {  # inputs that are packed: their inputs of scales and zero points
-    "QMoE": {2: (3, 11), 5: (6, 12), 8: (9, 13)},
-    "MatMulNBits": {1: (2, 3)},
-}
 
 
 def load_weight(source: Source, weight: Weight) -> Array:
@@ -97,107 +101,39 @@ def _tensor(source: Source, name: str) -> Array:
     return np.asarray(as_stored(value.const_value).numpy())
 
 
-@dataclass(frozen=True)
-class _Packed:
-    """How a tensor is packed: bits, names of scales and zero points, elements per scale (0 = row).
-
-    Default zero point 2^(bits - 1).
-    """
-
-    bits: int
-    scales: str
-    zeros: str | None
-    block: int
-
-
-def reads_packed(node: onnx_ir.Node) -> bool:
-    """Whether `load_weight` reads the packed weights of a QMoE or MatMulNBits.
-
-    They and their scales are stored, 2, 4 or 8 bits an element, in order, and no other node reads
-    the same bytes in another way.
-    """
-    places = [p for p in _PLACES.get(node.op_type, {}) if _name(node, p)]
-    how = [_packing(node, place) for place in places]
-    beside = {n for h in how if h is not None for n in (h.scales, h.zeros) if n}
-    given = [v for v in node.inputs if v is not None and v.name in beside]
-    held = [node.inputs[place] for place in places]
-    return (
-        bool(held)
-        and None not in how
-        and all(v is not None and v.is_initializer() for v in (*held, *given))
-        and all(len({_packing(*use) for use in v.uses()}) == 1 for v in held if v is not None)
-    )
-
-
-def _packing(node: onnx_ir.Node, place: int) -> _Packed | None:
-    """How a node has its input packed; None where it does not, or not in a way that is read."""
-    if place not in _PLACES.get(node.op_type, {}):
-        return None
-    moe = node.op_type == "QMoE"
-    bits = node.attributes.get_int("expert_weight_bits" if moe else "bits", 4) or 4
-    block = node.attributes.get_int("block_size", 0) or 0
-    scales, zeros = _PLACES[node.op_type][place]
-    if moe:
-        kind = node.attributes.get_string("quant_type", "int") or "int"
-        prepacked = (node.attributes.get_int("weights_prepacked", 0) or 0) > 0
-        own = any(f"fc{n}_expert_weight_bits" in node.attributes for n in (1, 2, 3))
-        odd = kind != "int" or prepacked or own or any(_name(node, p) for p in range(15, 21))
-    else:
-        odd = _name(node, 4) is not None  # g_idx: another order
-    if odd or bits not in (2, 4, 8):
-        return None
-    return _Packed(int(bits), _name(node, scales) or "", _name(node, zeros), int(block))
-
-
-def _packed_reader(source: Source, name: str) -> _Packed | None:
+def _packed_reader(source: Source, name: str) -> Packing | None:
     """How the operator that reads a tensor has it packed, None where it does not."""
     value = source.graph.initializers.get(name)
     if value is None:
         raise InputError(str(source.path), f"no stored tensor {name!r}")
-    found = [(node, p) for node, p in value.uses() if p in _PLACES.get(node.op_type, {})]
+    found = [(node, place) for node, place in value.uses() if place in packed_places(node)]
     if not found:
         return None
     if not all(reads_packed(node) for node, _ in found):
         raise InputError(str(source.path), f"tensor {name!r}: packed in a way that is not read")
-    return _packing(*found[0])
+    return packing_of(*found[0])
 
 
-def _name(node: onnx_ir.Node, place: int) -> str | None:
-    value = node.inputs[place] if place < len(node.inputs) else None
-    return value.name if value is not None else None
-
-
-def _unpacked(source: Source, weight: Weight, how: _Packed) -> Array:
-    """One matrix as stored, [columns of the whole matrix, rows], in float32: (q - zero) * scale."""
+def _unpacked(source: Source, weight: Weight, how: Packing) -> Array:
+    """One matrix as stored, [columns of the whole matrix, rows], in float32."""
 
     def entry(name: str) -> Array:
         stored = _tensor(source, name)
         return stored if weight.index is None else stored[weight.index]
 
-    packed = entry(weight.tensor)
-    outer = packed.shape[0]
-    q = _elements(packed.reshape(outer, -1), how.bits)[:, : weight.rows].astype(np.float32)
-    scales = entry(how.scales).astype(np.float32).reshape(outer, -1)
-    zero: Array = np.full(scales.shape, 2 ** (how.bits - 1), dtype=np.float32)
-    if how.zeros is not None:
-        raw = entry(how.zeros)
-        if raw.dtype == np.uint8 and how.block:
-            raw = _elements(raw.reshape(outer, -1), how.bits)[:, : scales.shape[1]]
-        elif raw.dtype == np.uint8:  # one for each row, packed along the rows
-            raw = _elements(raw.reshape(1, -1), how.bits)[0, :outer]
-        zero = raw.reshape(scales.shape).astype(np.float32)
-    block = how.block or weight.rows
-    place = np.arange(weight.rows) // block
-    return np.asarray((q - zero[:, place]) * scales[:, place])
-
-
-def _elements(packed: Array, bits: int) -> Array:
-    """Unsigned elements of `bits` bits, the lowest first, from bytes [n, m]: [n, m * 8 / bits]."""
-    if bits not in (1, 2, 4, 8):
-        raise InputError("weights", f"packed in elements of {bits} bits, expected 2, 4 or 8")
-    shifts = np.arange(0, 8, bits, dtype=np.uint8)
-    parts = (packed[:, :, None] >> shifts) & np.uint8(2**bits - 1)
-    return np.asarray(parts.reshape(len(packed), -1))
+    packed, scales = entry(weight.tensor), entry(how.scales)
+    zeros = None if how.zeros is None else entry(how.zeros)
+    try:
+        return unpack_matrix(packed, scales, zeros, weight.rows, how)
+    except (ValueError, IndexError) as error:
+        found = [f"{name} {list(a.shape)}" for name, a in (
+            ("elements", packed), ("scales", scales), ("zero points", zeros),
+        ) if a is not None]  # fmt: skip
+        raise InputError(
+            str(source.path),
+            f"tensor {weight.tensor!r}: {', '.join(found)} do not fit each other, for "
+            f"{weight.rows} rows of {how.bits} bits",
+        ) from error
 
 
 def _scaling(source: Source, name: str) -> onnx_ir.Node | None:
@@ -211,8 +147,8 @@ def _scaled(source: Source, name: str) -> Array:
     stored, node = _tensor(source, name), _scaling(source, name)
     if node is None:
         return stored
-    scale: Array = _tensor(source, _name(node, 1) or "").astype(np.float32)
-    zeros = _name(node, 2)
+    scale: Array = _tensor(source, input_name(node, 1) or "").astype(np.float32)
+    zeros = input_name(node, 2)
     zero: Array = np.zeros_like(scale)
     if zeros is not None:
         zero = _tensor(source, zeros).astype(np.float32)

@@ -9,6 +9,7 @@ from compiler.frontend import read_model
 from compiler.frontend.inputs import load_inputs
 from compiler.frontend.profile import profile
 from ir.errors import InputError
+from ir.onnxdoor import unpack
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
 from ir.onnxdoor.session import Runtime
@@ -142,3 +143,17 @@ def test_load_inputs(tmp_path: Path) -> None:
         load_inputs(tmp_path / "y.npz")
     with pytest.raises(InputError, match=r"none\.npz"):
         load_inputs(tmp_path / "none.npz")
+
+
+def test_packed_weights_that_stay_packed_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = m.write(tmp_path, [m.quantised_contract(4)])
+    workload, told = read_model(path), list[str]()
+    profile(path, workload, m.token_ids(), say=told.append)
+    assert not told
+    monkeypatch.setattr(unpack, "MAX_BYTES", 1)
+    profile(path, workload, m.token_ids(), say=told.append)
+    assert told == [
+        "packed weights stay packed, as too large otherwise: routed as ONNX Runtime rounds"
+    ]

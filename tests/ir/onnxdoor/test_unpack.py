@@ -155,6 +155,25 @@ def test_zero_points_packed_along_the_rows(bits: int, tmp_path: Path, runtime: R
     assert np.abs(own - exact).max() < 1e-5 * np.abs(exact).max()
 
 
+def test_one_tensor_of_two_products(tmp_path: Path, runtime: Runtime) -> None:
+    """Tied weights, scaled alike: unpacked once, read twice."""
+    path = product(tmp_path, biased=False)
+    model = onnx.load(path)
+    first = model.graph.node[0]
+    other = onnx.NodeProto.FromString(first.SerializeToString())
+    other.name, first.output[0], other.output[0] = "p2", "y1", "y2"
+    model.graph.node.append(other)
+    model.graph.node.append(helper.make_node("Add", ["y1", "y2"], ["y"]))
+    onnx.save(model, path)
+    source = open_model(path)
+    data = with_outputs(source, ["y"], unpacked=True)
+    names = [tensor.name for tensor in onnx.ModelProto.FromString(data).graph.initializer]
+    assert names == ["q/unpacked"]
+    x = np.eye(K, dtype=np.float32)
+    wanted = 2 * load_weight(source, Weight("q", K, N, 4, transposed=True))
+    np.testing.assert_allclose(runtime.load(data).run({"x": x}, ["y"])["y"], wanted, rtol=1e-6)
+
+
 def test_too_large_stays_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """32 x 6 weights of 4 bits are 768 bytes in 32."""
     source = open_model(product(tmp_path, biased=False))

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from ir.errors import InputError
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
 from ir.onnxdoor.session import Runtime
@@ -67,6 +69,23 @@ def test_four_bits_with_zero_points_as_run(tmp_path: Path) -> None:
     )  # fmt: skip
     found = load_weight(open_model(path), Weight("q", 32, 6, bits=4, transposed=True))
     assert np.allclose(found, matrix_by_running(path, 32), atol=1e-4)
+
+
+def test_scales_that_do_not_fit_are_an_error(tmp_path: Path) -> None:
+    """N = 6 rows of two blocks have 12 scales, not 11."""
+    node = helper.make_node(
+        "MatMulNBits", ["x", "q", "s"], ["y"], "p", domain="com.microsoft", K=32, N=6,
+        bits=4, block_size=16,
+    )  # fmt: skip
+    path = save(
+        tmp_path, node, 32,
+        q=np.zeros((6, 2, 8), dtype=np.uint8), s=np.ones(11, dtype=np.float32),
+    )  # fmt: skip
+    found = r"tensor 'q': elements \[6, 2, 8\], scales \[11\] do not fit each other, for 32 rows"
+    with pytest.raises(InputError, match=found):
+        load_weight(open_model(path), Weight("q", 32, 6, bits=4, transposed=True))
+    with pytest.raises(InputError, match=found):
+        with_outputs(open_model(path), ["y"], unpacked=True)
 
 
 def test_scale_per_column_as_run(tmp_path: Path) -> None:
