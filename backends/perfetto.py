@@ -65,9 +65,12 @@ def _names(program: Program, rows: Ints) -> Iterator[Event]:
         if any(pids[unit] == pid for unit in used):
             yield {"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": {"name": kind}}
             yield {
-                "ph": "M", "name": "process_sort_index", "pid": pid, "tid": 0,
+                "ph": "M",
+                "name": "process_sort_index",
+                "pid": pid,
+                "tid": 0,
                 "args": {"sort_index": pid},
-            }  # fmt: skip
+            }
     for unit in used:
         where = {"pid": pids[unit], "tid": unit}
         name = {"name": program.units[unit].name}
@@ -80,9 +83,18 @@ def _slices(program: Program, rows: Ints) -> Iterator[Event]:
     p, pids = program, _pid(program)
     names = [op.name for op in Opcode]
     columns = (
-        rows, p.opcode[rows], p.unit[rows], p.start_ps[rows], p.busy_ps[rows], p.layer[rows],
-        p.token[rows], p.expert[rows], p.slot[rows], p.step[rows], p.energy_fj[rows],
-    )  # fmt: skip
+        rows,
+        p.opcode[rows],
+        p.unit[rows],
+        p.start_ps[rows],
+        p.busy_ps[rows],
+        p.layer[rows],
+        p.token[rows],
+        p.expert[rows],
+        p.slot[rows],
+        p.step[rows],
+        p.energy_fj[rows],
+    )
     for row, code, unit, start, busy, layer, token, expert, slot, step, energy in zip(
         *(column.tolist() for column in columns), strict=True
     ):
@@ -92,9 +104,15 @@ def _slices(program: Program, rows: Ints) -> Iterator[Event]:
         args: Event = {"id": row, "step": step, "energy_pj": energy / 1000}
         args |= {key: value for key, value in facts.items() if value >= 0}
         yield {
-            "ph": "X", "name": label, "cat": name, "pid": pids[unit], "tid": unit,
-            "ts": start / PS_PER_US, "dur": busy / PS_PER_US, "args": args,
-        }  # fmt: skip
+            "ph": "X",
+            "name": label,
+            "cat": name,
+            "pid": pids[unit],
+            "tid": unit,
+            "ts": start / PS_PER_US,
+            "dur": busy / PS_PER_US,
+            "args": args,
+        }
 
 
 def _paths(program: Program, rows: Ints) -> Ints:
@@ -136,9 +154,14 @@ def _arrows(program: Program, rows: Ints) -> Iterator[Event]:
         for place, row in enumerate(ends if len(ends) > 1 else []):
             unit = int(p.unit[row])
             event: Event = {
-                "ph": "t", "name": "result", "cat": "flow", "id": number, "pid": pids[unit],
-                "tid": unit, "ts": int(p.start_ps[row]) / PS_PER_US,
-            }  # fmt: skip
+                "ph": "t",
+                "name": "result",
+                "cat": "flow",
+                "id": number,
+                "pid": pids[unit],
+                "tid": unit,
+                "ts": int(p.start_ps[row]) / PS_PER_US,
+            }
             if place == 0:
                 event["ph"] = "s"
             elif place == len(ends) - 1:
@@ -158,6 +181,9 @@ def _counters(program: Program, rows: Ints) -> Iterator[Event]:
         np.add.at(change, place, np.concatenate([rate, -rate]))
         for ps, level in zip(time.tolist(), np.cumsum(change).tolist(), strict=True):
             yield {
-                "ph": "C", "name": f"{kind} GB/s", "pid": PROCESSES[kind], "ts": ps / PS_PER_US,
+                "ph": "C",
+                "name": f"{kind} GB/s",
+                "pid": PROCESSES[kind],
+                "ts": ps / PS_PER_US,
                 "args": {"GB/s": level / 1000},
-            }  # fmt: skip
+            }

@@ -34,11 +34,19 @@ def moe_layers(name: str, layers: Sequence[int]) -> Workload:
     router = Router("topk-softmax", size.experts, size.k)
     operators = tuple(
         MoELayer(
-            f"moe{n}", n, ("x",), (f"y{n}",), (f"moe{n}",), size.d, router,
-            tuple(expert(n, e) for e in range(size.experts)), "silu", "loop",
+            f"moe{n}",
+            n,
+            ("x",),
+            (f"y{n}",),
+            (f"moe{n}",),
+            size.d,
+            router,
+            tuple(expert(n, e) for e in range(size.experts)),
+            "silu",
+            "loop",
         )
         for n in layers
-    )  # fmt: skip
+    )
     return Workload(name, "0" * 64, ("x",), tuple(f"y{n}" for n in layers), operators)
 
 

@@ -46,9 +46,15 @@ RECIPES: dict[str, Recipe] = {
     ),
 }
 KINDS = (
-    "swap tiles", "drop", "duplicate", "wrong expert", "wrong value", "drop a read", "too early",
+    "swap tiles",
+    "drop",
+    "duplicate",
+    "wrong expert",
+    "wrong value",
+    "drop a read",
+    "too early",
     "reorder",
-)  # fmt: skip
+)
 SEEN = ("verifier", "refused", "wrong", "harmless", "missed")
 ROUNDING = 1e-6  # an error that moved by more was not rounding
 
@@ -162,9 +168,12 @@ def main() -> int:
 
 
 def one_change(
-    kind: str, subjects: list[Subject], random: np.random.Generator, runtime: Runtime,
+    kind: str,
+    subjects: list[Subject],
+    random: np.random.Generator,
+    runtime: Runtime,
     told: list[str],
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Change a program drawn from `subjects`; who noticed, of SEEN."""
     while True:
         subject = subjects[int(random.integers(len(subjects)))]

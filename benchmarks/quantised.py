@@ -46,10 +46,20 @@ NOISE: tuple[tuple[str, dict[str, Any]], ...] = (
 def compiled(chip: str, model: str, folder: Path, *more: str) -> CompiledFolder:
     """The shipped model on a chip; how it is grouped does not matter to its numbers."""
     words = [
-        "compile", str(MODELS / f"{model}.onnx"), "--chip", chip, "-o", str(folder / chip),
-        "--inputs", str(MODELS / "heldout.npz"), "--grouping", "sorted", "--no-baselines",
-        "--no-verify", *more,
-    ]  # fmt: skip
+        "compile",
+        str(MODELS / f"{model}.onnx"),
+        "--chip",
+        chip,
+        "-o",
+        str(folder / chip),
+        "--inputs",
+        str(MODELS / "heldout.npz"),
+        "--grouping",
+        "sorted",
+        "--no-baselines",
+        "--no-verify",
+        *more,
+    ]
     with contextlib.redirect_stdout(io.StringIO()):
         code = moexbar(words)
     if code:

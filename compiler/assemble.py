@@ -32,10 +32,19 @@ def set_times(
     narrow = {
         name: columns[name].astype(np.int32)
         for name in (
-            "step", "seq", "token", "layer", "stage", "expert", "replica", "slot", "src", "buffer",
+            "step",
+            "seq",
+            "token",
+            "layer",
+            "stage",
+            "expert",
+            "replica",
+            "slot",
+            "src",
+            "buffer",
             "node",
         )
-    }  # fmt: skip
+    }
     occupied = inventory(workload, mapping, schedule, chip, sum(b.bytes for b in buffers))
     check_caches(occupied, chip)
     return Program(

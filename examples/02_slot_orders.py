@@ -8,8 +8,14 @@ import numpy as np
 from compiler.scheduling import POLICIES, order_slots
 from ir.mapping import Certificate, LayerGrouping
 
-EXPERTS_OF_TOKEN = ((2, 4, 6, 8), (2, 3, 4, 7), (1, 2, 5, 7), (1, 2, 3, 5), (1, 4, 5, 7),
-                    (3, 4, 5, 7))  # fmt: skip
+EXPERTS_OF_TOKEN = (
+    (2, 4, 6, 8),
+    (2, 3, 4, 7),
+    (1, 2, 5, 7),
+    (1, 2, 3, 5),
+    (1, 4, 5, 7),
+    (3, 4, 5, 7),
+)
 
 
 def main() -> None:

@@ -27,15 +27,19 @@ def main() -> None:
     done = compile_model(workload, routing, chip, Options(Shape(32), *halves))
     program = done.program
     figures = cost(program, chip)
-    print(f"{len(program)} instructions, {figures.time_ps / 1e6:.2f} us, "
-          f"{figures.energy.total_fj / 1e9:.2f} uJ")  # fmt: skip
+    print(
+        f"{len(program)} instructions, {figures.time_ps / 1e6:.2f} us, "
+        f"{figures.energy.total_fj / 1e9:.2f} uJ"
+    )
     mvm = (program.opcode == Opcode.MVM) & (program.expert >= 0) & (program.stage == 0)
     for layer in np.unique(program.layer[mvm]).tolist():
         here = mvm & (program.layer == layer)
         busy = np.bincount(program.unit[here])
         hottest = int(busy.argmax())
-        print(f"layer {layer}: busiest group {program.units[hottest].name}, {busy[hottest]} turns, "
-              f"mean {busy[busy > 0].mean():.1f}")  # fmt: skip
+        print(
+            f"layer {layer}: busiest group {program.units[hottest].name}, {busy[hottest]} turns, "
+            f"mean {busy[busy > 0].mean():.1f}"
+        )
 
 
 if __name__ == "__main__":

@@ -95,9 +95,10 @@ def _shape(where: str, arrays: dict[str, Array]) -> tuple[int, int, int]:
     shape = arrays[held[0]].shape
     if len(shape) != 3 or min(shape) < 1:
         raise InputError(
-            where, f"{held[0]}: shape {shape}, expected three sizes of at least 1: "
-            "layers, tokens and " + ("k" if held[0] == "choices" else "experts")
-        )  # fmt: skip
+            where,
+            f"{held[0]}: shape {shape}, expected three sizes of at least 1: "
+            "layers, tokens and " + ("k" if held[0] == "choices" else "experts"),
+        )
     return shape[0], shape[1], shape[2]
 
 

@@ -112,9 +112,15 @@ def fixed_deviation(model: Quantised, settings: Analog, runtime: Runtime) -> tup
     """The program as it is, with the float model's gates; see `Quantised.crossbars`."""
     read = model.read
     case = program_case(
-        read.model, read.workload, read.program, read.mapping, read.chip, read.inputs,
-        read.routing, read.first_token,
-    )  # fmt: skip
+        read.model,
+        read.workload,
+        read.program,
+        read.mapping,
+        read.chip,
+        read.inputs,
+        read.routing,
+        read.first_token,
+    )
     crossbars, calibrated = model.crossbars(settings, np.unique(case.sequence).tolist())
     done = execute(case, runtime, crossbars, fixed=True)
     found = Deviation.of(read.workload, model.ids, case.runs[0])

@@ -66,8 +66,11 @@ def count_methods(
             spans = windows(len(chosen), options.shape.prefill * options.shape.batch)
             spans = spans[number % every :: every] or spans[:1]
             if not spans:
-                raise InputError(routing.source, f"{len(chosen)} tokens to score, fewer than one "
-                                 "window", "use shorter windows")  # fmt: skip
+                raise InputError(
+                    routing.source,
+                    f"{len(chosen)} tokens to score, fewer than one window",
+                    "use shorter windows",
+                )
             layers.append(
                 (op, _count(method, grouping.of(op.layer), [chosen[a:b] for a, b in spans]))
             )

@@ -80,10 +80,16 @@ def program_case(
 
     again = range(last + 1) if last and routing.expert_choice else ()
     return Case(
-        program, mapping, workload, chip, source, runs_until(last),
+        program,
+        mapping,
+        workload,
+        chip,
+        source,
+        runs_until(last),
         np.concatenate([sequence, np.full(before, sequence[0])]),
-        [runs_until(step) for step in again], before,
-    )  # fmt: skip
+        [runs_until(step) for step in again],
+        before,
+    )
 
 
 def executes_steps(chip: Chip) -> bool:

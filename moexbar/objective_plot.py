@@ -7,9 +7,17 @@ from html import escape
 WIDTH, HEIGHT = 840, 440
 LEFT, RIGHT, TOP, BOTTOM = 80, 190, 48, 56
 COLOURS = (
-    "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#888888", "#dd8452",
-    "#1b5e9b", "#8c564b",
-)  # fmt: skip
+    "#4477aa",
+    "#ee6677",
+    "#228833",
+    "#ccbb44",
+    "#66ccee",
+    "#aa3377",
+    "#888888",
+    "#dd8452",
+    "#1b5e9b",
+    "#8c564b",
+)
 LABEL_GAP = 15  # pixels between two labels at least
 
 

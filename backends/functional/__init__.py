@@ -11,5 +11,12 @@ from backends.functional.machine import TOLERANCE
 from backends.functional.nodes import Run
 
 __all__ = [
-    "TOLERANCE", "Case", "Comparison", "Difference", "Run", "compare", "execute", "first_steps",
-]  # fmt: skip
+    "TOLERANCE",
+    "Case",
+    "Comparison",
+    "Difference",
+    "Run",
+    "compare",
+    "execute",
+    "first_steps",
+]

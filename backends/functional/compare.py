@@ -97,9 +97,16 @@ def compare(m: Machine) -> Comparison:
     layers = tuple(worst[op.outputs[0]] for op in m.workload.moe_layers)
     anew, deviation = _anew(m)
     return Comparison(
-        outputs, layers, tuple(operators), culprit, len(m.tied), _of_runtime(m), anew, deviation,
+        outputs,
+        layers,
+        tuple(operators),
+        culprit,
+        len(m.tied),
+        _of_runtime(m),
+        anew,
+        deviation,
         m.before,
-    )  # fmt: skip
+    )
 
 
 def _is_table(m: Machine, name: str, made: Ints) -> bool:

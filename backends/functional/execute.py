@@ -62,12 +62,21 @@ def execute(
     nodes = Nodes(case.source, runtime)
     arrival = np.concatenate([first_steps(p), np.zeros(case.before, dtype=np.int64)])
     m = Machine(
-        p, case.workload, case.chip,
+        p,
+        case.workload,
+        case.chip,
         crossbars or Crossbars(case.mapping, case.chip, case.source),
-        nodes, case.runs, reference(nodes, case.workload, case.runs, arrival),
-        Values(p, case.sequence), Matrices(case.source), np.full(len(p), -1, dtype=np.int64),
-        arrival, case.again, fixed, case.before,
-    )  # fmt: skip
+        nodes,
+        case.runs,
+        reference(nodes, case.workload, case.runs, arrival),
+        Values(p, case.sequence),
+        Matrices(case.source),
+        np.full(len(p), -1, dtype=np.int64),
+        arrival,
+        case.again,
+        fixed,
+        case.before,
+    )
     last = int(m.arrival[m.cells].max(initial=0))
     _refuse_steps(case, last)
     for m.step in range(last + 1):

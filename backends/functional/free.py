@@ -55,7 +55,8 @@ def run_free(
     projections = [op.router.projection for op in workload.moe_layers]
     if any(tiles.block.weight in projections for tiles in crossbars.tiles):
         raise InputError(
-            workload.name, "its routers are on crossbars, so they cannot route freely here",
+            workload.name,
+            "its routers are on crossbars, so they cannot route freely here",
             "compile with --set digital.router_on=digital, or use --routing fixed",
-        )  # fmt: skip
+        )
     return by_definition(nodes, workload, run, matrices, routed_as)

@@ -23,8 +23,14 @@ Ints = npt.NDArray[np.int64]
 TOLERANCE = 1e-4  # largest error that is rounding, of a value's largest magnitude
 
 OWN_NODES = (
-    Opcode.EMBED, Opcode.NORM, Opcode.ADD, Opcode.MUL, Opcode.ACT, Opcode.DIGITAL, Opcode.ATTN,
-)  # fmt: skip
+    Opcode.EMBED,
+    Opcode.NORM,
+    Opcode.ADD,
+    Opcode.MUL,
+    Opcode.ACT,
+    Opcode.DIGITAL,
+    Opcode.ATTN,
+)
 
 
 @dataclass

@@ -77,10 +77,12 @@ def itself(nodes: Nodes, workload: Workload, runs: Sequence[Run]) -> list[dict[s
     stored = Nodes(open_as(source.path, workload, widened=False), nodes.runtime)
     kinds = {v.name: v.dtype for v in stored.source.graph.inputs}
     own = [
-        Run({n: a.astype(kind.numpy()) if (kind := kinds[n]) else a for n, a in run.feeds.items()},
-            run.tokens)
+        Run(
+            {n: a.astype(kind.numpy()) if (kind := kinds[n]) else a for n, a in run.feeds.items()},
+            run.tokens,
+        )
         for run in runs
-    ]  # fmt: skip
+    ]
     try:
         return whole_model(stored, names, own)
     except InputError:

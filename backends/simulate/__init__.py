@@ -13,6 +13,17 @@ from backends.simulate.usage import KindUse, Use, kind_uses, unit_uses
 from backends.simulate.waits import CAUSES, Pair, Total, Waits
 
 __all__ = [
-    "CAUSES", "KindUse", "Pair", "Simulation", "Total", "Use", "Waits", "kind_uses", "replay",
-    "retime", "run", "scale", "unit_uses",
-]  # fmt: skip
+    "CAUSES",
+    "KindUse",
+    "Pair",
+    "Simulation",
+    "Total",
+    "Use",
+    "Waits",
+    "kind_uses",
+    "replay",
+    "retime",
+    "run",
+    "scale",
+    "unit_uses",
+]

@@ -29,10 +29,19 @@ RUNS_ON: dict[str, tuple[Opcode, ...]] = {
     "mha": (Opcode.ATTN,),
     "dram": (Opcode.KV_RD, Opcode.KV_WR, Opcode.GO_RD, Opcode.GO_WR),
     "dpu": (
-        Opcode.EMBED, Opcode.ACC, Opcode.ACT, Opcode.MUL, Opcode.ADD, Opcode.NORM, Opcode.GATE,
-        Opcode.TOPK, Opcode.COMBINE, Opcode.SAMPLE, Opcode.DIGITAL,
+        Opcode.EMBED,
+        Opcode.ACC,
+        Opcode.ACT,
+        Opcode.MUL,
+        Opcode.ADD,
+        Opcode.NORM,
+        Opcode.GATE,
+        Opcode.TOPK,
+        Opcode.COMBINE,
+        Opcode.SAMPLE,
+        Opcode.DIGITAL,
     ),
-}  # fmt: skip
+}
 
 
 def refuse(rule: str, program: Program, row: int, found: str) -> CheckError:

@@ -92,20 +92,36 @@ def build(program: Program, chip: Chip) -> Machine:
     lock, locks = lockstep(program)
     first, count, room = check_rooms(program, program.end_ps)
     return Machine(
-        frozen(order, np.int32), unit, frozen(program.slot, np.int32), reads, dst,
-        frozen(vector, np.int64), frozen(uses, np.int32), frozen(lock, np.int32), locks,
-        frozen(first, np.int64), frozen(count, np.int32), frozen(room, np.int32),
-        len(program.units), min(chip.pg.input_buffers, max(1, len(dst.values))),
-    )  # fmt: skip
+        frozen(order, np.int32),
+        unit,
+        frozen(program.slot, np.int32),
+        reads,
+        dst,
+        frozen(vector, np.int64),
+        frozen(uses, np.int32),
+        frozen(lock, np.int32),
+        locks,
+        frozen(first, np.int64),
+        frozen(count, np.int32),
+        frozen(room, np.int32),
+        len(program.units),
+        min(chip.pg.input_buffers, max(1, len(dst.values))),
+    )
 
 
 def settled(machine: Machine, program: Program) -> Machine:
     """The machine with its order refined within each moment: see `kernels.settle`."""
     m = machine
     order = kernels.settle(
-        m.order, m.unit, m.reads.at, m.reads.values, m.room_first, m.room_count, m.room,
+        m.order,
+        m.unit,
+        m.reads.at,
+        m.reads.values,
+        m.room_first,
+        m.room_count,
+        m.room,
         frozen(program.start_ps, np.int64),
-    )  # fmt: skip
+    )
     return replace(m, order=frozen(order, np.int32))
 
 
@@ -153,9 +169,13 @@ def check_rooms(program: Program, end_ps: Ints) -> tuple[Array, Array, Array]:
     cuts = np.unique(np.concatenate([place, beyond]))
     low, high = np.searchsorted(cuts, place), np.searchsorted(cuts, beyond)
     first, count, room, row, other = kernels.find_rooms(
-        frozen(rows, np.int32), frozen(low, np.int32), frozen(high, np.int32),
-        end, frozen(last, np.int64), len(cuts),
-    )  # fmt: skip
+        frozen(rows, np.int32),
+        frozen(low, np.int32),
+        frozen(high, np.int32),
+        end,
+        frozen(last, np.int64),
+        len(cuts),
+    )
     if row >= 0:
         at, name = int(program.offset[row]), program.buffers[int(program.buffer[row])].name
         problem = f"writes bytes {at} to {at + int(program.bytes[row]) - 1} of {name} at {end[row]}"

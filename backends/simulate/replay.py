@@ -77,11 +77,28 @@ def _walk(program: Program, machine: Machine, *, rerun: bool) -> tuple[Simulatio
     end = np.zeros(len(program), dtype=np.int64) if rerun else program.end_ps
     m = machine
     ready, writer, free, before, grant, giver, why, tangled = kernels.walk(
-        m.order, m.unit, m.reads.at, m.reads.values, m.dst.at, m.dst.values, m.vector, m.uses,
-        m.lock, m.slot, m.room_first, m.room_count, m.room if rerun else frozen(NOTHING, np.int32),
-        frozen(program.duration_ps, np.int64), frozen(program.busy_ps, np.int64),
-        start, end, rerun, m.units, m.entries, m.locks,
-    )  # fmt: skip
+        m.order,
+        m.unit,
+        m.reads.at,
+        m.reads.values,
+        m.dst.at,
+        m.dst.values,
+        m.vector,
+        m.uses,
+        m.lock,
+        m.slot,
+        m.room_first,
+        m.room_count,
+        m.room if rerun else frozen(NOTHING, np.int32),
+        frozen(program.duration_ps, np.int64),
+        frozen(program.busy_ps, np.int64),
+        start,
+        end,
+        rerun,
+        m.units,
+        m.entries,
+        m.locks,
+    )
     timed = replace(program, start_ps=start)
     done = Simulation(timed, m, ready, writer, free, before, grant, giver, why)
     return done, int(tangled)

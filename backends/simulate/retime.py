@@ -22,14 +22,33 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 SHAPE = (
-    "crossbar.rows", "crossbar.columns", "crossbar.cell_bits", "crossbar.weight_bits",
-    "crossbar.differential", "mvm.input_bits", "mvm.output_bits", "pg.mux", "pg.input_buffers",
-    "pg.retain_input", "accumulate.where", "accumulate.psum_bits", "bus.return_lanes",
-    "mesh.pgs_per_core", "mesh.width", "mesh.height", "mesh.distance", "digital.dpus",
-    "digital.pgs_per_dpu", "digital.mha_units", "digital.attention", "digital.router_on",
-    "digital.experts_wait_for_router", "digital.accounting",
-    "memory.region_buffer_bytes", "memory.accounting",
-)  # fmt: skip
+    "crossbar.rows",
+    "crossbar.columns",
+    "crossbar.cell_bits",
+    "crossbar.weight_bits",
+    "crossbar.differential",
+    "mvm.input_bits",
+    "mvm.output_bits",
+    "pg.mux",
+    "pg.input_buffers",
+    "pg.retain_input",
+    "accumulate.where",
+    "accumulate.psum_bits",
+    "bus.return_lanes",
+    "mesh.pgs_per_core",
+    "mesh.width",
+    "mesh.height",
+    "mesh.distance",
+    "digital.dpus",
+    "digital.pgs_per_dpu",
+    "digital.mha_units",
+    "digital.attention",
+    "digital.router_on",
+    "digital.experts_wait_for_router",
+    "digital.accounting",
+    "memory.region_buffer_bytes",
+    "memory.accounting",
+)
 RECOMPILE = "compile for that chip instead"
 ADDS = (Opcode.EMBED, Opcode.MUL, Opcode.ADD, Opcode.TOPK, Opcode.COMBINE, Opcode.DIGITAL)
 DRAM = (Opcode.KV_RD, Opcode.KV_WR, Opcode.GO_RD, Opcode.GO_WR)

@@ -50,8 +50,12 @@ def kind_uses(uses: list[Use]) -> list[KindUse]:
         kinds.setdefault(use.kind, []).append(use)
     return [
         KindUse(
-            kind, len(of), sum(u.jobs for u in of), sum(u.busy_ps for u in of),
-            sum(u.share for u in of) / len(of), of[0],
+            kind,
+            len(of),
+            sum(u.jobs for u in of),
+            sum(u.busy_ps for u in of),
+            sum(u.share for u in of) / len(of),
+            of[0],
         )
         for kind, of in kinds.items()
-    ]  # fmt: skip
+    ]

@@ -66,9 +66,14 @@ class Waits:
         at, jobs = kernels.jobs_by_unit(m.order, m.unit, m.units)
         named = (p.opcode == Opcode.MVM) & (p.expert >= 0)
         held, holder, waiter, amount = kernels.queues(
-            at, jobs, p.start_ps, frozen(p.busy_ps, np.int64), self.done.ready_ps,
-            self.done.free_ps, named,
-        )  # fmt: skip
+            at,
+            jobs,
+            p.start_ps,
+            frozen(p.busy_ps, np.int64),
+            self.done.ready_ps,
+            self.done.free_ps,
+            named,
+        )
         return held, holder, waiter, amount
 
     @cached_property
@@ -135,8 +140,12 @@ class Waits:
         count = np.bincount(place, minlength=known.shape[1])
         return [
             Pair(
-                p.units[int(known[0, n])].name, ("unit", "entry")[known[1, n]], int(known[2, n]),
-                int(known[3, n]), int(count[n]), int(total[n]),
+                p.units[int(known[0, n])].name,
+                ("unit", "entry")[known[1, n]],
+                int(known[2, n]),
+                int(known[3, n]),
+                int(count[n]),
+                int(total[n]),
             )
             for n in np.argsort(-total, kind="stable").tolist()
-        ]  # fmt: skip
+        ]

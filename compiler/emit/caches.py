@@ -157,9 +157,12 @@ def _write(
 ) -> None:
     seq = int(ctx.schedule.sequence[part[0]])
     row = ctx.stream.append(
-        opcode, ctx.units.number("dram"), timing.dram(ctx.chip, size), ctx.whole_tag(index, seq),
+        opcode,
+        ctx.units.number("dram"),
+        timing.dram(ctx.chip, size),
+        ctx.whole_tag(index, seq),
         rows=1,
-    )  # fmt: skip
+    )
     made = np.unique(np.concatenate(sources))
     ctx.stream.link("reads", np.full(len(made), row[0]), made)
     ctx.kept.setdefault((index, seq, kind), []).append(int(row[0]))

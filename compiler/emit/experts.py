@@ -128,20 +128,38 @@ def _activate(
     )
     if gates is not None:
         out = ctx.stream.append(
-            Opcode.MUL, dpu, timing.add(ctx.chip, both), tag,
-            rows=rows, reads=[out, gates], size=ctx.bytes_of(both), buffer=op.layer,
-        )  # fmt: skip
+            Opcode.MUL,
+            dpu,
+            timing.add(ctx.chip, both),
+            tag,
+            rows=rows,
+            reads=[out, gates],
+            size=ctx.bytes_of(both),
+            buffer=op.layer,
+        )
     size = ctx.bytes_of(width)
     acted = ctx.stream.append(
-        Opcode.ACT, dpu, timing.act(ctx.chip, width), tag,
-        rows=rows, reads=[out], size=size, buffer=op.layer,
-    )  # fmt: skip
+        Opcode.ACT,
+        dpu,
+        timing.act(ctx.chip, width),
+        tag,
+        rows=rows,
+        reads=[out],
+        size=size,
+        buffer=op.layer,
+    )
     if len(up) == 1:
         return acted
     return ctx.stream.append(
-        Opcode.MUL, dpu, timing.add(ctx.chip, width), tag,
-        rows=rows, reads=[acted, out], size=size, buffer=op.layer,
-    )  # fmt: skip
+        Opcode.MUL,
+        dpu,
+        timing.add(ctx.chip, width),
+        tag,
+        rows=rows,
+        reads=[acted, out],
+        size=size,
+        buffer=op.layer,
+    )
 
 
 def _lockstep(ctx: Context, turns: Turns, mvm: Ints) -> None:

@@ -146,9 +146,14 @@ def _broadcast(ctx: Context, index: int, op: MoELayer, x: Ints, routed: Ints) ->
     last[:-1] = ~kept[1:]
     where = (order.slot, order.group)
     return Turns(
-        order.token, order.group, order.expert, order.replica, order.slot,
-        filled[where], last[where],
-    )  # fmt: skip
+        order.token,
+        order.group,
+        order.expert,
+        order.replica,
+        order.slot,
+        filled[where],
+        last[where],
+    )
 
 
 def _kept(order: SlotOrder, *, retain: bool) -> npt.NDArray[np.bool_]:

@@ -11,9 +11,11 @@ from ir.workload import Clipped
 _NEAR = 0.01  # of a number: rounded to bfloat16 it is off by up to 0.004
 
 CURVES = frozenset(
-    ("Sigmoid", "Tanh", "Erf", "Relu", "Gelu", "Softplus", "QuickGelu", "FastGelu", "Swish",
-     "HardSwish", "Mish", "Elu", "Exp", "LeakyRelu", "BiasGelu", "Celu", "Selu")
-)  # fmt: skip
+    """
+    Sigmoid Tanh Erf Relu Gelu Softplus QuickGelu FastGelu Swish HardSwish Mish Elu Exp
+    LeakyRelu BiasGelu Celu Selu
+    """.split()
+)
 
 
 def activation_name(sizes: Sizes, steps: Collection[Node]) -> str:
@@ -21,9 +23,11 @@ def activation_name(sizes: Sizes, steps: Collection[Node]) -> str:
     kinds = {n.op_type for n in steps}
     scales = [
         number
-        for n in steps if n.op_type in ("Mul", "Div") for v in n.inputs
+        for n in steps
+        if n.op_type in ("Mul", "Div")
+        for v in n.inputs
         for number in _scalar(sizes, v)
-    ]  # fmt: skip
+    ]
     if "Sigmoid" in kinds:
         if any(abs(s - 1.702) < _NEAR * 1.702 for s in scales):
             return _with_numbers("quick-gelu", scales)

@@ -11,13 +11,14 @@ from compiler.frontend.sizes import Sizes
 
 VIEWS = ("Reshape", "Cast", "Identity", "Squeeze", "Unsqueeze", "Flatten")
 POINTWISE = frozenset(
-    ("Add", "Sub", "Mul", "Div", "Softmax", "LogSoftmax", "Sigmoid", "Tanh", "Where", "Neg", "Exp",
-     "Log", "Reciprocal", "Clip", "Pow", "Sqrt", "Max", "Min", "Transpose", "ReduceMax",
-     "ReduceSum", "Abs", "Greater", "Less", "Not", "TopK", "ScatterElements", "Expand", "Relu",
-     "GatherElements", "OneHot", "GreaterOrEqual", "LessOrEqual", "Softplus", "ArgMax", "Equal",
-     "Squeeze", "Unsqueeze", "Reshape", "Cast", "Identity", "Flatten", "Concat", "Gather",
-     "ScatterND", "Slice", "Split", "ReduceL1", "ReduceL2")
-)  # fmt: skip
+    """
+    Add Sub Mul Div Softmax LogSoftmax Sigmoid Tanh Where Neg Exp Log Reciprocal Clip Pow
+    Sqrt Max Min Transpose ReduceMax ReduceSum Abs Greater Less Not TopK ScatterElements
+    Expand Relu GatherElements OneHot GreaterOrEqual LessOrEqual Softplus ArgMax Equal
+    Squeeze Unsqueeze Reshape Cast Identity Flatten Concat Gather ScatterND Slice Split
+    ReduceL1 ReduceL2
+    """.split()
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,9 +18,13 @@ from compiler.frontend.products import Products
 from compiler.frontend.sizes import Sizes
 
 OPERATORS = (
-    "Attention", "MultiHeadAttention", "GroupQueryAttention", "SparseAttention",
-    "PagedAttention", "DecoderMaskedMultiHeadAttention",
-)  # fmt: skip
+    "Attention",
+    "MultiHeadAttention",
+    "GroupQueryAttention",
+    "SparseAttention",
+    "PagedAttention",
+    "DecoderMaskedMultiHeadAttention",
+)
 _DEPTH = 12
 _THROUGH = ELEMENTWISE | {"Slice", "Concat", "Transpose", "Expand", "Tile", *VIEWS}
 _AFTER = (*VIEWS, "Transpose")

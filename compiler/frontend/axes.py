@@ -17,29 +17,35 @@ from compiler.frontend.sizes import Sizes, token_axis_of_input
 from ir.workload import Scope
 
 ELEMENTWISE = frozenset(
-    (
-        "Abs", "Acos", "Add", "And", "BitShift", "Cast", "CastLike", "Ceil", "Celu", "Clip", "Cos",
-        "Div", "Elu", "Equal", "Erf", "Exp", "Floor", "Gelu", "Greater", "GreaterOrEqual",
-        "HardSigmoid", "HardSwish", "Identity", "IsInf", "IsNaN", "LeakyRelu", "Less",
-        "LessOrEqual", "Log", "Max", "Mean", "Min", "Mish", "Mod", "Mul", "Neg", "Not", "Or",
-        "Pow", "PRelu", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Sign", "Sin", "Softplus",
-        "Softsign", "Sqrt", "Sub", "Sum", "Swish", "Tan", "Tanh", "ThresholdedRelu", "Where", "Xor",
-        "QuickGelu", "FastGelu", "BiasGelu", "BiasAdd", "Dropout", "DequantizeLinear",
-        "QuantizeLinear",
-    )
-)  # fmt: skip
+    """
+    Abs Acos Add And BitShift Cast CastLike Ceil Celu Clip Cos Div Elu Equal Erf Exp Floor
+    Gelu Greater GreaterOrEqual HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Less
+    LessOrEqual Log Max Mean Min Mish Mod Mul Neg Not Or Pow PRelu Reciprocal Relu Round
+    Selu Sigmoid Sign Sin Softplus Softsign Sqrt Sub Sum Swish Tan Tanh ThresholdedRelu
+    Where Xor QuickGelu FastGelu BiasGelu BiasAdd Dropout DequantizeLinear QuantizeLinear
+    """.split()
+)
 ALONG = frozenset(  # work along `axis` and keep every other axis apart
-    ("Softmax", "LogSoftmax", "Hardmax", "CumSum", "TopK", "ArgMax", "ArgMin", "GatherElements",
-     "ScatterElements", "LpNormalization")
-)  # fmt: skip
+    """
+    Softmax LogSoftmax Hardmax CumSum TopK ArgMax ArgMin GatherElements ScatterElements
+    LpNormalization
+    """.split()
+)
 NORMS = frozenset(
-    ("LayerNormalization", "SimplifiedLayerNormalization", "RMSNormalization",
-     "SkipSimplifiedLayerNormalization", "SkipLayerNormalization")
-)  # fmt: skip
+    (
+        "LayerNormalization",
+        "SimplifiedLayerNormalization",
+        "RMSNormalization",
+        "SkipSimplifiedLayerNormalization",
+        "SkipLayerNormalization",
+    )
+)
 REDUCTIONS = frozenset(
-    ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
-     "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp")
-)  # fmt: skip
+    """
+    ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceSumSquare
+    ReduceLogSum ReduceLogSumExp
+    """.split()
+)
 
 
 @dataclass(frozen=True)
@@ -311,10 +317,24 @@ class Axes:
 
 
 _RULES = {
-    "Transpose": Axes._transpose, "Reshape": Axes._reshape, "Flatten": Axes._reshape,
-    "MatMul": Axes._matmul, "Gemm": Axes._matmul, "FusedMatMul": Axes._matmul,
-    "Gather": Axes._gather, "Slice": Axes._cut, "Split": Axes._cut, "Concat": Axes._cut,
-    "Pad": Axes._cut, "Expand": Axes._cut, "Tile": Axes._cut, "Squeeze": Axes._squeeze,
-    "Unsqueeze": Axes._squeeze, "MatMulNBits": Axes._like_first, "MoE": Axes._like_first,
-    "QMoE": Axes._like_first, "OneHot": Axes._one_hot, "RotaryEmbedding": Axes._like_first,
-}  # fmt: skip
+    "Transpose": Axes._transpose,
+    "Reshape": Axes._reshape,
+    "Flatten": Axes._reshape,
+    "MatMul": Axes._matmul,
+    "Gemm": Axes._matmul,
+    "FusedMatMul": Axes._matmul,
+    "Gather": Axes._gather,
+    "Slice": Axes._cut,
+    "Split": Axes._cut,
+    "Concat": Axes._cut,
+    "Pad": Axes._cut,
+    "Expand": Axes._cut,
+    "Tile": Axes._cut,
+    "Squeeze": Axes._squeeze,
+    "Unsqueeze": Axes._squeeze,
+    "MatMulNBits": Axes._like_first,
+    "MoE": Axes._like_first,
+    "QMoE": Axes._like_first,
+    "OneHot": Axes._one_hot,
+    "RotaryEmbedding": Axes._like_first,
+}

@@ -109,8 +109,9 @@ def _experts(sizes: Sizes, node: Node) -> tuple[tuple[Expert, ...], str]:
         down = fc2.weight(index, bias2)
         if fused:
             gate = fc1.weight(index, bias1, hidden, 0, 2 if interleaved else 1)
-            up = fc1.weight(index, bias1, hidden, 1 if interleaved else hidden,
-                            2 if interleaved else 1)  # fmt: skip
+            up = fc1.weight(
+                index, bias1, hidden, 1 if interleaved else hidden, 2 if interleaved else 1
+            )
             experts.append(Expert(up, down, gate))
         elif fc3 is not None:
             experts.append(Expert(fc3.weight(index, bias3), down, fc1.weight(index, bias1)))
@@ -148,14 +149,25 @@ class _Stack:
         self.count, self.outer, self.inner = shape
 
     def weight(
-        self, index: int, bias: str | None, columns: int | None = None, start: int = 0,
+        self,
+        index: int,
+        bias: str | None,
+        columns: int | None = None,
+        start: int = 0,
         step: int = 1,
-    ) -> Weight:  # fmt: skip
+    ) -> Weight:
         """One expert's matrix, or some of its columns."""
         return Weight(
-            tensor=self.name, rows=self.inner, columns=columns or self.outer, bits=self.bits,
-            index=index, transposed=True, start=start, step=step, bias=bias,
-        )  # fmt: skip
+            tensor=self.name,
+            rows=self.inner,
+            columns=columns or self.outer,
+            bits=self.bits,
+            index=index,
+            transposed=True,
+            start=start,
+            step=step,
+            bias=bias,
+        )
 
 
 def _matrix(

@@ -41,8 +41,20 @@ class FoundLayer:
     def as_operator(self) -> MoELayer:
         """The layer as an operator without a place, for computing what it gives."""
         return MoELayer(
-            "moe", -1, (name_of(self.entry),), (name_of(self.exit),), (), 0,
-            router=self.router, experts=self.experts, activation=self.activation, form=self.form,
-            shared=self.shared, weight_on=self.weight_on, shared_gates=self.shared_gates,
-            scale=self.scale, clipped=self.clipped, proof=self.proof,
-        )  # fmt: skip
+            "moe",
+            -1,
+            (name_of(self.entry),),
+            (name_of(self.exit),),
+            (),
+            0,
+            router=self.router,
+            experts=self.experts,
+            activation=self.activation,
+            form=self.form,
+            shared=self.shared,
+            weight_on=self.weight_on,
+            shared_gates=self.shared_gates,
+            scale=self.scale,
+            clipped=self.clipped,
+            proof=self.proof,
+        )

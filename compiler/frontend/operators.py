@@ -55,9 +55,17 @@ def _operator(facts: Facts, part: Part, tokens: int) -> Operator:
         return replace(layer, inputs=inputs, outputs=outs, nodes=names, width=width)
     if isinstance(found, FoundAttention):
         return Attention(
-            "attention", -1, inputs, outs, names, width, found.heads, found.kv_heads,
-            found.head_dim, found.causal,
-        )  # fmt: skip
+            "attention",
+            -1,
+            inputs,
+            outs,
+            names,
+            width,
+            found.heads,
+            found.kv_heads,
+            found.head_dim,
+            found.causal,
+        )
     if isinstance(found, Product):
         weight = weight_of(found.matrix, found.bias)
         if weight is None:

@@ -201,9 +201,11 @@ class Products:
         if self._is_single(right if views[0] is None else left):
             out = node.outputs[0]
             flipped = views[0] is not None
-            return None if flipped else Product(
-                node, data, out, view, None, (node,), selected=True, single=True
-            )  # fmt: skip
+            return (
+                None
+                if flipped
+                else Product(node, data, out, view, None, (node,), selected=True, single=True)
+            )
         shape = self._sizes.fixed(data)
         if shape is None or 1 not in shape[-2:]:
             return None

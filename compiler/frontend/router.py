@@ -149,8 +149,10 @@ def _joined(graph: Graph, anchor: Anchor, nodes: Sequence[Node]) -> _Selection |
             continue
         sources = [root(graph, v) for v in node.inputs if v is not None]
         makers = [v.producer() for v in sources]
-        if all(m is not None and m.op_type in picks and v is m.outputs[-1]
-               for m, v in zip(makers, sources, strict=True)):  # fmt: skip
+        if all(
+            m is not None and m.op_type in picks and v is m.outputs[-1]
+            for m, v in zip(makers, sources, strict=True)
+        ):
             found = node if own in sources else found
         elif all(m is not None and m.op_type in ("GatherElements", *picks) for m in makers):
             gates = node.outputs[0]

@@ -243,9 +243,13 @@ class Sizes:
 
 
 _READABLE = (
-    onnx_ir.DataType.INT64, onnx_ir.DataType.INT32, onnx_ir.DataType.FLOAT,
-    onnx_ir.DataType.BOOL, onnx_ir.DataType.DOUBLE, onnx_ir.DataType.FLOAT16,
-)  # fmt: skip
+    onnx_ir.DataType.INT64,
+    onnx_ir.DataType.INT32,
+    onnx_ir.DataType.FLOAT,
+    onnx_ir.DataType.BOOL,
+    onnx_ir.DataType.DOUBLE,
+    onnx_ir.DataType.FLOAT16,
+)
 
 
 def _token_dims(graph: Graph, samples: Sequence[int]) -> tuple[int | None, dict[str, Any]]:

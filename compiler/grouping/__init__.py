@@ -149,9 +149,14 @@ def solve_layer(job: Job) -> tuple[LayerGrouping, Found]:
     _check_solver(job.solver, job.replicas)
     watch, parts = Watch(), job.fit.parts
     problem = grouping_problem(
-        job.fit.chosen, job.fit.windows, job.size, job.groups,
-        replicas=job.replicas, parts=parts, costs=_in_whole_units(job.costs),
-    )  # fmt: skip
+        job.fit.chosen,
+        job.fit.windows,
+        job.size,
+        job.groups,
+        replicas=job.replicas,
+        parts=parts,
+        costs=_in_whole_units(job.costs),
+    )
     unit = _unit(job.costs)
     found = SOLVERS[job.solver](problem, job.options)
     value, bound = cost(problem, found.assignment, found.replicas), lower_bound(problem)

@@ -18,12 +18,22 @@ MAX_NAME = 4096
 MAX_DEPTH = 32
 MAX_ELEMENTS = 2**40
 _BITS: dict[int, int] = {  # per element, for types with raw_data of a fixed size
-    onnx.TensorProto.FLOAT: 32, onnx.TensorProto.UINT8: 8, onnx.TensorProto.INT8: 8,
-    onnx.TensorProto.UINT16: 16, onnx.TensorProto.INT16: 16, onnx.TensorProto.INT32: 32,
-    onnx.TensorProto.INT64: 64, onnx.TensorProto.BOOL: 8, onnx.TensorProto.FLOAT16: 16,
-    onnx.TensorProto.DOUBLE: 64, onnx.TensorProto.UINT32: 32, onnx.TensorProto.UINT64: 64,
-    onnx.TensorProto.BFLOAT16: 16, onnx.TensorProto.UINT4: 4, onnx.TensorProto.INT4: 4,
-}  # fmt: skip
+    onnx.TensorProto.FLOAT: 32,
+    onnx.TensorProto.UINT8: 8,
+    onnx.TensorProto.INT8: 8,
+    onnx.TensorProto.UINT16: 16,
+    onnx.TensorProto.INT16: 16,
+    onnx.TensorProto.INT32: 32,
+    onnx.TensorProto.INT64: 64,
+    onnx.TensorProto.BOOL: 8,
+    onnx.TensorProto.FLOAT16: 16,
+    onnx.TensorProto.DOUBLE: 64,
+    onnx.TensorProto.UINT32: 32,
+    onnx.TensorProto.UINT64: 64,
+    onnx.TensorProto.BFLOAT16: 16,
+    onnx.TensorProto.UINT4: 4,
+    onnx.TensorProto.INT4: 4,
+}
 
 
 def check_proto(proto: onnx.ModelProto, path: Path) -> None:

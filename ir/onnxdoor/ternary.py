@@ -32,9 +32,10 @@ def open_as(path: str | Path, workload: Workload, widened: bool = True) -> Sourc
         stored = stored_as_is(source, name)
         if stored is None:
             raise InputError(
-                str(path), f"tensor {name!r}: packed or scaled integers cannot be made ternary",
+                str(path),
+                f"tensor {name!r}: packed or scaled integers cannot be made ternary",
                 "use the model with its experts in floating point",
-            )  # fmt: skip
+            )
         for weight in weights:
             part = part_of(source, stored, weight)
             part[:] = ternary(part)

@@ -21,8 +21,13 @@ from ir.workload import Weight
 
 MAX_BYTES = 3 * 2**29  # of weights in one message, which protobuf limits to 2 GiB
 _KEPT = (
-    "k", "activation_type", "swiglu_fusion", "activation_alpha", "activation_beta", "swiglu_limit",
-)  # fmt: skip
+    "k",
+    "activation_type",
+    "swiglu_fusion",
+    "activation_alpha",
+    "activation_beta",
+    "swiglu_limit",
+)
 
 Part = tuple[list[onnx.NodeProto], list[onnx.TensorProto]]
 
@@ -85,9 +90,13 @@ def _moe(source: Source, node: onnx_ir.Node) -> Part:
     while not inputs[-1]:
         inputs.pop()
     made = helper.make_node(
-        "MoE", inputs, [v.name or "" for v in node.outputs], node.name, domain="com.microsoft",
+        "MoE",
+        inputs,
+        [v.name or "" for v in node.outputs],
+        node.name,
+        domain="com.microsoft",
         normalize_routing_weights=1,
-    )  # fmt: skip
+    )
     made.attribute.extend(a for a in source.proto(node).attribute if a.name in _KEPT)
     return [made], tensors
 

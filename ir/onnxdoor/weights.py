@@ -126,9 +126,15 @@ def _unpacked(source: Source, weight: Weight, how: Packing) -> Array:
     try:
         return unpack_matrix(packed, scales, zeros, weight.rows, how)
     except (ValueError, IndexError) as error:
-        found = [f"{name} {list(a.shape)}" for name, a in (
-            ("elements", packed), ("scales", scales), ("zero points", zeros),
-        ) if a is not None]  # fmt: skip
+        found = [
+            f"{name} {list(a.shape)}"
+            for name, a in (
+                ("elements", packed),
+                ("scales", scales),
+                ("zero points", zeros),
+            )
+            if a is not None
+        ]
         raise InputError(
             str(source.path),
             f"tensor {weight.tensor!r}: {', '.join(found)} do not fit each other, for "

@@ -12,8 +12,13 @@ import onnx_ir
 HALVES = (onnx_ir.DataType.FLOAT16, onnx_ir.DataType.BFLOAT16)
 _SINGLE = onnx_ir.DataType.FLOAT
 _ELEMENT_TYPES = {  # attributes that name an element type, of all operators that have one
-    "to", "dtype", "output_dtype", "output_datatype", "softmax_precision", "stash_type",
-}  # fmt: skip
+    "to",
+    "dtype",
+    "output_dtype",
+    "output_datatype",
+    "softmax_precision",
+    "stash_type",
+}
 
 
 class Widened(onnx_ir.LazyTensor):
@@ -22,9 +27,11 @@ class Widened(onnx_ir.LazyTensor):
     def __init__(self, stored: onnx_ir.TensorProtocol) -> None:
         """Nothing is read before it is asked for."""
         super().__init__(
-            lambda: onnx_ir.Tensor(stored.numpy().astype("float32")), _SINGLE, _shape(stored),
+            lambda: onnx_ir.Tensor(stored.numpy().astype("float32")),
+            _SINGLE,
+            _shape(stored),
             name=stored.name,
-        )  # fmt: skip
+        )
         self.stored = stored
 
 

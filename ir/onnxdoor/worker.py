@@ -24,8 +24,9 @@ def send(pipe: BinaryIO, header: dict[str, Any], arrays: Arrays = (), blob: byte
     body = io.BytesIO()
     body.write(json.dumps({**header, "arrays": len(arrays)}).encode() + b"\n")
     for array in arrays:
-        np.lib.format.write_array(body, np.ascontiguousarray(array).reshape(array.shape),
-                                  allow_pickle=False)  # fmt: skip
+        np.lib.format.write_array(
+            body, np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False
+        )
     body.write(blob)
     pipe.write(struct.pack("<q", body.getbuffer().nbytes))
     pipe.write(body.getbuffer())

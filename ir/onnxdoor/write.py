@@ -110,9 +110,11 @@ class ModelWriter:
         """
         self.graph.name = self.name
         model = helper.make_model(
-            self.graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9,
+            self.graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=9,
             producer_name="moexbar",
-        )  # fmt: skip
+        )
         data = path.parent / self._data
         try:
             with data.open("xb") as file:

@@ -73,9 +73,16 @@ def _job_sizes(case: ProgramCase) -> Ints:
     for row, job in zip(out, case.jobs.classes, strict=True):
         two = int(bool(job.second))
         row[:] = (
-            job.sums(0, case.chip), two, job.scaled, two, two * job.gated, two, two,
-            job.sums(1, case.chip), 1,
-        )  # fmt: skip
+            job.sums(0, case.chip),
+            two,
+            job.scaled,
+            two,
+            two * job.gated,
+            two,
+            two,
+            job.sums(1, case.chip),
+            1,
+        )
     return out
 
 

@@ -111,9 +111,13 @@ def job_classes(workload: Workload, chip: Chip) -> JobClasses:
 def _of_layer(index: int, op: MoELayer, chip: Chip) -> Iterator[JobClass]:
     for expert in op.experts:
         yield JobClass(
-            index, op.layer, _up(expert), (expert.down,), multiplexed=True,
+            index,
+            op.layer,
+            _up(expert),
+            (expert.down,),
+            multiplexed=True,
             scaled=op.weight_on == "input",
-        )  # fmt: skip
+        )
     for expert in op.shared:
         yield JobClass(index, op.layer, _up(expert), (expert.down,))
     if chip.digital.router_on == "crossbar" and op.router.projection is not None:

@@ -103,8 +103,14 @@ def check_stages(case: ProgramCase) -> Fault | None:
     """Stage and slot stand where they apply: stages on jobs, slots on routed jobs and transfers."""
     p, stage = case.program, np.full(len(case.program), -1, dtype=np.int64)
     first_stage = (
-        Role.LOAD, Role.MVM0, Role.ACC0, Role.OUT, Role.SCALE, Role.ACT, Role.MUL,
-    )  # fmt: skip
+        Role.LOAD,
+        Role.MVM0,
+        Role.ACC0,
+        Role.OUT,
+        Role.SCALE,
+        Role.ACT,
+        Role.MUL,
+    )
     stage[np.isin(case.role, first_stage)] = 0
     stage[np.isin(case.role, (Role.IN, Role.MVM1, Role.ACC1))] = 1
     two = np.array([*(bool(job.second) for job in case.jobs.classes), False], dtype=np.bool_)

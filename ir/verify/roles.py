@@ -6,8 +6,16 @@ from ir.program import Opcode, UnitKind
 from ir.workload import Attention, Digital, MoELayer, Operator
 
 KINDS: tuple[UnitKind, ...] = (
-    "group", "bus", "return", "link", "mesh", "dpu", "mha", "acc", "dram",
-)  # fmt: skip
+    "group",
+    "bus",
+    "return",
+    "link",
+    "mesh",
+    "dpu",
+    "mha",
+    "acc",
+    "dram",
+)
 KIND: dict[str, int] = {kind: code for code, kind in enumerate(KINDS)}
 
 
@@ -62,9 +70,16 @@ READS_OF_CACHES = (Role.KEYS_RD, Role.INPUTS_RD, Role.SCORES_RD, Role.OUTPUTS_RD
 WRITES_OF_CACHES = (Role.KEYS_WR, Role.INPUTS_WR, Role.SCORES_WR, Role.OUTPUTS_WR)
 
 CHAIN = (
-    Role.ACC0, Role.OUT, Role.SCALE, Role.ACT, Role.MUL, Role.IN, Role.MVM1, Role.ACC1,
+    Role.ACC0,
+    Role.OUT,
+    Role.SCALE,
+    Role.ACT,
+    Role.MUL,
+    Role.IN,
+    Role.MVM1,
+    Role.ACC1,
     Role.STORE,
-)  # fmt: skip
+)
 
 
 def form_of(op: Operator) -> Form:

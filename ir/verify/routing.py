@@ -54,9 +54,18 @@ def layers(case: ProgramCase) -> Iterator[Turns]:
         ]
         lockstep = np.array([o.order.lockstep for o in orders], dtype=np.bool_)
         yield Turns(
-            index, op, grouping, visit, expert, group, slot, np.concatenate(tables), base,
-            lockstep, case.picked(op.layer),
-        )  # fmt: skip
+            index,
+            op,
+            grouping,
+            visit,
+            expert,
+            group,
+            slot,
+            np.concatenate(tables),
+            base,
+            lockstep,
+            case.picked(op.layer),
+        )
 
 
 def check_schedule(case: ProgramCase) -> Fault | None:

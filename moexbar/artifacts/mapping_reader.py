@@ -56,9 +56,14 @@ def _block(found: dict[str, Any], workload: Workload) -> Block:
     shared = _number(found["shared"], -1)
     weight = _weight(workload.operators[operator], role, expert, shared)
     told = (
-        found["tensor"], found["index"], found["transposed"], found["shape"], found["start"],
-        found["step"], found["format"],
-    )  # fmt: skip
+        found["tensor"],
+        found["index"],
+        found["transposed"],
+        found["shape"],
+        found["start"],
+        found["step"],
+        found["format"],
+    )
     shape = [weight.rows, weight.columns]
     known = (
         weight.tensor,
@@ -72,10 +77,17 @@ def _block(found: dict[str, Any], workload: Workload) -> Block:
     if told != known:
         raise ValueError(f"a block of {found['operator']} is not the model's {weight.tensor}")
     return Block(
-        operator, _number(found["layer"]), role, _number(found["stage"]), expert, weight,
-        _number(found["rows"], 1), _number(found["columns"], 1), shared,
+        operator,
+        _number(found["layer"]),
+        role,
+        _number(found["stage"]),
+        expert,
+        weight,
+        _number(found["rows"], 1),
+        _number(found["columns"], 1),
+        shared,
         _number(found["replica"]),
-    )  # fmt: skip
+    )
 
 
 def _weight(op: Operator, role: str, expert: int, shared: int) -> Weight:
@@ -128,9 +140,15 @@ def _placement(found: dict[str, Any], blocks: tuple[Block, ...]) -> Placement:
     )
     mesh = found["mesh"]
     return Placement(
-        _number(mesh["width"]), _number(mesh["height"]), regions, start, spots, core, kind_of_pg,
+        _number(mesh["width"]),
+        _number(mesh["height"]),
+        regions,
+        start,
+        spots,
+        core,
+        kind_of_pg,
         "not in the file",
-    )  # fmt: skip
+    )
 
 
 def _cores(runs: list[list[int]]) -> npt.NDArray[np.int64]:

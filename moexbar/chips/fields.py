@@ -26,10 +26,25 @@ UNITS: tuple[tuple[str, dict[str, int]], ...] = (
     ("size", {"bytes": 1, "kib": 2**10, "mib": 2**20}),
 )
 UNIT_TEXT = {
-    "ps": "ps", "ns": "ns", "us": "us", "ms": "ms", "fj": "fJ", "pj": "pJ", "nj": "nJ", "uj": "uJ",
-    "um2": "um2", "mm2": "mm2", "uw": "uW", "mw": "mW", "w": "W", "mb_per_s": "MB/s",
-    "gb_per_s": "GB/s", "bytes": "bytes", "kib": "KiB", "mib": "MiB",
-}  # fmt: skip
+    "ps": "ps",
+    "ns": "ns",
+    "us": "us",
+    "ms": "ms",
+    "fj": "fJ",
+    "pj": "pJ",
+    "nj": "nJ",
+    "uj": "uJ",
+    "um2": "um2",
+    "mm2": "mm2",
+    "uw": "uW",
+    "mw": "mW",
+    "w": "W",
+    "mb_per_s": "MB/s",
+    "gb_per_s": "GB/s",
+    "bytes": "bytes",
+    "kib": "KiB",
+    "mib": "MiB",
+}
 
 # A word that stands for "no number" in a field, and what the dataclass holds then.
 WORDS: dict[str, tuple[str, int | None]] = {

@@ -67,10 +67,16 @@ class AnalogOptions:
         if self.encoding != "chip":
             changes["differential"] = self.encoding == "differential"
         return Analog.of(
-            chip, **changes, weight_clip=self.weight_clip, read_noise=self.read_noise,
-            drift_s=self.drift_seconds, drift_nu=self.drift_nu, drift_spread=self.drift_spread,
-            drift_compensated=self.drift_compensation, seed=self.seed,
-        )  # fmt: skip
+            chip,
+            **changes,
+            weight_clip=self.weight_clip,
+            read_noise=self.read_noise,
+            drift_s=self.drift_seconds,
+            drift_nu=self.drift_nu,
+            drift_spread=self.drift_spread,
+            drift_compensated=self.drift_compensation,
+            seed=self.seed,
+        )
 
 
 @flattened
@@ -142,14 +148,16 @@ def deviation_json(found: Deviation, settings: Analog, calibrated: str) -> dict[
             {"value": e.name, "layer": e.layer, "rms": e.rms, "largest": e.largest}
             for e in found.errors.values()
         ],
-        "language": None if language is None else {
+        "language": None
+        if language is None
+        else {
             "positions": language.scored,
             "top1_agreement": language.agreement,
             "perplexity": language.perplexity,
             "float_perplexity": language.float_perplexity,
         },
         "no_language": found.why_not or None,
-    }  # fmt: skip
+    }
 
 
 def _print(found: Deviation, settings: Analog, calibrated: str, chip: str, routing: str) -> None:

@@ -129,9 +129,15 @@ def _execute(
         return {"skipped": f"more than {MOST_WEIGHTS // 10**6} million weights"}
     try:
         case = program_case(
-            model, workload, done.program, done.mapping, done.chip, load_inputs(inputs), trace,
+            model,
+            workload,
+            done.program,
+            done.mapping,
+            done.chip,
+            load_inputs(inputs),
+            trace,
             int(done.schedule.trace[0]),
-        )  # fmt: skip
+        )
         found = run_program(case)
     except InputError as error:
         return {"skipped": str(error)}

@@ -116,21 +116,36 @@ class Asked:
         arrays = load_inputs(self.inputs)
         with progress(len(next(iter(arrays.values()))), "profiling") as advance:
             return profile(
-                model, workload, arrays, progress=advance,
-                tokens=shape.length, batch=shape.batch, decode=shape.decode,
-            )  # fmt: skip
+                model,
+                workload,
+                arrays,
+                progress=advance,
+                tokens=shape.length,
+                batch=shape.batch,
+                decode=shape.decode,
+            )
 
     def options(self, workload: Workload, trace: Routing) -> Options:
         """What the pipeline is asked, with the token ranges of this trace."""
         fitted, scored = token_spans(trace, self.fit, self.score, self.batch * self.shape.length)
         return Options(
-            self.shape, fitted, scored,
-            grouping=self.grouping, placement=self.placement, scheduling=self.scheduling,
+            self.shape,
+            fitted,
+            scored,
+            grouping=self.grouping,
+            placement=self.placement,
+            scheduling=self.scheduling,
             caches=Caches(kv=self.kv == "on", go=self.go == "on"),
-            groups=self.groups, group_size=self.group_size, replicas=self.replicas,
-            bus=self.bus, buffer=self.buffer, pack=self.pack, objective=self.objective,
-            processes=_processes(workload), solver=solver_options(self.time, self.seed),
-        )  # fmt: skip
+            groups=self.groups,
+            group_size=self.group_size,
+            replicas=self.replicas,
+            bus=self.bus,
+            buffer=self.buffer,
+            pack=self.pack,
+            objective=self.objective,
+            processes=_processes(workload),
+            solver=solver_options(self.time, self.seed),
+        )
 
 
 def _check_expert_choice(trace: Routing, shape: Shape) -> None:

@@ -46,23 +46,35 @@ def survey_json(workload: Workload, decode: Decode) -> dict[str, Any]:
         ],
         "attention": [
             {
-                "name": op.name, "layer": op.layer, "heads": op.heads, "kv_heads": op.kv_heads,
-                "head_dim": op.head_dim, "causal": op.causal,
+                "name": op.name,
+                "layer": op.layer,
+                "heads": op.heads,
+                "kv_heads": op.kv_heads,
+                "head_dim": op.head_dim,
+                "causal": op.causal,
             }
             for op in workload.operators
             if isinstance(op, Attention)
         ],
         "dense": [
             {
-                "name": op.name, "layer": op.layer, "rows": op.weight.rows,
-                "columns": op.weight.columns, "bits": op.weight.bits, "tensor": op.weight.tensor,
+                "name": op.name,
+                "layer": op.layer,
+                "rows": op.weight.rows,
+                "columns": op.weight.columns,
+                "bits": op.weight.bits,
+                "tensor": op.weight.tensor,
             }
             for op in workload.dense()
         ],
         "digital": [
             {
-                "name": op.name, "layer": op.layer, "kind": op.kind, "scope": op.scope,
-                "elements": op.elements, "nodes": list(op.nodes),
+                "name": op.name,
+                "layer": op.layer,
+                "kind": op.kind,
+                "scope": op.scope,
+                "elements": op.elements,
+                "nodes": list(op.nodes),
             }
             for op in workload.operators
             if isinstance(op, Digital)
@@ -70,7 +82,7 @@ def survey_json(workload: Workload, decode: Decode) -> dict[str, Any]:
         "decode": decode.kind,
         "decode_reason": decode.reason,
         "notes": list(workload.notes),
-    }  # fmt: skip
+    }
 
 
 def moe_json(layer: MoELayer) -> dict[str, Any]:
@@ -81,9 +93,13 @@ def moe_json(layer: MoELayer) -> dict[str, Any]:
         "layer": layer.layer,
         "experts": router.experts,
         "top_k": router.top_k,
-        "capacity": None if capacity is None else {
-            "constant": capacity.constant, "numerator": capacity.numerator,
-            "denominator": capacity.denominator, "minimum": capacity.minimum,
+        "capacity": None
+        if capacity is None
+        else {
+            "constant": capacity.constant,
+            "numerator": capacity.numerator,
+            "denominator": capacity.denominator,
+            "minimum": capacity.minimum,
         },
         "router": router.kind,
         "d_model": layer.d_model,
@@ -96,7 +112,7 @@ def moe_json(layer: MoELayer) -> dict[str, Any]:
         "weight_on": layer.weight_on,
         "form": layer.form,
         "proof": layer.proof,
-    }  # fmt: skip
+    }
 
 
 def _print(workload: Workload, decode: Decode) -> None:
@@ -129,9 +145,18 @@ def _print(workload: Workload, decode: Decode) -> None:
 
 def _moe_table(workload: Workload) -> Any:
     shown = table(
-        "MoE layer", "form", "router", "activation", "experts", "takes", "width", "hidden",
-        "shared", "proof", left=4,
-    )  # fmt: skip
+        "MoE layer",
+        "form",
+        "router",
+        "activation",
+        "experts",
+        "takes",
+        "width",
+        "hidden",
+        "shared",
+        "proof",
+        left=4,
+    )
     for layer in workload.moe_layers:
         router = layer.router
         plain = "" if layer.gated else ", plain"
@@ -139,9 +164,17 @@ def _moe_table(workload: Workload) -> Any:
         if any(gate is not None for gate in layer.shared_gates):
             shared += " gated"
         shown.add_row(
-            layer.name, layer.form, router.kind, f"{layer.activation}{plain}", str(router.experts),
-            _takes(layer), str(layer.d_model), str(layer.d_expert), shared, layer.proof,
-        )  # fmt: skip
+            layer.name,
+            layer.form,
+            router.kind,
+            f"{layer.activation}{plain}",
+            str(router.experts),
+            _takes(layer),
+            str(layer.d_model),
+            str(layer.d_expert),
+            shared,
+            layer.proof,
+        )
     return shown
 
 

@@ -120,14 +120,23 @@ class Scope:
         stride = asked.window if aligned_only else asked.stride
         if not asked.robust:
             return calibration(
-                chosen, sequence, asked.window,
-                stride=stride, shuffles=asked.shuffles, seed=asked.seed,
-            )  # fmt: skip
+                chosen,
+                sequence,
+                asked.window,
+                stride=stride,
+                shuffles=asked.shuffles,
+                seed=asked.seed,
+            )
         domain = None if routing.domain is None else routing.domain[start:stop]
         return robust_calibration(
-            chosen, sequence, asked.window, domain,
-            stride=stride, shuffles=asked.shuffles, seed=asked.seed,
-        )  # fmt: skip
+            chosen,
+            sequence,
+            asked.window,
+            domain,
+            stride=stride,
+            shuffles=asked.shuffles,
+            seed=asked.seed,
+        )
 
     def fit_spans(self) -> list[Span]:
         """Aligned windows of the fit range."""

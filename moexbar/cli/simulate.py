@@ -117,8 +117,13 @@ def _report(
         "given_makespan_ns": given.makespan_ps / 1000,
         "kinds": [
             {
-                "kind": k.kind, "units": k.units, "jobs": k.jobs, "busy_ns": k.busy_ps / 1000,
-                "share": k.share, "busiest": k.busiest.name, "busiest_share": k.busiest.share,
+                "kind": k.kind,
+                "units": k.units,
+                "jobs": k.jobs,
+                "busy_ns": k.busy_ps / 1000,
+                "share": k.share,
+                "busiest": k.busiest.name,
+                "busiest_share": k.busiest.share,
             }
             for k in kind_uses(uses)
         ],
@@ -126,24 +131,32 @@ def _report(
             {"unit": u.name, "jobs": u.jobs, "busy_ns": u.busy_ps / 1000, "share": u.share}
             for u in uses[:top]
         ],
-    }  # fmt: skip
+    }
     if waits:
         found = Waits(done)
         report["waits"] = [
             {
-                "cause": t.cause, "opcode": t.opcode, "waits": t.waits,
-                "total_ns": t.total_ps / 1000, "longest_ns": t.longest_ps / 1000,
-                "longest_id": t.longest, "longest_name": given.name(t.longest),
+                "cause": t.cause,
+                "opcode": t.opcode,
+                "waits": t.waits,
+                "total_ns": t.total_ps / 1000,
+                "longest_ns": t.longest_ps / 1000,
+                "longest_id": t.longest,
+                "longest_name": given.name(t.longest),
             }
             for t in found.totals()
-        ]  # fmt: skip
+        ]
         report["pairs"] = [
             {
-                "unit": p.unit, "cause": p.cause, "holder": p.holder, "waiter": p.waiter,
-                "waits": p.waits, "total_ns": p.total_ps / 1000,
+                "unit": p.unit,
+                "cause": p.cause,
+                "holder": p.holder,
+                "waiter": p.waiter,
+                "waits": p.waits,
+                "total_ns": p.total_ps / 1000,
             }
             for p in found.pairs()[:top]
-        ]  # fmt: skip
+        ]
     return report
 
 
@@ -161,9 +174,14 @@ def _print(report: dict[str, Any], *, waits: bool) -> None:
     kinds = table("kind", "units", "jobs", "busy us", "mean %", "busiest", "its %")
     for k in report["kinds"]:
         kinds.add_row(
-            k["kind"], str(k["units"]), str(k["jobs"]), f"{k['busy_ns'] / 1000:.2f}",
-            f"{100 * k['share']:.2f}", k["busiest"], f"{100 * k['busiest_share']:.2f}",
-        )  # fmt: skip
+            k["kind"],
+            str(k["units"]),
+            str(k["jobs"]),
+            f"{k['busy_ns'] / 1000:.2f}",
+            f"{100 * k['share']:.2f}",
+            k["busiest"],
+            f"{100 * k['busiest_share']:.2f}",
+        )
     console.print(kinds)
     if not waits:
         return
@@ -171,9 +189,13 @@ def _print(report: dict[str, Any], *, waits: bool) -> None:
     totals = table("waits for", "opcode", "waits", "total us", "longest us", "longest", left=2)
     for t in report["waits"]:
         totals.add_row(
-            t["cause"], t["opcode"], str(t["waits"]), f"{t['total_ns'] / 1000:.3f}",
-            f"{t['longest_ns'] / 1000:.3f}", f"#{t['longest_id']}",
-        )  # fmt: skip
+            t["cause"],
+            t["opcode"],
+            str(t["waits"]),
+            f"{t['total_ns'] / 1000:.3f}",
+            f"{t['longest_ns'] / 1000:.3f}",
+            f"#{t['longest_id']}",
+        )
     console.print(totals)
     if report["pairs"]:
         console.print("")

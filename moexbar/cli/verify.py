@@ -35,9 +35,15 @@ def verify(
     read = read_compiled(folder, model, inputs)
     program, chip = read.program, read.chip
     case = program_case(
-        read.model, read.workload, program, read.mapping, chip, read.inputs, read.routing,
+        read.model,
+        read.workload,
+        program,
+        read.mapping,
+        chip,
+        read.inputs,
+        read.routing,
         read.first_token,
-    )  # fmt: skip
+    )
     done = run_program(case)
     if json:
         print_json(comparison_json(done))

@@ -80,8 +80,9 @@ def _experts(graph: ModelWriter, sizes: Sizes, x: str, gates: str, ids: str) -> 
     """Weighted sum over the k chosen experts: [tokens, width]; one row per token-expert pair."""
     d, hidden, k = sizes.width, sizes.expert_width, sizes.top_k
     last = graph.constant([-1])
-    each = graph.node("Expand", graph.node("Unsqueeze", x, graph.constant([1])),
-                      graph.constant([1, k, 1]))  # fmt: skip
+    each = graph.node(
+        "Expand", graph.node("Unsqueeze", x, graph.constant([1])), graph.constant([1, k, 1])
+    )
     rows = graph.node("Reshape", each, graph.constant([-1, d]))
     index = graph.node("Unsqueeze", graph.node("Reshape", ids, last), last)
     both = _chosen(graph, graph.weight("gate_up_proj", sizes.experts, 2 * hidden, d), index, rows)

@@ -31,9 +31,16 @@ class Traits:
 
 
 def synthetic_routing(
-    layers: list[int], experts: int, k: int, traits: Traits, *, sequences: int, length: int,
-    seed: int, topics: int = 1,
-) -> Routing:  # fmt: skip
+    layers: list[int],
+    experts: int,
+    k: int,
+    traits: Traits,
+    *,
+    sequences: int,
+    length: int,
+    seed: int,
+    topics: int = 1,
+) -> Routing:
     """A token-choice trace for the MoE layers with ids `layers`.
 
     Each of `sequences` goes through `topics` topics, `length` tokens of each. Every layer has

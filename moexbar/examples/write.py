@@ -47,9 +47,15 @@ def write_synthetic(
     model = build(name, sizes)
     model.save(folder / f"{name}.onnx")
     routing = synthetic_routing(
-        sizes.moe_layers, sizes.experts, sizes.top_k, example.traits,
-        sequences=sequences, topics=TOPICS, length=LENGTH, seed=seed,
-    )  # fmt: skip
+        sizes.moe_layers,
+        sizes.experts,
+        sizes.top_k,
+        example.traits,
+        sequences=sequences,
+        topics=TOPICS,
+        length=LENGTH,
+        seed=seed,
+    )
     save_routing(folder / "routing.npz", routing)
     return {
         "files": [f"{name}.onnx", f"{name}.onnx.data", "routing.npz"],

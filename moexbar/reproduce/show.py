@@ -79,10 +79,19 @@ def _number(value: float) -> str:
 def _caches(found: Reproduction) -> Table:
     """No cache against each mode, on both chips."""
     shown = table(
-        "generated", "mode", "time us", "energy uJ", "time x", "energy x",
-        "in PGs: us", "uJ", "time x", "energy x", left=2,
+        "generated",
+        "mode",
+        "time us",
+        "energy uJ",
+        "time x",
+        "energy x",
+        "in PGs: us",
+        "uJ",
+        "time x",
+        "energy x",
+        left=2,
         title="Cache modes, generation alone; x: no cache against this",
-    )  # fmt: skip
+    )
     runs = {(r.accumulate, r.tokens, r.mode): r.ran.figures for r in found.caches}
     for tokens in sorted({r.tokens for r in found.caches}):
         for mode in MODES:
@@ -97,9 +106,7 @@ def _caches(found: Reproduction) -> Table:
 
 
 def _claims(found: Reproduction) -> Table:
-    shown = table(
-        "no cache against both", "published", "reference", "ours", "sums in PGs", left=1
-    )  # fmt: skip
+    shown = table("no cache against both", "published", "reference", "ours", "sums in PGs", left=1)
     for tokens in sorted({r.tokens for r in found.caches}):
         ours, in_pg = (found.gain(name, tokens, "KV + GO") for name in ("dpu", "pg"))
         for place, what in enumerate(("time", "energy")):
@@ -117,9 +124,12 @@ def _efficiency(found: Reproduction) -> Table:
     """GOPS/mm2 of the MoE part at three splits of a core, and times the unshared chip's."""
     shares = found.efficiency[0]["peripheral_percent"]
     shown = table(
-        "method", "mux", *(f"at {share} %" for share in shares),
-        *(f"x, {share} %" for share in shares), left=1,
-    )  # fmt: skip
+        "method",
+        "mux",
+        *(f"at {share} %" for share in shares),
+        *(f"x, {share} %" for share in shares),
+        left=1,
+    )
     for row in found.efficiency:
         values = [f"{value:.1f}" for value in row["gops_per_mm2"]]
         times = [f"{value:.2f}" for value in row["times_unshared_serial"]]

@@ -29,8 +29,16 @@ def workload_r() -> Workload:
             _digital("add", "positions", "embedding", layer=-1),
             _dense("in_projection", "positions", d, 3 * d),
             Attention(
-                "attention", 0, ("in_projection",), ("attention",), (), d,
-                heads=HEADS, kv_heads=HEADS, head_dim=d // HEADS, causal=True,
+                "attention",
+                0,
+                ("in_projection",),
+                ("attention",),
+                (),
+                d,
+                heads=HEADS,
+                kv_heads=HEADS,
+                head_dim=d // HEADS,
+                causal=True,
             ),
             _dense("out_projection", "attention", d, d),
             _digital("add", "residual", "positions", "out_projection"),
@@ -40,7 +48,7 @@ def workload_r() -> Workload:
             _digital("norm", "final", "output", newest=True),
             _dense("head", "final", d, VOCABULARY, newest=True),
         ),
-    )  # fmt: skip
+    )
 
 
 def random_experts(tokens: int, seed: int) -> npt.NDArray[np.bool_]:
@@ -68,9 +76,17 @@ def _dense(
 
 def _digital(kind: str, name: str, *x: str, layer: int = 0, newest: bool = False) -> Digital:
     return Digital(
-        name, layer, x, (name,), (), D_MODEL,
-        kind="norm" if kind == "norm" else "add", scope="token", elements=D_MODEL, newest=newest,
-    )  # fmt: skip
+        name,
+        layer,
+        x,
+        (name,),
+        (),
+        D_MODEL,
+        kind="norm" if kind == "norm" else "add",
+        scope="token",
+        elements=D_MODEL,
+        newest=newest,
+    )
 
 
 def _moe(x: str) -> MoELayer:
@@ -84,6 +100,14 @@ def _moe(x: str) -> MoELayer:
     projection = _weight("router", D_MODEL, EXPERTS)
     router = Router("softmax-topk", EXPERTS, top_k=TOP_K, projection=projection)
     return MoELayer(
-        "moe", 0, (x,), ("moe",), (), D_MODEL,
-        router=router, experts=experts, activation="relu", form="shapes",
-    )  # fmt: skip
+        "moe",
+        0,
+        (x,),
+        ("moe",),
+        (),
+        D_MODEL,
+        router=router,
+        experts=experts,
+        activation="relu",
+        form="shapes",
+    )

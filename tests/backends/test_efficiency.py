@@ -85,9 +85,13 @@ def test_area_and_work_are_those_of_a_program(mux: int) -> None:
     op, (order,) = done.workload.moe_layers[0], done.schedule.prefill.layers
     spent, groups = cost(done.program, done.chip), 4 // mux
     counted = Windows(
-        np.array([9]), np.array([18]), np.array([order.order.slots]),
-        np.array([order.order.transfers_retained]), groups, 4,
-    )  # fmt: skip
+        np.array([9]),
+        np.array([18]),
+        np.array([order.order.slots]),
+        np.array([order.order.transfers_retained]),
+        groups,
+        4,
+    )
     assert layer_area(op, done.chip, groups, 4) == spent.moe_area
     ours, time_ps = gops_per_mm2(op, done.chip, counted), window_ps(op, done.chip, counted)[0]
     assert ours is not None

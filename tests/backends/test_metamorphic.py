@@ -100,9 +100,12 @@ def renamed(chosen: np.ndarray, names: list[int], pgs_per_core: int) -> CostRepo
     layer = LayerGrouping(0, groups, "by hand", Certificate("slots", 0, 0, "heuristic"))
     chip = small_chip(pg={"mux": 2}, mesh={"pgs_per_core": pgs_per_core})
     done = compile_small(
-        small_workload(layers=1, experts=6, k=3), chip, tokens=len(chosen), chosen={0: moved},
+        small_workload(layers=1, experts=6, k=3),
+        chip,
+        tokens=len(chosen),
+        chosen={0: moved},
         grouping=Grouping((layer,)),
-    )  # fmt: skip
+    )
     return cost(done.program, done.chip)
 
 

@@ -45,12 +45,15 @@ def _model(choose: Choose, choice: bool) -> Model:
     if any("blocks" in layer.form for layer in layers):
         widths = [16, 32]
     return Model(
-        tuple(layers), choose("d", widths), heads,
-        choose("key heads", [n for n in (heads, 1, 2) if heads % n == 0]), head,
+        tuple(layers),
+        choose("d", widths),
+        heads,
+        choose("key heads", [n for n in (heads, 1, 2) if heads % n == 0]),
+        head,
         choose("biases", [False, True]),
         choose("element", _elements(layers)),
         choose("seed", range(1000)),
-    )  # fmt: skip
+    )
 
 
 def _elements(layers: list[Layer]) -> list[str]:
@@ -81,14 +84,17 @@ def _layer(choose: Choose, choice: bool) -> Layer:
     top = form.top or (2 if router == "two picks" else choose("top", [*range(1, most + 1)]))
     experts = max(experts, top)
     return Layer(
-        name, router, experts, top,
+        name,
+        router,
+        experts,
+        top,
         choose("expert width", form.widths),
         choose("activation", ["", *ACTS]) if form.acts else "",
         choose("expert gate", [True, False]) if form.plain else True,
         choose("routing", ["random", "random", "ties", "equal", "one"]),
         choose("shared expert", ["", *SHARED]) if form.shared else "",
         choose("factor", [False, False, True]),
-    )  # fmt: skip
+    )
 
 
 def _span(choose: Choose, choice: bool) -> Span:
@@ -98,42 +104,53 @@ def _span(choose: Choose, choice: bool) -> Span:
     if not choice and not decode and choose("window", ["whole", "whole", "cut"]) == "cut":
         cut, batch = choose("cut at", range(1, prefill + 1)), 1
     return Span(
-        prefill, decode, batch, not choice and batch > 1 and choose("together", [False, True]), cut,
+        prefill,
+        decode,
+        batch,
+        not choice and batch > 1 and choose("together", [False, True]),
+        cut,
         choose("kv cache", [True, False]) if decode else True,
         choose("go cache", [True, False]) if decode else True,
-    )  # fmt: skip
+    )
 
 
 def _chip(choose: Choose, span: Span) -> dict[str, dict[str, Any]]:
     cell, differential = choose("cell bits", [4, 8, 2, 1]), choose("differential", [False, True])
     least = -(-8 // cell) * (2 if differential else 1)  # cells of a weight
     crossbar = {
-        "rows": choose("rows", [8, 5, 16, 40]), "cell_bits": cell, "differential": differential,
+        "rows": choose("rows", [8, 5, 16, 40]),
+        "cell_bits": cell,
+        "differential": differential,
         "columns": max(choose("columns", [8, 13, 32, 96]), least),
-    }  # fmt: skip
+    }
     width = choose("bus", ["per slot", "fixed", "unlimited"])
     bus = {
         "transfers_per_slot": choose("transfers", [2, 1, 4]) if width == "per slot" else None,
         "bits_per_ns": choose("bits", [8, 1, 64]) if width == "fixed" else None,
-        "latency_ps": choose("latency", [0, 3_000]), "return_lanes": choose("lanes", [0, 1, 3]),
-    }  # fmt: skip
+        "latency_ps": choose("latency", [0, 3_000]),
+        "return_lanes": choose("lanes", [0, 1, 3]),
+    }
     digital = {
-        "dpus": choose("dpus", [2, 1, 5]), "pgs_per_dpu": choose("pgs per dpu", [0, 0, 3, 16]),
+        "dpus": choose("dpus", [2, 1, 5]),
+        "pgs_per_dpu": choose("pgs per dpu", [0, 0, 3, 16]),
         "mha_units": choose("mha units", [1, 2]),
         "experts_wait_for_router": choose("wait for router", [True, False]),
         "attention": choose("attention", ["macs", "macs", "polynomial"]),
         "router_on": choose("router on", ["digital", "digital", "crossbar"]),
-    }  # fmt: skip
+    }
     chip = {
-        "crossbar": crossbar, "bus": bus, "digital": digital,
+        "crossbar": crossbar,
+        "bus": bus,
+        "digital": digital,
         "pg": {
-            "mux": choose("mux", [2, 1, 3, 4]), "input_buffers": choose("input buffers", [2, 1, 3]),
+            "mux": choose("mux", [2, 1, 3, 4]),
+            "input_buffers": choose("input buffers", [2, 1, 3]),
             "retain_input": choose("retain", [True, False]),
             "mux_settle_ps": choose("settle", [0, 0, 500]),
         },
         "accumulate": {"where": choose("accumulate", ["pg", "dpu"])},
         "mesh": {"pgs_per_core": choose("pgs per core", [4, 1, 7, 64])},
-    }  # fmt: skip
+    }
     if not span.decode and choose("accounting", ["full"] * 7 + ["reference"]) == "reference":
         digital["accounting"] = "reference"
         chip["memory"] = {"accounting": "reference"}
@@ -159,7 +176,10 @@ def _options(choose: Choose, model: Model, chip: dict[str, dict[str, Any]]) -> d
     policy = choose("slots", [p for p in POLICIES for _ in range(1 if p == "cp-sat" else 3)])
     limited = policy in LIMITED
     return {
-        "grouping": grouping, "scheduling": policy, "group_size": size, "groups": groups,
+        "grouping": grouping,
+        "scheduling": policy,
+        "group_size": size,
+        "groups": groups,
         "replicas": replicas,
         "bus": choose("bus limit", [None, None, 1, 2]) if limited else None,
         "buffer": choose("buffer limit", [None, None, 1, 2, 5]) if limited else None,
@@ -167,4 +187,4 @@ def _options(choose: Choose, model: Model, chip: dict[str, dict[str, Any]]) -> d
         "placement": choose("placement", ["in-order"] * 15 + ["cp-sat"]),
         "objective": choose("objective", ["slots", *OBJECTIVES]) if not replicas else "slots",
         "solver": QUICK,
-    }  # fmt: skip
+    }

@@ -39,9 +39,11 @@ class Form:
 def _masked(layer: Layer) -> m.Ffn:
     order = list(range(layer.experts))[::-1]
     return m.dense_masked(
-        ROUTERS[layer.router], m.gated if layer.gated else m.plain,
-        SHARED[layer.shared] if layer.shared else None, order,
-    )  # fmt: skip
+        ROUTERS[layer.router],
+        m.gated if layer.gated else m.plain,
+        SHARED[layer.shared] if layer.shared else None,
+        order,
+    )
 
 
 FORMS: dict[str, Form] = {

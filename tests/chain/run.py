@@ -57,9 +57,14 @@ def read_recipe(recipe: Recipe, folder: Path, runtime: Runtime) -> Ready:
     inputs = m.token_ids(length, count, recipe.model.seed)
     together = count if span.together else None
     routing = profile(
-        source, workload, inputs, tokens=length, batch=together, runtime=runtime,
+        source,
+        workload,
+        inputs,
+        tokens=length,
+        batch=together,
+        runtime=runtime,
         decode=span.decode if recipe.expert_choice else 0,
-    )  # fmt: skip
+    )
     return Ready(recipe, path, workload, source, inputs, routing)
 
 
@@ -67,9 +72,13 @@ def write_model(recipe: Recipe, folder: Path) -> Path:
     """The ONNX file of a recipe's model."""
     model = recipe.model
     g = m.Graph(
-        model.seed, model.element == "weights in 16 bits", model.d, model.heads, model.head,
+        model.seed,
+        model.element == "weights in 16 bits",
+        model.d,
+        model.heads,
+        model.head,
         biased=model.biased,
-    )  # fmt: skip
+    )
     m.transformer(g, [block_of(layer) for layer in model.layers], model.kv_heads)
     axes = ["batch" if recipe.span.together else 1, "tokens"]
     path = g.model(folder / "m.onnx", {"logits": [*axes, g.vocab]}, {"input_ids": (7, axes)})
@@ -83,9 +92,12 @@ def compile_recipe(ready: Ready) -> Compiled:
     recipe, span = ready.recipe, ready.recipe.span
     whole = (0, ready.routing.tokens)
     options = Options(
-        Shape(span.prefill, span.batch, span.decode), whole, whole,
-        caches=Caches(span.kv, span.go), **recipe.options,
-    )  # fmt: skip
+        Shape(span.prefill, span.batch, span.decode),
+        whole,
+        whole,
+        caches=Caches(span.kv, span.go),
+        **recipe.options,
+    )
     chosen = methods(small_chip(**recipe.chip), options)[recipe.method]
     return compile_model(ready.workload, ready.routing, chosen.chip, chosen.options)
 

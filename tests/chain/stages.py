@@ -58,8 +58,9 @@ def check_partition(ready: Ready, done: Compiled) -> None:
             part = w[rows, columns]
             cells = {
                 (int(pgs[i, j]), position, top + r, left + c)
-                for r in range(part.shape[0]) for c in range(part.shape[1] * slices)
-            }  # fmt: skip
+                for r in range(part.shape[0])
+                for c in range(part.shape[1] * slices)
+            }
             inside = top + part.shape[0] <= crossbar.rows
             inside &= left + part.shape[1] * slices <= crossbar.columns
             assert inside, f"tile ({i}, {j}) of {block.weight.tensor} leaves its crossbar"

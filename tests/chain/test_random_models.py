@@ -52,9 +52,12 @@ def recipes(draw: st.DrawFn) -> Recipe:
 def test_computes_the_model(part: int, folder: Path, runtime: Runtime) -> None:
     @seed(part)
     @settings(
-        max_examples=EACH, deadline=None, database=None, print_blob=True,
+        max_examples=EACH,
+        deadline=None,
+        database=None,
+        print_blob=True,
         suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
+    )
     @given(recipes())
     def check(recipe: Recipe) -> None:
         done = run_recipe(recipe, folder, runtime)

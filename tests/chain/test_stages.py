@@ -47,9 +47,12 @@ def test_every_stage(tmp_path_factory: pytest.TempPathFactory, runtime: Runtime)
 
     @seed(0)
     @settings(
-        max_examples=25, deadline=None, database=None, print_blob=True,
+        max_examples=25,
+        deadline=None,
+        database=None,
+        print_blob=True,
         suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
+    )
     @given(recipes())
     def check(recipe: Recipe) -> None:
         assert first_wrong(recipe, folder, runtime) is None

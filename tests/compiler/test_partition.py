@@ -80,9 +80,16 @@ def test_copies_of_an_expert_follow_it_whole() -> None:
     blocks = with_replicas(once, Grouping(layers))
     first = [b for b in blocks if b.layer == 0 and b.expert == 0]
     assert [(b.role, b.replica) for b in first] == [
-        ("up", 0), ("gate", 0), ("down", 0), ("up", 1), ("gate", 1), ("down", 1),
-        ("up", 2), ("gate", 2), ("down", 2),
-    ]  # fmt: skip
+        ("up", 0),
+        ("gate", 0),
+        ("down", 0),
+        ("up", 1),
+        ("gate", 1),
+        ("down", 1),
+        ("up", 2),
+        ("gate", 2),
+        ("down", 2),
+    ]
     assert [b for b in blocks if not b.replica] == list(once)
 
 

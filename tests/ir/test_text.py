@@ -12,9 +12,15 @@ def headings(group_by: str) -> list[str]:
 def test_every_group_has_one_heading() -> None:
     assert headings("unit") == ["bus.0", "group.0.0.0", "group.0.0.1"]
     assert headings("token") == [f"token {n}" for n in range(8)]
-    assert headings("expert") == [f"layer 0 {e}" for e in (
-        "no expert", "expert 2", "expert 5", "expert 9",
-    )]  # fmt: skip
+    assert headings("expert") == [
+        f"layer 0 {e}"
+        for e in (
+            "no expert",
+            "expert 2",
+            "expert 5",
+            "expert 9",
+        )
+    ]
 
 
 def test_within_a_group_the_order_is_that_of_effect() -> None:

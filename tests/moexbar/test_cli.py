@@ -52,9 +52,20 @@ def test_group_then_schedule(
         assert {"status", "seconds"} <= set(row)
     (tmp_path / "groups.json").write_text(json.dumps(grouped))
     scheduled = run_json(
-        capsys, "schedule", trace, "--groups", tmp_path / "groups.json", "--layer", 7,
-        "--policy", "min-transfer", "--window", 16, "--table", "--json",
-    )  # fmt: skip
+        capsys,
+        "schedule",
+        trace,
+        "--groups",
+        tmp_path / "groups.json",
+        "--layer",
+        7,
+        "--policy",
+        "min-transfer",
+        "--window",
+        16,
+        "--table",
+        "--json",
+    )
     assert len(scheduled["windows"]) == 4
     for window in scheduled["windows"]:
         table = np.array(window["table"])
@@ -153,20 +164,39 @@ def test_every_help_has_an_example(command: str, capsys: pytest.CaptureFixture[s
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "chip"),
-    [("token_choice", "hermes-mux2"), ("expert_choice", "hermes-mux4"), ("token_choice", "tiny"),
-     ("token_choice", "isaac")],
-)  # fmt: skip
+    [
+        ("token_choice", "hermes-mux2"),
+        ("expert_choice", "hermes-mux4"),
+        ("token_choice", "tiny"),
+        ("token_choice", "isaac"),
+    ],
+)
 def test_compile_the_shipped_models(
     model: str, chip: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     report = run_json(
-        capsys, "compile", MODELS / f"{model}.onnx", "--inputs", MODELS / "heldout.npz",
-        "--chip", chip, "--prefill", 32, "--time", 0.5, "-o", out, "--json",
-    )  # fmt: skip
+        capsys,
+        "compile",
+        MODELS / f"{model}.onnx",
+        "--inputs",
+        MODELS / "heldout.npz",
+        "--chip",
+        chip,
+        "--prefill",
+        32,
+        "--time",
+        0.5,
+        "-o",
+        out,
+        "--json",
+    )
     assert [row["method"] for row in report["methods"]] == [
-        "unshared, serial", "unshared, compact", "paper's method", "moexbar",
-    ]  # fmt: skip
+        "unshared, serial",
+        "unshared, compact",
+        "paper's method",
+        "moexbar",
+    ]
     serial, _, paper, ours = report["methods"]
     assert ours["slots"] <= serial["slots"] * report["methods"][-1]["mux"]
     assert ours["transfers"] <= paper["transfers"]
@@ -174,8 +204,15 @@ def test_compile_the_shipped_models(
     assert len({row["macs"] for row in report["methods"]}) == 1
     assert all(row["time_ns"] >= row["time_bound_ns"] for row in report["methods"])
     assert not report["window"]["scored_on_fitted"]
-    names = {"program.parquet", "mapping.json", "report.json", "listing.txt", "trace.json",
-             "manifest.json", "routing.npz"}  # fmt: skip
+    names = {
+        "program.parquet",
+        "mapping.json",
+        "report.json",
+        "listing.txt",
+        "trace.json",
+        "manifest.json",
+        "routing.npz",
+    }
     assert {path.name for path in out.iterdir()} == names
     assert len(read_program(out / "program.parquet")) == ours["instructions"]
 
@@ -195,10 +232,29 @@ def test_profile_then_compile_from_the_trace(
     assert [row["layer"] for row in found["layers"]] == [1, 3]
     assert all(row["pairs"] == found["tokens"] * 4 for row in found["layers"])
     report = run_json(
-        capsys, "compile", model, "--routing", trace, "--prefill", 64, "--no-baselines",
-        "--grouping", "sorted", "--scheduling", "online", "--bus", 2, "--buffer", 16, "--pack",
-        "-o", tmp_path / "out", "--json", "--dump-dir", tmp_path / "stages",
-    )  # fmt: skip
+        capsys,
+        "compile",
+        model,
+        "--routing",
+        trace,
+        "--prefill",
+        64,
+        "--no-baselines",
+        "--grouping",
+        "sorted",
+        "--scheduling",
+        "online",
+        "--bus",
+        2,
+        "--buffer",
+        16,
+        "--pack",
+        "-o",
+        tmp_path / "out",
+        "--json",
+        "--dump-dir",
+        tmp_path / "stages",
+    )
     stages = sorted(path.name for path in (tmp_path / "stages").glob("*.txt"))
     assert [name[0] for name in stages] == ["1", "2", "3", "4", "5"]
     # up of 128 x 384: the second expert of a group is below the first, then beside it
@@ -214,9 +270,16 @@ def test_profile_then_compile_from_the_trace(
 @pytest.mark.slow
 def test_compile_with_replicas(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [
-        "compile", MODELS / "token_choice.onnx", "--inputs", MODELS / "heldout.npz",
-        "--prefill", 64, "--no-baselines", "--grouping", "local-search",
-    ]  # fmt: skip
+        "compile",
+        MODELS / "token_choice.onnx",
+        "--inputs",
+        MODELS / "heldout.npz",
+        "--prefill",
+        64,
+        "--no-baselines",
+        "--grouping",
+        "local-search",
+    ]
     found = run_json(
         capsys, *words, "--groups", 9, "--replicas", 2, "-o", tmp_path / "out", "--json"
     )

@@ -25,10 +25,20 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def compile_words(folder: Path, name: str, chip: str) -> list[str]:
     return [
-        "compile", str(folder / "model.onnx"), "--chip", chip, "--inputs", str(folder / "x.npz"),
-        "--prefill", str(TOKENS), "--no-baselines", "--grouping", "sorted",
-        "-o", str(folder / name),
-    ]  # fmt: skip
+        "compile",
+        str(folder / "model.onnx"),
+        "--chip",
+        chip,
+        "--inputs",
+        str(folder / "x.npz"),
+        "--prefill",
+        str(TOKENS),
+        "--no-baselines",
+        "--grouping",
+        "sorted",
+        "-o",
+        str(folder / name),
+    ]
 
 
 def run(folder: Path, capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, Any]:
@@ -91,14 +101,17 @@ def test_other_inputs(compiled: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "is not the inputs that" in " ".join(capsys.readouterr().err.split())
 
 
-@pytest.mark.parametrize(("words", "problem"), [
-    (("--weight-bits", "1"), "weight_bits: 1, expected 2 to 16"),
-    (("--adc-bits", "many"), "--adc-bits: 'many', expected a number or ideal"),
-    (("--adc-range", "0"), "adc_range"),
-    (("--sequences", "9"), "9 sequences, the inputs hold 4"),
-    (("--tokens", "99"), "sequences of 24 tokens, asked for 99"),
-    (("--routing", "fixed", "--sequences", "1"), "the program's own window"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("--weight-bits", "1"), "weight_bits: 1, expected 2 to 16"),
+        (("--adc-bits", "many"), "--adc-bits: 'many', expected a number or ideal"),
+        (("--adc-range", "0"), "adc_range"),
+        (("--sequences", "9"), "9 sequences, the inputs hold 4"),
+        (("--tokens", "99"), "sequences of 24 tokens, asked for 99"),
+        (("--routing", "fixed", "--sequences", "1"), "the program's own window"),
+    ],
+)
 def test_refused(
     compiled: Path, words: tuple[str, ...], problem: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,10 +25,23 @@ def compiled(tmp_path: Path, inputs: Path, model: str, *more: str) -> dict[str, 
     """The report of a small compilation with four decode steps."""
     out = tmp_path / "out"
     done = main(
-        ["compile", str(MODELS / f"{model}.onnx"), "--inputs", str(inputs),
-         "--prefill", "12", "--decode", "4", "--grouping", "lpt", "--no-baselines",
-         "-o", str(out), *more]
-    )  # fmt: skip
+        [
+            "compile",
+            str(MODELS / f"{model}.onnx"),
+            "--inputs",
+            str(inputs),
+            "--prefill",
+            "12",
+            "--decode",
+            "4",
+            "--grouping",
+            "lpt",
+            "--no-baselines",
+            "-o",
+            str(out),
+            *more,
+        ]
+    )
     assert done == 0
     report: dict[str, Any] = json.loads((out / "report.json").read_text(encoding="utf-8"))
     return report
@@ -70,10 +83,24 @@ def test_caches_larger_than_the_memory_are_refused(
     tmp_path: Path, inputs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     done = main(
-        ["compile", str(MODELS / "token_choice.onnx"), "--inputs", str(inputs),
-         "--prefill", "12", "--decode", "4", "--grouping", "lpt", "--no-baselines",
-         "--set", "memory.dram_kib=8", "-o", str(tmp_path / "out")]
-    )  # fmt: skip
+        [
+            "compile",
+            str(MODELS / "token_choice.onnx"),
+            "--inputs",
+            str(inputs),
+            "--prefill",
+            "12",
+            "--decode",
+            "4",
+            "--grouping",
+            "lpt",
+            "--no-baselines",
+            "--set",
+            "memory.dram_kib=8",
+            "-o",
+            str(tmp_path / "out"),
+        ]
+    )
     assert done == 5
     error = capsys.readouterr().err
     assert "needs 16384 bytes" in error

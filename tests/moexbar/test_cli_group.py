@@ -63,9 +63,20 @@ def test_replicas_from_group_to_schedule(
         assert row["bound"] <= row["value"]
     (tmp_path / "groups.json").write_text(json.dumps(grouped))
     scheduled = run_json(
-        capsys, "schedule", trace, "--groups", tmp_path / "groups.json", "--layer", 5,
-        "--window", 64, "--score", "0.5:1", "--table", "--json",
-    )  # fmt: skip
+        capsys,
+        "schedule",
+        trace,
+        "--groups",
+        tmp_path / "groups.json",
+        "--layer",
+        5,
+        "--window",
+        64,
+        "--score",
+        "0.5:1",
+        "--table",
+        "--json",
+    )
     score = grouped["layers"][1]["score"]
     assert sum(window["slots"] for window in scheduled["windows"]) == score["slots"]
     assert sum(window["transfers"] for window in scheduled["windows"]) == score["transfers"]
@@ -184,8 +195,10 @@ def test_compare_profiles_a_model_first(tmp_path: Path, capsys: pytest.CaptureFi
     assert [layer["layer"] for layer in found["layers"]] == [1, 3]
     for layer in found["layers"]:
         assert [row["solver"] for row in layer["solvers"]] == ["sorted", "lpt"]
-        assert all({"fit", "score", "bound", "gap", "status", "seconds", "seed"} <= row.keys()
-                   for row in layer["solvers"])  # fmt: skip
+        assert all(
+            {"fit", "score", "bound", "gap", "status", "seconds", "seed"} <= row.keys()
+            for row in layer["solvers"]
+        )
     assert main(["compare", model]) == 2
     assert "a model without its inputs; give --inputs X.npz" in capsys.readouterr().err
 
@@ -208,9 +221,21 @@ def test_ctrl_c_keeps_the_best_so_far(tmp_path: Path, processes: str) -> None:
         "print('ready', file=sys.stderr, flush=True); sys.exit(main(sys.argv[1:]))"
     )
     words = [
-        sys.executable, "-c", program, "group", str(tmp_path / "r.npz"), "--window", "128",
-        "--chip", "hermes-mux4", "--time", "100", "--processes", processes, "--json",
-    ]  # fmt: skip
+        sys.executable,
+        "-c",
+        program,
+        "group",
+        str(tmp_path / "r.npz"),
+        "--window",
+        "128",
+        "--chip",
+        "hermes-mux4",
+        "--time",
+        "100",
+        "--processes",
+        processes,
+        "--json",
+    ]
     run = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert run.stderr is not None
     run.stderr.readline()

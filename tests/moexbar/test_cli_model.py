@@ -32,10 +32,20 @@ def test_token_choice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     found = survey(capsys, path)
     (layer,) = found["moe_layers"]
     wanted = {
-        "name": "L1.moe", "experts": 4, "top_k": 2, "router": "softmax-topk", "d_model": m.D,
-        "d_expert": m.HIDDEN, "gated": True, "activation": "silu", "shared_experts": 1,
-        "form": "dense-masked", "capacity": None, "shared_gated": True, "proof": "run",
-    }  # fmt: skip
+        "name": "L1.moe",
+        "experts": 4,
+        "top_k": 2,
+        "router": "softmax-topk",
+        "d_model": m.D,
+        "d_expert": m.HIDDEN,
+        "gated": True,
+        "activation": "silu",
+        "shared_experts": 1,
+        "form": "dense-masked",
+        "capacity": None,
+        "shared_gated": True,
+        "proof": "run",
+    }
     assert {key: layer[key] for key in wanted} == wanted
     # dynamic length, causal masks from positions: keys and values of past tokens may be kept
     assert found["decode"] == "derived"
@@ -121,8 +131,9 @@ def test_static_dimension(
 def test_static_export_is_prefill_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = survey(capsys, static(tmp_path, [1, 16]))
     assert (found["decode"], found["decode_reason"]) == (
-        "no", "a static export: prefill of exactly 16 tokens only",
-    )  # fmt: skip
+        "no",
+        "a static export: prefill of exactly 16 tokens only",
+    )
 
 
 def test_bidirectional_attention_cannot_decode(
@@ -157,9 +168,12 @@ def graph(tmp_path: Path, nodes: list[onnx.NodeProto], **weights: tuple[int, ...
         for name, shape in weights.items()
     ]
     made = helper.make_graph(
-        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 8, 8])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], tensors,
-    )  # fmt: skip
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 8, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        tensors,
+    )
     opsets = [helper.make_opsetid("", 18), helper.make_opsetid("acme", 1)]
     onnx.save(helper.make_model(made, opset_imports=opsets, ir_version=9), tmp_path / "g.onnx")
     return tmp_path / "g.onnx"

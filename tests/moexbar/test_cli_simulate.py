@@ -18,8 +18,19 @@ pytestmark = pytest.mark.slow
 def compiled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A shipped model compiled for 16 tokens."""
     folder = tmp_path_factory.mktemp("simulate") / "out"
-    words = ["compile", MODELS / f"{request.param}.onnx", "--inputs", MODELS / "heldout.npz",
-             "--prefill", 16, "--grouping", "sorted", "--no-baselines", "-o", folder]  # fmt: skip
+    words = [
+        "compile",
+        MODELS / f"{request.param}.onnx",
+        "--inputs",
+        MODELS / "heldout.npz",
+        "--prefill",
+        16,
+        "--grouping",
+        "sorted",
+        "--no-baselines",
+        "-o",
+        folder,
+    ]
     assert main([str(word) for word in words]) == 0
     return folder
 
@@ -146,12 +157,14 @@ def test_trace_of_one_layer_and_a_time_window(
     [
         ("", "no chip in it"),
         ('"chip": {"name": "x", "fields": {}}', "chip crossbar.rows: missing"),
-        ('"chip": {"name": "x", "fields": {"crossbar.rows": {"value": "many"}}}',
-         "chip crossbar.rows: found 'many', expected a count"),
+        (
+            '"chip": {"name": "x", "fields": {"crossbar.rows": {"value": "many"}}}',
+            "chip crossbar.rows: found 'many', expected a count",
+        ),
         ('"chip": {"name": "x", "fields": {"crossbar.rows": {"value": true}}}', "found True"),
         ('"chip": {"name": "x", "fields": []}', "chip crossbar.rows: missing"),
     ],
-)  # fmt: skip
+)
 def test_a_report_that_is_none_of_ours(
     compiled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], chip: str, message: str
 ) -> None:

@@ -26,10 +26,21 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _words(folder: Path, name: str, *more: str) -> list[str]:
     return [
-        "compile", str(folder / "model.onnx"), "--chip", "tiny", "--inputs", str(folder / "x.npz"),
-        "--prefill", "24", "--no-baselines", "--grouping", "sorted", "-o", str(folder / name),
+        "compile",
+        str(folder / "model.onnx"),
+        "--chip",
+        "tiny",
+        "--inputs",
+        str(folder / "x.npz"),
+        "--prefill",
+        "24",
+        "--no-baselines",
+        "--grouping",
+        "sorted",
+        "-o",
+        str(folder / name),
         *more,
-    ]  # fmt: skip
+    ]
 
 
 def _report(folder: Path) -> dict[str, Any]:

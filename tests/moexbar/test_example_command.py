@@ -31,10 +31,22 @@ def test_writes_a_folder_that_compiles(tmp_path: Path, capsys: pytest.CaptureFix
     trace = load_routing(folder / "routing.npz")
     assert (trace.layers, trace.tokens) == (2, 4 * 4 * 256)  # sequences of four topics
     done = main(
-        ["compile", str(folder / "llama-moe-3.5b.onnx"), "--routing", str(folder / "routing.npz"),
-         "--prefill", "32", "--chip", "tiny", "--set", "pg.mux=2", "--no-baselines",
-         "-o", str(tmp_path / "out")]
-    )  # fmt: skip
+        [
+            "compile",
+            str(folder / "llama-moe-3.5b.onnx"),
+            "--routing",
+            str(folder / "routing.npz"),
+            "--prefill",
+            "32",
+            "--chip",
+            "tiny",
+            "--set",
+            "pg.mux=2",
+            "--no-baselines",
+            "-o",
+            str(tmp_path / "out"),
+        ]
+    )
     assert done == 0
 
 

@@ -12,9 +12,13 @@ NONE = Traits(skew=0, topic=0, topic_memory=0, drift=0, drift_memory=0, rank=4)
 
 
 def made(
-    traits: Traits, experts: int = 32, k: int = 4, seed: int = 0, layers: int = 4,
+    traits: Traits,
+    experts: int = 32,
+    k: int = 4,
+    seed: int = 0,
+    layers: int = 4,
     sequences: int = 32,
-) -> Routing:  # fmt: skip
+) -> Routing:
     return synthetic_routing(
         list(range(layers)), experts, k, traits, sequences=sequences, length=256, seed=seed
     )
@@ -85,9 +89,13 @@ def test_statistics_of_a_trace_done_by_hand() -> None:
     """Tokens alternate between experts {0, 1} and {2, 3}, 512 tokens of each."""
     choices = np.repeat([[[0, 1]], [[2, 3]]], 512, axis=0).reshape(1, 1024, 2)
     found = measure(
-        Routing(np.array([0]), np.array([4]), np.zeros(1024, dtype=np.int64),
-                choices=choices.astype(np.int16))
-    )  # fmt: skip
+        Routing(
+            np.array([0]),
+            np.array([4]),
+            np.zeros(1024, dtype=np.int64),
+            choices=choices.astype(np.int16),
+        )
+    )
     assert found.skew == 1.0  # every expert has half of the tokens
     assert found.window_skew == 2.0  # two experts have all, two none: 512 over a mean of 256
     # the token before used both experts, but at the one change: 2044 of 2046, independent 1/2

@@ -18,8 +18,10 @@ def measured(code: str, *words: object) -> tuple[str, float, int]:
     """What `code` printed, its processor seconds and its largest resident set in bytes."""
     done = subprocess.run(
         [sys.executable, "-c", f"import resource, sys\n{code}\n{USE}", *map(str, words)],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     *lines, usage = done.stdout.splitlines()
     seconds, kib = usage.split()
     return "\n".join(lines), float(seconds), int(kib) * 1024
@@ -52,9 +54,18 @@ def test_compile_llama_moe(tmp_path: Path) -> None:
     name, folder = "llama-moe-3.5b", tmp_path / "e"
     measured(MAIN, "example", name, "-o", folder, "--json")
     shown, seconds, size = measured(
-        MAIN, "compile", folder / f"{name}.onnx", "--routing", folder / "routing.npz",
-        "--prefill", 512, "--no-baselines", "--json", "-o", tmp_path / "out",
-    )  # fmt: skip
+        MAIN,
+        "compile",
+        folder / f"{name}.onnx",
+        "--routing",
+        folder / "routing.npz",
+        "--prefill",
+        512,
+        "--no-baselines",
+        "--json",
+        "-o",
+        tmp_path / "out",
+    )
     report = json.loads(shown)
     assert len(report["layers"]) == 32
     assert report["methods"][0]["instructions"] > 900_000

@@ -60,9 +60,11 @@ def case_of(
     whole = (0, routing.tokens)
     chosen: dict[str, Any] = {"grouping": "sorted", "solver": SolverOptions(time_s=0.1)}
     done = compile_model(
-        workload, routing, chip or small_chip(),
+        workload,
+        routing,
+        chip or small_chip(),
         Options(Shape(tokens - decode, sequences, decode), whole, whole, **(chosen | options)),
-    )  # fmt: skip
+    )
     source = open_model(path)
     feeds = Feeds(Graph.of(source), workload, inputs, tokens)
     runs = [

@@ -179,9 +179,18 @@ def test_settings_of_chips() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("weight_bits", 1), ("input_bits", 17), ("cell_bits", 0), ("dac_bits", 0), ("adc_bits", 1),
-     ("adc_range", 0.0), ("adc_range", 101.0), ("read_noise", -0.1), ("drift_s", float("nan"))],
-)  # fmt: skip
+    [
+        ("weight_bits", 1),
+        ("input_bits", 17),
+        ("cell_bits", 0),
+        ("dac_bits", 0),
+        ("adc_bits", 1),
+        ("adc_range", 0.0),
+        ("adc_range", 101.0),
+        ("read_noise", -0.1),
+        ("drift_s", float("nan")),
+    ],
+)
 def test_impossible_settings(field: str, value: float) -> None:
     with pytest.raises(InputError, match=field):
         replace(PLAIN, **{field: value})

@@ -43,12 +43,15 @@ def crossbars_of(case: Case, settings: Analog) -> AnalogCrossbars:
     return AnalogCrossbars(case.mapping, case.chip, case.source, settings)
 
 
-@pytest.mark.parametrize("settings", [
-    SETTINGS,
-    replace(SETTINGS, adc_bits=10),
-    replace(SETTINGS, differential=True, cell_bits=1, dac_bits=8),
-    replace(SETTINGS, weight_bits=16, input_bits=16, dac_bits=16, cell_bits=16),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "settings",
+    [
+        SETTINGS,
+        replace(SETTINGS, adc_bits=10),
+        replace(SETTINGS, differential=True, cell_bits=1, dac_bits=8),
+        replace(SETTINGS, weight_bits=16, input_bits=16, dac_bits=16, cell_bits=16),
+    ],
+)
 def test_products_are_integer_products(case: Case, settings: Analog) -> None:
     """Both ways, for every matrix: the fast one, and slice by slice with noise of almost 0."""
     fast = crossbars_of(case, settings)
@@ -103,10 +106,13 @@ def values_of(done: Machine, name: str) -> np.ndarray[Any, Any]:
     return done.values.rows(made[cells], made[cells], name, cells)
 
 
-@pytest.mark.parametrize("settings", [
-    replace(SETTINGS, weight_bits=4, adc_bits=7),
-    replace(SETTINGS, weight_bits=4, drift_s=3600.0, differential=True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "settings",
+    [
+        replace(SETTINGS, weight_bits=4, adc_bits=7),
+        replace(SETTINGS, weight_bits=4, drift_s=3600.0, differential=True),
+    ],
+)
 def test_the_program_and_the_model_agree(case: Case, runtime: Runtime, settings: Analog) -> None:
     """Fixed routing: instruction by instruction, and operator by operator with the same gates.
 
@@ -114,9 +120,12 @@ def test_the_program_and_the_model_agree(case: Case, runtime: Runtime, settings:
     """
     done = execute(case, runtime, crossbars_of(case, settings), fixed=True)
     found = run_free(
-        Nodes(case.source, runtime), case.workload, case.runs[0], crossbars_of(case, settings),
+        Nodes(case.source, runtime),
+        case.workload,
+        case.runs[0],
+        crossbars_of(case, settings),
         routed_as=done.whole[0],
-    )  # fmt: skip
+    )
     for name in ("logits", *(op.outputs[0] for op in case.workload.moe_layers)):
         ours, theirs, exact = (
             a.reshape(TOKENS, -1) for a in (values_of(done, name), found[name], done.whole[0][name])

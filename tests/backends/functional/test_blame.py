@@ -34,9 +34,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Case:
 def tiles_of(crossbars: Crossbars, role: str, **where: int) -> Tiles:
     """The tiles of one matrix of an expert."""
     return next(
-        t for t in crossbars.tiles
+        t
+        for t in crossbars.tiles
         if t.block.role == role and all(getattr(t.block, k) == v for k, v in where.items())
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(("role", "stage"), [("up", 0), ("gate", 0), ("down", 1)])

@@ -195,12 +195,13 @@ scored = st.integers(1, 8).flatmap(
     lambda tokens: st.tuples(
         st.lists(
             st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75]), min_size=3, max_size=3),
-            min_size=tokens, max_size=tokens,
+            min_size=tokens,
+            max_size=tokens,
         ),
         st.integers(0, tokens - 1),
         st.sampled_from([GROWING, *(Capacity(constant=room) for room in (0, 2, 9))]),
     )
-)  # fmt: skip
+)
 
 
 @given(scored)

@@ -35,14 +35,16 @@ FORMS: dict[str, tuple[m.Ffn, dict[str, Any]]] = {
         {"chip": small_chip(accumulate={"where": "dpu"})},
     ),
     "four behind a peripheral group, one input buffer": (
-        m.dense_masked(), {"chip": small_chip(pg={"mux": 4, "input_buffers": 1})},
+        m.dense_masked(),
+        {"chip": small_chip(pg={"mux": 4, "input_buffers": 1})},
     ),
     "every slot loads": (m.dense_masked(), {"chip": small_chip(pg={"retain_input": False})}),
     "ragged tiles packed": (
-        m.dense_masked(), {"chip": small_chip(crossbar={"rows": 40, "columns": 96}), "pack": True},
+        m.dense_masked(),
+        {"chip": small_chip(crossbar={"rows": 40, "columns": 96}), "pack": True},
     ),
     "replicas": (m.dense_masked(), {"replicas": 2, "groups": 3, "grouping": "cp-sat"}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FORMS)

@@ -49,9 +49,18 @@ def test_unchanged(case: Case, runtime: Runtime) -> None:
 
 # Changes of what an instruction reads: another token's value of the same kind.
 KINDS = [
-    Opcode.LOAD, Opcode.MVM, Opcode.ACC, Opcode.ACT, Opcode.XFER, Opcode.STORE, Opcode.COMBINE,
-    Opcode.ADD, Opcode.NORM, Opcode.TOPK, Opcode.GATE,
-]  # fmt: skip
+    Opcode.LOAD,
+    Opcode.MVM,
+    Opcode.ACC,
+    Opcode.ACT,
+    Opcode.XFER,
+    Opcode.STORE,
+    Opcode.COMBINE,
+    Opcode.ADD,
+    Opcode.NORM,
+    Opcode.TOPK,
+    Opcode.GATE,
+]
 
 
 @pytest.mark.parametrize("opcode", KINDS, ids=lambda o: o.name)
@@ -184,9 +193,20 @@ def test_change(case: Case, runtime: Runtime, name: str) -> None:
 
 
 DROPPED = [
-    Opcode.EMBED, Opcode.LOAD, Opcode.MVM, Opcode.ACC, Opcode.ACT, Opcode.MUL, Opcode.XFER,
-    Opcode.STORE, Opcode.GATE, Opcode.TOPK, Opcode.COMBINE, Opcode.ATTN, Opcode.ADD,
-]  # fmt: skip
+    Opcode.EMBED,
+    Opcode.LOAD,
+    Opcode.MVM,
+    Opcode.ACC,
+    Opcode.ACT,
+    Opcode.MUL,
+    Opcode.XFER,
+    Opcode.STORE,
+    Opcode.GATE,
+    Opcode.TOPK,
+    Opcode.COMBINE,
+    Opcode.ATTN,
+    Opcode.ADD,
+]
 
 
 @pytest.mark.parametrize("opcode", DROPPED, ids=lambda o: o.name)
@@ -264,10 +284,13 @@ def test_a_gate_on_the_input_comes_from_the_topk_read(
     scales = [r for r in rows(p, Opcode.MUL) if int(p.reads[r][1]) in topk.values()]
     assert len(scales) == int(((p.opcode == Opcode.MVM) & (p.expert >= 0)).sum()) // 2
     late, early = next(
-        (a, b) for a in scales[::-1] for b in scales
-        if p.expert[a] == p.expert[b] and p.token[a] != p.token[b]
+        (a, b)
+        for a in scales[::-1]
+        for b in scales
+        if p.expert[a] == p.expert[b]
+        and p.token[a] != p.token[b]
         and p.end_ps[topk[int(p.token[b])]] <= p.start_ps[a]
-    )  # fmt: skip
+    )
     own, other = topk[int(p.token[late])], topk[int(p.token[early])]
     assert outcome(case, mutate.read_instead(p, late, own, other), runtime)[1]
     passed = mutate.reads(p, late, [int(p.reads[late][0])])  # no gate at all

@@ -50,21 +50,33 @@ def program(*jobs: Job, units: tuple[Unit, ...] = UNITS) -> Program:
     nothing, none = column([0] * rows), column([-1] * rows)
     return Program(
         opcode=column([j.opcode for j in jobs], np.uint8),
-        step=nothing, seq=nothing, token=column(list(range(rows))), layer=nothing,
-        stage=column([j.stage for j in jobs]), expert=column([j.expert for j in jobs]),
-        replica=none, slot=column([j.slot for j in jobs]), unit=column([j.unit for j in jobs]),
-        src=none, dst=lists([j.dst for j in jobs]),
+        step=nothing,
+        seq=nothing,
+        token=column(list(range(rows))),
+        layer=nothing,
+        stage=column([j.stage for j in jobs]),
+        expert=column([j.expert for j in jobs]),
+        replica=none,
+        slot=column([j.slot for j in jobs]),
+        unit=column([j.unit for j in jobs]),
+        src=none,
+        dst=lists([j.dst for j in jobs]),
         bytes=column([j.place[1] if j.place else 0 for j in jobs], np.int64),
         start_ps=column([1000 * j.start for j in jobs], np.int64),
         duration_ps=column([1000 * j.length for j in jobs], np.int64),
         busy_ps=column([1000 * (j.length if j.busy < 0 else j.busy) for j in jobs], np.int64),
-        energy_fj=column([0] * rows, np.int64), macs=column([0] * rows, np.int64),
-        reads=lists([j.reads for j in jobs]), writes=column(list(range(rows))),
+        energy_fj=column([0] * rows, np.int64),
+        macs=column([0] * rows, np.int64),
+        reads=lists([j.reads for j in jobs]),
+        writes=column(list(range(rows))),
         buffer=column([0 if j.place else -1 for j in jobs]),
         offset=column([j.place[0] if j.place else -1 for j in jobs], np.int64),
-        node=nothing, units=units, buffers=(Buffer("buffer.0", 0, 100),), nodes=(("n",),),
+        node=nothing,
+        units=units,
+        buffers=(Buffer("buffer.0", 0, 100),),
+        nodes=(("n",),),
         inventory=NOWHERE,
-    )  # fmt: skip
+    )
 
 
 def three_tokens() -> Program:

@@ -19,33 +19,50 @@ def random_case(seed: int) -> Compiled:
     experts = int(rng.integers(2, 7))
     layers = int(rng.integers(1, 4))
     workload = small_workload(
-        layers, d=2 * int(rng.integers(4, 15)), f=int(rng.integers(3, 20)), experts=experts,
-        k=int(rng.integers(1, experts + 1)), gated=coin(), shared=int(rng.integers(0, 3)),
-        expert_choice=coin() and coin(), dense_layers=(0,) if layers > 1 and coin() else (),
-        bias=coin(), masks=coin(),
-    )  # fmt: skip
+        layers,
+        d=2 * int(rng.integers(4, 15)),
+        f=int(rng.integers(3, 20)),
+        experts=experts,
+        k=int(rng.integers(1, experts + 1)),
+        gated=coin(),
+        shared=int(rng.integers(0, 3)),
+        expert_choice=coin() and coin(),
+        dense_layers=(0,) if layers > 1 and coin() else (),
+        bias=coin(),
+        masks=coin(),
+    )
     chip = small_chip(
         pg={
-            "mux": int(rng.integers(1, 5)), "input_buffers": int(rng.integers(1, 4)),
-            "retain_input": coin(), "mux_settle_ps": int(rng.integers(0, 3)) * 700,
+            "mux": int(rng.integers(1, 5)),
+            "input_buffers": int(rng.integers(1, 4)),
+            "retain_input": coin(),
+            "mux_settle_ps": int(rng.integers(0, 3)) * 700,
         },
         mvm={"read_ps": int(rng.integers(1, 200)) * 1000, "dac_bits": int(rng.choice([1, 4, 8]))},
         accumulate={"where": "dpu" if coin() else "pg"},
         bus={
             "transfers_per_slot": [None, 1, 2, 4][rng.integers(4)],
-            "latency_ps": int(rng.integers(0, 2)) * 1500, "return_lanes": int(rng.integers(0, 3)),
+            "latency_ps": int(rng.integers(0, 2)) * 1500,
+            "return_lanes": int(rng.integers(0, 3)),
         },
         mesh={"pgs_per_core": int(rng.integers(1, 9)), "hop_ps": int(rng.integers(0, 2)) * 12_000},
         digital={
-            "dpus": int(rng.integers(1, 6)), "mha_units": int(rng.integers(1, 3)),
-            "router_on": "crossbar" if coin() else "digital", "experts_wait_for_router": coin(),
+            "dpus": int(rng.integers(1, 6)),
+            "mha_units": int(rng.integers(1, 3)),
+            "router_on": "crossbar" if coin() else "digital",
+            "experts_wait_for_router": coin(),
         },
-    )  # fmt: skip
+    )
     sequence = np.sort(rng.integers(0, 1 + coin(), int(rng.integers(3, 13))))
     return compile_small(
-        workload, chip, sequence=sequence, lockstep=coin() and coin(), seed=seed,
-        grouping=with_replica(workload, chip.pg.mux) if coin() else None, pack=coin(),
-    )  # fmt: skip
+        workload,
+        chip,
+        sequence=sequence,
+        lockstep=coin() and coin(),
+        seed=seed,
+        grouping=with_replica(workload, chip.pg.mux) if coin() else None,
+        pack=coin(),
+    )
 
 
 def with_replica(workload: Workload, mux: int) -> Grouping:

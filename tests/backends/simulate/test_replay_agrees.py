@@ -109,10 +109,13 @@ def test_lockstep_is_kept_on_a_slower_chip() -> None:
         ({"digital": {"macs_per_ns": 32}}, {"GATE", "ATTN"}, 2),
         ({"mesh": {"hop_ps": 24_000}}, {"XFER", "STORE"}, 2),
         ({"bus": {"transfers_per_slot": 1}}, {"LOAD", "STORE"}, 2),
-        ({"digital": {"add_ps": 16_000, "add_base_ps": 8_000}, "accumulate": {"hop_ps": 24_000}},
-         {"ADD", "MUL", "EMBED", "COMBINE", "TOPK", "ACC", "DIGITAL"}, 2),
+        (
+            {"digital": {"add_ps": 16_000, "add_base_ps": 8_000}, "accumulate": {"hop_ps": 24_000}},
+            {"ADD", "MUL", "EMBED", "COMBINE", "TOPK", "ACC", "DIGITAL"},
+            2,
+        ),
     ],
-)  # fmt: skip
+)
 def test_retimed_as_if_compiled_for_it(
     change: dict[str, dict[str, int]], opcodes: set[str], factor: int
 ) -> None:

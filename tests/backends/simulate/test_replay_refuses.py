@@ -94,9 +94,12 @@ def two_on_one_unit(p: Program) -> Broken:
 
 
 def set_to(
-    column: str, mask: Callable[[Program], np.ndarray], value: Callable[[Program, int], Any],
-    rule: str, number: int = 0,
-) -> Callable[[Program], Broken]:  # fmt: skip
+    column: str,
+    mask: Callable[[Program], np.ndarray],
+    value: Callable[[Program, int], Any],
+    rule: str,
+    number: int = 0,
+) -> Callable[[Program], Broken]:
     """One cell of the first (or given) row of a mask set to something wrong."""
 
     def corrupt(p: Program) -> Broken:
@@ -107,9 +110,11 @@ def set_to(
 
 
 def list_to(
-    column: str, mask: Callable[[Program], np.ndarray], value: Callable[[Program, int], list[int]],
+    column: str,
+    mask: Callable[[Program], np.ndarray],
+    value: Callable[[Program, int], list[int]],
     rule: str,
-) -> Callable[[Program], Broken]:  # fmt: skip
+) -> Callable[[Program], Broken]:
     """One list of the first row of a mask set to something wrong."""
 
     def corrupt(p: Program) -> Broken:
@@ -147,9 +152,10 @@ def another_group(p: Program) -> Broken:
     filled = set(p.dst[int(p.reads[row][0])].tolist())
     units = enumerate(p.units)
     like = [
-        i for i, u in units
+        i
+        for i, u in units
         if u.kind == "group" and (u.layer, u.stage) == (p.layer[row], 0) and i not in filled
-    ]  # fmt: skip
+    ]
     return edited(p, "unit", row, like[0]), row, "vector"
 
 
@@ -239,7 +245,9 @@ KINDS: dict[str, Callable[[Program], Broken]] = {
     "a LOAD on a digital unit": set_to("unit", of(Opcode.LOAD), unit_of("dpu"), "unit-kind"),
     "a NORM on the attention unit": set_to("unit", of(Opcode.NORM), unit_of("mha"), "unit-kind"),
     "the bus of another region": set_to(
-        "unit", lambda p: (p.opcode == Opcode.LOAD) & (p.layer == 1), unit_of("bus", 0),
+        "unit",
+        lambda p: (p.opcode == Opcode.LOAD) & (p.layer == 1),
+        unit_of("bus", 0),
         "unit-layer",
     ),
     "a value that another wrote": set_to("writes", of(Opcode.MUL), lambda p, r: r - 1, "writes"),
@@ -269,7 +277,7 @@ KINDS: dict[str, Callable[[Program], Broken]] = {
         "offset", of(Opcode.COMBINE), lambda p, r: -1, "buffer-bytes"
     ),
     "two values in one place": two_values_in_one_place,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)

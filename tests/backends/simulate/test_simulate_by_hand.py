@@ -134,8 +134,10 @@ def test_an_instruction_that_nothing_held_back_is_late() -> None:
 def test_use_of_units() -> None:
     uses = unit_uses(three_tokens())  # makespan 35 ns
     assert [(u.name, u.jobs, u.busy_ps) for u in uses[:3]] == [
-        ("group.0.0.0", 3, 30_000), ("bus.0", 4, 20_000), ("group.0.0.1", 1, 10_000),
-    ]  # fmt: skip
+        ("group.0.0.0", 3, 30_000),
+        ("bus.0", 4, 20_000),
+        ("group.0.0.1", 1, 10_000),
+    ]
     assert uses[0].share == 30 / 35
     group = kind_uses(uses)[0]
     assert (group.kind, group.units, group.busy_ps, group.share) == ("group", 2, 40_000, 20 / 35)
@@ -144,10 +146,11 @@ def test_use_of_units() -> None:
 def test_what_starts_at_once_with_no_duration_is_legal() -> None:
     # a pipelined unit: the second job starts when the first has been busy for 2 of its 5 ns
     pipelined = program(
-        Job(Opcode.NORM, DPU, 0, 5, stage=-1, busy=2), Job(Opcode.NORM, DPU, 2, 5, stage=-1),
+        Job(Opcode.NORM, DPU, 0, 5, stage=-1, busy=2),
+        Job(Opcode.NORM, DPU, 2, 5, stage=-1),
         Job(Opcode.NORM, DPU1, 5, 0, reads=(0,), stage=-1),
         Job(Opcode.ADD, DPU1, 5, 3, reads=(2,), stage=-1),
-    )  # fmt: skip
+    )
     assert replay(pipelined, CHIP).late_ps.tolist() == [0, 0, 0, 0]
 
 

@@ -125,9 +125,10 @@ def test_gates_on_the_input_multiply_the_sums_of_the_first_stage() -> None:
     plain = compile_small(small_workload(layers=1), tokens=3).program
     program = compile_small(small_workload(layers=1, weight_on="input"), tokens=3).program
     scale = [
-        r for r in np.flatnonzero(program.opcode == Opcode.MUL)
+        r
+        for r in np.flatnonzero(program.opcode == Opcode.MUL)
         if Opcode.TOPK in program.opcode[program.reads[r]]
-    ]  # fmt: skip
+    ]
     assert len(scale) == 6
     assert set(program.duration_ps[scale]) == {4_000 + 750}
     assert set(program.energy_fj[scale]) == {885}  # 884.06 rounded up
@@ -209,9 +210,16 @@ def test_a_layer_without_products_works_in_the_region_before_it() -> None:
 def test_a_constant_operator_reads_no_token() -> None:
     workload = small_workload(layers=1, masks=True)
     shape = Digital(
-        name="shape", layer=-1, inputs=("embed",), outputs=("shape",), nodes=("node_shape",),
-        width=1, kind="other", scope="constant", elements=1,
-    )  # fmt: skip
+        name="shape",
+        layer=-1,
+        inputs=("embed",),
+        outputs=("shape",),
+        nodes=("node_shape",),
+        width=1,
+        kind="other",
+        scope="constant",
+        elements=1,
+    )
     at = next(i for i, op in enumerate(workload.operators) if op.name == "embed") + 1
     operators = (*workload.operators[:at], shape, *workload.operators[at:])
     program = compile_small(replace(workload, operators=operators)).program

@@ -188,20 +188,27 @@ def attention(g: Graph, x: str, at: Positions, kv_heads: int | None = None) -> s
         length, size = g("Unsqueeze", at.length, g.constant([0])), g.constant([g.head])
         if kv == 1:
             return g("Expand", y, g("Concat", g.constant([1, g.heads]), length, size, axis=0))
-        wide = g("Expand", g("Unsqueeze", y, g.constant([2])),
-                 g("Concat", g.constant([1, kv, g.heads // kv]), length, size, axis=0))  # fmt: skip
+        wide = g(
+            "Expand",
+            g("Unsqueeze", y, g.constant([2])),
+            g("Concat", g.constant([1, kv, g.heads // kv]), length, size, axis=0),
+        )
         return g("Reshape", wide, g("Concat", g.constant([0, g.heads]), length, size, axis=0))
 
     q = rotate(heads(linear(g, x, g.d, g.heads * g.head), g.heads))
     k = repeat(rotate(heads(linear(g, x, g.d, kv * g.head), kv)))
     v = repeat(heads(linear(g, x, g.d, kv * g.head), kv))
-    scores = g("Mul", g("MatMul", q, g("Transpose", k, perm=[0, 1, 3, 2])),
-               g.constant(g.head**-0.5, np.float32))  # fmt: skip
+    scores = g(
+        "Mul",
+        g("MatMul", q, g("Transpose", k, perm=[0, 1, 3, 2])),
+        g.constant(g.head**-0.5, np.float32),
+    )
     low = g.constant(-np.inf, np.float32)
     masked = g("Where", at.mask, scores, low) if at.mask else scores
     mixed = g("MatMul", g("Softmax", masked, axis=-1), v)
-    joined = g("Reshape", g("Transpose", mixed, perm=[0, 2, 1, 3]),
-               g.constant([0, -1, g.heads * g.head]))  # fmt: skip
+    joined = g(
+        "Reshape", g("Transpose", mixed, perm=[0, 2, 1, 3]), g.constant([0, -1, g.heads * g.head])
+    )
     return linear(g, joined, g.heads * g.head, g.d)
 
 
@@ -268,8 +275,9 @@ def sigmoid_topk(g: Graph, x: str) -> tuple[str, str]:
     biased = g("Add", scores, g.weight(g.experts, scale=0.1))
     _, ids = g("TopK", biased, g.constant([g.top]), outputs=2, axis=-1)
     best = g("GatherElements", scores, ids, axis=-1)
-    total = g("Add", g("ReduceSum", best, g.constant([-1]), keepdims=1),
-              g.constant(1e-20, np.float32))  # fmt: skip
+    total = g(
+        "Add", g("ReduceSum", best, g.constant([-1]), keepdims=1), g.constant(1e-20, np.float32)
+    )
     return ids, g("Mul", g("Div", best, total), g.constant(2.5, np.float32))
 
 
@@ -282,9 +290,11 @@ def flat(g: Graph, x: str) -> str:
 
 
 def dense_masked(
-    router: Router = softmax_topk, expert: Ffn = gated, shared: Ffn | None = None,
+    router: Router = softmax_topk,
+    expert: Ffn = gated,
+    shared: Ffn | None = None,
     order: Sequence[int] | None = None,
-) -> Ffn:  # fmt: skip
+) -> Ffn:
     """Every expert on every token, times its column of the combine weights."""
 
     def block(g: Graph, x: str) -> str:
@@ -353,8 +363,18 @@ def contract(normalise: int = 1, activation: str = "silu") -> Ffn:
     def block(g: Graph, x: str) -> str:
         logits = router_logits(g, flat(g, x))
         fc1, fc2 = g.weight(g.experts, g.hidden, g.d), g.weight(g.experts, g.d, g.hidden)
-        return g("MoE", x, logits, fc1, "", fc2, domain="com.microsoft", k=g.top,
-                 activation_type=activation, normalize_routing_weights=normalise)  # fmt: skip
+        return g(
+            "MoE",
+            x,
+            logits,
+            fc1,
+            "",
+            fc2,
+            domain="com.microsoft",
+            k=g.top,
+            activation_type=activation,
+            normalize_routing_weights=normalise,
+        )
 
     return block
 
@@ -363,12 +383,21 @@ def swiglu_contract(g: Graph, x: str) -> str:
     """com.microsoft::MoE with gate and up interleaved in one tensor, and biases."""
     logits = g("Add", router_logits(g, flat(g, x)), g.weight(g.experts, scale=0.1))
     return g(
-        "MoE", x, logits, g.weight(g.experts, 2 * g.hidden, g.d),
-        g.weight(g.experts, 2 * g.hidden, scale=0.1), g.weight(g.experts, g.d, g.hidden),
-        g.weight(g.experts, g.d, scale=0.1), domain="com.microsoft", k=g.top,
-        activation_type="swiglu", swiglu_fusion=1, activation_alpha=1.0, activation_beta=0.0,
+        "MoE",
+        x,
+        logits,
+        g.weight(g.experts, 2 * g.hidden, g.d),
+        g.weight(g.experts, 2 * g.hidden, scale=0.1),
+        g.weight(g.experts, g.d, g.hidden),
+        g.weight(g.experts, g.d, scale=0.1),
+        domain="com.microsoft",
+        k=g.top,
+        activation_type="swiglu",
+        swiglu_fusion=1,
+        activation_alpha=1.0,
+        activation_beta=0.0,
         normalize_routing_weights=1,
-    )  # fmt: skip
+    )
 
 
 def halves(g: Graph, both: str) -> str:
@@ -460,12 +489,15 @@ def grouped(g: Graph, x: str, bias: bool = False, apart: bool = False) -> str:
         stack = g.weight(g.experts, columns, rows, scale=0.3)
         return [g("Gather", stack, g.constant(e), axis=0) for e in range(g.experts)]
 
-    up = [g("Gemm", part, w, transB=1)
-          for part, w in zip(parts, matrices(2 * g.hidden, g.d), strict=True)]  # fmt: skip
+    up = [
+        g("Gemm", part, w, transB=1)
+        for part, w in zip(parts, matrices(2 * g.hidden, g.d), strict=True)
+    ]
     hidden = halves(g, joined(up, 2 * g.hidden))
     parts = g.split(hidden, counts, g.experts)
-    down = [g("Gemm", part, w, transB=1)
-            for part, w in zip(parts, matrices(g.d, g.hidden), strict=True)]  # fmt: skip
+    down = [
+        g("Gemm", part, w, transB=1) for part, w in zip(parts, matrices(g.d, g.hidden), strict=True)
+    ]
     weight = g("Gather", g("Reshape", gates, g.constant([-1])), order, axis=0)
     out = g("Mul", joined(down, g.d), g("Unsqueeze", weight, g.constant([1])))
     zeros = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
@@ -502,8 +534,12 @@ def traced_loop(g: Graph, x: str) -> str:
         one = g("Gather", mask, g("Squeeze", hit), axis=0)
         place = g("NonZero", one)
         slot, token = g("Gather", place, g.constant(0)), g("Gather", place, g.constant(1))
-        pair = g("Concat", g("Unsqueeze", token, g.constant([1])),
-                 g("Unsqueeze", slot, g.constant([1])), axis=1)  # fmt: skip
+        pair = g(
+            "Concat",
+            g("Unsqueeze", token, g.constant([1])),
+            g("Unsqueeze", slot, g.constant([1])),
+            axis=1,
+        )
         weight = g("Unsqueeze", g("GatherND", gates, pair), g.constant([1]))
         part = g("Mul", gated(g, g("Gather", tokens, token, axis=0)), weight)
         index = g("Unsqueeze", token, g.constant([1]))
@@ -532,8 +568,13 @@ def switch(g: Graph, x: str) -> str:
     """Top-1 by ArgMax; the probability multiplies the sum of the experts' outputs."""
     tokens = flat(g, x)
     scores = g("Softmax", router_logits(g, tokens), axis=-1)
-    hot = g("OneHot", g("ArgMax", scores, axis=-1, keepdims=0), g.constant(g.experts),
-            g.constant([0, 1]), axis=-1)  # fmt: skip
+    hot = g(
+        "OneHot",
+        g("ArgMax", scores, axis=-1, keepdims=0),
+        g.constant(g.experts),
+        g.constant([0, 1]),
+        axis=-1,
+    )
     total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
     for e in range(g.experts):
         mine = g("Transpose", g("NonZero", g("Gather", hot, g.constant(e), axis=1)), perm=[1, 0])
@@ -564,8 +605,13 @@ def group_limited(g: Graph, x: str) -> tuple[str, str]:
     biased = g("Add", scores, g.weight(g.experts, scale=0.1))
     grouped_scores = g("Reshape", biased, g.constant([-1, 2, g.experts // 2]))
     two, _ = g("TopK", grouped_scores, g.constant([2]), outputs=2, axis=-1)
-    _, group = g("TopK", g("ReduceSum", two, g.constant([-1]), keepdims=0), g.constant([1]),
-                 outputs=2, axis=-1)  # fmt: skip
+    _, group = g(
+        "TopK",
+        g("ReduceSum", two, g.constant([-1]), keepdims=0),
+        g.constant([1]),
+        outputs=2,
+        axis=-1,
+    )
     count = g("Shape", group, end=1)
     zeros = g("Expand", g.constant(0.0, np.float32), g("Concat", count, g.constant([2]), axis=0))
     ones = g("Expand", g.constant(1.0, np.float32), g("Shape", group))
@@ -599,8 +645,12 @@ def einsum_choice(g: Graph, x: str) -> str:
     pick = g("OneHot", ids, g("Shape", tokens, end=1), one, axis=-1)  # [E, C, T]
     mine = g("Einsum", pick, tokens, equation="ect,td->ecd")
     up = g("Einsum", mine, g.weight(g.experts, g.d, g.hidden, scale=0.3), equation="ecd,edf->ecf")
-    out = g("Einsum", g("Relu", up), g.weight(g.experts, g.hidden, g.d, scale=0.3),
-            equation="ecf,efd->ecd")  # fmt: skip
+    out = g(
+        "Einsum",
+        g("Relu", up),
+        g.weight(g.experts, g.hidden, g.d, scale=0.3),
+        equation="ecf,efd->ecd",
+    )
     total = g("Einsum", pick, gates, out, equation="ect,ec,ecd->td")
     return g("Reshape", total, g("Shape", x))
 
@@ -627,8 +677,13 @@ def dropping(g: Graph, x: str, most: int = 20) -> str:
     """Top-1 where an expert takes its first 20 tokens only: the others get nothing from it."""
     tokens = flat(g, x)
     scores = g("Softmax", router_logits(g, tokens), axis=-1)
-    hot = g("OneHot", g("ArgMax", scores, axis=-1, keepdims=0), g.constant(g.experts),
-            g.constant([0, 1]), axis=-1)  # fmt: skip
+    hot = g(
+        "OneHot",
+        g("ArgMax", scores, axis=-1, keepdims=0),
+        g.constant(g.experts),
+        g.constant([0, 1]),
+        axis=-1,
+    )
     early = g("LessOrEqual", g("CumSum", hot, g.constant(0)), g.constant(most))
     hot = g("Mul", hot, g("Cast", early, to=TensorProto.INT64))
     total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
@@ -662,14 +717,19 @@ def gshard(g: Graph, x: str, slots: int = 8) -> str:
         weight = g("Mul", g("Div", best, total), g("Mul", mask, free))
         at = g("ReduceSum", g("Mul", place, mask), g.constant([1]), keepdims=0)
         slot = g("OneHot", g("Cast", at, to=TensorProto.INT64), g.constant(slots), one, axis=-1)
-        part = g("Mul", g("Unsqueeze", weight, g.constant([2])),
-                 g("Unsqueeze", slot, g.constant([1])))  # fmt: skip
+        part = g(
+            "Mul", g("Unsqueeze", weight, g.constant([2])), g("Unsqueeze", slot, g.constant([1]))
+        )
         combine = g("Add", combine, part) if combine else part
     dispatch = g("Cast", g("Greater", combine, g.constant(0.0, np.float32)), to=TensorProto.FLOAT)
     mine = g("Einsum", dispatch, tokens, equation="tec,td->ecd")
     up = g("Einsum", mine, g.weight(g.experts, g.d, g.hidden, scale=0.3), equation="ecd,edf->ecf")
-    out = g("Einsum", g("Relu", up), g.weight(g.experts, g.hidden, g.d, scale=0.3),
-            equation="ecf,efd->ecd")  # fmt: skip
+    out = g(
+        "Einsum",
+        g("Relu", up),
+        g.weight(g.experts, g.hidden, g.d, scale=0.3),
+        equation="ecf,efd->ecd",
+    )
     return g("Reshape", g("Einsum", combine, out, equation="tec,ecd->td"), g("Shape", x))
 
 
@@ -706,8 +766,12 @@ def traced_stack(g: Graph, x: str) -> str:
         number = g("Squeeze", hit)
         place = g("NonZero", g("Gather", mask, number, axis=0))
         slot, token = g("Gather", place, g.constant(0)), g("Gather", place, g.constant(1))
-        pair = g("Concat", g("Unsqueeze", token, g.constant([1])),
-                 g("Unsqueeze", slot, g.constant([1])), axis=1)  # fmt: skip
+        pair = g(
+            "Concat",
+            g("Unsqueeze", token, g.constant([1])),
+            g("Unsqueeze", slot, g.constant([1])),
+            axis=1,
+        )
         both = g("MatMul", g("Gather", tokens, token, axis=0), g("Gather", w13, number, axis=0))
         out = g("MatMul", halves(g, both), g("Gather", w2, number, axis=0))
         part = g("Mul", out, g("Unsqueeze", g("GatherND", gates, pair), g.constant([1])))
@@ -732,10 +796,24 @@ def quantised_contract(bits: int, block: int = 0) -> Ffn:
         fc1, scale1 = packed(2 * g.hidden, g.d)
         fc2, scale2 = packed(g.d, g.hidden)
         return g(
-            "QMoE", x, logits, fc1, scale1, "", fc2, scale2, domain="com.microsoft", k=g.top,
-            activation_type="swiglu", swiglu_fusion=1, activation_alpha=1.0, activation_beta=0.0,
-            normalize_routing_weights=1, expert_weight_bits=bits, **options,
-        )  # fmt: skip
+            "QMoE",
+            x,
+            logits,
+            fc1,
+            scale1,
+            "",
+            fc2,
+            scale2,
+            domain="com.microsoft",
+            k=g.top,
+            activation_type="swiglu",
+            swiglu_fusion=1,
+            activation_alpha=1.0,
+            activation_beta=0.0,
+            normalize_routing_weights=1,
+            expert_weight_bits=bits,
+            **options,
+        )
 
     return block_of
 

@@ -68,8 +68,10 @@ def test_grouped_query_attention_operator(tmp_path: Path, runtime: Any) -> None:
     assert (found.heads, found.kv_heads, found.head_dim, found.causal) == (2, 1, 8, True)
     assert found.width == 16
     assert workload.moe_layers[0].layer == 0
-    feeds = {**m.token_ids(), **{n: np.zeros((1, 1, 0, m.HEAD), np.float32)
-                                 for n in ("past_key", "past_value")}}  # fmt: skip
+    feeds = {
+        **m.token_ids(),
+        **{n: np.zeros((1, 1, 0, m.HEAD), np.float32) for n in ("past_key", "past_value")},
+    }
     assert compare(runtime, path, feeds) < 1e-5
 
 

@@ -42,12 +42,18 @@ CASES = {
     ),
     # floor(2 T / 4): in lowest terms 1 / 2
     "expert choice": Case(
-        m.expert_choice(), "expert-choice-list", "expert-choice", top_k=None,
+        m.expert_choice(),
+        "expert-choice-list",
+        "expert-choice",
+        top_k=None,
         capacity=Capacity(None, 1, 2),
     ),
     "expert choice, stacked, at least 3": Case(
-        m.expert_choice(stacked=True, minimum=3), "expert-choice-stacked", "expert-choice",
-        top_k=None, capacity=Capacity(None, 1, 2, 3),
+        m.expert_choice(stacked=True, minimum=3),
+        "expert-choice-stacked",
+        "expert-choice",
+        top_k=None,
+        capacity=Capacity(None, 1, 2, 3),
     ),
     "gather batched": Case(m.gather_batched(), "gather-batched", "softmax-topk"),
     "gather batched, interleaved, with biases": Case(
@@ -73,8 +79,13 @@ CASES = {
     ),
     "switch": Case(m.switch, "per-expert-gather", "argmax", "relu", top_k=1, gated=False),
     "expert choice by Einsum": Case(
-        m.einsum_choice, "expert-choice-stacked", "expert-choice", "relu", top_k=None,
-        capacity=Capacity(None, 1, 2), gated=False,
+        m.einsum_choice,
+        "expert-choice-stacked",
+        "expert-choice",
+        "relu",
+        top_k=None,
+        capacity=Capacity(None, 1, 2),
+        gated=False,
     ),
     "outputs stacked before they are weighted": Case(
         m.stacked_outputs, "dense-masked", "topk-softmax"
@@ -82,14 +93,10 @@ CASES = {
     "outputs stacked, experts written in another order": Case(
         partial(m.stacked_outputs, order=[3, 1, 2, 0]), "dense-masked", "topk-softmax"
     ),
-    "contract, 4 bits": Case(
-        m.quantised_contract(4), "QMoE", "topk-softmax", tolerance=1e-4
-    ),
-    "contract, 8 bits": Case(
-        m.quantised_contract(8), "QMoE", "topk-softmax", tolerance=1e-4
-    ),
+    "contract, 4 bits": Case(m.quantised_contract(4), "QMoE", "topk-softmax", tolerance=1e-4),
+    "contract, 8 bits": Case(m.quantised_contract(8), "QMoE", "topk-softmax", tolerance=1e-4),
     "contract swiglu": Case(m.swiglu_contract, "MoE", "topk-softmax"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())

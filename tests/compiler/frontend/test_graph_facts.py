@@ -26,8 +26,11 @@ class Facts:
         for name in outputs:
             g.nodes.append(helper.make_node("Identity", [name], [f"out_{name}"]))
         path = folder / "m.onnx"
-        g.model(path, {f"out_{n}": [] for n in outputs},
-                {"x": (TensorProto.FLOAT, dims or [1, "tokens", m.D])})  # fmt: skip
+        g.model(
+            path,
+            {f"out_{n}": [] for n in outputs},
+            {"x": (TensorProto.FLOAT, dims or [1, "tokens", m.D])},
+        )
         proto = onnx.load(path)
         for output in proto.graph.output:  # of any type and rank
             output.type.Clear()

@@ -54,8 +54,9 @@ def sparse_hidden(g: m.Graph, x: str) -> str:
 def codebook(g: m.Graph, x: str) -> str:
     """Vector quantisation: the nearest of 16 stored vectors, by ArgMax of a product."""
     scores = m.linear(g, x, m.D, 16)
-    return m.linear(g, g("Gather", g.weight(16, m.D), g("ArgMax", scores, axis=-1, keepdims=0)),
-                    m.D, m.D)  # fmt: skip
+    return m.linear(
+        g, g("Gather", g.weight(16, m.D), g("ArgMax", scores, axis=-1, keepdims=0)), m.D, m.D
+    )
 
 
 def plain_model(folder: Path, end: Callable[[m.Graph], None] | None, *blocks: m.Ffn) -> Path:
@@ -140,8 +141,9 @@ def test_other_networks(
     assert read_model(path).moe_layers == ()
     # asking for its routing is a mistake of the user's: one line, exit code 2
     np.savez(tmp_path / "x.npz", input_ids=np.zeros((1, 4), dtype=np.int64))
-    code = main(["profile", str(path), "--inputs", str(tmp_path / "x.npz"),
-                 "-o", str(tmp_path / "r.npz")])  # fmt: skip
+    code = main(
+        ["profile", str(path), "--inputs", str(tmp_path / "x.npz"), "-o", str(tmp_path / "r.npz")]
+    )
     said = capsys.readouterr()
     assert code == 2
     assert "no MoE layer was recognised" in said.err

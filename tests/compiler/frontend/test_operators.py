@@ -104,8 +104,11 @@ def test_bias_after_matmul_and_in_gemm(tmp_path: Path, runtime: Any) -> None:
             "Gemm", [one, g.weight(5, 8), g.constant(np.ones(5), np.float32)], ["y"], transB=1
         )
     )
-    path = g.model(tmp_path / "m.onnx", {"y": ["tokens", 5]},
-                   {"x": (onnx.TensorProto.FLOAT, [1, "tokens", m.D])})  # fmt: skip
+    path = g.model(
+        tmp_path / "m.onnx",
+        {"y": ["tokens", 5]},
+        {"x": (onnx.TensorProto.FLOAT, [1, "tokens", m.D])},
+    )
     first, second = read_model(path).dense()
     assert (first.weight.rows, first.weight.columns, first.weight.transposed) == (16, 8, False)
     assert (second.weight.rows, second.weight.columns, second.weight.transposed) == (8, 5, True)
@@ -120,8 +123,9 @@ def test_product_over_the_token_axis_is_not_dense(tmp_path: Path) -> None:
     g = m.Graph()
     turned = g("Transpose", "x", perm=[0, 2, 1])
     g.nodes.append(onnx.helper.make_node("MatMul", [turned, g.weight(6, 3)], ["y"]))
-    path = g.model(tmp_path / "m.onnx", {"y": [1, m.D, 3]},
-                   {"x": (onnx.TensorProto.FLOAT, [1, 6, m.D])})  # fmt: skip
+    path = g.model(
+        tmp_path / "m.onnx", {"y": [1, m.D, 3]}, {"x": (onnx.TensorProto.FLOAT, [1, 6, m.D])}
+    )
     workload = read_model(path)
     assert not list(workload.dense())
     (note,) = workload.notes
@@ -136,8 +140,11 @@ def test_no_attention_and_an_unknown_operator(tmp_path: Path) -> None:
     y = m.linear(g, "x", m.D, m.D)
     z = g("Whatever", y, domain="com.microsoft")
     g.nodes.append(onnx.helper.make_node("MatMul", [z, g.weight(m.D, 4)], ["y"]))
-    path = g.model(tmp_path / "m.onnx", {"y": [1, "tokens", 4]},
-                   {"x": (onnx.TensorProto.FLOAT, [1, "tokens", m.D])})  # fmt: skip
+    path = g.model(
+        tmp_path / "m.onnx",
+        {"y": [1, "tokens", 4]},
+        {"x": (onnx.TensorProto.FLOAT, [1, "tokens", m.D])},
+    )
     workload = read_model(path)
     assert sum(isinstance(op, Dense) for op in workload.operators) >= 1
     assert any("Whatever" in n for op in workload.operators for n in op.nodes)
@@ -148,8 +155,9 @@ def test_convolutions_stay_digital(tmp_path: Path, runtime: Any) -> None:
     y = g("Conv", "image", g.weight(4, 3, 3, 3, scale=0.2), pads=[1, 1, 1, 1])
     pooled = g("Flatten", g("GlobalAveragePool", g("Relu", y)))
     g.nodes.append(onnx.helper.make_node("MatMul", [pooled, g.weight(4, 2)], ["y"]))
-    path = g.model(tmp_path / "m.onnx", {"y": [1, 2]},
-                   {"image": (onnx.TensorProto.FLOAT, [1, 3, 8, 8])})  # fmt: skip
+    path = g.model(
+        tmp_path / "m.onnx", {"y": [1, 2]}, {"image": (onnx.TensorProto.FLOAT, [1, 3, 8, 8])}
+    )
     workload = read_model(path)
     assert workload.moe_layers == ()
     image = np.random.default_rng(0).standard_normal((1, 3, 8, 8)).astype(np.float32)
@@ -200,16 +208,21 @@ def test_constant_outputs_and_subgraphs(tmp_path: Path, runtime: Any) -> None:
     kind = onnx.TensorProto.FLOAT
     branches = {
         name: onnx.helper.make_graph(
-            [onnx.helper.make_node(op, inputs, [name])], name, [],
+            [onnx.helper.make_node(op, inputs, [name])],
+            name,
+            [],
             [onnx.helper.make_tensor_value_info(name, kind, None)],
         )
         for name, op, inputs in (("then_branch", "MatMul", [x, w]), ("else_branch", "Neg", [x]))
-    }  # fmt: skip
+    }
     test = g("Greater", g("ReduceSum", "x", keepdims=0), g.constant(0, np.float32))
     g.nodes.append(onnx.helper.make_node("If", [test], ["y"], **branches))
     g.nodes.append(onnx.helper.make_node("Add", [w, w], ["z"]))
-    path = g.model(tmp_path / "m.onnx", {"y": [1, "tokens", m.D], "z": [m.D, m.D]},
-                   {"x": (kind, [1, "tokens", m.D])})  # fmt: skip
+    path = g.model(
+        tmp_path / "m.onnx",
+        {"y": [1, "tokens", m.D], "z": [m.D, m.D]},
+        {"x": (kind, [1, "tokens", m.D])},
+    )
     for sign in (1, -1):
         x_in = {"x": np.full((1, 3, m.D), sign, np.float32)}
         assert compare(runtime, path, x_in) < 1e-6

@@ -76,8 +76,17 @@ def test_ties_inside_an_operator_go_to_the_highest_expert(tmp_path: Path, runtim
 
     def block(g: m.Graph, x: str) -> str:
         logits = g("MatMul", m.flat(g, x), g.constant(np.zeros((m.D, 4)), np.float32))
-        return g("MoE", x, logits, g.weight(4, 8, m.D), "", g.weight(4, m.D, 8),
-                 domain="com.microsoft", k=2, activation_type="relu")  # fmt: skip
+        return g(
+            "MoE",
+            x,
+            logits,
+            g.weight(4, 8, m.D),
+            "",
+            g.weight(4, m.D, 8),
+            domain="com.microsoft",
+            k=2,
+            activation_type="relu",
+        )
 
     path = m.write(tmp_path, [block])
     routing = profile(path, read_model(path), m.token_ids())

@@ -56,14 +56,17 @@ def fused_quick_gelu(g: m.Graph, x: str) -> str:
     return g("QuickGelu", x, domain="com.microsoft", alpha=1.703125)
 
 
-@pytest.mark.parametrize(("act", "before", "name"), [
-    # 8 bits of 1.702, of sqrt(2 / pi) and 0.044715, of sqrt(2)
-    (m.ACTS["quick-gelu"], "quick-gelu", "quick-gelu(1.703125)"),
-    (m.ACTS["gelu-tanh"], "gelu-tanh", "gelu-tanh(0.796875, 0.044677734375)"),
-    (m.ACTS["gelu"], "gelu", "gelu(1.4140625)"),
-    (fused_quick_gelu, "quick-gelu(1.703125)", "quick-gelu(1.703125)"),
-    (m.ACTS["silu"], "silu", "silu"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("act", "before", "name"),
+    [
+        # 8 bits of 1.702, of sqrt(2 / pi) and 0.044715, of sqrt(2)
+        (m.ACTS["quick-gelu"], "quick-gelu", "quick-gelu(1.703125)"),
+        (m.ACTS["gelu-tanh"], "gelu-tanh", "gelu-tanh(0.796875, 0.044677734375)"),
+        (m.ACTS["gelu"], "gelu", "gelu(1.4140625)"),
+        (fused_quick_gelu, "quick-gelu(1.703125)", "quick-gelu(1.703125)"),
+        (m.ACTS["silu"], "silu", "silu"),
+    ],
+)
 def test_numbers_of_an_activation_rounded_to_bfloat16(
     act: m.Act, before: str, name: str, tmp_path: Path, runtime: Any
 ) -> None:
@@ -114,9 +117,11 @@ def test_traced_layer_needs_every_expert(tmp_path: Path) -> None:
     workload = read_model(m.write(tmp_path, [m.traced_loop]))
     choices = np.array([[[0, 1], [2, 3], [0, 1], [0, 2]]], dtype=np.int16)
     routing = Routing(
-        layer=np.array([0]), num_experts=np.array([4]), sequence=np.array([0, 0, 1, 1]),
+        layer=np.array([0]),
+        num_experts=np.array([4]),
+        sequence=np.array([0, 0, 1, 1]),
         choices=choices,
-    )  # fmt: skip
+    )
     with pytest.raises(InputError, match="sequence 1 gives expert 3 none"):
         refuse_unhit("model.onnx", workload, routing)
 
@@ -127,8 +132,13 @@ def test_count_of_one_input_in_a_shape(tmp_path: Path) -> None:
     def block(g: m.Graph, x: str) -> str:
         tokens = m.flat(g, x)
         scores = g("Softmax", m.linear(g, tokens, m.D, m.EXPERTS), axis=-1)
-        hot = g("OneHot", g("ArgMax", scores, axis=-1, keepdims=0), g.constant(m.EXPERTS),
-                g.constant([0, 1]), axis=-1)  # fmt: skip
+        hot = g(
+            "OneHot",
+            g("ArgMax", scores, axis=-1, keepdims=0),
+            g.constant(m.EXPERTS),
+            g.constant([0, 1]),
+            axis=-1,
+        )
         total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
         for e in range(m.EXPERTS):
             mine = g(

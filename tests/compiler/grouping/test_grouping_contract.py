@@ -12,9 +12,17 @@ QUICK = SolverOptions(time_s=0.3)
 # (experts, mux, groups): even, pairs, experts no multiple of mux, more groups than needed,
 # no sharing, everything in one group, mux larger than the layer, an odd mux
 SHAPES = [
-    (8, 2, None), (8, 4, None), (10, 4, None), (7, 2, None), (8, 4, 5), (6, 1, None),
-    (6, 6, None), (6, 9, None), (9, 3, None), (1, 2, None),
-]  # fmt: skip
+    (8, 2, None),
+    (8, 4, None),
+    (10, 4, None),
+    (7, 2, None),
+    (8, 4, 5),
+    (6, 1, None),
+    (6, 6, None),
+    (6, 9, None),
+    (9, 3, None),
+    (1, 2, None),
+]
 
 
 def trace(experts: int, tokens: int = 96, k: int = 2, seed: int = 0) -> np.ndarray:

@@ -34,8 +34,12 @@ def test_of_the_shipped_models_up() -> None:
     spots = spots_packed((block(128, 384),) * 5, np.arange(5), HERMES)
     assert spots[:, 2].tolist() == [[0, 0, 0], [0, 128, 0], [1, 0, 0], [1, 128, 0], [2, 0, 0]]
     assert spots[:, 3].tolist() == [
-        [0, 0, 0], [0, 0, 128], [0, 128, 0], [0, 128, 128], [1, 0, 0],
-    ]  # fmt: skip
+        [0, 0, 0],
+        [0, 0, 128],
+        [0, 128, 0],
+        [0, 128, 128],
+        [1, 0, 0],
+    ]
 
 
 def test_full_tiles_have_crossbars_of_their_own() -> None:

@@ -13,9 +13,13 @@ from ir.timing import Cost
 def job(stream: Stream, unit: int, ps: int, *reads: int, priority: int = 0, busy: int = -1) -> int:
     cost = Cost(ps, ps if busy < 0 else busy, 0)
     ids = stream.append(
-        Opcode.DIGITAL, unit, cost, Tag(0, 0, priority), rows=1,
+        Opcode.DIGITAL,
+        unit,
+        cost,
+        Tag(0, 0, priority),
+        rows=1,
         reads=[np.array([r]) for r in reads],
-    )  # fmt: skip
+    )
     return int(ids[0])
 
 

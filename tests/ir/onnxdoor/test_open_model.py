@@ -132,9 +132,11 @@ def test_external_data_in_a_subgraph(tmp_path: Path) -> None:
     tensor.data_location = TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value="../secret")
     inner = helper.make_graph(
-        [helper.make_node("Constant", [], ["z"], value=tensor)], "inner", [],
+        [helper.make_node("Constant", [], ["z"], value=tensor)],
+        "inner",
+        [],
         [helper.make_tensor_value_info("z", TensorProto.FLOAT, [1])],
-    )  # fmt: skip
+    )
     nodes = [helper.make_node("If", ["x"], ["y"], then_branch=inner, else_branch=inner)]
     refused(save(tmp_path / "m.onnx", small(nodes)), "external data at '../secret'")
 
@@ -150,8 +152,10 @@ def test_impossible_shapes(tmp_path: Path) -> None:
 
 
 def test_names(tmp_path: Path) -> None:
-    refused(save(tmp_path / "m.onnx", small([helper.make_node("Relu", ["x"], ["y"], name="a\nb")])),
-            "control characters")  # fmt: skip
+    refused(
+        save(tmp_path / "m.onnx", small([helper.make_node("Relu", ["x"], ["y"], name="a\nb")])),
+        "control characters",
+    )
     long = helper.make_node("Relu", ["x"], ["y"], name="n" * 10_000)
     refused(save(tmp_path / "m.onnx", small([long])), "a name of 10000 characters")
 
@@ -161,21 +165,33 @@ def test_function_bomb(tmp_path: Path) -> None:
     functions = []
     for i in range(40):
         kind = {"op_type": f"f{i + 1}", "domain": "f"} if i < 39 else {"op_type": "Relu"}
-        calls = [helper.make_node(inputs=["a"], outputs=["b"], **kind),
-                 helper.make_node(inputs=["b"], outputs=["c"], **kind)]  # fmt: skip
+        calls = [
+            helper.make_node(inputs=["a"], outputs=["b"], **kind),
+            helper.make_node(inputs=["b"], outputs=["c"], **kind),
+        ]
         functions.append(
-            helper.make_function("f", f"f{i}", ["a"], ["c"], calls,
-                                 [helper.make_opsetid("", 18), helper.make_opsetid("f", 1)])
-        )  # fmt: skip
+            helper.make_function(
+                "f",
+                f"f{i}",
+                ["a"],
+                ["c"],
+                calls,
+                [helper.make_opsetid("", 18), helper.make_opsetid("f", 1)],
+            )
+        )
     proto = small([helper.make_node("f0", ["x"], ["y"], domain="f")], functions=functions)
     refused(save(tmp_path / "m.onnx", proto), "nested too deep|more than 2000000 nodes")
 
 
 def test_functions_are_inlined(tmp_path: Path) -> None:
-    body = helper.make_function("f", "twice", ["a"], ["c"],
-                                [helper.make_node("Relu", ["a"], ["b"]),
-                                 helper.make_node("Neg", ["b"], ["c"])],
-                                [helper.make_opsetid("", 18)])  # fmt: skip
+    body = helper.make_function(
+        "f",
+        "twice",
+        ["a"],
+        ["c"],
+        [helper.make_node("Relu", ["a"], ["b"]), helper.make_node("Neg", ["b"], ["c"])],
+        [helper.make_opsetid("", 18)],
+    )
     proto = small([helper.make_node("twice", ["x"], ["y"], domain="f")], functions=[body])
     proto.opset_import.append(helper.make_opsetid("f", 1))
     source = open_model(save(tmp_path / "m.onnx", proto))
@@ -200,8 +216,11 @@ def test_unused_nodes_and_cycles(tmp_path: Path) -> None:
     nodes = [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Neg", ["x"], ["unused"])]
     source = open_model(save(tmp_path / "m.onnx", small(nodes)))
     assert [node.op_type for node in source.graph] == ["Relu"]
-    loop = [helper.make_node("Add", ["x", "b"], ["a"]), helper.make_node("Neg", ["a"], ["b"]),
-            helper.make_node("Relu", ["b"], ["y"])]  # fmt: skip
+    loop = [
+        helper.make_node("Add", ["x", "b"], ["a"]),
+        helper.make_node("Neg", ["a"], ["b"]),
+        helper.make_node("Relu", ["b"], ["y"]),
+    ]
     refused(save(tmp_path / "loop.onnx", small(loop)), "not a valid ONNX graph")
 
 

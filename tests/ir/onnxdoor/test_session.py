@@ -79,8 +79,9 @@ def test_incomplete_parts_are_refused(source: Source) -> None:
 
 def test_external_weights_are_embedded(tmp_path: Path, source: Source, runtime: Runtime) -> None:
     proto = onnx.load(source.path)
-    onnx.save(proto, tmp_path / "e.onnx", save_as_external_data=True, location="e.bin",
-              size_threshold=0)  # fmt: skip
+    onnx.save(
+        proto, tmp_path / "e.onnx", save_as_external_data=True, location="e.bin", size_threshold=0
+    )
     outside = open_model(tmp_path / "e.onnx")
     found = runtime.load(with_outputs(outside, ["h"])).run({"x": X}, ["h"])["h"]
     assert np.array_equal(found, X @ W.astype(np.float32))
@@ -100,12 +101,16 @@ def test_errors_come_back_as_one_line(source: Source, runtime: Runtime) -> None:
 def range_model(limit: int) -> bytes:
     """Y = Range(0, limit, 1): `limit` int64 values out of nothing."""
     names = ["start", "limit", "step"]
-    values = [numpy_helper.from_array(np.int64(v), n)
-              for n, v in zip(names, (0, limit, 1), strict=True)]  # fmt: skip
+    values = [
+        numpy_helper.from_array(np.int64(v), n) for n, v in zip(names, (0, limit, 1), strict=True)
+    ]
     graph = helper.make_graph(
-        [helper.make_node("Range", names, ["y"])], "g", [],
-        [helper.make_tensor_value_info("y", TensorProto.INT64, ["n"])], values,
-    )  # fmt: skip
+        [helper.make_node("Range", names, ["y"])],
+        "g",
+        [],
+        [helper.make_tensor_value_info("y", TensorProto.INT64, ["n"])],
+        values,
+    )
     return helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9
     ).SerializeToString()
@@ -133,15 +138,20 @@ def test_time_limit() -> None:
     flags = [helper.make_tensor_value_info(n, TensorProto.BOOL, []) for n in ("go", "on")]
     body = helper.make_graph(
         [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Neg", ["kept"], ["next"])],
-        "body", [scalar[0], flags[0], scalar[1]],
+        "body",
+        [scalar[0], flags[0], scalar[1]],
         [flags[1], helper.make_tensor_value_info("next", TensorProto.INT64, [])],
-    )  # fmt: skip
+    )
     graph = helper.make_graph(
-        [helper.make_node("Loop", ["count", "true", "count"], ["y"], body=body)], "g", [],
+        [helper.make_node("Loop", ["count", "true", "count"], ["y"], body=body)],
+        "g",
+        [],
         [helper.make_tensor_value_info("y", TensorProto.INT64, [])],
-        [numpy_helper.from_array(np.int64(10**12), "count"),
-         numpy_helper.from_array(np.bool_(True), "true")],
-    )  # fmt: skip
+        [
+            numpy_helper.from_array(np.int64(10**12), "count"),
+            numpy_helper.from_array(np.bool_(True), "true"),
+        ],
+    )
     data = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9
     ).SerializeToString()

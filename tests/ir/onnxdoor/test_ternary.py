@@ -32,11 +32,14 @@ def experts_of(workload: Workload) -> list[Weight]:
     return [w for op in layers for e in op.experts for w in (e.up, e.gate, e.down) if w]
 
 
-@pytest.mark.parametrize("block", [
-    models.dense_masked(shared=models.gated_shared),
-    models.gather_batched(),
-    models.gather_batched(models.topk_softmax, oai=True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "block",
+    [
+        models.dense_masked(shared=models.gated_shared),
+        models.gather_batched(),
+        models.gather_batched(models.topk_softmax, oai=True),
+    ],
+)
 def test_only_experts_change(tmp_path: Path, block: models.Ffn) -> None:
     """Stacked, fused and interleaved or a tensor each: every matrix has a scale of its own."""
     path = models.write(tmp_path, [block])

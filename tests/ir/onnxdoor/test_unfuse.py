@@ -18,14 +18,25 @@ def fused(folder: Path, activation: str, **numbers: float) -> tuple[Path, np.nda
     w, b = random.standard_normal((5, 3)), random.standard_normal(5)
     tensors = [numpy_helper.from_array(a.astype(np.float32), n) for a, n in ((w, "w"), (b, "b"))]
     nodes = [
-        helper.make_node("FusedGemm", ["x", "w", "b"], ["out"], name="both", transB=1,
-                         domain="com.microsoft", activation=activation, **numbers),
+        helper.make_node(
+            "FusedGemm",
+            ["x", "w", "b"],
+            ["out"],
+            name="both",
+            transB=1,
+            domain="com.microsoft",
+            activation=activation,
+            **numbers,
+        ),
         helper.make_node("Neg", ["out"], ["negative"], name="after"),
-    ]  # fmt: skip
+    ]
     graph = helper.make_graph(
-        nodes, "g", [helper.make_tensor_value_info("x", 1, [4, 3])],
-        [helper.make_tensor_value_info(n, 1, [4, 5]) for n in ("negative", "out")], tensors,
-    )  # fmt: skip
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", 1, [4, 3])],
+        [helper.make_tensor_value_info(n, 1, [4, 5]) for n in ("negative", "out")],
+        tensors,
+    )
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), folder / "m.onnx")
     return folder / "m.onnx", w, b

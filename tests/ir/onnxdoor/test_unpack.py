@@ -39,15 +39,24 @@ def product(folder: Path, *, biased: bool) -> Path:
         tensors["b"] = random.standard_normal(N).astype(np.float32)
         inputs += ["", "", "b"]
     node = helper.make_node(
-        "MatMulNBits", inputs, ["y"], "p", domain="com.microsoft", K=K, N=N, bits=4,
-        block_size=BLOCK, accuracy_level=4,
-    )  # fmt: skip
+        "MatMulNBits",
+        inputs,
+        ["y"],
+        "p",
+        domain="com.microsoft",
+        K=K,
+        N=N,
+        bits=4,
+        block_size=BLOCK,
+        accuracy_level=4,
+    )
     graph = helper.make_graph(
-        [node], "g",
+        [node],
+        "g",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", K])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", N])],
         [numpy_helper.from_array(array, name) for name, array in tensors.items()],
-    )  # fmt: skip
+    )
     opsets = [helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), folder / "m.onnx")
     return folder / "m.onnx"
@@ -92,9 +101,13 @@ def test_experts(bits: int, block: int, tmp_path: Path, runtime: Runtime) -> Non
     assert off < 1e-5 if (bits, block) != (8, 16) else 1e-3 < off < 0.3
 
 
-@pytest.mark.parametrize(("change", "value"), [
-    ("g_idx", np.arange(K, dtype=np.int32)), ("bits", 3),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [
+        ("g_idx", np.arange(K, dtype=np.int32)),
+        ("bits", 3),
+    ],
+)
 def test_what_cannot_be_read_stays(change: str, value: Any, tmp_path: Path) -> None:
     """Columns in another order, or three bits, of which no whole number fills a byte."""
     path = product(tmp_path, biased=False)

@@ -17,14 +17,17 @@ from ir.workload import Weight
 
 def save(tmp_path: Path, node: onnx.NodeProto, width: int, **tensors: np.ndarray) -> Path:
     graph = helper.make_graph(
-        [node] if node.op_type != "DequantizeLinear" else [
-            node, helper.make_node("MatMul", ["x", "w"], ["y"], "product"),
+        [node]
+        if node.op_type != "DequantizeLinear"
+        else [
+            node,
+            helper.make_node("MatMul", ["x", "w"], ["y"], "product"),
         ],
         "g",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", width])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
         [numpy_helper.from_array(array, name) for name, array in tensors.items()],
-    )  # fmt: skip
+    )
     opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
     onnx.save(model, tmp_path / "m.onnx")
@@ -46,9 +49,16 @@ def test_four_bits_by_hand(tmp_path: Path) -> None:
     packed = np.full((1, 1, 8), 0x88, dtype=np.uint8)
     packed[0, 0, 0] = 0xF0
     node = helper.make_node(
-        "MatMulNBits", ["x", "q", "s"], ["y"], "p", domain="com.microsoft", K=16, N=1, bits=4,
+        "MatMulNBits",
+        ["x", "q", "s"],
+        ["y"],
+        "p",
+        domain="com.microsoft",
+        K=16,
+        N=1,
+        bits=4,
         block_size=16,
-    )  # fmt: skip
+    )
     path = save(tmp_path, node, 16, q=packed, s=np.array([0.5], dtype=np.float32))
     found = load_weight(open_model(path), Weight("q", 16, 1, bits=4, transposed=True))
     assert found[:, 0].tolist() == [-4.0, 3.5] + [0.0] * 14
@@ -58,15 +68,24 @@ def test_four_bits_with_zero_points_as_run(tmp_path: Path) -> None:
     """K = 32 in two blocks of 16, N = 6; zero points packed two to a byte."""
     rng = np.random.default_rng(0)
     node = helper.make_node(
-        "MatMulNBits", ["x", "q", "s", "z"], ["y"], "p", domain="com.microsoft", K=32, N=6,
-        bits=4, block_size=16,
-    )  # fmt: skip
+        "MatMulNBits",
+        ["x", "q", "s", "z"],
+        ["y"],
+        "p",
+        domain="com.microsoft",
+        K=32,
+        N=6,
+        bits=4,
+        block_size=16,
+    )
     path = save(
-        tmp_path, node, 32,
+        tmp_path,
+        node,
+        32,
         q=rng.integers(0, 256, (6, 2, 8), dtype=np.uint8),
         s=rng.uniform(0.5, 1.5, 12).astype(np.float32),
         z=rng.integers(0, 256, 6, dtype=np.uint8),
-    )  # fmt: skip
+    )
     found = load_weight(open_model(path), Weight("q", 32, 6, bits=4, transposed=True))
     assert np.allclose(found, matrix_by_running(path, 32), atol=1e-4)
 
@@ -74,13 +93,23 @@ def test_four_bits_with_zero_points_as_run(tmp_path: Path) -> None:
 def test_scales_that_do_not_fit_are_an_error(tmp_path: Path) -> None:
     """N = 6 rows of two blocks have 12 scales, not 11."""
     node = helper.make_node(
-        "MatMulNBits", ["x", "q", "s"], ["y"], "p", domain="com.microsoft", K=32, N=6,
-        bits=4, block_size=16,
-    )  # fmt: skip
+        "MatMulNBits",
+        ["x", "q", "s"],
+        ["y"],
+        "p",
+        domain="com.microsoft",
+        K=32,
+        N=6,
+        bits=4,
+        block_size=16,
+    )
     path = save(
-        tmp_path, node, 32,
-        q=np.zeros((6, 2, 8), dtype=np.uint8), s=np.ones(11, dtype=np.float32),
-    )  # fmt: skip
+        tmp_path,
+        node,
+        32,
+        q=np.zeros((6, 2, 8), dtype=np.uint8),
+        s=np.ones(11, dtype=np.float32),
+    )
     found = r"tensor 'q': elements \[6, 2, 8\], scales \[11\] do not fit each other, for 32 rows"
     with pytest.raises(InputError, match=found):
         load_weight(open_model(path), Weight("q", 32, 6, bits=4, transposed=True))
@@ -93,11 +122,13 @@ def test_scale_per_column_as_run(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     node = helper.make_node("DequantizeLinear", ["q", "s", "z"], ["w"], "d", axis=1)
     path = save(
-        tmp_path, node, 8,
+        tmp_path,
+        node,
+        8,
         q=rng.integers(-128, 127, (8, 5), dtype=np.int8),
         s=rng.uniform(0.5, 1.5, 5).astype(np.float32),
         z=rng.integers(-5, 5, 5, dtype=np.int8),
-    )  # fmt: skip
+    )
     source = open_model(path)
     assert np.allclose(load_weight(source, Weight("q", 8, 5, bits=8)), matrix_by_running(path, 8))
     assert stored_bytes(source, "q") == 8 * 5
@@ -108,9 +139,11 @@ def test_scale_per_block_as_run(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     node = helper.make_node("DequantizeLinear", ["q", "s"], ["w"], "d", axis=0, block_size=4)
     path = save(
-        tmp_path, node, 8,
+        tmp_path,
+        node,
+        8,
         q=rng.integers(-128, 127, (8, 5), dtype=np.int8),
         s=rng.uniform(0.5, 1.5, (2, 5)).astype(np.float32),
-    )  # fmt: skip
+    )
     found = load_weight(open_model(path), Weight("q", 8, 5, bits=8))
     assert np.allclose(found, matrix_by_running(path, 8))

@@ -30,12 +30,16 @@ def saved(folder: Path, kind: int) -> Path:
     zero = helper.make_tensor("zero", kind, [1], [0])
     then = helper.make_graph(
         [helper.make_node("Mul", ["third", "three"], ["product"], name="product")],
-        "then", [], [helper.make_tensor_value_info("product", kind, ["n"])],
-    )  # fmt: skip
+        "then",
+        [],
+        [helper.make_tensor_value_info("product", kind, ["n"])],
+    )
     other = helper.make_graph(
         [helper.make_node("Cast", ["x32"], ["back"], name="back", to=kind)],
-        "other", [], [helper.make_tensor_value_info("back", kind, ["n"])],
-    )  # fmt: skip
+        "other",
+        [],
+        [helper.make_tensor_value_info("back", kind, ["n"])],
+    )
     graph = helper.make_graph(
         [
             helper.make_node("Cast", ["x32"], ["x"], name="cast", to=kind),
@@ -46,11 +50,13 @@ def saved(folder: Path, kind: int) -> Path:
             helper.make_node("Add", ["out", "zeros"], ["y"], name="add"),
         ],
         "g",
-        [helper.make_tensor_value_info("x32", TensorProto.FLOAT, ["n"]),
-         helper.make_tensor_value_info("go", TensorProto.BOOL, [])],
+        [
+            helper.make_tensor_value_info("x32", TensorProto.FLOAT, ["n"]),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+        ],
         [helper.make_tensor_value_info("y", kind, ["n"])],
         [three],
-    )  # fmt: skip
+    )
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.save(proto, folder / "m.onnx")
     return folder / "m.onnx"
@@ -87,11 +93,12 @@ def test_weights_keep_their_size(tmp_path: Path) -> None:
     """Computed with in 32 bits, read and passed on as 16: a part is no larger than the file."""
     w = np.random.default_rng(0).standard_normal((64, 32)).astype(np.float16)
     graph = helper.make_graph(
-        [helper.make_node("MatMul", ["x", "w"], ["y"])], "g",
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "g",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT16, ["n", 64])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT16, ["n", 32])],
         [numpy_helper.from_array(w, "w")],
-    )  # fmt: skip
+    )
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.save(proto, tmp_path / "m.onnx")
     source = open_model(tmp_path / "m.onnx")
@@ -108,12 +115,15 @@ def test_weights_keep_their_size(tmp_path: Path) -> None:
 def test_weights_that_are_cast_stay(tmp_path: Path) -> None:
     """Stored in 16 bits, computed with in 32: there is nothing to widen."""
     graph = helper.make_graph(
-        [helper.make_node("Cast", ["w"], ["w32"], to=TensorProto.FLOAT),
-         helper.make_node("Mul", ["x", "w32"], ["y"])], "g",
+        [
+            helper.make_node("Cast", ["w"], ["w32"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", ["x", "w32"], ["y"]),
+        ],
+        "g",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"])],
         [numpy_helper.from_array(np.float16([2]), "w")],
-    )  # fmt: skip
+    )
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.save(proto, tmp_path / "m.onnx")
     source = open_model(tmp_path / "m.onnx")

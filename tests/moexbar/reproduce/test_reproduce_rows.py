@@ -100,8 +100,9 @@ def test_reads_of_the_go_cache_that_the_reference_leaves_out() -> None:
     assert go_reads_ns(8, PAPER) == pytest.approx(size / 5.332, abs=0.01)
 
 
-def one_job_per_add(ctx: Any, layer: int, group: Any, blocks: Any, filled: Any, tag: Any,
-                    *, shared_pg: bool) -> Product:  # fmt: skip
+def one_job_per_add(
+    ctx: Any, layer: int, group: Any, blocks: Any, filled: Any, tag: Any, *, shared_pg: bool
+) -> Product:
     """As emit_product, but every add is a job of its own and a column's are in row order."""
     in_turn = replace(tag, priority=ctx.turn(tag.slot)) if shared_pg else tag
     mvm = ctx.stream.append(
@@ -116,11 +117,15 @@ def one_job_per_add(ctx: Any, layer: int, group: Any, blocks: Any, filled: Any, 
     for _ in range(blocks[0].rows - 1):
         sums = [
             ctx.stream.append(
-                Opcode.ACC, ctx.units.dpu(layer), timing.add(ctx.chip, 256), tag,
-                rows=len(filled), reads=[one],
+                Opcode.ACC,
+                ctx.units.dpu(layer),
+                timing.add(ctx.chip, 256),
+                tag,
+                rows=len(filled),
+                reads=[one],
             )
             for one in sums
-        ]  # fmt: skip
+        ]
     return Product(mvm, sums if blocks[0].rows > 1 else [mvm])
 
 
