@@ -16,12 +16,12 @@ import numpy as np
 from backends.cost import cost
 from backends.efficiency import Windows, window_ps
 from benchmarks.moe_shapes import moe_layers, spread
-from compiler.assemble import set_times
 from compiler.baselines import Method, methods
 from compiler.emit import emit
 from compiler.partition import partition
 from compiler.pipeline import Options, group_experts, order_layer
 from compiler.placement import Routed, place
+from compiler.timeline.assemble import set_times
 from ir.mapping import Mapping
 from ir.routing import Routing
 from ir.schedule import prefill_schedule

@@ -10,10 +10,10 @@ import argparse
 import numpy as np
 
 from benchmarks.placement import llama_moe
-from compiler.emit.occupancy import inventory
 from compiler.grouping import group_layer
 from compiler.partition import partition
 from compiler.placement import place
+from compiler.timeline.inventory import inventory
 from ir.chip import Chip
 from ir.mapping import Grouping, Mapping
 from ir.verify import verify_mapping

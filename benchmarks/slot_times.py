@@ -17,13 +17,13 @@ import numpy as np
 from backends.cost import cost
 from benchmarks.placement import llama_moe
 from benchmarks.slots import TRACES, WINDOW
-from compiler.assemble import set_times
 from compiler.emit import emit
 from compiler.grouping import group_layer
 from compiler.partition import partition
 from compiler.placement import place
-from compiler.scheduling import order_slots
-from compiler.scheduling.min_transfer import min_transfer_table
+from compiler.slots import order_slots
+from compiler.slots.min_transfer import min_transfer_table
+from compiler.timeline.assemble import set_times
 from ir.chip import Chip
 from ir.mapping import Grouping, Mapping
 from ir.routing import Routing

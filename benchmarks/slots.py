@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compiler.grouping import group_layer
-from compiler.scheduling import order_slots
+from compiler.slots import order_slots
 from compiler.solver import SolverOptions
 from ir.mapping import LayerGrouping
 from ir.routing import Routing, select_sequences, windows

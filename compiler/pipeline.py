@@ -8,16 +8,16 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from compiler.assemble import set_times
 from compiler.emit import emit
 from compiler.grouping import Job, split_counts, split_pairs
 from compiler.grouping.costs import costs_on
 from compiler.grouping.parallel import solve_jobs
 from compiler.partition import partition, with_replicas
 from compiler.placement import Routed, place
-from compiler.scheduling import count_slots, order_slots
+from compiler.slots import count_slots, order_slots
 from compiler.solver import SolverOptions
 from compiler.steps import pairs_run, plan_steps
+from compiler.timeline.assemble import set_times
 from compiler.trace import Shape, Window, calibrate, first_window, mean_slots, routing_matrices
 from ir.chip import Chip
 from ir.errors import InfeasibleError
@@ -41,7 +41,7 @@ class Options:
     group_size, replicas: of every MoE layer, see `compiler.grouping.group_layer`; None stands for
     the fewest groups, of the chip's mux. objective: what the grouping minimises, see
     `compiler.grouping.costs`. bus, buffer: limits of the slot order, see
-    `compiler.scheduling.order_slots`. pack: see `compiler.placement.spots`. processes: layers
+    `compiler.slots.order_slots`. pack: see `compiler.placement.spots`. processes: layers
     grouped at a time; more than one start the main module again, so a script needs its
     `if __name__ == "__main__"` line. solver: limits of one layer.
     """

@@ -5,7 +5,7 @@ Run: python examples/02_slot_orders.py
 
 import numpy as np
 
-from compiler.scheduling import POLICIES, order_slots
+from compiler.slots import POLICIES, order_slots
 from ir.mapping import Certificate, LayerGrouping
 
 EXPERTS_OF_TOKEN = (

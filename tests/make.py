@@ -10,12 +10,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from compiler.assemble import set_times
 from compiler.emit import emit
 from compiler.grouping import split_counts, split_pairs
 from compiler.partition import partition, with_replicas
 from compiler.placement import place
 from compiler.steps import pairs_run, plan_steps
+from compiler.timeline.assemble import set_times
 from ir.chip import (
     Accumulate,
     Bus,

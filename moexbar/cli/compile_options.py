@@ -12,7 +12,7 @@ from compiler.grouping import SOLVERS
 from compiler.grouping.costs import OBJECTIVES
 from compiler.pipeline import Options
 from compiler.placement import PLACERS
-from compiler.scheduling import POLICIES
+from compiler.slots import POLICIES
 from compiler.trace import Shape, no_routing
 from ir.chip import Chip
 from ir.errors import InputError

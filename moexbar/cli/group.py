@@ -7,7 +7,7 @@ import typer
 
 from compiler.grouping import SOLVERS, split_counts
 from compiler.grouping.parallel import solve_jobs
-from compiler.scheduling import order_slots
+from compiler.slots import order_slots
 from ir.chip import Chip
 from ir.mapping import LayerGrouping
 from ir.routing_file import load_routing

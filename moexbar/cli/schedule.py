@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from compiler.grouping import split_counts
-from compiler.scheduling import POLICIES, order_slots
+from compiler.slots import POLICIES, order_slots
 from ir.errors import InputError
 from ir.infile import check_file
 from ir.mapping import Certificate, LayerGrouping

@@ -8,13 +8,13 @@ import numpy.typing as npt
 
 from backends.cost import cost
 from backends.simulate import replay
-from compiler.assemble import set_times
 from compiler.emit import emit
 from compiler.grouping import split_counts, split_pairs
 from compiler.partition import partition
 from compiler.placement import place
-from compiler.scheduling import order_slots
+from compiler.slots import order_slots
 from compiler.steps import pairs_run, plan_steps
+from compiler.timeline.assemble import set_times
 from ir.chip import Chip
 from ir.mapping import Certificate, Grouping, LayerGrouping, Mapping
 from ir.program import Opcode, Program

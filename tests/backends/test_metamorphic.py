@@ -12,7 +12,7 @@ from compiler.baselines import methods, unshared
 from compiler.grouping import REPLICATING, SOLVERS, group_layer, window_slots
 from compiler.grouping.split import split_slots
 from compiler.pipeline import Options, compile_model
-from compiler.scheduling import POLICIES
+from compiler.slots import POLICIES
 from compiler.trace import Shape
 from ir.chip import Chip
 from ir.mapping import Certificate, Grouping, LayerGrouping

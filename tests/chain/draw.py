@@ -8,7 +8,7 @@ from typing import Any
 
 from compiler.grouping import REPLICATING, SOLVERS
 from compiler.grouping.costs import OBJECTIVES
-from compiler.scheduling import LIMITED, POLICIES
+from compiler.slots import LIMITED, POLICIES
 from compiler.solver import SolverOptions
 from tests.chain.forms import EXPERT_CHOICE, FORMS, ROUTERS, SHARED, TOKEN_CHOICE
 from tests.chain.recipe import Layer, Model, Recipe, Span

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.memory import assign_offsets, lives, size_buffers
+from compiler.timeline.memory import assign_offsets, lives, size_buffers
 from ir.errors import InfeasibleError
 from ir.program import Lists
 from tests.make import small_chip

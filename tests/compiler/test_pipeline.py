@@ -5,8 +5,8 @@ import pytest
 
 from compiler.baselines import methods
 from compiler.pipeline import Compiled, Options, compile_model
-from compiler.scheduling import LIMITED, POLICIES
-from compiler.scheduling.limits import Limits, check_limits
+from compiler.slots import LIMITED, POLICIES
+from compiler.slots.limits import Limits, check_limits
 from compiler.trace import Shape
 from ir.errors import InputError
 from ir.routing import Routing

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from compiler.assemble import set_times
 from compiler.emit import emit
+from compiler.timeline.assemble import set_times
 from ir import timing
 from ir.program import Opcode, Program
 from ir.schedule import SlotOrder, assign_experts, prefill_schedule

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from compiler.scheduling.bounds import slots_bound
+from compiler.slots.bounds import slots_bound
 
 # Tokens' experts, counted from 1, and the groups of design section 3's worked example.
 EXPERTS = [(2, 4, 6, 8), (2, 3, 4, 7), (1, 2, 5, 7), (1, 2, 3, 5), (1, 4, 5, 7), (3, 4, 5, 7)]

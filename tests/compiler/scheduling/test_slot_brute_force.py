@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from compiler.scheduling import cp_sat_slots, order_slots, patterns
-from compiler.scheduling.bounds import (
+from compiler.slots import cp_sat_slots, order_slots, patterns
+from compiler.slots.bounds import (
     check_table,
     slots_bound,
     transfers_bound,

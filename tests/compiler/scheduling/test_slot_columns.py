@@ -7,18 +7,18 @@ from random import Random
 import numpy as np
 import pytest
 
-from compiler.scheduling import column_generation, columns, order_slots
-from compiler.scheduling.bounds import (
+from compiler.slots import column_generation, columns, order_slots
+from compiler.slots.bounds import (
     Ints,
     check_table,
     slots_bound,
     transfers_bound,
     transfers_bound_at,
 )
-from compiler.scheduling.column_generation import column_generation_table
-from compiler.scheduling.columns import column_bound
-from compiler.scheduling.compact import compact_table
-from compiler.scheduling.packing import heaviest_packings
+from compiler.slots.column_generation import column_generation_table
+from compiler.slots.columns import column_bound
+from compiler.slots.compact import compact_table
+from compiler.slots.packing import heaviest_packings
 from compiler.solver import ColumnProgram
 from ir.schedule import distinct_per_row
 from tests.compiler.scheduling.slot_windows import TINY, counts_of, tiny_optimum, window

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from compiler.scheduling import LIMITED, POLICIES, count_slots, order_slots
-from compiler.scheduling.bounds import (
+from compiler.slots import LIMITED, POLICIES, count_slots, order_slots
+from compiler.slots.bounds import (
     check_table,
     slots_bound,
     transfers_bound,
     transfers_bound_at,
 )
-from compiler.scheduling.limits import Limits, check_limits, slots_bound_within
+from compiler.slots.limits import Limits, check_limits, slots_bound_within
 from ir.errors import InputError
 from ir.mapping import Certificate, LayerGrouping
 from ir.routing import Routing

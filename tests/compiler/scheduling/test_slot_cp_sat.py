@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from compiler.scheduling import cp_sat_slots, order_slots, patterns
-from compiler.scheduling.bounds import (
+from compiler.slots import cp_sat_slots, order_slots, patterns
+from compiler.slots.bounds import (
     transfers_bound,
 )
-from compiler.scheduling.solved import Solved
+from compiler.slots.solved import Solved
 from compiler.solver import SolverAnswer
 from tests.compiler.scheduling.slot_windows import PAIRS, counts_of, window, worked_example
 

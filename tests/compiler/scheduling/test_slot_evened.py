@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from compiler.scheduling import order_slots
-from compiler.scheduling.evened import evened
-from compiler.scheduling.limits import Limits, check_limits, residents
-from compiler.scheduling.min_transfer import min_transfer_table
+from compiler.slots import order_slots
+from compiler.slots.evened import evened
+from compiler.slots.limits import Limits, check_limits, residents
+from compiler.slots.min_transfer import min_transfer_table
 from ir.schedule import SlotOrder, transfers_by_slot
 from tests.compiler.scheduling.slot_windows import WINDOWS, counts_of, window
 

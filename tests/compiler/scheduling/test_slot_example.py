@@ -4,13 +4,13 @@ from itertools import combinations
 
 import pytest
 
-from compiler.scheduling import order_slots
-from compiler.scheduling.bounds import (
+from compiler.slots import order_slots
+from compiler.slots.bounds import (
     slots_bound,
     transfers_bound,
     transfers_bound_at,
 )
-from compiler.scheduling.reschedule import reschedule_table
+from compiler.slots.reschedule import reschedule_table
 from tests.compiler.scheduling.slot_windows import PAIRS, UNSHARED, counts_of, worked_example
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.scheduling import LIMITED, POLICIES, cp_sat_limited, order_slots
-from compiler.scheduling.bounds import Ints, slots_bound, transfers_bound_at
-from compiler.scheduling.limits import Limits, check_limits, residents, slots_bound_within
-from compiler.scheduling.token_serial import token_serial_table
+from compiler.slots import LIMITED, POLICIES, cp_sat_limited, order_slots
+from compiler.slots.bounds import Ints, slots_bound, transfers_bound_at
+from compiler.slots.limits import Limits, check_limits, residents, slots_bound_within
+from compiler.slots.token_serial import token_serial_table
 from ir.errors import InputError
 from tests.compiler.scheduling.slot_windows import (
     PAIRS,

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.scheduling import order_slots
-from compiler.scheduling.bounds import (
+from compiler.slots import order_slots
+from compiler.slots.bounds import (
     check_table,
     slots_bound,
     transfers_bound_at,
 )
-from compiler.scheduling.repair import repair
+from compiler.slots.repair import repair
 from ir.schedule import distinct_per_row
 from tests.compiler.scheduling.slot_windows import WINDOWS, window
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.scheduling import order_slots
-from compiler.scheduling.bounds import transfers_bound
-from compiler.scheduling.online import online_table
-from compiler.scheduling.pool import Pool, soonest, widest
+from compiler.slots import order_slots
+from compiler.slots.bounds import transfers_bound
+from compiler.slots.online import online_table
+from compiler.slots.pool import Pool, soonest, widest
 from ir.errors import InputError
 from ir.schedule import SlotOrder
 from tests.compiler.scheduling.slot_windows import WINDOWS, counts_of, window

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from compiler.emit.stream import Draft, Stream, Tag
-from compiler.scheduling.timeline import list_schedule
+from compiler.timeline.list_schedule import list_schedule
 from ir.errors import CheckError
 from ir.program import Opcode
 from ir.timing import Cost

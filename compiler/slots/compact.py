@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from compiler.scheduling.bounds import Ints, slots_bound
+from compiler.slots.bounds import Ints, slots_bound
 
 
 def compact_table(counts: Ints) -> Ints:

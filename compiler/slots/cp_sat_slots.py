@@ -18,10 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.scheduling import patterns
-from compiler.scheduling.bounds import Ints, transfers_bound
-from compiler.scheduling.column_generation import column_generation_table
-from compiler.scheduling.solved import Solved, judged
+from compiler.slots import patterns
+from compiler.slots.bounds import Ints, transfers_bound
+from compiler.slots.column_generation import column_generation_table
+from compiler.slots.solved import Solved, judged
 from compiler.solver import SolverOptions, cp_model, solve
 
 MOST_TURNS = 20_000  # token, group, slot variables of the slot-indexed model

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.scheduling.bounds import Ints, slots_bound, transfers_bound
+from compiler.slots.bounds import Ints, slots_bound, transfers_bound
 from ir.errors import InputError
 
 

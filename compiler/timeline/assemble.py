@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from compiler.emit.occupancy import inventory
 from compiler.emit.stream import Draft
 from compiler.emit.units import Units
-from compiler.memory import assign_offsets, check_caches, lives, size_buffers
-from compiler.scheduling.timeline import list_schedule
+from compiler.timeline.inventory import inventory
+from compiler.timeline.list_schedule import list_schedule
+from compiler.timeline.memory import assign_offsets, check_caches, lives, size_buffers
 from ir.chip import Chip
 from ir.mapping import Mapping
 from ir.program import Program

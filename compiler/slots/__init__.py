@@ -22,25 +22,25 @@ from typing import Literal, get_args
 
 import numpy.typing as npt
 
-from compiler.scheduling.bounds import (
+from compiler.slots.bounds import (
     Ints,
     check_counts,
     check_table,
     slots_bound,
     transfers_bound,
 )
-from compiler.scheduling.column_generation import column_generation_table
-from compiler.scheduling.compact import compact_table
-from compiler.scheduling.cp_sat_limited import cp_sat_limited_table
-from compiler.scheduling.cp_sat_slots import cp_sat_table
-from compiler.scheduling.evened import evened
-from compiler.scheduling.limited import limited_table
-from compiler.scheduling.limits import Limits, check_limits, slots_bound_within
-from compiler.scheduling.min_transfer import min_transfer_table
-from compiler.scheduling.online import HELD, SPLIT, check_split, online_table
-from compiler.scheduling.reschedule import reschedule_table
-from compiler.scheduling.solved import Solved
-from compiler.scheduling.token_serial import token_serial_table
+from compiler.slots.column_generation import column_generation_table
+from compiler.slots.compact import compact_table
+from compiler.slots.cp_sat_limited import cp_sat_limited_table
+from compiler.slots.cp_sat_slots import cp_sat_table
+from compiler.slots.evened import evened
+from compiler.slots.limited import limited_table
+from compiler.slots.limits import Limits, check_limits, slots_bound_within
+from compiler.slots.min_transfer import min_transfer_table
+from compiler.slots.online import HELD, SPLIT, check_split, online_table
+from compiler.slots.reschedule import reschedule_table
+from compiler.slots.solved import Solved
+from compiler.slots.token_serial import token_serial_table
 from ir.errors import CheckError, InputError
 from ir.schedule import SlotOrder
 

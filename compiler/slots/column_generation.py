@@ -12,14 +12,14 @@ from random import Random
 
 import numpy as np
 
-from compiler.scheduling import patterns
-from compiler.scheduling.bounds import Ints
-from compiler.scheduling.columns import WORK_PER_SECOND, column_bound
-from compiler.scheduling.min_transfer import min_transfer_table
-from compiler.scheduling.packing import MOST_GROUPS
-from compiler.scheduling.patterns import Split
-from compiler.scheduling.repair import repair
-from compiler.scheduling.solved import Solved, improved
+from compiler.slots import patterns
+from compiler.slots.bounds import Ints
+from compiler.slots.columns import WORK_PER_SECOND, column_bound
+from compiler.slots.min_transfer import min_transfer_table
+from compiler.slots.packing import MOST_GROUPS
+from compiler.slots.patterns import Split
+from compiler.slots.repair import repair
+from compiler.slots.solved import Solved, improved
 from compiler.solver import SolverOptions
 
 SIZES = (5, 8, 12, MOST_GROUPS)  # groups that are bounded together

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compiler.emit.stream import Draft
-from compiler.scheduling.events import run
+from compiler.timeline.events import run
 from ir.errors import CheckError
 from ir.program import Lists
 

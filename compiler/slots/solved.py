@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from compiler.scheduling.bounds import Ints, check_table
+from compiler.slots.bounds import Ints, check_table
 from compiler.solver import SolverAnswer
 from ir.mapping import Status
 from ir.schedule import distinct_per_row

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from compiler.scheduling.bounds import Ints
+from compiler.slots.bounds import Ints
 
 
 def token_serial_table(counts: Ints) -> Ints:

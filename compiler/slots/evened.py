@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from compiler.scheduling.bounds import Ints
-from compiler.scheduling.repair import Slots
+from compiler.slots.bounds import Ints
+from compiler.slots.repair import Slots
 
 
 def evened(table: Ints) -> Ints:

@@ -19,9 +19,9 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
-from compiler.scheduling.bounds import Ints
-from compiler.scheduling.packing import MOST_GROUPS, Packings, heaviest_packings
-from compiler.scheduling.patterns import Split, TokenType, splits_by_type, types_of
+from compiler.slots.bounds import Ints
+from compiler.slots.packing import MOST_GROUPS, Packings, heaviest_packings
+from compiler.slots.patterns import Split, TokenType, splits_by_type, types_of
 from compiler.solver import ColumnProgram
 
 MOST_SPLITS = 40_000  # columns z of one program

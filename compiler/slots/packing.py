@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from compiler.scheduling.bounds import Ints
+from compiler.slots.bounds import Ints
 
 MOST_GROUPS = 16  # 65536 subsets
 

@@ -20,7 +20,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from compiler.scheduling.bounds import Ints
+from compiler.slots.bounds import Ints
 from compiler.solver import SolverAnswer, SolverOptions, cp_model, solve
 
 MOST_GROUPS = 8  # 4140 partitions

@@ -15,8 +15,8 @@ published program; the paper's drawing of the same example has 12.
 
 import numpy as np
 
-from compiler.scheduling.bounds import Ints
-from compiler.scheduling.compact import ordered_with_waits
+from compiler.slots.bounds import Ints
+from compiler.slots.compact import ordered_with_waits
 
 
 def reschedule_table(counts: Ints) -> Ints:

@@ -1,0 +1,1 @@
+"""When every instruction starts and where every value lies: a draft becomes a program."""
