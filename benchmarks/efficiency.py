@@ -32,9 +32,9 @@ from compiler.pipeline import Options, compile_model
 from compiler.solver import SolverOptions
 from compiler.trace import Shape
 from ir.routing import Routing, select_sequences
-from ir.routing_file import load_routing
 from moexbar.chips import load_chip
 from moexbar.efficiency import MUXES, PUBLISHED, SHARES, Counted, count_methods, judge
+from moexbar.files.routing_file import load_routing
 
 MODELS = Path(__file__).parents[1] / "examples" / "models"
 WINDOW, SHIPPED = 512, 128  # tokens

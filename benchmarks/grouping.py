@@ -29,8 +29,8 @@ from ir.chip import Chip
 from ir.errors import InputError
 from ir.mapping import LayerGrouping
 from ir.routing import Routing, select_sequences, windows
-from ir.routing_file import load_routing
 from moexbar.chips import load_chip
+from moexbar.files.routing_file import load_routing
 from moexbar.tile_area import tile_area_um2
 
 TRACES = Path(__file__).parents[2] / "shared" / "traces"

@@ -26,7 +26,7 @@ from backends.functional.free import run_free
 from ir.onnxdoor.session import Runtime
 from moexbar.__main__ import main as moexbar
 from moexbar.accuracy import Quantised
-from moexbar.artifacts.compiled import CompiledFolder, read_compiled
+from moexbar.files.compiled import CompiledFolder, read_compiled
 
 MODELS = Path(__file__).parents[1] / "examples" / "models"
 HOUR, DAY = 3600.0, 86400.0

@@ -27,10 +27,10 @@ from compiler.timeline.assemble import set_times
 from ir.chip import Chip
 from ir.mapping import Grouping, Mapping
 from ir.routing import Routing
-from ir.routing_file import load_routing
 from ir.schedule import SlotOrder, assign_experts, prefill_schedule
 from ir.workload import Workload
 from moexbar.chips import load_chip
+from moexbar.files.routing_file import load_routing
 
 LAYERS, WINDOWS = (3, 12, 20), (0, 5)  # of the trace; of its second half
 

@@ -25,8 +25,8 @@ from compiler.slots import order_slots
 from compiler.solver import SolverOptions
 from ir.mapping import LayerGrouping
 from ir.routing import Routing, select_sequences, windows
-from ir.routing_file import load_routing
 from ir.schedule import SlotOrder
+from moexbar.files.routing_file import load_routing
 
 TRACES = Path(__file__).parents[2] / "shared" / "traces"
 MUXES = (2, 4)

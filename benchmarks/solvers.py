@@ -21,7 +21,7 @@ from compiler.grouping.parallel import solve_jobs
 from compiler.grouping.sample import Calibration
 from compiler.solver import SolverOptions
 from ir.routing import select_sequences, windows
-from ir.routing_file import load_routing
+from moexbar.files.routing_file import load_routing
 
 TRACES = Path(__file__).parents[2] / "shared" / "traces"
 WINDOW = 512

@@ -10,11 +10,11 @@ import argparse
 from dataclasses import astuple, fields
 from pathlib import Path
 
-from ir.routing_file import load_routing
 from moexbar.examples.catalogue import EXAMPLES, GPT_OSS_TRAITS, MIXTRAL_TRAITS
 from moexbar.examples.statistics import Statistics, measure
 from moexbar.examples.synthetic import Traits, synthetic_routing
 from moexbar.examples.write import LENGTH, SEQUENCES, TOPICS
+from moexbar.files.routing_file import load_routing
 
 FITTED = {  # layers, experts, k and about the tokens of the recorded trace
     "mixtral-8x7b": (32, 8, 2, 82, MIXTRAL_TRAITS),

@@ -23,8 +23,8 @@ from ir.errors import InputError
 from ir.onnxdoor.load import open_model
 from ir.onnxdoor.session import Runtime
 from ir.onnxdoor.ternary import open_as
-from moexbar.artifacts.compiled import CompiledFolder
 from moexbar.execution import program_case
+from moexbar.files.compiled import CompiledFolder
 
 Array = npt.NDArray[Any]
 CALIBRATED_ON = 2  # sequences

@@ -12,12 +12,12 @@ from compiler.grouping import REPLICATING, SOLVERS, window_slots
 from compiler.grouping.parallel import Answer, Answers, solve_jobs
 from ir.errors import InputError
 from ir.routing import Routing
-from ir.routing_file import load_routing
 from moexbar import __version__
-from moexbar.artifacts.folder import MARK, publish
 from moexbar.cli.console import note, out, print_json, progress, table
 from moexbar.cli.options import Json, flattened, solver_options
 from moexbar.cli.scope import INTERRUPTED, Asked, Scope
+from moexbar.files.folder import MARK, publish
+from moexbar.files.routing_file import load_routing
 from moexbar.objective_plot import Trail, plot
 
 Source = Annotated[

@@ -15,8 +15,6 @@ from ir.errors import InputError
 from ir.routing import Routing
 from ir.workload import Workload, with_ternary_experts
 from moexbar import __version__
-from moexbar.artifacts.folder import MARK, publish
-from moexbar.artifacts.outputs import write_json, write_manifest, write_outputs
 from moexbar.cli.compile_options import Asked
 from moexbar.cli.compile_text import print_compiled
 from moexbar.cli.console import print_json, progress
@@ -24,6 +22,8 @@ from moexbar.cli.options import Json, Output, flattened
 from moexbar.cli.verify import refuse_wrong, summary
 from moexbar.dump import dump_stages
 from moexbar.execution import MOST_WEIGHTS, comparison_json, program_case, run_program, small
+from moexbar.files.folder import MARK, publish
+from moexbar.files.outputs import write_json, write_manifest, write_outputs
 from moexbar.report import compile_report, method_row
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The model.")]

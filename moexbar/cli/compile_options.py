@@ -17,7 +17,6 @@ from compiler.trace import Shape, no_routing
 from ir.chip import Chip
 from ir.errors import InputError
 from ir.routing import Routing
-from ir.routing_file import load_routing
 from ir.schedule import Caches
 from ir.workload import Workload
 from moexbar.cli.console import progress
@@ -35,6 +34,7 @@ from moexbar.cli.options import (
     token_spans,
 )
 from moexbar.cli.scope import Groups, GroupSize, Replicas
+from moexbar.files.routing_file import load_routing
 
 MANY_LAYERS = 8
 Switch = Literal["on", "off"]

@@ -10,10 +10,10 @@ import typer
 from ir.errors import InputError
 from ir.program import Opcode, Program
 from ir.text import Filter, GroupBy, grouped_rows, listing
-from moexbar.artifacts.chip_file import read_folder_chip
-from moexbar.artifacts.program_file import read_program
 from moexbar.cli.console import print_json
 from moexbar.cli.options import Json
+from moexbar.files.chip_file import read_folder_chip
+from moexbar.files.program_file import read_program
 
 if TYPE_CHECKING:  # numba takes half a second to import: only --waits pays it
     from backends.simulate import Waits

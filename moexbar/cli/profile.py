@@ -7,9 +7,9 @@ import typer
 
 from compiler.frontend import read_model
 from compiler.frontend.profile import load_inputs, profile
-from ir.routing_file import save_routing
 from moexbar.cli.console import note, out, print_json, progress, table
 from moexbar.cli.options import Json
+from moexbar.files.routing_file import save_routing
 
 
 def profile_command(

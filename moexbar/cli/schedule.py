@@ -12,10 +12,10 @@ from ir.errors import InputError
 from ir.infile import check_file
 from ir.mapping import Certificate, LayerGrouping
 from ir.routing import select_sequences, windows
-from ir.routing_file import load_routing
 from ir.schedule import SlotOrder
 from moexbar.cli.console import out, print_json, progress, table
 from moexbar.cli.options import Buffer, Bus, Json, Score, Seed, Time, Window, fraction_span
+from moexbar.files.routing_file import load_routing
 
 MAX_GROUPS_BYTES = 64 << 20
 

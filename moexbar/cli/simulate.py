@@ -10,11 +10,11 @@ import typer
 from ir.chip import Chip
 from ir.errors import InputError
 from ir.program import Opcode, Program
-from moexbar.artifacts.chip_file import read_folder_chip
-from moexbar.artifacts.program_file import read_program
 from moexbar.chips import change_chip, load_chip
 from moexbar.cli.console import out, print_json, table
 from moexbar.cli.options import Json, Settings, overrides
+from moexbar.files.chip_file import read_folder_chip
+from moexbar.files.program_file import read_program
 
 if TYPE_CHECKING:  # numba takes half a second to import: only the commands that simulate pay it
     from backends.simulate import Simulation

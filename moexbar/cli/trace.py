@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from backends.perfetto import chrome_trace
-from ir.atomic import write_atomically
 from ir.errors import InputError
 from ir.text import Filter
-from moexbar.artifacts.program_file import read_program
 from moexbar.cli.console import note, out
 from moexbar.cli.options import Output
+from moexbar.files.atomic import write_atomically
+from moexbar.files.program_file import read_program
 
 
 def trace(

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ir.errors import InputError
-from ir.routing_file import save_routing
 from moexbar import __version__
-from moexbar.artifacts.folder import MARK, publish
 from moexbar.examples.catalogue import EXAMPLES, Example
 from moexbar.examples.synthetic import synthetic_routing
 from moexbar.examples.transformer import build
+from moexbar.files.folder import MARK, publish
+from moexbar.files.routing_file import save_routing
 
 SHIPPED = {"tiny-token-choice": "token_choice.onnx", "tiny-expert-choice": "expert_choice.onnx"}
 MODELS = Path(__file__).resolve().parents[2] / "examples" / "models"

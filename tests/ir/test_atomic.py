@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ir.atomic import write_atomically
 from ir.errors import InputError
+from moexbar.files.atomic import write_atomically
 
 
 def test_replaces_the_file_and_leaves_nothing_else(tmp_path: Path) -> None:

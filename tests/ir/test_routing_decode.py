@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ir.errors import InputError
 from ir.routing import Routing, top_tokens
-from ir.routing_file import load_routing, save_routing
+from moexbar.files.routing_file import load_routing, save_routing
 
 
 def routing(scores: list[list[float]], capacity: list[int], decode: int) -> Routing:

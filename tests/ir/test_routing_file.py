@@ -14,7 +14,7 @@ import pytest
 from ir.errors import InputError
 from ir.npz import ArchiveLimits
 from ir.routing import Routing, select_sequences
-from ir.routing_file import RoutingLimits, load_routing, save_routing
+from moexbar.files.routing_file import RoutingLimits, load_routing, save_routing
 
 CHOICES = np.array([[[0, 1], [2, -1], [3, 0]], [[1, 0], [0, 2], [3, 1]]], dtype=np.int16)
 

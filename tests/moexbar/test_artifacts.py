@@ -12,9 +12,9 @@ import pytest
 
 from ir.errors import FolderBusyError, InputError
 from ir.program import Lists
-from moexbar.artifacts.folder import MARK, publish
-from moexbar.artifacts.mapping_file import mapping_json
-from moexbar.artifacts.program_file import KEY, read_program, write_program
+from moexbar.files.folder import MARK, publish
+from moexbar.files.mapping_file import mapping_json
+from moexbar.files.program_file import KEY, read_program, write_program
 from tests.make import compile_small
 
 

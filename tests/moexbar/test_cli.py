@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from ir.routing import Routing
-from ir.routing_file import save_routing
 from moexbar.__main__ import main
-from moexbar.artifacts.program_file import read_program
+from moexbar.files.program_file import read_program
+from moexbar.files.routing_file import save_routing
 
 MODELS = Path(__file__).resolve().parents[2] / "examples" / "models"
 

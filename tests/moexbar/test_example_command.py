@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from ir.routing_file import load_routing
 from moexbar.__main__ import main
 from moexbar.examples import write
 from moexbar.examples.catalogue import EXAMPLES
+from moexbar.files.routing_file import load_routing
 from tests.moexbar.small_examples import small
 
 

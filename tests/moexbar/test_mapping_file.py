@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from moexbar.artifacts.mapping_file import _runs
+from moexbar.files.mapping_file import _runs
 
 
 @pytest.mark.parametrize(

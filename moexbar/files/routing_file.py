@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ir.atomic import write_atomically
 from ir.errors import InputError
 from ir.npz import ArchiveLimits, read_arrays
 from ir.routing import Ints, Routing
+from moexbar.files.atomic import write_atomically
 
 Array = npt.NDArray[Any]
 

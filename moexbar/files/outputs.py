@@ -10,14 +10,14 @@ from backends.perfetto import chrome_trace, first_rows
 from compiler.pipeline import Compiled
 from ir.chip import Chip
 from ir.routing import Routing
-from ir.routing_file import save_routing
 from ir.text import listing
 from ir.workload import Workload
 from moexbar import __version__
-from moexbar.artifacts.folder import MARK
-from moexbar.artifacts.mapping_file import mapping_json
-from moexbar.artifacts.program_file import write_program
 from moexbar.chips.show import to_json
+from moexbar.files.folder import MARK
+from moexbar.files.mapping_file import mapping_json
+from moexbar.files.program_file import write_program
+from moexbar.files.routing_file import save_routing
 
 LISTING_LINES = 200_000
 TRACE_EVENTS = 200_000

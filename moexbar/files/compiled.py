@@ -16,12 +16,12 @@ from ir.infile import check_file
 from ir.mapping import Mapping
 from ir.program import Program
 from ir.routing import Routing
-from ir.routing_file import load_routing
 from ir.workload import Workload, with_ternary_experts
-from moexbar.artifacts.chip_file import read_folder_chip
-from moexbar.artifacts.folder import MARK
-from moexbar.artifacts.mapping_reader import read_mapping
-from moexbar.artifacts.program_file import read_program
+from moexbar.files.chip_file import read_folder_chip
+from moexbar.files.folder import MARK
+from moexbar.files.mapping_reader import read_mapping
+from moexbar.files.program_file import read_program
+from moexbar.files.routing_file import load_routing
 
 MAX_BYTES = 64 << 20
 
