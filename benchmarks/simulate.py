@@ -17,7 +17,7 @@ import numpy as np
 
 from backends.simulate import Waits, replay, run
 from ir.program import Program
-from moexbar.cli.console import out, table
+from moexbar.console import out, table
 from moexbar.files.chip_file import read_folder_chip
 from moexbar.files.program_file import read_program
 

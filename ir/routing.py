@@ -207,3 +207,8 @@ def select_sequences(routing: Routing, fraction_range: tuple[float, float]) -> t
             "widen the range, or record more sequences",
         )
     return edges[first], edges[last]
+
+
+def overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two token ranges share a token: then a score is no test of the fit."""
+    return max(one[0], other[0]) < min(one[1], other[1])

@@ -7,7 +7,7 @@ from types import FrameType
 
 from ir.errors import MoexbarError
 from moexbar.cli import app
-from moexbar.cli.console import fail
+from moexbar.console import fail
 
 INTERRUPTED = 130
 TERMINATED = 143

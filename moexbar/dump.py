@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from compiler.frontend.text import workload_text
 from compiler.pipeline import Compiled
 from ir.mapping import TILE_KINDS, Block, Mapping
 from ir.schedule import PairOrder
 from ir.text import listing
 from ir.workload import Workload
+from ir.workload_text import workload_text
 
 
 def dump_stages(folder: Path, workload: Workload, done: Compiled) -> None:

@@ -13,14 +13,13 @@ from compiler.pipeline import Compiled
 from ir.chip import Chip
 from ir.mapping import Certificate
 from ir.program import Program
-from ir.routing import Routing
+from ir.routing import Routing, overlap
 from ir.schedule import PairOrder
 from ir.verify import CHECKS
 from ir.workload import Workload
 from moexbar import __version__
 from moexbar.chips.show import to_json
-from moexbar.cli.console import table
-from moexbar.cli.options import overlap
+from moexbar.console import table
 from moexbar.steps_report import memory_row, steps_row
 
 

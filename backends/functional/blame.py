@@ -3,8 +3,8 @@
 import numpy as np
 
 from backends.functional.machine import TOLERANCE, Array, Machine
-from ir.onnxdoor.canonical import feed_forward
 from ir.program import Opcode
+from ir.semantics import feed_forward
 from ir.workload import Dense, Expert, MoELayer
 
 

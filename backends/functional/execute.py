@@ -18,9 +18,9 @@ from backends.functional.values import Values
 from ir.chip import Chip
 from ir.errors import InputError
 from ir.mapping import Mapping
-from ir.onnxdoor.canonical import Matrices
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.weights import StoredMatrices
 from ir.program import Opcode, Program
 from ir.workload import Attention, Dense, Digital, MoELayer, Workload
 
@@ -70,7 +70,7 @@ def execute(
         case.runs,
         reference(nodes, case.workload, case.runs, arrival),
         Values(p, case.sequence),
-        Matrices(case.source),
+        StoredMatrices(case.source),
         np.full(len(p), -1, dtype=np.int64),
         arrival,
         case.again,

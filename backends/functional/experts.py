@@ -11,8 +11,8 @@ from backends.functional.products import add_up, by_batch, load, multiply, named
 from backends.functional.router import choose, score
 from backends.functional.values import wrong
 from ir.errors import CheckError
-from ir.onnxdoor.canonical import activate, sigmoid
 from ir.program import Opcode
+from ir.semantics import activate, sigmoid
 from ir.workload import Clipped, MoELayer
 
 Bools = npt.NDArray[np.bool_]

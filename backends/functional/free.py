@@ -13,14 +13,14 @@ from backends.functional.crossbars import Crossbars
 from backends.functional.nodes import Nodes, Run
 from backends.functional.reference import by_definition
 from ir.errors import InputError
-from ir.onnxdoor.canonical import Matrices
 from ir.onnxdoor.load import Source
+from ir.onnxdoor.weights import StoredMatrices
 from ir.workload import Weight, Workload
 
 Array = npt.NDArray[Any]
 
 
-class PlacedMatrices(Matrices):
+class PlacedMatrices(StoredMatrices):
     """Products through the crossbars; a matrix that is on none stays digital."""
 
     def __init__(self, source: Source, crossbars: Crossbars) -> None:

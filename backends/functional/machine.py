@@ -13,7 +13,7 @@ from backends.functional.nodes import Nodes, Run
 from backends.functional.values import Values, wrong
 from ir.chip import Chip
 from ir.errors import CheckError
-from ir.onnxdoor.canonical import Matrices
+from ir.onnxdoor.weights import StoredMatrices
 from ir.program import Opcode, Program
 from ir.workload import Attention, Digital, Operator, Workload
 
@@ -56,7 +56,7 @@ class Machine:
     runs: Sequence[Run]
     whole: Sequence[dict[str, Array]]
     values: Values
-    matrices: Matrices
+    matrices: StoredMatrices
     job: Ints
     arrival: Ints
     again: Sequence[Sequence[Run]] = ()

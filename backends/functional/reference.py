@@ -18,11 +18,12 @@ import numpy.typing as npt
 
 from backends.functional.nodes import Nodes, Run
 from ir.errors import InputError
-from ir.onnxdoor.canonical import Matrices, combine_weights, routed_sum, shared_sum
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.packing import PACKED
 from ir.onnxdoor.ternary import open_as
+from ir.onnxdoor.weights import StoredMatrices
+from ir.semantics import combine_weights, routed_sum, shared_sum
 from ir.workload import Capacity, Dense, MoELayer, Operator, Workload
 
 Array = npt.NDArray[Any]
@@ -45,7 +46,7 @@ def reference(
     if steps and any(op.router.capacity is not None for op in workload.moe_layers):
         return [by_arrival(nodes, workload, run, arrival) for run in runs]
     if packed(nodes.source):
-        matrices = Matrices(nodes.source)
+        matrices = StoredMatrices(nodes.source)
         return [by_definition(nodes, workload, run, matrices) for run in runs]
     return by_onnx_runtime(nodes, workload, runs)
 
@@ -106,7 +107,7 @@ def by_arrival(nodes: Nodes, workload: Workload, run: Run, arrival: Ints) -> dic
     arrive in it (later ones are not looked at by a causal model, earlier ones stand). MoE layers
     and dense products go by their definitions, other operators by their own nodes.
     """
-    matrices, step = Matrices(nodes.source), arrival[run.tokens]
+    matrices, step = StoredMatrices(nodes.source), arrival[run.tokens]
     values: dict[str, Array] = dict(run.feeds)
     scores: dict[str, Array] = {}
     for number in range(int(step.max(initial=0)) + 1):
@@ -160,7 +161,7 @@ def by_definition(
     nodes: Nodes,
     workload: Workload,
     run: Run,
-    matrices: Matrices,
+    matrices: StoredMatrices,
     routed_as: Mapping[str, Array] | None = None,
 ) -> dict[str, Array]:
     """Dense products and MoE layers by their definitions, other operators by their own nodes.
@@ -180,7 +181,7 @@ def by_definition(
 
 
 def _operator(
-    nodes: Nodes, matrices: Matrices, op: Operator, fed: dict[str, Array]
+    nodes: Nodes, matrices: StoredMatrices, op: Operator, fed: dict[str, Array]
 ) -> dict[str, Array]:
     if isinstance(op, Dense):
         x = fed[op.inputs[0]]
@@ -192,7 +193,11 @@ def _operator(
 
 
 def _layer(
-    nodes: Nodes, matrices: Matrices, op: MoELayer, fed: dict[str, Array], seen: dict[str, Array]
+    nodes: Nodes,
+    matrices: StoredMatrices,
+    op: MoELayer,
+    fed: dict[str, Array],
+    seen: dict[str, Array],
 ) -> dict[str, Array]:
     """A MoE layer on its inputs; seen: those that its router decides by."""
     router, entry = op.router, fed[op.inputs[0]]
@@ -204,7 +209,7 @@ def _layer(
 
 
 def _sum(
-    nodes: Nodes, matrices: Matrices, op: MoELayer, fed: dict[str, Array], weights: Array
+    nodes: Nodes, matrices: StoredMatrices, op: MoELayer, fed: dict[str, Array], weights: Array
 ) -> dict[str, Array]:
     """A MoE layer's output from its inputs and every token's weights [.., experts]."""
     entry = fed[op.inputs[0]]

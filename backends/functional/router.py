@@ -17,8 +17,8 @@ import numpy.typing as npt
 from backends.functional.choice import choose_tokens
 from backends.functional.machine import TOLERANCE, Array, Ints, Machine, gather
 from backends.functional.products import through_bank
-from ir.onnxdoor.canonical import combine_weights, sigmoid
 from ir.program import Opcode
+from ir.semantics import combine_weights, sigmoid
 from ir.workload import MoELayer, Router
 
 Bools = npt.NDArray[np.bool_]

@@ -1,6 +1,5 @@
 """ONNX -> Workload: layers, MoE layers, attention and dense products, found by dataflow."""
 
 from compiler.frontend.read import read_model, survey_model
-from compiler.frontend.text import workload_text
 
-__all__ = ["read_model", "survey_model", "workload_text"]
+__all__ = ["read_model", "survey_model"]

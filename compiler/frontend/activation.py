@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from onnx_ir import Node, Value
 
 from compiler.frontend.sizes import Sizes
-from ir.onnxdoor.canonical import NUMBERS
+from ir.semantics import NUMBERS
 from ir.workload import Clipped
 
 _NEAR = 0.01  # of a number: rounded to bfloat16 it is off by up to 0.004

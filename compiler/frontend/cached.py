@@ -18,11 +18,12 @@ import onnx_ir
 from compiler.frontend.graph import Graph
 from compiler.frontend.inputs import Feeds
 from ir.errors import InputError
-from ir.onnxdoor.canonical import Matrices, routed_sum, shared_sum
 from ir.onnxdoor.extract import extract, with_outputs
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.session import LoadedModel, Runtime, at_hand
+from ir.onnxdoor.weights import StoredMatrices
 from ir.routing import Routing, top_tokens
+from ir.semantics import routed_sum, shared_sum
 from ir.workload import MoELayer, Workload
 
 Array = npt.NDArray[Any]
@@ -95,7 +96,7 @@ class _Chain:
 
     layers: tuple[MoELayer, ...]
     parts: tuple[LoadedModel, ...]
-    matrices: Matrices
+    matrices: StoredMatrices
     shapes: tuple[tuple[int, ...], ...]
 
     @classmethod
@@ -121,7 +122,7 @@ class _Chain:
             given |= {n: _kind(short[n]) for n in names[:at]}
             wanted = [op.inputs[0], op.router.scores]
             parts.append(runtime.load(extract(source, given, wanted, unpacked=True), where))
-        return cls(layers, tuple(parts), Matrices(source), tuple(shapes))
+        return cls(layers, tuple(parts), StoredMatrices(source), tuple(shapes))
 
     def advance(self, feeds: dict[str, Array], caches: list[_Cache], length: int) -> None:
         """Take in the tokens up to `length` that the caches do not have yet."""

@@ -12,13 +12,13 @@ from compiler.frontend.graph import Graph
 from compiler.frontend.inputs import Feeds, Say, load_inputs
 from compiler.frontend.traced import TRACED, traced_layers
 from ir.errors import InputError
-from ir.onnxdoor.canonical import combine_weights, from_logits
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.session import LoadedModel, Runtime, at_hand
 from ir.onnxdoor.ternary import open_as
 from ir.onnxdoor.unpack import too_large
 from ir.routing import Routing
+from ir.semantics import combine_weights, from_logits
 from ir.workload import MoELayer, Workload
 
 __all__ = ["load_inputs", "profile"]

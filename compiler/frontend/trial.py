@@ -1,6 +1,6 @@
 """The trial of one anchor's candidate layers: their region run, and held against what each says.
 
-`ir.onnxdoor.canonical` computes what a layer as it was read would give, with the ids and weights
+`ir.semantics` computes what a layer as it was read would give, with the ids and weights
 that the region's own router selected.
 """
 
@@ -19,15 +19,9 @@ from compiler.frontend.sizes import Sizes
 from compiler.frontend.traced import TRACED
 from compiler.frontend.unreadable import Unreadable
 from ir.errors import InputError
-from ir.onnxdoor.canonical import (
-    ACTIVATIONS,
-    Matrices,
-    combine_weights,
-    is_known,
-    routed_sum,
-    shared_sum,
-)
 from ir.onnxdoor.session import LoadedModel, Runtime
+from ir.onnxdoor.weights import StoredMatrices
+from ir.semantics import ACTIVATIONS, combine_weights, is_known, routed_sum, shared_sum
 
 SEEDS = 4  # inputs tried until every expert has a token
 _LOOSE, _TIGHT = 3e-2, 3e-4  # relative to the largest element: packed weights, others
@@ -63,7 +57,7 @@ class Trial:
     ) -> None:
         """Cut the region out and load it; CannotRunError where ONNX Runtime refuses it."""
         self._graph, self._sizes, self._layers = graph, sizes, layers
-        self._matrices = Matrices(graph.source)
+        self._matrices = StoredMatrices(graph.source)
         self._entry = layers[0].entry
         self._routers = list(dict.fromkeys([r for f in layers for r in (f.router, *f.routers)]))
         self._base = replace(layers[-1])

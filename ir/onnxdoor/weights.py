@@ -76,6 +76,27 @@ def load_bias(source: Source, weight: Weight) -> Array | None:
     return vector[_columns(weight)] if vector.size != weight.columns else vector
 
 
+class StoredMatrices:
+    """The weights of a layer as float32, each read once."""
+
+    def __init__(self, source: Source) -> None:
+        """Read from `source`."""
+        self._source = source
+        self._held: dict[Weight, tuple[Array, Array | None]] = {}
+
+    def product(self, x: Array, weight: Weight) -> Array:
+        """X [n, rows] @ W (+ bias): [n, columns]."""
+        if weight not in self._held:
+            bias = load_bias(self._source, weight)
+            self._held[weight] = (
+                load_weight(self._source, weight).astype(np.float32),
+                None if bias is None else bias.astype(np.float32),
+            )
+        matrix, bias = self._held[weight]
+        out: Array = x @ matrix
+        return out if bias is None else out + bias
+
+
 def stored_bytes(source: Source, name: str) -> int | None:
     """Bytes of a stored tensor; None if it lies in a file that is mostly holes, never written."""
     value = source.graph.initializers.get(name)

@@ -12,8 +12,8 @@ from ir.chip import Chip
 from ir.errors import InputError
 from ir.onnxdoor.session import Runtime
 from moexbar.accuracy import Quantised, fixed_deviation, free_deviation
-from moexbar.cli.console import out, print_json, progress, table
 from moexbar.cli.options import Json, flattened
+from moexbar.console import out, print_json, progress, table
 from moexbar.files.compiled import read_compiled
 
 SEQUENCES = 4

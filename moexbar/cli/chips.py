@@ -6,8 +6,8 @@ import typer
 
 from moexbar.chips import load_chip, preset_names
 from moexbar.chips.show import describe, overview, to_json
-from moexbar.cli.console import out, print_json
 from moexbar.cli.options import Json, Settings, read_chip
+from moexbar.console import out, print_json
 
 
 def chips(

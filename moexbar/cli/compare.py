@@ -13,9 +13,9 @@ from compiler.grouping.parallel import Answer, Answers, solve_jobs
 from ir.errors import InputError
 from ir.routing import Routing
 from moexbar import __version__
-from moexbar.cli.console import note, out, print_json, progress, table
 from moexbar.cli.options import Json, flattened, solver_options
 from moexbar.cli.scope import INTERRUPTED, Asked, Scope
+from moexbar.console import note, out, print_json, progress, table
 from moexbar.files.folder import MARK, publish
 from moexbar.files.routing_file import load_routing
 from moexbar.objective_plot import Trail, plot

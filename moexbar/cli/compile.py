@@ -17,9 +17,9 @@ from ir.workload import Workload, with_ternary_experts
 from moexbar import __version__
 from moexbar.cli.compile_options import Asked
 from moexbar.cli.compile_text import print_compiled
-from moexbar.cli.console import print_json, progress
 from moexbar.cli.options import Json, Output, flattened
 from moexbar.cli.verify import refuse_wrong, summary
+from moexbar.console import print_json, progress
 from moexbar.dump import dump_stages
 from moexbar.execution import MOST_WEIGHTS, comparison_json, program_case, run_program, small
 from moexbar.files.folder import MARK, publish

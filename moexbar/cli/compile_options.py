@@ -19,7 +19,6 @@ from ir.errors import InputError
 from ir.routing import Routing
 from ir.schedule import Caches
 from ir.workload import Workload
-from moexbar.cli.console import progress
 from moexbar.cli.options import (
     Buffer,
     Bus,
@@ -34,6 +33,7 @@ from moexbar.cli.options import (
     token_spans,
 )
 from moexbar.cli.scope import Groups, GroupSize, Replicas
+from moexbar.console import progress
 from moexbar.files.routing_file import load_routing
 
 MANY_LAYERS = 8

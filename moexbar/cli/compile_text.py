@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from compiler.pipeline import Compiled
-from moexbar.cli.console import note, out
+from moexbar.console import note, out
 from moexbar.execution import executes_steps
 from moexbar.report import layers_table, methods_table
 from moexbar.steps_report import steps_lines

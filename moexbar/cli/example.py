@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from moexbar.cli.console import out, print_json
 from moexbar.cli.options import Json, Output, Seed
+from moexbar.console import out, print_json
 from moexbar.examples.catalogue import EXAMPLES
 from moexbar.examples.write import SHIPPED, write_example
 

@@ -10,8 +10,8 @@ import typer
 from ir.errors import InputError
 from ir.program import Opcode, Program
 from ir.text import Filter, GroupBy, grouped_rows, listing
-from moexbar.cli.console import print_json
 from moexbar.cli.options import Json
+from moexbar.console import print_json
 from moexbar.files.chip_file import read_folder_chip
 from moexbar.files.program_file import read_program
 

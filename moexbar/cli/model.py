@@ -9,8 +9,8 @@ import typer
 from compiler.frontend import survey_model
 from compiler.frontend.decode import Decode
 from ir.workload import Attention, Dense, Digital, MoELayer, Workload
-from moexbar.cli.console import note, out, print_json, table
 from moexbar.cli.options import Json
+from moexbar.console import note, out, print_json, table
 
 
 def model_command(

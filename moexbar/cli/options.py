@@ -108,11 +108,6 @@ def token_spans(
     return fitted, scored
 
 
-def overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether two token ranges share a token: then a score is no test of the fit."""
-    return max(one[0], other[0]) < min(one[1], other[1])
-
-
 def solver_options(time_s: float, seed: int) -> SolverOptions:
     """Limits for one layer; one worker, so that the answer repeats."""
     return SolverOptions(time_s=time_s, seed=seed)

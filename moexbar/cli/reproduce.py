@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from moexbar.cli.console import out, print_json, progress
 from moexbar.cli.options import Json
+from moexbar.console import out, print_json, progress
 from moexbar.reproduce.reference import GENERATED
 from moexbar.reproduce.show import show
 from moexbar.reproduce.suite import plan, reproduce, to_json

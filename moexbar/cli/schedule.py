@@ -13,8 +13,8 @@ from ir.infile import check_file
 from ir.mapping import Certificate, LayerGrouping
 from ir.routing import select_sequences, windows
 from ir.schedule import SlotOrder
-from moexbar.cli.console import out, print_json, progress, table
 from moexbar.cli.options import Buffer, Bus, Json, Score, Seed, Time, Window, fraction_span
+from moexbar.console import out, print_json, progress, table
 from moexbar.files.routing_file import load_routing
 
 MAX_GROUPS_BYTES = 64 << 20

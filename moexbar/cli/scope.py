@@ -10,8 +10,7 @@ from compiler.grouping import Calibration, Job, calibration, robust_calibration
 from compiler.solver import SolverOptions
 from ir.chip import Chip
 from ir.errors import InputError
-from ir.routing import Routing, windows
-from moexbar.cli.console import note
+from ir.routing import Routing, overlap, windows
 from moexbar.cli.options import (
     ChipName,
     Fit,
@@ -19,10 +18,10 @@ from moexbar.cli.options import (
     Seed,
     Settings,
     Window,
-    overlap,
     read_chip,
     token_spans,
 )
+from moexbar.console import note
 
 INTERRUPTED = 130
 Span = tuple[int, int]

@@ -11,8 +11,8 @@ from ir.chip import Chip
 from ir.errors import InputError
 from ir.program import Opcode, Program
 from moexbar.chips import change_chip, load_chip
-from moexbar.cli.console import out, print_json, table
 from moexbar.cli.options import Json, Settings, overrides
+from moexbar.console import out, print_json, table
 from moexbar.files.chip_file import read_folder_chip
 from moexbar.files.program_file import read_program
 

@@ -9,8 +9,8 @@ import typer
 from backends.perfetto import chrome_trace
 from ir.errors import InputError
 from ir.text import Filter
-from moexbar.cli.console import note, out
 from moexbar.cli.options import Output
+from moexbar.console import note, out
 from moexbar.files.atomic import write_atomically
 from moexbar.files.program_file import read_program
 

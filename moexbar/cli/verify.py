@@ -8,8 +8,8 @@ import typer
 from backends.functional import TOLERANCE, Comparison, Difference
 from ir.errors import CheckError
 from ir.program import Program
-from moexbar.cli.console import out, print_json, table
 from moexbar.cli.options import Json
+from moexbar.console import out, print_json, table
 from moexbar.execution import comparison_json, executes_steps, program_case, run_program
 from moexbar.files.compiled import read_compiled
 

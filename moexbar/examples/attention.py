@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ir.onnxdoor.write import ModelWriter
 from moexbar.examples.blocks import linear, rms_norm
 from moexbar.examples.catalogue import LatentAttention, Sizes
+from moexbar.examples.model_writer import ModelWriter
 
 HIDDEN = -65504.0  # the lowest float16: a score that softmax turns to 0
 

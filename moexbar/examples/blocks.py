@@ -1,6 +1,6 @@
 """Parts that attention and experts share."""
 
-from ir.onnxdoor.write import ModelWriter
+from moexbar.examples.model_writer import ModelWriter
 
 
 def linear(graph: ModelWriter, name: str, x: str, rows: int, columns: int) -> str:

@@ -3,9 +3,9 @@
 This is what transformers 5 exports (`batched_mm`): few nodes whatever the number of experts.
 """
 
-from ir.onnxdoor.write import ModelWriter
 from moexbar.examples.blocks import feed_forward, linear, silu
 from moexbar.examples.catalogue import Sigmoid, Sizes
+from moexbar.examples.model_writer import ModelWriter
 
 
 def moe(graph: ModelWriter, sizes: Sizes, x: str) -> str:

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ir.onnxdoor.write import Element, ModelWriter
 from moexbar.examples.attention import Positions, attention, positions
 from moexbar.examples.blocks import feed_forward, linear, rms_norm
 from moexbar.examples.catalogue import Sizes
 from moexbar.examples.experts import moe
+from moexbar.examples.model_writer import Element, ModelWriter
 
 
 def build(name: str, sizes: Sizes, element: Element = "float16") -> ModelWriter:

@@ -14,10 +14,10 @@ from ir.errors import InputError
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
 from ir.onnxdoor.session import Runtime
-from ir.onnxdoor.write import ModelWriter
 from ir.workload import Attention, Dense
 from moexbar.examples.attention import positions, rotate
 from moexbar.examples.catalogue import EXAMPLES
+from moexbar.examples.model_writer import ModelWriter
 from moexbar.examples.transformer import build
 from moexbar.examples.write import write_synthetic
 from tests.compiler.frontend.execute import compare

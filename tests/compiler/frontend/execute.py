@@ -14,11 +14,11 @@ import numpy.typing as npt
 from compiler.frontend import read_model
 from compiler.frontend.graph import Graph
 from compiler.frontend.inputs import Feeds
-from ir.onnxdoor.canonical import Matrices, combine_weights, routed_sum, shared_sum
 from ir.onnxdoor.extract import extract, with_outputs
 from ir.onnxdoor.load import Source, open_model
 from ir.onnxdoor.session import Runtime
-from ir.onnxdoor.weights import load_bias, load_weight
+from ir.onnxdoor.weights import StoredMatrices, load_bias, load_weight
+from ir.semantics import combine_weights, routed_sum, shared_sum
 from ir.workload import Dense, MoELayer, Operator, Weight, Workload
 
 Array = npt.NDArray[Any]
@@ -44,7 +44,7 @@ def moe(source: Source, runtime: Runtime, layer: MoELayer, values: dict[str, Arr
     if names:
         found |= part(source, runtime, layer, values, names)
     combine = combine_weights(router, found, len(x))
-    matrices = Matrices(source)
+    matrices = StoredMatrices(source)
     out = routed_sum(matrices, layer, x, combine) + shared_sum(matrices, layer, x)
     return out.reshape(entry.shape)
 

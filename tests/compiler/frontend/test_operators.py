@@ -8,8 +8,9 @@ import numpy as np
 import onnx
 import pytest
 
-from compiler.frontend import read_model, workload_text
+from compiler.frontend import read_model
 from ir.workload import Attention, Dense, Digital, Operator, Workload
+from ir.workload_text import workload_text
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.execute import compare
 

@@ -5,13 +5,11 @@ out = scale * sum_e gate_e * expert_e(x) + sum_s sigmoid(x @ w_s) * shared_s(x)
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ir.onnxdoor.load import Source
-from ir.onnxdoor.weights import load_bias, load_weight
 from ir.workload import Clipped, Expert, MoELayer, Router, Weight
 
 Array = npt.NDArray[Any]
@@ -61,25 +59,12 @@ def is_known(activation: str) -> bool:
     return activation.partition("(")[0] in ACTIVATIONS
 
 
-class Matrices:
-    """The weights of a layer as float32, each read once."""
-
-    def __init__(self, source: Source) -> None:
-        """Read from `source`."""
-        self._source = source
-        self._held: dict[Weight, tuple[Array, Array | None]] = {}
+class Matrices(Protocol):
+    """Whoever has the weights of a layer."""
 
     def product(self, x: Array, weight: Weight) -> Array:
         """X [n, rows] @ W (+ bias): [n, columns]."""
-        if weight not in self._held:
-            bias = load_bias(self._source, weight)
-            self._held[weight] = (
-                load_weight(self._source, weight).astype(np.float32),
-                None if bias is None else bias.astype(np.float32),
-            )
-        matrix, bias = self._held[weight]
-        out: Array = x @ matrix
-        return out if bias is None else out + bias
+        ...
 
 
 def feed_forward(
