@@ -27,8 +27,8 @@ from benchmarks.grouping import DIRECTIONS, TRACES
 from benchmarks.moe_shapes import SIZES, moe_layers, spread
 from compiler.baselines import methods
 from compiler.frontend import read_model
-from compiler.frontend.profile import load_inputs, profile
 from compiler.pipeline import Options, compile_model
+from compiler.profiling.profile import load_inputs, profile
 from compiler.solver import SolverOptions
 from compiler.trace import Shape
 from ir.routing import Routing, select_sequences

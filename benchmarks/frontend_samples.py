@@ -23,10 +23,10 @@ import numpy.typing as npt
 
 from benchmarks.frontend_router import Agreement, compare_expert_choice, compare_token_choice
 from compiler.frontend import read_model
-from compiler.frontend.graph import Graph
-from compiler.frontend.inputs import Feeds, load_inputs
-from compiler.frontend.profile import profile
+from compiler.frontend.facts.graph import Graph
 from compiler.frontend.read import survey_model
+from compiler.profiling.feeds import Feeds, load_inputs
+from compiler.profiling.profile import profile
 from ir.errors import InputError
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import Source, open_model

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from compiler.frontend import read_model
-from compiler.frontend.profile import load_inputs, profile
 from compiler.grouping import group_layer
 from compiler.partition import partition
 from compiler.placement import PLACERS, Routed, place
+from compiler.profiling.profile import load_inputs, profile
 from compiler.solver import SolverOptions
 from ir.errors import InputError
 from ir.mapping import Certificate, Grouping, Mapping, Placement

@@ -17,8 +17,8 @@ from backends.functional.deviation import Deviation
 from backends.functional.free import run_free
 from backends.functional.nodes import Nodes
 from backends.functional.reference import reference
-from compiler.frontend.graph import Graph, name_of
-from compiler.frontend.inputs import Feeds
+from compiler.frontend.facts.graph import Graph, name_of
+from compiler.profiling.feeds import Feeds
 from ir.errors import InputError
 from ir.onnxdoor.load import open_model
 from ir.onnxdoor.session import Runtime

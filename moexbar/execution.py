@@ -20,8 +20,8 @@ from backends.functional import (
     execute,
     first_steps,
 )
-from compiler.frontend.graph import Graph
-from compiler.frontend.inputs import Feeds
+from compiler.frontend.facts.graph import Graph
+from compiler.profiling.feeds import Feeds
 from ir.chip import Chip
 from ir.errors import InputError
 from ir.mapping import Mapping

@@ -5,19 +5,19 @@ from pathlib import Path
 
 from onnx_ir import Value
 
-from compiler.frontend.axes import Axes, TokenAxis
-from compiler.frontend.decode import Decode, decode_of
-from compiler.frontend.dimensions import check_dimensions, unknown_operators
 from compiler.frontend.facts import Facts
-from compiler.frontend.graph import Graph, name_of
-from compiler.frontend.layer import FoundLayer
-from compiler.frontend.moe import find_moe
-from compiler.frontend.operators import operators_of
-from compiler.frontend.parts import find_parts, in_order
-from compiler.frontend.products import Products
-from compiler.frontend.proof import Prover, no_proof
-from compiler.frontend.sizes import Sizes
-from compiler.frontend.traced import refuse_traced
+from compiler.frontend.facts.axes import Axes, TokenAxis
+from compiler.frontend.facts.dimensions import check_dimensions, unknown_operators
+from compiler.frontend.facts.graph import Graph, name_of
+from compiler.frontend.facts.products import Products
+from compiler.frontend.facts.sizes import Sizes
+from compiler.frontend.moe.find import find_moe
+from compiler.frontend.moe.found import FoundLayer
+from compiler.frontend.operators.name import operators_of
+from compiler.frontend.operators.parts import find_parts, in_order
+from compiler.frontend.proof.decode import Decode, decode_of
+from compiler.frontend.proof.prover import Prover, no_proof
+from compiler.frontend.proof.traced import refuse_traced
 from ir.errors import InputError
 from ir.onnxdoor.load import Source, open_model
 from ir.onnxdoor.session import Runtime

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from compiler.frontend import read_model
-from compiler.frontend.profile import load_inputs, profile
 from compiler.grouping import REPLICATING, SOLVERS, window_slots
 from compiler.grouping.parallel import Answer, Answers, solve_jobs
+from compiler.profiling.profile import load_inputs, profile
 from ir.errors import InputError
 from ir.routing import Routing
 from moexbar import __version__

@@ -8,9 +8,9 @@ import typer
 
 from compiler.baselines import Method, methods
 from compiler.frontend import read_model
-from compiler.frontend.profile import load_inputs
-from compiler.frontend.traced import refuse_missing, refuse_unhit
+from compiler.frontend.proof.traced import refuse_missing, refuse_unhit
 from compiler.pipeline import Compiled, compile_model
+from compiler.profiling.profile import load_inputs
 from ir.errors import InputError
 from ir.routing import Routing
 from ir.workload import Workload, with_ternary_experts

@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from compiler.frontend.profile import load_inputs, profile
 from compiler.grouping import SOLVERS
 from compiler.grouping.costs import OBJECTIVES
 from compiler.pipeline import Options
 from compiler.placement import PLACERS
+from compiler.profiling.profile import load_inputs, profile
 from compiler.slots import POLICIES
 from compiler.trace import Shape, no_routing
 from ir.chip import Chip

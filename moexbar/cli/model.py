@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from compiler.frontend import survey_model
-from compiler.frontend.decode import Decode
+from compiler.frontend.proof.decode import Decode
 from ir.workload import Attention, Dense, Digital, MoELayer, Workload
 from moexbar.cli.options import Json
 from moexbar.console import note, out, print_json, table

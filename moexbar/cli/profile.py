@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from compiler.frontend import read_model
-from compiler.frontend.profile import load_inputs, profile
+from compiler.profiling.profile import load_inputs, profile
 from moexbar.cli.options import Json
 from moexbar.console import note, out, print_json, progress, table
 from moexbar.files.routing_file import save_routing

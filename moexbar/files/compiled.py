@@ -9,7 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from compiler.frontend import read_model
-from compiler.frontend.profile import load_inputs
+from compiler.profiling.profile import load_inputs
 from ir.chip import Chip
 from ir.errors import InputError
 from ir.infile import check_file

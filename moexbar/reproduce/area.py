@@ -3,8 +3,8 @@
 from typing import Any
 
 from compiler.frontend import read_model
-from compiler.frontend.profile import load_inputs, profile
 from compiler.pipeline import Options
+from compiler.profiling.profile import load_inputs, profile
 from compiler.solver import SolverOptions
 from compiler.trace import Shape
 from ir.routing import select_sequences

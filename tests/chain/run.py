@@ -11,10 +11,10 @@ from backends.functional import Case, Comparison, Run, compare, execute
 from backends.simulate import replay
 from compiler.baselines import methods
 from compiler.frontend import read_model
-from compiler.frontend.graph import Graph
-from compiler.frontend.inputs import Feeds
-from compiler.frontend.profile import profile
+from compiler.frontend.facts.graph import Graph
 from compiler.pipeline import Compiled, Options, compile_model
+from compiler.profiling.feeds import Feeds
+from compiler.profiling.profile import profile
 from compiler.trace import Shape
 from ir.onnxdoor.load import Source, open_model
 from ir.onnxdoor.session import Runtime

@@ -8,10 +8,10 @@ import numpy as np
 
 from backends.functional import Case, Comparison, Run, compare, execute
 from compiler.frontend import read_model
-from compiler.frontend.graph import Graph
-from compiler.frontend.inputs import Feeds
-from compiler.frontend.profile import profile
+from compiler.frontend.facts.graph import Graph
 from compiler.pipeline import Options, compile_model
+from compiler.profiling.feeds import Feeds
+from compiler.profiling.profile import profile
 from compiler.solver import SolverOptions
 from compiler.trace import Shape
 from ir.chip import Chip

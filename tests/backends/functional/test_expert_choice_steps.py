@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from backends.functional import Case, Comparison, Run, compare, execute
 from backends.functional.choice import admitted, best_of
-from compiler.frontend.graph import Graph
-from compiler.frontend.inputs import Feeds
-from compiler.frontend.profile import load_inputs
+from compiler.frontend.facts.graph import Graph
+from compiler.profiling.feeds import Feeds
+from compiler.profiling.profile import load_inputs
 from ir.errors import CheckError, InputError
 from ir.onnxdoor.session import Runtime
 from ir.program import Opcode

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from onnx import TensorProto
 
-from compiler.frontend.profile import load_inputs
+from compiler.profiling.profile import load_inputs
 from tests.backends.functional.small import TOKENS, case_of, run_case, small_case
 from tests.compiler.frontend import models as m
 from tests.make import small_chip

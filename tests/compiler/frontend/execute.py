@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from compiler.frontend import read_model
-from compiler.frontend.graph import Graph
-from compiler.frontend.inputs import Feeds
+from compiler.frontend.facts.graph import Graph
+from compiler.profiling.feeds import Feeds
 from ir.onnxdoor.extract import extract, with_outputs
 from ir.onnxdoor.load import Source, open_model
 from ir.onnxdoor.session import Runtime

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from compiler.frontend import read_model
-from compiler.frontend.profile import profile
+from compiler.profiling.profile import profile
 from ir.errors import InputError
 from ir.onnxdoor.session import Runtime
 from ir.workload import Attention

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from compiler.frontend import read_model
-from compiler.frontend.profile import load_inputs, profile
+from compiler.profiling.profile import load_inputs, profile
 from ir.routing import Routing
 
 MODELS = Path(__file__).parents[3] / "examples" / "models"

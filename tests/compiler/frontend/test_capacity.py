@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from compiler.frontend.capacity import fit_capacity
-from compiler.frontend.sizes import SAMPLES, SMALL
+from compiler.frontend.facts.sizes import SAMPLES, SMALL
+from compiler.frontend.moe.capacity import fit_capacity
 from ir.workload import Capacity
 
 TOKENS = np.array([*SMALL, *SAMPLES], dtype=np.int64)

@@ -9,11 +9,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from compiler.frontend.axes import Axes, TokenAxis
-from compiler.frontend.constants import view_of, weight_of
-from compiler.frontend.dominators import computed_from, nodes_between, post_dominators
-from compiler.frontend.graph import Graph
-from compiler.frontend.sizes import SAMPLES, Sizes
+from compiler.frontend.facts.axes import Axes, TokenAxis
+from compiler.frontend.facts.constants import view_of, weight_of
+from compiler.frontend.facts.dominators import computed_from, nodes_between, post_dominators
+from compiler.frontend.facts.graph import Graph
+from compiler.frontend.facts.sizes import SAMPLES, Sizes
 from ir.onnxdoor.load import open_model
 from ir.workload import Weight
 from tests.compiler.frontend import models as m

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from compiler.frontend import read_model
-from compiler.frontend.profile import profile
+from compiler.profiling.profile import profile
 from ir.onnxdoor.session import Runtime
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.execute import compare

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from compiler.frontend import read_model
-from compiler.frontend.graph import Graph, name_of
-from compiler.frontend.sizes import Sizes
+from compiler.frontend.facts.graph import Graph, name_of
+from compiler.frontend.facts.sizes import Sizes
 from ir.onnxdoor.load import open_model
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.execute import compare

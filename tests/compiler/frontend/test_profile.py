@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from compiler.frontend import read_model
-from compiler.frontend.inputs import load_inputs
-from compiler.frontend.profile import profile
+from compiler.profiling.feeds import load_inputs
+from compiler.profiling.profile import profile
 from ir.errors import InputError
 from ir.onnxdoor import unpack
 from ir.onnxdoor.extract import with_outputs

@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto
 
 from compiler.frontend import read_model
-from compiler.frontend.traced import refuse_unhit
+from compiler.frontend.proof.traced import refuse_unhit
 from ir.errors import InputError
 from ir.routing import Routing
 from tests.compiler.frontend import models as m

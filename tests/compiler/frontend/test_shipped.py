@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from compiler.frontend import read_model
-from compiler.frontend.inputs import load_inputs
-from compiler.frontend.profile import profile
+from compiler.profiling.feeds import load_inputs
+from compiler.profiling.profile import profile
 from ir.workload import Attention, Capacity, Workload
 from tests.compiler.frontend.execute import compare
 

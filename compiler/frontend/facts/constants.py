@@ -1,0 +1,197 @@
+"""Follow a constant back to the initialiser that stores it, without reading it.
+
+The operations that only rearrange a tensor (Transpose, Slice, Split, Gather of one index, Squeeze,
+Unsqueeze, Reshape by ones, Cast, Identity, DequantizeLinear) are kept as a description of which
+rows, columns and entry of the stored tensor a value is.
+"""
+
+from dataclasses import dataclass, replace
+
+from onnx_ir import Node, Value
+
+from compiler.frontend.facts.graph import Graph, axis_attribute, name_of
+from compiler.frontend.facts.sizes import Sizes
+from ir.onnxdoor.widen import as_stored
+from ir.workload import Weight
+
+_SAME = ("Cast", "Identity", "DequantizeLinear", "CastLike")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a view: entries start, start + step, ... of axis `stored` of the tensor.
+
+    `stored` None: an axis of length 1 that the stored tensor does not have.
+    """
+
+    stored: int | None
+    length: int
+    start: int = 0
+    step: int = 1
+
+
+@dataclass(frozen=True)
+class View:
+    """A constant value as a part of a stored tensor; `fixed` = (stored axis, index) pairs."""
+
+    tensor: str
+    bits: int
+    axes: tuple[Axis, ...]
+    fixed: tuple[tuple[int, int], ...] = ()
+    nodes: tuple[Node, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+        return tuple(axis.length for axis in self.axes)
+
+    def at(self, position: int, index: int) -> "View":
+        """The entry `index` along the axis at `position`, which disappears."""
+        axis = self.axes[position]
+        rest = self.axes[:position] + self.axes[position + 1 :]
+        if axis.stored is None:
+            return replace(self, axes=rest)
+        stored = axis.start + axis.step * (index + axis.length if index < 0 else index)
+        return replace(self, axes=rest, fixed=(*self.fixed, (axis.stored, stored)))
+
+    def cut(self, position: int, start: int, length: int, step: int = 1) -> "View":
+        """Entries start, start + step, ... along the axis at `position`."""
+        axis = self.axes[position]
+        part = replace(
+            axis, start=axis.start + axis.step * start, step=axis.step * step, length=length
+        )
+        return replace(self, axes=(*self.axes[:position], part, *self.axes[position + 1 :]))
+
+    def squeezed(self) -> "View":
+        """Without the axes of length 1 that are no matrix axis (all but the last two)."""
+        lead = tuple(a for a in self.axes[:-2] if a.length != 1)
+        gone = tuple(
+            (a.stored, a.start) for a in self.axes[:-2] if a.length == 1 and a.stored is not None
+        )
+        return replace(self, axes=lead + self.axes[-2:], fixed=self.fixed + gone)
+
+    def transposed(self) -> "View":
+        """With its last two axes exchanged."""
+        return replace(self, axes=(*self.axes[:-2], self.axes[-1], self.axes[-2]))
+
+
+def view_of(graph: Graph, sizes: Sizes, value: Value | None) -> View | None:
+    """The view that `value` is, or None where it is not a plain part of one initialiser."""
+    if value is None or value not in graph.constant:
+        return None
+    if value.is_initializer():
+        tensor = value.const_value
+        if tensor is None:
+            return None
+        axes = tuple(Axis(i, int(d)) for i, d in enumerate(tensor.shape.numpy()))
+        return View(name_of(value), int(as_stored(tensor).dtype.bitwidth), axes)
+    node = value.producer()
+    if node is None or node.domain not in ("", "ai.onnx"):
+        return None
+    before = view_of(graph, sizes, node.inputs[0])
+    if before is None:
+        return None
+    after = _step(graph, sizes, node, value, before)
+    return None if after is None else replace(after, nodes=(*after.nodes, node))
+
+
+def _step(graph: Graph, sizes: Sizes, node: Node, value: Value, view: View) -> View | None:
+    """The view after one rearranging node."""
+    rank = len(view.axes)
+    if node.op_type in _SAME:
+        return view
+    if node.op_type == "Transpose":
+        order = node.attributes.get_ints("perm", ()) or tuple(range(rank))[::-1]
+        return replace(view, axes=tuple(view.axes[i] for i in order))
+    if node.op_type in ("Squeeze", "Unsqueeze", "Reshape", "Flatten"):
+        return _reshaped(view, sizes.fixed(value))
+    if node.op_type == "Gather":
+        index = sizes.numbers(node.inputs[1])
+        if index is None or len(index) != 1:
+            return None
+        axis = axis_attribute(node, 0, rank)
+        if sizes.rank(node.inputs[1]) == 0:
+            return view.at(axis, index[0])
+        return view.cut(axis, index[0], 1)
+    if node.op_type == "Split":
+        return _split(sizes, node, value, view)
+    if node.op_type == "Slice":
+        return _sliced(sizes, node, value, view)
+    return None
+
+
+def _reshaped(view: View, shape: tuple[int | None, ...] | None) -> View | None:
+    """A reshape that only adds or removes axes of length 1."""
+    if shape is None or None in shape:
+        return None
+    real = [axis for axis in view.axes if axis.length != 1]
+    ones = [axis for axis in view.axes if axis.length == 1]
+    if [d for d in shape if d != 1] != [axis.length for axis in real]:
+        return None
+    axes: list[Axis] = []
+    for length in shape:
+        axes.append(real.pop(0) if length != 1 else Axis(None, 1))
+    fixed = tuple((a.stored, a.start) for a in ones if a.stored is not None)
+    return replace(view, axes=tuple(axes), fixed=view.fixed + fixed)
+
+
+def _split(sizes: Sizes, node: Node, value: Value, view: View) -> View | None:
+    axis = axis_attribute(node, 0, len(view.axes))
+    lengths = [(sizes.fixed(v) or (None,) * (axis + 1))[axis] for v in node.outputs]
+    before = lengths[: node.outputs.index(value)]
+    own = lengths[len(before)]
+    if own is None or None in before:
+        return None
+    return view.cut(axis, sum(n for n in before if n is not None), own)
+
+
+def _sliced(sizes: Sizes, node: Node, value: Value, view: View) -> View | None:
+    cuts = slice_cuts(sizes, node, len(view.axes))
+    shape = sizes.fixed(value)
+    if cuts is None or shape is None or None in shape:
+        return None
+    for axis, (start, step) in cuts.items():
+        length = view.axes[axis].length
+        first = min(max(start + length if start < 0 else start, 0), length)
+        if step < 1:
+            return None
+        view = view.cut(axis, first, shape[axis] or 0, step)
+    return view
+
+
+def slice_cuts(sizes: Sizes, node: Node, rank: int) -> dict[int, tuple[int, int]] | None:
+    """{axis: (start, step)} of a Slice with constant starts, or None."""
+    if len(node.inputs) < 3:
+        starts = list(node.attributes.get_ints("starts", ()) or ())
+        axes = list(node.attributes.get_ints("axes", ()) or range(len(starts)))
+        return {int(a) % rank: (int(s), 1) for a, s in zip(axes, starts, strict=True)}
+    parts = [sizes.numbers(v) if v is not None else None for v in node.inputs[1:]]
+    found = parts[0]
+    if found is None:
+        return None
+    axes_ = parts[2] if len(parts) > 2 and parts[2] is not None else list(range(len(found)))
+    steps = parts[3] if len(parts) > 3 and parts[3] is not None else [1] * len(found)
+    return {a % rank: (s, p) for a, s, p in zip(axes_, found, steps, strict=True)}
+
+
+def weight_of(view: View, bias: str | None = None) -> Weight | None:
+    """The matrix [rows, columns] of a two-axis view, or None where `Weight` cannot say it."""
+    view = view.squeezed()
+    if len(view.axes) != 2:
+        return None
+    rows, columns = view.axes
+    if rows.stored is None or columns.stored is None or rows.start or rows.step != 1:
+        return None
+    if len(view.fixed) > 1 or (view.fixed and view.fixed[0][0] > min(rows.stored, columns.stored)):
+        return None
+    return Weight(
+        tensor=view.tensor,
+        rows=rows.length,
+        columns=columns.length,
+        bits=view.bits,
+        index=view.fixed[0][1] if view.fixed else None,
+        transposed=rows.stored > columns.stored,
+        start=columns.start,
+        step=columns.step,
+        bias=bias,
+    )

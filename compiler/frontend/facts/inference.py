@@ -1,0 +1,113 @@
+"""ONNX's own shape inference, one node at a time."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnx_ir
+from onnx import helper, shape_inference
+from onnx_ir import Node
+
+from compiler.frontend.facts.graph import name_of
+from ir.onnxdoor.load import Source
+
+Shape = tuple[int, ...] | None
+Array = npt.NDArray[Any]
+Inferred = tuple[tuple[Shape, int], ...]
+UNKNOWN = -1
+
+
+class Inference:
+    """Infers outputs of nodes of `source`; nodes alike in all that matters are inferred once."""
+
+    def __init__(self, source: Source) -> None:
+        """Nothing is inferred yet."""
+        self._source = source
+        self._known: dict[tuple[Any, ...], Inferred] = {}
+
+    def of(self, node: Node, shapes: Sequence[Shape], contents: Sequence[Array | None]) -> Inferred:
+        """Shape (None, or axes of which -1 are unknown) and element type (0 = unknown) per output.
+
+        shapes, contents: of the inputs, None where unknown.
+        """
+        key = _key(node, shapes, contents)
+        found = self._known.get(key) if key is not None else None
+        if found is None:
+            found = self._infer(node, shapes, contents)
+            if key is not None:
+                self._known[key] = found
+        return found
+
+    def _infer(
+        self, node: Node, shapes: Sequence[Shape], contents: Sequence[Array | None]
+    ) -> Inferred:
+        opsets = self._source.model.opset_imports
+        domain = "" if node.domain == "ai.onnx" else node.domain
+        version = opsets.get(node.domain, opsets.get("", 1))
+        unknown: Inferred = ((None, 0),) * len(node.outputs)
+        if not onnx.defs.has(node.op_type, domain=domain) or _has_subgraph(node):
+            return unknown
+        types: dict[str, onnx.TypeProto] = {}
+        data: dict[str, onnx.TensorProto] = {}
+        for value, shape, content in zip(node.inputs, shapes, contents, strict=True):
+            if value is None:
+                continue
+            kind = int(value.dtype or onnx_ir.DataType.FLOAT)
+            dims = None if shape is None else [None if d < 0 else d for d in shape]
+            types[name_of(value)] = helper.make_tensor_type_proto(kind, dims)
+            if content is not None and kind in (int(onnx_ir.DataType.INT64), 6):
+                array = content.astype(np.int64 if kind == 7 else np.int32)
+                data[name_of(value)] = onnx.numpy_helper.from_array(array)
+        try:
+            schema = onnx.defs.get_schema(node.op_type, version, domain)
+            found = shape_inference.infer_node_outputs(
+                schema,
+                self._source.proto(node),
+                types,
+                data,
+                opset_imports=[helper.make_opsetid(domain, version)],
+            )
+        except (
+            ValueError,
+            TypeError,
+            RuntimeError,
+            onnx.defs.SchemaError,
+            shape_inference.InferenceError,
+            onnx.checker.ValidationError,
+        ):
+            return unknown
+        return tuple(_dims_and_kind(found.get(name_of(value))) for value in node.outputs)
+
+
+def _has_subgraph(node: Node) -> bool:
+    kinds = (onnx_ir.AttributeType.GRAPH, onnx_ir.AttributeType.GRAPHS)
+    return any(a.type in kinds for a in node.attributes.values())
+
+
+def _dims_and_kind(kind: onnx.TypeProto | None) -> tuple[Shape, int]:
+    if kind is None:
+        return None, 0
+    element = int(kind.tensor_type.elem_type)
+    if not kind.tensor_type.HasField("shape"):
+        return None, element
+    dims = kind.tensor_type.shape.dim
+    return tuple(d.dim_value if d.HasField("dim_value") else UNKNOWN for d in dims), element
+
+
+def _key(
+    node: Node,
+    shapes: Sequence[Shape],
+    contents: Sequence[Array | None],
+) -> tuple[Any, ...] | None:
+    """What the inferred shapes depend on, or None where that is not a short tuple."""
+    attributes = []
+    for name, attribute in node.attributes.items():
+        if not isinstance(attribute.value, (int, float, str, tuple, list)):
+            return None
+        value = attribute.value
+        attributes.append((name, tuple(value) if isinstance(value, list) else value))
+    kinds = tuple(v.dtype if v is not None else None for v in node.inputs)
+    held = tuple(None if c is None else (c.tobytes(), c.shape) for c in contents)
+    return (node.domain, node.op_type, len(node.outputs), *attributes, kinds, tuple(shapes), held)

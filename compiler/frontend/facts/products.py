@@ -1,0 +1,284 @@
+"""Matrix products with a constant matrix: what crossbars can hold."""
+
+import math
+from dataclasses import dataclass, replace
+
+import onnx_ir
+from onnx_ir import Node, Value
+
+from compiler.frontend.facts.constants import Axis, View, view_of
+from compiler.frontend.facts.graph import Graph, axis_attribute, name_of
+from compiler.frontend.facts.sizes import Sizes
+from ir.onnxdoor.packing import reads_packed
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """out = data @ matrix (+ bias), `matrix` a view [rows, columns] or [experts, rows, columns].
+
+    `nodes`: the product itself and what adds its bias. `flipped`: computed as matrix^T @ data^T,
+    so that the columns come first in `out`. `selected`: the matrices are picked from the stack at
+    run time, a single one for all rows where `single`. `members`: one product per expert, whose
+    rows are joined in `out`; `bias_index`: which of the stored biases is a member's.
+    """
+
+    node: Node
+    data: Value
+    out: Value
+    matrix: View
+    bias: str | None = None
+    nodes: tuple[Node, ...] = ()
+    flipped: bool = False
+    selected: bool = False
+    single: bool = False
+    members: tuple["Product", ...] = ()
+    bias_index: int | None = None
+
+    @property
+    def columns(self) -> int:
+        """Width of the result."""
+        return self.matrix.axes[-1].length
+
+    @property
+    def stacked(self) -> int | None:
+        """Number of matrices where there are several."""
+        if self.members:
+            return len(self.members)
+        return self.matrix.axes[0].length if len(self.matrix.axes) == 3 else None
+
+    def one(self, index: int | None) -> tuple[View, str | None]:
+        """Matrix and bias of one of several, or of the only one."""
+        if self.members and index is not None:
+            return self.members[index].matrix, self.members[index].bias
+        if index is None or len(self.matrix.axes) == 2:
+            return self.matrix, self.bias
+        return self.matrix.at(0, index), self.bias
+
+
+class Products:
+    """All constant-weight products of a graph, by node and by output value."""
+
+    def __init__(self, graph: Graph, sizes: Sizes) -> None:
+        self._graph, self._sizes = graph, sizes
+        self.by_node: dict[Node, Product] = {}
+        for node in graph.nodes:
+            found = self._product(node) if graph.is_data(node) else None
+            if found is not None:
+                self.by_node[node] = found
+        self.by_out = {product.out: product for product in self.by_node.values()}
+        for node in graph.nodes:
+            if node.op_type == "Concat":
+                self._join(node)
+        self.bias_nodes = {n: p for p in self.by_node.values() for n in p.nodes if n is not p.node}
+
+    def _join(self, node: Node) -> None:
+        """Take products of equal shape whose rows are concatenated as one."""
+        members = [self.by_out.get(v) for v in node.inputs if v is not None]
+        rank = self._sizes.rank(node.outputs[0]) or 0
+        found = [m for m in members if m is not None and m.stacked is None and not m.flipped]
+        if len(found) < 2 or len(found) != len(node.inputs) or rank < 2:
+            return
+        shapes = {m.matrix.shape for m in found}
+        alone = all(self._graph.only_reader(m.out) is node for m in found)
+        apart = len({m.data for m in found}) == len(found)
+        if len(shapes) != 1 or not alone or not apart or axis_attribute(node, 0, rank) == rank - 1:
+            return
+        nodes = [*(n for m in found for n in m.nodes), node]
+        out = node.outputs[0]
+        bias, out, adds = self._picked_bias(out, (len(found), found[0].columns))
+        if bias is not None:
+            found = [replace(m, bias=bias, bias_index=i) for i, m in enumerate(found)]
+            nodes += adds
+        joined = Product(
+            node, found[0].data, out, found[0].matrix, nodes=tuple(nodes), members=tuple(found)
+        )
+        for member in found:
+            del self.by_node[member.node], self.by_out[member.out]
+        self.by_node[node] = self.by_out[joined.out] = joined
+
+    def _product(self, node: Node) -> Product | None:
+        if node.op_type == "MatMulNBits":
+            return self._packed(node)
+        if node.op_type == "Einsum":
+            return self._einsum(node)
+        if node.op_type not in ("MatMul", "Gemm", "FusedMatMul") or len(node.inputs) < 2:
+            return None
+        left, right = node.inputs[0], node.inputs[1]
+        if left is None or right is None:
+            return None
+        flipped = left in self._graph.constant
+        if not flipped and right not in self._graph.constant:
+            return self._picked(node, left, right)
+        if flipped and right in self._graph.constant:
+            return None
+        view = view_of(self._graph, self._sizes, left if flipped else right)
+        if view is None:
+            return None
+        view = view.squeezed()
+        if len(view.axes) not in (2, 3):
+            return None
+        own, other = ("transA", "transB") if flipped else ("transB", "transA")
+        turned = bool(node.attributes.get_int(own, 0))
+        if turned != flipped:
+            view = view.transposed()
+        if node.op_type == "Gemm" and (
+            bool(node.attributes.get_int(other, 0))
+            or node.attributes.get_float("alpha", 1.0) != 1.0
+        ):
+            return None
+        return self._with_bias(node, right if flipped else left, view, flipped=flipped)
+
+    def _einsum(self, node: Node) -> Product | None:
+        """A sum over one letter of an activation and a constant matrix, or a stack of them."""
+        equation = (node.attributes.get_string("equation", "") or "").replace(" ", "")
+        terms, arrow, out = equation.partition("->")
+        parts = terms.split(",")
+        if not arrow or len(parts) != 2 or "." in equation or len(node.inputs) != 2:
+            return None
+        sides = [v for v in node.inputs if v is not None and v in self._graph.constant]
+        if len(sides) != 1:
+            return None
+        place = 0 if node.inputs[0] is sides[0] else 1
+        own, other, data = parts[place], parts[1 - place], node.inputs[1 - place]
+        rows = [c for c in own if c in other and c not in out]
+        columns = [c for c in own if c in out and c not in other]
+        stack = [c for c in own if c in out and c not in (*rows, *columns)]
+        if len(own) == 3 and len(columns) == 2:  # every token through every expert: td,edf->tef
+            stack, columns = columns[:1], columns[1:]
+            if out[-1] != columns[0]:
+                stack, columns = columns, stack
+        view = view_of(self._graph, self._sizes, sides[0])
+        if view is None or data is None or len(rows) != 1 or len(columns) != 1:
+            return None
+        if len(view.axes) != len(own) or len(stack) != len(own) - 2:
+            return None
+        plain = other[-1] == rows[0] and out == other[:-1] + columns[0]
+        if not stack and not plain:
+            return None
+        order = [own.index(c) for c in (*stack, *rows, *columns)]
+        view = replace(view, axes=tuple(view.axes[i] for i in order))
+        return Product(node, data, node.outputs[0], view, None, (node,))
+
+    def _with_bias(self, node: Node, data: Value, view: View, *, flipped: bool) -> Product | None:
+        out, bias = node.outputs[0], None
+        nodes: tuple[Node, ...] = (node,)
+        given = node.inputs[2] if node.op_type == "Gemm" and len(node.inputs) > 2 else None
+        if given is not None:
+            bias = self._stored(given)
+            if bias is None or node.attributes.get_float("beta", 1.0) != 1.0:
+                return None
+        adder = self._graph.only_reader(out)
+        if bias is None and adder is not None and adder.op_type == "Add" and not flipped:
+            other = adder.inputs[1] if adder.inputs[0] is out else adder.inputs[0]
+            shape = self._sizes.fixed(other)
+            vector = shape is not None and [d for d in shape if d != 1] == [view.axes[-1].length]
+            bias = self._stored(other) if vector and len(view.axes) == 2 else None
+            if bias is not None:
+                out, nodes = adder.outputs[0], (node, adder)
+        return Product(node, data, out, view, bias, nodes, flipped)
+
+    def _stored(self, value: Value | None) -> str | None:
+        """The stored tensor that a bias is all of, perhaps through a Cast; None where it is not."""
+        view = view_of(self._graph, self._sizes, value)
+        if view is None or any(n.op_type == "DequantizeLinear" for n in view.nodes):
+            return None
+        dims = self._graph.source.graph.initializers[view.tensor].shape
+        whole = dims is not None and math.prod(dims.numpy()) == math.prod(view.shape)
+        return view.tensor if whole else None
+
+    def _picked(self, node: Node, left: Value, right: Value) -> Product | None:
+        """A product with matrices that are gathered from a stack at run time, one per row."""
+        if node.op_type != "MatMul":
+            return None
+        views = self._gathered(left), self._gathered(right)
+        if (views[0] is None) == (views[1] is None):
+            return None
+        view, data = (views[0], right) if views[0] is not None else (views[1], left)
+        if view is None or len(view.axes) != 3:
+            return None
+        if views[0] is not None:  # matrix @ column vector
+            view = view.transposed()
+        if self._is_single(right if views[0] is None else left):
+            out = node.outputs[0]
+            flipped = views[0] is not None
+            return (
+                None
+                if flipped
+                else Product(node, data, out, view, None, (node,), selected=True, single=True)
+            )
+        shape = self._sizes.fixed(data)
+        if shape is None or 1 not in shape[-2:]:
+            return None
+        bias, out, adds = self._picked_bias(node.outputs[0], (view.shape[0], view.shape[2]))
+        return Product(node, data, out, view, bias, (node, *adds), selected=True)
+
+    def _picked_bias(
+        self, out: Value, shape: tuple[int, int]
+    ) -> tuple[str | None, Value, list[Node]]:
+        """The stored biases [experts, columns] gathered and added to `out`, perhaps after a view.
+
+        With the value that they are in and the nodes on the way; (None, `out`, []) without.
+        """
+        steps: list[Node] = []
+        value = out
+        while True:
+            reader = self._graph.only_reader(value)
+            if reader is None or reader.op_type not in ("Squeeze", "Unsqueeze", "Reshape", "Add"):
+                return None, out, []
+            steps.append(reader)
+            if reader.op_type == "Add":
+                other = reader.inputs[1] if reader.inputs[0] is value else reader.inputs[0]
+                stored = self._gathered(other) if other is not None else None
+                if stored is not None and stored.shape == shape:
+                    return stored.tensor, reader.outputs[0], steps
+                return None, out, []
+            value = reader.outputs[0]
+
+    def _is_single(self, value: Value) -> bool:
+        """Whether what is gathered is one entry of the stack, without its axis."""
+        node = value.producer()
+        while node is not None and node.op_type in ("Transpose", "Cast", "Identity"):
+            node = node.inputs[0].producer() if node.inputs[0] is not None else None
+        return (
+            node is not None and node.op_type == "Gather" and self._sizes.rank(node.inputs[1]) == 0
+        )
+
+    def _gathered(self, value: Value) -> View | None:
+        """The constant whose first axis a run-time index picks from, as turned afterwards."""
+        turns: list[Node] = []
+        node = value.producer()
+        while node is not None and node.op_type in ("Transpose", "Cast", "Identity"):
+            turns.append(node)
+            node = node.inputs[0].producer() if node.inputs[0] is not None else None
+        if node is None or node.op_type not in ("Gather", "GatherND"):
+            return None
+        table, index = node.inputs[0], node.inputs[1]
+        if table not in self._graph.constant or index not in self._graph.data:
+            return None
+        view = view_of(self._graph, self._sizes, table)
+        if view is None or len(view.axes) < 2:
+            return None
+        if node.op_type == "Gather" and axis_attribute(node, 0, len(view.axes)) != 0:
+            return None
+        picked = self._sizes.fixed(index)
+        if node.op_type == "GatherND" and (picked is None or picked[-1] != 1):
+            return None
+        for turn in turns:
+            if turn.op_type == "Transpose":
+                order = list(turn.attributes.get_ints("perm", ()) or ())
+                if len(view.axes) != 3 or order[-2:] != [len(order) - 1, len(order) - 2]:
+                    return None
+                view = view.transposed()
+        return view
+
+    def _packed(self, node: Node) -> Product | None:
+        """MatMulNBits: quantised weights packed along K; the matrix has K rows and N columns."""
+        data, packed = node.inputs[0], node.inputs[1]
+        rows, columns = node.attributes.get_int("K", 0), node.attributes.get_int("N", 0)
+        bits = node.attributes.get_int("bits", 4)
+        if data is None or packed is None or not rows or not columns or packed.dtype is None:
+            return None
+        if packed.dtype != onnx_ir.DataType.UINT8 or not reads_packed(node):
+            return None
+        view = View(name_of(packed), int(bits or 4), (Axis(1, rows), Axis(0, columns)))
+        return self._with_bias(node, data, view, flipped=False)

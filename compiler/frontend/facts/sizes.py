@@ -1,0 +1,285 @@
+"""Shapes for several numbers of tokens at once.
+
+Instead of symbolic algebra, every size is computed for a handful of token counts: a shape is an
+int64 array [rank, samples], and small integer values that come from shape arithmetic (reshape
+targets, an expert-choice router's capacity) carry their content per sample. What differs between
+samples depends on the number of tokens; a formula is recovered by fitting all samples.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir
+from onnx_ir import Node, Value
+
+from compiler.frontend.facts.graph import Graph
+from compiler.frontend.facts.inference import UNKNOWN, Inference
+from compiler.frontend.facts.shape_rules import CONTENT, Rule, contrib_shape, split_shapes
+
+Ints = npt.NDArray[np.int64]
+Content = tuple[npt.NDArray[Any], ...]
+SMALL = (1, 2, 3, 4, 5, 6, 7, 9, 11, 13, 16)  # where a least capacity shows
+SAMPLES = (37, 64, 101, 509, 4001, 65521, 1000003)  # no multiples of one another
+SHORT = (37, 53, 64, 101, 11, 13, 23, 7, 5)  # for a model of limited length
+MAX_CONTENT = 64  # elements; shape arithmetic is smaller than that
+
+
+class Sizes:
+    """Shapes and small contents of every value of a graph.
+
+    `tokens` [samples]: the tokens of a sequence, or the one length of a static export. `batch`:
+    sequences together where the file fixes their number, else 1.
+    """
+
+    def __init__(self, graph: Graph, samples: Sequence[int] = SAMPLES) -> None:
+        """Compute all sizes for the given token counts (a static export has its own)."""
+        self.graph = self._graph = graph
+        self._shape: dict[Value, Ints] = {}
+        self._content: dict[Value, Content] = {}
+        self._inference = Inference(graph.source)
+        self._too_long: set[int] = set()
+        self.static_tokens, self._params = _token_dims(graph, samples)
+        self.batch = fixed_batch(graph) or 1
+        fixed = self.static_tokens
+        self.tokens = np.array(samples if fixed is None else (fixed,), dtype=np.int64)
+        for value in graph.inputs:
+            self._set_input(value)
+        for value in graph.source.graph.initializers.values():
+            self._set_constant(value)
+        for node in graph.nodes:
+            self._set_outputs(node)
+
+    @classmethod
+    def fitting(cls, graph: Graph) -> "Sizes":
+        """Sizes at token counts that the model can take: stored masks or positions may limit it."""
+        sizes = cls(graph)
+        most = max((t for i, t in enumerate(SAMPLES) if i not in sizes._too_long), default=0)
+        shorter = tuple(t for t in SHORT if t <= most)
+        limited = bool(sizes._too_long) and sizes.static_tokens is None
+        return cls(graph, shorter) if limited and len(shorter) > 1 else sizes
+
+    @cached_property
+    def small(self) -> "Sizes":
+        """The same for few tokens, made once for all layers that ask."""
+        return Sizes(self.graph, SMALL)
+
+    def shape(self, value: Value | None) -> Ints | None:
+        """[rank, samples], -1 = unknown; None if not even the rank is known."""
+        return self._shape.get(value) if value is not None else None
+
+    def rank(self, value: Value | None) -> int | None:
+        """Number of axes, if known."""
+        shape = self.shape(value)
+        return None if shape is None else len(shape)
+
+    def fixed(self, value: Value | None) -> tuple[int | None, ...] | None:
+        """The shape with None for every axis that is unknown or differs between samples."""
+        shape = self.shape(value)
+        if shape is None:
+            return None
+        return tuple(int(r[0]) if r[0] >= 0 and np.all(r == r[0]) else None for r in shape)
+
+    def content(self, value: Value | None) -> Content | None:
+        """What a small value holds, per sample, if it follows from constants and shapes."""
+        return self._content.get(value) if value is not None else None
+
+    def numbers(self, value: Value | None) -> list[int] | None:
+        """The content as one list of integers when it is the same for every sample."""
+        content = self.content(value)
+        if content is None or any(not np.array_equal(c, content[0]) for c in content):
+            return None
+        return [int(x) for x in np.ravel(content[0])]
+
+    def elements(self, value: Value) -> Ints | None:
+        """Number of elements per sample, None if unknown."""
+        shape = self.shape(value)
+        if shape is None or np.any(shape < 0):
+            return None
+        product: Ints = np.prod(shape, axis=0, dtype=np.int64)
+        return product.reshape(len(self.tokens))
+
+    def per_token(self, value: Value) -> int | None:
+        """Elements per token where the size grows with the tokens, else None."""
+        elements, tokens = self.elements(value), self.tokens * self.batch
+        if elements is None or np.any(elements % tokens):
+            return None
+        each = elements // tokens
+        return int(each[0]) if np.all(each == each[0]) else None
+
+    def at(self, value: Value, tokens: int) -> int | None:
+        """Elements at `tokens` tokens a sequence, where they are proportional to T^0, T or T^2."""
+        elements = self.elements(value)
+        if elements is None or self.static_tokens is not None:
+            return None if elements is None else int(elements[0])
+        for power in range(3):
+            each, left = np.divmod(elements, self.tokens**power)
+            if not np.any(left) and np.all(each == each[0]):
+                return int(each[0] * tokens**power)
+        return None
+
+    def _set_input(self, value: Value) -> None:
+        if value.shape is None:
+            return
+        integer = value.dtype is not None and value.dtype.is_integer()
+        rows = []
+        for axis, dim in enumerate(value.shape):
+            if isinstance(dim, int):
+                rows.append(np.full(len(self.tokens), dim))
+            elif axis == 0 and len(value.shape) > 1:
+                rows.append(np.ones(len(self.tokens), dtype=np.int64))
+            elif integer or str(dim.value) in self._params:
+                rows.append(self.tokens)
+            else:
+                rows.append(np.full(len(self.tokens), UNKNOWN))
+        self._shape[value] = np.array(rows, dtype=np.int64).reshape(-1, len(self.tokens))
+
+    def _set_constant(self, value: Value) -> None:
+        tensor = value.const_value
+        if tensor is None:
+            return
+        dims = np.array(tensor.shape.numpy(), dtype=np.int64).reshape(-1, 1)
+        self._shape[value] = np.repeat(dims, len(self.tokens), axis=1)
+        if tensor.size <= MAX_CONTENT and tensor.dtype in _READABLE:
+            array = np.asarray(tensor.numpy())
+            self._content[value] = tuple([array] * len(self.tokens))
+
+    def _set_outputs(self, node: Node) -> None:
+        self._set_content(node)
+        columns = [self._infer(node, sample) for sample in range(len(self.tokens))]
+        failed = {s for s, column in enumerate(columns) if column and column[0] is None}
+        if 0 not in failed:
+            self._too_long |= failed
+        for index, value in enumerate(node.outputs):
+            found = [column[index] for column in columns]
+            ranks = {len(shape) for shape in found if shape is not None}
+            if len(ranks) == 1 and all(shape is not None for shape in found):
+                table = np.array(found, dtype=np.int64).reshape(len(found), ranks.pop())
+                self._shape[value] = table.T
+            elif value in self._content:
+                pass
+            elif value.shape is not None and len(value.shape):
+                self._shape[value] = self._hint(value)
+            if value in self._content and value not in self._shape:
+                dims = np.array([c.shape for c in self._content[value]], dtype=np.int64)
+                self._shape[value] = dims.reshape(len(self.tokens), -1).T
+
+    def _hint(self, value: Value) -> Ints:
+        """What the file itself says about a value's shape."""
+        rows = []
+        for dim in value.shape or ():
+            if isinstance(dim, int):
+                rows.append(np.full(len(self.tokens), dim))
+            elif str(dim.value) in self._params:
+                rows.append(self._params[str(dim.value)] * np.ones_like(self.tokens))
+            else:
+                rows.append(np.full(len(self.tokens), UNKNOWN))
+        return np.array(rows, dtype=np.int64).reshape(-1, len(self.tokens))
+
+    def _set_content(self, node: Node) -> None:
+        rule = CONTENT.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+        if rule is None or not node.inputs:
+            return
+        if node.op_type == "Shape":
+            shape = self.shape(node.inputs[0])
+            if shape is None or np.any(shape < 0):
+                return
+            made = [rule(node, [shape[:, s]]) for s in range(len(self.tokens))]
+        elif node.op_type in ("Gather", "Slice") and self.content(node.inputs[0]) is None:
+            made = self._of_shape(node, rule)
+        else:
+            given = [self.content(v) for v in node.inputs if v is not None]
+            if any(c is None for c in given):
+                return
+            try:
+                made = [
+                    rule(node, [c[s] for c in given if c is not None])
+                    for s in range(len(self.tokens))
+                ]
+            except (ValueError, IndexError, TypeError, ZeroDivisionError):
+                return  # not shape arithmetic after all
+        if all(m is not None and m.size <= MAX_CONTENT for m in made):
+            self._content[node.outputs[0]] = tuple(m for m in made if m is not None)
+
+    def _of_shape(self, node: Node, rule: Rule) -> list[npt.NDArray[Any] | None]:
+        """What a Gather or Slice takes of a shape of which only some axes are known."""
+        value = node.inputs[0]
+        maker = value.producer() if value is not None else None
+        if maker is None or maker.op_type != "Shape" or len(maker.attributes):
+            return [None]
+        shape, given = self.shape(maker.inputs[0]), [self.content(v) for v in node.inputs[1:]]
+        if shape is None or any(c is None for c in given):
+            return [None]
+        made: list[npt.NDArray[Any] | None] = []
+        for s in range(len(self.tokens)):
+            try:
+                found = rule(node, [shape[:, s], *(c[s] for c in given if c is not None)])
+            except (ValueError, IndexError, TypeError):
+                return [None]
+            made.append(None if found is None or np.any(found < 0) else found)
+        return made
+
+    def _infer(self, node: Node, sample: int) -> tuple[tuple[int, ...] | None, ...]:
+        """The shapes of a node's outputs for one sample."""
+        shapes: list[tuple[int, ...] | None] = []
+        for value in node.inputs:
+            known = self.shape(value)
+            shapes.append(None if known is None else tuple(int(d) for d in known[:, sample]))
+        special = contrib_shape(node, shapes)
+        if special is not None:
+            return special + (None,) * (len(node.outputs) - len(special))
+        held = [self.content(v) for v in node.inputs]
+        contents = [None if c is None else c[sample] for c in held]
+        found = self._inference.of(node, shapes, contents)
+        for value, (_, kind) in zip(node.outputs, found, strict=True):
+            if value.dtype is None and kind:
+                value.dtype = onnx_ir.DataType(kind)
+        lengths = contents[1] if node.op_type == "Split" and len(contents) > 1 else None
+        if lengths is not None:  # known even where the length of what is split is not
+            return split_shapes(node, shapes[0], lengths)
+        return tuple(shape for shape, _ in found)
+
+
+_READABLE = (
+    onnx_ir.DataType.INT64,
+    onnx_ir.DataType.INT32,
+    onnx_ir.DataType.FLOAT,
+    onnx_ir.DataType.BOOL,
+    onnx_ir.DataType.DOUBLE,
+    onnx_ir.DataType.FLOAT16,
+)
+
+
+def _token_dims(graph: Graph, samples: Sequence[int]) -> tuple[int | None, dict[str, Any]]:
+    """The fixed token count, or None; and the value of each symbolic dimension name."""
+    params: dict[str, Any] = {}
+    for value in graph.token_inputs:
+        if value.shape is None or not len(value.shape):
+            continue
+        rank = len(value.shape)
+        axis = token_axis_of_input(value)
+        dim = value.shape[axis]
+        if rank > 1 and axis == 1 and not isinstance(value.shape[0], int):
+            params[str(value.shape[0].value)] = 1
+        if isinstance(dim, int):
+            return dim, params
+        params[str(dim.value)] = np.array(samples, dtype=np.int64)
+    return None, params
+
+
+def fixed_batch(graph: Graph) -> int | None:
+    """Number of sequences that the file was exported for; None where any number will do."""
+    for value in graph.token_inputs:
+        if value.shape is not None and len(value.shape) and token_axis_of_input(value) == 1:
+            lead = value.shape[0]
+            return lead if isinstance(lead, int) else None
+    return None
+
+
+def token_axis_of_input(value: Value) -> int:
+    """The token axis of a model input: ids [batch, tokens] or [tokens]; vectors have one more."""
+    rank = len(value.shape) if value.shape is not None else 2
+    integer = value.dtype is not None and value.dtype.is_integer()
+    return 1 if rank >= (2 if integer else 3) else 0

@@ -1,0 +1,1 @@
+"""MoE layers found by their dataflow: anchor, region, router, experts, exit."""

@@ -1,0 +1,270 @@
+"""Find the MoE layers: from a router's selection to the sum of its experts' outputs.
+
+A selection (TopK or ArgMax on a small projection of a value D) anchors the search. Everything
+computed from D alone is a candidate; the values that every path from the selection must pass are
+candidate exits. The first exit whose region holds one feed-forward expert per router output is
+taken and then moved on over what still belongs to the layer: reshapes and shared experts.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+
+from onnx_ir import Node, Value
+
+from compiler.frontend.facts import Facts
+from compiler.frontend.facts.dominators import computed_from, nodes_between, post_dominators
+from compiler.frontend.facts.graph import Graph, name_of
+from compiler.frontend.moe.anchors import VIEWS, Anchor, find_anchors
+from compiler.frontend.moe.experts import FeedForward, feed_forwards
+from compiler.frontend.moe.extend import extensions
+from compiler.frontend.moe.found import FoundLayer
+from compiler.frontend.moe.fused import contract_layer
+from compiler.frontend.moe.numbering import TRACED, expert_numbers
+from compiler.frontend.moe.router import describe
+from compiler.frontend.moe.unreadable import Unreadable
+from ir.errors import InputError
+from ir.workload import Expert, Suspect
+
+Prove = Callable[[Sequence[FoundLayer]], FoundLayer]
+
+
+def find_moe(facts: Facts, prove: Prove) -> tuple[list[FoundLayer], list[Suspect]]:
+    """The MoE layers in graph order, and every selection that is none but looks so.
+
+    prove: picks, of a layer read with several exits (outermost first), the one to take, or raises
+    Unreadable.
+    """
+    graph = facts.graph
+    layers: list[FoundLayer] = []
+    suspects: list[Suspect] = []
+    taken: set[Node] = set()
+    for node in graph.nodes:
+        if node.op_type in ("MoE", "QMoE") and node.domain == "com.microsoft":
+            try:
+                layers.append(prove(_contract(facts, node)))
+            except (Unreadable, InputError) as error:
+                suspects.append(Suspect(node.name or "", node.op_type, str(error)))
+            else:
+                taken.update(layers[-1].nodes)
+    for anchor in find_anchors(graph, facts.sizes, facts.axes, facts.products):
+        if anchor.node in taken:
+            continue
+        found, suspect = _layer(facts, anchor, prove)
+        if found is not None and not taken.intersection(found.nodes):
+            layers.append(found)
+            taken.update(found.nodes)
+        elif suspect is not None:
+            suspects.append(suspect)
+    layers.sort(key=lambda layer: graph.order[layer.nodes[0]])
+    return layers, suspects
+
+
+def _unread(facts: Facts, anchor: Anchor, region: Collection[Value]) -> Suspect | None:
+    """A selection whose region reads a stack of matrices, one per expert, in an unknown way."""
+    products = facts.products.by_node
+    for node in facts.graph.nodes:
+        if node in products or not any(v in region for v in node.outputs):
+            continue
+        for value in node.inputs:
+            shape = facts.sizes.fixed(value) if value in facts.graph.constant else None
+            if shape is not None and len(shape) == 3 and shape[0] == anchor.experts:
+                reason = (
+                    f"a stack of {anchor.experts} matrices is read by {node.op_type} (at node "
+                    f"{node.name!r}), a form that is not read"
+                )
+                return Suspect(anchor.node.name or "", anchor.node.op_type, reason)
+    return None
+
+
+def _contract(facts: Facts, node: Node) -> list[FoundLayer]:
+    layer = contract_layer(facts.graph, facts.sizes, facts.products, node)
+    return extensions(facts, computed_from(facts.graph, layer.entry), layer)
+
+
+def _layer(facts: Facts, anchor: Anchor, prove: Prove) -> tuple[FoundLayer | None, Suspect | None]:
+    """The layer of one anchor, or why there is none (None when nothing suggests one)."""
+    graph = facts.graph
+    region = computed_from(graph, anchor.entry)
+    chain = post_dominators(graph, region, anchor.starts)
+    suspect: Suspect | None = None
+    for exit_ in chain:
+        nodes = nodes_between(graph, {anchor.entry}, [exit_], region)
+        if sum(n in facts.products.by_node for n in nodes) <= len(anchor.products):
+            continue
+        try:
+            return prove(extensions(facts, region, _readable(facts, anchor, exit_, nodes))), None
+        except (Unreadable, InputError) as found:
+            where = getattr(found, "node", None)
+            place = f" (at node {where.name!r})" if where is not None else ""
+            traced = getattr(found, "traced", False)
+            reason = f"{found}{place}"
+            if not _suggests_experts(facts, anchor, nodes):
+                continue
+            if suspect is None or (traced and not suspect.traced):
+                suspect = Suspect(anchor.node.name or "", anchor.node.op_type, reason, traced)
+            if len(nodes) > 4 * anchor.experts + 2000:
+                break
+    return None, suspect or _unread(facts, anchor, region)
+
+
+def _suggests_experts(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> bool:
+    """Whether a region has a stack of matrices, or several besides the router's."""
+    found = [facts.products.by_node[n] for n in nodes if n in facts.products.by_node]
+    own = [p for p in found if p not in anchor.products]
+    return len(own) > 1 or any(p.stacked is not None or p.selected for p in own)
+
+
+def _readable(facts: Facts, anchor: Anchor, exit_: Value, nodes: list[Node]) -> FoundLayer:
+    """Read the region up to `exit_` as a MoE layer, or raise Unreadable."""
+    graph = facts.graph
+    blocks = feed_forwards(
+        graph, facts.sizes, facts.products, nodes, anchor.products, anchor.starts
+    )
+    chosen = _depends(graph, nodes, anchor.starts)
+    routed = [b for b in blocks if _is_routed(graph, b, chosen)]
+    if len(routed) != len(blocks):
+        inner = next(b for b in blocks if b not in routed)
+        raise Unreadable(
+            "an expert that is not routed is summed before the routed ones", inner.down.node
+        )
+    experts, order_note = _experts(facts, anchor, routed, chosen)
+    if facts.sizes.per_token(exit_) != experts[0].down.columns:
+        raise Unreadable(f"{name_of(exit_)!r} is not one vector per token", exit_.producer())
+    weighted = _depends(graph, nodes, [anchor.node.outputs[0]])
+    on_input = any(u.data in weighted for b in routed for u in b.ups)
+    on_input = on_input and not anchor.expert_choice and anchor.node.op_type == "TopK"
+    routers = describe(graph, facts.sizes, facts.axes, anchor, nodes)
+    return FoundLayer(
+        entry=anchor.entry,
+        exit=exit_,
+        nodes=tuple(nodes),
+        router=routers[0],
+        experts=tuple(experts),
+        shared=(),
+        activation=routed[0].activation,
+        form=_form(anchor, routed, chosen),
+        weight_on="input" if on_input else "output",
+        notes=(order_note,) if order_note else (),
+        routers=routers[1:],
+        clipped=routed[0].clipped,
+    )
+
+
+def _form(anchor: Anchor, routed: Sequence[FeedForward], chosen: Collection[Value]) -> str:
+    """A name for the way the experts are computed."""
+    stacked = routed[0].stacked is not None
+    if anchor.expert_choice:
+        return "expert-choice-stacked" if stacked else "expert-choice-list"
+    if routed[0].down.selected and not routed[0].down.single:
+        return "gather-batched"
+    if routed[0].down.members:
+        return "grouped"
+    if stacked and not routed[0].down.single:
+        return "dense-batched"
+    gathered = routed[0].down.single or any(u.data in chosen for u in routed[0].ups)
+    return "per-expert-gather" if gathered else "dense-masked"
+
+
+def _depends(graph: Graph, nodes: Sequence[Node], starts: Collection[Value]) -> frozenset[Value]:
+    """The values of the region that depend on any of `starts`."""
+    found = set(starts)
+    for node in nodes:
+        if any(v in found for v in graph.data_inputs(node)):
+            found.update(node.outputs)
+    return frozenset(found)
+
+
+def _is_routed(graph: Graph, block: FeedForward, chosen: Collection[Value]) -> bool:
+    """Whether the selection decides over this expert: its input, or a factor on its output."""
+    if any(u.selected or u.data in chosen for u in block.ups):
+        return True
+    value = block.down.out
+    for _ in range(16):
+        readers = [n for n in graph.readers(value) if graph.is_data(n)]
+        if len(readers) != 1:
+            return False
+        node = readers[0]
+        others = [v for v in graph.data_inputs(node) if v is not value]
+        if others and node.op_type != "Concat":  # experts may be stacked before they are weighted
+            return node.op_type not in ("Add", "Sum") and any(v in chosen for v in others)
+        value = node.outputs[0]
+    return False
+
+
+def _experts_hit(anchor: Anchor, routed: Sequence[FeedForward]) -> tuple[list[Expert], str]:
+    """The experts of a stack from which block i takes the i-th that was hit: a traced loop."""
+    stacks = {
+        (*(p.matrix.tensor for p in (*b.ups, b.down)), b.stacked, b.activation) for b in routed
+    }
+    if len(stacks) != 1 or routed[0].stacked != anchor.experts:
+        raise Unreadable("blocks that take one expert each from different stacks", anchor.node)
+    if len(routed) != anchor.experts:
+        raise Unreadable(
+            f"a loop over the experts that were hit when the model was traced: {len(routed)} of "
+            f"{anchor.experts}, wrong for any input that hits another number of them",
+            anchor.node,
+            traced=True,
+        )
+    return routed[0].experts(), f"node {anchor.node.name!r}: {TRACED}"
+
+
+def _passes_on(facts: Facts, anchor: Anchor, chosen: Collection[Value]) -> bool:
+    """Whether token vectors are weighted by the selection without going through a matrix."""
+    graph = facts.graph
+    for node in graph.nodes:
+        if node.op_type != "Mul":
+            continue
+        vectors = [v for v in graph.data_inputs(node) if _is_entry(facts, anchor, v)]
+        others = [v for v in graph.data_inputs(node) if v not in vectors and v in chosen]
+        if vectors and others:
+            return True
+    return False
+
+
+def _is_entry(facts: Facts, anchor: Anchor, value: Value) -> bool:
+    """Whether a value is the token vectors, or rows of them."""
+    moved = ("Gather", "GatherND", "Expand", "Tile", *VIEWS)
+    while value is not anchor.entry:
+        node = value.producer()
+        if node is None or node.op_type not in moved or node.inputs[0] is None:
+            return False
+        value = node.inputs[0]
+    return True
+
+
+def _experts(
+    facts: Facts, anchor: Anchor, routed: Sequence[FeedForward], chosen: Collection[Value]
+) -> tuple[list[Expert], str]:
+    """The experts by index, and a note where the index is the order in the graph."""
+    if routed and all(p.single for b in routed for p in (*b.ups, b.down)):
+        return _experts_hit(anchor, routed)
+    count = sum(b.stacked or 1 for b in routed)
+    if 1 < count < anchor.experts and _passes_on(facts, anchor, chosen):
+        raise Unreadable(
+            f"{count} feed-forward experts, the router has {anchor.experts} outputs: the others "
+            "pass the token on (zero-computation experts), which is not read",
+            anchor.node,
+        )
+    if count != anchor.experts:
+        missing = 1 < count < anchor.experts and all(b.stacked is None for b in routed)
+        words = (
+            ": experts are missing, as in a traced export, which holds only those that its example "
+            "input was routed to; export again with a dynamo or optimum exporter"
+        )
+        raise Unreadable(
+            f"{count} feed-forward experts, the router has {anchor.experts} outputs"
+            f"{words if missing else ''}",
+            anchor.node,
+            traced=missing,
+        )
+    if len({b.activation for b in routed}) != 1:
+        raise Unreadable("experts with different activations", anchor.node)
+    if len(routed) == 1 and routed[0].stacked is not None:
+        return routed[0].experts(), ""
+    if any(b.stacked is not None for b in routed):
+        raise Unreadable("stacked and single experts in one layer", anchor.node)
+    experts = [block.experts()[0] for block in routed]
+    numbers, note = expert_numbers(facts.graph, facts.sizes, routed, chosen)
+    if numbers is None:
+        return experts, f"node {anchor.node.name!r}: {note}"
+    by_number = dict(zip(numbers, experts, strict=True))
+    return [by_number[i] for i in range(count)], ""

@@ -1,0 +1,258 @@
+"""The router of a MoE layer: its kind, what it selects from, and its gate weights."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from onnx_ir import Node, Value
+
+from compiler.frontend.facts.axes import Axes
+from compiler.frontend.facts.constants import weight_of
+from compiler.frontend.facts.graph import Graph, name_of
+from compiler.frontend.facts.products import Product
+from compiler.frontend.facts.sizes import Sizes
+from compiler.frontend.moe.anchors import POINTWISE, VIEWS, Anchor, root
+from compiler.frontend.moe.capacity import capacity
+from compiler.frontend.moe.unreadable import Unreadable
+from ir.workload import Router, RouterKind, Weight
+
+MAX_READINGS = 24  # values tried as the final weights of a router with a capacity
+
+
+def describe(
+    graph: Graph,
+    sizes: Sizes,
+    axes: Axes,
+    anchor: Anchor,
+    nodes: Sequence[Node],
+) -> tuple[Router, ...]:
+    """The `Router` of an anchor, and other readings of it: which value holds the final weights.
+
+    nodes: those of its MoE layer.
+    """
+    upstream = _upstream(graph, anchor, nodes)
+    projection, logits = projected(graph, anchor.products, anchor.entry)
+    if anchor.expert_choice and sizes.batch > 1:
+        raise Unreadable(
+            f"experts choose among tokens in a file exported for {sizes.batch} sequences; export "
+            "it with a batch of 1 or a dynamic axis",
+            anchor.node,
+        )
+    if anchor.expert_choice:
+        only = Router(
+            kind="expert-choice",
+            experts=anchor.experts,
+            capacity=capacity(sizes, anchor),
+            projection=projection,
+            logits=logits,
+            scores=name_of(_scores(graph, sizes, axes, anchor)),
+            nodes=tuple(n.name or "" for n in upstream),
+        )
+        return (only,)
+    found = _selection(graph, sizes, anchor, nodes)
+    first = Router(
+        kind=_kind(anchor, upstream, found.chain),
+        experts=anchor.experts,
+        top_k=found.top_k,
+        projection=projection,
+        logits=logits,
+        ids=name_of(found.ids),
+        gates=name_of(found.gates),
+        nodes=tuple(n.name or "" for n in dict.fromkeys([*upstream, *found.chain])),
+    )
+    readings = [first]
+    readings += [replace(first, gates=name_of(v)) for v in found.others if v is not found.gates]
+    wide = _full_width(graph, sizes, anchor, nodes)
+    makers = {v.producer() for v in wide}
+    kind = first.kind
+    if kind == "opaque" and any(n is not None and n.op_type == "Sigmoid" for n in makers):
+        kind = "sigmoid-topk"  # the same choice: a sigmoid keeps the order
+    readings += [replace(first, kind=kind, gates="", scores=name_of(v)) for v in wide]
+    picks = _picks(sizes, upstream)
+    for value in _combining(graph, sizes, anchor, nodes):
+        readings.append(replace(first, top_k=picks, ids="", gates="", combine=name_of(value)))
+    return tuple(readings)
+
+
+def projected(graph: Graph, products: Sequence[Product], entry: Value) -> tuple[Weight | None, str]:
+    """The router's matrix and the value of its product; (None, "") where they are not all of it.
+
+    Neither a router of two matrices nor one that changes the layer's input first is one product.
+    """
+    if len(products) != 1 or products[0].flipped or root(graph, products[0].data) is not entry:
+        return None, ""
+    found = weight_of(products[0].matrix, products[0].bias)
+    return found, "" if found is None else name_of(products[0].out)
+
+
+def _picks(sizes: Sizes, upstream: Sequence[Node]) -> int:
+    """Experts a token gets from all selections together, each of which leaves out the others'."""
+    counts = [1 for n in upstream if n.op_type == "ArgMax"]
+    for node in upstream:
+        if node.op_type == "TopK":
+            counts += sizes.numbers(node.inputs[1]) or [1]
+    return sum(counts)
+
+
+def _combining(graph: Graph, sizes: Sizes, anchor: Anchor, nodes: Sequence[Node]) -> list[Value]:
+    """Values [.., tokens, experts] or [.., tokens, experts, slots] made from one-hot selections.
+
+    The last one first: a capacity may have taken some away.
+    """
+    scores, known = sizes.shape(anchor.source), set(anchor.starts)
+    found: list[Value] = []
+    hot = False
+    for node in nodes:
+        if not any(v in known for v in graph.data_inputs(node)):
+            continue
+        known.update(node.outputs)
+        hot = hot or node.op_type in ("OneHot", "Equal")
+        shape = sizes.shape(node.outputs[0])
+        if not hot or scores is None or shape is None or len(scores) < 2:
+            continue
+        rows, lead = scores[-2:], shape[-3:-1] if len(shape) == len(scores) + 1 else shape[-2:]
+        if np.array_equal(lead, rows):
+            found.append(node.outputs[0])
+    return found[::-1][:MAX_READINGS]
+
+
+@dataclass(frozen=True, eq=False)
+class _Selection:
+    """Selected ids and their final weights [.., k], and the nodes that make them after the pick."""
+
+    ids: Value
+    gates: Value | None
+    top_k: int
+    chain: list[Node]
+    others: tuple[Value, ...] = ()
+
+
+def _selection(graph: Graph, sizes: Sizes, anchor: Anchor, nodes: Sequence[Node]) -> _Selection:
+    """What the router hands on: from one TopK, or from several single picks joined."""
+    several = _joined(graph, anchor, nodes)
+    if several is not None:
+        return several
+    if anchor.node.op_type == "ArgMax":
+        return _Selection(anchor.node.outputs[0], None, 1, [])
+    ids, found, chain = _gates(graph, sizes, anchor, nodes)
+    return _Selection(ids, found[-1], _top_k(sizes, anchor), chain, tuple(found[::-1]))
+
+
+def _joined(graph: Graph, anchor: Anchor, nodes: Sequence[Node]) -> _Selection | None:
+    """K picks of one expert each, concatenated: ids by a Concat, weights by another."""
+    picks = ("ArgMax", "TopK")
+    own = anchor.node.outputs[-1]
+    found: Node | None = None
+    gates: Value | None = None
+    for node in nodes:
+        if node.op_type != "Concat" or None in node.inputs:
+            continue
+        sources = [root(graph, v) for v in node.inputs if v is not None]
+        makers = [v.producer() for v in sources]
+        if all(
+            m is not None and m.op_type in picks and v is m.outputs[-1]
+            for m, v in zip(makers, sources, strict=True)
+        ):
+            found = node if own in sources else found
+        elif all(m is not None and m.op_type in ("GatherElements", *picks) for m in makers):
+            gates = node.outputs[0]
+    if found is None:
+        return None
+    return _Selection(found.outputs[0], gates, len(found.inputs), [found])
+
+
+def _upstream(graph: Graph, anchor: Anchor, nodes: Sequence[Node]) -> list[Node]:
+    """The layer's nodes that the selection depends on, itself included."""
+    inside, found = set(nodes), {anchor.node}
+    todo = [anchor.node]
+    while todo:
+        for value in graph.data_inputs(todo.pop()):
+            node = value.producer()
+            if node is not None and node in inside and node not in found:
+                found.add(node)
+                todo.append(node)
+    return [n for n in nodes if n in found]
+
+
+def _kind(anchor: Anchor, upstream: Collection[Node], chain: Collection[Node]) -> RouterKind:
+    before = {n.op_type for n in upstream if n is not anchor.node}
+    if anchor.node.op_type == "ArgMax":
+        return "argmax"
+    if "Sigmoid" in before:
+        return "sigmoid-topk"
+    if "Softmax" in before:
+        return "softmax-topk"
+    if any(n.op_type == "Softmax" for n in chain):
+        return "topk-softmax"
+    return "opaque"
+
+
+def _top_k(sizes: Sizes, anchor: Anchor) -> int:
+    k = sizes.numbers(anchor.node.inputs[1]) if len(anchor.node.inputs) > 1 else None
+    if k is None:
+        k = [int(anchor.node.attributes.get_int("k", 0) or 0)]
+    return k[0] if k else 0
+
+
+def _scores(graph: Graph, sizes: Sizes, axes: Axes, anchor: Anchor) -> Value:
+    """[.., tokens, experts]: the selection's input before the transpose that turned it."""
+    value = anchor.source
+    while True:
+        node = value.producer()
+        token, shape = axes.of(value), sizes.fixed(value)
+        rank = len(shape) if shape is not None else 0
+        turned = token is not None and token.axis == rank - 1
+        if not turned or node is None or node.op_type not in ("Transpose", *VIEWS):
+            return value
+        inputs = graph.data_inputs(node)
+        if len(inputs) != 1:
+            return value
+        value = inputs[0]
+
+
+def _gates(
+    graph: Graph, sizes: Sizes, anchor: Anchor, nodes: Sequence[Node]
+) -> tuple[Value, list[Value], list[Node]]:
+    """Selected ids, their weights [.., k] (the final ones last), and the nodes that make them."""
+    values, ids = anchor.node.outputs[0], anchor.node.outputs[1]
+    shape = sizes.shape(ids)
+    inside = set(nodes)
+    made: dict[Value, None] = {values: None}
+    found: list[Value] = [values]
+    chain = []
+    for node in sorted(inside, key=graph.order.__getitem__):
+        data = graph.data_inputs(node)
+        looked_up = (
+            node.op_type == "GatherElements" and len(node.inputs) > 1 and (node.inputs[1] is ids)
+        )
+        follows = bool(data) and all(v in made for v in data) and node is not anchor.node
+        if not looked_up and not (follows and node.op_type in POINTWISE - {"TopK", "OneHot"}):
+            continue
+        out = sizes.shape(node.outputs[0])
+        if shape is None or out is None or len(out) != len(shape):
+            continue
+        if not np.array_equal(out[:-1], shape[:-1]) or out[-1][0] not in (shape[-1][0], 1):
+            continue
+        made[node.outputs[0]] = None
+        chain.append(node)
+        if np.array_equal(out, shape):
+            found.append(node.outputs[0])
+    return ids, found, chain
+
+
+def _full_width(graph: Graph, sizes: Sizes, anchor: Anchor, nodes: Sequence[Node]) -> list[Value]:
+    """Weights [.., tokens, experts] that the selection was scattered into, the last one first."""
+    before, found = sizes.shape(anchor.source), list[Value]()
+    known: set[Value] = set()
+    for node in nodes:
+        data = graph.data_inputs(node)
+        scattered = node.op_type in ("ScatterElements", "ScatterND") and any(
+            v in anchor.node.outputs for v in data
+        )
+        follows = node.op_type in POINTWISE and any(v in known for v in data)
+        out = sizes.shape(node.outputs[0]) if scattered or follows else None
+        if out is None or before is None or not np.array_equal(out, before):
+            continue
+        known.add(node.outputs[0])
+        found.append(node.outputs[0])
+    return found[::-1]

@@ -1,0 +1,90 @@
+"""The operators of a workload from the parts of the graph."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from onnx_ir import Node, Value
+
+from compiler.frontend.facts import Facts
+from compiler.frontend.facts.constants import weight_of
+from compiler.frontend.facts.graph import Graph, name_of
+from compiler.frontend.facts.products import Product
+from compiler.frontend.moe.found import FoundLayer
+from compiler.frontend.operators.attention import FoundAttention
+from compiler.frontend.operators.digital import elements_of, scope_of
+from compiler.frontend.operators.layers import layer_numbers
+from compiler.frontend.operators.parts import Part, inputs_of
+from ir.errors import InputError
+from ir.workload import Attention, Dense, Digital, Operator
+
+
+def operators_of(facts: Facts, parts: Sequence[Part], tokens: int) -> list[Operator]:
+    """One operator per part, numbered by layer and named by kind.
+
+    tokens: the length of a sequence at which elements are counted.
+    """
+    made = [_operator(facts, part, tokens) for part in parts]
+    numbers = layer_numbers(made)
+    counts: dict[str, int] = {}
+    out = []
+    for operator, layer in zip(made, numbers, strict=True):
+        stem = f"L{layer}.{operator.name}" if layer >= 0 else operator.name
+        counts[stem] = counts.get(stem, 0) + 1
+        name = stem if counts[stem] == 1 else f"{stem}.{counts[stem]}"
+        out.append(replace(operator, name=name, layer=layer))
+    return out
+
+
+def _operator(facts: Facts, part: Part, tokens: int) -> Operator:
+    """One operator, not yet in a layer; its name is its kind."""
+    graph, sizes = facts.graph, facts.sizes
+    nodes = sorted(part.nodes, key=graph.order.__getitem__)
+    outputs = _outputs(graph, part.nodes)
+    found = part.found
+    if isinstance(found, FoundLayer):  # the weighted sum comes first
+        outputs = [found.exit, *(v for v in outputs if v is not found.exit)]
+    names = tuple(n.name or "" for n in nodes)
+    read = inputs_of(graph, part.nodes)
+    if isinstance(found, FoundLayer):  # the token vectors come first
+        read = [found.entry, *(v for v in read if v is not found.entry)]
+    inputs = tuple(name_of(v) for v in read)
+    outs = tuple(name_of(v) for v in outputs)
+    width = (sizes.per_token(outputs[0]) or 0) if outputs else 0
+    if isinstance(found, FoundLayer):
+        layer = found.as_operator()
+        return replace(layer, inputs=inputs, outputs=outs, nodes=names, width=width)
+    if isinstance(found, FoundAttention):
+        return Attention(
+            "attention",
+            -1,
+            inputs,
+            outs,
+            names,
+            width,
+            found.heads,
+            found.kv_heads,
+            found.head_dim,
+            found.causal,
+        )
+    if isinstance(found, Product):
+        weight = weight_of(found.matrix, found.bias)
+        if weight is None:
+            raise InputError(graph.name, f"node {found.node.name!r}: no matrix")
+        return Dense("dense", -1, inputs, outs, names, width, weight)
+    scope = scope_of(facts.axes, found.nodes)
+    elements = elements_of(sizes, found.nodes, scope, tokens)
+    if not width and scope == "sequence":  # its shape depends on the data: all it makes, per token,
+        width = max(elements, 1)  # and where nothing is known of it, one value
+    return Digital(found.kind, -1, inputs, outs, names, width, found.kind, scope, elements)
+
+
+def _outputs(graph: Graph, nodes: Collection[Node]) -> list[Value]:
+    """What of a set of nodes is read outside or is a model output; constants are not."""
+    ordered = sorted(nodes, key=graph.order.__getitem__)
+    return [
+        v
+        for n in ordered
+        for v in n.outputs
+        if (v not in graph.constant or v.is_graph_output())
+        and (v.is_graph_output() or any(r not in nodes for r in graph.readers(v)))
+    ]

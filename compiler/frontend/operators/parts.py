@@ -1,0 +1,180 @@
+"""Every node of the graph in exactly one part: an operator to be, and the nodes it stands for."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from onnx_ir import Node, Value
+
+from compiler.frontend.facts import Facts
+from compiler.frontend.facts.axes import Axes
+from compiler.frontend.facts.constants import weight_of
+from compiler.frontend.facts.graph import Graph
+from compiler.frontend.facts.products import Product
+from compiler.frontend.facts.sizes import Sizes
+from compiler.frontend.moe.found import FoundLayer
+from compiler.frontend.operators.attention import FoundAttention, find_attention
+from compiler.frontend.operators.digital import DigitalSet, split_digital
+from ir.errors import InputError
+
+
+@dataclass(eq=False)
+class Part:
+    """An operator to be: what was found, and the nodes it stands for."""
+
+    found: FoundLayer | FoundAttention | Product | DigitalSet
+    nodes: set[Node]
+
+
+def find_parts(facts: Facts, layers: Sequence[FoundLayer], notes: list[str]) -> list[Part]:
+    """Every node in exactly one part; notes: takes what is said of them.
+
+    Constants belong to who first reads them.
+    """
+    graph, sizes, axes = facts.graph, facts.sizes, facts.axes
+    parts = [Part(layer, _absorbed(graph, layer.nodes)) for layer in layers]
+    for layer in layers:
+        notes.extend(layer.notes)
+    taken = {n for part in parts for n in part.nodes}
+    refused: dict[str, list[Node]] = {}
+    for product in facts.products.by_node.values():
+        if product.node in taken:
+            continue
+        reason = _not_dense(sizes, axes, product)
+        if reason:
+            refused.setdefault(reason, []).append(product.node)
+        else:
+            parts.append(Part(product, set(product.nodes)))
+            taken.update(product.nodes)
+    notes.extend(_refusals(refused))
+    for attention in find_attention(graph, sizes, facts.products, taken):
+        nodes = _absorbed(graph, attention.nodes)
+        parts.append(Part(attention, nodes))
+        taken.update(nodes)
+    left = [n for n in graph.nodes if n not in taken and not _is_constant(graph, n)]
+    for found in split_digital(graph, sizes, axes, left):
+        parts.append(Part(found, set(found.nodes)))
+    _attach_constants(graph, parts)
+    return parts
+
+
+def _is_constant(graph: Graph, node: Node) -> bool:
+    return all(v in graph.constant for v in node.outputs)
+
+
+def _absorbed(graph: Graph, nodes: Iterable[Node]) -> set[Node]:
+    """`nodes` with the shape arithmetic that serves them alone or leads from them back to them."""
+    inside = set(nodes)
+    todo = [v for n in nodes for v in graph.reads(n)]
+    while todo:
+        node = todo.pop().producer()
+        if node is None or node in inside or graph.is_data(node) or _is_constant(graph, node):
+            continue
+        shown = any(v.is_graph_output() for v in node.outputs)
+        if not shown and all(r in inside for v in node.outputs for r in graph.readers(v)):
+            inside.add(node)
+            todo.extend(graph.reads(node))
+    return inside | _returning(graph, inside)
+
+
+def _returning(graph: Graph, inside: Collection[Node]) -> set[Node]:
+    """The nodes outside that depend on a node inside and are needed by one (through shapes)."""
+    first = min(graph.order[node] for node in inside)
+    upstream: set[Node] = set()
+    todo = [v for n in inside for v in graph.reads(n)]
+    while todo:
+        node = todo.pop().producer()
+        if node is None or node in inside or node in upstream or graph.order[node] < first:
+            continue
+        upstream.add(node)
+        todo.extend(graph.reads(node))
+    found: set[Node] = set()
+    for node in sorted(upstream, key=graph.order.__getitem__):
+        makers = [v.producer() for v in graph.reads(node)]
+        if any(m is not None and (m in inside or m in found) for m in makers):
+            found.add(node)
+    return found
+
+
+def _refusals(refused: Mapping[str, Sequence[Node]]) -> list[str]:
+    """One note per reason, naming the first node."""
+    notes = []
+    for reason, nodes in refused.items():
+        more = f" and {len(nodes) - 1} more" if len(nodes) > 1 else ""
+        notes.append(f"node {nodes[0].name!r} ({nodes[0].op_type}){more} stays digital: {reason}")
+    return notes
+
+
+def _not_dense(sizes: Sizes, axes: Axes, product: Product) -> str:
+    """Why a product is no crossbar work, '' if it is."""
+    token = axes.of(product.data)
+    if product.flipped:
+        return "the constant matrix is the first operand"
+    if product.stacked is not None or product.selected:
+        return "several matrices in one product"
+    if axes.scope(product.node) != "token" or token is None:
+        return "its rows are not one per token"
+    if sizes.per_token(product.data) != product.matrix.axes[-2].length:
+        return "a token has several rows"
+    if weight_of(product.matrix) is None:
+        return f"its matrix is not a plain part of {product.matrix.tensor!r}"
+    return ""
+
+
+def _attach_constants(graph: Graph, parts: list[Part]) -> None:
+    """Give every node made from initialisers alone to the operator that first reads it."""
+    owner = {node: part for part in parts for node in part.nodes}
+    for node in reversed(graph.nodes):
+        if node in owner:
+            continue
+        readers = [r for v in node.outputs for r in graph.readers(v) if r in owner]
+        if readers:
+            part = owner[min(readers, key=graph.order.__getitem__)]
+            part.nodes.add(node)
+        else:  # a model output that no input influences
+            part = Part(DigitalSet("other", [node]), {node})
+            parts.append(part)
+        owner[node] = part
+
+
+def in_order(graph: Graph, parts: Sequence[Part]) -> list[Part]:
+    """The parts so that each comes after those it reads from; graph order where free."""
+    owner = {node: part for part in parts for node in part.nodes}
+    place = {id(p): min(graph.order[n] for n in p.nodes) for p in parts}
+    out: list[Part] = []
+    state: dict[int, int] = {}
+    for start in sorted(parts, key=lambda p: place[id(p)]):
+        stack = [start]
+        while stack:
+            part = stack[-1]
+            if state.get(id(part)) == 2:
+                stack.pop()
+                continue
+            sources = _sources(graph, owner, part)
+            waiting = [p for p in sources if state.get(id(p)) != 2]
+            if not waiting:
+                state[id(part)] = 2
+                out.append(stack.pop())
+            elif state.get(id(part)) == 1 and any(state.get(id(p)) == 1 for p in waiting):
+                names = sorted(n.name or "" for n in part.nodes)
+                raise InputError(graph.name, f"operators depend on each other at node {names[0]!r}")
+            else:
+                state[id(part)] = 1
+                stack.extend(sorted(waiting, key=lambda p: -place[id(p)]))
+    return out
+
+
+def _sources(graph: Graph, owner: dict[Node, Part], part: Part) -> list[Part]:
+    found: dict[int, Part] = {}
+    for value in inputs_of(graph, part.nodes):
+        node = value.producer()
+        if node is not None and owner[node] is not part:
+            found[id(owner[node])] = owner[node]
+    return list(found.values())
+
+
+def inputs_of(graph: Graph, nodes: Collection[Node]) -> list[Value]:
+    """What a set of nodes reads from outside; constants are not inputs."""
+    inside = {v for n in nodes for v in n.outputs}
+    ordered = sorted(nodes, key=graph.order.__getitem__)
+    read = dict.fromkeys(v for n in ordered for v in graph.reads(n))
+    return [v for v in read if v not in inside and v not in graph.constant]

@@ -1,0 +1,1 @@
+"""Layers as they were read, run against the model's own nodes; how a model can decode."""

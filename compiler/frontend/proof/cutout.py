@@ -1,0 +1,79 @@
+"""A MoE layer's region as a model of its own."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir
+from onnx_ir import Value
+
+from compiler.frontend.facts.graph import SHAPE_OPS, Graph, name_of
+from compiler.frontend.facts.sizes import Sizes
+from compiler.frontend.moe.found import FoundLayer
+from ir.onnxdoor.extract import extract
+
+Array = npt.NDArray[Any]
+
+
+class Cutout:
+    """The region as a model of its own.
+
+    What does not come from the entry is fed: shape arithmetic with the contents known for a number
+    of tokens; where those are unknown it is computed from the model's inputs, fed with zeros.
+    """
+
+    def __init__(
+        self, graph: Graph, sizes: Sizes, layer: FoundLayer, outputs: Sequence[str]
+    ) -> None:
+        """Cut a layer's region out, with those of its values as outputs."""
+        self._graph, self._sizes = graph, sizes
+        fed = [layer.entry, *self._boundary(layer)]
+        self.kinds = {name_of(v): v.dtype or onnx_ir.DataType.FLOAT for v in fed}
+        self._fed = fed[1:]
+        self.model = extract(graph.source, dict(self.kinds), outputs)
+
+    def feeds(self, sample: int) -> dict[str, Array]:
+        """The arrays of every input but the entry."""
+        found = {}
+        for value in self._fed:
+            content, kind = self._sizes.content(value), self.kinds[name_of(value)].numpy()
+            if content is not None:
+                found[name_of(value)] = np.asarray(content[sample]).astype(kind)
+                continue
+            shape = self._sizes.shape(value)
+            dims = [1 if d < 0 else int(d) for d in shape[:, sample]] if shape is not None else []
+            found[name_of(value)] = np.zeros(dims, dtype=kind)
+        return found
+
+    def _boundary(self, layer: FoundLayer) -> list[Value]:
+        """Values to feed beside the entry."""
+        graph = self._graph
+        own = _influenced(graph, layer)
+        found: dict[Value, None] = {}
+        seen: set[Value] = {layer.entry}
+        todo = [v for n in layer.nodes for v in graph.reads(n)]
+        while todo:
+            value = todo.pop()
+            if value in seen or value in graph.constant:
+                continue
+            seen.add(value)
+            node = value.producer()
+            if node is None or (value not in own and self._sizes.content(value) is not None):
+                found[value] = None
+            else:
+                todo.extend(graph.reads(node))
+        return list(found)
+
+
+def _influenced(graph: Graph, layer: FoundLayer) -> set[Value]:
+    """The values that depend on the entry's content or shape, up to the layer's last node."""
+    producer = layer.entry.producer()
+    first = graph.order[producer] + 1 if producer is not None else 0
+    found = {layer.entry}
+    for node in graph.nodes[first : graph.order[layer.last] + 1]:
+        if node.op_type in SHAPE_OPS and node.inputs[0] is layer.entry:
+            continue  # its content is known like any other shape
+        if any(v in found for v in graph.reads(node)):
+            found.update(node.outputs)
+    return found

@@ -1,0 +1,231 @@
+"""Whether a model can generate token by token, and how we know.
+
+Native: it takes its caches as inputs. Derived: its attention is causal and its position function
+depends on the position alone, so keys and values of past tokens may be kept; proven by running
+every attention on T and on T + 1 tokens and comparing the rows of the first T.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir
+from onnx_ir import Node, Value
+
+from compiler.frontend.facts import Facts
+from compiler.frontend.facts.graph import name_of
+from compiler.frontend.operators.attention import OPERATORS, is_two_sided
+from ir.errors import InputError
+from ir.onnxdoor.extract import extract
+from ir.onnxdoor.session import Runtime, at_hand
+from ir.workload import Attention, Digital, MoELayer, Operator, Workload
+
+TOKENS = 11
+_TOLERANCE = 1e-4  # relative to the largest element
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Decode:
+    """`native`, `derived` or `no`, and the reason."""
+
+    kind: Literal["native", "derived", "no"]
+    reason: str
+
+
+class _NoDecodeError(Exception):
+    """Why a model cannot decode."""
+
+
+def decode_of(facts: Facts, workload: Workload, runtime: Runtime | None = None) -> Decode:
+    """How a model can decode."""
+    caches = _caches(facts)
+    try:
+        if caches:
+            _check_mixing(workload)
+            return Decode("native", f"takes its past as inputs, such as {name_of(caches[0])!r}")
+        return Decode("derived", _derived(facts, workload, runtime))
+    except _NoDecodeError as reason:
+        return Decode("no", str(reason))
+
+
+def _caches(facts: Facts) -> list[Value]:
+    """Inputs that hold the past: vectors of three or more axes beside the tokens."""
+    graph = facts.graph
+    return [
+        v
+        for v in graph.inputs
+        if v not in graph.token_inputs
+        and v.dtype is not None
+        and v.dtype.is_floating_point()
+        and v.shape is not None
+        and len(v.shape) >= 3
+        and any(_leads_to_state(facts, node) for node in graph.readers(v))
+    ]
+
+
+def _leads_to_state(facts: Facts, node: Node) -> bool:
+    """Whether a node joins the past to the present: it also reads what the tokens are."""
+    stateful = node.op_type in (*OPERATORS, "CausalConvWithState")
+    return stateful or (node.op_type == "Concat" and facts.graph.is_data(node))
+
+
+def _derived(facts: Facts, workload: Workload, runtime: Runtime | None) -> str:
+    """What was proven, or _NoDecodeError."""
+    attentions = [op for op in workload.operators if isinstance(op, Attention)]
+    if not attentions:
+        raise _NoDecodeError("no attention was recognised")
+    fixed = facts.sizes.static_tokens
+    if fixed is not None:
+        raise _NoDecodeError(f"a static export: prefill of exactly {fixed} tokens only")
+    _check_structure(facts, workload)
+    with at_hand(runtime) as opened:
+        for attention in attentions:
+            try:
+                _compare(facts, opened, attention)
+            except InputError as error:
+                raise _NoDecodeError(
+                    f"{attention.name} could not be run: {error.problem}"
+                ) from error
+    return (
+        f"{len(attentions)} causal attentions: rows of K, V and the output for {TOKENS} tokens are "
+        f"the same with {TOKENS + 1}"
+    )
+
+
+def _check_structure(facts: Facts, workload: Workload) -> None:
+    """Tokens must meet in causal attention only (and in an expert-choice selection)."""
+    makers = {v: op for op in workload.operators for v in op.outputs}
+    _check_mixing(workload)
+    for op in workload.operators:
+        if isinstance(op, Attention) and not op.causal:
+            raise _NoDecodeError(f"{op.name} is not causal")
+        if isinstance(op, MoELayer) and op.router.kind == "expert-choice":
+            _check_scores(facts, op)
+        if isinstance(op, Attention):
+            known = [v for v in op.inputs if v in makers]
+            if not known:
+                raise _NoDecodeError(f"{op.name}: its projections were not recognised")
+
+
+def _check_mixing(workload: Workload) -> None:
+    """No state but keys and values, which are all that a program keeps (a convolution has one)."""
+    for op in workload.operators:
+        mixes = isinstance(op, Digital) and op.scope == "sequence" and op.inputs
+        if mixes and _is_needed(workload, op):
+            raise _NoDecodeError(f"{op.name} mixes tokens outside attention (node {op.nodes[0]!r})")
+
+
+def _is_needed(workload: Workload, op: Operator) -> bool:
+    """Whether an attention or MoE layer comes after an operator."""
+    reached = set(op.outputs)
+    for other in workload.operators:
+        if reached.intersection(other.inputs):
+            if isinstance(other, Attention | MoELayer):
+                return True
+            reached.update(other.outputs)
+    return False
+
+
+def _check_scores(facts: Facts, layer: MoELayer) -> None:
+    """An expert-choice score must depend on its own token alone."""
+    graph = facts.graph
+    names = {name_of(v): v for n in graph.nodes for v in n.outputs}
+    todo, entry = [names[layer.router.scores]], names.get(layer.inputs[0])
+    seen: set[Value] = set()
+    while todo:
+        value = todo.pop()
+        node = value.producer()
+        if value is entry or node is None or value in seen:
+            continue
+        seen.add(value)
+        if graph.is_data(node) and facts.axes.scope(node) == "sequence":
+            raise _NoDecodeError(f"{layer.name}: a token's score depends on other tokens")
+        todo.extend(graph.data_inputs(node))
+
+
+def _compare(facts: Facts, runtime: Runtime, attention: Attention) -> None:
+    """Run one attention on T and T + 1 tokens; _NoDecodeError where the first T rows differ."""
+    graph, axes = facts.graph, facts.axes
+    values = {name_of(v): v for n in graph.nodes for v in n.outputs}
+    values.update((name_of(v), v) for v in graph.inputs)
+    vectors = [values[n] for n in attention.inputs if values[n] in graph.data]
+    nodes = [n for n in graph.nodes if n.name in set(attention.nodes)]
+    wanted = [v for v in _watched(graph_nodes=nodes, facts=facts) if axes.of(v) is not None]
+    wanted += [v for v in (values[n] for n in attention.outputs) if axes.of(v) is not None]
+    wanted = list(dict.fromkeys(wanted))
+    if not wanted:
+        raise _NoDecodeError(f"{attention.name}: no value with a token axis to compare")
+    inputs = {name_of(v): v.dtype or onnx_ir.DataType.FLOAT for v in vectors}
+    others = [v for v in graph.inputs if name_of(v) not in inputs]
+    kinds = {**inputs, **{name_of(v): v.dtype for v in others}}
+    model = runtime.load(extract(graph.source, kinds, [name_of(v) for v in wanted]), attention.name)
+    random = np.random.default_rng(0)
+    long = {name_of(v): random.standard_normal(_dims(facts, v, TOKENS + 1)) for v in vectors}
+    runs = []
+    for tokens in (TOKENS, TOKENS + 1):
+        feeds = {name_of(v): _other(v, tokens) for v in others}
+        for value in vectors:
+            axis = axes.of(value)
+            cut = tokens * (axis.inner if axis is not None else 1)
+            part = long[name_of(value)].take(np.arange(cut), axis=axis.axis if axis else 1)
+            feeds[name_of(value)] = part.astype(inputs[name_of(value)].numpy())
+        runs.append(model.run(feeds, [name_of(v) for v in wanted]))
+    model.drop()
+    for value in wanted:
+        _same_rows(facts, attention, value, runs[0][name_of(value)], runs[1][name_of(value)])
+
+
+def _watched(graph_nodes: Sequence[Node], facts: Facts) -> list[Value]:
+    """Operands of the attention's two products but the softmax's result: q, k and v."""
+    found: list[Value] = []
+    for node in graph_nodes:
+        if is_two_sided(facts.graph, node):
+            found.extend(facts.graph.data_inputs(node))
+    return [v for v in found if not any(n.op_type == "Softmax" for n in _makers(v, facts, 3))]
+
+
+def _makers(value: Value, facts: Facts, depth: int) -> list[Node]:
+    node = value.producer()
+    if node is None or depth == 0:
+        return []
+    inputs = facts.graph.data_inputs(node)
+    return [node, *(_makers(inputs[0], facts, depth - 1) if len(inputs) == 1 else [])]
+
+
+def _dims(facts: Facts, value: Value, tokens: int) -> list[int]:
+    """The shape of a value for a number of tokens."""
+    shape, axis = facts.sizes.shape(value), facts.axes.of(value)
+    if shape is None or axis is None:
+        raise _NoDecodeError(f"the shape of {name_of(value)!r} is not known")
+    dims = [int(d) for d in shape[:, 0]]
+    dims[axis.axis] = tokens * axis.inner
+    if any(d < 0 for d in dims):
+        raise _NoDecodeError(f"the shape of {name_of(value)!r} is not known")
+    return dims
+
+
+def _other(value: Value, tokens: int) -> Array:
+    """A model input that only its length and position matter of: ids, mask, positions."""
+    dims = [d if isinstance(d, int) else tokens for d in value.shape or ()]
+    if len(dims) > 1 and value.shape is not None and not isinstance(value.shape[0], int):
+        dims[0] = 1
+    kind = value.dtype.numpy() if value.dtype is not None else np.dtype(np.int64)
+    if "position" in name_of(value):
+        return np.broadcast_to(np.arange(dims[-1]), dims).astype(kind)
+    return np.ones(dims, dtype=kind)
+
+
+def _same_rows(facts: Facts, attention: Attention, value: Value, short: Array, long: Array) -> None:
+    """The rows of the first T tokens must be the same."""
+    axis = facts.axes.of(value)
+    if axis is None or not short.size:
+        return
+    rows = long.take(np.arange(short.shape[axis.axis]), axis=axis.axis)
+    limit = _TOLERANCE * float(np.abs(short).max())
+    if rows.shape != short.shape or float(np.abs(rows - short).max()) > max(limit, 1e-12):
+        raise _NoDecodeError(
+            f"{attention.name}: rows of {name_of(value)!r} change when a token is added"
+        )

@@ -1,0 +1,219 @@
+"""The trial of one anchor's candidate layers: their region run, and held against what each says.
+
+`ir.semantics` computes what a layer as it was read would give, with the ids and weights
+that the region's own router selected.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from compiler.frontend.facts.graph import Graph, name_of
+from compiler.frontend.facts.sizes import Sizes
+from compiler.frontend.moe.found import FoundLayer
+from compiler.frontend.moe.numbering import IN_ORDER
+from compiler.frontend.moe.unreadable import Unreadable
+from compiler.frontend.proof.cutout import Cutout
+from compiler.frontend.proof.traced import TRACED
+from ir.errors import InputError
+from ir.onnxdoor.session import LoadedModel, Runtime
+from ir.onnxdoor.weights import StoredMatrices
+from ir.semantics import ACTIVATIONS, combine_weights, is_known, routed_sum, shared_sum
+
+SEEDS = 4  # inputs tried until every expert has a token
+_LOOSE, _TIGHT = 3e-2, 3e-4  # relative to the largest element: packed weights, others
+_EXACT = 2e-5  # what adding up in another order does at most, in 32 bits
+Array = npt.NDArray[Any]
+
+
+class CannotRunError(Exception):
+    """ONNX Runtime refused the region on an input that gives every expert a token.
+
+    running: it took the region, but failed on every input.
+    """
+
+    def __init__(self, reason: str, *, running: bool = False) -> None:
+        """Carry the runtime's reason."""
+        super().__init__(reason)
+        self.running = running
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """Values of the region for one input x [tokens, d]."""
+
+    x: Array
+    values: Mapping[str, Array]
+
+
+class Trial:
+    """One anchor's candidate layers and the runs of their region."""
+
+    def __init__(
+        self, graph: Graph, sizes: Sizes, runtime: Runtime, layers: Sequence[FoundLayer]
+    ) -> None:
+        """Cut the region out and load it; CannotRunError where ONNX Runtime refuses it."""
+        self._graph, self._sizes, self._layers = graph, sizes, layers
+        self._matrices = StoredMatrices(graph.source)
+        self._entry = layers[0].entry
+        self._routers = list(dict.fromkeys([r for f in layers for r in (f.router, *f.routers)]))
+        self._base = replace(layers[-1])
+        exposed = [n for r in self._routers for n in (r.ids, r.gates, r.scores, r.combine) if n]
+        self._outputs = list(dict.fromkeys([*(name_of(f.exit) for f in layers), *exposed]))
+        self._cut = Cutout(graph, sizes, layers[0], self._outputs)
+        where = f"the region of node {layers[0].last.name!r}"
+        try:
+            self._model: LoadedModel = runtime.load(self._cut.model, where)
+        except InputError as error:
+            raise CannotRunError(error.problem) from error
+
+    def verdict(self) -> FoundLayer:
+        """The layer that the region computes on every input tried, or on those that hit all."""
+        try:
+            return self._decide()
+        finally:
+            self._model.drop()
+
+    def _decide(self) -> FoundLayer:
+        first, problem = None, ""
+        for seed in range(SEEDS):  # an input that hits every expert, if one is found
+            run, why = self._run(seed, spread=1.0, sample=0)
+            problem = problem or why
+            first = run or first
+            if run is not None and self._hits_all(run):
+                break
+        if first is None:
+            raise CannotRunError(problem, running="Non-zero status code" in problem)
+        found, error = self._match([first])
+        if found is None:
+            raise Unreadable(
+                f"the region does not compute the layer that its structure suggests (relative "
+                f"difference {error:.2g})",
+                self._base.last,
+            )
+        few, _ = self._run(SEEDS, spread=0.05, sample=0)
+        many, _ = self._run(SEEDS + 1, spread=1.0, sample=1)
+        runs = [first, *(run for run in (few, many) if run is not None)]
+        whole = self._match(runs)[0] if few is not None else None
+        if whole is not None:
+            notes = tuple(note for note in whole.notes if IN_ORDER not in note)
+            return replace(whole, proof="run", notes=notes)
+        hit_loop = any("the i-th expert that was hit" in note for note in found.notes)
+        if few is not None and not hit_loop:
+            raise Unreadable(
+                "the region computes the layer for some inputs only: tokens may be dropped above a "
+                "capacity",
+                self._base.last,
+            )
+        note = f"node {self._base.nodes[0].name!r}: {TRACED}"
+        return replace(found, proof="traced", notes=(note,))
+
+    def _run(self, seed: int, spread: float, sample: int) -> tuple[_Run | None, str]:
+        """One run; None and the reason where it fails. spread: how far tokens lie apart."""
+        sample = min(sample, len(self._sizes.tokens) - 1)
+        shape = self._sizes.shape(self._entry)
+        if shape is None or np.any(shape[:, sample] < 0):
+            return None, f"the shape of {name_of(self._entry)!r} is not known"
+        dims = tuple(int(d) for d in shape[:, sample])
+        random = np.random.default_rng(seed)
+        vectors = random.standard_normal(dims) * spread
+        if spread < 1:
+            vectors = vectors + random.standard_normal(dims[-1])
+        x = vectors.astype(self._cut.kinds[name_of(self._entry)].numpy())
+        try:
+            feeds = {name_of(self._entry): x, **self._cut.feeds(sample)}
+            values = self._model.run(feeds, self._outputs)
+        except InputError as error:
+            return None, error.problem
+        width = self._base.experts[0].up.rows
+        return _Run(x.reshape(-1, width).astype(np.float32), values), ""
+
+    def _hits_all(self, run: _Run) -> bool:
+        router = self._routers[0]
+        if router.kind == "expert-choice":
+            return True
+        combine = combine_weights(replace(router, gates=""), run.values, len(run.x))
+        return bool((combine != 0).any(axis=0).all())
+
+    def _match(self, runs: Sequence[_Run]) -> tuple[FoundLayer | None, float]:
+        """The first reading that agrees with all runs: outermost exit, then other hypotheses.
+
+        And its error in the first run, or the least there. One that agrees to the last digits goes
+        before one that is merely within the tolerance (a gate of 0.9997 on the other side).
+        """
+        best, near = np.inf, None
+        for layer in self._hypotheses():
+            error = self._error(layer, runs[0])
+            error = np.inf if error is None else error
+            best = min(best, error)
+            limit = self._tolerance(layer)
+            if error >= limit or (near is not None and error >= _EXACT):
+                continue
+            if all(self._agrees(layer, r) for r in runs[1:]):
+                if error < _EXACT or limit == _LOOSE:
+                    return layer, error
+                near = layer, error
+        return (None, float(best)) if near is None else near
+
+    def _hypotheses(self) -> Iterator[FoundLayer]:
+        """Every exit as read; then with another router value, weight site or activation."""
+        yield from self._layers
+        for router in self._routers:
+            for site in ("output", "input"):
+                for layer in self._layers:
+                    own = (
+                        layer.router.gates if layer.router.gates != self._base.router.gates else ""
+                    )
+                    if own and router is not layer.router:
+                        if not router.combine:
+                            continue
+                        yield replace(layer, router=replace(router, gates=own), weight_on=site)
+                        continue
+                    yield replace(layer, router=router, weight_on=site)
+        for activation in ACTIVATIONS:
+            if self._base.activation in ("swiglu-oai", activation):
+                continue
+            for layer in self._layers:
+                yield replace(layer, activation=activation, clipped=None)
+
+    def _agrees(self, layer: FoundLayer, run: _Run) -> bool:
+        error = self._error(layer, run)
+        return error is None or error < self._tolerance(layer)
+
+    def _error(self, layer: FoundLayer, run: _Run) -> float | None:
+        """Largest difference at the layer's exit, over the largest element there.
+
+        None where both are zero, which says nothing: few tokens, whose experts' relu passes none.
+        """
+        found = run.values[name_of(layer.exit)].astype(np.float32)
+        if found.size != run.x.shape[0] * layer.experts[0].down.columns:
+            return np.inf
+        operator = layer.as_operator()
+        known = is_known(operator.activation) or operator.activation == "swiglu-oai"
+        if not known:
+            return np.inf
+        try:
+            combine = combine_weights(layer.router, run.values, len(run.x))
+        except (ValueError, IndexError, KeyError):
+            return np.inf
+        with np.errstate(all="ignore"):
+            wanted = routed_sum(self._matrices, operator, run.x, combine)
+            wanted += shared_sum(self._matrices, operator, run.x)
+        largest = float(np.abs(found).max())
+        if largest < 1e-12 and float(np.abs(wanted).max()) < 1e-12:
+            return None
+        if not np.isfinite(largest) or largest < 1e-12:
+            return np.inf
+        difference = float(np.abs(found.reshape(wanted.shape) - wanted).max()) / largest
+        return difference if np.isfinite(difference) else np.inf
+
+    def _tolerance(self, layer: FoundLayer) -> float:
+        """Loose for packed weights, by which ONNX Runtime multiplies rounded activations.
+
+        A loose one does not tell a gate of 0.999 on the input from one on the output.
+        """
+        expert = layer.experts[0]
+        return _LOOSE if min(expert.up.bits, expert.down.bits) < 16 else _TIGHT

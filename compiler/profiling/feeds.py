@@ -1,0 +1,184 @@
+"""The arrays a model is fed with: read, cut, and completed where they follow from the rest."""
+
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from onnx_ir import Value
+
+from compiler.frontend.facts.graph import Graph, name_of
+from compiler.frontend.facts.sizes import fixed_batch, token_axis_of_input
+from ir.errors import InputError
+from ir.npz import ArchiveLimits, read_arrays
+from ir.workload import Attention, Workload
+
+Array = npt.NDArray[Any]
+_LIMITS = ArchiveLimits(bytes=2**30, members=4096, directory_bytes=2**20)  # caches: two a layer
+
+
+def load_inputs(path: Path | str) -> dict[str, Array]:
+    """Every numeric array of an .npz file, by name; InputError for anything else."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.namelist()
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read: {error.strerror or error}") from error
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise InputError(str(path), f"not an .npz archive: {error}") from error
+    names = [m.removesuffix(".npy") for m in members]
+    arrays = read_arrays(path, dict.fromkeys(names, "iufb"), _LIMITS)
+    if not arrays:
+        raise InputError(str(path), "no arrays, expected one per model input")
+    return arrays
+
+
+class Feeds:
+    """The model's inputs for one run after the other.
+
+    inputs: one array per model input, first axis = sequences; tokens: cut each sequence to its
+    first tokens; batch: sequences in a run, where the file does not fix it. Masks, positions and
+    empty caches that are missing are made (`made` names them); any other missing input is an
+    InputError.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        workload: Workload,
+        inputs: Mapping[str, Array],
+        tokens: int | None,
+        batch: int = 1,
+    ) -> None:
+        self._graph, self._tokens = graph, tokens
+        self._inputs = inputs
+        missing = [n for n in (name_of(v) for v in graph.token_inputs) if n not in inputs]
+        if missing:
+            raise InputError(
+                "inputs",
+                f"no array {missing[0]!r}, found {', '.join(sorted(inputs)) or 'none'}",
+                "give one array per model input, first axis = sequences",
+            )
+        self._lead = graph.token_inputs[0]
+        lead = inputs[name_of(self._lead)]
+        if lead.ndim < 1 or not lead.size:
+            raise InputError("inputs", f"{name_of(self._lead)!r}: empty, expected sequences")
+        self.sequences = len(lead)
+        together = token_axis_of_input(self._lead) > 0  # else there is no axis for sequences
+        self._batch = (fixed_batch(graph) or batch) if together else 1
+        if self._batch > self.sequences:
+            raise InputError(
+                "inputs",
+                f"{name_of(self._lead)!r}: {self.sequences} sequences, expected at least the "
+                f"{self._batch} that run together",
+            )
+        self._head_dim = _head_dims(graph, workload)
+        self.made = [name_of(v) for v in graph.inputs if name_of(v) not in inputs]
+
+    def groups(self, sequences: int) -> list[range]:
+        """The first so many sequences, as those that run together; a last part group is whole.
+
+        A file that fixes the number of sequences in a run leaves out those that fill no run.
+        """
+        fixed = fixed_batch(self._graph) is not None
+        count = sequences - sequences % self._batch if fixed else sequences
+        starts = range(0, count, self._batch)
+        return [range(first, min(first + self._batch, count)) for first in starts]
+
+    def of(self, group: range) -> dict[str, Array]:
+        """All inputs of a run of these sequences, shaped and typed as the model declares them."""
+        feeds: dict[str, Array] = {}
+        for value in self._graph.inputs:
+            name = name_of(value)
+            if name in self._inputs:
+                feeds[name] = self._cut(value, self._inputs[name], group)
+        tokens = self.length(feeds)
+        for value in self._graph.inputs:
+            name = name_of(value)
+            if name not in feeds:
+                feeds[name] = self._derived(value, tokens, len(group))
+            self._check(value, feeds[name])
+        return feeds
+
+    def length(self, feeds: Mapping[str, Array]) -> int:
+        """Tokens of each sequence of a run."""
+        array, axis = feeds[name_of(self._lead)], token_axis_of_input(self._lead)
+        return int(array.shape[axis]) if axis < array.ndim else 1
+
+    def _cut(self, value: Value, array: Array, group: range) -> Array:
+        """The sequences of a group, with the axes the model wants."""
+        name = name_of(value)
+        rank = len(value.shape) if value.shape is not None else array.ndim
+        if array.ndim == rank + 1:
+            part = array[group.start]
+            if len(group) > 1:
+                part = np.concatenate(array[group.start : group.stop])
+        elif array.ndim == rank and len(array) == self.sequences:
+            part = array[group.start : group.stop]
+        else:
+            raise InputError(
+                "inputs",
+                f"{name!r}: shape {list(array.shape)}, expected {self.sequences} sequences "
+                f"of {rank} axes",
+            )
+        cuttable = value in self._graph.token_inputs or part.ndim == 2
+        if self._tokens is not None and cuttable and value.dtype is not None:
+            axis = token_axis_of_input(value)
+            if part.shape[axis] < self._tokens:
+                raise InputError(
+                    "inputs",
+                    f"{name!r}: sequences of {part.shape[axis]} tokens, asked for {self._tokens}",
+                )
+            part = np.take(part, np.arange(self._tokens), axis=axis)
+        typed: Array = part if value.dtype is None else part.astype(value.dtype.numpy())
+        return typed
+
+    def _derived(self, value: Value, tokens: int, batch: int) -> Array:
+        """A mask of ones, positions 0, 1, ..., or an empty cache."""
+        name = name_of(value)
+        dims = list(value.shape) if value.shape is not None else []
+        kind = value.dtype.numpy() if value.dtype is not None else np.dtype(np.float32)
+        if "mask" in name and len(dims) == 2:
+            return np.ones((batch, tokens), dtype=kind)
+        if "position" in name and len(dims) in (1, 2):
+            lead = [1 if dims[0] == 1 else batch] if len(dims) == 2 else []
+            return np.tile(np.arange(tokens, dtype=kind), (*lead, 1)).reshape(*lead, tokens)
+        if np.issubdtype(kind, np.floating) and len(dims) >= 3 and not isinstance(dims[0], int):
+            shape = [batch]
+            for axis, dim in enumerate(dims[1:], start=1):
+                last = axis == len(dims) - 1
+                unknown = self._head_dim.get(name, 0) if last else 0
+                shape.append(dim if isinstance(dim, int) else unknown)
+            return np.zeros(shape, dtype=kind)
+        raise InputError(
+            "inputs",
+            f"no array {name!r} {[str(d) for d in dims]}, and it does not follow from the others",
+        )
+
+    def _check(self, value: Value, array: Array) -> None:
+        """A fixed axis of the model must have its length."""
+        if value.shape is None:
+            return
+        for axis, dim in enumerate(value.shape):
+            if isinstance(dim, int) and array.shape[axis] != dim:
+                raise InputError(
+                    "inputs",
+                    f"{name_of(value)!r}: axis {axis} has {array.shape[axis]}, the model was "
+                    f"exported for exactly {dim}",
+                    "give that length, or export with a dynamic axis",
+                )
+
+
+def _head_dims(graph: Graph, workload: Workload) -> dict[str, int]:
+    """Head size of the attention that reads each cache input."""
+    heads: dict[str, int] = {}
+    names = {name_of(v) for v in graph.inputs}
+    for operator in workload.operators:
+        if isinstance(operator, Attention):
+            heads.update((n, operator.head_dim) for n in operator.inputs if n in names)
+    return heads
+
+
+Say = Callable[[str], object]

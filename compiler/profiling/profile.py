@@ -1,0 +1,227 @@
+"""Run the model with its router outputs exposed, and record which experts each token goes to."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from compiler.frontend.facts.graph import Graph
+from compiler.frontend.proof.traced import TRACED, traced_layers
+from compiler.profiling.arriving import cached_routing
+from compiler.profiling.feeds import Feeds, Say, load_inputs
+from ir.errors import InputError
+from ir.onnxdoor.extract import with_outputs
+from ir.onnxdoor.load import Source
+from ir.onnxdoor.session import LoadedModel, Runtime, at_hand
+from ir.onnxdoor.ternary import open_as
+from ir.onnxdoor.unpack import too_large
+from ir.routing import Routing
+from ir.semantics import combine_weights, from_logits
+from ir.workload import MoELayer, Workload
+
+__all__ = ["load_inputs", "profile"]
+
+Array = npt.NDArray[Any]
+Progress = Callable[[str], object]
+Picked = tuple[npt.NDArray[np.int16], npt.NDArray[np.float32] | None]
+
+
+def profile(
+    model: Path | str | Source,
+    workload: Workload,
+    inputs: Mapping[str, Array],
+    progress: Progress | None = None,
+    sequences: int | None = None,
+    tokens: int | None = None,
+    batch: int | None = None,
+    say: Say | None = None,
+    decode: int = 0,
+    runtime: Runtime | None = None,
+) -> Routing:
+    """The routing of every MoE layer for the given inputs (first axis = sequences).
+
+    batch: sequences run together; by default what the file was exported for, else one. Experts
+    that choose tokens choose within a sequence, so there one runs at a time. `progress` is called
+    with a label after each sequence. sequences: only the first so many; tokens: only the first so
+    many of each, of which the last `decode` come one at a time (for expert choice that changes the
+    routing: see `arriving`). `say` is told which inputs were made up. runtime: the child process that
+    runs the model, one of its own if there is none; packed weights multiply as 32-bit floats there.
+    Raises InputError for a model without MoE layers, a missing input, a failed run.
+    """
+    layers, path = workload.moe_layers, model.path if isinstance(model, Source) else model
+    if not layers:
+        raise InputError(str(path), "no MoE layer was recognised", "there is nothing to profile")
+    choice = {layer.router.kind == "expert-choice" for layer in layers}
+    if len(choice) != 1:
+        raise InputError(str(path), "token-choice and expert-choice layers in one model")
+    source = model if isinstance(model, Source) else open_as(model, workload)
+    if source.sha256 != workload.sha256:
+        raise InputError(str(path), "changed since it was read as a workload")
+    together = 1 if True in choice else batch or 1
+    feeds = Feeds(Graph.of(source), workload, inputs, tokens, together)
+    if feeds.made and say is not None:
+        say(f"made up inputs that were not given: {', '.join(feeds.made)}")
+    count = min(feeds.sequences, sequences or feeds.sequences)
+    if choice == {True} and decode:
+        if tokens is None:
+            raise InputError(str(path), "decode steps without a length", "say how many tokens")
+        return cached_routing(source, workload, inputs, (tokens, decode), count, progress, runtime)
+    wanted = list(dict.fromkeys(name for layer in layers for name in _exposed(layer)))
+    groups = feeds.groups(count)
+    if groups[-1].stop < count and say is not None:
+        say(f"left out the last {count - groups[-1].stop} sequences: {len(groups[0])} run together")
+    if too_large(source.graph) and say is not None:
+        say("packed weights stay packed, as too large otherwise: routed as ONNX Runtime rounds")
+    with at_hand(runtime) as opened:
+        session = opened.load(with_outputs(source, wanted, unpacked=True), str(path))
+        found, lengths = list[dict[str, Array]](), list[int]()
+        for group in groups:
+            length, values = _recorded(session, feeds, group, wanted, workload)
+            found.append(values)
+            lengths += [length] * len(group)
+            if progress is not None:
+                for sequence in group:
+                    progress(f"sequence {sequence + 1} of {count}")
+        session.drop()
+    if choice.pop():
+        return _expert_choice(str(path), layers, found)
+    counts = [sum(lengths[s] for s in group) for group in groups]
+    return _token_choice(str(path), layers, found, counts, lengths)
+
+
+def _recorded(
+    session: LoadedModel, feeds: Feeds, group: range, wanted: list[str], workload: Workload
+) -> tuple[int, dict[str, Array]]:
+    """Tokens of each sequence of one run, and what the run gives."""
+    try:
+        fed = feeds.of(group)
+        return feeds.length(fed), session.run(fed, wanted)
+    except InputError as error:
+        raise _with_reason(error, workload, group.start) from error
+
+
+def _with_reason(error: InputError, workload: Workload, sequence: int) -> InputError:
+    """The runtime's error, with what is known about a traced export."""
+    if not traced_layers(workload):
+        return error
+    return InputError(error.where, f"sequence {sequence}: {error.problem}", TRACED)
+
+
+def _exposed(layer: MoELayer) -> list[str]:
+    """The values of a router that must be recorded."""
+    router = layer.router
+    if router.combine:
+        return [name for name in (router.combine, router.gates) if name]
+    if router.ids:
+        return [name for name in (router.ids, router.gates, router.scores) if name]
+    if router.scores:
+        return [router.scores]
+    raise InputError(layer.name, f"layer {layer.layer}: its router exposes no selection")
+
+
+def _token_choice(
+    path: str,
+    layers: tuple[MoELayer, ...],
+    found: list[dict[str, Array]],
+    tokens: list[int],
+    lengths: list[int],
+) -> Routing:
+    """Choices and weights of all layers, ranked by weight, padded to the widest top-k.
+
+    tokens: of each run; lengths: tokens of each sequence.
+    """
+    runs = list(zip(found, tokens, strict=True))
+    per_layer = [[_picked(path, layer, values, n) for values, n in runs] for layer in layers]
+    width = max(layer.router.top_k or 0 for layer in layers)
+    total = sum(lengths)
+    choices = np.full((len(layers), total, width), -1, dtype=np.int16)
+    weights = np.zeros(choices.shape, dtype=np.float32)
+    known = True
+    for row, (layer, parts) in enumerate(zip(layers, per_layer, strict=True)):
+        ids = np.concatenate([i for i, _ in parts])
+        if len(ids) != total:
+            raise InputError(
+                path, f"layer {layer.layer}: {len(ids)} routed tokens, expected {total}"
+            )
+        choices[row, :, : ids.shape[1]] = ids
+        gates = [g for _, g in parts if g is not None]
+        known = known and len(gates) == len(parts)
+        if gates and known:
+            weights[row, :, : ids.shape[1]] = np.concatenate(gates)
+    return Routing(
+        layer=np.array([layer.layer for layer in layers], dtype=np.int64),
+        num_experts=np.array([layer.router.experts for layer in layers], dtype=np.int64),
+        sequence=np.repeat(np.arange(len(lengths)), lengths).astype(np.int64),
+        choices=choices,
+        weights=weights if known else None,
+        source=path,
+    )
+
+
+def _picked(path: str, layer: MoELayer, values: Mapping[str, Array], tokens: int) -> Picked:
+    """One run's ids [tokens, k] and gate weights, highest weight first."""
+    router = layer.router
+    if router.combine:
+        return _nonzero(path, layer, values, tokens)
+    if router.ids:
+        k = router.top_k or 1
+        ids = values[router.ids].reshape(-1, k)
+        gates = values[router.gates].reshape(-1, k) if router.gates else None
+        if gates is None and router.scores:
+            wide = values[router.scores].reshape(-1, router.experts)
+            gates = np.take_along_axis(wide, ids.astype(np.int64), axis=1)
+    else:
+        ids, gates = from_logits(router, values[router.scores].reshape(-1, router.experts))
+    if ids.size and (ids.min() < 0 or ids.max() >= router.experts):
+        raise InputError(
+            path,
+            f"layer {layer.layer}: expert {int(ids.max())} selected, expected 0 to "
+            f"{router.experts - 1}",
+        )
+    if gates is None:
+        return ids.astype(np.int16), None
+    order = np.argsort(-gates.astype(np.float64), axis=1, kind="stable")
+    return (
+        np.take_along_axis(ids, order, axis=1).astype(np.int16),
+        np.take_along_axis(gates, order, axis=1).astype(np.float32),
+    )
+
+
+def _nonzero(path: str, layer: MoELayer, values: Mapping[str, Array], tokens: int) -> Picked:
+    """Ids and weights of the experts whose combine weight is not 0, -1 for places left free."""
+    router, k = layer.router, layer.router.top_k or 1
+    combine = combine_weights(router, values, tokens)
+    count = int((combine != 0).sum(axis=1).max(initial=0))
+    if count > k:
+        raise InputError(path, f"layer {layer.layer}: {count} experts for one token, expected {k}")
+    ids = np.argsort(-np.abs(combine), axis=1, kind="stable")[:, :k]
+    gates = np.take_along_axis(combine, ids, axis=1)
+    return np.where(gates != 0, ids, -1).astype(np.int16), gates
+
+
+def _expert_choice(
+    path: str, layers: tuple[MoELayer, ...], found: list[dict[str, Array]]
+) -> Routing:
+    """Scores of all layers [layers, tokens, experts], and each layer's capacity per sequence."""
+    experts = max(layer.router.experts for layer in layers)
+    first = layers[0].router
+    lengths = [values[first.scores].size // first.experts for values in found]
+    if len(set(lengths)) != 1:
+        raise InputError(path, "expert choice with sequences of different lengths")
+    scores = np.zeros((len(layers), sum(lengths), experts), dtype=np.float32)
+    capacity = np.zeros(len(layers), dtype=np.int64)
+    for row, layer in enumerate(layers):
+        router = layer.router
+        parts = [values[router.scores].reshape(-1, router.experts) for values in found]
+        scores[row, :, : router.experts] = np.concatenate(parts)
+        capacity[row] = router.capacity.of(lengths[0]) if router.capacity is not None else 0
+    return Routing(
+        layer=np.array([layer.layer for layer in layers], dtype=np.int64),
+        num_experts=np.array([layer.router.experts for layer in layers], dtype=np.int64),
+        sequence=np.repeat(np.arange(len(lengths)), lengths).astype(np.int64),
+        scores=scores,
+        capacity=capacity,
+        source=path,
+    )
