@@ -1,10 +1,12 @@
-"""Shared by all tests: golden texts, rewritten by `pytest --update-golden`."""
+"""Shared by all tests: golden texts (rewritten by `pytest --update-golden`), one child process."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from ir.onnxdoor.session import Runtime
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -34,3 +36,10 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text == path.read_text(encoding="utf-8"), f"{name}: rewrite with --update-golden"
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def runtime() -> Iterator[Runtime]:
+    """ONNX Runtime in one child process for all tests of a worker."""
+    with Runtime() as child:
+        yield child

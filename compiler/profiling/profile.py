@@ -46,8 +46,9 @@ def profile(
     that choose tokens choose within a sequence, so there one runs at a time. `progress` is called
     with a label after each sequence. sequences: only the first so many; tokens: only the first so
     many of each, of which the last `decode` come one at a time (for expert choice that changes the
-    routing: see `arriving`). `say` is told which inputs were made up. runtime: the child process that
-    runs the model, one of its own if there is none; packed weights multiply as 32-bit floats there.
+    routing: see `arriving`). `say` is told which inputs were made up. runtime: the child process
+    that runs the model, one of its own if there is none; packed weights multiply as 32-bit floats
+    there.
     Raises InputError for a model without MoE layers, a missing input, a failed run.
     """
     layers, path = workload.moe_layers, model.path if isinstance(model, Source) else model

@@ -4,7 +4,7 @@ The cases are drawn one choice after the other (`draw`); `python -m benchmarks.r
 more of them, and says of a failing one which stage is the first to be wrong.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,6 @@ PARTS, EACH = 10, 50  # 500 cases, in parts so that several processes may share 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("chain")
-
-
-@pytest.fixture
-def runtime() -> Iterator[Runtime]:
-    with Runtime() as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("name", CORPUS)

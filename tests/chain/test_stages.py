@@ -3,7 +3,7 @@
 Every check is broken once: the stage's output is changed by hand, and the check must say so.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -23,12 +23,6 @@ from tests.chain.stages import COMPILED, check_front_end, first_wrong
 from tests.chain.test_random_models import recipes
 
 RECIPE = Recipe(Model((Layer(shared="gated"),)), Span(decode=2), chip={"crossbar": {"rows": 5}})
-
-
-@pytest.fixture(scope="module")
-def runtime() -> Iterator[Runtime]:
-    with Runtime() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -27,12 +27,6 @@ TOKENS = 9
 
 
 @pytest.fixture(scope="module")
-def runtime() -> Any:
-    with Runtime() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     """A sigmoid router's top-2 of 4 with a gated shared expert; ragged tiles on 8 x 8 crossbars."""
     block = m.dense_masked(m.sigmoid_topk, shared=m.gated_shared)

@@ -1,6 +1,5 @@
 """Which instruction is named where a result is wrong, and what is not wrong: near ties."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -16,12 +15,6 @@ from tests.backends.functional import mutate
 from tests.backends.functional.mutate import rows
 from tests.backends.functional.small import small_case
 from tests.compiler.frontend import models as m
-
-
-@pytest.fixture(scope="module")
-def runtime() -> Iterator[Runtime]:
-    with Runtime() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

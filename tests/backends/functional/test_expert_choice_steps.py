@@ -6,7 +6,6 @@ grown sequence. From the second on that model is another function: a newcomer ev
 token there, whose output then changes what later layers see.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,16 +31,11 @@ from tests.backends.functional.arriving import Arriving
 from tests.backends.functional.small import case_of, run_case, small_case
 from tests.compiler.frontend import models as m
 from tests.make import small_chip
+from tests.paths import MODELS
 
-MODEL = Path(__file__).resolve().parents[3] / "examples" / "models" / "expert_choice.onnx"
+MODEL = MODELS / "expert_choice.onnx"
 MODES = [Caches(kv=kv, go=go) for kv in (True, False) for go in (True, False)]
 GROWING = Capacity(numerator=1, denominator=2)
-
-
-@pytest.fixture(scope="module")
-def runtime() -> Iterator[Runtime]:
-    with Runtime() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

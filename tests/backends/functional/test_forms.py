@@ -13,8 +13,7 @@ from compiler.profiling.profile import load_inputs
 from tests.backends.functional.small import TOKENS, case_of, run_case, small_case
 from tests.compiler.frontend import models as m
 from tests.make import small_chip
-
-MODELS = Path(__file__).resolve().parents[3] / "examples" / "models"
+from tests.paths import MODELS
 
 FORMS: dict[str, tuple[m.Ffn, dict[str, Any]]] = {
     "two layers": (m.dense_masked(), {"layers": 2}),

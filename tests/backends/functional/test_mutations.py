@@ -4,7 +4,7 @@ Every change is named, and the instruction that is blamed is the one that was ch
 that notices it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -24,12 +24,6 @@ from tests.compiler.frontend import models as m
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     return small_case(tmp_path_factory.mktemp("model"), m.dense_masked(m.sigmoid_topk))
-
-
-@pytest.fixture(scope="module")
-def runtime() -> Iterator[Runtime]:
-    with Runtime() as opened:
-        yield opened
 
 
 def outcome(case: Case, program: Program, runtime: Runtime) -> tuple[int, str]:

@@ -3,7 +3,6 @@
 Rows of x @ W summed in another order differ by some 1e-7; 1e-4 would be a wrong term.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,12 +69,6 @@ def _index(case: Case) -> int:
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     return small_case(tmp_path_factory.mktemp("model"), m.dense_masked(), chip=CHIP)
-
-
-@pytest.fixture(scope="module")
-def runtime() -> Iterator[Runtime]:
-    with Runtime() as opened:
-        yield opened
 
 
 def router_cells(case: Case) -> tuple[Crossbars, np.ndarray[Any, Any]]:

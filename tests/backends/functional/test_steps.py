@@ -4,7 +4,6 @@ With token choice a causal model gives every token what it gives in one run over
 that run is the reference of every step.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,12 +23,6 @@ from tests.compiler.frontend import models as m
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     return small_case(tmp_path_factory.mktemp("model"), m.dense_masked(), tokens=9, decode=3)
-
-
-@pytest.fixture(scope="module")
-def runtime() -> Iterator[Runtime]:
-    with Runtime() as opened:
-        yield opened
 
 
 @pytest.mark.parametrize(("kv", "sequences"), [(True, 1), (True, 2), (False, 2)])

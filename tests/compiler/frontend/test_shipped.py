@@ -1,6 +1,5 @@
 """The two shipped models: their numbers, and every operator run on its own."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +9,7 @@ from compiler.profiling.feeds import load_inputs
 from compiler.profiling.profile import profile
 from ir.workload import Attention, Capacity, Workload
 from tests.compiler.frontend.execute import compare
-
-MODELS = Path(__file__).resolve().parents[3] / "examples" / "models"
+from tests.paths import MODELS
 
 
 @pytest.mark.parametrize("name", ["token_choice", "expert_choice"])

@@ -14,7 +14,7 @@ from compiler.grouping.objective import (
     slots,
 )
 from compiler.grouping.watch import Watch
-from tests.compiler.grouping.test_grouping_brute_force import best_by_enumeration, instance
+from tests.compiler.grouping.test_brute_force import best_by_enumeration, instance
 
 
 def problem_of(loads: list[list[int]], groups: int, size: int) -> GroupingProblem:

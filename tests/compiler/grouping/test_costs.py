@@ -12,7 +12,7 @@ from compiler.partition import partition
 from ir import timing
 from ir.errors import InputError
 from moexbar.chips import load_chip
-from tests.compiler.grouping.test_grouping_brute_force import instance, partitions
+from tests.compiler.grouping.test_brute_force import instance, partitions
 from tests.make import small_chip, small_workload
 
 BOTH = Costs("test", 3, 2)

@@ -1,6 +1,5 @@
 """Running models in the child process, and cutting sub-models out."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +17,6 @@ from ir.workload import Weight
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 W = np.arange(12, dtype=np.float16).reshape(3, 4)
-
-
-@pytest.fixture(scope="module")
-def runtime() -> Iterator[Runtime]:
-    with Runtime() as child:
-        yield child
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Packed products run as products of 32-bit floats."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,6 @@ from ir.workload import Weight
 from tests.compiler.frontend import models as m
 
 K, N, BLOCK = 32, 6, 16
-
-
-@pytest.fixture(scope="module")
-def runtime() -> Iterator[Runtime]:
-    with Runtime() as child:
-        yield child
 
 
 def product(folder: Path, *, biased: bool) -> Path:

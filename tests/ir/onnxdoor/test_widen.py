@@ -1,6 +1,5 @@
 """16-bit floats opened as 32-bit ones: same numbers, same file, no rounding between nodes."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +15,6 @@ from ir.onnxdoor.widen import as_stored
 from ir.workload import Weight
 
 KINDS = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
-
-
-@pytest.fixture(scope="module")
-def runtime() -> Iterator[Runtime]:
-    with Runtime() as child:
-        yield child
 
 
 def saved(folder: Path, kind: int) -> Path:

@@ -21,7 +21,7 @@ from compiler.slots.compact import compact_table
 from compiler.slots.packing import heaviest_packings
 from compiler.solver import ColumnProgram
 from ir.schedule import distinct_per_row
-from tests.compiler.scheduling.slot_windows import TINY, counts_of, tiny_optimum, window
+from tests.compiler.slots.windows import TINY, counts_of, tiny_optimum, window
 
 
 def heaviest(weights: dict[int, int], within: int) -> int:

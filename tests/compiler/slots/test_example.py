@@ -11,7 +11,7 @@ from compiler.slots.bounds import (
     transfers_bound_at,
 )
 from compiler.slots.reschedule import reschedule_table
-from tests.compiler.scheduling.slot_windows import PAIRS, UNSHARED, counts_of, worked_example
+from tests.compiler.slots.windows import PAIRS, UNSHARED, counts_of, worked_example
 
 
 @pytest.mark.parametrize(

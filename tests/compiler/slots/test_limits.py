@@ -13,7 +13,7 @@ from compiler.slots.bounds import Ints, slots_bound, transfers_bound_at
 from compiler.slots.limits import Limits, check_limits, residents, slots_bound_within
 from compiler.slots.token_serial import token_serial_table
 from ir.errors import InputError
-from tests.compiler.scheduling.slot_windows import (
+from tests.compiler.slots.windows import (
     PAIRS,
     WINDOWS,
     counts_of,

@@ -2,7 +2,6 @@
 
 import errno
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from moexbar.examples.model_writer import ModelWriter
 from moexbar.examples.transformer import build
 from moexbar.examples.write import write_synthetic
 from tests.compiler.frontend.execute import compare
-from tests.moexbar.small_examples import small
+from tests.moexbar.examples.small_examples import small
 
 NAMES = list(EXAMPLES)
 PARAMETERS = {  # billions: what each paper's title or table says
@@ -30,12 +29,6 @@ PARAMETERS = {  # billions: what each paper's title or table says
     "qwen3-30b-a3b": 30.5,
     "deepseek-v3": 671.0,
 }
-
-
-@pytest.fixture(scope="module")
-def runtime() -> Iterator[Runtime]:
-    with Runtime() as made:
-        yield made
 
 
 def filled(name: str, folder: Path) -> Path:

@@ -9,7 +9,7 @@ from moexbar.__main__ import main
 from moexbar.examples import write
 from moexbar.examples.catalogue import EXAMPLES
 from moexbar.files.routing_file import load_routing
-from tests.moexbar.small_examples import small
+from tests.moexbar.examples.small_examples import small
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from compiler.slots.bounds import (
 )
 from compiler.slots.solved import Solved
 from compiler.solver import SolverAnswer
-from tests.compiler.scheduling.slot_windows import PAIRS, counts_of, window, worked_example
+from tests.compiler.slots.windows import PAIRS, counts_of, window, worked_example
 
 
 def start_at_compact(counts: np.ndarray, seed: int, time_s: float) -> Solved:

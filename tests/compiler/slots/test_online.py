@@ -11,7 +11,7 @@ from compiler.slots.online import online_table
 from compiler.slots.pool import Pool, soonest, widest
 from ir.errors import InputError
 from ir.schedule import SlotOrder
-from tests.compiler.scheduling.slot_windows import WINDOWS, counts_of, window
+from tests.compiler.slots.windows import WINDOWS, counts_of, window
 
 
 def cost(order: SlotOrder) -> float:

@@ -9,7 +9,7 @@ from compiler.slots.evened import evened
 from compiler.slots.limits import Limits, check_limits, residents
 from compiler.slots.min_transfer import min_transfer_table
 from ir.schedule import SlotOrder, transfers_by_slot
-from tests.compiler.scheduling.slot_windows import WINDOWS, counts_of, window
+from tests.compiler.slots.windows import WINDOWS, counts_of, window
 
 
 def test_by_hand() -> None:

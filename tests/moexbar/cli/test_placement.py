@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from moexbar.__main__ import main
+from tests.paths import MODELS
 
-MODELS = Path(__file__).resolve().parents[2] / "examples" / "models"
 QUICK = ["--prefill", "16", "--no-baselines", "--grouping", "sorted", "--scheduling", "compact"]
 
 

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from moexbar.__main__ import main
+from tests.paths import MODELS
 
-MODELS = Path(__file__).resolve().parents[2] / "examples" / "models"
 pytestmark = pytest.mark.slow
 
 

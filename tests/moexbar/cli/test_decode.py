@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from moexbar.__main__ import main
-
-MODELS = Path(__file__).parents[2] / "examples" / "models"
+from tests.paths import MODELS
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from ir.errors import InputError
 from ir.mapping import Certificate, LayerGrouping
 from ir.routing import Routing
 from ir.schedule import assign_experts
-from tests.compiler.scheduling.slot_windows import PAIRS, WINDOWS, counts_of, worked_example
+from tests.compiler.slots.windows import PAIRS, WINDOWS, counts_of, worked_example
 
 FULL_SLOTS = ("compact", "reschedule", "min-transfer", "column-generation", "cp-sat")
 

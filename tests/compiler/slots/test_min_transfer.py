@@ -15,7 +15,7 @@ from compiler.slots.bounds import (
 )
 from compiler.slots.repair import repair
 from ir.schedule import distinct_per_row
-from tests.compiler.scheduling.slot_windows import WINDOWS, window
+from tests.compiler.slots.windows import WINDOWS, window
 
 
 @settings(max_examples=100, deadline=None)

@@ -18,8 +18,7 @@ from compiler.grouping import SOLVERS
 from compiler.solver import SolveInterrupted, SolverAnswer
 from moexbar.__main__ import main
 from moexbar.objective_plot import Trail, plot
-
-MODELS = Path(__file__).parents[2] / "examples" / "models"
+from tests.paths import MODELS
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -10,6 +9,7 @@ from ir.chip import Chip
 from ir.timing import bus_bits_per_ns, mvm, mvm_ps
 from ir.workload import Weight
 from moexbar.chips import load_chip, preset_names
+from tests.paths import ROOT
 
 NAMES = (
     "hermes",
@@ -24,7 +24,7 @@ NAMES = (
     "puma",
     "tiny",
 )
-DOC = Path(__file__).parents[2] / "docs" / "chips.md"
+DOC = ROOT / "docs" / "chips.md"
 
 
 def tops(chip: Chip) -> float:

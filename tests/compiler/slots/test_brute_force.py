@@ -12,7 +12,7 @@ from compiler.slots.bounds import (
 )
 from compiler.solver import SolverOptions, solve
 from ir.schedule import distinct_per_row
-from tests.compiler.scheduling.slot_windows import TINY, counts_of, fewest_transfers, tiny_optimum
+from tests.compiler.slots.windows import TINY, counts_of, fewest_transfers, tiny_optimum
 
 
 def test_brute_force_knows_the_triangle() -> None:

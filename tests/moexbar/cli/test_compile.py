@@ -11,8 +11,7 @@ from ir.routing import Routing
 from moexbar.__main__ import main
 from moexbar.files.program_file import read_program
 from moexbar.files.routing_file import save_routing
-
-MODELS = Path(__file__).resolve().parents[2] / "examples" / "models"
+from tests.paths import MODELS
 
 
 @pytest.fixture

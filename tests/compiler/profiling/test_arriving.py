@@ -1,15 +1,13 @@
 """Expert choice step by step on the shipped model, against the model itself where it must agree."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from compiler.frontend import read_model
 from compiler.profiling.profile import load_inputs, profile
 from ir.routing import Routing
+from tests.paths import MODELS
 
-MODELS = Path(__file__).parents[3] / "examples" / "models"
 PREFILL, DECODE = 24, 4
 
 
