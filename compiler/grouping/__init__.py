@@ -15,12 +15,7 @@ from math import gcd
 from types import MappingProxyType
 
 from compiler.grouping.bounds import lower_bound
-from compiler.grouping.co_activation import group_co_activation
-from compiler.grouping.contiguous import group_contiguous
 from compiler.grouping.cp_sat import group_cp_sat
-from compiler.grouping.karmarkar_karp import group_karmarkar_karp
-from compiler.grouping.lpt import group_lpt
-from compiler.grouping.matching import group_matching
 from compiler.grouping.mip import group_mip
 from compiler.grouping.objective import (
     SLOTS,
@@ -33,9 +28,16 @@ from compiler.grouping.objective import (
     cost,
     grouping_problem,
 )
+from compiler.grouping.rules import (
+    group_co_activation,
+    group_contiguous,
+    group_karmarkar_karp,
+    group_lpt,
+    group_matching,
+    group_sorted,
+)
 from compiler.grouping.sample import Calibration, calibration, robust_calibration
 from compiler.grouping.score import score, window_slots
-from compiler.grouping.sorted_load import group_sorted
 from compiler.grouping.split import split_counts, split_pairs
 from compiler.grouping.start import first_start, improved_start
 from compiler.grouping.watch import Watch

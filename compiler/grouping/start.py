@@ -6,14 +6,16 @@ import numpy as np
 
 from compiler.grouping.aims import improve_to_aims, worth_aiming
 from compiler.grouping.bounds import lower_bound, window_aims
-from compiler.grouping.co_activation import group_co_activation
-from compiler.grouping.contiguous import group_contiguous
-from compiler.grouping.karmarkar_karp import group_karmarkar_karp
 from compiler.grouping.local_search import improve
-from compiler.grouping.lpt import group_lpt
 from compiler.grouping.objective import Found, GroupingProblem, Ints, cost
 from compiler.grouping.replica_search import add_replicas, improve_with_replicas
-from compiler.grouping.sorted_load import group_sorted
+from compiler.grouping.rules import (
+    group_co_activation,
+    group_contiguous,
+    group_karmarkar_karp,
+    group_lpt,
+    group_sorted,
+)
 from compiler.grouping.watch import Watch
 
 Copies = tuple[tuple[int, int], ...]

@@ -30,7 +30,6 @@ from compiler.slots.bounds import (
     transfers_bound,
 )
 from compiler.slots.column_generation import column_generation_table
-from compiler.slots.compact import compact_table
 from compiler.slots.cp_sat_limited import cp_sat_limited_table
 from compiler.slots.cp_sat_slots import cp_sat_table
 from compiler.slots.evened import evened
@@ -38,9 +37,8 @@ from compiler.slots.limited import limited_table
 from compiler.slots.limits import Limits, check_limits, slots_bound_within
 from compiler.slots.min_transfer import min_transfer_table
 from compiler.slots.online import HELD, SPLIT, check_split, online_table
-from compiler.slots.reschedule import reschedule_table
+from compiler.slots.rules import compact_table, reschedule_table, token_serial_table
 from compiler.slots.solved import Solved
-from compiler.slots.token_serial import token_serial_table
 from ir.errors import CheckError, InputError
 from ir.schedule import SlotOrder
 

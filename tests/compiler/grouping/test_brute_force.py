@@ -9,12 +9,11 @@ import compiler.grouping.start as room
 from compiler.grouping import group_layer
 from compiler.grouping.bounds import lower_bound, window_bounds
 from compiler.grouping.local_search import improve
-from compiler.grouping.lpt import group_lpt
 from compiler.grouping.objective import (
     grouping_problem,
     slots,
 )
-from compiler.grouping.sorted_load import group_sorted
+from compiler.grouping.rules import group_lpt, group_sorted
 
 # More groups than the fewest, and sizes that do not divide the experts, are among them.
 SHAPES = [(6, 2, 3), (6, 3, 2), (7, 2, 4), (7, 3, 3), (8, 2, 4), (8, 4, 2), (5, 4, 2), (6, 3, 4)]

@@ -7,8 +7,8 @@ import compiler.grouping.cp_sat as room
 from compiler.grouping import group_layer
 from compiler.grouping.bounds import lower_bound
 from compiler.grouping.local_search import improve
-from compiler.grouping.lpt import group_lpt
 from compiler.grouping.objective import GroupingProblem, grouping_problem, slots
+from compiler.grouping.rules import group_lpt
 from compiler.solver import SolverAnswer, SolverOptions
 
 SPANS = [(w * 8, w * 8 + 8) for w in range(6)]

@@ -3,11 +3,9 @@
 import numpy as np
 import pytest
 
-from compiler.grouping.contiguous import group_contiguous
 from compiler.grouping.local_search import _State, _values, improve
-from compiler.grouping.lpt import group_lpt
 from compiler.grouping.objective import grouping_problem, slots
-from compiler.grouping.sorted_load import group_sorted
+from compiler.grouping.rules import group_contiguous, group_lpt, group_sorted
 
 
 def column_heights(loads: list[int]) -> np.ndarray:

@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 
 from compiler.grouping import group_layer, score
-from compiler.grouping.co_activation import group_co_activation
-from compiler.grouping.karmarkar_karp import group_karmarkar_karp
-from compiler.grouping.matching import group_matching
 from compiler.grouping.objective import grouping_problem, slots
+from compiler.grouping.rules import group_co_activation, group_karmarkar_karp, group_matching
 from ir.errors import InputError
 
 

@@ -17,8 +17,8 @@ from compiler.slots.bounds import (
 )
 from compiler.slots.column_generation import column_generation_table
 from compiler.slots.columns import column_bound
-from compiler.slots.compact import compact_table
 from compiler.slots.packing import heaviest_packings
+from compiler.slots.rules import compact_table
 from compiler.solver import ColumnProgram
 from ir.schedule import distinct_per_row
 from tests.compiler.slots.windows import TINY, counts_of, tiny_optimum, window

@@ -10,7 +10,7 @@ from compiler.slots.bounds import (
     transfers_bound,
     transfers_bound_at,
 )
-from compiler.slots.reschedule import reschedule_table
+from compiler.slots.rules import reschedule_table
 from tests.compiler.slots.windows import PAIRS, UNSHARED, counts_of, worked_example
 
 
