@@ -12,16 +12,13 @@ Three times that no schedule of the program can beat:
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ir.arrays import Array, Ints
 from ir.jit import compiled, frozen
 from ir.program import Opcode, Program
 
-Array = npt.NDArray[Any]
-Ints = npt.NDArray[np.int64]
 NEVER = np.iinfo(np.int64).max
 
 

@@ -14,15 +14,13 @@ from dataclasses import dataclass
 from math import isqrt
 
 import numpy as np
-import numpy.typing as npt
 
 from backends.cost import Area, sum_area
 from ir import timing
+from ir.arrays import Ints
 from ir.chip import Chip
 from ir.links import experts_per_token
 from ir.workload import MoELayer, Weight
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ir.arrays import Ints
 from ir.program import Opcode, Program
 
-Ints = npt.NDArray[np.int64]
 Event = dict[str, object]
 
 PS_PER_US = 1e6

@@ -7,12 +7,11 @@ of experts, PhiMoE's sparse mixer), and the rule that agrees is named.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from ir.arrays import Array
+
 MASK = -1e30
 
 

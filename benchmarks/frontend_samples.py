@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.frontend_router import Agreement, compare_expert_choice, compare_token_choice
 from compiler.frontend import read_model
@@ -27,6 +26,7 @@ from compiler.frontend.facts.graph import Graph
 from compiler.frontend.read import survey_model
 from compiler.profiling.feeds import Feeds, load_inputs
 from compiler.profiling.profile import profile
+from ir.arrays import Array
 from ir.errors import InputError
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import Source, open_model
@@ -36,7 +36,6 @@ from ir.routing import Routing
 from ir.workload import MoELayer, Weight, Workload
 from moexbar.__main__ import main as moexbar
 
-Array = npt.NDArray[Any]
 NEAR = {32: 1e-5, 16: 2e-2}  # relative distance of scores that may be ordered either way, by bits
 STEPS = 4  # decode steps executed
 PRODUCTS = ("MatMul", "Gemm", "FusedMatMul", "MatMulNBits")

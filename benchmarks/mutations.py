@@ -24,12 +24,13 @@ from rich.progress import track
 from backends.functional import Case, Comparison, compare, execute
 from backends.functional.crossbars import Crossbars
 from compiler.pipeline import Compiled
+from ir.arrays import Span
 from ir.errors import CheckError
 from ir.onnxdoor.session import Runtime
 from ir.program import Opcode, Program
 from ir.verify import verify_program
 from tests.backends.functional import mutate
-from tests.chain.recipe import Layer, Model, Recipe, Span
+from tests.chain.recipe import Layer, Model, Recipe
 from tests.chain.run import case_of, compile_recipe, read_recipe
 
 TILED = {"crossbar": {"rows": 5}}  # matrices of 8 rows in two tiles

@@ -18,11 +18,11 @@ from pathlib import Path
 from time import process_time
 
 import numpy as np
-import numpy.typing as npt
 
 from compiler.grouping import group_layer
 from compiler.slots import order_slots
 from compiler.solver import SolverOptions
+from ir.arrays import Ints
 from ir.mapping import LayerGrouping
 from ir.routing import Routing, select_sequences, windows
 from ir.schedule import SlotOrder
@@ -37,8 +37,6 @@ SPLITS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 TRANSFER_COST = 0.1  # of one transfer in slots, for the online policy
 WHOLE, FIT, SCORED = (0.0, 1.0), (0.0, 0.5), (0.5, 1.0)
 SAMPLED = {FIT: 8, SCORED: 2}  # windows of the online policy
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-import numpy as np
-import numpy.typing as npt
-
 from compiler.emit import emit
 from compiler.grouping import Job, split_counts, split_pairs
 from compiler.grouping.costs import costs_on
@@ -19,6 +16,7 @@ from compiler.solver import SolverOptions
 from compiler.steps import pairs_run, plan_steps
 from compiler.timeline.assemble import set_times
 from compiler.trace import Shape, Window, calibrate, first_window, mean_slots, routing_matrices
+from ir.arrays import Bools, Span
 from ir.chip import Chip
 from ir.errors import InfeasibleError
 from ir.mapping import Block, Grouping, LayerGrouping, Mapping
@@ -27,9 +25,6 @@ from ir.routing import Routing
 from ir.schedule import Caches, PairOrder, Schedule, SlotOrder, assign_experts
 from ir.verify import verify_mapping, verify_program
 from ir.workload import Workload
-
-Bools = npt.NDArray[np.bool_]
-Span = tuple[int, int]
 
 
 @dataclass(frozen=True)

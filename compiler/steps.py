@@ -1,12 +1,9 @@
 """Which tokens every step works on: the prefill, then one token of every sequence at a time."""
 
 import numpy as np
-import numpy.typing as npt
 
+from ir.arrays import Bools, Ints
 from ir.schedule import Caches, Step
-
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 
 def plan_steps(

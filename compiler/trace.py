@@ -4,17 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from compiler.grouping import Calibration, calibration, split_counts
+from ir.arrays import Bools, Ints, Span
 from ir.errors import InputError
 from ir.mapping import Grouping
 from ir.routing import Routing, windows
 from ir.workload import MoELayer, Workload
-
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
-Span = tuple[int, int]
 
 
 def no_routing(tokens: int, batch: int = 1) -> Routing:

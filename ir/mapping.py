@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from ir.arrays import Bools, Ints
 from ir.errors import InputError
 from ir.workload import Weight
 
@@ -48,7 +49,7 @@ class Block:
         """Crossbars that an MVM of this block fires."""
         return self.rows * self.columns
 
-    def tile_kinds(self) -> npt.NDArray[np.int64]:
+    def tile_kinds(self) -> Ints:
         """Place in TILE_KINDS of every tile: int64 [rows, columns]."""
         kinds = np.zeros((self.rows, self.columns), dtype=np.int64)
         kinds[-1] += 2
@@ -119,14 +120,14 @@ class LayerGrouping:
             for e in range(self.experts)
         )
 
-    def copy_in(self) -> npt.NDArray[np.int64]:
+    def copy_in(self) -> Ints:
         """Number of the copy of each expert in each group: int64 [experts, groups], -1 for none."""
         out = np.full((self.experts, len(self.groups)), -1, dtype=np.int64)
         for e, groups in enumerate(self.copies()):
             out[e, list(groups)] = np.arange(len(groups))
         return out
 
-    def group_of(self) -> npt.NDArray[np.int64]:
+    def group_of(self) -> Ints:
         """Group of each expert: int64 [experts]; InputError where an expert has replicas."""
         if self.replicas:
             raise InputError(
@@ -139,7 +140,7 @@ class LayerGrouping:
             out[list(group)] = g
         return out
 
-    def counts(self, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    def counts(self, chosen: Bools) -> Ints:
         """c[t, g]: experts of group g that token t uses, from chosen: bool [tokens, experts].
 
         Raises InputError where an expert has replicas: see compiler.grouping.split_counts.
@@ -186,9 +187,9 @@ class Placement:
     mesh_width: int
     mesh_height: int
     regions: tuple[Region, ...]
-    pg_start: npt.NDArray[np.int64]
-    spots: npt.NDArray[np.int64]
-    core: npt.NDArray[np.int64]
+    pg_start: Ints
+    spots: Ints
+    core: Ints
     pg_class: npt.NDArray[np.int8]
     solver: str
     certificate: Certificate | None = None
@@ -234,7 +235,7 @@ class Mapping:
     grouping: Grouping
     placement: Placement
 
-    def tiles(self) -> Iterator[tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    def tiles(self) -> Iterator[tuple[int, Ints, Ints]]:
         """(block index, PG of each tile [rows, columns], its spot [rows, columns, 3]) by block."""
         for index, block in enumerate(self.blocks):
             start = int(self.placement.pg_start[index])

@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
+from ir.arrays import Array
 from ir.errors import InputError
-
-Array = npt.NDArray[Any]
 
 _END = b"PK\x05\x06"
 _END_SIZE = 22

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from ir.arrays import Ints
 from ir.errors import InputError
 
 
@@ -104,7 +105,7 @@ class Inventory:
 class Lists:
     """A column of lists in compressed form: row i is values[offsets[i]:offsets[i + 1]]."""
 
-    offsets: npt.NDArray[np.int64]
+    offsets: Ints
     values: npt.NDArray[np.int32]
 
     def __getitem__(self, row: int) -> npt.NDArray[np.int32]:
@@ -113,7 +114,7 @@ class Lists:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def rows(self) -> npt.NDArray[np.int64]:
+    def rows(self) -> Ints:
         """The row of every entry of `values`."""
         return np.repeat(np.arange(len(self)), np.diff(self.offsets))
 
@@ -153,16 +154,16 @@ class Program:
     unit: npt.NDArray[np.int32]
     src: npt.NDArray[np.int32]
     dst: Lists
-    bytes: npt.NDArray[np.int64]
-    start_ps: npt.NDArray[np.int64]
-    duration_ps: npt.NDArray[np.int64]
-    busy_ps: npt.NDArray[np.int64]
-    energy_fj: npt.NDArray[np.int64]
-    macs: npt.NDArray[np.int64]
+    bytes: Ints
+    start_ps: Ints
+    duration_ps: Ints
+    busy_ps: Ints
+    energy_fj: Ints
+    macs: Ints
     reads: Lists
     writes: npt.NDArray[np.int32]
     buffer: npt.NDArray[np.int32]
-    offset: npt.NDArray[np.int64]
+    offset: Ints
     node: npt.NDArray[np.int32]
     units: tuple[Unit, ...]
     buffers: tuple[Buffer, ...]
@@ -182,7 +183,7 @@ class Program:
         return len(self.opcode)
 
     @property
-    def end_ps(self) -> npt.NDArray[np.int64]:
+    def end_ps(self) -> Ints:
         """End of every instruction."""
         return self.start_ps + self.duration_ps
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from ir.arrays import Bools, Ints
 from ir.errors import InputError
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +136,7 @@ class Routing:
             raise InputError(self.source, f"no layer {layer_id}, the trace has layers {known}")
         return int(found[0])
 
-    def matrix(self, row: int) -> npt.NDArray[np.bool_]:
+    def matrix(self, row: int) -> Bools:
         """G: bool [tokens, experts], True where the token goes to the expert (layer at `row`)."""
         experts = int(self.num_experts[row])
         if self.scores is not None and self.capacity is not None:
@@ -150,14 +149,12 @@ class Routing:
         return picked[:, :experts]
 
 
-def _first(mask: npt.NDArray[np.bool_]) -> tuple[int, ...]:
+def _first(mask: Bools) -> tuple[int, ...]:
     """Index of the first True; argwhere would list them all, 24 bytes for each."""
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), mask.shape))
 
 
-def top_tokens(
-    scores: npt.NDArray[np.float32], sequence: Ints, capacity: Ints
-) -> npt.NDArray[np.bool_]:
+def top_tokens(scores: npt.NDArray[np.float32], sequence: Ints, capacity: Ints) -> Bools:
     """Each expert's best tokens of every sequence; ties go to the earlier token.
 
     capacity: [1 + decode]. The last `decode` tokens of a sequence are taken one by one, where they

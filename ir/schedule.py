@@ -3,13 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ir.arrays import Bools, Ints
 from ir.errors import InputError
 from ir.mapping import LayerGrouping, Status
-
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +90,7 @@ class PairOrder:
 def assign_experts(
     order: SlotOrder,
     grouping: LayerGrouping,
-    chosen: npt.NDArray[np.bool_],
+    chosen: Bools,
     split: Ints | None = None,
 ) -> PairOrder:
     """Name the expert of every turn of `order`: a token's experts in a group run lowest id first.

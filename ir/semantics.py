@@ -5,14 +5,12 @@ out = scale * sum_e gate_e * expert_e(x) + sum_s sigmoid(x @ w_s) * shared_s(x)
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from ir.arrays import Array
 from ir.workload import Clipped, Expert, MoELayer, Router, Weight
-
-Array = npt.NDArray[Any]
 
 
 def sigmoid(x: Array) -> Array:

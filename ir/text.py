@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from ir.arrays import Ints
 from ir.program import Opcode, Program
 
 
@@ -22,7 +22,7 @@ class Filter:
     first_ps: int | None = None
     last_ps: int | None = None
 
-    def rows(self, program: Program) -> npt.NDArray[np.int64]:
+    def rows(self, program: Program) -> Ints:
         """Ids that match, in order of effect (start, id)."""
         keep = np.ones(len(program), dtype=np.bool_)
         if self.layer is not None:
@@ -79,7 +79,7 @@ def listing(
         yield f"... {total - limit} more of {total} instructions"
 
 
-def grouped_rows(program: Program, keep: Filter, group_by: GroupBy | None) -> npt.NDArray[np.int64]:
+def grouped_rows(program: Program, keep: Filter, group_by: GroupBy | None) -> Ints:
     """Ids that match, group by group, in order of effect within each."""
     rows = keep.rows(program)
     if group_by == "expert":

@@ -5,10 +5,8 @@ afterwards, the last ones; where there are no others, on those looked at.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from backends.functional import Run, execute
 from backends.functional.analog import Analog
@@ -19,6 +17,7 @@ from backends.functional.nodes import Nodes
 from backends.functional.reference import reference
 from compiler.frontend.facts.graph import Graph, name_of
 from compiler.profiling.feeds import Feeds
+from ir.arrays import Array
 from ir.errors import InputError
 from ir.onnxdoor.load import open_model
 from ir.onnxdoor.session import Runtime
@@ -26,7 +25,6 @@ from ir.onnxdoor.ternary import open_as
 from moexbar.execution import program_case
 from moexbar.files.compiled import CompiledFolder
 
-Array = npt.NDArray[Any]
 CALIBRATED_ON = 2  # sequences
 AT_ONCE = 8  # runs whose float values are held
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from compiler.pipeline import Compiled
+from ir.arrays import Ints
 from ir.mapping import TILE_KINDS, Block, Mapping
 from ir.schedule import PairOrder
 from ir.text import listing
@@ -51,7 +51,7 @@ def _blocks(mapping: Mapping, workload: Workload) -> Iterator[str]:
         )
 
 
-def _spots(block: Block, spots: npt.NDArray[np.int64]) -> str:
+def _spots(block: Block, spots: Ints) -> str:
     """The crossbar behind each PG; of packed tiles `kind crossbar (row, column)` by kind."""
     kinds = np.unique(block.tile_kinds()).tolist()
     if not spots[kinds, 1:].any() and len(np.unique(spots[kinds, 0])) == 1:

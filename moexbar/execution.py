@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from backends.functional import (
     Case,
@@ -22,6 +21,7 @@ from backends.functional import (
 )
 from compiler.frontend.facts.graph import Graph
 from compiler.profiling.feeds import Feeds
+from ir.arrays import Array, Ints
 from ir.chip import Chip
 from ir.errors import InputError
 from ir.mapping import Mapping
@@ -31,8 +31,6 @@ from ir.program import Program
 from ir.routing import Routing
 from ir.workload import Workload
 
-Array = npt.NDArray[Any]
-Ints = npt.NDArray[np.int64]
 MOST_WEIGHTS = 50_000_000  # `compile` executes by itself up to here: a few seconds
 MOST_INSTRUCTIONS = 1_000_000
 

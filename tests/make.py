@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from compiler.emit import emit
 from compiler.grouping import split_counts, split_pairs
@@ -16,6 +15,7 @@ from compiler.partition import partition, with_replicas
 from compiler.placement import place
 from compiler.steps import pairs_run, plan_steps
 from compiler.timeline.assemble import set_times
+from ir.arrays import Bools, Ints
 from ir.chip import (
     Accumulate,
     Bus,
@@ -42,9 +42,6 @@ from ir.workload import (
     Workload,
 )
 from ir.workload import Digital as DigitalOp
-
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
 
 SMALL_CHIP = Chip(
     name="small",

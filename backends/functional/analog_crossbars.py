@@ -7,7 +7,8 @@ import numpy as np
 
 from backends.functional.analog import Analog
 from backends.functional.analog_tile import Converters, Digits, Tile, largest_cell, to_integers
-from backends.functional.crossbars import Array, Crossbars, Tiles
+from backends.functional.crossbars import Crossbars, Tiles
+from ir.arrays import Array
 from ir.chip import Chip
 from ir.mapping import Block, Mapping
 from ir.onnxdoor.load import Source

@@ -6,14 +6,12 @@ added to the weights, less that half times the sum of x. Without loss this is x 
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from backends.functional.analog import DRIFT_T0_S, Analog
+from ir.arrays import Array
 
-Array = npt.NDArray[Any]
 MOST_SUMS = 4_000_000  # held at once, 16 MB
 
 

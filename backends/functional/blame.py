@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from backends.functional.machine import TOLERANCE, Array, Machine
+from backends.functional.machine import TOLERANCE, Machine
+from ir.arrays import Array
 from ir.program import Opcode
 from ir.semantics import feed_forward
 from ir.workload import Dense, Expert, MoELayer

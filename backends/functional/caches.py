@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from backends.functional.choice import best_of
-from backends.functional.machine import Array, Ints, Machine
+from backends.functional.machine import Machine
+from ir.arrays import Array, Ints
 from ir.program import Opcode
 from ir.workload import Attention, MoELayer
 

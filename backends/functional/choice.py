@@ -5,14 +5,12 @@ keeps. Scores come from the step's GATEs and, with a GO cache, from those that e
 """
 
 import numpy as np
-import numpy.typing as npt
 
-from backends.functional.machine import Array, Ints, Machine
+from backends.functional.machine import Machine
 from backends.functional.values import wrong
+from ir.arrays import Array, Bools, Ints
 from ir.program import Opcode
 from ir.workload import Capacity, MoELayer
-
-Bools = npt.NDArray[np.bool_]
 
 
 def admitted(scores: Array, arrival: Ints, capacity: Capacity) -> Bools:

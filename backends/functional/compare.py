@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from backends.functional.blame import blame
-from backends.functional.machine import TOLERANCE, Array, Ints, Machine
+from backends.functional.machine import TOLERANCE, Machine
 from backends.functional.reference import itself, packed
 from backends.functional.uncached import newest_rows
+from ir.arrays import Array, Ints
 from ir.errors import CheckError
 from ir.workload import Digital, Operator
 

@@ -1,20 +1,16 @@
 """The crossbars with their cells programmed, and what an MVM of a group reads out of them."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ir.arrays import Array, Ints
 from ir.chip import Chip
 from ir.errors import CheckError
 from ir.mapping import Block, Mapping
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.weights import load_bias, load_weight
 from ir.program import Unit
-
-Array = npt.NDArray[Any]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

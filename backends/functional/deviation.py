@@ -6,18 +6,14 @@ float values), largest = max |difference| / max |float value|.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from backends.functional.compare import pair
 from backends.functional.machine import Machine
 from backends.functional.nodes import Run
+from ir.arrays import Array, Bools
 from ir.workload import Workload
-
-Array = npt.NDArray[Any]
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass

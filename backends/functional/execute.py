@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from backends.functional.caches import keep, recall
 from backends.functional.crossbars import Crossbars
 from backends.functional.experts import run_moe
-from backends.functional.machine import OWN_NODES, Ints, Machine, run_nodes
+from backends.functional.machine import OWN_NODES, Machine, run_nodes
 from backends.functional.nodes import Nodes, Run
 from backends.functional.order import check_order
 from backends.functional.products import run_dense
 from backends.functional.reference import reference
 from backends.functional.values import Values
+from ir.arrays import Bools, Ints
 from ir.chip import Chip
 from ir.errors import InputError
 from ir.mapping import Mapping
@@ -126,9 +126,7 @@ def _carry_out(m: Machine, index: int, rows: Ints) -> None:
 def _moves(m: Machine, rows: Ints) -> Ints:
     """Carry out an operator's XFERs between regions; the other rows."""
     mesh = np.array([unit.kind == "mesh" for unit in m.program.units])
-    moves: npt.NDArray[np.bool_] = (m.program.opcode[rows] == Opcode.XFER) & mesh[
-        m.program.unit[rows]
-    ]
+    moves: Bools = (m.program.opcode[rows] == Opcode.XFER) & mesh[m.program.unit[rows]]
     if moves.any():
         m.values.move(rows[moves])
     others: Ints = rows[~moves]

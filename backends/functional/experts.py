@@ -6,16 +6,15 @@ import numpy as np
 import numpy.typing as npt
 
 from backends.functional.blame import wrong_logits
-from backends.functional.machine import Array, Ints, Machine
+from backends.functional.machine import Machine
 from backends.functional.products import add_up, by_batch, load, multiply, named, take_sums
 from backends.functional.router import choose, score
 from backends.functional.values import wrong
+from ir.arrays import Array, Bools, Ints
 from ir.errors import CheckError
 from ir.program import Opcode
 from ir.semantics import activate, sigmoid
 from ir.workload import Clipped, MoELayer
-
-Bools = npt.NDArray[np.bool_]
 
 
 def run_moe(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> None:

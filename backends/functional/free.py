@@ -4,20 +4,17 @@ The program does not apply where the routing changes; the tiles do.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from backends.functional.crossbars import Crossbars
 from backends.functional.nodes import Nodes, Run
 from backends.functional.reference import by_definition
+from ir.arrays import Array
 from ir.errors import InputError
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.weights import StoredMatrices
 from ir.workload import Weight, Workload
-
-Array = npt.NDArray[Any]
 
 
 class PlacedMatrices(StoredMatrices):

@@ -3,22 +3,18 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from backends.functional.crossbars import Crossbars
 from backends.functional.nodes import Nodes, Run
 from backends.functional.values import Values, wrong
+from ir.arrays import Array, Ints
 from ir.chip import Chip
 from ir.errors import CheckError
 from ir.onnxdoor.weights import StoredMatrices
 from ir.program import Opcode, Program
 from ir.workload import Attention, Digital, Operator, Workload
-
-Array = npt.NDArray[Any]
-Ints = npt.NDArray[np.int64]
 
 TOLERANCE = 1e-4  # largest error that is rounding, of a value's largest magnitude
 

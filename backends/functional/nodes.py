@@ -2,19 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import onnx_ir
 
+from ir.arrays import Array, Ints
 from ir.onnxdoor.extract import extract
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.session import LoadedModel, Runtime
 from ir.workload import Operator
-
-Array = npt.NDArray[Any]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

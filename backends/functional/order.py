@@ -5,12 +5,9 @@ readers after writers: `machine` goes operator by operator.
 """
 
 import numpy as np
-import numpy.typing as npt
 
 from backends.functional.values import wrong
 from ir.program import Opcode, Program
-
-Ints = npt.NDArray[np.int64]
 
 
 def check_order(program: Program, input_buffers: int) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from backends.functional.crossbars import Tiles
-from backends.functional.machine import Array, Ints, Machine
+from backends.functional.machine import Machine
 from backends.functional.values import wrong
+from ir.arrays import Array, Ints
 from ir.errors import CheckError
 from ir.program import Opcode
 from ir.workload import Dense

@@ -11,12 +11,11 @@ it is ever revised (`by_arrival`).
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from backends.functional.nodes import Nodes, Run
+from ir.arrays import Array, Bools, Ints
 from ir.errors import InputError
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import Source
@@ -25,9 +24,6 @@ from ir.onnxdoor.ternary import open_as
 from ir.onnxdoor.weights import StoredMatrices
 from ir.semantics import combine_weights, routed_sum, shared_sum
 from ir.workload import Capacity, Dense, MoELayer, Operator, Workload
-
-Array = npt.NDArray[Any]
-Ints = npt.NDArray[np.int64]
 
 
 def packed(source: Source) -> bool:
@@ -147,7 +143,7 @@ def _on_arrival(scores: Array, step: Ints, number: int, capacity: Capacity) -> A
     return weights
 
 
-def _renew(run: Run, fresh: npt.NDArray[np.bool_], old: Array, new: Array) -> Array:
+def _renew(run: Run, fresh: Bools, old: Array, new: Array) -> Array:
     """`old` with the rows of the fresh tokens from `new`; all of it where it has no such rows."""
     shape = run.row_shape(new.shape)
     if shape is None or old.shape != new.shape:

@@ -12,16 +12,14 @@ tie.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from backends.functional.choice import choose_tokens
-from backends.functional.machine import TOLERANCE, Array, Ints, Machine, gather
+from backends.functional.machine import TOLERANCE, Machine, gather
 from backends.functional.products import through_bank
+from ir.arrays import Array, Bools, Ints
 from ir.program import Opcode
 from ir.semantics import combine_weights, sigmoid
 from ir.workload import MoELayer, Router
-
-Bools = npt.NDArray[np.bool_]
 
 
 def score(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> None:

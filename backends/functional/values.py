@@ -6,16 +6,12 @@ arrays by name (an ONNX value, or what a crossbar job has so far) with one row p
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ir.arrays import Array, Bools, Ints
 from ir.errors import CheckError
 from ir.program import Program
-
-Array = npt.NDArray[Any]
-Ints = npt.NDArray[np.int64]
 
 
 def wrong(program: Program, row: int, problem: str) -> CheckError:
@@ -80,7 +76,7 @@ class Values:
         both = np.unique(np.stack([place, read]), axis=1)
         return both[0], both[1]
 
-    def holds(self, read: Ints, name: str) -> npt.NDArray[np.bool_]:
+    def holds(self, read: Ints, name: str) -> Bools:
         """Which of `read` wrote a value of that name."""
         known = [name in b.arrays or name in b.tables for b in self.batches]
         return np.array([*known, False], dtype=np.bool_)[self.batch[read]]

@@ -10,12 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ir import timing
+from ir.arrays import Bools
 from ir.chip import Chip
 from ir.errors import CheckError
 from ir.program import Lists, Opcode, Program
-
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
 
 MOST = 1 << 52  # ps (75 minutes), fJ, bytes: far from where 64 bits would not hold a sum
 

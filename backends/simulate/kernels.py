@@ -4,14 +4,10 @@ Everything is an array of integers: what the columns mean stands in `machine`, w
 them in `form`. `NEVER` is a time later than any: what is awaited does not come in this order.
 """
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from ir.arrays import Array
 from ir.jit import compiled
-
-Array = npt.NDArray[Any]
 
 NEVER = np.int64(1) << np.int64(62)
 ENTRY, SLOT, ROOM = 1, 2, 3  # what a grant waits for

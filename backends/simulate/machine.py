@@ -13,19 +13,16 @@ outright, it is read off so:
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from backends.simulate import kernels
 from backends.simulate.form import first_row, refuse
+from ir.arrays import Array, Ints
 from ir.chip import Chip
 from ir.jit import frozen
 from ir.program import Lists, Opcode, Program
 
-Array = npt.NDArray[Any]
-Ints = npt.NDArray[np.int64]
 NOTHING = np.zeros(0, dtype=np.int32)
 
 

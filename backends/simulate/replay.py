@@ -1,20 +1,16 @@
 """The given times, checked to the picosecond; and the same order with other durations."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from backends.simulate import kernels
 from backends.simulate.form import check_form, refuse
 from backends.simulate.machine import NOTHING, Machine, build, check_rooms, settled
+from ir.arrays import Array, Ints
 from ir.chip import Chip
 from ir.jit import frozen
 from ir.program import Program
-
-Array = npt.NDArray[Any]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,15 +11,12 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ir import timing
+from ir.arrays import Bools, Ints
 from ir.chip import Chip
 from ir.errors import InputError
 from ir.program import Opcode, Program
-
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 SHAPE = (
     "crossbar.rows",

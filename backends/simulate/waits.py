@@ -10,18 +10,14 @@ instruction's turn and the unit stood free, but its values were not there.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from backends.simulate import kernels
 from backends.simulate.replay import Simulation
+from ir.arrays import Array, Ints
 from ir.jit import frozen
 from ir.program import Opcode
-
-Array = npt.NDArray[Any]
-Ints = npt.NDArray[np.int64]
 
 CAUSES = ("data", "unit", "order", "entry", "slot", "room", "late")
 

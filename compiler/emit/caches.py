@@ -8,14 +8,12 @@ writes and the GO cache cost nothing.
 """
 
 import numpy as np
-import numpy.typing as npt
 
 from compiler.emit.context import Context
 from ir import timing
+from ir.arrays import Ints
 from ir.program import Opcode
 from ir.workload import Attention, Capacity, MoELayer, Operator
-
-Ints = npt.NDArray[np.int64]
 
 
 def read_keys(ctx: Context, index: int, op: Attention) -> Ints:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from compiler.emit.stream import Costs, Stream, Tag
 from compiler.emit.units import Units
 from ir import timing
+from ir.arrays import Ints
 from ir.chip import Chip
 from ir.links import bus_width, return_lanes
 from ir.mapping import Mapping
@@ -17,8 +17,6 @@ from ir.program import Opcode, UnitKind
 from ir.schedule import Schedule, Step
 from ir.timing import Cost
 from ir.workload import Operator, Workload
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

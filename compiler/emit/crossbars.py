@@ -3,18 +3,16 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from compiler.emit.context import Context
 from compiler.emit.stream import Tag
 from compiler.emit.units import Bank
 from ir import timing
+from ir.arrays import Ints
 from ir.mapping import Block
 from ir.program import Opcode
 from ir.timing import Cost
 from ir.workload import Dense
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,17 +1,15 @@
 """Instructions of the digital and attention units outside the MoE layers."""
 
 import numpy as np
-import numpy.typing as npt
 
 from compiler.emit.caches import read_keys, write_keys
 from compiler.emit.context import Context, Value
 from compiler.emit.stream import Costs
 from ir import timing
+from ir.arrays import Ints
 from ir.program import Opcode, UnitKind
 from ir.timing import Cost
 from ir.workload import Attention, Digital, DigitalKind
-
-Ints = npt.NDArray[np.int64]
 
 OPCODE: dict[DigitalKind, Opcode] = {
     "embed": Opcode.EMBED,

@@ -4,17 +4,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from compiler.emit.context import Context
 from compiler.emit.crossbars import emit_load, emit_product, emit_store
 from compiler.emit.stream import Tag
 from ir import timing
+from ir.arrays import Bools, Ints
 from ir.mapping import Block
 from ir.program import Opcode
 from ir.workload import MoELayer
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +28,7 @@ class Turns:
     replica: Ints | int
     slot: Ints | int
     load: Ints
-    last: npt.NDArray[np.bool_]
+    last: Bools
 
 
 def emit_experts(ctx: Context, index: int, op: MoELayer, turns: Turns, routed: Ints) -> Ints:

@@ -1,7 +1,6 @@
 """Instructions of one MoE layer: route, broadcast, experts, combine."""
 
 import numpy as np
-import numpy.typing as npt
 
 from compiler.emit.caches import (
     read_inputs,
@@ -17,11 +16,10 @@ from compiler.emit.crossbars import emit_bank, emit_load
 from compiler.emit.experts import Turns, emit_experts, emit_shared
 from compiler.emit.stream import Costs
 from ir import timing
+from ir.arrays import Bools, Ints
 from ir.program import Opcode
 from ir.schedule import SlotOrder
 from ir.workload import Capacity, MoELayer
-
-Ints = npt.NDArray[np.int64]
 
 
 def emit_moe(ctx: Context, index: int, op: MoELayer) -> None:
@@ -156,7 +154,7 @@ def _broadcast(ctx: Context, index: int, op: MoELayer, x: Ints, routed: Ints) ->
     )
 
 
-def _kept(order: SlotOrder, *, retain: bool) -> npt.NDArray[np.bool_]:
+def _kept(order: SlotOrder, *, retain: bool) -> Bools:
     """[slots, groups]: the group still holds this token's vector from the slot before."""
     kept = np.zeros(order.table.shape, dtype=np.bool_)
     if retain:

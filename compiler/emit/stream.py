@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from ir.arrays import Bools, Ints
 from ir.program import Lists, Opcode
 from ir.timing import Cost
 
-Ints = npt.NDArray[np.int64]
 Pairs = tuple[Ints, Ints]  # (row, value)
 
 COLUMNS = (
@@ -94,7 +93,7 @@ class Draft:
     dst: Lists
     after: Lists
     chained: Lists
-    last_reader: npt.NDArray[np.bool_]
+    last_reader: Bools
     lockstep: tuple[int, ...] = ()
 
     def __len__(self) -> int:

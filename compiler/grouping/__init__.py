@@ -19,11 +19,9 @@ from compiler.grouping.cp_sat import group_cp_sat
 from compiler.grouping.mip import group_mip
 from compiler.grouping.objective import (
     SLOTS,
-    Bools,
     Costs,
     Found,
     GroupingProblem,
-    Ints,
     Windows,
     cost,
     grouping_problem,
@@ -42,6 +40,7 @@ from compiler.grouping.split import split_counts, split_pairs
 from compiler.grouping.start import first_start, improved_start
 from compiler.grouping.watch import Watch
 from compiler.solver import SolverOptions
+from ir.arrays import Bools, Ints
 from ir.errors import InputError
 from ir.mapping import Certificate, LayerGrouping
 

@@ -10,10 +10,10 @@ give way; aims met are lowered by one in a window, aims missed are raised where 
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
-from compiler.grouping.objective import GroupingProblem, Ints
+from compiler.grouping.objective import GroupingProblem
 from compiler.grouping.watch import Watch
+from ir.arrays import Floats, Ints
 
 _EXPERTS = 64  # smaller layers are searched well by swaps alone, and solved exactly
 _WINDOWS = 16  # with more the objective is not flat
@@ -22,8 +22,6 @@ _STEPS = 60  # of a round, times the number of experts
 _WORK = 500_000_000  # overflows computed in all; about 12 s on one core
 _CROWDED = 4  # overflowing groups looked at in one step
 _TENURE = (5, 15)  # steps a moved expert stays, drawn from this half-open range
-
-Floats = npt.NDArray[np.float64]
 
 
 def worth_aiming(problem: GroupingProblem) -> bool:

@@ -4,8 +4,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from compiler.grouping.companions import Floats, companion_bound
-from compiler.grouping.objective import GroupingProblem, Ints
+from compiler.grouping.companions import companion_bound
+from compiler.grouping.objective import GroupingProblem
+from ir.arrays import Floats, Ints
 
 
 def window_bounds(problem: GroupingProblem) -> Ints:

@@ -23,9 +23,9 @@ the windows: what a search should aim at.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from compiler.grouping.objective import GroupingProblem, Ints
+from compiler.grouping.objective import GroupingProblem
+from ir.arrays import Floats, Ints
 
 _STEPS = 400
 _TRIAL = 60  # steps without a gain that end the search
@@ -33,8 +33,6 @@ _EXPERTS = 8  # looked at: the hottest, measured by B_w
 _GAIN = 0.01  # slots
 _PARTS = 4096
 _NEVER = 1 << 60
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

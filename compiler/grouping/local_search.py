@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.grouping.objective import GroupingProblem, Ints, cost
+from compiler.grouping.objective import GroupingProblem, cost
 from compiler.grouping.watch import Watch
+from ir.arrays import Ints
 
 _STEPS = 5000
 _WORK = 100_000_000  # window loads computed in all; about 1 s on one core for the largest layers

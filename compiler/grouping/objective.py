@@ -13,14 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from compiler.grouping.split import split_slots
+from ir.arrays import Bools, Ints
 from ir.errors import InfeasibleError, InputError
 from ir.mapping import Status
 
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 Windows = Sequence[tuple[int, int]]
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from compiler.grouping.objective import GroupingProblem, Ints
+from compiler.grouping.objective import GroupingProblem
 from compiler.grouping.watch import Watch
+from ir.arrays import Bools, Ints, Singles
 
 _STEPS = 1000
 _WORK = 300_000_000  # set loads computed in all; about 8 s on one core
@@ -22,8 +22,7 @@ _TENURE = (4, 12)  # steps a moved expert stays, drawn from this half-open range
 _EXCHANGES = 150  # exchanges of a copy for another expert's, drawn anew in each step
 _BLOCK = 6_000_000  # numbers held at once while neighbours are priced
 
-Held = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float32]
+Held = Bools
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +168,7 @@ class Pricing:
 
     def __init__(self, problem: GroupingProblem) -> None:
         self.problem = problem
-        self.loads: Floats = problem.loads.T.astype(np.float32)  # [experts, windows]
+        self.loads: Singles = problem.loads.T.astype(np.float32)  # [experts, windows]
 
     def __call__(self, held: Held) -> Ints:
         """Objective of each candidate: [candidates] from held [candidates, experts, groups]."""
@@ -192,7 +191,7 @@ class Pricing:
         per_window = np.ceil(slots).astype(np.int64)
         return self.problem.objective(per_window)
 
-    def _unions(self, held: Held, many: Held, copied: int, alone: Floats) -> Floats:
+    def _unions(self, held: Held, many: Held, copied: int, alone: Singles) -> Singles:
         """Fullest union of replica sets: [candidates, windows]; unconnected ones do no harm."""
         expert = np.argsort(~many, axis=1, kind="stable")[:, :copied]  # [candidates, copied]
         rows = np.arange(len(held))[:, None]
@@ -206,7 +205,7 @@ class Pricing:
         inside = (outside.sum(axis=3) == 0) & real[:, None]
         pairs = union.astype(np.float32) @ alone + inside.astype(np.float32) @ load
         size = np.maximum(1, union.sum(axis=2))[:, :, None]
-        fullest: Floats = (pairs / size).max(axis=1)
+        fullest: Singles = (pairs / size).max(axis=1)
         return fullest
 
 

@@ -6,7 +6,8 @@ Each takes a problem and returns the group of each expert: [experts].
 import networkx as nx
 import numpy as np
 
-from compiler.grouping.objective import GroupingProblem, Ints
+from compiler.grouping.objective import GroupingProblem
+from ir.arrays import Ints
 from ir.errors import InputError
 
 _Partial = tuple[int, list[tuple[int, list[int]]]]  # (spread, groups as (load, experts))

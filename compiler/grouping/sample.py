@@ -11,14 +11,10 @@ fitting to one quarter of its sequences and scoring on the other quarter of the 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ir.arrays import Bools, Ints, Span
 from ir.errors import InputError
 from ir.routing import windows
-
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
-Span = tuple[int, int]
 
 SHUFFLES = 3
 QUARTERS = 4  # parts of a fit range without domains

@@ -1,7 +1,8 @@
 """What a grouping costs on windows it was not necessarily fitted to."""
 
-from compiler.grouping.objective import Bools, Ints, Windows, window_loads
+from compiler.grouping.objective import Windows, window_loads
 from compiler.grouping.split import split_counts, split_slots
+from ir.arrays import Bools, Ints
 from ir.mapping import LayerGrouping
 
 

@@ -8,13 +8,11 @@ its parts, so only single groups and connected unions of replica sets need be lo
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from ir.arrays import Bools, Ints
 from ir.errors import CheckError, InfeasibleError
 from ir.mapping import LayerGrouping
 
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 Copies = Sequence[tuple[int, ...]]
 Step = tuple[int, int, int]  # expert, from group, to group
 

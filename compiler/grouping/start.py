@@ -7,7 +7,7 @@ import numpy as np
 from compiler.grouping.aims import improve_to_aims, worth_aiming
 from compiler.grouping.bounds import lower_bound, window_aims
 from compiler.grouping.local_search import improve
-from compiler.grouping.objective import Found, GroupingProblem, Ints, cost
+from compiler.grouping.objective import Found, GroupingProblem, cost
 from compiler.grouping.replica_search import add_replicas, improve_with_replicas
 from compiler.grouping.rules import (
     group_co_activation,
@@ -17,6 +17,7 @@ from compiler.grouping.rules import (
     group_sorted,
 )
 from compiler.grouping.watch import Watch
+from ir.arrays import Ints
 
 Copies = tuple[tuple[int, int], ...]
 

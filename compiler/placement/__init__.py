@@ -13,8 +13,9 @@ from compiler.placement.cp_sat import place_cp_sat
 from compiler.placement.fit import check_fits, side_limits
 from compiler.placement.in_order import place_in_order
 from compiler.placement.shelves import number_pgs
-from compiler.placement.traffic import OBJECTIVE, Bools, packet_hops, traffic_of
+from compiler.placement.traffic import OBJECTIVE, packet_hops, traffic_of
 from compiler.solver import SolverOptions
+from ir.arrays import Bools
 from ir.chip import Chip
 from ir.errors import InputError
 from ir.mapping import Block, Certificate, Grouping, Placement, Status

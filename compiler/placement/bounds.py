@@ -12,11 +12,9 @@ from itertools import pairwise
 from math import prod
 
 import numpy as np
-import numpy.typing as npt
 
 from compiler.placement.traffic import Flow, Traffic
-
-Ints = npt.NDArray[np.int64]
+from ir.arrays import Ints
 
 _MAX_STATES = 4000
 

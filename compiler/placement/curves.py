@@ -7,9 +7,9 @@ no core part-empty but the last.
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
+from ir.arrays import Ints
+
 Curve = Callable[[int, int], tuple[Ints, Ints]]
 
 

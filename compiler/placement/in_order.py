@@ -3,10 +3,10 @@
 import math
 
 import numpy as np
-import numpy.typing as npt
 
 from compiler.placement.fit import layer_cores, rows_needed, too_small
 from compiler.placement.shelves import Shelves
+from ir.arrays import Ints
 from ir.chip import Chip
 from ir.mapping import Placement, Region
 
@@ -42,7 +42,7 @@ def place_in_order(shelves: Shelves, chip: Chip) -> Placement:
     )
 
 
-def _snake(order: npt.NDArray[np.int64], width: int) -> npt.NDArray[np.int64]:
+def _snake(order: Ints, width: int) -> Ints:
     """Core of the n-th place: rows left to right and right to left in turn."""
     row, column = order // width, order % width
     return row * width + np.where(row % 2 == 0, column, width - 1 - column)

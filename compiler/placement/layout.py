@@ -4,12 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from compiler.placement.curves import CURVES
 from compiler.placement.traffic import Flow
-
-Ints = npt.NDArray[np.int64]
+from ir.arrays import Ints
 
 BoxShape = Callable[[Ints, Ints], Ints]  # of the far corner's x and y: the less, the better
 BOX_SHAPES: tuple[BoxShape, ...] = (

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compiler.placement.spots import spots_alone, spots_packed
+from ir.arrays import Ints
 from ir.chip import Chip
 from ir.errors import InfeasibleError
 from ir.mapping import Block, Grouping
@@ -23,8 +24,8 @@ class Shelves:
     0 = expert, 1 = dense; layer_pgs: PGs per layer.
     """
 
-    pg_start: npt.NDArray[np.int64]
-    spots: npt.NDArray[np.int64]
+    pg_start: Ints
+    spots: Ints
     pg_class: npt.NDArray[np.int8]
     layer_pgs: dict[int, int]
 

@@ -18,12 +18,10 @@ same PGs, and each expert's would need neighbours of its own.)
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ir.arrays import Ints
 from ir.chip import Chip
 from ir.mapping import Block
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

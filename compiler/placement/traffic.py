@@ -9,15 +9,11 @@ from region to region (XFER). LOADs go over the region's bus and are no part of 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from compiler.grouping.split import split_counts
+from ir.arrays import Bools, Ints
 from ir.chip import VALUES_PER_PACKET, Chip
 from ir.mapping import Block, Grouping, Placement
 from ir.workload import Digital, Operator, Workload
-
-Bools = npt.NDArray[np.bool_]
 
 OBJECTIVE = "packets x hops"
 
@@ -65,7 +61,7 @@ def packet_hops(traffic: Traffic, placement: Placement) -> int:
 def traffic_of(
     workload: Workload,
     blocks: tuple[Block, ...],
-    pg_start: npt.NDArray[np.int64],
+    pg_start: Ints,
     grouping: Grouping,
     chip: Chip,
     chosen: Mapping[int, Bools],

@@ -9,14 +9,13 @@ outputs recorded so far and the new tokens' by the layer's definition.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx_ir
 
 from compiler.frontend.facts.graph import Graph
 from compiler.profiling.feeds import Feeds
+from ir.arrays import Array
 from ir.errors import InputError
 from ir.onnxdoor.extract import extract, with_outputs
 from ir.onnxdoor.load import Source
@@ -26,7 +25,6 @@ from ir.routing import Routing, top_tokens
 from ir.semantics import routed_sum, shared_sum
 from ir.workload import MoELayer, Workload
 
-Array = npt.NDArray[Any]
 Lengths = tuple[int, int]  # tokens of a sequence in all, and those of them that come one at a time
 
 

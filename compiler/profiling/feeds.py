@@ -3,19 +3,17 @@
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from onnx_ir import Value
 
 from compiler.frontend.facts.graph import Graph, name_of
 from compiler.frontend.facts.sizes import fixed_batch, token_axis_of_input
+from ir.arrays import Array
 from ir.errors import InputError
 from ir.npz import ArchiveLimits, read_arrays
 from ir.workload import Attention, Workload
 
-Array = npt.NDArray[Any]
 _LIMITS = ArchiveLimits(bytes=2**30, members=4096, directory_bytes=2**20)  # caches: two a layer
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ from compiler.frontend.facts.graph import Graph
 from compiler.frontend.proof.traced import TRACED, traced_layers
 from compiler.profiling.arriving import cached_routing
 from compiler.profiling.feeds import Feeds, Say, load_inputs
+from ir.arrays import Array
 from ir.errors import InputError
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import Source
@@ -23,7 +23,6 @@ from ir.workload import MoELayer, Workload
 
 __all__ = ["load_inputs", "profile"]
 
-Array = npt.NDArray[Any]
 Progress = Callable[[str], object]
 Picked = tuple[npt.NDArray[np.int16], npt.NDArray[np.float32] | None]
 

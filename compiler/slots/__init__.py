@@ -22,13 +22,7 @@ from typing import Literal, get_args
 
 import numpy.typing as npt
 
-from compiler.slots.bounds import (
-    Ints,
-    check_counts,
-    check_table,
-    slots_bound,
-    transfers_bound,
-)
+from compiler.slots.bounds import check_counts, check_table, slots_bound, transfers_bound
 from compiler.slots.column_generation import column_generation_table
 from compiler.slots.cp_sat_limited import cp_sat_limited_table
 from compiler.slots.cp_sat_slots import cp_sat_table
@@ -39,6 +33,7 @@ from compiler.slots.min_transfer import min_transfer_table
 from compiler.slots.online import HELD, SPLIT, check_split, online_table
 from compiler.slots.rules import compact_table, reschedule_table, token_serial_table
 from compiler.slots.solved import Solved
+from ir.arrays import Ints
 from ir.errors import CheckError, InputError
 from ir.schedule import SlotOrder
 

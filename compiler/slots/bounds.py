@@ -24,9 +24,8 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from ir.arrays import Ints
 from ir.errors import InputError
-
-Ints = npt.NDArray[np.int64]
 
 MOST_GROUPS = {3: 12, 5: 8}  # set size: busiest groups it is chosen from (220 and 56 sets)
 

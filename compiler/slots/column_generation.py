@@ -13,7 +13,6 @@ from random import Random
 import numpy as np
 
 from compiler.slots import patterns
-from compiler.slots.bounds import Ints
 from compiler.slots.columns import WORK_PER_SECOND, column_bound
 from compiler.slots.min_transfer import min_transfer_table
 from compiler.slots.packing import MOST_GROUPS
@@ -21,6 +20,7 @@ from compiler.slots.patterns import Split
 from compiler.slots.repair import repair
 from compiler.slots.solved import Solved, improved
 from compiler.solver import SolverOptions
+from ir.arrays import Ints
 
 SIZES = (5, 8, 12, MOST_GROUPS)  # groups that are bounded together
 BOUND_SHARE = 0.4  # of the time, at most, for the bounds; the rest is for the order

@@ -19,10 +19,10 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
-from compiler.slots.bounds import Ints
 from compiler.slots.packing import MOST_GROUPS, Packings, heaviest_packings
 from compiler.slots.patterns import Split, TokenType, splits_by_type, types_of
 from compiler.solver import ColumnProgram
+from ir.arrays import Ints
 
 MOST_SPLITS = 40_000  # columns z of one program
 SCALE = 10**6  # prices are rounded to 1 / SCALE transfers

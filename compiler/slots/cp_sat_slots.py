@@ -19,10 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.slots import patterns
-from compiler.slots.bounds import Ints, transfers_bound
+from compiler.slots.bounds import transfers_bound
 from compiler.slots.column_generation import column_generation_table
 from compiler.slots.solved import Solved, judged
 from compiler.solver import SolverOptions, cp_model, solve
+from ir.arrays import Ints
 
 MOST_TURNS = 20_000  # token, group, slot variables of the slot-indexed model
 TURNS_PER_PATTERN = 8  # a pattern model that is at most this many times larger solves faster

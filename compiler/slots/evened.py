@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from compiler.slots.bounds import Ints
 from compiler.slots.repair import Slots
+from ir.arrays import Ints
 
 
 def evened(table: Ints) -> Ints:

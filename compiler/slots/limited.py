@@ -10,10 +10,11 @@ Min-transfer's own order is it where it happens to be within the limits.
 
 import numpy as np
 
-from compiler.slots.bounds import Ints, transfers_bound_at
+from compiler.slots.bounds import transfers_bound_at
 from compiler.slots.limits import Limits, check_limits, slots_bound_within
 from compiler.slots.min_transfer import min_transfer_table
 from compiler.slots.pool import Choice, Pool, Room, fill_slot, soonest, widest
+from ir.arrays import Ints
 from ir.schedule import distinct_per_row
 
 SPLIT_AT = (-1, 0, 2)  # slack: never, where the bound would be missed, a little before

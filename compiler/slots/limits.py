@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.slots.bounds import Ints, slots_bound, transfers_bound
+from compiler.slots.bounds import slots_bound, transfers_bound
+from ir.arrays import Ints
 from ir.errors import InputError
 
 

@@ -10,9 +10,10 @@ from random import Random
 
 import numpy as np
 
-from compiler.slots.bounds import Ints, slots_bound, transfers_bound, transfers_bound_at
+from compiler.slots.bounds import slots_bound, transfers_bound, transfers_bound_at
 from compiler.slots.pool import Pool, fill_slot
 from compiler.slots.repair import repair
+from ir.arrays import Ints
 
 REPAIR_STEPS = 4000  # about 25 ms for 512 tokens and 16 groups
 REPAIR_STEPS_PER_SLOT = 40

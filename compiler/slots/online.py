@@ -11,8 +11,8 @@ the buffer keeps tokens with many turns, so that the groups do not run dry.
 
 import numpy as np
 
-from compiler.slots.bounds import Ints
 from compiler.slots.pool import Pool, Room, fill_slot, soonest
+from ir.arrays import Ints
 from ir.errors import InputError
 
 HELD = 64  # unfinished tokens, where the caller sets no limit

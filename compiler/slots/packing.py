@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from compiler.slots.bounds import Ints
+from ir.arrays import Ints
 
 MOST_GROUPS = 16  # 65536 subsets
 

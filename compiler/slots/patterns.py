@@ -20,8 +20,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from compiler.slots.bounds import Ints
 from compiler.solver import SolverAnswer, SolverOptions, cp_model, solve
+from ir.arrays import Ints
 
 MOST_GROUPS = 8  # 4140 partitions
 MOST_SPLITS = 30_000  # variables z of one model

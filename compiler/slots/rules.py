@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from compiler.slots.bounds import Ints, slots_bound
+from compiler.slots.bounds import slots_bound
+from ir.arrays import Ints
 
 
 def token_serial_table(counts: Ints) -> Ints:

@@ -6,14 +6,10 @@ ordered by both. The heap of pool u lies in `keys[base[u]:base[u + 1]]`, large e
 rows.
 """
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from ir.arrays import Array
 from ir.jit import compiled
-
-Array = npt.NDArray[Any]
 
 
 @compiled

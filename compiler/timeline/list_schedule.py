@@ -10,14 +10,12 @@ entry is set aside, so that it does not hold up others on the same bus.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from compiler.emit.stream import Draft
 from compiler.timeline.events import run
+from ir.arrays import Ints
 from ir.errors import CheckError
 from ir.program import Lists
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,13 +3,11 @@
 import heapq
 
 import numpy as np
-import numpy.typing as npt
 
+from ir.arrays import Ints
 from ir.chip import Chip
 from ir.errors import InfeasibleError
 from ir.program import Buffer, Inventory, Lists
-
-Ints = npt.NDArray[np.int64]
 
 
 def lives(end_ps: Ints, reads: Lists) -> Ints:

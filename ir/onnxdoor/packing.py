@@ -1,13 +1,12 @@
 """How QMoE and MatMulNBits pack the elements of a matrix along its rows, 2, 4 or 8 bits each."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx_ir
 
-Array = npt.NDArray[Any]
+from ir.arrays import Array
+
 PACKED = {  # by operator, the inputs that are packed: their inputs of scales and zero points
     "QMoE": {2: (3, 11), 5: (6, 12), 8: (9, 13)},
     "MatMulNBits": {1: (2, 3)},

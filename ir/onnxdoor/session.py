@@ -12,12 +12,11 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from ir.arrays import Array
 from ir.errors import InputError
 from ir.onnxdoor.worker import receive, send
 
-Array = npt.NDArray[Any]
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -1,19 +1,16 @@
 """Open a model as a workload has its weights: with ternary values where it says so."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx_ir
 
+from ir.arrays import Array
 from ir.errors import InputError
 from ir.onnxdoor.load import Source, open_model
 from ir.onnxdoor.weights import part_of, stored_as_is
 from ir.onnxdoor.widen import Widened, as_stored
 from ir.workload import Weight, Workload
-
-Array = npt.NDArray[Any]
 
 
 def open_as(path: str | Path, workload: Workload, widened: bool = True) -> Source:

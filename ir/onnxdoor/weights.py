@@ -6,12 +6,11 @@ Who reads a stored tensor says how its bytes are meant: QMoE and MatMulNBits pac
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx_ir
 
+from ir.arrays import Array
 from ir.errors import InputError
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.packing import (
@@ -24,8 +23,6 @@ from ir.onnxdoor.packing import (
 )
 from ir.onnxdoor.widen import as_stored
 from ir.workload import Weight
-
-Array = npt.NDArray[Any]
 
 
 def load_weight(source: Source, weight: Weight) -> Array:

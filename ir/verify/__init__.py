@@ -6,9 +6,7 @@ the chip and the definitions in `ir/`, with only `ir.timing` for the cost of one
 
 from collections.abc import Mapping as ByKey
 
-import numpy as np
-import numpy.typing as npt
-
+from ir.arrays import Bools
 from ir.chip import Chip
 from ir.mapping import Mapping
 from ir.program import Program
@@ -36,7 +34,7 @@ __all__ = [
     "verify_program",
 ]
 
-Chosen = ByKey[int, npt.NDArray[np.bool_]]
+Chosen = ByKey[int, Bools]
 
 PROGRAM_CHECKS: tuple[Check[ProgramCase], ...] = (
     *STRUCTURE_CHECKS,

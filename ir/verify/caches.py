@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from ir import timing
+from ir.arrays import Ints
 from ir.verify.case import ProgramCase, int64
-from ir.verify.check import Check, Fault, Ints, first, first_difference
+from ir.verify.check import Check, Fault, first, first_difference
 from ir.verify.dataflow import results, samples
 from ir.verify.roles import READS_OF_CACHES, WRITES_OF_CACHES, Role
 from ir.verify.routing import top_k_rows

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ir import timing
+from ir.arrays import Bools, Ints
 from ir.chip import Chip
 from ir.mapping import Mapping
 from ir.program import Opcode, Program
 from ir.schedule import Schedule
-from ir.verify.check import Bools, Fault, Ints, first
+from ir.verify.check import Fault, first
 from ir.verify.jobs import JobClasses, job_classes
 from ir.verify.matrices import FireGroup, fire_groups
 from ir.verify.roles import CHAIN, KIND, Form, Role, form_of, result_opcode
@@ -34,7 +35,7 @@ class ProgramCase:
     schedule: Schedule
     workload: Workload
     chip: Chip
-    chosen: ByKey[int, npt.NDArray[np.bool_]]
+    chosen: ByKey[int, Bools]
 
     # -- the workload's side ---------------------------------------------------------------------
     @cached_property

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from ir.arrays import Ints
 from ir.verify.case import ProgramCase
-from ir.verify.check import Check, Fault, Ints, first, first_repeat
+from ir.verify.check import Check, Fault, first, first_repeat
 from ir.verify.roles import CHAIN, Role
 from ir.verify.routing import top_k_rows
 

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from ir.arrays import Bools, Ints
 from ir.errors import CheckError
 
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 Case = TypeVar("Case")
 
 

@@ -3,12 +3,13 @@
 import numpy as np
 
 from ir import timing
+from ir.arrays import Ints
 from ir.links import bus_width, return_lanes
 from ir.program import Inventory, Opcode
 from ir.timing import Cost
 from ir.verify.caches import cache_bytes, kept_scores
 from ir.verify.case import ProgramCase, int64
-from ir.verify.check import Check, Fault, Ints, first
+from ir.verify.check import Check, Fault, first
 from ir.verify.dataflow import moved_from
 from ir.verify.jobs import JobClass
 from ir.verify.roles import READS_OF_CACHES, WRITES_OF_CACHES, Form, Role

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from ir import timing
+from ir.arrays import Bools, Ints
 from ir.program import Opcode
 from ir.verify.case import ProgramCase
-from ir.verify.check import Bools, Check, Fault, Ints, first
+from ir.verify.check import Check, Fault, first
 from ir.verify.roles import KIND, READS_OF_CACHES, WRITES_OF_CACHES, Form, Role
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ir.arrays import Bools, Ints
 from ir.mapping import LayerGrouping
 from ir.schedule import PairOrder
 from ir.verify.case import ProgramCase, int64
-from ir.verify.check import Bools, Check, Fault, Ints, first, first_difference, first_repeat
+from ir.verify.check import Check, Fault, first, first_difference, first_repeat
 from ir.verify.roles import Role
 from ir.verify.visits import check_steps
 from ir.workload import MoELayer

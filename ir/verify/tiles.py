@@ -5,9 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
+from ir.arrays import Ints
 from ir.chip import Chip
 from ir.mapping import Block, Mapping
-from ir.verify.check import Ints
 from ir.verify.matrices import cells_per_weight, weights_side_by_side
 from ir.workload import Weight, Workload
 

@@ -9,8 +9,9 @@ from functools import cached_property
 
 import numpy as np
 
+from ir.arrays import Bools, Ints
 from ir.schedule import Schedule
-from ir.verify.check import Bools, Fault, Ints
+from ir.verify.check import Fault
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,11 @@ import typer
 from compiler.grouping import SOLVERS, split_counts
 from compiler.grouping.parallel import solve_jobs
 from compiler.slots import order_slots
+from ir.arrays import Span
 from ir.chip import Chip
 from ir.mapping import LayerGrouping
 from moexbar.cli.options import Json, Time, flattened, solver_options
-from moexbar.cli.scope import INTERRUPTED, Asked, Scope, Span
+from moexbar.cli.scope import INTERRUPTED, Asked, Scope
 from moexbar.console import note, out, print_json, progress, table
 from moexbar.files.routing_file import load_routing
 from moexbar.tile_area import tile_area_um2

@@ -8,6 +8,7 @@ import typer
 
 from compiler.grouping import split_counts
 from compiler.slots import POLICIES, order_slots
+from ir.arrays import Span
 from ir.errors import InputError
 from ir.infile import check_file
 from ir.mapping import Certificate, LayerGrouping
@@ -20,7 +21,6 @@ from moexbar.files.routing_file import load_routing
 MAX_GROUPS_BYTES = 64 << 20
 
 
-Span = tuple[int, int]
 Trace = Annotated[Path, typer.Argument(metavar="ROUTING.npz", help="Routing trace.")]
 GroupsFile = Annotated[Path, typer.Option(help="Groups, as `moexbar group --json` prints them.")]
 Layer = Annotated[int, typer.Option(help="MoE layer id.")]

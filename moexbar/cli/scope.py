@@ -8,6 +8,7 @@ import typer
 
 from compiler.grouping import Calibration, Job, calibration, robust_calibration
 from compiler.solver import SolverOptions
+from ir.arrays import Span
 from ir.chip import Chip
 from ir.errors import InputError
 from ir.routing import Routing, overlap, windows
@@ -24,7 +25,6 @@ from moexbar.cli.options import (
 from moexbar.console import note
 
 INTERRUPTED = 130
-Span = tuple[int, int]
 
 Stride = Annotated[
     int | None, typer.Option(help="Tokens between fit windows; default a quarter window.", min=1)

@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ir.arrays import Bools, Floats
 from ir.routing import Routing
-
-Floats = npt.NDArray[np.float64]
 
 WINDOW = 512
 SHORT = 64
@@ -40,7 +38,7 @@ def measure(routing: Routing) -> Statistics:
     return Statistics(*np.mean(rows, axis=0).tolist())
 
 
-def _layer(chosen: npt.NDArray[np.bool_]) -> list[float]:
+def _layer(chosen: Bools) -> list[float]:
     """Statistics of one layer from chosen: bool [tokens, experts], in the order of the fields."""
     used = chosen.astype(np.float64)
     chance = used.mean(axis=0)

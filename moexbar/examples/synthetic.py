@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ir.arrays import Singles
 from ir.routing import Routing
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def synthetic_routing(
 
 
 def _choose(
-    random: np.random.Generator, experts: int, k: int, traits: Traits, token: Floats
+    random: np.random.Generator, experts: int, k: int, traits: Traits, token: Singles
 ) -> npt.NDArray[np.int16]:
     """One layer's choices [tokens, k], best first, for token vectors [tokens, rank]."""
     directions = random.standard_normal((experts, traits.rank), dtype=np.float32)
@@ -79,7 +78,7 @@ def _choose(
 
 def _memory(
     random: np.random.Generator, steps: int, layers: int, rank: int, memory: float
-) -> Floats:
+) -> Singles:
     """First-order autoregressions of unit variance over `steps`: [steps, layers, rank]."""
     value = random.standard_normal((steps, layers, rank), dtype=np.float32)
     value[1:] *= np.float32(np.sqrt(1 - memory**2))

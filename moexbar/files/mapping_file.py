@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ir.arrays import Ints
 from ir.mapping import TILE_KINDS, Block, Mapping
 from ir.workload import Workload
 
@@ -38,7 +38,7 @@ def mapping_json(mapping: Mapping, workload: Workload) -> dict[str, Any]:
     }
 
 
-def _runs(core: npt.NDArray[np.int64]) -> list[list[int]]:
+def _runs(core: Ints) -> list[list[int]]:
     """[value, how often in a row] for every run of equal values."""
     first = np.flatnonzero(np.diff(core, prepend=-1))
     lengths = np.diff(first, append=len(core))
@@ -46,9 +46,7 @@ def _runs(core: npt.NDArray[np.int64]) -> list[list[int]]:
     return runs
 
 
-def _block(
-    block: Block, pg_start: int, spots: npt.NDArray[np.int64], workload: Workload
-) -> dict[str, Any]:
+def _block(block: Block, pg_start: int, spots: Ints, workload: Workload) -> dict[str, Any]:
     weight, kinds = block.weight, np.unique(block.tile_kinds()).tolist()
     return {
         "operator": workload.operators[block.operator].name,

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ir.arrays import Ints
 from ir.errors import InputError
 from ir.infile import check_file
 from ir.mapping import (
@@ -151,7 +151,7 @@ def _placement(found: dict[str, Any], blocks: tuple[Block, ...]) -> Placement:
     )
 
 
-def _cores(runs: list[list[int]]) -> npt.NDArray[np.int64]:
+def _cores(runs: list[list[int]]) -> Ints:
     pairs = [(_number(core), _number(count)) for core, count in runs]
     if sum(count for _, count in pairs) > 1 << 28:
         raise ValueError("more than 2^28 peripheral groups")

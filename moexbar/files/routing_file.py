@@ -2,17 +2,15 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ir.arrays import Array, Ints
 from ir.errors import InputError
 from ir.npz import ArchiveLimits, read_arrays
-from ir.routing import Ints, Routing
+from ir.routing import Routing
 from moexbar.files.atomic import write_atomically
-
-Array = npt.NDArray[Any]
 
 _KINDS = {
     "choices": "iu",

@@ -4,7 +4,6 @@ import time
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from backends.cost import cost
 from backends.simulate import replay
@@ -15,6 +14,7 @@ from compiler.placement import place
 from compiler.slots import order_slots
 from compiler.steps import pairs_run, plan_steps
 from compiler.timeline.assemble import set_times
+from ir.arrays import Bools
 from ir.chip import Chip
 from ir.mapping import Certificate, Grouping, LayerGrouping, Mapping
 from ir.program import Opcode, Program
@@ -22,8 +22,6 @@ from ir.schedule import Caches, PairOrder, Schedule, assign_experts
 from ir.verify import verify_mapping, verify_program
 from ir.workload import Workload
 from moexbar.reproduce.workload import EXPERTS, random_experts, workload_r
-
-Bools = npt.NDArray[np.bool_]
 
 PROMPT = 32
 ADDS = (Opcode.ACC, Opcode.ADD, Opcode.COMBINE)

@@ -7,8 +7,8 @@ a matrix of 256 x 4096. What the reference leaves out is left out here: no norm 
 """
 
 import numpy as np
-import numpy.typing as npt
 
+from ir.arrays import Bools
 from ir.workload import Attention, Dense, Digital, Expert, MoELayer, Router, Weight, Workload
 
 D_MODEL, D_EXPERT, EXPERTS, TOP_K, VOCABULARY = 4096, 688, 16, 4, 32_000
@@ -51,7 +51,7 @@ def workload_r() -> Workload:
     )
 
 
-def random_experts(tokens: int, seed: int) -> npt.NDArray[np.bool_]:
+def random_experts(tokens: int, seed: int) -> Bools:
     """The reference's router: each token goes to 4 of 16 experts, all equally likely.
 
     bool [tokens, experts], drawn without replacement; another seed changes times a little and

@@ -1,6 +1,7 @@
 """Cases that once failed, shrunk: what was wrong is their name. Each is a test."""
 
-from tests.chain.recipe import Layer, Model, Recipe, Span
+from ir.arrays import Span
+from tests.chain.recipe import Layer, Model, Recipe
 
 WIDE = {"crossbar": {"rows": 40}}  # one row tile: nothing to add up but a bias
 

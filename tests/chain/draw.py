@@ -10,8 +10,9 @@ from compiler.grouping import REPLICATING, SOLVERS
 from compiler.grouping.costs import OBJECTIVES
 from compiler.slots import LIMITED, POLICIES
 from compiler.solver import SolverOptions
+from ir.arrays import Span
 from tests.chain.forms import EXPERT_CHOICE, FORMS, ROUTERS, SHARED, TOKEN_CHOICE
-from tests.chain.recipe import Layer, Model, Recipe, Span
+from tests.chain.recipe import Layer, Model, Recipe
 from tests.compiler.frontend.models import ACTS
 
 Choose = Callable[[str, Sequence[Any]], Any]

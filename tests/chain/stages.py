@@ -10,21 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from backends.functional import compare, execute
 from backends.simulate import replay
 from compiler.grouping import split_pairs
 from compiler.pipeline import Compiled
 from compiler.trace import routing_matrices
+from ir.arrays import Bools
 from ir.onnxdoor.session import Runtime
 from ir.onnxdoor.weights import load_weight
 from ir.workload import Dense, MoELayer
 from tests.chain.recipe import Recipe
 from tests.chain.run import Ready, case_of, compile_recipe, read_recipe
 from tests.compiler.frontend import execute as operators
-
-Ints = npt.NDArray[np.int64]
 
 
 def check_front_end(ready: Ready, runtime: Runtime) -> None:
@@ -126,7 +124,7 @@ def check_schedule(ready: Ready, done: Compiled) -> None:
             assert np.allclose(out, wanted), f"layer {layer}, step {step.number}: other sums"
 
 
-def _tokens_of(ready: Ready, done: Compiled, step: int) -> npt.NDArray[np.bool_]:
+def _tokens_of(ready: Ready, done: Compiled, step: int) -> Bools:
     """The tokens whose experts run in a step (decision 10): new ones, or all that nothing keeps."""
     arrival, caches = done.schedule.arrival, done.options.caches
     kept = caches.kv or (ready.recipe.expert_choice and caches.go)

@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import onnx_ir
 from onnx import helper, shape_inference
 from onnx_ir import Node
 
 from compiler.frontend.facts.graph import name_of
+from ir.arrays import Array
 from ir.onnxdoor.load import Source
 
 Shape = tuple[int, ...] | None
-Array = npt.NDArray[Any]
 Inferred = tuple[tuple[Shape, int], ...]
 UNKNOWN = -1
 

@@ -4,12 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from onnx_ir import Node
 
 from compiler.frontend.facts.graph import axis_attribute
+from ir.arrays import Array
 
-Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 
 

@@ -18,8 +18,8 @@ from onnx_ir import Node, Value
 from compiler.frontend.facts.graph import Graph
 from compiler.frontend.facts.inference import UNKNOWN, Inference
 from compiler.frontend.facts.shape_rules import CONTENT, Rule, contrib_shape, split_shapes
+from ir.arrays import Ints
 
-Ints = npt.NDArray[np.int64]
 Content = tuple[npt.NDArray[Any], ...]
 SMALL = (1, 2, 3, 4, 5, 6, 7, 9, 11, 13, 16)  # where a least capacity shows
 SAMPLES = (37, 64, 101, 509, 4001, 65521, 1000003)  # no multiples of one another

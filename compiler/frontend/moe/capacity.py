@@ -5,9 +5,10 @@ from fractions import Fraction
 import numpy as np
 
 from compiler.frontend.facts.graph import axis_attribute
-from compiler.frontend.facts.sizes import Ints, Sizes
+from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.anchors import Anchor
 from compiler.frontend.moe.unreadable import Unreadable
+from ir.arrays import Ints
 from ir.workload import Capacity
 
 

@@ -1,19 +1,16 @@
 """A MoE layer's region as a model of its own."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx_ir
 from onnx_ir import Value
 
 from compiler.frontend.facts.graph import SHAPE_OPS, Graph, name_of
 from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.found import FoundLayer
+from ir.arrays import Array
 from ir.onnxdoor.extract import extract
-
-Array = npt.NDArray[Any]
 
 
 class Cutout:

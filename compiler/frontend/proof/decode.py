@@ -7,16 +7,16 @@ every attention on T and on T + 1 tokens and comparing the rows of the first T.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import onnx_ir
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.graph import name_of
 from compiler.frontend.operators.attention import OPERATORS, is_two_sided
+from ir.arrays import Array
 from ir.errors import InputError
 from ir.onnxdoor.extract import extract
 from ir.onnxdoor.session import Runtime, at_hand
@@ -24,7 +24,6 @@ from ir.workload import Attention, Digital, MoELayer, Operator, Workload
 
 TOKENS = 11
 _TOLERANCE = 1e-4  # relative to the largest element
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,8 @@ that the region's own router selected.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from compiler.frontend.facts.graph import Graph, name_of
 from compiler.frontend.facts.sizes import Sizes
@@ -18,6 +16,7 @@ from compiler.frontend.moe.numbering import IN_ORDER
 from compiler.frontend.moe.unreadable import Unreadable
 from compiler.frontend.proof.cutout import Cutout
 from compiler.frontend.proof.traced import TRACED
+from ir.arrays import Array
 from ir.errors import InputError
 from ir.onnxdoor.session import LoadedModel, Runtime
 from ir.onnxdoor.weights import StoredMatrices
@@ -26,7 +25,6 @@ from ir.semantics import ACTIVATIONS, combine_weights, is_known, routed_sum, sha
 SEEDS = 4  # inputs tried until every expert has a token
 _LOOSE, _TIGHT = 3e-2, 3e-4  # relative to the largest element: packed weights, others
 _EXACT = 2e-5  # what adding up in another order does at most, in 32 bits
-Array = npt.NDArray[Any]
 
 
 class CannotRunError(Exception):

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
-Floats = npt.NDArray[np.float64]
+from ir.arrays import Floats
+
 HEADS, HEAD, LAYERS, EXPERTS, TOP, MOE = 4, 32, 4, 16, 4, (1, 3)
 
 

@@ -9,19 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from compiler.frontend import read_model
 from compiler.frontend.facts.graph import Graph
 from compiler.profiling.feeds import Feeds
+from ir.arrays import Array
 from ir.onnxdoor.extract import extract, with_outputs
 from ir.onnxdoor.load import Source, open_model
 from ir.onnxdoor.session import Runtime
 from ir.onnxdoor.weights import StoredMatrices, load_bias, load_weight
 from ir.semantics import combine_weights, routed_sum, shared_sum
 from ir.workload import Dense, MoELayer, Operator, Weight, Workload
-
-Array = npt.NDArray[Any]
 
 
 def product(source: Source, weight: Weight, x: Array) -> Array:

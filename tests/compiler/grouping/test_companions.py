@@ -6,14 +6,9 @@ import pytest
 from compiler.grouping.aims import improve_to_aims
 from compiler.grouping.bounds import lower_bound, window_aims, window_bounds
 from compiler.grouping.companions import companion_bound
-from compiler.grouping.objective import (
-    GroupingProblem,
-    Ints,
-    group_loads,
-    grouping_problem,
-    slots,
-)
+from compiler.grouping.objective import GroupingProblem, group_loads, grouping_problem, slots
 from compiler.grouping.watch import Watch
+from ir.arrays import Ints
 from tests.compiler.grouping.test_brute_force import best_by_enumeration, instance
 
 

@@ -1,0 +1,14 @@
+"""The few shapes of data that every room speaks of: numpy arrays by element type, ranges."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+
+Span = tuple[int, int]  # [start, stop)
