@@ -2,8 +2,9 @@
 
 Efficiency = 2 x multiply-accumulates of the routed experts and the router, over the time from the
 first LOAD to the last COMBINE, over the area of the layer's peripheral groups, crossbars (array and
-mux switch) and bus with its return link. The time of a window (design, section 2) is
-t_mvm x max(L, X / B) + fill with two input buffers or more, L x t_mvm + X x t_load + fill with one.
+mux switch) and bus with its return link. The time of a window (docs/model.md, section Cost) is
+max(L x t_mvm, X x t_load) + fill with two input buffers or more, L x t_mvm + X x t_load + fill with
+one.
 
 That time knows of slots and the bus alone. A program also waits for digital units, links and the
 vectors on their way between the stages; `cost.CostReport.moe_gops_per_mm2` is the same figure of a

@@ -1,4 +1,4 @@
-"""The four methods every result is set beside (design: baselines (i) to (iv))."""
+"""The four methods every result is set beside: docs/model.md, section Methods."""
 
 from dataclasses import dataclass, replace
 

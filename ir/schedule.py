@@ -41,7 +41,7 @@ class SlotOrder:
 
     @property
     def transfers_retained(self) -> int:
-        """Transfers on a chip that keeps its input: see design, `retain_input`.
+        """Transfers on a chip that keeps its input (docs/model.md, section Slots).
 
         A slot costs no transfer for a token that every group using it used in the slot before.
         """

@@ -1,8 +1,9 @@
 """Time, energy and bytes of ONE instruction on a chip: the single source for all stages.
 
 Every function takes the chip and the size of the job and returns a `Cost`. Formulas are those of
-design section 2 and of the reference simulator's tables (3D-CiM, IBM; hops and digital operations
-per 256 values), each stated where it is used. Rounding is up, to whole picoseconds.
+docs/model.md, section Timing, and of the reference simulator's tables (3D-CiM, IBM; hops and
+digital operations per 256 values), each stated where it is used. Rounding is up, to whole
+picoseconds.
 """
 
 from dataclasses import dataclass

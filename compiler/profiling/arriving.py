@@ -1,9 +1,9 @@
 """Expert choice step by step: the routing of tokens that arrive one at a time.
 
 A token is routed once, when it arrives, against the scores recorded so far; what was routed before
-stays, and so do outputs, keys and values (design, section 5). The uncached model on the grown
-sequence routes differently from the second MoE layer on, so its routing cannot be used: here the
-model's own nodes run between the MoE layers, and every layer's output is put together from the
+stays, and so do outputs, keys and values (docs/model.md, section Caches). The uncached model on the
+grown sequence routes differently from the second MoE layer on, so its routing cannot be used: here
+the model's own nodes run between the MoE layers, and every layer's output is put together from the
 outputs recorded so far and the new tokens' by the layer's definition.
 """
 

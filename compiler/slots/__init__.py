@@ -10,9 +10,9 @@ One entry, `order_slots`, for seven policies:
 - `cp-sat`: the same, finished by an exact model for small windows or few groups.
 - `online`: sees tokens as they come and holds W unfinished ones; what hardware can build.
 
-L = max_g sum_t c[t, g] slots are always enough (design, section 3) unless the bus or the buffer
-limits a slot. `token-serial`, `min-transfer`, `cp-sat` and `online` keep such limits. The slots of
-min-transfer, column-generation and cp-sat then come in an even sequence (`evened`).
+L = max_g sum_t c[t, g] slots are always enough (docs/model.md, section Slots) unless the bus or the
+buffer limits a slot. `token-serial`, `min-transfer`, `cp-sat` and `online` keep such limits. The
+slots of min-transfer, column-generation and cp-sat then come in an even sequence (`evened`).
 """
 
 import difflib

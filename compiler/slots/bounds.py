@@ -2,7 +2,7 @@
 
 Notation: c[t, g] = experts of group g that token t uses, L = max_g sum_t c[t, g] slots,
 m_t = max_g c[t, g]. Any slot order needs at least L slots and sum_t m_t transfers, because a group
-runs one expert per slot (design, section 3).
+runs one expert per slot (docs/model.md, section Slots).
 
 `transfers_bound_at` adds what must be paid extra when the order has exactly `slots` slots. Take a
 set S of s groups and call a transfer of token t wide when it serves two or more groups of S. Wide

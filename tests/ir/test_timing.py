@@ -74,7 +74,7 @@ def test_fixed_bus_width() -> None:
 
 
 def test_add_follows_the_published_line() -> None:
-    # 8 d / 256 + 4 ns: 12 ns at 256, 132 ns at 4096, 25.5 ns at 688 (design, section 7)
+    # 8 d / 256 + 4 ns: 12 ns at 256, 132 ns at 4096, 25.5 ns at 688 (docs/model.md, section Timing)
     assert timing.add(PAPER, 256).duration_ps == 12_000
     assert timing.add(PAPER, 4096).duration_ps == 132_000
     assert timing.add(PAPER, 688).duration_ps == 25_500

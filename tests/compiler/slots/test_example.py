@@ -1,4 +1,4 @@
-"""The worked example of design section 3 under every policy, and small windows by hand."""
+"""The worked example of docs/model.md, section Slots, under every policy; windows by hand."""
 
 from itertools import combinations
 

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from compiler.slots.bounds import slots_bound
 
-# Tokens' experts, counted from 1, and the groups of design section 3's worked example.
+# Tokens' experts, counted from 1, and groups: the worked example of docs/model.md, section Slots.
 EXPERTS = [(2, 4, 6, 8), (2, 3, 4, 7), (1, 2, 5, 7), (1, 2, 3, 5), (1, 4, 5, 7), (3, 4, 5, 7)]
 PAIRS = [(1, 2), (3, 4), (5, 6), (7, 8)]
 UNSHARED = [(e,) for e in range(1, 9)]
