@@ -123,11 +123,12 @@ def _least_bytes(case: ProgramCase) -> Ints:
     values = np.where(case.role == Role.STORE, results[case.job_class], values)
     moved = np.flatnonzero(case.role == Role.MOVE)
     values[moved] = 1  # as wide as what it moves: the check of link costs says how wide
-    values[case.role == Role.GATE] = 1  # scores and choices have formats of their own
     values[case.role == Role.TOPK] = 0  # an expert may choose none of a short sequence's tokens
     values[case.role == Role.SAMPLE] = timing.SAMPLE_VALUES
     values[np.isin(case.role, READS_OF_CACHES)] = 0  # the check `caches` says how many
-    return -(-values * case.chip.mvm.output_bits // 8)
+    least: Ints = -(-values * case.chip.mvm.output_bits // 8)
+    least[case.role == Role.GATE] = timing.score_bytes(1, 1)  # scores have a format of their own
+    return least
 
 
 def check_buffer_overlap(case: ProgramCase) -> Fault | None:
