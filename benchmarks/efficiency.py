@@ -27,10 +27,9 @@ from benchmarks.grouping import DIRECTIONS, TRACES
 from benchmarks.moe_shapes import SIZES, moe_layers, spread
 from compiler.baselines import methods
 from compiler.frontend import read_model
-from compiler.pipeline import Options, compile_model
+from compiler.options import Options, Shape, SolverOptions
+from compiler.pipeline import compile_model
 from compiler.profiling.profile import load_inputs, profile
-from compiler.solver import SolverOptions
-from compiler.trace import Shape
 from ir.routing import Routing, select_sequences
 from moexbar.chips import load_chip
 from moexbar.efficiency import MUXES, PUBLISHED, SHARES, Counted, count_methods, judge
@@ -44,7 +43,7 @@ BUSES = (1, 2, 4, None)
 def asked(routing: Routing, way: str, seconds: float) -> Options:
     """Fit to one half of the sequences, score the other."""
     fit, score = (select_sequences(routing, half) for half in DIRECTIONS[way])
-    return Options(Shape(WINDOW), fit, score, solver=SolverOptions(time_s=seconds))
+    return Options(Shape(WINDOW), fit, score, limits=SolverOptions(time_s=seconds))
 
 
 def say(text: str) -> None:

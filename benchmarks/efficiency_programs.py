@@ -17,11 +17,10 @@ from backends.cost import cost
 from backends.efficiency import Windows, window_ps
 from benchmarks.moe_shapes import moe_layers, spread
 from compiler.baselines import Method, methods
-from compiler.emit import emit
+from compiler.options import PLACERS, Options, PlacementOptions
 from compiler.partition import partition
-from compiler.pipeline import Options, group_experts, order_layer
+from compiler.pipeline import group_experts, order_layer, realise
 from compiler.placement import Routed, place
-from compiler.timeline.assemble import set_times
 from ir.mapping import Mapping
 from ir.routing import Routing
 from ir.schedule import prefill_schedule
@@ -74,21 +73,27 @@ def _emitted(
     grouping = group_experts(workload, blocks, {op.layer: chosen}, routing, method.chip, options)
     tokens = options.shape.prefill
     fit, window = chosen[slice(*options.fit)], chosen[options.score[0] :][:tokens]
-    pairs = order_layer(grouping.layers[0], window, options)
+    pairs = order_layer(grouping.layers[0], window, options.slots, options.limits)
     schedule = prefill_schedule(np.zeros(tokens, dtype=np.int64), (pairs,))
     order, groups = pairs.order, len(grouping.layers[0].groups)
     figures = (tokens, int(window.sum()), order.slots, order.transfers_retained)
     counts = Windows(*(np.array([n]) for n in figures), groups, op.router.experts)
-    for placer in ("in-order", "cp-sat"):
+    for placer in PLACERS:
         routed = Routed(workload, {op.layer: fit}, len(fit))
         placement = place(
-            blocks, grouping, method.chip, placer, routed=routed, options=options.solver
+            blocks,
+            grouping,
+            method.chip,
+            PlacementOptions(placer),
+            routed=routed,
+            limits=options.limits,
         )
         mapping = Mapping(blocks, grouping, placement)
         for buffers in INPUT_BUFFERS:
             chip = replace(method.chip, pg=replace(method.chip.pg, input_buffers=buffers))
-            draft, units = emit(workload, mapping, schedule, chip)
-            spent = cost(set_times(draft, units, workload, mapping, schedule, chip), chip)
+            spent = cost(
+                realise(workload, chip, mapping, schedule, {op.layer: window}).program, chip
+            )
             ratio = spent.moe_time_ps / int(window_ps(op, chip, counts)[0])
             yield placer, buffers, (spent.moe_time_ps / 1e6, ratio, spent.moe_gops_per_mm2 or 0.0)
 

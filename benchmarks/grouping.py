@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from compiler.grouping import calibration, group_layer, window_slots
-from compiler.solver import SolverOptions
+from compiler.options import SolverOptions
 from ir.chip import Chip
 from ir.errors import InputError
 from ir.mapping import LayerGrouping

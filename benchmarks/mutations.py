@@ -23,14 +23,13 @@ from rich.progress import track
 
 from backends.functional import Case, Comparison, compare, execute
 from backends.functional.crossbars import Crossbars
-from compiler.pipeline import Compiled
-from ir.arrays import Span
+from ir.compiled import Compiled
 from ir.errors import CheckError
 from ir.onnxdoor.session import Runtime
 from ir.program import Opcode, Program
 from ir.verify import verify_program
 from tests.backends.functional import mutate
-from tests.chain.recipe import Layer, Model, Recipe
+from tests.chain.recipe import Layer, Model, Recipe, Span
 from tests.chain.run import case_of, compile_recipe, read_recipe
 
 TILED = {"crossbar": {"rows": 5}}  # matrices of 8 rows in two tiles
@@ -109,11 +108,8 @@ class Subject:
 
     def verified(self, program: Program) -> bool:
         """Whether the compiler's own verifier lets it pass."""
-        done = self.done
         try:
-            verify_program(
-                program, done.mapping, done.schedule, self.case.workload, done.chip, done.chosen
-            )
+            verify_program(replace(self.done, program=program))
         except CheckError:
             return False
         return True
@@ -121,7 +117,7 @@ class Subject:
     def executed(self, program: Program, runtime: Runtime) -> str:
         """`refused`, `wrong` or `missed`: other numbers, within the tolerance; or `harmless`."""
         try:
-            found = compare(execute(replace(self.case, program=program), runtime, self.crossbars))
+            found = compare(execute(self.case.running(program), runtime, self.crossbars))
         except CheckError:
             return "refused"
         if found.culprit >= 0:

@@ -14,10 +14,10 @@ import numpy as np
 
 from compiler.frontend import read_model
 from compiler.grouping import group_layer
+from compiler.options import PLACERS, PlacementOptions, SolverOptions
 from compiler.partition import partition
-from compiler.placement import PLACERS, Routed, place
+from compiler.placement import Routed, place
 from compiler.profiling.profile import load_inputs, profile
-from compiler.solver import SolverOptions
 from ir.errors import InputError
 from ir.mapping import Certificate, Grouping, Mapping, Placement
 from ir.verify import verify_mapping
@@ -115,7 +115,9 @@ def measure(routed: Routed, chip_name: str, seconds: float) -> str:
     for solver in PLACERS:
         begun = time.perf_counter()
         options = SolverOptions(time_s=seconds)
-        placement = place(blocks, grouping, chip, solver, routed=routed, options=options)
+        placement = place(
+            blocks, grouping, chip, PlacementOptions(solver), routed=routed, limits=options
+        )
         took = time.perf_counter() - begun
         verify_mapping(Mapping(blocks, grouping, placement), routed.workload, chip)
         known = certificate_of(placement)

@@ -23,7 +23,6 @@ import numpy as np
 from backends.functional.analog import Analog
 from backends.functional.deviation import Deviation, Predictions
 from backends.functional.free import run_free
-from ir.onnxdoor.session import Runtime
 from moexbar.__main__ import main as moexbar
 from moexbar.accuracy import Quantised
 from moexbar.files.compiled import CompiledFolder, read_compiled
@@ -70,11 +69,11 @@ def compiled(chip: str, model: str, folder: Path, *more: str) -> CompiledFolder:
 class Bench:
     """The float model's values of the first sequences, and what settings make of them."""
 
-    def __init__(self, read: CompiledFolder, runtime: Runtime, sequences: int) -> None:
+    def __init__(self, read: CompiledFolder, sequences: int) -> None:
         """Run the float model."""
-        self.model, self.scored = Quantised(read, runtime), range(sequences)
+        self.model, self.scored = Quantised(read), range(sequences)
         self.runs = self.model.runs(self.scored)
-        self._names = Deviation.of(read.workload, self.model.ids, self.runs[0]).errors
+        self._names = Deviation.of(read.executable.workload, self.model.ids, self.runs[0]).errors
         self._float = [self._kept(self.model.float_values([run])[0]) for run in self.runs]
 
     def _kept(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +81,7 @@ class Bench:
 
     def predictions(self, settings: Analog) -> Predictions:
         """Of the quantised model, its routers seeing quantised values."""
-        model, workload = self.model, self.model.read.workload
+        model, workload = self.model, self.model.read.executable.workload
         crossbars, _ = model.crossbars(settings, self.scored)
         found = Deviation.of(workload, model.ids, self.runs[0])
         for run, theirs in zip(self.runs, self._float, strict=True):
@@ -100,7 +99,7 @@ def bits_table(bench: Bench, args: argparse.Namespace, percent: float | None) ->
     print("| weight bits | cell bits | ideal ADC | " + " | ".join(map(str, args.adc_bits)) + " |")
     print("|---" * (3 + len(args.adc_bits)) + "|")
     for weight_bits in args.weight_bits:
-        base = Analog.of(bench.model.read.chip, weight_bits=weight_bits)
+        base = Analog.of(bench.model.read.executable.chip, weight_bits=weight_bits)
         width = weight_bits - int(base.differential)
         alike: dict[int, list[int]] = {}
         for cell_bits in args.cell_bits:
@@ -147,10 +146,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--no-noise", action="store_true", help="only the first table")
     args = parser.parse_args(argv)
     start = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder, Runtime() as runtime:
+    with tempfile.TemporaryDirectory() as folder:
         read = compiled(args.chip, args.model, Path(folder))
-        bench = Bench(read, runtime, args.sequences)
-        own = Analog.of(read.chip)
+        bench = Bench(read, args.sequences)
+        own = Analog.of(read.executable.chip)
         percent = None if args.adc_range == "full" else float(args.adc_range)
         found = bench.predictions(replace(own, adc_bits=None, adc_range=None))
         print(

@@ -17,13 +17,12 @@ import numpy as np
 from backends.cost import cost
 from benchmarks.placement import llama_moe
 from benchmarks.slots import TRACES, WINDOW
-from compiler.emit import emit
 from compiler.grouping import group_layer
 from compiler.partition import partition
+from compiler.pipeline import realise
 from compiler.placement import place
 from compiler.slots import order_slots
 from compiler.slots.min_transfer import min_transfer_table
-from compiler.timeline.assemble import set_times
 from ir.chip import Chip
 from ir.mapping import Grouping, Mapping
 from ir.routing import Routing
@@ -64,8 +63,8 @@ def measure(routing: Routing, workload: Workload, chip: Chip, bus: int) -> dict[
             for name, order in orders(layer.counts(window), bus):
                 pairs = assign_experts(order, layer, window)
                 schedule = prefill_schedule(np.zeros(WINDOW, dtype=np.int64), (pairs,))
-                draft, units = emit(workload, mapping, schedule, chip)
-                spent = cost(set_times(draft, units, workload, mapping, schedule, chip), chip)
+                chosen = {0: window}
+                spent = cost(realise(workload, chip, mapping, schedule, chosen).program, chip)
                 figures = (order.slots, order.transfers, order.transfers_retained)
                 found.setdefault(name, []).append((*figures, spent.moe_time_ps / 1e6))
     return {name: np.mean(rows, axis=0) for name, rows in found.items()}

@@ -20,8 +20,8 @@ from time import process_time
 import numpy as np
 
 from compiler.grouping import group_layer
+from compiler.options import SolverOptions
 from compiler.slots import order_slots
-from compiler.solver import SolverOptions
 from ir.arrays import Ints
 from ir.mapping import LayerGrouping
 from ir.routing import Routing, select_sequences, windows

@@ -19,7 +19,7 @@ import numpy as np
 from compiler.grouping import SOLVERS, Job, calibration, window_slots
 from compiler.grouping.parallel import solve_jobs
 from compiler.grouping.sample import Calibration
-from compiler.solver import SolverOptions
+from compiler.options import SolverOptions
 from ir.routing import select_sequences, windows
 from moexbar.files.routing_file import load_routing
 

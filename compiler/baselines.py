@@ -1,8 +1,8 @@
-"""The four methods every result is set beside: docs/model.md, section Methods."""
+"""The four methods every result is set beside (docs/model.md, section Methods)."""
 
 from dataclasses import dataclass, replace
 
-from compiler.pipeline import Options
+from compiler.options import GroupingOptions, Options, PlacementOptions, SlotOptions
 from ir.chip import Chip
 
 
@@ -21,33 +21,17 @@ def unshared(chip: Chip) -> Chip:
 
 
 def methods(chip: Chip, options: Options) -> tuple[Method, ...]:
-    """(i) unshared, one token at a time; (ii) unshared, compact; (iii) the paper's; (iv) ours."""
+    """(i) unshared, one token at a time; (ii) unshared, compact; (iii) the paper's; (iv) ours.
+
+    The baselines know nothing of replicas, objectives, limits of a slot or packing.
+    """
     alone = unshared(chip)
-    plain = replace(
-        options,
-        groups=None,
-        group_size=None,
-        replicas=0,
-        objective="slots",
-        bus=None,
-        buffer=None,
-        pack=False,
-    )
+    plain = replace(options, placement=PlacementOptions(options.placement.solver))
+    apart = replace(plain, grouping=GroupingOptions("contiguous"))
+    paper = replace(plain, grouping=GroupingOptions("sorted"), slots=SlotOptions("reschedule"))
     return (
-        Method(
-            "unshared, serial",
-            alone,
-            replace(plain, grouping="contiguous", scheduling="token-serial"),
-        ),
-        Method(
-            "unshared, compact",
-            alone,
-            replace(plain, grouping="contiguous", scheduling="compact"),
-        ),
-        Method(
-            "paper's method",
-            chip,
-            replace(plain, grouping="sorted", scheduling="reschedule"),
-        ),
+        Method("unshared, serial", alone, replace(apart, slots=SlotOptions("token-serial"))),
+        Method("unshared, compact", alone, replace(apart, slots=SlotOptions("compact"))),
+        Method("paper's method", chip, paper),
         Method("moexbar", chip, options),
     )

@@ -22,14 +22,14 @@ from ortools.linear_solver import pywraplp  # type: ignore[import-untyped] # it 
 from ortools.math_opt.python import mathopt  # type: ignore[import-untyped]  # ships no stubs
 from ortools.sat.python import cp_model
 
-from ir.errors import CheckError, InputError
+from compiler.options import SolverOptions
+from ir.errors import CheckError
 
 __all__ = [
     "ColumnProgram",
     "MipSolver",
     "SolveInterrupted",
     "SolverAnswer",
-    "SolverOptions",
     "cp_model",
     "mathopt",
     "solve",
@@ -56,31 +56,6 @@ _MIP_STATUS: dict[mathopt.TerminationReason, AnswerStatus] = {
     mathopt.TerminationReason.INFEASIBLE: "infeasible",
     mathopt.TerminationReason.NO_SOLUTION_FOUND: "none",
 }
-
-
-@dataclass(frozen=True)
-class SolverOptions:
-    """Limits of one solve.
-
-    time_s: limit in CP-SAT's deterministic time units (about a second each on one core); wall_s: a
-    safety limit in real seconds; an answer it cut short does not repeat and says so. With several
-    workers the search is interleaved, which repeats too but costs 2-5 times the CPU.
-    """
-
-    time_s: float = 10.0
-    workers: int = 1
-    seed: int = 0
-    wall_s: float = 300.0
-
-    def __post_init__(self) -> None:
-        for name in ("time_s", "wall_s"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise InputError("solver options", f"{name}: {value}, expected a positive number")
-        if self.workers < 1:
-            raise InputError("solver options", f"workers: {self.workers}, expected at least 1")
-        if not 0 <= self.seed < 2**31:
-            raise InputError("solver options", f"seed: {self.seed}, expected 0 to 2^31 - 1")
 
 
 @dataclass(frozen=True)

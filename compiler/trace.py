@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.grouping import Calibration, calibration, split_counts
+from compiler.options import Shape
 from ir.arrays import Bools, Ints, Span
 from ir.errors import InputError
 from ir.mapping import Grouping
@@ -40,20 +41,6 @@ def _matrix_of(op: MoELayer, routing: Routing) -> Bools:
             "profile the model again: moexbar profile MODEL --inputs X.npz -o routing.npz",
         )
     return routing.matrix(row)
-
-
-@dataclass(frozen=True)
-class Shape:
-    """`batch` sequences, of each `prefill` tokens together, then `decode` tokens one by one."""
-
-    prefill: int
-    batch: int = 1
-    decode: int = 0
-
-    @property
-    def length(self) -> int:
-        """Tokens of one sequence in all."""
-        return self.prefill + self.decode
 
 
 @dataclass(frozen=True, eq=False)

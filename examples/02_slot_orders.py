@@ -5,7 +5,8 @@ Run: python examples/02_slot_orders.py
 
 import numpy as np
 
-from compiler.slots import POLICIES, order_slots
+from compiler.options import POLICIES
+from compiler.slots import order_slots
 from ir.mapping import Certificate, LayerGrouping
 
 EXPERTS_OF_TOKEN = (

@@ -9,9 +9,9 @@ import numpy as np
 
 from backends.cost import cost
 from compiler.frontend import read_model
-from compiler.pipeline import Options, compile_model
+from compiler.options import Options, Shape
+from compiler.pipeline import compile_model
 from compiler.profiling.profile import load_inputs, profile
-from compiler.trace import Shape
 from ir.program import Opcode
 from ir.routing import select_sequences
 from moexbar.chips import load_chip

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ir.arrays import Bools, Ints
+from ir.arrays import Bools, Ints, Span
 from ir.errors import InputError
+
+FIT, SCORE = (0.0, 0.5), (0.5, 1.0)  # of the sequences, where nothing else is asked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,3 +211,20 @@ def select_sequences(routing: Routing, fraction_range: tuple[float, float]) -> t
 def overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
     """Whether two token ranges share a token: then a score is no test of the fit."""
     return max(one[0], other[0]) < min(one[1], other[1])
+
+
+def token_spans(
+    routing: Routing,
+    fit: tuple[float, float] = FIT,
+    score: tuple[float, float] = SCORE,
+    window: int = 1,
+) -> tuple[Span, Span]:
+    """Token ranges to fit to and to score on, whole sequences each, from fractions of the trace.
+
+    With the defaults and a trace too short to halve (its second half is shorter than the window,
+    but the whole is not), both are the whole trace.
+    """
+    whole = routing.tokens
+    if (fit, score) == (FIT, SCORE) and window <= whole < 2 * window:
+        return (0, whole), (0, whole)
+    return select_sequences(routing, fit), select_sequences(routing, score)

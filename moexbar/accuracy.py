@@ -19,10 +19,6 @@ from compiler.frontend.facts.graph import Graph, name_of
 from compiler.profiling.feeds import Feeds
 from ir.arrays import Array
 from ir.errors import InputError
-from ir.onnxdoor.load import open_model
-from ir.onnxdoor.session import Runtime
-from ir.onnxdoor.ternary import open_as
-from moexbar.execution import program_case
 from moexbar.files.compiled import CompiledFolder
 
 CALIBRATED_ON = 2  # sequences
@@ -35,14 +31,14 @@ class Quantised:
     tokens: cut sequences to so many; None = all of each.
     """
 
-    def __init__(self, read: CompiledFolder, runtime: Runtime, tokens: int | None = None) -> None:
+    def __init__(self, read: CompiledFolder, tokens: int | None = None) -> None:
         """Open the model; InputError where its inputs do not fit."""
         self.read = read
-        self.source = open_as(read.model, read.workload)
-        self.nodes = Nodes(open_model(read.model), runtime)
+        self.source = read.model.source_of(read.executable.workload)
+        self.nodes = Nodes(read.model.source, read.model.runtime)
         graph = Graph.of(self.nodes.source)
         self.ids = name_of(graph.token_inputs[0])
-        self._feeds = Feeds(graph, read.workload, read.inputs, tokens)
+        self._feeds = Feeds(graph, read.executable.workload, read.inputs, tokens)
         self._groups = self._feeds.groups(self._feeds.sequences)
 
     @property
@@ -65,19 +61,19 @@ class Quantised:
         """What the float model says of every value in each run."""
         tokens = max((run.tokens.size for run in runs), default=0)
         arrival = np.zeros(tokens, dtype=np.int64)
-        return reference(self.nodes, self.read.workload, runs, arrival)
+        return reference(self.nodes, self.read.executable.workload, runs, arrival)
 
     def crossbars(self, settings: Analog, scored: Sequence[int]) -> tuple[AnalogCrossbars, str]:
         """Programmed crossbars, calibrated if asked for, and on what, in words."""
         read = self.read
-        made = AnalogCrossbars(read.mapping, read.chip, self.source, settings)
+        made = AnalogCrossbars(read.executable.mapping, read.executable.chip, self.source, settings)
         if settings.adc_bits is None or settings.adc_range is None:
             return made, ""
         others = [s for s in range(self.sequences) if s not in scored]
         chosen = (others or list(scored))[-CALIBRATED_ON:]
         with made.calibrating():
             for run in self.runs(chosen):
-                run_free(self.nodes, read.workload, run, made)
+                run_free(self.nodes, read.executable.workload, run, made)
         names = " and ".join(str(s) for s in chosen)
         rest = "not looked at otherwise" if others else "themselves looked at: there are no others"
         return made, f"converters calibrated on sequences {names}, {rest}"
@@ -96,31 +92,22 @@ def free_deviation(
     scored = range(sequences)
     runs = model.runs(scored)
     crossbars, calibrated = model.crossbars(settings, scored)
-    found = Deviation.of(model.read.workload, model.ids, runs[0])
+    found = Deviation.of(model.read.executable.workload, model.ids, runs[0])
     for first in range(0, len(runs), AT_ONCE):
         some = runs[first : first + AT_ONCE]
         for run, theirs in zip(some, model.float_values(some), strict=True):
-            ours = run_free(model.nodes, model.read.workload, run, crossbars)
+            ours = run_free(model.nodes, model.read.executable.workload, run, crossbars)
             found.add_run(run, ours, theirs)
             advance()
     return found, calibrated
 
 
-def fixed_deviation(model: Quantised, settings: Analog, runtime: Runtime) -> tuple[Deviation, str]:
+def fixed_deviation(model: Quantised, settings: Analog) -> tuple[Deviation, str]:
     """The program as it is, with the float model's gates; see `Quantised.crossbars`."""
     read = model.read
-    case = program_case(
-        read.model,
-        read.workload,
-        read.program,
-        read.mapping,
-        read.chip,
-        read.inputs,
-        read.routing,
-        read.first_token,
-    )
+    case = read.case()
     crossbars, calibrated = model.crossbars(settings, np.unique(case.sequence).tolist())
-    done = execute(case, runtime, crossbars, fixed=True)
-    found = Deviation.of(read.workload, model.ids, case.runs[0])
+    done = execute(case, read.model.runtime, crossbars, fixed=True)
+    found = Deviation.of(case.workload, model.ids, case.runs[0])
     found.add_program(done)
     return found, calibrated

@@ -3,15 +3,26 @@
 import contextlib
 import json
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
+import moexbar.progress
+
 WIDTH = 100
+FEW_STEPS, FEW_SECONDS = 10, 5.0
 _VISIBLE = str.maketrans({c: f"\\x{c:02x}" for c in [*range(32), 127]})
 
 
@@ -47,10 +58,9 @@ def print_json(value: Any) -> None:
     sys.stdout.write("\n")
 
 
-@contextlib.contextmanager
-def progress(total: int, what: str) -> Iterator[Any]:
-    """A bar on standard error (nothing when it is not a terminal); yields advance(label)."""
-    bar = Progress(
+def _progress_bar() -> Progress:
+    """A bar on standard error that is gone when the work is; nothing where it is no terminal."""
+    return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -59,6 +69,12 @@ def progress(total: int, what: str) -> Iterator[Any]:
         transient=True,
         disable=not sys.stderr.isatty(),
     )
+
+
+@contextlib.contextmanager
+def progress(total: int, what: str) -> Iterator[Any]:
+    """A bar on standard error (nothing when it is not a terminal); yields advance(label)."""
+    bar = _progress_bar()
     with bar:
         task = bar.add_task(what, total=total)
 
@@ -81,3 +97,55 @@ def table(*columns: str, title: str = "", left: int = 1) -> Table:
     for number, name in enumerate(columns):
         made.add_column(name, justify="left" if number < left else "right", overflow="fold")
     return made
+
+
+class _Lines:
+    """Progress as lines on standard error, each with the seconds so far: for logs.
+
+    Of work in many steps a line every few seconds.
+    """
+
+    def __init__(self) -> None:
+        self._begun, self._work, self._last = time.perf_counter(), "", -FEW_SECONDS
+
+    def begin(self, work: str, steps: int) -> None:
+        self._work, self._pause = work, 0.0 if steps <= FEW_STEPS else FEW_SECONDS
+
+    def step(self, name: str) -> None:
+        seconds = time.perf_counter() - self._begun
+        if seconds - self._last < self._pause:
+            return
+        self._last = seconds
+        sys.stderr.write(f"[{seconds:7.1f} s] {printable(self._work)}: {printable(name)}\n")
+
+    def end(self) -> None:
+        self._work = ""
+
+
+class _Bar:
+    """Progress as one bar for each piece of work."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar, self._task, self._work, self._at = bar, TaskID(0), "", 0
+
+    def begin(self, work: str, steps: int) -> None:
+        self._work, self._at = work, -1
+        self._task = self._bar.add_task(printable(work), total=steps)
+
+    def step(self, name: str) -> None:
+        self._at += 1
+        label = f"{self._work}: {name}"
+        self._bar.update(self._task, completed=self._at, description=printable(label))
+
+    def end(self) -> None:
+        self._bar.remove_task(self._task)
+
+
+@contextlib.contextmanager
+def stages() -> Iterator[moexbar.progress.Progress]:
+    """Progress of work in stages on standard error: a bar on a terminal, else a line a stage."""
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    with _progress_bar() as bar:
+        yield _Bar(bar)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from compiler.pipeline import Compiled
 from ir.arrays import Ints
+from ir.compiled import Compiled
 from ir.mapping import TILE_KINDS, Block, Mapping
 from ir.schedule import PairOrder
 from ir.text import listing
@@ -14,8 +14,9 @@ from ir.workload import Workload
 from ir.workload_text import workload_text
 
 
-def dump_stages(folder: Path, workload: Workload, done: Compiled) -> None:
+def dump_stages(folder: Path, done: Compiled) -> None:
     """Write 1-workload.txt to 5-program.txt into an existing folder."""
+    workload = done.workload
     stages = {
         "1-workload.txt": iter(workload_text(workload).splitlines()),
         "2-blocks.txt": _blocks(done.mapping, workload),

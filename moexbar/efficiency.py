@@ -15,8 +15,9 @@ import numpy as np
 from backends.cost import with_peripherals
 from backends.efficiency import Windows, gops_per_mm2
 from compiler.baselines import Method, methods
+from compiler.options import Options
 from compiler.partition import partition
-from compiler.pipeline import Options, group_experts, order_turns
+from compiler.pipeline import group_experts, order_turns
 from compiler.trace import routing_matrices
 from ir.chip import Chip
 from ir.errors import InputError
@@ -63,7 +64,7 @@ def count_methods(
         layers = []
         for number, op in enumerate(workload.moe_layers):
             chosen = traced[op.layer][start:stop]
-            spans = windows(len(chosen), options.shape.prefill * options.shape.batch)
+            spans = windows(len(chosen), options.shape.together)
             spans = spans[number % every :: every] or spans[:1]
             if not spans:
                 raise InputError(
@@ -83,7 +84,7 @@ def _count(method: Method, layer: LayerGrouping, picked: Sequence[np.ndarray]) -
     """Slots and transfers of each window of one layer."""
     keeps, rows = method.chip.pg.retain_input, []
     for window in picked:
-        order = order_turns(layer, window, method.options)
+        order = order_turns(layer, window, method.options.slots, method.options.limits)
         transfers = order.transfers_retained if keeps else order.transfers
         rows.append((len(window), int(window.sum()), order.slots, transfers))
     tokens, pairs, slots, transfers = np.array(rows, dtype=np.int64).T

@@ -5,12 +5,12 @@ ids are the inputs' first axis.
 """
 
 from collections.abc import Mapping as ByName
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from backends.functional import (
+    TOLERANCE,
     Case,
     Comparison,
     Difference,
@@ -23,10 +23,10 @@ from compiler.frontend.facts.graph import Graph
 from compiler.profiling.feeds import Feeds
 from ir.arrays import Array, Ints
 from ir.chip import Chip
-from ir.errors import InputError
-from ir.mapping import Mapping
+from ir.compiled import Executable
+from ir.errors import CheckError, InputError
+from ir.onnxdoor.load import Source
 from ir.onnxdoor.session import Runtime
-from ir.onnxdoor.ternary import open_as
 from ir.program import Program
 from ir.routing import Routing
 from ir.workload import Workload
@@ -35,27 +35,23 @@ MOST_WEIGHTS = 50_000_000  # `compile` executes by itself up to here: a few seco
 MOST_INSTRUCTIONS = 1_000_000
 
 
-def small(workload: Workload, mapping: Mapping, program: Program) -> bool:
+def small(executable: Executable) -> bool:
     """Whether `compile` executes the program without being asked."""
-    weights = sum(block.weight.macs for block in mapping.blocks)
-    return weights <= MOST_WEIGHTS and len(program) <= MOST_INSTRUCTIONS
+    weights = sum(block.weight.macs for block in executable.mapping.blocks)
+    return weights <= MOST_WEIGHTS and len(executable.program) <= MOST_INSTRUCTIONS
 
 
-def run_program(case: Case) -> Comparison:
+def execute_program(case: Case, runtime: Runtime) -> Comparison:
     """Execute the program of `program_case` and compare with the model's run.
 
     Raises CheckError naming the first instruction that cannot be carried out.
     """
-    with Runtime() as runtime:
-        return compare(execute(case, runtime))
+    return compare(execute(case, runtime))
 
 
 def program_case(
-    model: Path,
-    workload: Workload,
-    program: Program,
-    mapping: Mapping,
-    chip: Chip,
+    executable: Executable,
+    source: Source,
     inputs: ByName[str, Array],
     routing: Routing,
     first_token: int,
@@ -63,13 +59,13 @@ def program_case(
     """A program with the inputs of its window.
 
     Without the decode steps where the chip has no instructions for all they do (see
-    `executes_steps`). first_token: the window's first token in the routing trace. Raises InputError
-    where the inputs do not fit.
+    `executes_steps`). source: the opened model; first_token: the window's first token in the
+    routing trace. Raises InputError where the inputs do not fit.
     """
-    source = open_as(model, workload)
+    program, workload = executable.program, executable.workload
     before = _tokens_before(routing, first_token)
     sequence, arrival = window_sequence(program), first_steps(program)
-    last = int(arrival.max(initial=0)) if executes_steps(chip) else 0
+    last = int(arrival.max(initial=0)) if executes_steps(executable.chip) else 0
     graph = Graph.of(source)
 
     def runs_until(step: int) -> list[Run]:
@@ -78,10 +74,7 @@ def program_case(
 
     again = range(last + 1) if last and routing.expert_choice else ()
     return Case(
-        program,
-        mapping,
-        workload,
-        chip,
+        executable,
         source,
         runs_until(last),
         np.concatenate([sequence, np.full(before, sequence[0])]),
@@ -182,3 +175,28 @@ def _row(found: Difference) -> dict[str, Any]:
         "max_absolute": found.absolute if np.isfinite(found.absolute) else None,
         "max_relative": found.relative if np.isfinite(found.relative) else None,
     }
+
+
+def refuse_wrong(done: Comparison, program: Program) -> None:
+    """CheckError naming the first differing layer and instruction, if there is any."""
+    first = done.first
+    if first is None:
+        return
+    what = f"layer {first.layer}, {first.name}: {first.relative:.1e} off, at most "
+    what += _short(first.limit)
+    if done.culprit < 0:
+        raise CheckError("numbers", "program", f"not the model run anew on the tokens; {what}")
+    raise CheckError("numbers", program.name(done.culprit), f"first wrong result; {what}")
+
+
+def summary(done: Comparison) -> str:
+    """One line: the largest error, and how many tokens could have been routed either way."""
+    text = f"executed: largest error {done.worst:.1e} of max |reference|, at most "
+    text += _short(TOLERANCE)
+    if done.near_ties:
+        text += f"; {done.near_ties} near ties (scores as good as equal)"
+    return text
+
+
+def _short(limit: float) -> str:
+    return f"{limit:.0e}".replace("e-0", "e-")

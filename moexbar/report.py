@@ -1,7 +1,7 @@
 """What a compilation tells: figures of each method, certificates, what rests on assumptions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.table import Table
@@ -9,8 +9,8 @@ from rich.table import Table
 from backends.bounds import lower_bounds
 from backends.cost import Area, CostReport, area_band, chip_area, cost, moe_area
 from compiler.baselines import Method
-from compiler.pipeline import Compiled
 from ir.chip import Chip
+from ir.compiled import Compiled
 from ir.mapping import Certificate
 from ir.program import Program
 from ir.routing import Routing, overlap
@@ -23,14 +23,27 @@ from moexbar.console import table
 from moexbar.steps_report import memory_row, steps_row
 
 
-def compile_report(
-    workload: Workload, trace: Routing, done: Compiled, rows: list[dict[str, Any]]
-) -> dict[str, Any]:
+@dataclass(frozen=True, eq=False)
+class MethodResult:
+    """What one method gave.
+
+    mean_slots: slots of a window in the mean over all windows of the score range; seconds: of the
+    compilation.
+    """
+
+    method: Method
+    compiled: Compiled
+    mean_slots: float
+    seconds: float
+
+
+def compile_report(trace: Routing, results: Sequence[MethodResult]) -> dict[str, Any]:
     """All of report.json but the execution: what was compiled, by which methods, with what proof.
 
-    rows: a `method_row` for each method.
+    results: of every method, the one that was asked for last.
     """
-    fit, (start, stop) = done.options.fit, done.options.score
+    done, options = results[-1].compiled, results[-1].method.options
+    workload, (start, stop) = done.workload, options.score
     return {
         "moexbar": __version__,
         "model": {
@@ -42,44 +55,45 @@ def compile_report(
         "chip": to_json(done.chip),
         "window": {
             "tokens": done.schedule.tokens,
-            "prefill": done.options.shape.prefill,
-            "batch": done.options.shape.batch,
-            "decode": done.options.shape.decode,
-            "kv": done.options.caches.kv,
-            "go": done.options.caches.go,
+            "prefill": options.shape.prefill,
+            "batch": options.shape.batch,
+            "decode": options.shape.decode,
+            "kv": options.caches.kv,
+            "go": options.caches.go,
             "first_token": int(done.schedule.trace[0]),
-            "fit_tokens": list(fit),
+            "fit_tokens": list(options.fit),
             "score_tokens": [start, stop],
-            "scored_on_fitted": bool(workload.moe_layers) and overlap(fit, (start, stop)),
+            "scored_on_fitted": bool(workload.moe_layers) and overlap(options.fit, options.score),
             "trace_tokens": trace.tokens,
         },
         "expert_choice": any(op.router.capacity is not None for op in workload.moe_layers),
         "steps": steps_row(done),
-        "memory": memory_row(done, workload),
-        "methods": rows,
+        "memory": memory_row(done),
+        "methods": [method_row(result) for result in results],
         "layers": layer_rows(done),
-        "placement": placement_row(done),
+        "placement": placement_row(done, packed=options.placement.pack),
         "checks": [check.name for check in CHECKS],
-        "solver": {"seed": done.options.solver.seed, "time_s": done.options.solver.time_s},
+        "solver": {"seed": options.limits.seed, "time_s": options.limits.time_s},
         "assumed": [f"{fact.path} = {fact.text}" for fact in done.chip.assumed],
     }
 
 
-def method_row(method: Method, compiled: Compiled) -> dict[str, Any]:
+def method_row(result: MethodResult) -> dict[str, Any]:
     """All figures of one method, in ns, nJ and mm2."""
+    compiled, options = result.compiled, result.method.options
     figures = cost(compiled.program, compiled.chip)
     orders = [layer.order for layer in compiled.schedule.prefill.layers]
     bounds = lower_bounds(compiled.program)
     return {
-        "method": method.name,
+        "method": result.method.name,
         "chip": compiled.chip.name,
         "mux": compiled.chip.pg.mux,
-        "grouping": compiled.options.grouping,
-        "scheduling": compiled.options.scheduling,
-        "bus": compiled.options.bus,
-        "buffer": compiled.options.buffer,
+        "grouping": options.grouping.solver,
+        "scheduling": options.slots.policy,
+        "bus": options.slots.bus,
+        "buffer": options.slots.buffer,
         "slots": sum(order.slots for order in orders),
-        "mean_slots": compiled.mean_slots,
+        "mean_slots": result.mean_slots,
         "transfers": sum(order.transfers for order in orders),
         "transfers_retained": sum(order.transfers_retained for order in orders),
         "moe_time_ns": figures.moe_time_ps / 1000,
@@ -95,7 +109,7 @@ def method_row(method: Method, compiled: Compiled) -> dict[str, Any]:
         "gops_per_w_mm2": _banded(compiled, figures, "gops_per_w_mm2"),
         "macs": figures.macs,
         "instructions": len(compiled.program),
-        "compile_seconds": round(compiled.seconds, 3),
+        "compile_seconds": round(result.seconds, 3),
     }
 
 
@@ -147,7 +161,7 @@ def layer_rows(compiled: Compiled) -> list[dict[str, Any]]:
     return rows
 
 
-def placement_row(compiled: Compiled) -> dict[str, Any]:
+def placement_row(compiled: Compiled, *, packed: bool) -> dict[str, Any]:
     """The mesh, who placed the PGs on it, and what is proven about their traffic."""
     placement = compiled.mapping.placement
     known = placement.certificate
@@ -156,7 +170,7 @@ def placement_row(compiled: Compiled) -> dict[str, Any]:
         "mesh": [placement.mesh_width, placement.mesh_height],
         "traffic": certificate_row(known) if known is not None else None,
         "expert_crossbars": {
-            "packed": compiled.options.pack,
+            "packed": packed,
             "used": compiled.program.inventory.expert_crossbars,
             "tiles": sum(b.tiles for b in compiled.mapping.blocks if b.expert >= 0),
         },

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from compiler.pipeline import Compiled
 from ir import timing
-from ir.workload import Workload
+from ir.compiled import Compiled
 
 
 def steps_row(done: Compiled) -> dict[str, Any]:
@@ -18,7 +17,7 @@ def steps_row(done: Compiled) -> dict[str, Any]:
     return {"prefill_ns": ends[0] / 1000, "decode_ns": (np.diff(ends) / 1000).tolist()}
 
 
-def memory_row(done: Compiled, workload: Workload) -> dict[str, Any]:
+def memory_row(done: Compiled) -> dict[str, Any]:
     """Bytes that the caches hold in DRAM, and the peak of every region's buffer.
 
     paper_go_bytes: arXiv 2602.10254's formula for the same layers, sequences and tokens.
@@ -27,7 +26,7 @@ def memory_row(done: Compiled, workload: Workload) -> dict[str, Any]:
     lengths = np.unique(schedule.sequence, return_counts=True)[1].tolist()
     paper = sum(
         timing.reference_go_bytes(n, op.router.experts, op.d_model)
-        for op in workload.moe_layers
+        for op in done.workload.moe_layers
         for n in lengths
     )
     return {

@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from compiler.emit import emit
 from compiler.grouping import split_counts, split_pairs
+from compiler.options import GroupingOptions, Options, PlacementOptions, Shape, SlotOptions
 from compiler.partition import partition, with_replicas
+from compiler.pipeline import realise
 from compiler.placement import place
 from compiler.steps import pairs_run, plan_steps
-from compiler.timeline.assemble import set_times
-from ir.arrays import Bools, Ints
+from ir.arrays import Bools, Ints, Span
 from ir.chip import (
     Accumulate,
     Bus,
@@ -27,8 +27,8 @@ from ir.chip import (
     Mvm,
     PeripheralGroup,
 )
+from ir.compiled import Compiled
 from ir.mapping import Certificate, Grouping, LayerGrouping, Mapping
-from ir.program import Program
 from ir.schedule import Caches, Schedule, SlotOrder, assign_experts
 from ir.workload import (
     Attention,
@@ -329,16 +329,36 @@ def serial_order(grouping: LayerGrouping, chosen: Bools, *, lockstep: bool = Tru
     return SlotOrder("token-serial", table, len(table), 0, "heuristic", lockstep=lockstep)
 
 
-@dataclass(frozen=True)
-class Compiled:
-    """Everything that the verifier and the backends take."""
+def options_of(shape: Shape, fit: Span, score: Span, **names: Any) -> Options:
+    """Options by the command line's names, all in one: grouping="lpt", scheduling="compact"..."""
+    stages: dict[str, dict[str, Any]] = {"grouping": {}, "placement": {}, "slots": {}}
+    others = {}
+    for name, value in names.items():
+        stage, field = STAGE_OF.get(name, ("", name))
+        (stages[stage] if stage else others)[field] = value
+    return Options(
+        shape,
+        fit,
+        score,
+        GroupingOptions(**stages["grouping"]),
+        PlacementOptions(**stages["placement"]),
+        SlotOptions(**stages["slots"]),
+        **others,
+    )
 
-    workload: Workload
-    chip: Chip
-    chosen: dict[int, Bools]
-    mapping: Mapping
-    schedule: Schedule
-    program: Program
+
+STAGE_OF = {
+    "grouping": ("grouping", "solver"),
+    "groups": ("grouping", "groups"),
+    "group_size": ("grouping", "size"),
+    "replicas": ("grouping", "replicas"),
+    "objective": ("grouping", "objective"),
+    "placement": ("placement", "solver"),
+    "pack": ("placement", "pack"),
+    "scheduling": ("slots", "policy"),
+    "bus": ("slots", "bus"),
+    "buffer": ("slots", "buffer"),
+}
 
 
 def map_small(
@@ -347,7 +367,7 @@ def map_small(
     """Partition, contiguous groups of `mux` or those given, in-order placement."""
     grouping = grouping or contiguous(workload, chip.pg.mux)
     blocks = with_replicas(partition(workload, chip), grouping)
-    return Mapping(blocks, grouping, place(blocks, grouping, chip, pack=pack))
+    return Mapping(blocks, grouping, place(blocks, grouping, chip, PlacementOptions(pack=pack)))
 
 
 def compile_small(
@@ -364,7 +384,7 @@ def compile_small(
     grouping: Grouping | None = None,
     pack: bool = False,
 ) -> Compiled:
-    """A verified-by-nobody program of `tokens` tokens in one sequence, or of `sequence`.
+    """A verified program of `tokens` tokens in one sequence, or of `sequence`.
 
     The last `decode` tokens of every sequence arrive one at a time.
     """
@@ -387,9 +407,7 @@ def compile_small(
         steps.append(replace(step, layers=tuple(orders)))
     every = np.arange(len(sequence))
     schedule = Schedule(sequence, arrival, every, tuple(steps), caches, sampled=decode > 0)
-    draft, units = emit(workload, mapping, schedule, chip)
-    program = set_times(draft, units, workload, mapping, schedule, chip)
-    return Compiled(workload, chip, chosen, mapping, schedule, program)
+    return realise(workload, chip, mapping, schedule, chosen)
 
 
 def arrivals(sequence: Ints, decode: int) -> Ints:

@@ -1,7 +1,7 @@
 """Carry out a program: operator by operator, all instructions of one kind together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from backends.functional.reference import reference
 from backends.functional.values import Values
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
+from ir.compiled import Executable
 from ir.errors import InputError
 from ir.mapping import Mapping
 from ir.onnxdoor.load import Source
@@ -27,7 +28,7 @@ from ir.workload import Attention, Dense, Digital, MoELayer, Workload
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A program, what it runs on, and the inputs of its window.
+    """A program with what it runs on, the opened model, and the inputs of its window.
 
     runs: the sequences of the window as the model runs them together, each from its start;
     sequence: [window tokens] id, where the last `before` ones are no tokens of the program, but
@@ -36,15 +37,36 @@ class Case:
     `uncached`).
     """
 
-    program: Program
-    mapping: Mapping
-    workload: Workload
-    chip: Chip
+    executable: Executable
     source: Source
     runs: Sequence[Run]
     sequence: Ints
     again: Sequence[Sequence[Run]] = ()
     before: int = 0
+
+    @property
+    def program(self) -> Program:
+        """The program."""
+        return self.executable.program
+
+    @property
+    def mapping(self) -> Mapping:
+        """Where its weights are."""
+        return self.executable.mapping
+
+    @property
+    def workload(self) -> Workload:
+        """The model as the compiler read it."""
+        return self.executable.workload
+
+    @property
+    def chip(self) -> Chip:
+        """The chip."""
+        return self.executable.chip
+
+    def running(self, program: Program) -> "Case":
+        """The same case with another program."""
+        return replace(self, executable=replace(self.executable, program=program))
 
 
 def execute(

@@ -56,10 +56,13 @@ def read_model(
     return workload
 
 
-def survey_model(path: str | Path) -> tuple[Workload, Decode]:
-    """The workload of the model at `path`, and how it can decode."""
-    workload, facts = _read(open_model(path), None, None, prove=True)
-    return workload, decode_of(facts, workload)
+def survey_model(
+    path: str | Path | Source, runtime: Runtime | None = None
+) -> tuple[Workload, Decode]:
+    """The workload of the model at `path`, or of one opened before, and how it can decode."""
+    source = path if isinstance(path, Source) else open_model(path)
+    workload, facts = _read(source, None, None, prove=True, runtime=runtime)
+    return workload, decode_of(facts, workload, runtime)
 
 
 def _refuse_decode(path: str | Path, verdict: Decode) -> None:

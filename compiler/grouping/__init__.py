@@ -39,7 +39,7 @@ from compiler.grouping.score import score, window_slots
 from compiler.grouping.split import split_counts, split_pairs
 from compiler.grouping.start import first_start, improved_start
 from compiler.grouping.watch import Watch
-from compiler.solver import SolverOptions
+from compiler.options import SolverOptions
 from ir.arrays import Bools, Ints
 from ir.errors import InputError
 from ir.mapping import Certificate, LayerGrouping

@@ -13,7 +13,8 @@ import numpy as np
 from compiler.grouping.objective import Found, GroupingProblem, cost
 from compiler.grouping.start import Start, copies_of, first_start, held_by, improved_start
 from compiler.grouping.watch import Watch
-from compiler.solver import SolveInterrupted, SolverAnswer, SolverOptions
+from compiler.options import SolverOptions
+from compiler.solver import SolveInterrupted, SolverAnswer
 from ir.mapping import Status
 
 

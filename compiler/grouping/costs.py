@@ -8,12 +8,12 @@ weight between the two is thus the chip's, in ps or fJ by `ir.timing`.
 """
 
 from compiler.grouping.objective import SLOTS, Costs
+from compiler.options import OBJECTIVES, one_of
 from ir import timing
 from ir.chip import Chip
 from ir.errors import InputError
 from ir.mapping import Block
 
-OBJECTIVES = ("slots", "time", "energy")
 TIME, ENERGY = "window time of slots, ps", "energy of slots and broadcasts, fJ"
 
 
@@ -24,8 +24,7 @@ def costs_on(
 
     Raises InputError for an unknown objective, or one that does not depend on the grouping.
     """
-    if objective not in OBJECTIVES:
-        raise InputError("--objective", f"{objective!r}, expected one of {', '.join(OBJECTIVES)}")
+    one_of("objective", objective, OBJECTIVES)
     slot_ps, load = timing.mvm_ps(chip, shared=True), timing.load(chip, d_model, d_model)
     if objective == "slots":
         return SLOTS
@@ -35,9 +34,9 @@ def costs_on(
     costs = Costs(ENERGY, -(-chip.pg.idle_uw * pgs * slot_ps // 1000), load.energy_fj)
     if costs.slot == costs.broadcast == 0:
         raise InputError(
-            "--objective",
+            "objective",
             f"energy: neither idle power nor broadcasts cost any on chip {chip.name}, "
             "so it is the same for every grouping",
-            "use --objective slots",
+            "use objective slots",
         )
     return costs

@@ -12,7 +12,8 @@ from compiler.grouping.bounds import window_bounds
 from compiler.grouping.objective import Found, GroupingProblem, group_loads
 from compiler.grouping.split import split_slots
 from compiler.grouping.start import Start
-from compiler.solver import SolverAnswer, SolverOptions, cp_model, solve
+from compiler.options import SolverOptions
+from compiler.solver import SolverAnswer, cp_model, solve
 
 _MODEL_LIMIT = 5_000_000  # coefficients; beyond it the model alone takes over a gigabyte
 _PER_SECOND = 500_000  # coefficients of a model that is built in as long as it may be solved

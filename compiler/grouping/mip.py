@@ -12,7 +12,8 @@ from compiler.grouping.accept import RankedModel, solve_from_start
 from compiler.grouping.bounds import window_bounds
 from compiler.grouping.objective import Found, GroupingProblem
 from compiler.grouping.start import Start
-from compiler.solver import MipSolver, SolverAnswer, SolverOptions, mathopt, solve_mip
+from compiler.options import SolverOptions
+from compiler.solver import MipSolver, SolverAnswer, mathopt, solve_mip
 
 _MODEL_LIMIT = 1_000_000  # coefficients
 

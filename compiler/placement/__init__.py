@@ -8,20 +8,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from compiler.options import PlacementOptions, SolverOptions
 from compiler.placement.bounds import placement_bound
 from compiler.placement.cp_sat import place_cp_sat
 from compiler.placement.fit import check_fits, side_limits
 from compiler.placement.in_order import place_in_order
 from compiler.placement.shelves import number_pgs
 from compiler.placement.traffic import OBJECTIVE, packet_hops, traffic_of
-from compiler.solver import SolverOptions
 from ir.arrays import Bools
 from ir.chip import Chip
 from ir.errors import InputError
 from ir.mapping import Block, Certificate, Grouping, Placement, Status
 from ir.workload import Workload
-
-PLACERS = ("in-order", "cp-sat")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,27 +38,26 @@ def place(
     blocks: tuple[Block, ...],
     grouping: Grouping,
     chip: Chip,
-    solver: str = "in-order",
+    options: PlacementOptions | None = None,
     *,
     routed: Routed | None = None,
-    options: SolverOptions | None = None,
-    pack: bool = False,
+    limits: SolverOptions | None = None,
 ) -> Placement:
-    """Place all blocks with the named solver; with `pack` ragged tiles share crossbars (`spots`).
+    """Place all blocks; packed, ragged tiles share crossbars (`spots`).
 
     With `routed` the placement carries a certificate: its packets x hops and a lower bound for all
     placements on the same mesh (on any mesh of as many cores, where the chip leaves it open).
-    Raises InputError for an unknown solver, or for cp-sat without `routed`, and InfeasibleError
-    where the chip has too little room.
+    limits: of the solver. Raises InputError for cp-sat without `routed`, and InfeasibleError where
+    the chip has too little room.
     """
-    if solver not in PLACERS:
-        raise InputError("--placement", f"{solver!r}, expected one of {', '.join(PLACERS)}")
-    begun, options = time.perf_counter(), options or SolverOptions()
-    shelves = number_pgs(blocks, grouping, chip, pack=pack)
+    begun, limits = time.perf_counter(), limits or SolverOptions()
+    options = options or PlacementOptions()
+    solver = options.solver
+    shelves = number_pgs(blocks, grouping, chip, pack=options.pack)
     check_fits(blocks, shelves, chip)
     if routed is None:
         if solver == "cp-sat":
-            raise InputError("--placement", "cp-sat without a routing trace, expected one to fit")
+            raise InputError("placement", "cp-sat without a routing trace, expected one to fit")
         return place_in_order(shelves, chip)
     traffic = traffic_of(
         routed.workload, blocks, shelves.pg_start, grouping, chip, routed.chosen, routed.tokens
@@ -69,14 +66,14 @@ def place(
         placement, deterministic = place_in_order(shelves, chip), True
         bound = placement_bound(traffic, chip.mesh.pgs_per_core, *side_limits(chip, placement))
     else:
-        placement, bound, deterministic = place_cp_sat(shelves, chip, traffic, options)
+        placement, bound, deterministic = place_cp_sat(shelves, chip, traffic, limits)
     certificate = Certificate(
         objective=OBJECTIVE,
         value=packet_hops(traffic, placement),
         bound=bound,
         status="heuristic",
         seconds=time.perf_counter() - begun,
-        seed=options.seed,
+        seed=limits.seed,
         deterministic=deterministic,
     )
     return replace(placement, certificate=with_status(certificate, solver))

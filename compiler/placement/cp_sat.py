@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from compiler.options import SolverOptions
 from compiler.placement.bounds import placement_bound
 from compiler.placement.fit import side_limits, too_small
 from compiler.placement.floorplan import Floor, Plan, Shape, plan_by_cp_sat, plan_value
@@ -20,7 +21,6 @@ from compiler.placement.inside import Inside
 from compiler.placement.shelves import Shelves
 from compiler.placement.strips import moves_value, plan_in_strips
 from compiler.placement.traffic import Traffic, packet_hops
-from compiler.solver import SolverOptions
 from ir.chip import Chip
 from ir.errors import InfeasibleError
 from ir.mapping import Placement

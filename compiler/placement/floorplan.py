@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from compiler.solver import SolverOptions, cp_model, solve
+from compiler.options import SolverOptions
+from compiler.solver import cp_model, solve
 from ir.mapping import Region
 
 Shape = tuple[int, int]  # width, height

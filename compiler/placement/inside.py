@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, field
 
+from compiler.options import SolverOptions
 from compiler.placement.bounds import inside_bound
 from compiler.placement.curves import by_hooks
 from compiler.placement.floorplan import Shape
 from compiler.placement.layout import Layout, along, by_density, improved, lay_out, value_of
 from compiler.placement.region_model import exact_layout
 from compiler.placement.traffic import Flow, Traffic
-from compiler.solver import SolverOptions
 
 _TRIALS = 300
 

@@ -8,9 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from compiler.options import SolverOptions
 from compiler.placement.layout import Layout, value_of
 from compiler.placement.traffic import Flow
-from compiler.solver import SolverOptions, cp_model, solve
+from compiler.solver import cp_model, solve
 from ir.arrays import Ints
 
 Var = cp_model.IntVar

@@ -56,9 +56,7 @@ def profile(
     choice = {layer.router.kind == "expert-choice" for layer in layers}
     if len(choice) != 1:
         raise InputError(str(path), "token-choice and expert-choice layers in one model")
-    source = model if isinstance(model, Source) else open_as(model, workload)
-    if source.sha256 != workload.sha256:
-        raise InputError(str(path), "changed since it was read as a workload")
+    source = open_as(model, workload)
     together = 1 if True in choice else batch or 1
     feeds = Feeds(Graph.of(source), workload, inputs, tokens, together)
     if feeds.made and say is not None:

@@ -15,13 +15,12 @@ buffer limits a slot. `token-serial`, `min-transfer`, `cp-sat` and `online` keep
 slots of min-transfer, column-generation and cp-sat then come in an even sequence (`evened`).
 """
 
-import difflib
 from dataclasses import replace
 from time import perf_counter
-from typing import Literal, get_args
 
 import numpy.typing as npt
 
+from compiler.options import POLICIES, Policy, one_of
 from compiler.slots.bounds import check_counts, check_table, slots_bound, transfers_bound
 from compiler.slots.column_generation import column_generation_table
 from compiler.slots.cp_sat_limited import cp_sat_limited_table
@@ -37,18 +36,8 @@ from ir.arrays import Ints
 from ir.errors import CheckError, InputError
 from ir.schedule import SlotOrder
 
-__all__ = ["LIMITED", "POLICIES", "Policy", "count_slots", "order_slots"]
+__all__ = ["LIMITED", "count_slots", "order_slots"]
 
-Policy = Literal[
-    "token-serial",
-    "compact",
-    "reschedule",
-    "min-transfer",
-    "column-generation",
-    "cp-sat",
-    "online",
-]
-POLICIES: tuple[Policy, ...] = get_args(Policy)
 LIMITED: tuple[Policy, ...] = ("token-serial", "min-transfer", "cp-sat", "online")
 EVENED: tuple[Policy, ...] = ("min-transfer", "column-generation", "cp-sat")
 
@@ -122,13 +111,7 @@ def count_slots(
 
 
 def _check_policy(policy: str, limits: Limits) -> None:
-    if policy not in POLICIES:
-        near = difflib.get_close_matches(policy, POLICIES, n=1)
-        raise InputError(
-            "policy",
-            f"{policy!r}, expected one of {', '.join(POLICIES)}",
-            f"did you mean {near[0]}?" if near else "",
-        )
+    one_of("policy", policy, POLICIES)
     if limits and policy not in LIMITED:
         raise InputError(
             "policy",

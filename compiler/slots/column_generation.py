@@ -12,6 +12,7 @@ from random import Random
 
 import numpy as np
 
+from compiler.options import SolverOptions
 from compiler.slots import patterns
 from compiler.slots.columns import WORK_PER_SECOND, column_bound
 from compiler.slots.min_transfer import min_transfer_table
@@ -19,7 +20,6 @@ from compiler.slots.packing import MOST_GROUPS
 from compiler.slots.patterns import Split
 from compiler.slots.repair import repair
 from compiler.slots.solved import Solved, improved
-from compiler.solver import SolverOptions
 from ir.arrays import Ints
 
 SIZES = (5, 8, 12, MOST_GROUPS)  # groups that are bounded together

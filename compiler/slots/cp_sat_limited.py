@@ -11,12 +11,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from compiler.options import SolverOptions
 from compiler.slots.bounds import check_table, transfers_bound_at
 from compiler.slots.cp_sat_slots import MOST_TURNS, SlotModel, variables_of
 from compiler.slots.limited import limited_table
 from compiler.slots.limits import Limits, check_limits, slots_bound_within
 from compiler.slots.solved import Solved
-from compiler.solver import SolverAnswer, SolverOptions, cp_model, solve
+from compiler.solver import SolverAnswer, cp_model, solve
 from ir.arrays import Ints
 
 

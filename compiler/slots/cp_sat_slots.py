@@ -18,11 +18,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from compiler.options import SolverOptions
 from compiler.slots import patterns
 from compiler.slots.bounds import transfers_bound
 from compiler.slots.column_generation import column_generation_table
 from compiler.slots.solved import Solved, judged
-from compiler.solver import SolverOptions, cp_model, solve
+from compiler.solver import cp_model, solve
 from ir.arrays import Ints
 
 MOST_TURNS = 20_000  # token, group, slot variables of the slot-indexed model

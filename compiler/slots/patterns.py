@@ -20,7 +20,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from compiler.solver import SolverAnswer, SolverOptions, cp_model, solve
+from compiler.options import SolverOptions
+from compiler.solver import SolverAnswer, cp_model, solve
 from ir.arrays import Ints
 
 MOST_GROUPS = 8  # 4140 partitions

@@ -1,5 +1,6 @@
 """Open a model as a workload has its weights: with ternary values where it says so."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,27 +14,38 @@ from ir.onnxdoor.widen import Widened, as_stored
 from ir.workload import Weight, Workload
 
 
-def open_as(path: str | Path, workload: Workload, widened: bool = True) -> Source:
+def open_as(model: str | Path | Source, workload: Workload, widened: bool = True) -> Source:
     """The model that a workload was read from, its ternary weights replaced in memory.
 
-    widened: see `open_model`. Raises InputError if the file has changed, or stores such a weight
-    packed or scaled.
+    A model opened before is itself the answer where no weight is ternary, and is left as it is
+    where some are. widened: see `open_model`. Raises InputError if the file has changed, or stores
+    such a weight packed or scaled.
     """
-    source = open_model(path, widened)
+    weights = list(dict.fromkeys(_ternary(workload)))
+    if isinstance(model, Source) and not weights:
+        source = model
+    else:
+        source = open_model(model.path if isinstance(model, Source) else model, widened)
     if source.sha256 != workload.sha256:
-        raise InputError(str(path), "changed since it was read as a workload")
+        raise InputError(str(source.path), "changed since it was read as a workload")
+    _replace(source, weights)
+    return source
+
+
+def _replace(source: Source, weights: Iterable[Weight]) -> None:
+    """Put ternary values in place of each of the weights."""
     by_tensor: dict[str, list[Weight]] = {}
-    for weight in dict.fromkeys(_ternary(workload)):
+    for weight in weights:
         by_tensor.setdefault(weight.tensor, []).append(weight)
-    for name, weights in by_tensor.items():
+    for name, parts in by_tensor.items():
         stored = stored_as_is(source, name)
         if stored is None:
             raise InputError(
-                str(path),
+                str(source.path),
                 f"tensor {name!r}: packed or scaled integers cannot be made ternary",
                 "use the model with its experts in floating point",
             )
-        for weight in weights:
+        for weight in parts:
             part = part_of(source, stored, weight)
             part[:] = ternary(part)
         value = source.graph.initializers[name]
@@ -41,7 +53,6 @@ def open_as(path: str | Path, workload: Workload, widened: bool = True) -> Sourc
         kind = as_stored(before).dtype if before is not None else None
         tensor = onnx_ir.Tensor(stored, dtype=kind, name=name)
         value.const_value = Widened(tensor) if isinstance(before, Widened) else tensor
-    return source
 
 
 def _ternary(workload: Workload) -> list[Weight]:

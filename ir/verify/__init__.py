@@ -4,13 +4,9 @@ It judges the compiler's stages, so it shares no code with them: it starts again
 the chip and the definitions in `ir/`, with only `ir.timing` for the cost of one instruction.
 """
 
-from collections.abc import Mapping as ByKey
-
-from ir.arrays import Bools
 from ir.chip import Chip
+from ir.compiled import Compiled
 from ir.mapping import Mapping
-from ir.program import Program
-from ir.schedule import Schedule
 from ir.verify.caches import CACHE_CHECKS
 from ir.verify.case import ProgramCase
 from ir.verify.chains import JOB_CHECKS
@@ -34,8 +30,6 @@ __all__ = [
     "verify_program",
 ]
 
-Chosen = ByKey[int, Bools]
-
 PROGRAM_CHECKS: tuple[Check[ProgramCase], ...] = (
     *STRUCTURE_CHECKS,
     *ROUTING_CHECKS,
@@ -58,31 +52,14 @@ def check_mapping(mapping: Mapping, workload: Workload, chip: Chip) -> list[tupl
     return all_faults(MAPPING_CHECKS, MappingCase(mapping, workload, chip))
 
 
-def verify_program(
-    program: Program,
-    mapping: Mapping,
-    schedule: Schedule,
-    workload: Workload,
-    chip: Chip,
-    chosen: Chosen,
-) -> None:
+def verify_program(compiled: Compiled) -> None:
     """Raise CheckError at the first invariant of PROGRAM_CHECKS that the program breaks.
 
-    chosen: {MoE layer: bool [tokens, experts]}, the routing of the window, from the trace itself
-    and not from the schedule. The mapping must have passed verify_mapping.
+    The mapping must have passed verify_mapping.
     """
-    case = ProgramCase(program, mapping, schedule, workload, chip, chosen)
-    first_fault(PROGRAM_CHECKS, case)
+    first_fault(PROGRAM_CHECKS, ProgramCase(compiled))
 
 
-def check_program(
-    program: Program,
-    mapping: Mapping,
-    schedule: Schedule,
-    workload: Workload,
-    chip: Chip,
-    chosen: Chosen,
-) -> list[tuple[str, str]]:
-    """(name, "ok" or the first problem) for each of PROGRAM_CHECKS; arguments as verify_program."""
-    case = ProgramCase(program, mapping, schedule, workload, chip, chosen)
-    return all_faults(PROGRAM_CHECKS, case)
+def check_program(compiled: Compiled) -> list[tuple[str, str]]:
+    """(name, "ok" or the first problem) for each of PROGRAM_CHECKS."""
+    return all_faults(PROGRAM_CHECKS, ProgramCase(compiled))

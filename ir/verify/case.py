@@ -10,6 +10,7 @@ import numpy.typing as npt
 from ir import timing
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
+from ir.compiled import Compiled
 from ir.mapping import Mapping
 from ir.program import Opcode, Program
 from ir.schedule import Schedule
@@ -25,17 +26,41 @@ from ir.workload import Attention, MoELayer, Workload
 class ProgramCase:
     """A program, what it was made from, and derived columns: [rows] unless stated.
 
-    chosen: {MoE layer: bool [tokens, experts]}, the routing of the window. The mapping is one that
-    passed its own checks. Columns other than the program's own are to be used only after the
-    checks `columns` and `units` have passed.
+    The mapping is one that passed its own checks. Columns other than the program's own are to be
+    used only after the checks `columns` and `units` have passed.
     """
 
-    program: Program
-    mapping: Mapping
-    schedule: Schedule
-    workload: Workload
-    chip: Chip
-    chosen: ByKey[int, Bools]
+    compiled: Compiled
+
+    @property
+    def program(self) -> Program:
+        """The program under test."""
+        return self.compiled.program
+
+    @property
+    def mapping(self) -> Mapping:
+        """The mapping it runs on."""
+        return self.compiled.mapping
+
+    @property
+    def schedule(self) -> Schedule:
+        """The slot orders it was made from."""
+        return self.compiled.schedule
+
+    @property
+    def workload(self) -> Workload:
+        """The model."""
+        return self.compiled.workload
+
+    @property
+    def chip(self) -> Chip:
+        """The chip."""
+        return self.compiled.chip
+
+    @property
+    def chosen(self) -> ByKey[int, Bools]:
+        """The routing of the window."""
+        return self.compiled.chosen
 
     # -- the workload's side ---------------------------------------------------------------------
     @cached_property

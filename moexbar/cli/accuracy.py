@@ -10,7 +10,6 @@ from backends.functional.analog import DRIFT_NU, DRIFT_SPREAD, Analog
 from backends.functional.deviation import Deviation
 from ir.chip import Chip
 from ir.errors import InputError
-from ir.onnxdoor.session import Runtime
 from moexbar.accuracy import Quantised, fixed_deviation, free_deviation
 from moexbar.cli.options import Json, flattened
 from moexbar.console import out, print_json, progress, table
@@ -114,19 +113,19 @@ def accuracy(
         problem = "given with --routing fixed, which runs the program's own window"
         raise InputError("--sequences" if sequences else "--tokens", problem)
     read = read_compiled(folder, model, inputs, any_inputs=routing == "free")
-    settings = asked.settings(read.chip)
-    with Runtime() as runtime:
-        quantised = Quantised(read, runtime, tokens)
-        if routing == "fixed":
-            found, calibrated = fixed_deviation(quantised, settings, runtime)
-        else:
-            count = sequences or min(SEQUENCES, quantised.sequences)
-            with progress(count, "sequences") as advance:
-                found, calibrated = free_deviation(quantised, settings, count, advance)
+    chip = read.executable.chip
+    settings = asked.settings(chip)
+    quantised = Quantised(read, tokens)
+    if routing == "fixed":
+        found, calibrated = fixed_deviation(quantised, settings)
+    else:
+        count = sequences or min(SEQUENCES, quantised.sequences)
+        with progress(count, "sequences") as advance:
+            found, calibrated = free_deviation(quantised, settings, count, advance)
     if json:
         print_json({"routing": routing, **deviation_json(found, settings, calibrated)})
     else:
-        _print(found, settings, calibrated, read.chip.name, routing)
+        _print(found, settings, calibrated, chip.name, routing)
 
 
 def _number(text: str, option: str, kind: type[int] | type[float]) -> float:

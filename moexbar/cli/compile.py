@@ -1,32 +1,22 @@
 """`moexbar compile`: the main job, from an ONNX model to a verified program and its cost."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from compiler.baselines import Method, methods
-from compiler.frontend import read_model
-from compiler.frontend.proof.traced import refuse_missing, refuse_unhit
-from compiler.pipeline import Compiled, compile_model
-from compiler.profiling.profile import load_inputs
-from ir.errors import InputError
-from ir.routing import Routing
-from ir.workload import Workload, with_ternary_experts
 from moexbar import __version__
-from moexbar.cli.compile_options import Asked
+from moexbar.cli.compile_options import CompileRequest
 from moexbar.cli.compile_text import print_compiled
-from moexbar.cli.options import Json, Output, flattened
-from moexbar.cli.verify import refuse_wrong, summary
-from moexbar.console import print_json, progress
+from moexbar.cli.options import Json, Output, flattened, fraction_span, read_chip
+from moexbar.compilation import Compilation, compile
+from moexbar.console import print_json, stages
 from moexbar.dump import dump_stages
-from moexbar.execution import MOST_WEIGHTS, comparison_json, program_case, run_program, small
 from moexbar.files.folder import MARK, publish
-from moexbar.files.outputs import write_json, write_manifest, write_outputs
-from moexbar.report import compile_report, method_row
+from moexbar.files.outputs import ALL, parts, write_json
+from moexbar.model import Model
 
-Model = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The model.")]
+ModelFile = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The model.")]
 TrustTraced = Annotated[
     bool,
     typer.Option(
@@ -43,16 +33,20 @@ Baselines = Annotated[
 DumpDir = Annotated[
     Path | None, typer.Option(help="Also write every stage as numbered text files there.")
 ]
+Write = Annotated[
+    str, typer.Option(help=f"Files to write, comma-separated: {', '.join(ALL)}; default all.")
+]
 
 
 @flattened
 def compile_command(
-    model: Model,
+    model: ModelFile,
     output: Output,
-    asked: Asked,
+    asked: CompileRequest,
     trust_traced: TrustTraced = False,
     verify: Verify = True,
     baselines: Baselines = True,
+    write: Write = "",
     dump_dir: DumpDir = None,
     json: Json = False,
 ) -> None:
@@ -63,83 +57,49 @@ def compile_command(
 
     Example: moexbar compile model.onnx --chip hermes-mux2 --inputs tokens.npz --prefill 128 -o out
     """
-    chip, length = asked.read_chip(), asked.shape.length
-    workload = read_model(model, tokens=length, batch=asked.batch, decodes=asked.decode > 0)
-    if asked.experts == "ternary":
-        workload = with_ternary_experts(workload)
-    with publish(output) as folder:
-        trace = _trace(model, workload, asked, trust_traced=trust_traced)
-        every = methods(chip, asked.options(workload, trace))
-        done, rows = _compile_methods(workload, trace, every, baselines=baselines)
-        report = compile_report(workload, trace, done, rows)
-        report["executed"] = _execute(model, workload, done, trace, asked.inputs, wanted=verify)
-        write_outputs(folder, workload, trace, done, report)
-        sources = {"model": model, "routing": asked.routing, "inputs": asked.inputs}
-        write_manifest(folder, chip, sources)
+    wanted = parts(write)
+    with publish(output) as folder, Model(model) as opened:
+        done = _compile(opened, asked, trust_traced, verify=verify, baselines=baselines)
+        done.write(folder, wanted)
     if dump_dir is not None:
-        with publish(dump_dir) as folder:
-            dump_stages(folder, workload, done)
-            write_json(folder / MARK, {"moexbar": __version__, "stages_of": str(output)})
+        _dump(done, dump_dir, output)
     if json:
-        print_json(report)
+        print_json(done.report)
     else:
-        print_compiled(report, done, output)
+        print_compiled(done, output)
 
 
-def _trace(model: Path, workload: Workload, asked: Asked, *, trust_traced: bool) -> Routing:
-    """The routing to compile; refuses exports that hold the experts or routing of one input."""
-    if not trust_traced:
-        refuse_missing(model, workload)
-    trace = asked.trace(model, workload)
-    if not trust_traced:
-        refuse_unhit(model, workload, trace)
-    return trace
-
-
-def _compile_methods(
-    workload: Workload, trace: Routing, every: Sequence[Method], *, baselines: bool
-) -> tuple[Compiled, list[dict[str, Any]]]:
-    """Compile by every method; the last one's compilation, and a row of figures for each."""
-    if not baselines or not workload.moe_layers:  # without experts all methods are the same
-        every = every[-1:]
-    rows = []
-    with progress(len(every), "compiling") as advance:
-        for method in every:
-            done = compile_model(workload, trace, method.chip, method.options)
-            rows.append(method_row(method, done))
-            advance(method.name)
-    return done, rows
-
-
-def _execute(
-    model: Path,
-    workload: Workload,
-    done: Compiled,
-    trace: Routing,
-    inputs: Path | None,
-    *,
-    wanted: bool,
-) -> dict[str, Any]:
-    """What executing the program gave, or why it was not executed; CheckError where it is wrong."""
-    if not wanted:
-        return {"skipped": "--no-verify"}
-    if inputs is None:
-        return {"skipped": "no --inputs"}
-    if not small(workload, done.mapping, done.program):
-        return {"skipped": f"more than {MOST_WEIGHTS // 10**6} million weights"}
-    try:
-        case = program_case(
+def _compile(
+    model: Model, asked: CompileRequest, trust_traced: bool, *, verify: bool, baselines: bool
+) -> Compilation:
+    """What the options ask for."""
+    with stages() as progress:
+        return compile(
             model,
-            workload,
-            done.program,
-            done.mapping,
-            done.chip,
-            load_inputs(inputs),
-            trace,
-            int(done.schedule.trace[0]),
+            read_chip(asked.chip, asked.settings),
+            inputs=asked.inputs,
+            routing=asked.routing,
+            prefill=asked.prefill,
+            batch=asked.batch,
+            decode=asked.decode,
+            caches=asked.caches,
+            grouping=asked.grouping_options,
+            placement=asked.placement_options,
+            slots=asked.slot_options,
+            fit=fraction_span(asked.fit, "--fit"),
+            score=fraction_span(asked.score, "--score"),
+            limits=asked.limits,
+            experts=asked.experts,
+            baselines=baselines,
+            execute=verify,
+            trust_traced=trust_traced,
+            processes=asked.processes,
+            progress=progress,
         )
-        found = run_program(case)
-    except InputError as error:
-        return {"skipped": str(error)}
-    refuse_wrong(found, done.program)
-    return {**comparison_json(found), "summary": summary(found)}
+
+
+def _dump(done: Compilation, folder: Path, output: Path) -> None:
+    """Every stage as text, in a folder of its own."""
+    with publish(folder) as scratch:
+        dump_stages(scratch, done.compiled)
+        write_json(scratch / MARK, {"moexbar": __version__, "stages_of": str(output)})

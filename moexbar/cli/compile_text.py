@@ -5,7 +5,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from compiler.pipeline import Compiled
+from ir.compiled import Compiled
+from moexbar.compilation import Compilation
 from moexbar.console import note, out
 from moexbar.execution import executes_steps
 from moexbar.report import layers_table, methods_table
@@ -14,9 +15,9 @@ from moexbar.steps_report import steps_lines
 Report = dict[str, Any]
 
 
-def print_compiled(report: Report, done: Compiled, output: Path) -> None:
+def print_compiled(compilation: Compilation, output: Path) -> None:
     """Methods and layers as tables, then what was placed, checked, executed, fitted, assumed."""
-    console = out()
+    report, done, console = compilation.report, compilation.compiled, out()
     console.print(_headline(report, done))
     console.print(methods_table(report["methods"]))
     if report["layers"]:

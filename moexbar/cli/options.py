@@ -10,13 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from compiler.solver import SolverOptions
+from compiler.options import SolverOptions
 from ir.chip import Chip
 from ir.errors import InputError
-from ir.routing import Routing, select_sequences
 from moexbar.chips import load_chip
 
-FIT, SCORE = "0:0.5", "0.5:1"  # defaults of --fit and --score
 ChipName = Annotated[
     str, typer.Option("--chip", help="Preset (see `moexbar chips`) or a TOML file.")
 ]
@@ -90,22 +88,6 @@ def fraction_span(text: str, option: str) -> tuple[float, float]:
     if not (math.isfinite(low) and math.isfinite(high) and 0 <= low < high <= 1):
         raise InputError(option, f"{text!r}, expected 0 <= low < high <= 1")
     return low, high
-
-
-def token_spans(
-    routing: Routing, fit: str, score: str, window: int = 1
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Token ranges of --fit and --score, whole sequences each.
-
-    With neither option given and a trace too short to halve (its second half is shorter than the
-    window, but the whole is not), both are the whole trace.
-    """
-    whole = routing.tokens
-    if (fit, score) == (FIT, SCORE) and window <= whole < 2 * window:
-        return (0, whole), (0, whole)
-    fitted = select_sequences(routing, fraction_span(fit, "--fit"))
-    scored = select_sequences(routing, fraction_span(score, "--score"))
-    return fitted, scored
 
 
 def solver_options(time_s: float, seed: int) -> SolverOptions:

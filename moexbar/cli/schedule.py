@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from compiler.grouping import split_counts
-from compiler.slots import POLICIES, order_slots
+from compiler.options import POLICIES
+from compiler.slots import order_slots
 from ir.arrays import Span
 from ir.errors import InputError
 from ir.infile import check_file

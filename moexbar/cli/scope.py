@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from compiler.grouping import Calibration, Job, calibration, robust_calibration
-from compiler.solver import SolverOptions
+from compiler.options import SolverOptions
 from ir.arrays import Span
 from ir.chip import Chip
 from ir.errors import InputError
-from ir.routing import Routing, overlap, windows
+from ir.routing import Routing, overlap, token_spans, windows
 from moexbar.cli.options import (
     ChipName,
     Fit,
@@ -19,8 +19,8 @@ from moexbar.cli.options import (
     Seed,
     Settings,
     Window,
+    fraction_span,
     read_chip,
-    token_spans,
 )
 from moexbar.console import note
 
@@ -73,7 +73,9 @@ class Asked:
 
     def scope(self, routing: Routing, chip: Chip) -> "Scope":
         """Split the trace; refuses a range without a window before any work."""
-        fitted, scored = token_spans(routing, self.fit, self.score)
+        fitted, scored = token_spans(
+            routing, fraction_span(self.fit, "--fit"), fraction_span(self.score, "--score")
+        )
         if overlap(fitted, scored):
             note("note: --fit and --score overlap, so the score is no test of the fit")
         scope = Scope(self, routing, self.group_size or chip.pg.mux, fitted, scored)

@@ -5,12 +5,10 @@ from typing import Annotated
 
 import typer
 
-from backends.functional import TOLERANCE, Comparison, Difference
-from ir.errors import CheckError
-from ir.program import Program
+from backends.functional import Comparison, Difference
 from moexbar.cli.options import Json
 from moexbar.console import out, print_json, table
-from moexbar.execution import comparison_json, executes_steps, program_case, run_program
+from moexbar.execution import comparison_json, executes_steps, refuse_wrong, summary
 from moexbar.files.compiled import read_compiled
 
 
@@ -33,35 +31,13 @@ def verify(
     Example: moexbar verify build/demo
     """
     read = read_compiled(folder, model, inputs)
-    program, chip = read.program, read.chip
-    case = program_case(
-        read.model,
-        read.workload,
-        program,
-        read.mapping,
-        chip,
-        read.inputs,
-        read.routing,
-        read.first_token,
-    )
-    done = run_program(case)
+    done = read.execute()
+    chip = read.executable.chip
     if json:
         print_json(comparison_json(done))
     else:
         print_comparison(done, left_out=0 if executes_steps(chip) else int(read.window["decode"]))
-    refuse_wrong(done, program)
-
-
-def refuse_wrong(done: Comparison, program: Program) -> None:
-    """CheckError naming the first differing layer and instruction, if there is any."""
-    first = done.first
-    if first is None:
-        return
-    what = f"layer {first.layer}, {first.name}: {first.relative:.1e} off, at most "
-    what += _short(first.limit)
-    if done.culprit < 0:
-        raise CheckError("numbers", "program", f"not the model run anew on the tokens; {what}")
-    raise CheckError("numbers", program.name(done.culprit), f"first wrong result; {what}")
+    refuse_wrong(done, read.executable.program)
 
 
 def print_comparison(done: Comparison, *, left_out: int = 0) -> None:
@@ -91,19 +67,6 @@ def print_comparison(done: Comparison, *, left_out: int = 0) -> None:
         )
     if left_out:
         console.print(f"the prefill was executed; the {left_out} decode steps were not")
-
-
-def summary(done: Comparison) -> str:
-    """One line: the largest error, and how many tokens could have been routed either way."""
-    text = f"executed: largest error {done.worst:.1e} of max |reference|, at most "
-    text += _short(TOLERANCE)
-    if done.near_ties:
-        text += f"; {done.near_ties} near ties (scores as good as equal)"
-    return text
-
-
-def _short(limit: float) -> str:
-    return f"{limit:.0e}".replace("e-0", "e-")
 
 
 def _cells(found: Difference) -> tuple[str, ...]:

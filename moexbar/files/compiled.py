@@ -2,26 +2,25 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
-
-from compiler.frontend import read_model
-from compiler.profiling.profile import load_inputs
-from ir.chip import Chip
+from backends.functional import Case, Comparison
+from compiler.profiling.feeds import load_inputs
+from ir.arrays import Array
+from ir.compiled import Executable
 from ir.errors import InputError
 from ir.infile import check_file
-from ir.mapping import Mapping
-from ir.program import Program
 from ir.routing import Routing
-from ir.workload import Workload, with_ternary_experts
+from moexbar.execution import execute_program, program_case
 from moexbar.files.chip_file import read_folder_chip
 from moexbar.files.folder import MARK
 from moexbar.files.mapping_reader import read_mapping
 from moexbar.files.program_file import read_program
 from moexbar.files.routing_file import load_routing
+from moexbar.model import Model, open_model
 
 MAX_BYTES = 64 << 20
 
@@ -30,22 +29,28 @@ MAX_BYTES = 64 << 20
 class CompiledFolder:
     """What was compiled and what came out of it.
 
-    model: its path; inputs: arrays by name; window: that part of report.json.
+    inputs: arrays by name; window: that part of report.json.
     """
 
-    model: Path
-    inputs: dict[str, npt.NDArray[Any]]
-    workload: Workload
-    program: Program
-    mapping: Mapping
-    chip: Chip
+    model: Model
+    executable: Executable
+    inputs: Mapping[str, Array]
     routing: Routing
     window: dict[str, Any]
 
-    @property
-    def first_token(self) -> int:
-        """The window's first token in the routing trace."""
-        return int(self.window["first_token"])
+    def case(self) -> Case:
+        """The program with the inputs of its window; InputError where they do not fit."""
+        return program_case(
+            self.executable,
+            self.model.source_of(self.executable.workload),
+            self.inputs,
+            self.routing,
+            int(self.window["first_token"]),
+        )
+
+    def execute(self) -> Comparison:
+        """Carry the program out and compare with ONNX Runtime; raises as `execute_program`."""
+        return execute_program(self.case(), self.model.runtime)
 
 
 def read_compiled(
@@ -59,12 +64,14 @@ def read_compiled(
     found = _json(folder / MARK).get("inputs")
     if not isinstance(found, dict):
         raise InputError(str(folder / MARK), "does not say what was compiled", "compile again")
-    path = _source(found, "model", model, folder)
+    opened = open_model(_source(found, "model", model, folder))
     report = _json(folder / "report.json")
     window = report["window"]
-    workload = read_model(path, tokens=window["prefill"] + window["decode"], batch=window["batch"])
-    if report["model"]["experts"] == "ternary":
-        workload = with_ternary_experts(workload)
+    workload = opened.workload(
+        tokens=window["prefill"] + window["decode"],
+        batch=window["batch"],
+        experts=report["model"]["experts"],
+    )
     program = read_program(folder / "program.parquet")
     mapping = read_mapping(folder / "mapping.json", workload)
     if inputs is None or not any_inputs:
@@ -75,7 +82,8 @@ def read_compiled(
         where = str(folder / "program.parquet")
         many = f"{len(program.nodes)} operators, the model has {len(workload.operators)}"
         raise InputError(where, many)
-    return CompiledFolder(path, arrays, workload, program, mapping, chip, routing, window)
+    executable = Executable(workload, chip, mapping, program)
+    return CompiledFolder(opened, executable, arrays, routing, window)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -2,16 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from backends.perfetto import chrome_trace, first_rows
-from compiler.pipeline import Compiled
+from compiler.options import one_of
 from ir.chip import Chip
+from ir.compiled import Compiled
 from ir.routing import Routing
 from ir.text import listing
-from ir.workload import Workload
 from moexbar import __version__
 from moexbar.chips.show import to_json
 from moexbar.files.folder import MARK
@@ -19,22 +19,40 @@ from moexbar.files.mapping_file import mapping_json
 from moexbar.files.program_file import write_program
 from moexbar.files.routing_file import save_routing
 
+Part = Literal["report", "program", "mapping", "routing", "listing", "trace"]
+ALL: tuple[Part, ...] = get_args(Part)
 LISTING_LINES = 200_000
 TRACE_EVENTS = 200_000
 
 
+def parts(text: str) -> tuple[Part, ...]:
+    """The files named in a comma-separated list, all for an empty one; InputError for others."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    return tuple(one_of("--write", name, ALL) for name in names) or ALL
+
+
 def write_outputs(
-    folder: Path, workload: Workload, trace: Routing, done: Compiled, report: dict[str, Any]
+    folder: Path,
+    done: Compiled,
+    trace: Routing,
+    report: dict[str, Any],
+    write: Collection[Part] = ALL,
 ) -> None:
-    """All files of one compilation but the manifest."""
-    save_routing(folder / "routing.npz", trace)
-    write_program(done.program, folder / "program.parquet")
-    write_json(folder / "mapping.json", mapping_json(done.mapping, workload))
-    write_json(folder / "report.json", report, indent=1)
-    events = done.program
-    write_json(folder / "trace.json", chrome_trace(events, first_rows(events, TRACE_EVENTS)))
-    with (folder / "listing.txt").open("w", encoding="utf-8") as text:
-        text.writelines(f"{line}\n" for line in listing(events, limit=LISTING_LINES))
+    """The files of one compilation that are asked for, but the manifest."""
+    program = done.program
+    if "routing" in write:
+        save_routing(folder / "routing.npz", trace)
+    if "program" in write:
+        write_program(program, folder / "program.parquet")
+    if "mapping" in write:
+        write_json(folder / "mapping.json", mapping_json(done.mapping, done.workload))
+    if "report" in write:
+        write_json(folder / "report.json", report, indent=1)
+    if "trace" in write:
+        write_json(folder / "trace.json", chrome_trace(program, first_rows(program, TRACE_EVENTS)))
+    if "listing" in write:
+        with (folder / "listing.txt").open("w", encoding="utf-8") as text:
+            text.writelines(f"{line}\n" for line in listing(program, limit=LISTING_LINES))
 
 
 def write_manifest(folder: Path, chip: Chip, sources: Mapping[str, Path | None]) -> None:

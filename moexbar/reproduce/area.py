@@ -3,10 +3,8 @@
 from typing import Any
 
 from compiler.frontend import read_model
-from compiler.pipeline import Options
+from compiler.options import Options, Shape, SolverOptions
 from compiler.profiling.profile import load_inputs, profile
-from compiler.solver import SolverOptions
-from compiler.trace import Shape
 from ir.routing import select_sequences
 from moexbar.chips import load_chip
 from moexbar.efficiency import efficiency_rows
@@ -28,5 +26,5 @@ def area_efficiency() -> list[dict[str, Any]]:
     inputs = load_inputs(MODELS / "heldout.npz")
     routing = profile(path, workload, inputs, sequences=SEQUENCES, tokens=WINDOW)
     fit, score = (select_sequences(routing, half) for half in ((0, 0.5), (0.5, 1)))
-    options = Options(Shape(WINDOW), fit, score, solver=SolverOptions(time_s=0.3))
+    options = Options(Shape(WINDOW), fit, score, limits=SolverOptions(time_s=0.3))
     return efficiency_rows(workload, routing, load_chip("hermes"), options)

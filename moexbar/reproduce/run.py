@@ -7,19 +7,17 @@ import numpy as np
 
 from backends.cost import cost
 from backends.simulate import replay
-from compiler.emit import emit
 from compiler.grouping import split_counts, split_pairs
 from compiler.partition import partition
+from compiler.pipeline import realise
 from compiler.placement import place
 from compiler.slots import order_slots
 from compiler.steps import pairs_run, plan_steps
-from compiler.timeline.assemble import set_times
 from ir.arrays import Bools
 from ir.chip import Chip
 from ir.mapping import Certificate, Grouping, LayerGrouping, Mapping
 from ir.program import Opcode, Program
 from ir.schedule import Caches, PairOrder, Schedule, assign_experts
-from ir.verify import verify_mapping, verify_program
 from ir.workload import Workload
 from moexbar.reproduce.workload import EXPERTS, random_experts, workload_r
 
@@ -73,12 +71,9 @@ def execute(run: Run, chip: Chip, seed: int = 0) -> Ran:
     begun = time.perf_counter()
     workload = workload_r()
     mapping = map_unshared(workload, chip)
-    verify_mapping(mapping, workload, chip)
     chosen = random_experts(PROMPT + run.tokens - 1, seed)
     schedule = schedule_by_token(run, mapping, chip, chosen)
-    draft, units = emit(workload, mapping, schedule, chip)
-    program = set_times(draft, units, workload, mapping, schedule, chip)
-    verify_program(program, mapping, schedule, workload, chip, {0: chosen})
+    program = realise(workload, chip, mapping, schedule, {0: chosen}).program
     replay(program, chip)
     return Ran(measure(program, chip), time.perf_counter() - begun, len(program))
 

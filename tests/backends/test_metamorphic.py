@@ -11,14 +11,14 @@ from backends.cost import CostReport, cost
 from compiler.baselines import methods, unshared
 from compiler.grouping import REPLICATING, SOLVERS, group_layer, window_slots
 from compiler.grouping.split import split_slots
-from compiler.pipeline import Options, compile_model
-from compiler.slots import POLICIES
-from compiler.trace import Shape
+from compiler.options import POLICIES, Options, Shape
+from compiler.pipeline import compile_model
 from ir.chip import Chip
+from ir.compiled import Compiled
 from ir.mapping import Certificate, Grouping, LayerGrouping
 from ir.program import Opcode, Program
 from ir.routing import Routing
-from tests.make import Compiled, compile_small, random_routing, small_chip, small_workload
+from tests.make import compile_small, options_of, random_routing, small_chip, small_workload
 
 TOKENS = 12
 WORKLOAD = small_workload(layers=1, experts=4, k=2)
@@ -33,7 +33,7 @@ def routing() -> Routing:
 
 def options(grouping: str = "lpt", scheduling: str = "min-transfer") -> Options:
     spans = ((0, TOKENS), (TOKENS, 2 * TOKENS))
-    return Options(Shape(TOKENS), *spans, grouping=grouping, scheduling=scheduling)
+    return options_of(Shape(TOKENS), *spans, grouping=grouping, scheduling=scheduling)
 
 
 def unlimited(mux: int) -> Chip:

@@ -1,7 +1,6 @@
 """Cases that once failed, shrunk: what was wrong is their name. Each is a test."""
 
-from ir.arrays import Span
-from tests.chain.recipe import Layer, Model, Recipe
+from tests.chain.recipe import Layer, Model, Recipe, Span
 
 WIDE = {"crossbar": {"rows": 40}}  # one row tile: nothing to add up but a bias
 

@@ -7,12 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from compiler.grouping import REPLICATING, SOLVERS
-from compiler.grouping.costs import OBJECTIVES
-from compiler.slots import LIMITED, POLICIES
-from compiler.solver import SolverOptions
-from ir.arrays import Span
+from compiler.options import OBJECTIVES, POLICIES, SolverOptions
+from compiler.slots import LIMITED
 from tests.chain.forms import EXPERT_CHOICE, FORMS, ROUTERS, SHARED, TOKEN_CHOICE
-from tests.chain.recipe import Layer, Model, Recipe
+from tests.chain.recipe import Layer, Model, Recipe, Span
 from tests.compiler.frontend.models import ACTS
 
 Choose = Callable[[str, Sequence[Any]], Any]
@@ -187,5 +185,5 @@ def _options(choose: Choose, model: Model, chip: dict[str, dict[str, Any]]) -> d
         "pack": choose("pack", [False, True]),
         "placement": choose("placement", ["in-order"] * 15 + ["cp-sat"]),
         "objective": choose("objective", ["slots", *OBJECTIVES]) if not replicas else "slots",
-        "solver": QUICK,
+        "limits": QUICK,
     }

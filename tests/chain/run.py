@@ -12,10 +12,11 @@ from backends.simulate import replay
 from compiler.baselines import methods
 from compiler.frontend import read_model
 from compiler.frontend.facts.graph import Graph
-from compiler.pipeline import Compiled, Options, compile_model
+from compiler.options import Shape
+from compiler.pipeline import compile_model
 from compiler.profiling.feeds import Feeds
 from compiler.profiling.profile import profile
-from compiler.trace import Shape
+from ir.compiled import Compiled
 from ir.onnxdoor.load import Source, open_model
 from ir.onnxdoor.session import Runtime
 from ir.routing import Routing
@@ -24,7 +25,7 @@ from ir.workload import Workload
 from tests.chain.forms import block_of
 from tests.chain.recipe import Recipe
 from tests.compiler.frontend import models as m
-from tests.make import small_chip
+from tests.make import options_of, small_chip
 
 HALVES = {"float16": TensorProto.FLOAT16, "bfloat16": TensorProto.BFLOAT16}
 
@@ -91,7 +92,7 @@ def compile_recipe(ready: Ready) -> Compiled:
     """Compile by the recipe's method; the compiler's own verifier runs."""
     recipe, span = ready.recipe, ready.recipe.span
     whole = (0, ready.routing.tokens)
-    options = Options(
+    options = options_of(
         Shape(span.prefill, span.batch, span.decode),
         whole,
         whole,
@@ -117,7 +118,7 @@ def case_of(ready: Ready, done: Compiled) -> Case:
             runs.append(
                 Run(feeds.of(range(group[0], group[-1] + 1)), np.stack([tokens[s] for s in group]))
             )
-    return Case(done.program, done.mapping, ready.workload, done.chip, ready.source, runs, sequence)
+    return Case(done, ready.source, runs, sequence)
 
 
 def run_recipe(recipe: Recipe, folder: Path, runtime: Runtime) -> Comparison:

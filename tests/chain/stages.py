@@ -14,9 +14,9 @@ import numpy as np
 from backends.functional import compare, execute
 from backends.simulate import replay
 from compiler.grouping import split_pairs
-from compiler.pipeline import Compiled
 from compiler.trace import routing_matrices
 from ir.arrays import Bools
+from ir.compiled import Compiled
 from ir.onnxdoor.session import Runtime
 from ir.onnxdoor.weights import load_weight
 from ir.workload import Dense, MoELayer
@@ -126,7 +126,7 @@ def check_schedule(ready: Ready, done: Compiled) -> None:
 
 def _tokens_of(ready: Ready, done: Compiled, step: int) -> Bools:
     """The tokens whose experts run in a step (decision 10): new ones, or all that nothing keeps."""
-    arrival, caches = done.schedule.arrival, done.options.caches
+    arrival, caches = done.schedule.arrival, done.schedule.caches
     kept = caches.kv or (ready.recipe.expert_choice and caches.go)
     return np.asarray(arrival == step if step and kept else arrival <= step)
 

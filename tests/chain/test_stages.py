@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
 
-from compiler.pipeline import Compiled
-from ir.arrays import Span
+from ir.compiled import Compiled
 from ir.errors import CheckError
 from ir.mapping import Mapping
 from ir.onnxdoor.session import Runtime
 from ir.workload import MoELayer
 from tests.backends.functional import mutate
-from tests.chain.recipe import Layer, Model, Recipe
+from tests.chain.recipe import Layer, Model, Recipe, Span
 from tests.chain.run import Ready, compile_recipe, read_recipe
 from tests.chain.stages import COMPILED, check_front_end, first_wrong
 from tests.chain.test_random_models import recipes

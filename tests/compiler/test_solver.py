@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from compiler.solver import SolveInterrupted, SolverOptions, cp_model, solve
+from compiler.options import SolverOptions
+from compiler.solver import SolveInterrupted, cp_model, solve
 from ir.errors import CheckError, InputError
 
 

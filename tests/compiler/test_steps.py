@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from compiler.options import Shape
 from compiler.steps import pairs_run, plan_steps
-from compiler.trace import Shape, first_window
+from compiler.trace import first_window
 from ir.errors import InputError
 from ir.routing import Routing
 from ir.schedule import Caches

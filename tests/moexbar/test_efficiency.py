@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from compiler.options import GroupingOptions, Shape
 from compiler.pipeline import Options
-from compiler.trace import Shape
 from ir.errors import InputError
 from ir.routing import Routing
 from moexbar.chips import load_chip
@@ -27,7 +27,7 @@ def routing(sequences: int = 6) -> Routing:
 
 
 def options(tokens: int = TOKENS) -> Options:
-    return Options(Shape(tokens), (0, 3 * TOKENS), (3 * TOKENS, 6 * TOKENS), grouping="lpt")
+    return Options(Shape(tokens), (0, 3 * TOKENS), (3 * TOKENS, 6 * TOKENS), GroupingOptions("lpt"))
 
 
 def test_one_row_per_method_and_mux_beside_the_unshared_chip() -> None:

@@ -9,7 +9,7 @@ import compiler.grouping.start as start_room
 from compiler.grouping import SOLVERS, group_layer
 from compiler.grouping.objective import grouping_problem
 from compiler.grouping.start import first_start
-from compiler.solver import SolverOptions
+from compiler.options import SolverOptions
 
 EXACT = ("cp-sat", "highs", "scip")
 ASKED = dict.fromkeys(EXACT, 0)  # instances that our own bound did not close

@@ -9,17 +9,16 @@ import numpy as np
 from backends.functional import Case, Comparison, Run, compare, execute
 from compiler.frontend import read_model
 from compiler.frontend.facts.graph import Graph
-from compiler.pipeline import Options, compile_model
+from compiler.options import Shape, SolverOptions
+from compiler.pipeline import compile_model
 from compiler.profiling.feeds import Feeds
 from compiler.profiling.profile import profile
-from compiler.solver import SolverOptions
-from compiler.trace import Shape
 from ir.chip import Chip
 from ir.onnxdoor.load import open_model
 from ir.onnxdoor.session import Runtime
 from ir.routing import Routing
 from tests.compiler.frontend import models
-from tests.make import small_chip
+from tests.make import options_of, small_chip
 
 TOKENS = 13
 
@@ -58,12 +57,12 @@ def case_of(
     workload = read_model(path)
     routing = reroute(profile(path, workload, inputs, tokens=tokens, decode=decode))
     whole = (0, routing.tokens)
-    chosen: dict[str, Any] = {"grouping": "sorted", "solver": SolverOptions(time_s=0.1)}
+    chosen: dict[str, Any] = {"grouping": "sorted", "limits": SolverOptions(time_s=0.1)}
     done = compile_model(
         workload,
         routing,
         chip or small_chip(),
-        Options(Shape(tokens - decode, sequences, decode), whole, whole, **(chosen | options)),
+        options_of(Shape(tokens - decode, sequences, decode), whole, whole, **(chosen | options)),
     )
     source = open_model(path)
     feeds = Feeds(Graph.of(source), workload, inputs, tokens)
@@ -71,9 +70,7 @@ def case_of(
         Run(feeds.of(range(s, s + 1)), np.arange(s * tokens, (s + 1) * tokens)[None])
         for s in range(sequences)
     ]
-    return Case(
-        done.program, done.mapping, workload, done.chip, source, runs, done.schedule.sequence
-    )
+    return Case(done, source, runs, done.schedule.sequence)
 
 
 def run_case(case: Case) -> Comparison:

@@ -58,7 +58,7 @@ def test_a_wrong_vector_of_a_shared_expert(shared: Case, runtime: Runtime) -> No
     late, early = loads[-1], loads[-2]
     (own,), (other,) = p.reads[late].tolist(), p.reads[early].tolist()
     changed = mutate.read_instead(p, late, own, other)
-    assert compare(execute(replace(shared, program=changed), runtime)).culprit == late
+    assert compare(execute(shared.running(changed), runtime)).culprit == late
 
 
 def close_pairs(g: m.Graph, x: str) -> tuple[str, str]:

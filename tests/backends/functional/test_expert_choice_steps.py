@@ -138,7 +138,7 @@ def test_forgotten_scores(case: Case, runtime: Runtime) -> None:
     kept = p.reads[read].tolist()
     assert len(kept) == 2
     with pytest.raises(CheckError, match="has scores of 7 tokens, expected 8"):
-        execute(replace(case, program=mutate.reads(p, read, kept[:1])), runtime)
+        execute(case.running(mutate.reads(p, read, kept[:1])), runtime)
 
 
 def test_outputs_of_another_step(tmp_path: Path, runtime: Runtime) -> None:
@@ -149,7 +149,7 @@ def test_outputs_of_another_step(tmp_path: Path, runtime: Runtime) -> None:
     reads = mutate.rows(p, Opcode.GO_RD, step=3)
     combined = {r for r in reads for w in p.reads[r] if p.opcode[p.reads[w][0]] == Opcode.COMBINE}
     read = next(iter(combined))
-    changed = replace(case, program=mutate.reads(p, read, p.reads[read].tolist()[1:]))
+    changed = case.running(mutate.reads(p, read, p.reads[read].tolist()[1:]))
     assert compare(execute(changed, runtime)).culprit >= 0
 
 
@@ -159,7 +159,7 @@ def test_inputs_of_another_token(tmp_path: Path, runtime: Runtime) -> None:
     case = small_case(tmp_path, m.expert_choice(), **options)
     p, moe = case.program, case.workload.operators.index(case.workload.moe_layers[0])
     read = mutate.rows(p, Opcode.KV_RD, step=3, node=moe)[0]
-    changed = replace(case, program=mutate.reads(p, read, p.reads[read].tolist()[1:]))
+    changed = case.running(mutate.reads(p, read, p.reads[read].tolist()[1:]))
     try:
         assert compare(execute(changed, runtime)).culprit >= 0
     except CheckError as error:

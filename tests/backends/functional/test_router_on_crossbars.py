@@ -3,7 +3,6 @@
 Rows of x @ W summed in another order differ by some 1e-7; 1e-4 would be a wrong term.
 """
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +109,7 @@ def test_logits_of_another_token(case: Case, runtime: Runtime) -> None:
     store = int(p.reads[gates[-1]][0])
     assert p.opcode[store] == Opcode.STORE
     other = int(p.reads[gates[-2]][0])  # the last whose bytes are still its own
-    changed = replace(case, program=mutate.read_instead(p, gates[-1], store, other))
+    changed = case.running(mutate.read_instead(p, gates[-1], store, other))
     with pytest.raises(CheckError, match="router of layer 0 selects"):
         compare(execute(changed, runtime))
 
@@ -118,6 +117,6 @@ def test_logits_of_another_token(case: Case, runtime: Runtime) -> None:
 def test_the_product_left_out(case: Case, runtime: Runtime) -> None:
     p = case.program
     gate = rows(p, Opcode.GATE)[0]
-    changed = replace(case, program=mutate.reads(p, gate, p.reads[gate].tolist()[1:]))
+    changed = case.running(mutate.reads(p, gate, p.reads[gate].tolist()[1:]))
     with pytest.raises(CheckError, match="reads 0 values 'logits', expected 1"):
         compare(execute(changed, runtime))

@@ -61,7 +61,7 @@ def test_forgotten_keys(case: Case, runtime: Runtime) -> None:
     read = mutate.rows(p, Opcode.KV_RD, step=2)[0]
     kept = p.reads[read].tolist()
     assert len(kept) == 2
-    changed = replace(case, program=mutate.reads(p, read, kept[:1]))
+    changed = case.running(mutate.reads(p, read, kept[:1]))
     with pytest.raises(CheckError, match=r"does not read .* of token 6"):
         execute(changed, runtime)
 
@@ -70,7 +70,7 @@ def test_last_result_dropped(case: Case, runtime: Runtime) -> None:
     """The only STORE of the last operator in the last step: without it there is no output."""
     row = mutate.rows(case.program, Opcode.STORE, step=3)[-1]
     with pytest.raises(CheckError, match="no instruction does it"):
-        execute(replace(case, program=mutate.drop(case.program, row)), runtime)
+        execute(case.running(mutate.drop(case.program, row)), runtime)
 
 
 def test_keys_of_another_token(case: Case, runtime: Runtime) -> None:
@@ -84,6 +84,6 @@ def test_keys_of_another_token(case: Case, runtime: Runtime) -> None:
     same = [i for i in keys if p.node[i] == p.node[keys[0]]]
     changed = mutate.swap(p, "token", same[0], same[1])
     try:
-        assert compare(execute(replace(case, program=changed), runtime)).culprit >= 0
+        assert compare(execute(case.running(changed), runtime)).culprit >= 0
     except CheckError as error:
         assert error.check == "execution"

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from ir.compiled import Compiled
 from ir.mapping import Grouping
 from ir.workload import Workload
-from tests.make import Compiled, compile_small, contiguous, small_chip, small_workload
+from tests.make import compile_small, contiguous, small_chip, small_workload
 
 
 def random_case(seed: int) -> Compiled:

@@ -8,9 +8,10 @@ import pytest
 from backends.simulate import Simulation, replay, retime, run
 from ir import timing
 from ir.chip import Chip
+from ir.compiled import Compiled
 from ir.errors import InputError
 from tests.backends.simulate.random_case import random_case
-from tests.make import Compiled, compile_small, small_chip
+from tests.make import compile_small, small_chip
 
 BATCH = 10
 

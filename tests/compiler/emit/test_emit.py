@@ -7,21 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from compiler.emit import emit
-from compiler.timeline.assemble import set_times
+from compiler.pipeline import realise
 from ir import timing
+from ir.compiled import Compiled
 from ir.program import Opcode, Program
 from ir.schedule import SlotOrder, assign_experts, prefill_schedule
 from ir.text import Filter, listing
 from ir.workload import Digital, Weight
-from tests.make import (
-    Compiled,
-    compile_small,
-    map_small,
-    random_routing,
-    small_chip,
-    small_workload,
-)
+from tests.make import compile_small, map_small, random_routing, small_chip, small_workload
 
 
 def count(program: Program) -> Counter[str]:
@@ -191,8 +184,7 @@ def test_lockstep_waits_across_an_idle_slot() -> None:
     order = SlotOrder("test", table, 3, 0, "heuristic", lockstep=True)
     pairs = assign_experts(order, mapping.grouping.layers[0], chosen[0])
     schedule = prefill_schedule(np.zeros(2, dtype=np.int64), (pairs,))
-    draft, units = emit(workload, mapping, schedule, chip)
-    program = set_times(draft, units, workload, mapping, schedule, chip)
+    program = realise(workload, chip, mapping, schedule, chosen).program
     mvm = (program.opcode == Opcode.MVM) & (program.slot >= 0) & (program.stage == 0)
     first_ends = program.end_ps[mvm & (program.slot == 0)].max()
     assert program.start_ps[mvm & (program.slot == 2)].min() >= first_ends

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from compiler.grouping import OBJECTIVE, SOLVERS, group_layer
-from compiler.solver import SolverOptions
+from compiler.options import SolverOptions
 from ir.errors import InputError
 from ir.routing import windows
 

@@ -9,7 +9,8 @@ from compiler.grouping.bounds import lower_bound
 from compiler.grouping.local_search import improve
 from compiler.grouping.objective import GroupingProblem, grouping_problem, slots
 from compiler.grouping.rules import group_lpt
-from compiler.solver import SolverAnswer, SolverOptions
+from compiler.options import SolverOptions
+from compiler.solver import SolverAnswer
 
 SPANS = [(w * 8, w * 8 + 8) for w in range(6)]
 

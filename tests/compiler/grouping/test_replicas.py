@@ -19,7 +19,7 @@ from compiler.grouping.bounds import lower_bound, window_bounds
 from compiler.grouping.objective import grouping_problem, slots
 from compiler.grouping.replica_search import Pricing, add_replicas, improve_with_replicas
 from compiler.grouping.split import split_slots
-from compiler.solver import SolverOptions
+from compiler.options import SolverOptions
 from ir.errors import InfeasibleError, InputError
 
 SHAPES = [(4, 2, 3, 1), (4, 3, 2, 2), (5, 3, 2, 1), (4, 2, 3, 2)]  # experts, size, groups, replicas

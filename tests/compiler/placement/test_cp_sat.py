@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from compiler.options import PlacementOptions, SolverOptions
 from compiler.partition import partition
 from compiler.placement import Routed, place
 from compiler.placement.cp_sat import place_cp_sat
 from compiler.placement.shelves import Shelves
 from compiler.placement.traffic import Flow, Traffic, packet_hops
-from compiler.solver import SolverOptions
 from ir.errors import InfeasibleError, InputError
 from ir.mapping import Mapping, Placement
 from ir.verify import verify_mapping
@@ -118,7 +118,7 @@ def both(
     blocks, grouping = partition(model, target), contiguous(model, target.pg.mux)
     routed = Routed(model, random_routing(model, np.zeros(64, dtype=np.int64)), 64)
     placements = [
-        place(blocks, grouping, target, solver, routed=routed, options=options)
+        place(blocks, grouping, target, PlacementOptions(solver), routed=routed, limits=options)
         for solver in ("in-order", "cp-sat")
     ]
     for placement in placements:
@@ -165,13 +165,13 @@ def test_a_mesh_too_low_for_strips_may_do() -> None:
     chip = small_chip(mesh=small)
     blocks, grouping = partition(model, chip), contiguous(model, 2)
     routed = Routed(model, random_routing(model, np.zeros(8, dtype=np.int64)), 8)
-    cores = place(blocks, grouping, chip, "cp-sat", routed=routed, options=FAST)
+    cores = place(blocks, grouping, chip, PlacementOptions("cp-sat"), routed=routed, limits=FAST)
     needed = [r.width * r.height for r in cores.regions]
     tight = small_chip(mesh={**small, "width": sum(needed), "height": 1})
-    wide = place(blocks, grouping, tight, "cp-sat", routed=routed, options=FAST)
+    wide = place(blocks, grouping, tight, PlacementOptions("cp-sat"), routed=routed, limits=FAST)
     assert {r.height for r in wide.regions} == {1}
     with pytest.raises(InfeasibleError, match="mesh"):
-        place(blocks, grouping, tight, "in-order", routed=routed)
+        place(blocks, grouping, tight, PlacementOptions("in-order"), routed=routed)
 
 
 def test_a_matrix_larger_than_the_chip_is_named() -> None:
@@ -187,14 +187,14 @@ def test_a_mesh_too_small_for_all_is_refused_with_the_height_that_fits() -> None
     blocks, grouping = partition(model, chip), contiguous(model, 2)
     routed = Routed(model, random_routing(model, np.zeros(8, dtype=np.int64)), 8)
     with pytest.raises(InfeasibleError) as refused:
-        place(blocks, grouping, chip, "cp-sat", routed=routed)
+        place(blocks, grouping, chip, PlacementOptions("cp-sat"), routed=routed)
     assert refused.value.resource == "mesh"
     height = int(refused.value.hint.removeprefix("set mesh.height to ").split()[0].rstrip(","))
     enough = small_chip(mesh={"width": 5, "height": height})
-    place(blocks, grouping, enough, "cp-sat", routed=routed, options=HASTY)
+    place(blocks, grouping, enough, PlacementOptions("cp-sat"), routed=routed, limits=HASTY)
 
 
 def test_cp_sat_needs_a_routing() -> None:
     model, chip = small_workload(), small_chip()
     with pytest.raises(InputError, match="cp-sat without a routing trace"):
-        place(partition(model, chip), contiguous(model, 2), chip, "cp-sat")
+        place(partition(model, chip), contiguous(model, 2), chip, PlacementOptions("cp-sat"))

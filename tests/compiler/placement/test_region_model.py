@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from compiler.options import SolverOptions
 from compiler.placement.bounds import inside_bound
 from compiler.placement.curves import by_rows
 from compiler.placement.layout import Layout, along, by_density, value_of
 from compiler.placement.region_model import exact_layout
 from compiler.placement.traffic import Flow
-from compiler.solver import SolverOptions
 
 
 def flows_with_chains(seed: int) -> tuple[Flow, ...]:

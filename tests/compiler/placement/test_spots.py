@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from backends.cost import cost
 from compiler.partition import partition
 from compiler.placement.spots import spots_alone, spots_packed, tile_sizes
+from ir.compiled import Compiled
 from ir.mapping import Block
 from ir.verify import verify_mapping, verify_program
 from ir.workload import Weight
 from moexbar.chips import load_chip
-from tests.make import Compiled, compile_small, map_small, small_chip, small_workload
+from tests.make import compile_small, map_small, small_chip, small_workload
 
 HERMES = load_chip("hermes-mux8")  # 256 x 256 weights
 
@@ -91,9 +92,7 @@ def test_only_crossbars_become_fewer() -> None:
     # down of 17 x 10: rows 8, 8 and 1, columns 4, 4 and 2: 4 x 4 full ones; of 8 x 2 two fit: two
     # tiles x 2; of 1 x 4 eight: two tiles x 1; corner 1: 23 instead of 36.
     alone, packed = both({"d": 10, "f": 17, "layers": 1}, 4)
-    verify_program(
-        packed.program, packed.mapping, packed.schedule, packed.workload, packed.chip, packed.chosen
-    )
+    verify_program(packed)
     assert alone.program.inventory.expert_crossbars == 4 * (10 + 10 + 9)
     assert packed.program.inventory.expert_crossbars == 22 + 22 + 23
     assert packed.program.inventory.expert_pgs == alone.program.inventory.expert_pgs

@@ -93,11 +93,11 @@ def test_the_verifier_counts_hops_for_itself(name: str) -> None:
     # the program of one placement, judged by another with every layer's cores in reverse order
     workload, chip = workload_of(layers=1), small_chip(mesh={"pgs_per_core": 1})
     c = compile_small(workload, chip)
-    verdicts = dict(check_program(c.program, c.mapping, c.schedule, workload, chip, c.chosen))
+    verdicts = dict(check_program(c))
     assert verdicts[name] == "ok"
     moved = replace(c.mapping.placement, core=c.mapping.placement.core[::-1].copy())
     mapping = replace(c.mapping, placement=moved)
-    verdicts = dict(check_program(c.program, mapping, c.schedule, workload, chip, c.chosen))
+    verdicts = dict(check_program(replace(c, mapping=mapping)))
     assert "expected" in verdicts[name]
 
 

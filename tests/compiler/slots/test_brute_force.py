@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from compiler.options import SolverOptions
 from compiler.slots import cp_sat_slots, order_slots, patterns
 from compiler.slots.bounds import (
     check_table,
@@ -10,7 +11,7 @@ from compiler.slots.bounds import (
     transfers_bound,
     transfers_bound_at,
 )
-from compiler.solver import SolverOptions, solve
+from compiler.solver import solve
 from ir.schedule import distinct_per_row
 from tests.compiler.slots.windows import TINY, counts_of, fewest_transfers, tiny_optimum
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from compiler.slots import LIMITED, POLICIES, count_slots, order_slots
+from compiler.options import POLICIES
+from compiler.slots import LIMITED, count_slots, order_slots
 from compiler.slots.bounds import (
     check_table,
     slots_bound,

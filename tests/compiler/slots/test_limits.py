@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.slots import LIMITED, POLICIES, cp_sat_limited, order_slots
+from compiler.options import POLICIES
+from compiler.slots import LIMITED, cp_sat_limited, order_slots
 from compiler.slots.bounds import slots_bound, transfers_bound_at
 from compiler.slots.limits import Limits, check_limits, residents, slots_bound_within
 from compiler.slots.rules import token_serial_table

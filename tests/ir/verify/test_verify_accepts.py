@@ -123,7 +123,7 @@ def test_every_cache_mode_passes_every_check(
     chip = small_chip(digital={"router_on": router_on}, memory={"accounting": accounting})
     caches = Caches(kv=kv, go=go)
     c = compile_small(workload, chip, sequence=TWO_SEQUENCES, decode=2, caches=caches)
-    found = check_program(c.program, c.mapping, c.schedule, c.workload, c.chip, c.chosen)
+    found = check_program(c)
     assert [(check, what) for check, what in found if what != "ok"] == []
 
 
@@ -132,7 +132,7 @@ def test_correct_program_passes_every_check(name: str) -> None:
     workload, chip, window = SHAPES[name]
     c = compile_small(small_workload(**workload), small_chip(**chip), **window)
     found = check_mapping(c.mapping, c.workload, c.chip)
-    found += check_program(c.program, c.mapping, c.schedule, c.workload, c.chip, c.chosen)
+    found += check_program(c)
     assert [(check, what) for check, what in found if what != "ok"] == []
     assert [check for check, _ in found] == [check.name for check in CHECKS]
 
@@ -141,14 +141,14 @@ def test_correct_program_passes_every_check(name: str) -> None:
 def test_correct_program_passes_every_check_on_every_preset(name: str) -> None:
     c = compile_small(small_workload(experts=6, k=3, shared=1), load_chip(name))
     found = check_mapping(c.mapping, c.workload, c.chip)
-    found += check_program(c.program, c.mapping, c.schedule, c.workload, c.chip, c.chosen)
+    found += check_program(c)
     assert [(check, what) for check, what in found if what != "ok"] == []
 
 
 def test_verify_raises_nothing_on_a_correct_program() -> None:
     c = compile_small(small_workload(), small_chip(pg={"retain_input": False}))
     verify_mapping(c.mapping, c.workload, c.chip)
-    verify_program(c.program, c.mapping, c.schedule, c.workload, c.chip, c.chosen)
+    verify_program(c)
 
 
 def test_checks_have_distinct_names_and_meanings() -> None:

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ir.compiled import Compiled
 from ir.errors import CheckError
 from ir.mapping import Certificate, LayerGrouping, Mapping, Placement, Region
 from ir.program import Lists, Opcode, Program
 from ir.schedule import Caches
 from ir.verify import CHECKS, check_mapping, check_program, verify_mapping, verify_program
 from ir.workload import Capacity
-from tests.make import Compiled, compile_small, small_chip, small_workload
+from tests.make import compile_small, small_chip, small_workload
 
 
 @cache
@@ -761,7 +762,7 @@ def test_corruption_is_caught_by_the_check_meant_for_it(
     assert not result.startswith("not checked")
     with pytest.raises(CheckError):
         verify_mapping(c.mapping, c.workload, c.chip)
-        verify_program(c.program, c.mapping, c.schedule, c.workload, c.chip, c.chosen)
+        verify_program(c)
 
 
 @pytest.mark.parametrize(
@@ -809,7 +810,7 @@ def _results(c: Compiled) -> list[tuple[str, str]]:
     """Results of all checks; a broken mapping's program is not looked at."""
     found = check_mapping(c.mapping, c.workload, c.chip)
     if all(result == "ok" for _, result in found):
-        found += check_program(c.program, c.mapping, c.schedule, c.workload, c.chip, c.chosen)
+        found += check_program(c)
     return found
 
 
@@ -821,7 +822,7 @@ def test_every_check_has_a_corruption() -> None:
 def test_error_names_check_culprit_and_problem() -> None:
     c = pg_driven_twice(base())
     with pytest.raises(CheckError) as error:
-        verify_program(c.program, c.mapping, c.schedule, c.workload, c.chip, c.chosen)
+        verify_program(c)
     # the MVM moved forward may also come before its LOAD: whichever is found first, it is named
     assert error.value.check in {check.name for check in CHECKS}
     assert error.value.culprit.startswith("#")
@@ -831,7 +832,7 @@ def test_error_names_check_culprit_and_problem() -> None:
 
 def test_checks_behind_a_failed_gate_are_not_run() -> None:
     c = unit_that_does_not_exist(base())
-    found = check_program(c.program, c.mapping, c.schedule, c.workload, c.chip, c.chosen)
+    found = check_program(c)
     assert found[0][0] == "columns"
     assert found[0][1] != "ok"
     assert {result for _, result in found[1:]} == {"not checked: columns failed"}

@@ -7,10 +7,11 @@ from functools import cache
 import numpy as np
 import pytest
 
+from ir.compiled import Compiled
 from ir.mapping import Certificate, Grouping, LayerGrouping
 from ir.program import Opcode
 from ir.verify import check_mapping, check_program
-from tests.make import Compiled, compile_small, small_chip, small_workload
+from tests.make import compile_small, small_chip, small_workload
 
 TOKENS = 8
 # 4 experts behind 3 PG groups of up to 2: expert 0 is in groups 0 and 1, expert 3 in 1 and 2.
@@ -38,7 +39,7 @@ def base() -> Compiled:
 def results(c: Compiled) -> dict[str, str]:
     found = check_mapping(c.mapping, c.workload, c.chip)
     if all(result == "ok" for _, result in found):
-        found += check_program(c.program, c.mapping, c.schedule, c.workload, c.chip, c.chosen)
+        found += check_program(c)
     return dict(found)
 
 

@@ -33,7 +33,7 @@ def test_an_unknown_placer_is_code_2(tmp_path: Path, capsys: pytest.CaptureFixtu
     words = ["compile", str(MODELS / "token_choice.onnx"), "--placement", "magic", *QUICK]
     words += ["--inputs", str(MODELS / "heldout.npz"), "-o", str(tmp_path / "out")]
     assert main(words) == 2
-    assert "'magic', expected one of in-order, cp-sat" in capsys.readouterr().err
+    assert "'magic' is not one of 'in-order', 'cp-sat'" in capsys.readouterr().err
 
 
 def test_a_matrix_larger_than_the_mesh_is_code_5(

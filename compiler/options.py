@@ -1,0 +1,174 @@
+"""What is decided and how: the options of every stage, one class each, and of them all together.
+
+Nothing here imports a solver, so that naming a choice costs nothing.
+"""
+
+import difflib
+import math
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar, get_args
+
+from ir.arrays import Span
+from ir.errors import InputError
+from ir.schedule import Caches
+
+GroupingSolver = Literal[
+    "contiguous",
+    "sorted",
+    "lpt",
+    "karmarkar-karp",
+    "matching",
+    "co-activation",
+    "local-search",
+    "cp-sat",
+    "highs",
+    "scip",
+]
+Objective = Literal["slots", "time", "energy"]
+Placer = Literal["in-order", "cp-sat"]
+Policy = Literal[
+    "token-serial",
+    "compact",
+    "reschedule",
+    "min-transfer",
+    "column-generation",
+    "cp-sat",
+    "online",
+]
+GROUPING_SOLVERS: tuple[GroupingSolver, ...] = get_args(GroupingSolver)
+OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
+PLACERS: tuple[Placer, ...] = get_args(Placer)
+POLICIES: tuple[Policy, ...] = get_args(Policy)
+
+
+@dataclass(frozen=True)
+class SolverOptions:
+    """Limits of one solve.
+
+    time_s: limit in CP-SAT's deterministic time units (about a second each on one core); wall_s: a
+    safety limit in real seconds; an answer it cut short does not repeat and says so. With several
+    workers the search is interleaved, which repeats too but costs 2-5 times the CPU.
+    """
+
+    time_s: float = 10.0
+    workers: int = 1
+    seed: int = 0
+    wall_s: float = 300.0
+
+    def __post_init__(self) -> None:
+        for name in ("time_s", "wall_s"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise InputError("solver options", f"{name}: {value}, expected a positive number")
+        if self.workers < 1:
+            raise InputError("solver options", f"workers: {self.workers}, expected at least 1")
+        if not 0 <= self.seed < 2**31:
+            raise InputError("solver options", f"seed: {self.seed}, expected 0 to 2^31 - 1")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """`batch` sequences, of each `prefill` tokens together, then `decode` tokens one by one."""
+
+    prefill: int
+    batch: int = 1
+    decode: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("prefill", 1), ("batch", 1), ("decode", 0)):
+            value = getattr(self, name)
+            if value < least:
+                raise InputError(name, f"{value}, expected at least {least}")
+
+    @property
+    def length(self) -> int:
+        """Tokens of one sequence in all."""
+        return self.prefill + self.decode
+
+    @property
+    def together(self) -> int:
+        """Tokens of the prefill, of all sequences."""
+        return self.prefill * self.batch
+
+
+@dataclass(frozen=True)
+class GroupingOptions:
+    """Which experts share peripheral groups (`compiler.grouping`), of every MoE layer.
+
+    groups: None stands for the fewest; size: experts in a group at most, None for the chip's mux;
+    replicas: copies of experts to add, of the solver's choice; objective: what is minimised, see
+    `compiler.grouping.costs`.
+    """
+
+    solver: GroupingSolver = "cp-sat"
+    groups: int | None = None
+    size: int | None = None
+    replicas: int = 0
+    objective: Objective = "slots"
+
+    def __post_init__(self) -> None:
+        one_of("grouping", self.solver, GROUPING_SOLVERS)
+        one_of("objective", self.objective, OBJECTIVES)
+
+
+@dataclass(frozen=True)
+class PlacementOptions:
+    """Where every tile goes (`compiler.placement`); pack: ragged tiles share crossbars."""
+
+    solver: Placer = "in-order"
+    pack: bool = False
+
+    def __post_init__(self) -> None:
+        one_of("placement", self.solver, PLACERS)
+
+
+@dataclass(frozen=True)
+class SlotOptions:
+    """In which slot every group runs which token (`compiler.slots`).
+
+    bus: at most so many transfers in a slot (B); buffer: at most so many unfinished tokens (W).
+    """
+
+    policy: Policy = "min-transfer"
+    bus: int | None = None
+    buffer: int | None = None
+
+    def __post_init__(self) -> None:
+        one_of("policy", self.policy, POLICIES)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a compilation is asked, stage by stage.
+
+    shape: sequences, tokens and decode steps; caches: what the steps keep. fit: token range that
+    groups and placement are fitted to; score: range whose first window is scheduled and costed.
+    limits: of the solvers, for one layer. processes: layers grouped at a time; more than one start
+    the main module again, so a script needs its `if __name__ == "__main__"` line.
+    """
+
+    shape: Shape
+    fit: Span
+    score: Span
+    grouping: GroupingOptions = field(default_factory=GroupingOptions)
+    placement: PlacementOptions = field(default_factory=PlacementOptions)
+    slots: SlotOptions = field(default_factory=SlotOptions)
+    caches: Caches = field(default_factory=Caches)
+    limits: SolverOptions = field(default_factory=lambda: SolverOptions(time_s=1.0))
+    processes: int = 1
+
+
+Name = TypeVar("Name", bound=str)
+
+
+def one_of(where: str, name: str, known: tuple[Name, ...]) -> Name:
+    """`name` as one of `known`; InputError naming all of them and the nearest where it is none."""
+    for candidate in known:
+        if candidate == name:
+            return candidate
+    near = difflib.get_close_matches(name, known, n=1)
+    raise InputError(
+        where,
+        f"{name!r}, expected one of {', '.join(known)}",
+        f"did you mean {near[0]}?" if near else "",
+    )

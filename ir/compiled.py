@@ -1,0 +1,39 @@
+"""What a compilation is: the one value that verifier, executor, files and reports take."""
+
+from collections.abc import Mapping as ByKey
+from dataclasses import dataclass
+
+from ir.arrays import Bools
+from ir.chip import Chip
+from ir.mapping import Mapping
+from ir.program import Program
+from ir.schedule import Schedule
+from ir.workload import Workload
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Executable:
+    """A program with what it runs on: all that carrying it out takes."""
+
+    workload: Workload
+    chip: Chip
+    mapping: Mapping
+    program: Program
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.workload.name} on {self.chip.name}: "
+            f"{len(self.program)} instructions, {self.program.makespan_ps / 1e6:.2f} us>"
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Compiled(Executable):
+    """A program, and the decisions it came from.
+
+    chosen: {MoE layer: bool [tokens, experts]}, the routing of the window, from the trace itself
+    and not from the schedule.
+    """
+
+    schedule: Schedule
+    chosen: ByKey[int, Bools]

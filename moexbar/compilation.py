@@ -1,0 +1,276 @@
+"""A model, a chip and its routing compiled by every method, executed and reported: the main job.
+
+`compile` is what `moexbar compile` runs and what `import moexbar` gives.
+"""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from compiler.baselines import Method, methods
+from compiler.frontend.proof.traced import refuse_missing, refuse_unhit
+from compiler.options import (
+    GroupingOptions,
+    Options,
+    PlacementOptions,
+    Shape,
+    SlotOptions,
+    SolverOptions,
+)
+from compiler.pipeline import STAGES, compile_model
+from compiler.slots import count_slots
+from compiler.trace import mean_slots, no_routing, routing_matrices
+from ir.chip import Chip
+from ir.compiled import Compiled
+from ir.errors import InputError
+from ir.mapping import Grouping
+from ir.program import Program
+from ir.routing import Routing, token_spans
+from ir.schedule import Caches
+from ir.workload import Workload
+from moexbar.chips import load_chip
+from moexbar.execution import (
+    MOST_WEIGHTS,
+    comparison_json,
+    execute_program,
+    program_case,
+    refuse_wrong,
+    small,
+    summary,
+)
+from moexbar.files.folder import publish
+from moexbar.files.outputs import ALL, Part, write_manifest, write_outputs
+from moexbar.files.routing_file import load_routing
+from moexbar.model import Experts, Inputs, Model, arrays_of, open_model
+from moexbar.progress import Progress, Quiet
+from moexbar.report import MethodResult, compile_report
+
+MANY_LAYERS = 8  # starting a process takes longer than grouping a few small layers
+LIMITS = SolverOptions(time_s=1.0)
+FIT, SCORE = (0.0, 0.5), (0.5, 1.0)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Compilation:
+    """What a compilation gave: the program of each method, and all that is told of them.
+
+    results: by method, the asked one last; sources: what was read, by what it is, for the manifest.
+    """
+
+    model: Model
+    routing: Routing
+    results: tuple[MethodResult, ...]
+    report: dict[str, Any]
+    sources: dict[str, Path]
+
+    def __repr__(self) -> str:
+        return f"<Compilation of {self.compiled!r}>"
+
+    @property
+    def compiled(self) -> Compiled:
+        """The compilation by the method that was asked for."""
+        return self.results[-1].compiled
+
+    @property
+    def program(self) -> Program:
+        """Its program."""
+        return self.compiled.program
+
+    @property
+    def chip(self) -> Chip:
+        """The chip it is for."""
+        return self.compiled.chip
+
+    def save(self, folder: Path | str, write: Sequence[Part] = ALL) -> None:
+        """Write its files into `folder`, which is replaced whole (docs/formats.md)."""
+        with publish(Path(folder)) as scratch:
+            self.write(scratch, write)
+
+    def write(self, folder: Path, write: Sequence[Part] = ALL) -> None:
+        """Write its files into an existing folder that is published as a whole."""
+        write_outputs(folder, self.compiled, self.routing, self.report, write)
+        write_manifest(folder, self.chip, self.sources)
+
+
+def compile(
+    model: Model | Path | str,
+    chip: Chip | str = "hermes-mux2",
+    *,
+    inputs: Inputs | None = None,
+    routing: Routing | Path | str | None = None,
+    prefill: int = 128,
+    batch: int = 1,
+    decode: int = 0,
+    caches: Caches | None = None,
+    grouping: GroupingOptions | Grouping | None = None,
+    placement: PlacementOptions | None = None,
+    slots: SlotOptions | None = None,
+    fit: tuple[float, float] = FIT,
+    score: tuple[float, float] = SCORE,
+    limits: SolverOptions = LIMITS,
+    experts: Experts = "stored",
+    baselines: bool = True,
+    execute: bool = True,
+    trust_traced: bool = False,
+    processes: int | None = None,
+    progress: Progress | None = None,
+) -> Compilation:
+    """Compile a prefill of `batch` sequences, and `decode` steps after it, for a chip.
+
+    chip: a preset, a TOML file or a `Chip`. inputs: the model's inputs, profiled for its routing
+    and executed; routing: a trace instead. grouping: how to group experts, or groups decided
+    elsewhere. fit, score: fractions of the trace's sequences to fit to and to score on. experts:
+    see `Model.workload`. baselines: also compile by the three other methods; execute: carry small
+    programs out and compare with ONNX Runtime. trust_traced: take an export that recorded the
+    routing of one input. processes: layers grouped at a time, None: as many as there are cores
+    where there are many layers.
+
+    Raises InputError for what cannot be used, InfeasibleError where the chip is too small, and
+    CheckError where the program is wrong, which is a fault of this package.
+    """
+    model = model if isinstance(model, Model) else open_model(model)
+    progress = progress or Quiet()
+    shape = Shape(prefill, batch, decode)
+    workload = model.workload(tokens=shape.length, batch=batch, decodes=decode > 0, experts=experts)
+    if not trust_traced:
+        refuse_missing(model.path, workload)
+    trace = _trace(model, workload, shape, routing, inputs, progress)
+    if not trust_traced:
+        refuse_unhit(model.path, workload, trace)
+    fitted, scored = token_spans(trace, fit, score, batch * shape.length)
+    given = grouping if isinstance(grouping, Grouping) else None
+    options = Options(
+        shape,
+        fitted,
+        scored,
+        grouping=grouping if isinstance(grouping, GroupingOptions) else GroupingOptions(),
+        placement=placement or PlacementOptions(),
+        slots=slots or SlotOptions(),
+        caches=caches or Caches(),
+        limits=limits,
+        processes=processes or _processes(workload),
+    )
+    every = methods(chip if isinstance(chip, Chip) else load_chip(chip), options)
+    if not baselines or not workload.moe_layers:  # without experts all methods are the same
+        every = every[-1:]
+    results = tuple(
+        _by_method(workload, trace, method, progress, given if method is every[-1] else None)
+        for method in every
+    )
+    report = compile_report(trace, results)
+    report["executed"] = _executed(model, results[-1].compiled, trace, inputs, wanted=execute)
+    sources = {"model": model.path, "routing": routing, "inputs": inputs}
+    files = {what: Path(p) for what, p in sources.items() if isinstance(p, Path | str)}
+    return Compilation(model, trace, results, report, files)
+
+
+def _trace(
+    model: Model,
+    workload: Workload,
+    shape: Shape,
+    routing: Routing | Path | str | None,
+    inputs: Inputs | None,
+    progress: Progress,
+) -> Routing:
+    """The trace given, or one recorded now; a model without MoE layers needs neither."""
+    if not workload.moe_layers:
+        return no_routing(shape.length, shape.batch)
+    if routing is not None and inputs is not None and not isinstance(routing, Routing):
+        raise InputError("compile", "both --routing and --inputs", "give one of them")
+    if routing is not None:
+        trace = routing if isinstance(routing, Routing) else load_routing(routing)
+        if trace.expert_choice:
+            _check_expert_choice(trace, shape)
+        return trace
+    if inputs is None:
+        raise InputError("compile", "no routing", "give --routing R.npz or --inputs X.npz")
+    arrays = arrays_of(inputs)
+    progress.begin("profiling", len(next(iter(arrays.values()))))
+    trace = model.profile(
+        arrays,
+        tokens=shape.length,
+        batch=shape.batch,
+        decode=shape.decode,
+        workload=workload,
+        progress=progress.step,
+    )
+    progress.end()
+    return trace
+
+
+def _check_expert_choice(trace: Routing, shape: Shape) -> None:
+    """Experts chose among whole sequences, so the window must be one of them."""
+    whole = int((trace.sequence == trace.sequence[0]).sum())
+    first = whole - trace.decode
+    if (first, trace.decode) != (shape.prefill, shape.decode):
+        raise InputError(
+            trace.source,
+            f"recorded at {first} tokens a sequence and {trace.decode} decode steps, but --prefill "
+            f"is {shape.prefill} and --decode {shape.decode}: experts chose among whole sequences",
+            f"use --prefill {first} --decode {trace.decode}, or --inputs to record anew",
+        )
+
+
+def _by_method(
+    workload: Workload,
+    trace: Routing,
+    method: Method,
+    progress: Progress,
+    grouping: Grouping | None,
+) -> MethodResult:
+    """Compile by one method; its slots in the mean over all windows of the score range."""
+    begun = time.perf_counter()
+    options = method.options
+    progress.begin(method.name, len(STAGES))
+    compiled = compile_model(
+        workload, trace, method.chip, options, grouping=grouping, begin=progress.step
+    )
+    slots_of = partial(
+        count_slots,
+        policy=options.slots.policy,
+        bus=options.slots.bus,
+        buffer=options.slots.buffer,
+    )
+    slots = mean_slots(
+        compiled.mapping.grouping,
+        routing_matrices(workload, trace),
+        options.score,
+        options.shape.together,
+        slots_of,
+    )
+    progress.end()
+    return MethodResult(method, compiled, slots, time.perf_counter() - begun)
+
+
+def _executed(
+    model: Model, compiled: Compiled, trace: Routing, inputs: Inputs | None, *, wanted: bool
+) -> dict[str, Any]:
+    """What executing the program gave, or why it was not executed; CheckError where it is wrong."""
+    if not wanted:
+        return {"skipped": "--no-verify"}
+    if inputs is None:
+        return {"skipped": "no --inputs"}
+    if not small(compiled):
+        return {"skipped": f"more than {MOST_WEIGHTS // 10**6} million weights"}
+    try:
+        case = program_case(
+            compiled,
+            model.source_of(compiled.workload),
+            arrays_of(inputs),
+            trace,
+            int(compiled.schedule.trace[0]),
+        )
+        done = execute_program(case, model.runtime)
+    except InputError as error:
+        return {"skipped": str(error)}
+    refuse_wrong(done, compiled.program)
+    return {**comparison_json(done), "summary": summary(done)}
+
+
+def _processes(workload: Workload) -> int:
+    """Layers grouped at a time."""
+    return os.cpu_count() or 1 if len(workload.moe_layers) >= MANY_LAYERS else 1

@@ -1,0 +1,141 @@
+"""An ONNX model, opened once: what the compiler sees in it, and the child process that runs it."""
+
+import weakref
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from compiler.frontend import read_model, survey_model
+from compiler.frontend.proof.decode import Decode
+from compiler.profiling import profile as profiling
+from compiler.profiling.feeds import load_inputs
+from ir.arrays import Array
+from ir.onnxdoor.load import Source
+from ir.onnxdoor.load import open_model as open_source
+from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.ternary import open_as
+from ir.routing import Routing
+from ir.workload import Workload, with_ternary_experts
+
+Experts = Literal["stored", "ternary"]
+Inputs = Path | str | Mapping[str, Array]
+
+
+class Model:
+    """An opened ONNX file; its child process starts when something has to be run.
+
+    Closed with the object, by `close`, or at the end of a `with` block.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        """Open and check the file; InputError names what makes it unusable."""
+        self.source = open_source(path)
+        self._runtime: Runtime | None = None
+        self._workloads: dict[tuple[int | None, int | None, bool], Workload] = {}
+
+    def __repr__(self) -> str:
+        return f"<Model {self.source.path}>"
+
+    def __enter__(self) -> Self:
+        """Return the model itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the child process."""
+        self.close()
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.source.path
+
+    @property
+    def runtime(self) -> Runtime:
+        """The one child process that runs the model, its layers and its programs."""
+        if self._runtime is None:
+            self._runtime = Runtime()
+            weakref.finalize(self, self._runtime.close)
+        return self._runtime
+
+    def close(self) -> None:
+        """End the child process, if there is one."""
+        if self._runtime is not None:
+            self._runtime.close()
+            self._runtime = None
+
+    def workload(
+        self,
+        *,
+        tokens: int | None = None,
+        batch: int | None = None,
+        decodes: bool = False,
+        experts: Experts = "stored",
+    ) -> Workload:
+        """What the compiler sees in the model, proven by running its MoE layers.
+
+        tokens, batch: of a run (see `compiler.frontend.read_model`); decodes: refuse a model that
+        cannot go on token by token; experts: `ternary` rounds their matrices to -1, 0 and 1 times a
+        scale. Raises InputError naming file, dimension, node and layer.
+        """
+        key = (tokens, batch, decodes)
+        if key not in self._workloads:
+            self._workloads[key] = read_model(
+                self.source, tokens=tokens, batch=batch, decodes=decodes, runtime=self.runtime
+            )
+        found = self._workloads[key]
+        return with_ternary_experts(found) if experts == "ternary" else found
+
+    def survey(self) -> tuple[Workload, Decode]:
+        """The workload at the model's own length, and how it can decode."""
+        return survey_model(self.source, self.runtime)
+
+    def source_of(self, workload: Workload) -> Source:
+        """The opened model with weights as the workload has them."""
+        return open_as(self.source, workload)
+
+    def profile(
+        self,
+        inputs: Inputs,
+        *,
+        tokens: int | None = None,
+        batch: int | None = None,
+        decode: int = 0,
+        workload: Workload | None = None,
+        progress: Callable[[str], object] | None = None,
+        say: Callable[[str], object] | None = None,
+    ) -> Routing:
+        """Which experts each token of the inputs goes to, in every MoE layer, by running the model.
+
+        inputs: one array per model input, or the NPZ file that holds them; first axis = sequences.
+        tokens: cut each sequence to so many, of which the last `decode` come one at a time; batch:
+        sequences run together. `progress` is told each sequence as it is done, `say` what was made
+        up. Raises InputError for inputs that do not fit.
+        """
+        workload = workload or self.workload(tokens=tokens, batch=batch)
+        return profiling.profile(
+            self.source_of(workload),
+            workload,
+            arrays_of(inputs),
+            progress=progress,
+            tokens=tokens,
+            batch=batch,
+            decode=decode,
+            say=say,
+            runtime=self.runtime,
+        )
+
+
+def open_model(path: Path | str) -> Model:
+    """Open the ONNX file at `path`; InputError names what makes it unusable."""
+    return Model(path)
+
+
+def arrays_of(inputs: Inputs) -> Mapping[str, Array]:
+    """Arrays by name, read from the file if it is one."""
+    return inputs if isinstance(inputs, Mapping) else load_inputs(inputs)
