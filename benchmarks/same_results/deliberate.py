@@ -1,0 +1,21 @@
+"""What two checkouts need not agree on, and why: the one list to extend when results shall change.
+
+A place is `FILE: path`, as a difference is printed. FILE may be the end of a path. In the path `[]`
+is any place of a list and `*` is anything; whatever lies beneath the place is meant too. In a text
+the path is a whole line: `compile.txt: written to *`.
+
+    DELIBERATE["report.json: layers[].grouping.schema"] = "added: readers can tell the version"
+    MOVED["report.json: window.kv"] = "window.caches.kv"  # the value must still be the same
+"""
+
+NOT_READ = {
+    "manifest.json": "hashes of the other files, and paths",
+    "trace.json": "rounded for its viewer; all that it shows is in program.parquet",
+}
+NOT_COMPARED = {
+    "*.json: *.seconds": "what a clock said",
+    "*.json: *.compile_seconds": "what a clock said",
+    "compare.json: layers[].solvers[].progress[][0]": "what a clock said",
+}
+DELIBERATE: dict[str, str] = {}
+MOVED: dict[str, str] = {}  # places of the old side to paths of the new one in the same file
