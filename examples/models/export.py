@@ -19,12 +19,14 @@ import onnx
 import onnxruntime as ort
 import torch
 import torch.nn.functional as F
-from model import EXPERTS, KINDS, TOP, WIDTH, Kind, Model, MoE, TokenChoice
+from model import Kind, Model, MoE, TokenChoice
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from train import TOKENS, heldout_chunks, mean_loss, split_files
 
 HERE = Path(__file__).resolve().parent
+PACKAGED = HERE.parents[1] / "moexbar" / "examples" / "tiny"  # of the model `tiny`
+PACKAGED_TOKENS = 256  # of every second held-out sequence
 OPSET = 18
 LENGTHS = (8, 9, 33, 128, 512, 700)
 TOLERANCE = 1e-3
@@ -158,9 +160,9 @@ def closest_call(model: Model, ids: Tensor) -> float:
 
     def watch(moe: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         assert isinstance(moe, MoE)
-        scores = torch.softmax(moe.router(inputs[0].reshape(-1, WIDTH)), dim=-1)
+        scores = torch.softmax(moe.router(inputs[0].flatten(0, -2)), dim=-1)
         by_token = isinstance(moe, TokenChoice)
-        count = TOP if by_token else TOP * len(scores) // EXPERTS
+        count = moe.top if by_token else moe.top * len(scores) // moe.count
         ranked = (scores if by_token else scores.t()).sort(dim=-1, descending=True).values
         gaps.append((1 - ranked[:, count] / ranked[:, count - 1]).min().item())
 
@@ -234,7 +236,7 @@ def export_one(kind: Kind, work: Path, held: Tensor) -> dict[str, Any]:
     model.load_state_dict(torch.load(work / f"{kind}.pt", weights_only=True))
     report: dict[str, Any] = {"parameters": sum(p.numel() for p in model.parameters())}
     report["held_loss"] = mean_loss(model, held)
-    if kind == "token_choice":
+    if kind != "expert_choice":
         report["loads"] = [skew(load) for load in loads(model, held)]
     else:
         per_token = loads(model, held)
@@ -250,9 +252,10 @@ def export_one(kind: Kind, work: Path, held: Tensor) -> dict[str, Any]:
     onnx.checker.check_model(proto, full_check=True)
     data = proto.SerializeToString(deterministic=True)
     assert not names_a_path(proto)
-    (HERE / f"{kind}.onnx").write_bytes(data)
+    path = PACKAGED / "model.onnx" if kind == "tiny" else HERE / f"{kind}.onnx"
+    path.write_bytes(data)
 
-    sess = session(onnx.load(HERE / f"{kind}.onnx"))
+    sess = session(onnx.load(path))
     half = rounded(kind, model).set_mode("graph")
     report["float16_file_against_rounded_torch"] = differences(half, sess, held)
     report["float16_file_against_torch"] = file_against_torch(model, sess, held)
@@ -261,14 +264,16 @@ def export_one(kind: Kind, work: Path, held: Tensor) -> dict[str, Any]:
     return report
 
 
-def export_all(work: Path) -> None:
+def export_all(work: Path, kinds: tuple[Kind, ...]) -> None:
     torch.set_num_threads(1)
     chunks = heldout_chunks(split_files()[1])
     np.savez_compressed(HERE / "heldout.npz", input_ids=chunks)
+    PACKAGED.mkdir(exist_ok=True)
+    np.savez_compressed(PACKAGED / "inputs.npz", input_ids=chunks[::2, :PACKAGED_TOKENS])
     held = torch.from_numpy(chunks)
     assert held.shape == (64, TOKENS)
     report: dict[str, Any] = {"unigram_entropy": unigram_entropy(held)}
-    for kind in KINDS:
+    for kind in kinds:
         report[kind] = export_one(kind, work, held)
     text = json.dumps(report, indent=1)
     (work / "report.json").write_text(text)

@@ -1,9 +1,10 @@
-"""Two small byte-level Mixture-of-Experts language models that differ in their router only.
+"""Small byte-level Mixture-of-Experts language models.
 
-Both have 4 layers of width 128 (4 heads of 32, RMSNorm before each block, rotary positions,
-causal attention without biases); layers 0 and 2 have a dense gated-SiLU block, layers 1 and 3
-have 16 gated-SiLU experts.  All projection matrices are stored [in, out], so that they appear
-in an exported graph as the second input of a plain MatMul.
+``token_choice`` and ``expert_choice`` differ in their router only: 4 layers of width 128 (4 heads
+of 32, RMSNorm before each block, rotary positions, causal attention without biases); layers 0
+and 2 have a dense gated-SiLU block, layers 1 and 3 have 16 gated-SiLU experts.  ``tiny`` is token
+choice again, in 2 layers of width 64 with 8 experts each.  All projection matrices are stored
+[in, out], so that they appear in an exported graph as the second input of a plain MatMul.
 
 Each model computes the same function in two ways, chosen by ``Model.set_mode``:
 
@@ -19,20 +20,37 @@ from __future__ import annotations
 
 import functools
 import math
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-VOCAB, WIDTH, HEADS, HEAD, LAYERS = 256, 128, 4, 32, 4
-HIDDEN, EXPERTS, TOP = 384, 16, 4
-MOE_LAYERS = (1, 3)
+VOCAB, HEAD = 256, 32
 ROPE_BASE, EPS = 10000.0, 1e-5
 
-Kind = Literal["token_choice", "expert_choice"]
+Kind = Literal["token_choice", "expert_choice", "tiny"]
 Mode = Literal["sparse", "graph", "causal", "prefix"]
-KINDS: tuple[Kind, ...] = ("token_choice", "expert_choice")
+KINDS: tuple[Kind, ...] = ("token_choice", "expert_choice", "tiny")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """`hidden`: width inside a dense block and inside an expert; `top`: experts per token."""
+
+    width: int
+    heads: int
+    layers: int
+    hidden: int
+    experts: int
+    top: int
+    moe_layers: tuple[int, ...]
+
+
+SMALL = Sizes(width=128, heads=4, layers=4, hidden=384, experts=16, top=4, moe_layers=(1, 3))
+TINY = Sizes(width=64, heads=2, layers=2, hidden=96, experts=8, top=2, moe_layers=(0, 1))
+SIZES: dict[Kind, Sizes] = {"token_choice": SMALL, "expert_choice": SMALL, "tiny": TINY}
 
 
 class Linear(nn.Module):
@@ -50,9 +68,9 @@ class Linear(nn.Module):
 class RMSNorm(nn.Module):
     """Root-mean-square normalisation with a weight per channel."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(WIDTH))
+        self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
         """Scale each token to root mean square 1, then by the weight."""
@@ -62,11 +80,11 @@ class RMSNorm(nn.Module):
 class GatedFFN(nn.Module):
     """(silu(x gate) * (x up)) down; the dense block, and each expert."""
 
-    def __init__(self) -> None:
+    def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        self.gate = Linear(WIDTH, HIDDEN)
-        self.up = Linear(WIDTH, HIDDEN)
-        self.down = Linear(HIDDEN, WIDTH, scale=1 / math.sqrt(2 * LAYERS))
+        self.gate = Linear(sizes.width, sizes.hidden)
+        self.up = Linear(sizes.width, sizes.hidden)
+        self.down = Linear(sizes.hidden, sizes.width, scale=1 / math.sqrt(2 * sizes.layers))
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply to the last axis."""
@@ -77,20 +95,21 @@ class GatedFFN(nn.Module):
 class Attention(nn.Module):
     """Causal attention with rotary positions."""
 
-    def __init__(self) -> None:
+    def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         self.mode: Mode = "sparse"
-        self.q = Linear(WIDTH, WIDTH)
-        self.k = Linear(WIDTH, WIDTH)
-        self.v = Linear(WIDTH, WIDTH)
-        self.o = Linear(WIDTH, WIDTH, scale=1 / math.sqrt(2 * LAYERS))
+        self.heads, width = sizes.heads, sizes.width
+        self.q = Linear(width, width)
+        self.k = Linear(width, width)
+        self.v = Linear(width, width)
+        self.o = Linear(width, width, scale=1 / math.sqrt(2 * sizes.layers))
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:
         """Attend each token to itself and the tokens before it."""
-        batch, tokens, _ = x.shape
+        batch, tokens, width = x.shape
 
         def heads(y: Tensor) -> Tensor:
-            return y.reshape(batch, tokens, HEADS, HEAD).transpose(1, 2)
+            return y.reshape(batch, tokens, self.heads, HEAD).transpose(1, 2)
 
         def rotate(y: Tensor) -> Tensor:
             low, high = y[..., : HEAD // 2], y[..., HEAD // 2 :]
@@ -102,20 +121,21 @@ class Attention(nn.Module):
             mixed = torch.softmax(torch.where(mask, scores, -math.inf), dim=-1) @ v
         else:
             mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        out: Tensor = self.o(mixed.transpose(1, 2).reshape(batch, tokens, WIDTH))
+        out: Tensor = self.o(mixed.transpose(1, 2).reshape(batch, tokens, width))
         return out
 
 
 class MoE(nn.Module):
-    """Router (linear, softmax over the experts) and 16 experts; subclasses select."""
+    """Router (linear, softmax over the experts) and experts; subclasses select."""
 
-    def __init__(self) -> None:
+    def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         self.mode: Mode = "sparse"
-        self.router = Linear(WIDTH, EXPERTS)
-        self.experts = nn.ModuleList(GatedFFN() for _ in range(EXPERTS))
+        self.count, self.top = sizes.experts, sizes.top
+        self.router = Linear(sizes.width, sizes.experts)
+        self.experts = nn.ModuleList(GatedFFN(sizes) for _ in range(sizes.experts))
         # Of the last call: tokens per expert; in sparse expert choice, experts per token.
-        self.load: Tensor = torch.zeros(EXPERTS)
+        self.load: Tensor = torch.zeros(sizes.experts)
         self.load_loss: Tensor = torch.zeros(())
 
     def run_sparse(self, x: Tensor, token: Tensor, gate: Tensor, counts: list[int]) -> Tensor:
@@ -132,27 +152,27 @@ class MoE(nn.Module):
 
 
 class TokenChoice(MoE):
-    """Each token takes its top-4 experts; the 4 scores are renormalised to sum 1."""
+    """Each token takes its best experts; their scores are renormalised to sum 1."""
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Route and run [batch, tokens, width]."""
-        x = hidden.reshape(-1, WIDTH)
+        x = hidden.reshape(-1, hidden.shape[-1])
         scores = torch.softmax(self.router(x), dim=-1)
-        weight, expert = torch.topk(scores, TOP, dim=-1)
+        weight, expert = torch.topk(scores, self.top, dim=-1)
         weight = weight / weight.sum(-1, keepdim=True)
         if self.mode == "graph":
             combine = torch.zeros_like(scores).scatter(1, expert, weight)
             return self.run_masked(x, combine).reshape(hidden.shape)
         chosen = expert.flatten()
-        self.load = torch.bincount(chosen, minlength=EXPERTS)
-        self.load_loss = EXPERTS * (self.load / chosen.numel() * scores.mean(0)).sum()
+        self.load = torch.bincount(chosen, minlength=self.count)
+        self.load_loss = self.count * (self.load / chosen.numel() * scores.mean(0)).sum()
         order = torch.argsort(chosen, stable=True)
-        out = self.run_sparse(x, order // TOP, weight.flatten()[order], self.load.tolist())
+        out = self.run_sparse(x, order // self.top, weight.flatten()[order], self.load.tolist())
         return out.reshape(hidden.shape)
 
 
 class ExpertChoice(MoE):
-    """Each expert takes the floor(4 tokens / 16) best-scoring tokens of the whole sequence.
+    """Each expert takes the floor(top tokens / experts) best-scoring tokens of the whole sequence.
 
     The choice of a token depends on the scores of later tokens: this leaks the future.
     """
@@ -160,9 +180,9 @@ class ExpertChoice(MoE):
     def forward(self, hidden: Tensor) -> Tensor:
         """Route and run [batch, tokens, width], each sequence by itself."""
         batch, tokens, _ = hidden.shape
-        capacity = TOP * tokens // EXPERTS
+        capacity = self.top * tokens // self.count
         if self.mode == "graph":
-            x = hidden.reshape(-1, WIDTH)
+            x = hidden.reshape(-1, hidden.shape[-1])
             gate, index = torch.topk(torch.softmax(self.router(x), dim=-1).t(), capacity, dim=-1)
             total = torch.zeros_like(x)
             for e, expert in enumerate(self.experts):
@@ -176,7 +196,7 @@ class ExpertChoice(MoE):
         if self.mode == "sparse":
             gate, index = torch.topk(scores.permute(2, 0, 1), capacity, dim=-1)
             token = index + torch.arange(batch)[:, None] * tokens
-            counts = [batch * capacity] * EXPERTS
+            counts = [batch * capacity] * self.count
             out = self.run_sparse(hidden.flatten(0, 1), token.flatten(), gate.flatten(), counts)
             self.load = torch.bincount(token.flatten(), minlength=batch * tokens)
             return out.reshape(hidden.shape)
@@ -193,7 +213,7 @@ class ExpertChoice(MoE):
         if self.mode == "causal":
             return rank < capacity
         so_far = torch.arange(1, len(scores) + 1)
-        return rank < (TOP * so_far // EXPERTS)[:, None]
+        return rank < (self.top * so_far // self.count)[:, None]
 
 
 class Layer(nn.Module):
@@ -201,12 +221,15 @@ class Layer(nn.Module):
 
     def __init__(self, kind: Kind, index: int) -> None:
         super().__init__()
-        self.attn_norm, self.attn, self.ffn_norm = RMSNorm(), Attention(), RMSNorm()
-        self.sparse = index in MOE_LAYERS
+        sizes = SIZES[kind]
+        self.attn_norm, self.attn = RMSNorm(sizes.width), Attention(sizes)
+        self.ffn_norm = RMSNorm(sizes.width)
+        self.sparse = index in sizes.moe_layers
         if self.sparse:
-            self.moe: MoE = TokenChoice() if kind == "token_choice" else ExpertChoice()
+            form = ExpertChoice if kind == "expert_choice" else TokenChoice
+            self.moe: MoE = form(sizes)
         else:
-            self.ffn = GatedFFN()
+            self.ffn = GatedFFN(sizes)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:
         """Add attention, then the feed-forward block."""
@@ -220,11 +243,12 @@ class Model(nn.Module):
 
     def __init__(self, kind: Kind) -> None:
         super().__init__()
-        self.embed = nn.Embedding(VOCAB, WIDTH)
+        sizes = SIZES[kind]
+        self.embed = nn.Embedding(VOCAB, sizes.width)
         nn.init.normal_(self.embed.weight, std=0.1)
-        self.layers = nn.ModuleList(Layer(kind, i) for i in range(LAYERS))
-        self.norm = RMSNorm()
-        self.head = Linear(WIDTH, VOCAB)
+        self.layers = nn.ModuleList(Layer(kind, i) for i in range(sizes.layers))
+        self.norm = RMSNorm(sizes.width)
+        self.head = Linear(sizes.width, VOCAB)
         frequency = ROPE_BASE ** (-torch.arange(HEAD // 2).float() / (HEAD // 2))
         self.register_buffer("rope_frequency", frequency, persistent=False)
 

@@ -1,11 +1,12 @@
-"""Train token_choice.onnx and expert_choice.onnx on the Python standard library, and export.
+"""Train the three models on the Python standard library, and export.
 
-Makes, next to this file: token_choice.onnx, expert_choice.onnx, heldout.npz; prints the
-measurements that README.md quotes.  Needs `pip install torch==2.13.0 onnx onnxscript
-onnxruntime numpy` (a CPU build is enough).  Training took 27 minutes on two CPU cores, export and
-checks took two.
+Makes, next to this file: token_choice.onnx, expert_choice.onnx, heldout.npz; in
+moexbar/examples/tiny: model.onnx, inputs.npz; prints the measurements that README.md quotes.
+Needs `pip install torch==2.13.0 onnx onnxscript onnxruntime numpy` (a CPU build is enough).
+Training the first two took 27 minutes on two CPU cores, export and checks took two.
 
-    python train.py --work DIR          train both side by side, one thread each, then export
+    python train.py --work DIR          train side by side, one thread each, then export
+    python train.py --work DIR --only tiny     train and export this one (7 minutes)
     python train.py --work DIR --export-only   export again from the checkpoints in DIR
 """
 
@@ -128,11 +129,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints")
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--only", choices=KINDS, help="one model instead of all")
     parser.add_argument("--export-only", action="store_true")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
+    kinds = KINDS if options.only is None else (options.only,)
     if not options.export_only:
-        jobs = [mp.Process(target=train, args=(k, options.work, options.steps)) for k in KINDS]
+        jobs = [mp.Process(target=train, args=(k, options.work, options.steps)) for k in kinds]
         for job in jobs:
             job.start()
         for job in jobs:
@@ -140,7 +143,7 @@ def main() -> None:
             assert job.exitcode == 0
     from export import export_all  # imports this module
 
-    export_all(options.work)
+    export_all(options.work, kinds)
 
 
 if __name__ == "__main__":
