@@ -1,5 +1,6 @@
-"""`moexbar example`: models of real sizes without their weights, and routing for them."""
+"""`moexbar example`: a trained model at once, or models of real sizes without their weights."""
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -7,23 +8,31 @@ import typer
 from moexbar.cli.options import Json, Output, Seed
 from moexbar.console import out, print_json
 from moexbar.examples.catalogue import EXAMPLES
-from moexbar.examples.write import SHIPPED, write_example
+from moexbar.examples.write import IN_CHECKOUT, TRAINED, write_example
+
+NAMES = (
+    f"tiny (trained), {', '.join(IN_CHECKOUT)} (trained, only from a checkout of the repository), "
+    f"or {', '.join(EXAMPLES)} (no weights)."
+)
 
 
 def example(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help=f"One of {', '.join([*SHIPPED, *EXAMPLES])}.")
-    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=NAMES)],
     output: Output,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Write a model and what is needed to compile it into a new folder.
+    """Write a model and what is needed to compile it into a new folder; prints the next command.
+
+    The tiny ones are trained; with them comes inputs.npz, from which `moexbar profile` or `compile`
+    records the routing. `tiny` (2 layers of 8 experts) compiles in seconds.
 
     The large ones have every matrix of the original in its shape, but no weights: the data file is
-    one hole (sparse), which takes no room on disk and is never read. routing.npz is synthetic,
-    from a random model calibrated on recorded traces (docs/examples.md). The tiny ones are trained;
-    with them comes inputs.npz, from which `moexbar profile` or `compile` records the routing.
+    one hole (sparse), which takes no room on disk and is never read. They compile, but cannot be
+    executed. routing.npz is synthetic, from a random model calibrated on recorded traces
+    (docs/examples.md).
+
+    Example: moexbar example tiny -o tiny
 
     Example: moexbar example llama-moe-3.5b -o llama
     """
@@ -32,11 +41,11 @@ def example(
         print_json(facts)
         return
     console, model = out(), output / facts["files"][0]
-    if name in SHIPPED:
-        given = f"--inputs {output / 'inputs.npz'} --prefill 128"
+    if name in TRAINED:
+        given = ["--inputs", f"{output / 'inputs.npz'}", "--prefill", "128"]
         console.print(f"{name}: a trained model, written to {model}")
     else:
-        given = f"--routing {output / 'routing.npz'} --prefill 512"
+        given = ["--routing", f"{output / 'routing.npz'}", "--prefill", "512"]
         console.print(
             f"{name}: {facts['nodes']} nodes, {facts['weights'] / 1e9:.1f} billion weights "
             f"without values ({facts['data_bytes'] / 1e9:.0f} GB, all hole), written to {model}"
@@ -46,4 +55,5 @@ def example(
             console.print(f"simplified: {words}")
         trace = facts["routing"]
         console.print(f"synthetic routing of {trace['tokens']} tokens, seed {trace['seed']}")
-    console.print(f"next: moexbar compile {model} {given} -o {output}-compiled", soft_wrap=True)
+    command = ["moexbar", "compile", f"{model}", *given, "-o", f"{output}-compiled"]
+    console.print(f"next: {shlex.join(command)}", soft_wrap=True, markup=False)

@@ -1,4 +1,4 @@
-"""Write one example: a model without weights and a synthetic routing trace for it."""
+"""Write one example: a trained model with its inputs, or a large one's shapes with routing."""
 
 import json
 import shutil
@@ -14,8 +14,10 @@ from moexbar.examples.transformer import build
 from moexbar.files.folder import MARK, publish
 from moexbar.files.routing_file import save_routing
 
-SHIPPED = {"tiny-token-choice": "token_choice.onnx", "tiny-expert-choice": "expert_choice.onnx"}
-MODELS = Path(__file__).resolve().parents[2] / "examples" / "models"
+PACKAGED = Path(__file__).resolve().parent / "tiny"  # comes with an installed package
+MODELS = Path(__file__).resolve().parents[2] / "examples" / "models"  # of a checkout only
+IN_CHECKOUT = {"tiny-token-choice": "token_choice.onnx", "tiny-expert-choice": "expert_choice.onnx"}
+TRAINED = ("tiny", *IN_CHECKOUT)
 SEQUENCES, TOPICS, LENGTH = 8, 4, 256  # of a synthetic trace: tokens of a topic
 
 
@@ -24,13 +26,13 @@ def write_example(name: str, folder: Path, seed: int = 0) -> dict[str, Any]:
 
     Raises InputError for an unknown name or a folder that holds anything already.
     """
-    if name not in SHIPPED and name not in EXAMPLES:
-        known = ", ".join([*SHIPPED, *EXAMPLES])
+    if name not in TRAINED and name not in EXAMPLES:
+        known = ", ".join([*TRAINED, *EXAMPLES])
         raise InputError("example", f"{name!r}, expected one of {known}")
     if folder.is_dir() and any(folder.iterdir()):
         raise InputError(str(folder), "is not empty", "choose a new folder with -o")
     with publish(folder) as scratch:
-        if name in SHIPPED:
+        if name in TRAINED:
             facts = _copy(name, scratch)
         else:
             facts = write_synthetic(name, EXAMPLES[name], scratch, seed, SEQUENCES)
@@ -75,15 +77,22 @@ def write_synthetic(
 
 
 def _copy(name: str, folder: Path) -> dict[str, Any]:
-    """A trained model of the repository, with the tokens it was tested on."""
-    if not MODELS.is_dir():
+    """A trained model, with the tokens it was tested on."""
+    if name in IN_CHECKOUT and not (MODELS / IN_CHECKOUT[name]).is_file():
         raise InputError(
             name,
             "comes with the repository, not with the installed package",
-            "run from a checkout of the repository, or take a model that needs no trained weights: "
-            + ", ".join(EXAMPLES),
+            "run from a checkout of the repository, or take `tiny`, which is trained too",
         )
-    files = {SHIPPED[name]: f"{name}.onnx", "heldout.npz": "inputs.npz"}
-    for source, target in files.items():
-        shutil.copyfile(MODELS / source, folder / target)
-    return {"files": list(files.values()), "source": "examples/models/README.md", "simplified": []}
+    sources = _sources(name)
+    for target, source in sources.items():
+        shutil.copyfile(source, folder / target)
+    return {"files": list(sources), "source": "examples/models/README.md", "simplified": []}
+
+
+def _sources(name: str) -> dict[str, Path]:
+    """{file of the example: where it is copied from}, the model first."""
+    if name in IN_CHECKOUT:
+        model, inputs = MODELS / IN_CHECKOUT[name], MODELS / "heldout.npz"
+        return {f"{name}.onnx": model, "inputs.npz": inputs}
+    return {file: PACKAGED / file for file in ("model.onnx", "inputs.npz", "README.md")}
