@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check clean golden
+.PHONY: demo test check clean dist golden
 
 $(VENV)/.runtime: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -32,5 +32,8 @@ test: check  ## everything that CI runs
 golden: $(VENV)/.dev  ## rewrite the golden texts after a deliberate change
 	$(BIN)/pytest --update-golden
 
+dist: $(VENV)/.dev  ## sdist and wheel, in dist/
+	$(BIN)/python -m build
+
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -21,6 +21,6 @@ for _name in ("ir", "compiler", "backends"):
     if _found != _OURS:
         raise ImportError(
             f"package {_name!r} is {'missing' if _found is None else f'taken from {_found}'}, "
-            f"expected it beside moexbar in {_OURS}; remove the other one or use a fresh "
-            "virtual environment"
+            f"expected it beside moexbar in {_OURS}; run from another folder, remove the other "
+            "one or use a fresh virtual environment"
         )
