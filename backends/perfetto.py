@@ -1,11 +1,15 @@
 """The program as a Chrome trace: opens in https://ui.perfetto.dev.
 
-One row per unit; an arrow from every LOAD over its expert's two MVMs to the COMBINE that sums the
+A row per unit; an arrow from every LOAD over its expert's two MVMs to the COMBINE that sums the
 result; a counter of the data rate on buses, return links, mesh and DRAM. Of the Trace Event Format
 it uses X (slice), M (name), s, t and f (arrow) and C (counter).
+
+Perfetto keeps whole nanoseconds and lets no two slices of a row overlap: docs/decisions/0013.
 """
 
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,18 +20,8 @@ from ir.program import Opcode, Program
 
 Event = dict[str, object]
 
-PS_PER_US = 1e6
-PROCESSES = {
-    "group": 1,
-    "acc": 2,
-    "link": 3,
-    "bus": 4,
-    "return": 5,
-    "mesh": 6,
-    "dpu": 7,
-    "mha": 8,
-    "dram": 9,
-}
+NS_PER_US = 1000
+KINDS = ("group", "acc", "link", "bus", "return", "mesh", "dpu", "mha", "dram")
 COUNTED = ("bus", "return", "mesh", "dram")
 LONGEST_CHAIN = 16  # STORE, ACC, MVM, XFER, MUL, ACT, MUL, XFER, ACC, MVM, LOAD: 10 back
 
@@ -35,13 +29,20 @@ LONGEST_CHAIN = 16  # STORE, ACC, MVM, XFER, MUL, ACT, MUL, XFER, ACC, MVM, LOAD
 def chrome_trace(program: Program, rows: Ints | None = None) -> dict[str, object]:
     """Trace Event Format of the instructions `rows`; None = all.
 
-    Times are microseconds, as the format demands, so a nanosecond reads as 0.001. An arrow is
-    drawn between those of its ends that are among the rows.
+    Times are microseconds, as the format demands, with three decimals: whole nanoseconds. An arrow
+    is drawn between those of its ends that are among the rows.
     """
-    chosen = np.arange(len(program)) if rows is None else np.sort(rows)
-    events = [*_names(program, chosen), *_slices(program, chosen)]
-    events += [*_arrows(program, chosen), *_counters(program, chosen)]
+    drawn = _draw(program, np.arange(len(program)) if rows is None else np.sort(rows))
+    events = [*_names(program, drawn), *_slices(program, drawn)]
+    # an arrow meets the slice read last, so the arrows come behind the slices
+    events += [*_arrows(program, drawn), *_counters(program, drawn)]
     return {"displayTimeUnit": "ns", "traceEvents": events}
+
+
+def trace_json(program: Program, rows: Ints | None = None) -> str:
+    """`chrome_trace` as the text of a file."""
+    # not dump(): it never uses the fast encoder
+    return json.dumps(chrome_trace(program, rows), allow_nan=False, separators=(",", ":"))
 
 
 def first_rows(program: Program, events: int) -> Ints:
@@ -52,67 +53,85 @@ def first_rows(program: Program, events: int) -> Ints:
     return np.flatnonzero(program.start_ps < last)
 
 
-def _pid(program: Program) -> list[int]:
-    """Process of each unit."""
-    return [PROCESSES[unit.kind] for unit in program.units]
+@dataclass(frozen=True)
+class _Drawn:
+    """The slices of the instructions `rows` (ascending): unit, tid, start_ns, length_ns int64.
+
+    tid: the trace's row. Unit u has the rows u * lanes, u * lanes + 1, ... of which all but the
+    first serve instructions that start in the same nanosecond as others of their unit. pids: the
+    process of each kind of unit.
+    """
+
+    rows: Ints
+    unit: Ints
+    tid: Ints
+    start_ns: Ints
+    length_ns: Ints
+    lanes: int
+    pids: dict[str, int]
 
 
-def _names(program: Program, rows: Ints) -> Iterator[Event]:
+def _draw(program: Program, rows: Ints) -> _Drawn:
+    """A slice per instruction, as long as its unit is busy; none overlaps another of its row.
+
+    Starts and ends are rounded, not lengths: so what ends before another starts still does. No two
+    slices of a row start together, or Perfetto would give the arrows of one to the other; the
+    longest is on the first row. Perfetto reads a tid of 0 as the pid: no pid is also a tid.
+    """
+    unit = program.unit[rows].astype(np.int64)
+    start = _whole_ns(program.start_ps[rows])
+    length = _whole_ns(program.start_ps[rows] + program.busy_ps[rows]) - start
+    order = np.lexsort((-length, start, unit))
+    place = np.arange(len(rows))
+    first = np.ones(len(rows), dtype=np.bool_)
+    first[1:] = (np.diff(unit[order]) != 0) | (np.diff(start[order]) != 0)
+    lane = np.empty(len(rows), dtype=np.int64)
+    lane[order] = place - np.maximum.accumulate(np.where(first, place, 0))
+    lanes = int(lane.max(initial=0)) + 1
+    pids = {kind: len(program.units) * lanes + n for n, kind in enumerate(KINDS)}
+    return _Drawn(rows, unit, unit * lanes + lane, start, length, lanes, pids)
+
+
+def _whole_ns(ps: Ints) -> Ints:
+    """Picoseconds as nanoseconds, half a nanosecond up."""
+    return (ps + 500) // 1000
+
+
+def _names(program: Program, drawn: _Drawn) -> Iterator[Event]:
     """Names of the processes (kinds of unit) and rows (units) in use, in the order of the table."""
-    pids = _pid(program)
-    used = np.unique(program.unit[rows]).tolist()
-    for kind, pid in PROCESSES.items():
-        if any(pids[unit] == pid for unit in used):
-            yield {"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": {"name": kind}}
-            yield {
-                "ph": "M",
-                "name": "process_sort_index",
-                "pid": pid,
-                "tid": 0,
-                "args": {"sort_index": pid},
-            }
-    for unit in used:
-        where = {"pid": pids[unit], "tid": unit}
-        name = {"name": program.units[unit].name}
-        yield {"ph": "M", "name": "thread_name", **where, "args": name}
-        yield {"ph": "M", "name": "thread_sort_index", **where, "args": {"sort_index": unit}}
+    used = {program.units[unit].kind for unit in np.unique(drawn.unit).tolist()}
+    for kind, pid in drawn.pids.items():
+        if kind in used:
+            where: Event = {"ph": "M", "pid": pid, "tid": 0}
+            yield {"name": "process_name", **where, "args": {"name": kind}}
+            yield {"name": "process_sort_index", **where, "args": {"sort_index": pid}}
+    for tid in np.unique(drawn.tid).tolist():
+        unit, lane = program.units[tid // drawn.lanes], tid % drawn.lanes
+        where = {"ph": "M", "pid": drawn.pids[unit.kind], "tid": tid}
+        name = unit.name + (f" +{lane}" if lane else "")
+        yield {"name": "thread_name", **where, "args": {"name": name}}
+        yield {"name": "thread_sort_index", **where, "args": {"sort_index": tid}}
 
 
-def _slices(program: Program, rows: Ints) -> Iterator[Event]:
-    """One slice per instruction, as long as its unit is busy."""
-    p, pids = program, _pid(program)
+def _slices(program: Program, drawn: _Drawn) -> Iterator[Event]:
+    """One slice per instruction."""
+    p, d, rows = program, drawn, drawn.rows
+    pids = [d.pids[unit.kind] for unit in p.units]
     names = [op.name for op in Opcode]
-    columns = (
-        rows,
-        p.opcode[rows],
-        p.unit[rows],
-        p.start_ps[rows],
-        p.busy_ps[rows],
-        p.layer[rows],
-        p.token[rows],
-        p.expert[rows],
-        p.slot[rows],
-        p.step[rows],
-        p.energy_fj[rows],
-    )
-    for row, code, unit, start, busy, layer, token, expert, slot, step, energy in zip(
-        *(column.tolist() for column in columns), strict=True
+    place = (rows, d.unit, d.tid, d.start_ns / NS_PER_US, d.length_ns / NS_PER_US)
+    columns = (p.opcode, p.step, p.energy_fj, p.layer, p.token, p.expert, p.slot)
+    for row, unit, tid, ts, dur, code, step, energy, layer, token, expert, slot in zip(
+        *(values.tolist() for values in place),
+        *(column[rows].tolist() for column in columns),
+        strict=True,
     ):
         name = names[code]
         label = name + (f" t{token}" if token >= 0 else "") + (f" e{expert}" if expert >= 0 else "")
         facts = {"layer": layer, "token": token, "expert": expert, "slot": slot}
         args: Event = {"id": row, "step": step, "energy_pj": energy / 1000}
         args |= {key: value for key, value in facts.items() if value >= 0}
-        yield {
-            "ph": "X",
-            "name": label,
-            "cat": name,
-            "pid": pids[unit],
-            "tid": unit,
-            "ts": start / PS_PER_US,
-            "dur": busy / PS_PER_US,
-            "args": args,
-        }
+        event: Event = {"ph": "X", "name": label, "cat": name, "pid": pids[unit], "tid": tid}
+        yield event | {"ts": ts, "dur": dur, "args": args}
 
 
 def _paths(program: Program, rows: Ints) -> Ints:
@@ -146,22 +165,15 @@ def _paths(program: Program, rows: Ints) -> Ints:
     return out
 
 
-def _arrows(program: Program, rows: Ints) -> Iterator[Event]:
+def _arrows(program: Program, drawn: _Drawn) -> Iterator[Event]:
     """An arrow per expert's result; each end lies at the start of its instruction's slice."""
-    p, pids = program, _pid(program)
-    for number, path in enumerate(_paths(program, rows).tolist(), start=1):
-        ends = [row for row in path if row >= 0]
-        for place, row in enumerate(ends if len(ends) > 1 else []):
-            unit = int(p.unit[row])
-            event: Event = {
-                "ph": "t",
-                "name": "result",
-                "cat": "flow",
-                "id": number,
-                "pid": pids[unit],
-                "tid": unit,
-                "ts": int(p.start_ps[row]) / PS_PER_US,
-            }
+    pids = [drawn.pids[unit.kind] for unit in program.units]
+    for number, path in enumerate(_paths(program, drawn.rows).tolist(), start=1):
+        ends = np.searchsorted(drawn.rows, [row for row in path if row >= 0]).tolist()
+        for place, at in enumerate(ends if len(ends) > 1 else []):
+            event: Event = {"ph": "t", "name": "result", "cat": "flow", "id": number}
+            event |= {"pid": pids[drawn.unit[at]], "tid": int(drawn.tid[at])}
+            event["ts"] = int(drawn.start_ns[at]) / NS_PER_US
             if place == 0:
                 event["ph"] = "s"
             elif place == len(ends) - 1:
@@ -169,21 +181,18 @@ def _arrows(program: Program, rows: Ints) -> Iterator[Event]:
             yield event
 
 
-def _counters(program: Program, rows: Ints) -> Iterator[Event]:
+def _counters(program: Program, drawn: _Drawn) -> Iterator[Event]:
     """Bytes per nanosecond on all links of a kind together, wherever it changes."""
     kinds: npt.NDArray[Any] = np.array([unit.kind for unit in program.units])
+    busy_ps = program.busy_ps[drawn.rows]
     for kind in COUNTED:
-        here = rows[(kinds[program.unit[rows]] == kind) & (program.busy_ps[rows] > 0)]
-        start, busy = program.start_ps[here], program.busy_ps[here]
-        rate = program.bytes[here] * 10**6 // busy  # thousandths of a byte per nanosecond
-        time, place = np.unique(np.concatenate([start, start + busy]), return_inverse=True)
+        here = np.flatnonzero((kinds[drawn.unit] == kind) & (busy_ps > 0))
+        # thousandths of a byte per nanosecond
+        rate = program.bytes[drawn.rows[here]] * 10**6 // busy_ps[here]
+        start, end = drawn.start_ns[here], drawn.start_ns[here] + drawn.length_ns[here]
+        time, place = np.unique(np.concatenate([start, end]), return_inverse=True)
         change = np.zeros(len(time), dtype=np.int64)
         np.add.at(change, place, np.concatenate([rate, -rate]))
-        for ps, level in zip(time.tolist(), np.cumsum(change).tolist(), strict=True):
-            yield {
-                "ph": "C",
-                "name": f"{kind} GB/s",
-                "pid": PROCESSES[kind],
-                "ts": ps / PS_PER_US,
-                "args": {"GB/s": level / 1000},
-            }
+        for ns, level in zip(time.tolist(), np.cumsum(change).tolist(), strict=True):
+            event: Event = {"ph": "C", "name": f"{kind} GB/s", "pid": drawn.pids[kind]}
+            yield event | {"ts": ns / NS_PER_US, "args": {"GB/s": level / 1000}}

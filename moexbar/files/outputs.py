@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from backends.perfetto import chrome_trace, first_rows
+from backends.perfetto import first_rows, trace_json
 from compiler.options import one_of
 from ir.chip import Chip
 from ir.compiled import Compiled
@@ -49,7 +49,8 @@ def write_outputs(
     if "report" in write:
         write_json(folder / "report.json", report, indent=1)
     if "trace" in write:
-        write_json(folder / "trace.json", chrome_trace(program, first_rows(program, TRACE_EVENTS)))
+        drawn = trace_json(program, first_rows(program, TRACE_EVENTS))
+        (folder / "trace.json").write_text(drawn, encoding="utf-8")
     if "listing" in write:
         with (folder / "listing.txt").open("w", encoding="utf-8") as text:
             text.writelines(f"{line}\n" for line in listing(program, limit=LISTING_LINES))
