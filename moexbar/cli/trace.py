@@ -1,12 +1,12 @@
 """`moexbar trace`: a part of a compiled program as a Chrome trace."""
 
-import json
+import gzip
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from backends.perfetto import chrome_trace
+from backends.perfetto import trace_json
 from ir.errors import InputError
 from ir.text import Filter
 from moexbar.cli.options import Output
@@ -27,7 +27,8 @@ def trace(
 ) -> None:
     """Write a trace for https://ui.perfetto.dev: units, arrows, data rates (docs/formats.md).
 
-    Example: moexbar trace build/demo --layer 3 --from 50000 --to 100000 -o layer3.json
+    A name that ends in .gz is compressed, to a twelfth; the viewer opens it as it is.
+    Example: moexbar trace build/demo --layer 3 --from 50000 --to 100000 -o layer3.json.gz
     """
     program = read_program(folder / "program.parquet")
     keep = Filter(
@@ -41,7 +42,9 @@ def trace(
     if limit and len(rows) > limit:
         note(f"note: the first {limit} of {len(rows)} instructions; --limit for more")
         rows = rows[:limit]
+    data = trace_json(program, rows).encode()
+    if output.suffix == ".gz":
+        data = gzip.compress(data, compresslevel=6, mtime=0)  # the same trace is the same file
     with write_atomically(output) as file:
-        # not dump(): it never uses the fast encoder
-        file.write(json.dumps(chrome_trace(program, rows), allow_nan=False).encode())
+        file.write(data)
     out().print(f"{len(rows)} instructions in {output}")

@@ -1,5 +1,6 @@
 """`moexbar simulate` on the shipped models: replay, run on other speeds, refusals."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,10 @@ def test_trace_of_one_layer_and_a_time_window(
     assert {e["args"]["layer"] for e in slices} == {1}
     assert all(e["ts"] < 20 for e in slices)
     assert f"{len(slices)} instructions in" in capsys.readouterr().out
+    packed = [str(word) for word in words[:-1]] + [f"{file}.gz"]
+    assert main(packed) == 0
+    assert gzip.decompress(Path(f"{file}.gz").read_bytes()) == file.read_bytes()
+    capsys.readouterr()
     assert main([*(str(word) for word in words), "--limit", "5"]) == 0
     assert f"the first 5 of {len(slices)} instructions" in capsys.readouterr().err
     assert main(["trace", str(compiled), "--layer", "77", "-o", str(file)]) == 2
