@@ -42,8 +42,8 @@ from moexbar.execution import (
     small,
     summary,
 )
-from moexbar.files.folder import publish
-from moexbar.files.outputs import ALL, Part, write_manifest, write_outputs
+from moexbar.files.folder import Draft, publish
+from moexbar.files.outputs import ALL, Part, hashes, write_outputs
 from moexbar.files.routing_file import load_routing
 from moexbar.model import Experts, Inputs, Model, arrays_of, open_model
 from moexbar.progress import Progress, Quiet
@@ -87,13 +87,13 @@ class Compilation:
 
     def save(self, folder: Path | str, write: Sequence[Part] = ALL) -> None:
         """Write its files into `folder`, which is replaced whole (docs/formats.md)."""
-        with publish(Path(folder)) as scratch:
-            self.write(scratch, write)
+        with publish(Path(folder), "compile") as draft:
+            self.write(draft, write)
 
-    def write(self, folder: Path, write: Sequence[Part] = ALL) -> None:
-        """Write its files into an existing folder that is published as a whole."""
-        write_outputs(folder, self.compiled, self.routing, self.report, write)
-        write_manifest(folder, self.chip, self.sources)
+    def write(self, draft: Draft, write: Sequence[Part] = ALL) -> None:
+        """Write its files into a folder that is being published."""
+        write_outputs(draft.folder, self.compiled, self.routing, self.report, write)
+        draft.facts["inputs"] = hashes(self.chip, self.sources)
 
 
 def compile(

@@ -1,6 +1,7 @@
 """`moexbar compare`: the same grouping problem through every solver, side by side."""
 
 import json as jsonlib
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from moexbar import __version__
 from moexbar.cli.options import Json, flattened, solver_options
 from moexbar.cli.scope import INTERRUPTED, Asked, Scope
 from moexbar.console import note, out, print_json, progress, table
-from moexbar.files.folder import MARK, publish
+from moexbar.files.folder import publish
 from moexbar.files.routing_file import load_routing
 from moexbar.objective_plot import Trail, plot
 
@@ -59,13 +60,14 @@ def compare(
     """
     chip = asked.read_chip()
     names = _chosen(solvers, asked.group_size or chip.pg.mux, asked.replicas)
-    scope = asked.scope(_routing(source, inputs), chip)
-    jobs = scope.jobs(names, solver_options(time, asked.seed))
-    with progress(len(jobs), "comparing") as advance:
-        solved = solve_jobs(jobs, asked.processes, advance)
-    result = _result(solved, scope, time)
-    if output is not None:
-        _write(output, result)
+    with publish(output, "compare") if output else nullcontext() as draft:
+        scope = asked.scope(_routing(source, inputs), chip)
+        jobs = scope.jobs(names, solver_options(time, asked.seed))
+        with progress(len(jobs), "comparing") as advance:
+            solved = solve_jobs(jobs, asked.processes, advance)
+        result = _result(solved, scope, time)
+        if draft is not None:
+            _write(draft.folder, result)
     if json:
         print_json(result)
     else:
@@ -147,17 +149,12 @@ def _row(answer: Answer, chosen: Any, spans: list[tuple[int, int]], bound: int) 
     }
 
 
-def _write(output: Path, result: dict[str, Any]) -> None:
-    """Write compare.json and one plot per layer, all or nothing."""
-    with publish(output) as folder:
-        files = ["compare.json"]
-        (folder / "compare.json").write_text(jsonlib.dumps(result, indent=1), encoding="utf-8")
-        for layer in result["layers"]:
-            name = f"layer-{layer['layer']}.svg"
-            (folder / name).write_text(_plot(layer), encoding="utf-8")
-            files.append(name)
-        manifest = {"moexbar": __version__, "files": files}
-        (folder / MARK).write_text(jsonlib.dumps(manifest, indent=1), encoding="utf-8")
+def _write(folder: Path, result: dict[str, Any]) -> None:
+    """Write compare.json and one plot per layer."""
+    (folder / "compare.json").write_text(jsonlib.dumps(result, indent=1), encoding="utf-8")
+    for layer in result["layers"]:
+        name = f"layer-{layer['layer']}.svg"
+        (folder / name).write_text(_plot(layer), encoding="utf-8")
 
 
 def _plot(layer: dict[str, Any]) -> str:

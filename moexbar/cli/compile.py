@@ -1,19 +1,21 @@
 """`moexbar compile`: the main job, from an ONNX model to a verified program and its cost."""
 
+import os
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from moexbar import __version__
+from ir.errors import InputError
 from moexbar.cli.compile_options import CompileRequest
 from moexbar.cli.compile_text import print_compiled
 from moexbar.cli.options import Json, Output, flattened, fraction_span, read_chip
 from moexbar.compilation import Compilation, compile
 from moexbar.console import print_json, stages
 from moexbar.dump import dump_stages
-from moexbar.files.folder import MARK, publish
-from moexbar.files.outputs import ALL, parts, write_json
+from moexbar.files.folder import Draft, publish
+from moexbar.files.outputs import ALL, parts
 from moexbar.model import Model
 
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The model.")]
@@ -58,11 +60,13 @@ def compile_command(
     Example: moexbar compile model.onnx --chip hermes-mux2 --inputs tokens.npz --prefill 128 -o out
     """
     wanted = parts(write)
-    with publish(output) as folder, Model(model) as opened:
-        done = _compile(opened, asked, trust_traced, verify=verify, baselines=baselines)
-        done.write(folder, wanted)
-    if dump_dir is not None:
-        _dump(done, dump_dir, output)
+    with publish(output, "compile") as draft, _dumped(dump_dir, output) as dumped:
+        with Model(model) as opened:
+            done = _compile(opened, asked, trust_traced, verify=verify, baselines=baselines)
+        done.write(draft, wanted)
+        if dumped is not None:
+            dump_stages(dumped.folder, done.compiled)
+            dumped.facts["stages_of"] = str(output)
     if json:
         print_json(done.report)
     else:
@@ -98,8 +102,13 @@ def _compile(
         )
 
 
-def _dump(done: Compilation, folder: Path, output: Path) -> None:
-    """Every stage as text, in a folder of its own."""
-    with publish(folder) as scratch:
-        dump_stages(scratch, done.compiled)
-        write_json(scratch / MARK, {"moexbar": __version__, "stages_of": str(output)})
+def _dumped(
+    folder: Path | None, output: Path
+) -> AbstractContextManager[Draft] | AbstractContextManager[None]:
+    """The folder of --dump-dir, which must lie apart from the output: each is written whole."""
+    if folder is None:
+        return nullcontext()
+    here, there = (Path(os.path.abspath(p)) for p in (folder, output))  # noqa: PTH100 - as publish
+    if here.is_relative_to(there) or there.is_relative_to(here):
+        raise InputError("--dump-dir", f"{folder} and -o {output}, expected folders side by side")
+    return publish(folder, "compile --dump-dir")

@@ -1,6 +1,5 @@
 """Write one example: a trained model with its inputs, or a large one's shapes with routing."""
 
-import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ from moexbar import __version__
 from moexbar.examples.catalogue import EXAMPLES, Example
 from moexbar.examples.synthetic import synthetic_routing
 from moexbar.examples.transformer import build
-from moexbar.files.folder import MARK, publish
+from moexbar.files.folder import publish
 from moexbar.files.routing_file import save_routing
 
 PACKAGED = Path(__file__).resolve().parent / "tiny"  # comes with an installed package
@@ -22,7 +21,7 @@ SEQUENCES, TOPICS, LENGTH = 8, 4, 256  # of a synthetic trace: tokens of a topic
 
 
 def write_example(name: str, folder: Path, seed: int = 0) -> dict[str, Any]:
-    """Write the example `name` into the new folder `folder`; returns what its manifest says.
+    """Write the example `name` into the new folder `folder`; returns what it is, for the user.
 
     Raises InputError for an unknown name or a folder that holds anything already.
     """
@@ -31,14 +30,13 @@ def write_example(name: str, folder: Path, seed: int = 0) -> dict[str, Any]:
         raise InputError("example", f"{name!r}, expected one of {known}")
     if folder.is_dir() and any(folder.iterdir()):
         raise InputError(str(folder), "is not empty", "choose a new folder with -o")
-    with publish(folder) as scratch:
+    with publish(folder, "example") as draft:
         if name in TRAINED:
-            facts = _copy(name, scratch)
+            facts = _copy(name, draft.folder)
         else:
-            facts = write_synthetic(name, EXAMPLES[name], scratch, seed, SEQUENCES)
-        manifest = {"moexbar": __version__, "example": name, **facts}
-        (scratch / MARK).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    return manifest
+            facts = write_synthetic(name, EXAMPLES[name], draft.folder, seed, SEQUENCES)
+        draft.facts |= {"example": name, **facts}
+    return {"moexbar": __version__, "example": name, **facts}
 
 
 def write_synthetic(

@@ -16,7 +16,7 @@ from ir.infile import check_file
 from ir.routing import Routing
 from moexbar.execution import execute_program, program_case
 from moexbar.files.chip_file import read_folder_chip
-from moexbar.files.folder import MARK
+from moexbar.files.manifest import MARK
 from moexbar.files.mapping_reader import read_mapping
 from moexbar.files.program_file import read_program
 from moexbar.files.routing_file import load_routing

@@ -1,77 +1,143 @@
-"""An output folder appears whole or not at all, and only one run writes it at a time."""
+"""An output folder appears whole or not at all, and takes the place of nothing but its like."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from ir.errors import FolderBusyError, InputError
+from ir.errors import InputError
+from moexbar.files.lock import only_one
+from moexbar.files.manifest import Seen, entries, is_ours, refuse_foreign, write_manifest
 
-MARK = "manifest.json"  # only a folder that holds it is ever replaced
+
+@dataclass
+class Draft:
+    """An output in the making: its files go into `folder`, what its manifest is to say to `facts`.
+
+    replaces: whether an earlier output is at the target.
+    """
+
+    folder: Path
+    replaces: bool
+    facts: dict[str, Any] = field(default_factory=dict[str, Any])
+    wanted: bool = True
+
+    def discard(self) -> None:
+        """Leave the target as it is."""
+        self.wanted = False
 
 
 @contextlib.contextmanager
-def publish(target: Path) -> Iterator[Path]:
-    """A scratch folder that becomes `target` by one rename when the block ends well.
+def publish(target: Path, command: str) -> Iterator[Draft]:
+    """A draft that becomes `target`, with its manifest, when the block ends well.
 
-    Raises FolderBusyError when another run writes the same target, InputError when the target
-    exists and is not an earlier output of ours. An earlier output stays until the rename.
+    command: which of ours writes it. An earlier output of that command stays until then, and is
+    replaced only if nothing else is in it. Raises FolderBusyError when another run writes the same
+    target, InputError when something is there that may not be replaced. Where that came while the
+    block ran, it stays too, and the message says where the output is.
     """
     target = Path(os.path.abspath(target))  # noqa: PTH100 - resolve() would follow a symlink
-    if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise InputError(str(target), "exists and is not a folder, expected a folder or nothing")
-    if target.is_dir() and any(target.iterdir()) and not (target / MARK).is_file():
-        raise InputError(
-            str(target),
-            f"is a folder without {MARK}, so not an earlier output",
-            "choose another -o",
-        )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with _only_one(target):
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        try:
-            scratch.chmod(0o755)
-            yield scratch
-            _sync(scratch)
-            _swap(scratch, target)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _only_one(target: Path) -> Iterator[None]:
-    """Hold an advisory lock beside the target; the lock file is left for the next run to reuse."""
-    lock = target.parent / f".{target.name}.lock"
-    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(str(target.parent), f"cannot be made: {error.strerror}") from error
+    with only_one(target):
+        seen = _replaceable(target, command)
+        work = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
+        draft = Draft(work / "new", replaces=bool(seen))
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise FolderBusyError(
-                f"{target}: another run writes this folder; wait for it or choose another -o"
-            ) from error
-        yield
+            draft.folder.mkdir()
+            yield draft
+            if draft.wanted:
+                write_manifest(draft.folder, command, draft.facts)
+                for path in (*draft.folder.iterdir(), draft.folder):
+                    _sync(path)
+                _put(work, target, seen)
+                _sync(target.parent)
+        finally:
+            _tidy(work, target, seen)
+
+
+def _replaceable(target: Path, command: str) -> Seen:
+    """What is at the target now, to be held against what is there in the end."""
+    _recover(target)
+    if not os.path.lexists(target):
+        return {}
+    if target.is_symlink() or not target.is_dir():
+        raise InputError(str(target), "exists and is not a folder, expected a folder or nothing")
+    return refuse_foreign(target, command)
+
+
+def _prefix(target: Path) -> str:
+    """How the names of our own folders beside a target begin."""
+    return f".{target.name}.moexbar-"
+
+
+def _put(work: Path, target: Path, seen: Seen) -> None:
+    """Move the draft to the target; beside it where the target is no longer as it was seen."""
+    try:
+        _swap(work, target, seen)
+    except OSError as error:
+        beside = Path(tempfile.mkdtemp(prefix=f"{target.name}-", dir=target.parent))
+        (work / "new").rename(beside)
+        problem = f"{error.strerror or 'changed during this run'}, so it was left as it is"
+        raise InputError(str(target), problem, f"this run's output is in {beside}") from error
+
+
+def _swap(work: Path, target: Path, seen: Seen) -> None:
+    """Two renames; whatever ends us between them, the old output goes back to its place.
+
+    Raises OSError, without a number where the target is not as it was seen.
+    """
+    old, new = work / "old", work / "new"
+    try:
+        if os.path.lexists(target):
+            target.rename(old)
+            _check_unchanged(old, seen)
+        new.rename(target)
+    except BaseException:
+        if os.path.lexists(old) and os.path.lexists(new):
+            old.rename(target)
+        raise
+
+
+def _check_unchanged(old: Path, seen: Seen) -> None:
+    """OSError where an output is no longer as it was when it was found to be ours alone."""
+    if old.is_symlink() or not old.is_dir() or entries(old) != seen:
+        raise OSError
+
+
+def _tidy(work: Path, target: Path, seen: Seen) -> None:
+    """Remove what a run leaves: of the old output, once replaced, the files known to be ours."""
+    old, new = work / "old", work / "new"
+    with contextlib.suppress(OSError):
+        if not os.path.lexists(new) and is_ours(target) and entries(old) == seen:
+            for name in seen:
+                (old / name).unlink()
+            old.rmdir()
+    shutil.rmtree(new, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        work.rmdir()
+
+
+def _recover(target: Path) -> None:
+    """Put back the output of a run that was killed between its two renames."""
+    if os.path.lexists(target):
+        return
+    for work in target.parent.iterdir():
+        if work.name.startswith(_prefix(target)) and is_ours(work / "old"):
+            (work / "old").rename(target)
+            return
+
+
+def _sync(path: Path) -> None:
+    """Make a file, or the names in a folder, survive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _sync(folder: Path) -> None:
-    for path in folder.iterdir():
-        with path.open("rb") as handle:
-            os.fsync(handle.fileno())
-
-
-def _swap(scratch: Path, target: Path) -> None:
-    if target.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-        target.rename(old / "old")
-        scratch.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        scratch.rename(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)

@@ -1,4 +1,4 @@
-"""The files of one compilation, and the manifest with the hashes of what went in and came out."""
+"""The files of one compilation, and the hashes of what went in."""
 
 import hashlib
 import json
@@ -12,9 +12,7 @@ from ir.chip import Chip
 from ir.compiled import Compiled
 from ir.routing import Routing
 from ir.text import listing
-from moexbar import __version__
 from moexbar.chips.show import to_json
-from moexbar.files.folder import MARK
 from moexbar.files.mapping_file import mapping_json
 from moexbar.files.program_file import write_program
 from moexbar.files.routing_file import save_routing
@@ -56,8 +54,8 @@ def write_outputs(
             text.writelines(f"{line}\n" for line in listing(program, limit=LISTING_LINES))
 
 
-def write_manifest(folder: Path, chip: Chip, sources: Mapping[str, Path | None]) -> None:
-    """Hashes of what went in and of every file that came out."""
+def hashes(chip: Chip, sources: Mapping[str, Path | None]) -> dict[str, Any]:
+    """What went in, for the manifest: file, path as given and SHA-256; of the chip its values'."""
     inputs = {
         name: {"file": p.name, "path": str(p), "sha256": _digest(p)}
         for name, p in sources.items()
@@ -65,8 +63,7 @@ def write_manifest(folder: Path, chip: Chip, sources: Mapping[str, Path | None])
     }
     chip_text = json.dumps(to_json(chip), sort_keys=True).encode()
     inputs["chip"] = {"file": chip.name, "sha256": hashlib.sha256(chip_text).hexdigest()}
-    files = {path.name: _digest(path) for path in sorted(folder.iterdir())}
-    write_json(folder / MARK, {"moexbar": __version__, "inputs": inputs, "files": files}, indent=1)
+    return inputs
 
 
 def write_json(path: Path, value: object, indent: int | None = None) -> None:

@@ -1,7 +1,6 @@
 """Files of a compilation: written whole, read back exactly, refused when not ours."""
 
 import json
-import threading
 from dataclasses import fields
 from pathlib import Path
 
@@ -10,9 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ir.errors import FolderBusyError, InputError
+from ir.errors import InputError
 from ir.program import Lists
-from moexbar.files.folder import MARK, publish
 from moexbar.files.mapping_file import mapping_json
 from moexbar.files.program_file import KEY, read_program, write_program
 from tests.make import compile_small
@@ -123,54 +121,3 @@ def test_mapping_json_places_every_tile_on_its_own_crossbar() -> None:
                 assert (row, column) == (0, 0)
                 seen.add((block["pg_start"] + j * block["rows"] + i, position))
     assert len(seen) == sum(b["rows"] * b["columns"] for b in found["blocks"])
-
-
-def test_a_folder_appears_whole(tmp_path: Path) -> None:
-    with publish(tmp_path / "out") as folder:
-        (folder / MARK).write_text("{}")
-        assert not (tmp_path / "out").exists()
-    assert (tmp_path / "out" / MARK).read_text() == "{}"
-
-
-def test_a_failure_leaves_the_old_output(tmp_path: Path) -> None:
-    with publish(tmp_path / "out") as folder:
-        (folder / MARK).write_text("old")
-    with pytest.raises(ValueError, match="no"), publish(tmp_path / "out") as folder:
-        (folder / MARK).write_text("new")
-        raise ValueError("no")
-    assert (tmp_path / "out" / MARK).read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir() if p.is_dir()] == ["out"]
-
-
-def test_a_second_run_on_the_same_folder_is_busy(tmp_path: Path) -> None:
-    caught: list[BaseException] = []
-
-    def second() -> None:
-        try:
-            with publish(tmp_path / "out"):
-                pass
-        except FolderBusyError as error:
-            caught.append(error)
-
-    with publish(tmp_path / "out") as folder:
-        thread = threading.Thread(target=second)
-        thread.start()
-        thread.join()
-        (folder / MARK).write_text("{}")
-    assert "another run writes this folder" in str(caught[0])
-
-
-def test_a_folder_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "thesis.tex").write_text("precious")
-    with pytest.raises(InputError, match="not an earlier output"), publish(tmp_path / "out"):
-        pass
-    assert (tmp_path / "out" / "thesis.tex").read_text() == "precious"
-
-
-def test_a_planted_symlink_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "out").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(InputError, match="not a folder"), publish(tmp_path / "out"):
-        pass
-    assert list((tmp_path / "elsewhere").iterdir()) == []

@@ -1,0 +1,54 @@
+"""One run at a time on an output: an advisory lock beside it, gone when the run is."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ir.errors import FolderBusyError, InputError
+
+
+@contextlib.contextmanager
+def only_one(target: Path) -> Iterator[None]:
+    """Hold `.NAME.lock` beside the target for the length of the block.
+
+    Raises FolderBusyError when another run holds it, InputError where it cannot be made. The file
+    is empty; one that is not was made by somebody else, and is left.
+    """
+    lock = target.parent / f".{target.name}.lock"
+    handle = _locked(lock, target)
+    try:
+        yield
+    finally:
+        if os.fstat(handle).st_size == 0:
+            with contextlib.suppress(OSError):
+                lock.unlink()  # while it is held: nobody else has it, so nobody loses it
+        os.close(handle)
+
+
+def _locked(lock: Path, target: Path) -> int:
+    """A descriptor that holds the lock on the file that is there now."""
+    while True:
+        try:
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise InputError(str(lock), f"cannot be locked: {error.strerror}") from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(handle)
+            raise FolderBusyError(
+                f"{target}: another run writes this folder; wait for it or choose another -o"
+            ) from error
+        if _is_there(lock, handle):
+            return handle
+        os.close(handle)  # the run before removed it between our open and our lock
+
+
+def _is_there(lock: Path, handle: int) -> bool:
+    """Whether the name still stands for the file that was opened."""
+    try:
+        return os.path.samestat(lock.stat(follow_symlinks=False), os.fstat(handle))
+    except FileNotFoundError:
+        return False

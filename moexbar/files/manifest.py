@@ -1,0 +1,145 @@
+"""manifest.json: the mark of an output folder of ours, and the list of the files that we wrote.
+
+What the list does not have, or has with another hash, is somebody else's and is never deleted.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ir.errors import InputError
+from moexbar import __version__
+
+MARK = "manifest.json"
+MAX_BYTES = 64 << 20
+_SHOWN = 3  # names of foreign files in a message
+_STAGES = ["1-workload.txt", "2-blocks.txt", "3-groups.txt", "4-slots.txt", "5-program.txt"]
+Seen = dict[str, tuple[int, ...]]  # of each entry: inode, size, times of last changes in ns
+
+
+def write_manifest(folder: Path, command: str, facts: Mapping[str, Any]) -> None:
+    """Mark a folder as written by `moexbar COMMAND`, with the SHA-256 of every file in it.
+
+    facts: what else it is to say. A file that is one hole (an example's weights) has no hash.
+    """
+    files = {path.name: _fingerprint(path) for path in sorted(folder.iterdir())}
+    content = {"moexbar": __version__, "command": command, **facts, "files": files}
+    content["seal"] = _seal(content)
+    (folder / MARK).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def entries(folder: Path) -> Seen:
+    """What lies in a folder, so that a later look tells whether anything has changed."""
+    with os.scandir(folder) as found:
+        states = {entry.name: entry.stat(follow_symlinks=False) for entry in found}
+    return {
+        name: (info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
+        for name, info in states.items()
+    }
+
+
+def refuse_foreign(folder: Path, command: str) -> Seen:
+    """The entries of a folder that an output of `command` may replace.
+
+    That is an empty one, or an earlier output of the same command with nothing else in it. Raises
+    InputError saying what is in the way otherwise.
+    """
+    where = str(folder)
+    try:
+        seen = entries(folder)
+    except OSError as error:
+        raise InputError(where, f"cannot be read: {error.strerror}") from error
+    if not seen:
+        return seen
+    if MARK not in seen:
+        problem = f"is a folder without {MARK}, so not an earlier output"
+        raise InputError(where, problem, "choose another folder")
+    manifest = _read(folder / MARK)
+    if manifest is None:
+        problem = f"its {MARK} is not one of moexbar's, so it is not an earlier output"
+        raise InputError(where, problem, "choose another folder")
+    maker = _command(manifest)
+    if maker != command:
+        problem = f"holds an output of `moexbar {maker}`, expected one of `moexbar {command}`"
+        raise InputError(where, problem, "choose another folder")
+    others = list(_foreign(folder, seen, manifest))
+    if others:
+        more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+        problem = f"holds what moexbar did not write: {', '.join(others[:_SHOWN])}{more}"
+        raise InputError(where, problem, "move it elsewhere, or choose another folder")
+    return seen
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether a folder has a manifest of ours."""
+    return _read(folder / MARK) is not None
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """A manifest that moexbar wrote and nobody changed; None for anything else.
+
+    Those of earlier versions count, though they have no seal and some no hashes or no list.
+    """
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_BYTES:
+            return None
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or not isinstance(found.get("moexbar"), str):
+        return None
+    if "stages_of" in found:
+        found.setdefault("files", _STAGES)
+    if not isinstance(found.get("files"), dict | list):
+        return None
+    return found if found.get("seal", _seal(found)) == _seal(found) else None
+
+
+def _seal(content: Mapping[str, Any]) -> str:
+    """A hash of all else in the manifest, which no other tool's has and a change breaks."""
+    rest = {name: value for name, value in content.items() if name != "seal"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def _command(manifest: Mapping[str, Any]) -> str:
+    """Who wrote it; earlier versions did not say."""
+    if "command" in manifest:
+        return str(manifest["command"])
+    known = {"example": "example", "inputs": "compile", "stages_of": "compile --dump-dir"}
+    return next((command for key, command in known.items() if key in manifest), "compare")
+
+
+def _foreign(folder: Path, seen: Seen, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Every entry that is not a file as we wrote it, as words for a message."""
+    listed, written = manifest["files"], seen[MARK][2]
+    for name in sorted(seen.keys() - {MARK}):
+        path = folder / name
+        if name not in listed or path.is_symlink() or not path.is_file():
+            yield repr(name)
+        elif isinstance(listed, dict):
+            if not _is_as_written(path, listed[name]):
+                yield f"{name!r} (changed since)"
+        elif seen[name][2] > written:  # without hashes: the manifest was written last
+            yield f"{name!r} (changed since)"
+
+
+def _is_as_written(path: Path, expected: object) -> bool:
+    try:
+        return expected is not None and _fingerprint(path) == expected
+    except OSError:
+        return False
+
+
+def _fingerprint(path: Path) -> str | None:
+    """SHA-256; None for a file that is one hole, which may be as long as a model."""
+    with path.open("rb") as handle:
+        if os.fstat(handle.fileno()).st_size:
+            try:
+                os.lseek(handle.fileno(), 0, os.SEEK_DATA)
+            except OSError:  # no data from the start on
+                return None
+            handle.seek(0)
+        return hashlib.file_digest(handle, "sha256").hexdigest()
