@@ -22,6 +22,7 @@ from moexbar.files.folder import publish
 from moexbar.files.lock import only_one
 from moexbar.files.manifest import MARK
 from moexbar.files.routing_file import save_routing
+from tests.paths import MODELS
 
 
 def write(target: Path, text: str, command: str = "compare") -> None:
@@ -457,7 +458,7 @@ def test_commands_refuse_before_they_work(
     _web_app(out)
     (out / "thesis.txt").write_text("precious")
     before, began = contents(tmp_path), time.monotonic()
-    model = Path(__file__).parents[2] / "examples" / "models" / "token_choice.onnx"
+    model = MODELS / "token_choice.onnx"
     for words in (
         ["compare", trace, "--window", "8", "--time", "600"],
         ["compile", model, "--routing", trace, "--prefill", "8"],
@@ -473,7 +474,7 @@ def test_commands_refuse_before_they_work(
 def test_stages_lie_apart_from_the_output(
     stages: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = Path(__file__).parents[2] / "examples" / "models" / "token_choice.onnx"
+    model = MODELS / "token_choice.onnx"
     words = ["compile", model, "--prefill", "8", "-o", tmp_path / "out"]
     assert main([*map(str, words), "--dump-dir", str(tmp_path / stages)]) == 2
     assert "expected folders side by side" in capsys.readouterr().err
