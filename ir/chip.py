@@ -235,7 +235,7 @@ class Headline:
     tops_per_mm2: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Chip:
     """A complete chip description."""
 
@@ -252,6 +252,10 @@ class Chip:
     write: Write = Write()
     headline: Headline = Headline()
     facts: tuple[Fact, ...] = ()
+
+    def __repr__(self) -> str:
+        side = f"{self.crossbar.rows} x {self.crossbar.columns}"
+        return f"<Chip {self.name}: crossbars of {side} cells, mux {self.pg.mux}>"
 
     def __post_init__(self) -> None:
         """Refuse what no chip can be; the loader adds the file's name."""

@@ -227,13 +227,20 @@ class Placement:
         return abs(a.x - b.x) + abs(a.y - b.y)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Mapping:
     """What is deployed: every weight tile on one crossbar, for one model and one chip."""
 
     blocks: tuple[Block, ...]
     grouping: Grouping
     placement: Placement
+
+    def __repr__(self) -> str:
+        placement = self.placement
+        return (
+            f"<Mapping of {len(self.blocks)} blocks on {placement.pgs} peripheral groups, "
+            f"{placement.mesh_width} x {placement.mesh_height} cores>"
+        )
 
     def tiles(self) -> Iterator[tuple[int, Ints, Ints]]:
         """(block index, PG of each tile [rows, columns], its spot [rows, columns, 3]) by block."""

@@ -7,13 +7,16 @@ the end of its last reader.
 
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ir.arrays import Ints
 from ir.errors import InputError
+
+if TYPE_CHECKING:  # a table is made when one is asked for
+    import pyarrow as pa
 
 
 class Opcode(IntEnum):
@@ -128,7 +131,7 @@ TABLES = (
 )  # the fields of Program that are no columns
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Program:
     """A timed instruction stream with the tables its columns point into.
 
@@ -181,6 +184,24 @@ class Program:
 
     def __len__(self) -> int:
         return len(self.opcode)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Program: {len(self)} instructions on {len(self.units)} units, "
+            f"{self.makespan_ps / 1e6:.2f} us>"
+        )
+
+    def to_arrow(self) -> "pa.Table":
+        """A table of one row per instruction, units and opcodes by name (see `ir.tables`)."""
+        from ir.tables import program_table
+
+        return program_table(self)
+
+    def to_pandas(self) -> Any:
+        """The same as a DataFrame; InputError where pandas is not installed."""
+        from ir.tables import to_pandas
+
+        return to_pandas(self.to_arrow())
 
     @property
     def end_ps(self) -> Ints:

@@ -5,6 +5,7 @@ File format: docs/formats.md. Token choice stores `choices`; expert choice store
 """
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +13,13 @@ import numpy.typing as npt
 from ir.arrays import Bools, Ints, Span
 from ir.errors import InputError
 
+if TYPE_CHECKING:  # a table is made when one is asked for
+    import pyarrow as pa
+
 FIT, SCORE = (0.0, 0.5), (0.5, 1.0)  # of the sequences, where nothing else is asked for
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Routing:
     """A routing trace of L MoE layers and N tokens.
 
@@ -38,6 +42,22 @@ class Routing:
     decode: int = 0
     domain: Ints | None = None
     source: str = field(default="routing", compare=False)
+
+    def __repr__(self) -> str:
+        kind = "expert choice" if self.expert_choice else "token choice"
+        return f"<Routing: {len(self.layer)} MoE layers, {self.tokens} tokens, {kind}>"
+
+    def to_arrow(self) -> "pa.Table":
+        """A table of one row per layer, token and its expert (see `ir.tables`)."""
+        from ir.tables import routing_table
+
+        return routing_table(self)
+
+    def to_pandas(self) -> Any:
+        """The same as a DataFrame; InputError where pandas is not installed."""
+        from ir.tables import to_pandas
+
+        return to_pandas(self.to_arrow())
 
     def __post_init__(self) -> None:
         if (self.choices is None) == (self.scores is None):

@@ -9,7 +9,7 @@ from ir.errors import InputError
 from ir.mapping import LayerGrouping, Status
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SlotOrder:
     """The token each group runs in each slot, and what is proven about it.
 
@@ -28,6 +28,12 @@ class SlotOrder:
     lockstep: bool = False
     seconds: float = 0.0
     deterministic: bool = True
+
+    def __repr__(self) -> str:
+        return (
+            f"<SlotOrder {self.policy}: {self.slots} slots (at least {self.slots_bound}), "
+            f"{self.transfers} transfers (at least {self.transfers_bound}), {self.status}>"
+        )
 
     @property
     def slots(self) -> int:
@@ -162,7 +168,7 @@ class Step:
         raise InputError("schedule", f"step {self.number}: no MoE layer {layer}")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Schedule:
     """The slot orders of every MoE layer, step by step, for one window of tokens.
 
@@ -178,6 +184,13 @@ class Schedule:
     steps: tuple[Step, ...]
     caches: Caches = Caches()
     sampled: bool = False
+
+    def __repr__(self) -> str:
+        orders = [layer.order for layer in self.prefill.layers]
+        return (
+            f"<Schedule of {self.tokens} tokens in {len(self.steps)} steps: prefill of "
+            f"{sum(o.slots for o in orders)} slots, {sum(o.transfers for o in orders)} transfers>"
+        )
 
     @property
     def tokens(self) -> int:

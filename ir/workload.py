@@ -263,7 +263,7 @@ class Suspect:
     traced: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Workload:
     """A model ready to be mapped.
 
@@ -279,6 +279,12 @@ class Workload:
     operators: tuple[Operator, ...]
     notes: tuple[str, ...] = ()
     suspects: tuple[Suspect, ...] = ()
+
+    def __repr__(self) -> str:
+        return (
+            f"<Workload {self.name}: {self.layers} layers, {len(self.moe_layers)} MoE layers, "
+            f"{len(self.operators)} operators>"
+        )
 
     @cached_property
     def moe_layers(self) -> tuple[MoELayer, ...]:

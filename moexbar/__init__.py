@@ -1,12 +1,54 @@
 """moexbar: compile ONNX Mixture-of-Experts models for crossbar chips with shared peripherals.
 
+    import moexbar as mx
+
+    model = mx.open_model("model.onnx")
+    done = mx.compile(model, "hermes-mux2", inputs="inputs.npz", prefill=128)
+    done.program.to_pandas()
+
+Every command of `moexbar` on the command line is a function here. Names are imported from their
+rooms when they are first used.
+
 The project's top-level packages are `ir`, `compiler` and `backends` beside this driver. The names
 are short, so an unrelated package of the same name could shadow one: this is checked on import.
 """
 
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+__all__ = [
+    "Caches",
+    "CheckError",
+    "Chip",
+    "Compilation",
+    "Compiled",
+    "Executable",
+    "FolderBusyError",
+    "GroupingOptions",
+    "InfeasibleError",
+    "InputError",
+    "Model",
+    "MoexbarError",
+    "PlacementOptions",
+    "Program",
+    "Routing",
+    "SlotOptions",
+    "SolverOptions",
+    "Workload",
+    "__version__",
+    "compile",
+    "load_chip",
+    "load_routing",
+    "open_model",
+    "preset_names",
+    "profile",
+    "read_compiled",
+    "read_program",
+    "save_routing",
+]
 
 try:
     __version__ = version("moexbar")
@@ -24,3 +66,63 @@ for _name in ("ir", "compiler", "backends"):
             f"expected it beside moexbar in {_OURS}; run from another folder, remove the other "
             "one or use a fresh virtual environment"
         )
+
+if TYPE_CHECKING:
+    from compiler.options import GroupingOptions, PlacementOptions, SlotOptions, SolverOptions
+    from ir.chip import Chip
+    from ir.compiled import Compiled, Executable
+    from ir.errors import (
+        CheckError,
+        FolderBusyError,
+        InfeasibleError,
+        InputError,
+        MoexbarError,
+    )
+    from ir.program import Program
+    from ir.routing import Routing
+    from ir.schedule import Caches
+    from ir.workload import Workload
+    from moexbar.chips import load_chip, preset_names
+    from moexbar.compilation import Compilation, compile
+    from moexbar.files.compiled import read_compiled
+    from moexbar.files.program_file import read_program
+    from moexbar.files.routing_file import load_routing, save_routing
+    from moexbar.model import Model, open_model, profile
+
+_ROOMS = {
+    "compiler.options": ("GroupingOptions", "PlacementOptions", "SlotOptions", "SolverOptions"),
+    "ir.chip": ("Chip",),
+    "ir.compiled": ("Compiled", "Executable"),
+    "ir.errors": (
+        "CheckError",
+        "FolderBusyError",
+        "InfeasibleError",
+        "InputError",
+        "MoexbarError",
+    ),
+    "ir.program": ("Program",),
+    "ir.routing": ("Routing",),
+    "ir.schedule": ("Caches",),
+    "ir.workload": ("Workload",),
+    "moexbar.chips": ("load_chip", "preset_names"),
+    "moexbar.compilation": ("Compilation", "compile"),
+    "moexbar.files.compiled": ("read_compiled",),
+    "moexbar.files.program_file": ("read_program",),
+    "moexbar.files.routing_file": ("load_routing", "save_routing"),
+    "moexbar.model": ("Model", "open_model", "profile"),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """A public name, its room imported when it is first asked for: solvers take their time."""
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'moexbar' has no attribute {name!r}")
+    found = getattr(import_module(_ROOM_OF[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """What `import moexbar` gives."""
+    return sorted(__all__)

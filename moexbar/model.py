@@ -139,3 +139,20 @@ def open_model(path: Path | str) -> Model:
 def arrays_of(inputs: Inputs) -> Mapping[str, Array]:
     """Arrays by name, read from the file if it is one."""
     return inputs if isinstance(inputs, Mapping) else load_inputs(inputs)
+
+
+def profile(
+    model: Model | Path | str,
+    inputs: Inputs,
+    *,
+    tokens: int | None = None,
+    batch: int | None = None,
+    decode: int = 0,
+    progress: Callable[[str], object] | None = None,
+    say: Callable[[str], object] | None = None,
+) -> Routing:
+    """The routing of a model for the given inputs: see `Model.profile`."""
+    opened = model if isinstance(model, Model) else open_model(model)
+    return opened.profile(
+        inputs, tokens=tokens, batch=batch, decode=decode, progress=progress, say=say
+    )

@@ -34,17 +34,20 @@ def preset_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in PRESETS.glob("*.toml")))
 
 
-def load_chip(name_or_path: str, overrides: Mapping[str, str] | None = None) -> Chip:
+Setting = str | bool | int | float
+
+
+def load_chip(name_or_path: str | Path, overrides: Mapping[str, Setting] | None = None) -> Chip:
     """Load the chip of a preset (`hermes`) or of a file (ends in .toml or has a path separator).
 
-    overrides: {"pg.mux": "4"}, as `--set pg.mux=4` gives them; these values count as assumed.
+    overrides: {"pg.mux": 4}, as `--set pg.mux=4` gives them as text; these values count as assumed.
     Raises InputError naming the file, the field and the nearest valid name.
     """
-    path = _locate(name_or_path)
+    path = _locate(str(name_or_path))
     where = _where(path)
     layers = _chain(path)
     if overrides:
-        layers.append(_set_layer(overrides))
+        layers.append(_set_layer({path: _word(value) for path, value in overrides.items()}))
     entries = _merge(layers)
     _check_complete(entries, where)
     values: dict[str, dict[str, Any]] = {table: {} for table in SCHEMA}
@@ -62,6 +65,11 @@ def load_chip(name_or_path: str, overrides: Mapping[str, str] | None = None) -> 
         )
     except InputError as error:
         raise InputError(where, error.problem, error.hint) from error
+
+
+def _word(value: Setting) -> str:
+    """A value as the command line spells it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def change_chip(chip: Chip, overrides: Mapping[str, str]) -> Chip:

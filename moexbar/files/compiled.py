@@ -54,13 +54,18 @@ class CompiledFolder:
 
 
 def read_compiled(
-    folder: Path, model: Path | None = None, inputs: Path | None = None, *, any_inputs: bool = False
+    folder: Path | str,
+    model: Path | None = None,
+    inputs: Path | None = None,
+    *,
+    any_inputs: bool = False,
 ) -> CompiledFolder:
     """Read a folder; model, inputs: where they are now, if not where `compile` read them.
 
     any_inputs: `inputs` may be others than those compiled with. Raises InputError for anything
     missing, damaged or not what the folder was compiled from.
     """
+    folder = Path(folder)
     found = _json(folder / MARK).get("inputs")
     if not isinstance(found, dict):
         raise InputError(str(folder / MARK), "does not say what was compiled", "compile again")

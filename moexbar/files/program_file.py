@@ -75,9 +75,9 @@ def write_program(program: Program, path: Path) -> None:
     pq.write_table(table, path, compression="zstd")
 
 
-def read_program(path: Path) -> Program:
+def read_program(path: Path | str) -> Program:
     """Read a program back; InputError naming file and column for anything not as written."""
-    where = str(path)
+    path, where = Path(path), str(path)
     check_file(path, "a program written by `moexbar compile`", MAX_BYTES)
     try:
         with pq.ParquetFile(path) as file:

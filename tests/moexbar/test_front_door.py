@@ -1,0 +1,124 @@
+"""`import moexbar as mx`: what a user of the library does, and that nothing is done twice."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import moexbar as mx
+import moexbar.model
+from ir.onnxdoor import load
+from ir.onnxdoor.session import Runtime
+from tests.paths import MODELS, ROOT
+
+HEAVY = ("numpy", "numba", "onnx", "onnx_ir", "onnxruntime", "ortools", "pyarrow", "rich", "typer")
+
+
+@pytest.fixture(scope="module")
+def model() -> mx.Model:
+    return mx.open_model(MODELS / "token_choice.onnx")
+
+
+@pytest.fixture(scope="module")
+def done(model: mx.Model) -> mx.Compilation:
+    return mx.compile(
+        model, "hermes-mux2", inputs=MODELS / "heldout.npz", prefill=16, baselines=False
+    )
+
+
+def test_importing_moexbar_imports_nothing_heavy() -> None:
+    program = f"import sys, moexbar; print(*[m for m in {HEAVY} if m in sys.modules])"
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert told.stdout.strip() == ""
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    for name in mx.__all__:
+        if name != "__version__":
+            assert getattr(mx, name).__doc__, name
+    assert set(mx.__all__) <= set(dir(mx))
+    with pytest.raises(AttributeError, match="no attribute 'compil'"):
+        mx.compil  # noqa: B018 - asked for on purpose
+
+
+def test_another_chip_is_compiled_from_the_same_routing(
+    model: mx.Model, done: mx.Compilation
+) -> None:
+    wider = mx.load_chip("hermes-mux2", {"pg.mux": 4})
+    other = mx.compile(model, wider, routing=done.routing, prefill=16, baselines=False)
+    assert (done.chip.pg.mux, other.chip.pg.mux) == (2, 4)
+    sizes = [max(len(g) for g in layer.groups) for layer in other.compiled.mapping.grouping.layers]
+    assert sizes == [4, 4]
+
+
+def test_a_program_is_a_table_with_units_by_name(done: mx.Compilation) -> None:
+    frame = done.program.to_pandas()
+    assert len(frame) == len(done.program)
+    busy = frame.groupby("unit", observed=True).busy_ps.sum()
+    unit = done.program.units[int(done.program.unit[0])].name
+    mine = done.program.unit == done.program.unit[0]
+    assert busy[unit] == int(done.program.busy_ps[mine].sum())
+    assert frame.end_ps.max() == done.program.makespan_ps
+    assert frame.src.isna().sum() == int((done.program.src < 0).sum())
+    loads = frame[frame.opcode == "LOAD"]
+    assert {name for names in loads.dst for name in names} <= set(busy.index)
+
+
+def test_a_routing_trace_is_a_table_of_pairs(done: mx.Compilation) -> None:
+    # 64 sequences of 16 tokens, of which each goes to 4 experts in each of 2 layers
+    table = done.routing.to_arrow()
+    assert table.num_rows == 2 * done.routing.tokens * 4
+    assert table["layer"].unique().to_pylist() == [1, 3]
+    first = table.slice(0, 4).to_pydict()
+    assert first["token"] == [0] * 4
+    assert sum(first["weight"]) == pytest.approx(1, abs=1e-6)
+
+
+def test_reprs_fit_a_line(model: mx.Model, done: mx.Compilation) -> None:
+    made = done.compiled
+    values = (model, done, made, made.workload, made.mapping, made.schedule, made.program)
+    for value in (*values, done.chip, done.routing, made.schedule.prefill.layers[0].order):
+        assert len(repr(value)) <= 140, repr(value)
+
+
+def test_a_compilation_opens_the_model_once_and_starts_one_child(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    opened: list[Path] = []
+    children: list[Runtime] = []
+
+    def open_once(path: Path | str, widened: bool = True) -> load.Source:
+        opened.append(Path(path))
+        return real_open(path, widened)
+
+    class Counted(Runtime):
+        def __init__(self, *given: Any, **named: Any) -> None:
+            children.append(self)
+            super().__init__(*given, **named)
+
+    real_open = load.open_model
+    for name, module in list(sys.modules.items()):
+        if name.split(".")[0] in ("ir", "compiler", "backends", "moexbar"):
+            for attribute, value in list(vars(module).items()):
+                if value is real_open:
+                    monkeypatch.setattr(module, attribute, open_once)
+                if value is Runtime:
+                    monkeypatch.setattr(module, attribute, Counted)
+    path = MODELS / "token_choice.onnx"
+    done = mx.compile(path, inputs=MODELS / "heldout.npz", prefill=16, baselines=False)
+    done.save(tmp_path / "out")
+    assert opened == [path]
+    assert len(children) == 1
+    assert done.report["executed"]["worst"] < 1e-4
+    assert moexbar.model.Runtime is Counted
+
+
+def test_a_folder_is_executed_again_from_python(done: mx.Compilation, tmp_path: Path) -> None:
+    done.save(tmp_path / "out", write=("report", "program", "mapping", "routing"))
+    assert not (tmp_path / "out" / "trace.json").exists()
+    again = mx.read_compiled(tmp_path / "out")
+    assert again.execute().worst < 1e-4
