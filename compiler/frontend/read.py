@@ -1,18 +1,11 @@
 """ONNX file -> Workload, in one page."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
-from onnx_ir import Value
-
 from compiler.frontend.facts import Facts
-from compiler.frontend.facts.axes import Axes, TokenAxis
 from compiler.frontend.facts.dimensions import check_dimensions, unknown_operators
 from compiler.frontend.facts.graph import Graph, name_of
-from compiler.frontend.facts.products import Products
-from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.find import find_moe
-from compiler.frontend.moe.found import FoundLayer
 from compiler.frontend.operators.name import operators_of
 from compiler.frontend.operators.parts import find_parts, in_order
 from compiler.frontend.proof.decode import Decode, decode_of
@@ -84,17 +77,13 @@ def _read(
 ) -> tuple[Workload, Facts]:
     graph = Graph.of(source)
     check_dimensions(graph, tokens, batch)
-    sizes = Sizes.fitting(graph)
-    axes = Axes(graph, sizes)
-    products = Products(graph, sizes)
-    facts = Facts(graph, sizes, axes, products)
-    with Prover(graph, sizes, runtime) as prover:
+    facts = Facts.of(graph)
+    with Prover(facts, runtime) as prover:
         layers, suspects = find_moe(facts, prover.prove if prove else no_proof)
+    facts = facts.with_exits({layer.exit: layer.entry for layer in layers})
     notes = [f"node {s.node!r} ({s.op_type}) stays digital: {s.reason}" for s in suspects]
     notes.extend(prover.notes)
     notes.extend(unknown_operators(graph))
-    axes = Axes(graph, sizes, _exit_axes(sizes, axes, layers))
-    facts = Facts(graph, sizes, axes, products)
     parts = in_order(graph, find_parts(facts, layers, notes))
     operators = operators_of(facts, parts, tokens or REFERENCE_TOKENS)
     workload = Workload(
@@ -107,17 +96,3 @@ def _read(
         suspects=tuple(suspects),
     )
     return workload, facts
-
-
-def _exit_axes(sizes: Sizes, axes: Axes, layers: Iterable[FoundLayer]) -> dict[Value, TokenAxis]:
-    """A layer's output has its tokens where its input has them (or where the shape says)."""
-    known: dict[Value, TokenAxis] = {}
-    for layer in layers:
-        before, shape = axes.of(layer.entry), sizes.fixed(layer.exit)
-        rank = sizes.rank(layer.entry)
-        if before is None or shape is None or rank is None:
-            continue
-        axis = max(before.axis + len(shape) - rank, 0)
-        together = shape[axis] == sizes.tokens[0] * sizes.batch * before.inner
-        known[layer.exit] = TokenAxis(axis, before.inner, sizes.batch if together else 1)
-    return known

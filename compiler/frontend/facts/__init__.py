@@ -1,8 +1,11 @@
 """What is known of a graph before anything is looked for in it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from compiler.frontend.facts.axes import Axes
+from onnx_ir import Value
+
+from compiler.frontend.facts.axes import Axes, TokenAxis
 from compiler.frontend.facts.graph import Graph
 from compiler.frontend.facts.products import Products
 from compiler.frontend.facts.sizes import Sizes
@@ -16,3 +19,32 @@ class Facts:
     sizes: Sizes
     axes: Axes
     products: Products
+
+    @classmethod
+    def of(cls, graph: Graph) -> "Facts":
+        """All that the nodes alone tell."""
+        sizes = Sizes.fitting(graph)
+        return cls(graph, sizes, Axes(graph, sizes), Products(graph, sizes))
+
+    def with_exits(self, entries: Mapping[Value, Value]) -> "Facts":
+        """The same, once regions are known that keep tokens apart whatever their nodes do.
+
+        entries: {exit of a region: its entry}. An exit has its tokens where its entry has them, or
+        where its shape says, and so have the values after it.
+        """
+        axes: dict[Value, TokenAxis] = {}
+        for leaving, entry in entries.items():
+            axis = self._axis_after(entry, leaving)
+            if axis is not None:
+                axes[leaving] = axis
+        return replace(self, axes=Axes(self.graph, self.sizes, axes))
+
+    def _axis_after(self, entry: Value, leaving: Value) -> TokenAxis | None:
+        """The token axis of a region's exit, counted from the back as its entry's is."""
+        sizes, before = self.sizes, self.axes.of(entry)
+        rank, shape = sizes.rank(entry), sizes.fixed(leaving)
+        if before is None or rank is None or shape is None:
+            return None
+        axis = max(before.axis + len(shape) - rank, 0)
+        together = shape[axis] == sizes.tokens[0] * sizes.batch * before.inner
+        return TokenAxis(axis, before.inner, sizes.batch if together else 1)

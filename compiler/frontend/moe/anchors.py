@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 from onnx_ir import Node, Value
 
-from compiler.frontend.facts.axes import Axes
+from compiler.frontend.facts import Facts
 from compiler.frontend.facts.graph import Graph, axis_attribute
-from compiler.frontend.facts.products import Product, Products
-from compiler.frontend.facts.sizes import Sizes
+from compiler.frontend.facts.products import Product
 
 VIEWS = ("Reshape", "Cast", "Identity", "Squeeze", "Unsqueeze", "Flatten")
 POINTWISE = frozenset(
@@ -42,55 +41,53 @@ class Anchor:
         return tuple(self.node.outputs)
 
 
-def find_anchors(graph: Graph, sizes: Sizes, axes: Axes, products: Products) -> list[Anchor]:
+def find_anchors(facts: Facts) -> list[Anchor]:
     """One anchor per router: of several selections from one projection, the last."""
     by_projection: dict[Node, Anchor] = {}
-    for node in graph.nodes:
-        if node.op_type in ("TopK", "ArgMax") and graph.is_data(node):
-            anchor = _anchor(graph, sizes, axes, products, node)
+    for node in facts.graph.nodes:
+        if node.op_type in ("TopK", "ArgMax") and facts.graph.is_data(node):
+            anchor = _anchor(facts, node)
             if anchor is not None:
                 by_projection[anchor.products[0].node] = anchor
     return list(by_projection.values())
 
 
-def _anchor(
-    graph: Graph, sizes: Sizes, axes: Axes, products: Products, node: Node
-) -> Anchor | None:
+def _anchor(facts: Facts, node: Node) -> Anchor | None:
     source = node.inputs[0]
     if source is None or (source.dtype is not None and not source.dtype.is_floating_point()):
         return None
-    matrices = router_products(graph, products, source)
-    shape = sizes.fixed(source)
+    matrices = router_products(facts, source)
+    shape = facts.sizes.fixed(source)
     if not matrices or shape is None:
         return None
     experts = matrices[0].columns
-    token, axis = axes.of(source), axis_attribute(node, -1, len(shape))
+    token, axis = facts.axes.of(source), axis_attribute(node, -1, len(shape))
     by_token = token is not None and token.axis == axis
     if (not by_token and shape[axis] != experts) or (by_token and experts not in shape):
         return None
-    entry = root(graph, matrices[-1].data)
+    entry = root(facts.graph, matrices[-1].data)
     return Anchor(node, source, matrices, entry, experts, by_token and node.op_type == "TopK")
 
 
-def router_products(graph: Graph, products: Products, source: Value) -> tuple[Product, ...]:
+def router_products(facts: Facts, source: Value) -> tuple[Product, ...]:
     """The products a selection's input comes from through pointwise steps, nearest first."""
     found: dict[Product, None] = {}
     todo, seen = [source], {source}
     while todo:
         value = todo.pop(0)
-        product = products.by_out.get(value)
+        product = facts.products.by_out.get(value)
         node = value.producer()
         if product is not None:
             found[product] = None
             if len(found) > 2:
                 return ()
-            deeper = _second_step(graph, products, product)
+            deeper = _second_step(facts, product)
             if deeper is not None:
                 found[deeper] = None
             continue
         if node is None or node.op_type not in POINTWISE:
             return ()
-        for other in graph.data_inputs(node):
+        for other in facts.graph.data_inputs(node):
             if other not in seen:
                 seen.add(other)
                 todo.append(other)
@@ -98,17 +95,17 @@ def router_products(graph: Graph, products: Products, source: Value) -> tuple[Pr
     return tuple(found) if roots else ()
 
 
-def _second_step(graph: Graph, products: Products, product: Product) -> Product | None:
+def _second_step(facts: Facts, product: Product) -> Product | None:
     """The first matrix of a two-matrix router (x -> tanh -> logits)."""
     value: Value = product.data
     for _ in range(4):
         node = value.producer()
         if node is None:
             return None
-        before = products.by_out.get(value)
+        before = facts.products.by_out.get(value)
         if before is not None:
             return before if before.columns <= 4 * product.columns else None
-        inputs = graph.data_inputs(node)
+        inputs = facts.graph.data_inputs(node)
         if node.op_type not in ("Tanh", "Relu", "Sigmoid", *VIEWS) or len(inputs) != 1:
             return None
         value = inputs[0]

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 from onnx_ir import Node, Value
 
+from compiler.frontend.facts import Facts
 from compiler.frontend.facts.constants import slice_cuts, weight_of
 from compiler.frontend.facts.graph import Graph, axis_attribute
-from compiler.frontend.facts.products import Product, Products
+from compiler.frontend.facts.products import Product
 from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.activation import CURVES, activation_name, clipped_gate
 from compiler.frontend.moe.unreadable import Unreadable
@@ -73,8 +74,7 @@ class FeedForward:
 
 
 def nearest_products(
-    graph: Graph,
-    products: Products,
+    facts: Facts,
     nodes: Sequence[Node],
     skip: Collection[Product],
     stops: Collection[Value],
@@ -83,6 +83,7 @@ def nearest_products(
 
     skip: products that count as nothing (the router's); stops: values taken as coming from none.
     """
+    products = facts.products
     found: dict[Value, frozenset[Product] | None] = {}
     for node in nodes:
         product = products.by_node.get(node)
@@ -93,7 +94,7 @@ def nearest_products(
         if node in products.bias_nodes and products.bias_nodes[node] not in skip:
             continue
         sources: set[Product] | None = set()
-        for value in graph.data_inputs(node):
+        for value in facts.graph.data_inputs(node):
             before = frozenset() if value in stops else found.get(value, frozenset())
             if before is None or sources is None or len(sources | before) > MANY:
                 sources = None
@@ -105,9 +106,7 @@ def nearest_products(
 
 
 def feed_forwards(
-    graph: Graph,
-    sizes: Sizes,
-    products: Products,
+    facts: Facts,
     nodes: Sequence[Node],
     skip: Collection[Product],
     stops: Collection[Value],
@@ -116,8 +115,9 @@ def feed_forwards(
 
     Raises Unreadable where products are chained in another way.
     """
-    near = nearest_products(graph, products, nodes, skip, stops)
-    inside = [products.by_node[n] for n in nodes if n in products.by_node]
+    near = nearest_products(facts, nodes, skip, stops)
+    by_node = facts.products.by_node
+    inside = [by_node[n] for n in nodes if n in by_node]
     found = []
     used: set[Product] = set()
     for product in inside:
@@ -132,8 +132,8 @@ def feed_forwards(
         if deeper:
             raise Unreadable("three matrix products follow one another", product.node)
         used.update((*ups, product))
-        ordered = sorted(ups, key=lambda p: graph.order[p.node])
-        found.append(_feed_forward(graph, sizes, near, ordered, product))
+        ordered = sorted(ups, key=lambda p: facts.graph.order[p.node])
+        found.append(_feed_forward(facts, near, ordered, product))
     stray = [p for p in inside if p not in used and p not in skip and p.columns > 1]
     if stray:
         raise Unreadable("a matrix product leads to no down projection", stray[0].node)
@@ -141,15 +141,16 @@ def feed_forwards(
 
 
 def _feed_forward(
-    graph: Graph, sizes: Sizes, near: Nearest, ups: Sequence[Product], down: Product
+    facts: Facts, near: Nearest, ups: Sequence[Product], down: Product
 ) -> FeedForward:
     if len(ups) > 2 or any(p.flipped for p in (*ups, down)):
         raise Unreadable(f"{len(ups)} matrix products meet before the down projection", down.node)
     counts = {p.stacked for p in (*ups, down)}
     if len(counts) != 1:
         raise Unreadable("stacked and single matrices meet", down.node)
-    steps = _between(graph, near, down.data, {u.out for u in ups})
-    meeting = _meeting(graph, sizes, near, steps, ups)
+    steps = _between(facts.graph, near, down.data, {u.out for u in ups})
+    meeting = _meeting(facts, near, steps, ups)
+    sizes = facts.sizes
     rows = down.matrix.axes[-2].length
     if meeting is None:
         if len(ups) != 1 or ups[0].columns != rows:
@@ -196,10 +197,10 @@ def _between(graph: Graph, near: Nearest, end: Value, starts: Collection[Value])
 
 
 def _meeting(
-    graph: Graph, sizes: Sizes, near: Nearest, steps: Sequence[Node], ups: Sequence[Product]
+    facts: Facts, near: Nearest, steps: Sequence[Node], ups: Sequence[Product]
 ) -> tuple[_Side, _Side] | None:
     """The two sides of the Mul where gate meets up, or None if there is no gate."""
-    starts = {u.out for u in ups}
+    graph, starts = facts.graph, {u.out for u in ups}
     for node in reversed(steps):
         data = graph.data_inputs(node)
         if node.op_type != "Mul" or len(data) != 2:
@@ -213,7 +214,7 @@ def _meeting(
             if sources[0] != sources[1] and all(len(s) == 1 for s in sources):
                 return sides
             continue
-        halves = [_half(sizes, side, ups[0]) for side in sides]
+        halves = [_half(facts.sizes, side, ups[0]) for side in sides]
         if None not in halves and halves[0] != halves[1]:
             return sides
     return None

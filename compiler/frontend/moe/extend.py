@@ -107,7 +107,7 @@ def _with_shared(
     if not 2 <= count <= 4 * MAX_SHARED:
         return None
     try:
-        blocks = feed_forwards(facts.graph, facts.sizes, facts.products, nodes, (), ())
+        blocks = feed_forwards(facts, nodes, (), ())
         experts = [expert for block in blocks for expert in block.experts()]
         gates = [_gate(facts, layer.entry, block.down.out) for block in blocks]
     except (Unreadable, InputError):

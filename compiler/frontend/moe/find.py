@@ -45,7 +45,7 @@ def find_moe(facts: Facts, prove: Prove) -> tuple[list[FoundLayer], list[Suspect
                 suspects.append(Suspect(node.name or "", node.op_type, str(error)))
             else:
                 taken.update(layers[-1].nodes)
-    for anchor in find_anchors(graph, facts.sizes, facts.axes, facts.products):
+    for anchor in find_anchors(facts):
         if anchor.node in taken:
             continue
         found, suspect = _layer(facts, anchor, prove)
@@ -76,7 +76,7 @@ def _unread(facts: Facts, anchor: Anchor, region: Collection[Value]) -> Suspect 
 
 
 def _contract(facts: Facts, node: Node) -> list[FoundLayer]:
-    layer = contract_layer(facts.graph, facts.sizes, facts.products, node)
+    layer = contract_layer(facts, node)
     return extensions(facts, computed_from(facts.graph, layer.entry), layer)
 
 
@@ -116,9 +116,7 @@ def _suggests_experts(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> bo
 def _readable(facts: Facts, anchor: Anchor, exit_: Value, nodes: list[Node]) -> FoundLayer:
     """Read the region up to `exit_` as a MoE layer, or raise Unreadable."""
     graph = facts.graph
-    blocks = feed_forwards(
-        graph, facts.sizes, facts.products, nodes, anchor.products, anchor.starts
-    )
+    blocks = feed_forwards(facts, nodes, anchor.products, anchor.starts)
     chosen = _depends(graph, nodes, anchor.starts)
     routed = [b for b in blocks if _is_routed(graph, b, chosen)]
     if len(routed) != len(blocks):
@@ -132,7 +130,7 @@ def _readable(facts: Facts, anchor: Anchor, exit_: Value, nodes: list[Node]) -> 
     weighted = _depends(graph, nodes, [anchor.node.outputs[0]])
     on_input = any(u.data in weighted for b in routed for u in b.ups)
     on_input = on_input and not anchor.expert_choice and anchor.node.op_type == "TopK"
-    routers = describe(graph, facts.sizes, facts.axes, anchor, nodes)
+    routers = describe(facts, anchor, nodes)
     return FoundLayer(
         entry=anchor.entry,
         exit=exit_,
@@ -263,7 +261,7 @@ def _experts(
     if any(b.stacked is not None for b in routed):
         raise Unreadable("stacked and single experts in one layer", anchor.node)
     experts = [block.experts()[0] for block in routed]
-    numbers, note = expert_numbers(facts.graph, facts.sizes, routed, chosen)
+    numbers, note = expert_numbers(facts, routed, chosen)
     if numbers is None:
         return experts, f"node {anchor.node.name!r}: {note}"
     by_number = dict(zip(numbers, experts, strict=True))

@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 from onnx_ir import Node, Value
 
+from compiler.frontend.facts import Facts
 from compiler.frontend.facts.dominators import computed_from, nodes_between
-from compiler.frontend.facts.graph import Graph, name_of
-from compiler.frontend.facts.products import Products
+from compiler.frontend.facts.graph import name_of
 from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.anchors import root, router_products
 from compiler.frontend.moe.found import FoundLayer
@@ -20,18 +20,18 @@ _QMOE = {"fc1": (2, 4), "fc2": (5, 7), "fc3": (8, 10)}  # weight and bias inputs
 _MOE = {"fc1": (2, 3), "fc2": (4, 5), "fc3": (6, 7)}
 
 
-def contract_layer(graph: Graph, sizes: Sizes, products: Products, node: Node) -> FoundLayer:
+def contract_layer(facts: Facts, node: Node) -> FoundLayer:
     """The layer of a MoE or QMoE node with its router; Unreadable says what cannot be mapped."""
-    data, logits = node.inputs[0], node.inputs[1]
+    graph, data, logits = facts.graph, node.inputs[0], node.inputs[1]
     if data is None or logits is None:
         raise Unreadable("input or router_probs is missing", node)
     entry = root(graph, data)
     region = computed_from(graph, entry)
-    matrices = router_products(graph, products, logits)
+    matrices = router_products(facts, logits)
     inside = logits in region and bool(matrices)
     ends = [node.outputs[0]]
     own = nodes_between(graph, {entry} if inside else {entry, logits}, ends, region)
-    experts, activation = _experts(sizes, node)
+    experts, activation = _experts(facts.sizes, node)
     projection, product = projected(graph, matrices, entry)
     router = Router(
         kind=_kind(node, own),

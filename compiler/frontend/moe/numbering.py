@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 
 from onnx_ir import Node, Value
 
+from compiler.frontend.facts import Facts
 from compiler.frontend.facts.constants import slice_cuts
 from compiler.frontend.facts.graph import Graph, axis_attribute
 from compiler.frontend.facts.sizes import Sizes
@@ -27,16 +28,16 @@ TRACED = (
 
 
 def expert_numbers(
-    graph: Graph, sizes: Sizes, blocks: Sequence[FeedForward], chosen: Collection[Value]
+    facts: Facts, blocks: Sequence[FeedForward], chosen: Collection[Value]
 ) -> tuple[list[int] | None, str]:
     """The number of each block's expert; None and the reason where the graph does not say.
 
     chosen: the values that depend on the selection.
     """
-    places = _joined_at(graph, blocks)
+    places = _joined_at(facts.graph, blocks)
     if places is not None:
         return places, ""
-    found = [_picks(graph, sizes, block, chosen) for block in blocks]
+    found = [_picks(facts, block, chosen) for block in blocks]
     shortest = min(len(picks) for picks in found)
     wanted = list(range(len(blocks)))
     for place in range(shortest):
@@ -67,13 +68,12 @@ def _joined_at(graph: Graph, blocks: Sequence[FeedForward]) -> list[int] | None:
     return places if whole else None
 
 
-def _picks(
-    graph: Graph, sizes: Sizes, block: FeedForward, chosen: Collection[Value]
-) -> list[tuple[int, bool]]:
+def _picks(facts: Facts, block: FeedForward, chosen: Collection[Value]) -> list[tuple[int, bool]]:
     """The constants between a block and the selection, nearest first.
 
     With each: whether it picks from a list whose length was counted at run time (NonZero).
     """
+    graph = facts.graph
     todo = _starts(graph, block, chosen)
     seen = set(todo)
     found: list[tuple[int, bool]] = []
@@ -82,7 +82,7 @@ def _picks(
         node = value.producer()
         if node is None or value not in chosen:
             continue
-        number = _picked(sizes, node, value)
+        number = _picked(facts.sizes, node, value)
         if number is not None:
             found.append((number, _is_counted(graph, node, chosen)))
         fresh = [v for v in graph.data_inputs(node) if v in chosen and v not in seen]

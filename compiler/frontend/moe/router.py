@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from onnx_ir import Node, Value
 
-from compiler.frontend.facts.axes import Axes
+from compiler.frontend.facts import Facts
 from compiler.frontend.facts.constants import weight_of
 from compiler.frontend.facts.graph import Graph, name_of
 from compiler.frontend.facts.products import Product
@@ -19,17 +19,12 @@ from ir.workload import Router, RouterKind, Weight
 MAX_READINGS = 24  # values tried as the final weights of a router with a capacity
 
 
-def describe(
-    graph: Graph,
-    sizes: Sizes,
-    axes: Axes,
-    anchor: Anchor,
-    nodes: Sequence[Node],
-) -> tuple[Router, ...]:
+def describe(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> tuple[Router, ...]:
     """The `Router` of an anchor, and other readings of it: which value holds the final weights.
 
     nodes: those of its MoE layer.
     """
+    graph, sizes = facts.graph, facts.sizes
     upstream = _upstream(graph, anchor, nodes)
     projection, logits = projected(graph, anchor.products, anchor.entry)
     if anchor.expert_choice and sizes.batch > 1:
@@ -45,11 +40,11 @@ def describe(
             capacity=capacity(sizes, anchor),
             projection=projection,
             logits=logits,
-            scores=name_of(_scores(graph, sizes, axes, anchor)),
+            scores=name_of(_scores(facts, anchor)),
             nodes=tuple(n.name or "" for n in upstream),
         )
         return (only,)
-    found = _selection(graph, sizes, anchor, nodes)
+    found = _selection(facts, anchor, nodes)
     first = Router(
         kind=_kind(anchor, upstream, found.chain),
         experts=anchor.experts,
@@ -62,14 +57,14 @@ def describe(
     )
     readings = [first]
     readings += [replace(first, gates=name_of(v)) for v in found.others if v is not found.gates]
-    wide = _full_width(graph, sizes, anchor, nodes)
+    wide = _full_width(facts, anchor, nodes)
     makers = {v.producer() for v in wide}
     kind = first.kind
     if kind == "opaque" and any(n is not None and n.op_type == "Sigmoid" for n in makers):
         kind = "sigmoid-topk"  # the same choice: a sigmoid keeps the order
     readings += [replace(first, kind=kind, gates="", scores=name_of(v)) for v in wide]
     picks = _picks(sizes, upstream)
-    for value in _combining(graph, sizes, anchor, nodes):
+    for value in _combining(facts, anchor, nodes):
         readings.append(replace(first, top_k=picks, ids="", gates="", combine=name_of(value)))
     return tuple(readings)
 
@@ -94,11 +89,12 @@ def _picks(sizes: Sizes, upstream: Sequence[Node]) -> int:
     return sum(counts)
 
 
-def _combining(graph: Graph, sizes: Sizes, anchor: Anchor, nodes: Sequence[Node]) -> list[Value]:
+def _combining(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> list[Value]:
     """Values [.., tokens, experts] or [.., tokens, experts, slots] made from one-hot selections.
 
     The last one first: a capacity may have taken some away.
     """
+    graph, sizes = facts.graph, facts.sizes
     scores, known = sizes.shape(anchor.source), set(anchor.starts)
     found: list[Value] = []
     hot = False
@@ -127,15 +123,15 @@ class _Selection:
     others: tuple[Value, ...] = ()
 
 
-def _selection(graph: Graph, sizes: Sizes, anchor: Anchor, nodes: Sequence[Node]) -> _Selection:
+def _selection(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> _Selection:
     """What the router hands on: from one TopK, or from several single picks joined."""
-    several = _joined(graph, anchor, nodes)
+    several = _joined(facts.graph, anchor, nodes)
     if several is not None:
         return several
     if anchor.node.op_type == "ArgMax":
         return _Selection(anchor.node.outputs[0], None, 1, [])
-    ids, found, chain = _gates(graph, sizes, anchor, nodes)
-    return _Selection(ids, found[-1], _top_k(sizes, anchor), chain, tuple(found[::-1]))
+    ids, found, chain = _gates(facts, anchor, nodes)
+    return _Selection(ids, found[-1], _top_k(facts.sizes, anchor), chain, tuple(found[::-1]))
 
 
 def _joined(graph: Graph, anchor: Anchor, nodes: Sequence[Node]) -> _Selection | None:
@@ -194,26 +190,27 @@ def _top_k(sizes: Sizes, anchor: Anchor) -> int:
     return k[0] if k else 0
 
 
-def _scores(graph: Graph, sizes: Sizes, axes: Axes, anchor: Anchor) -> Value:
+def _scores(facts: Facts, anchor: Anchor) -> Value:
     """[.., tokens, experts]: the selection's input before the transpose that turned it."""
     value = anchor.source
     while True:
         node = value.producer()
-        token, shape = axes.of(value), sizes.fixed(value)
+        token, shape = facts.axes.of(value), facts.sizes.fixed(value)
         rank = len(shape) if shape is not None else 0
         turned = token is not None and token.axis == rank - 1
         if not turned or node is None or node.op_type not in ("Transpose", *VIEWS):
             return value
-        inputs = graph.data_inputs(node)
+        inputs = facts.graph.data_inputs(node)
         if len(inputs) != 1:
             return value
         value = inputs[0]
 
 
 def _gates(
-    graph: Graph, sizes: Sizes, anchor: Anchor, nodes: Sequence[Node]
+    facts: Facts, anchor: Anchor, nodes: Sequence[Node]
 ) -> tuple[Value, list[Value], list[Node]]:
     """Selected ids, their weights [.., k] (the final ones last), and the nodes that make them."""
+    graph, sizes = facts.graph, facts.sizes
     values, ids = anchor.node.outputs[0], anchor.node.outputs[1]
     shape = sizes.shape(ids)
     inside = set(nodes)
@@ -240,8 +237,9 @@ def _gates(
     return ids, found, chain
 
 
-def _full_width(graph: Graph, sizes: Sizes, anchor: Anchor, nodes: Sequence[Node]) -> list[Value]:
+def _full_width(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> list[Value]:
     """Weights [.., tokens, experts] that the selection was scattered into, the last one first."""
+    graph, sizes = facts.graph, facts.sizes
     before, found = sizes.shape(anchor.source), list[Value]()
     known: set[Value] = set()
     for node in nodes:

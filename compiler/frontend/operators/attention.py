@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from onnx_ir import Node, Value
 
+from compiler.frontend.facts import Facts
 from compiler.frontend.facts.axes import ELEMENTWISE
 from compiler.frontend.facts.graph import SHAPE_OPS, Graph
-from compiler.frontend.facts.products import Products
 from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.anchors import VIEWS
 
@@ -43,26 +43,25 @@ class FoundAttention:
     causal: bool
 
 
-def find_attention(
-    graph: Graph, sizes: Sizes, products: Products, taken: Collection[Node]
-) -> list[FoundAttention]:
+def find_attention(facts: Facts, taken: Collection[Node]) -> list[FoundAttention]:
     """The attention regions among the nodes that are not `taken`, in graph order."""
-    fixed = {n for p in products.by_node.values() for n in p.nodes} | set(taken)
+    graph = facts.graph
+    fixed = {n for p in facts.products.by_node.values() for n in p.nodes} | set(taken)
     found: list[FoundAttention] = []
     used: set[Node] = set()
     for node in graph.nodes:
         if node in fixed or node in used or not graph.is_data(node):
             continue
         if node.op_type in OPERATORS:
-            core, sizes_of = [node], _operator_sizes(sizes, node)
+            core, sizes_of = [node], _operator_sizes(facts.sizes, node)
             causal = _operator_causal(node)
         elif node.op_type == "Softmax":
             parts = _core(graph, node, fixed)
             if parts is None:
                 continue
             core = list(parts)
-            sizes_of = _core_sizes(graph, sizes, parts[0], parts[-1])
-            causal = _is_causal(graph, sizes, core[1:-1])
+            sizes_of = _core_sizes(facts, parts[0], parts[-1])
+            causal = _is_causal(facts, core[1:-1])
         else:
             continue
         nodes = _grow(graph, core, fixed | used)
@@ -156,8 +155,9 @@ def _operator_causal(node: Node) -> bool:
     )
 
 
-def _core_sizes(graph: Graph, sizes: Sizes, score: Node, value: Node) -> tuple[int, int, int]:
+def _core_sizes(facts: Facts, score: Node, value: Node) -> tuple[int, int, int]:
     """(heads, kv_heads, head_dim) from the shapes around the two products."""
+    graph, sizes = facts.graph, facts.sizes
     left, out = sizes.fixed(score.inputs[0]), sizes.fixed(score.outputs[0])
     if left is None or out is None or len(out) < 2:
         return 0, 0, 0
@@ -183,10 +183,10 @@ def _core_sizes(graph: Graph, sizes: Sizes, score: Node, value: Node) -> tuple[i
     return heads, max(1, min(kv_heads, heads)), head_dim
 
 
-def _is_causal(graph: Graph, sizes: Sizes, between: Sequence[Node]) -> bool:
+def _is_causal(facts: Facts, between: Sequence[Node]) -> bool:
     """Whether a mask on the scores compares positions, or is a stored lower triangle."""
-    masks = [v for n in between for v in n.inputs if v is not None and v not in graph.data]
-    return any(_compares(graph, sizes, mask) for mask in masks)
+    masks = [v for n in between for v in n.inputs if v is not None and v not in facts.graph.data]
+    return any(_compares(facts, mask) for mask in masks)
 
 
 def _is_triangle(sizes: Sizes, value: Value) -> bool:
@@ -204,13 +204,13 @@ def _is_triangle(sizes: Sizes, value: Value) -> bool:
     return bool(np.all(mask[upper] == 0) and np.all(np.diag(mask) != 0))
 
 
-def _compares(graph: Graph, sizes: Sizes, value: Value) -> bool:
+def _compares(facts: Facts, value: Value) -> bool:
     """Whether a value that the tokens do not influence comes from comparing positions."""
-    todo, seen = [value], {value}
+    graph, todo, seen = facts.graph, [value], {value}
     while todo:
         current = todo.pop()
         node = current.producer()
-        if current.is_initializer() and _is_triangle(sizes, current):
+        if current.is_initializer() and _is_triangle(facts.sizes, current):
             return True
         if node is None or node.op_type in SHAPE_OPS:
             continue

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from onnx_ir import Node, Value
 
+from compiler.frontend.facts import Facts
 from compiler.frontend.facts.axes import NORMS, Axes
 from compiler.frontend.facts.graph import SHAPE_OPS, Graph
 from compiler.frontend.facts.sizes import Sizes
@@ -27,8 +28,9 @@ class DigitalSet:
     nodes: list[Node] = field(default_factory=list)
 
 
-def split_digital(graph: Graph, sizes: Sizes, axes: Axes, left: Sequence[Node]) -> list[DigitalSet]:
+def split_digital(facts: Facts, left: Sequence[Node]) -> list[DigitalSet]:
     """Cut the nodes in `left` (graph order) into operators, each node in exactly one."""
+    graph, axes = facts.graph, facts.axes
     free = set(left)
     sets: list[DigitalSet] = []
     owner: dict[Node, DigitalSet] = {}
@@ -46,11 +48,11 @@ def split_digital(graph: Graph, sizes: Sizes, axes: Axes, left: Sequence[Node]) 
             claim("embed", [node])
     for node in left:
         if node in free:
-            norm = _norm(graph, sizes, node, free)
+            norm = _norm(graph, node, free)
             if norm:
                 claim("norm", norm)
     for node in left:
-        if node in free and _is_residual(graph, sizes, node):
+        if node in free and _is_residual(facts, node):
             claim("add", [node])
     for node in reversed(left):
         if node not in free:
@@ -131,7 +133,7 @@ def _claim_positions(
         claim("other", nodes)
 
 
-def _norm(graph: Graph, sizes: Sizes, node: Node, free: Collection[Node]) -> list[Node]:
+def _norm(graph: Graph, node: Node, free: Collection[Node]) -> list[Node]:
     """The nodes of a normalisation over the last axis that starts at `node`, or []."""
     if node.op_type in NORMS:
         return [node]
@@ -202,13 +204,13 @@ def _closed(graph: Graph, nodes: Collection[Node], end: Value) -> bool:
     )
 
 
-def _is_residual(graph: Graph, sizes: Sizes, node: Node) -> bool:
+def _is_residual(facts: Facts, node: Node) -> bool:
     """An addition of two token vectors of full width."""
-    inputs = graph.data_inputs(node)
+    inputs = facts.graph.data_inputs(node)
     if node.op_type not in ("Add", "Sum") or len(inputs) < 2:
         return False
-    width = sizes.per_token(node.outputs[0])
-    return width is not None and all(sizes.per_token(v) == width for v in inputs)
+    width = facts.sizes.per_token(node.outputs[0])
+    return width is not None and all(facts.sizes.per_token(v) == width for v in inputs)
 
 
 def _kind(graph: Graph, nodes: Sequence[Node]) -> DigitalKind:

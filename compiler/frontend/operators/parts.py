@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts import Facts
-from compiler.frontend.facts.axes import Axes
 from compiler.frontend.facts.constants import weight_of
 from compiler.frontend.facts.graph import Graph
 from compiler.frontend.facts.products import Product
-from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.found import FoundLayer
 from compiler.frontend.operators.attention import FoundAttention, find_attention
 from compiler.frontend.operators.digital import DigitalSet, split_digital
@@ -30,7 +28,7 @@ def find_parts(facts: Facts, layers: Sequence[FoundLayer], notes: list[str]) -> 
 
     Constants belong to who first reads them.
     """
-    graph, sizes, axes = facts.graph, facts.sizes, facts.axes
+    graph = facts.graph
     parts = [Part(layer, _absorbed(graph, layer.nodes)) for layer in layers]
     for layer in layers:
         notes.extend(layer.notes)
@@ -39,19 +37,19 @@ def find_parts(facts: Facts, layers: Sequence[FoundLayer], notes: list[str]) -> 
     for product in facts.products.by_node.values():
         if product.node in taken:
             continue
-        reason = _not_dense(sizes, axes, product)
+        reason = _not_dense(facts, product)
         if reason:
             refused.setdefault(reason, []).append(product.node)
         else:
             parts.append(Part(product, set(product.nodes)))
             taken.update(product.nodes)
     notes.extend(_refusals(refused))
-    for attention in find_attention(graph, sizes, facts.products, taken):
+    for attention in find_attention(facts, taken):
         nodes = _absorbed(graph, attention.nodes)
         parts.append(Part(attention, nodes))
         taken.update(nodes)
     left = [n for n in graph.nodes if n not in taken and not _is_constant(graph, n)]
-    for found in split_digital(graph, sizes, axes, left):
+    for found in split_digital(facts, left):
         parts.append(Part(found, set(found.nodes)))
     _attach_constants(graph, parts)
     return parts
@@ -104,16 +102,16 @@ def _refusals(refused: Mapping[str, Sequence[Node]]) -> list[str]:
     return notes
 
 
-def _not_dense(sizes: Sizes, axes: Axes, product: Product) -> str:
+def _not_dense(facts: Facts, product: Product) -> str:
     """Why a product is no crossbar work, '' if it is."""
-    token = axes.of(product.data)
+    token = facts.axes.of(product.data)
     if product.flipped:
         return "the constant matrix is the first operand"
     if product.stacked is not None or product.selected:
         return "several matrices in one product"
-    if axes.scope(product.node) != "token" or token is None:
+    if facts.axes.scope(product.node) != "token" or token is None:
         return "its rows are not one per token"
-    if sizes.per_token(product.data) != product.matrix.axes[-2].length:
+    if facts.sizes.per_token(product.data) != product.matrix.axes[-2].length:
         return "a token has several rows"
     if weight_of(product.matrix) is None:
         return f"its matrix is not a plain part of {product.matrix.tensor!r}"

@@ -6,8 +6,8 @@ import numpy as np
 import onnx_ir
 from onnx_ir import Value
 
+from compiler.frontend.facts import Facts
 from compiler.frontend.facts.graph import SHAPE_OPS, Graph, name_of
-from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.found import FoundLayer
 from ir.arrays import Array
 from ir.onnxdoor.extract import extract
@@ -20,15 +20,13 @@ class Cutout:
     of tokens; where those are unknown it is computed from the model's inputs, fed with zeros.
     """
 
-    def __init__(
-        self, graph: Graph, sizes: Sizes, layer: FoundLayer, outputs: Sequence[str]
-    ) -> None:
+    def __init__(self, facts: Facts, layer: FoundLayer, outputs: Sequence[str]) -> None:
         """Cut a layer's region out, with those of its values as outputs."""
-        self._graph, self._sizes = graph, sizes
+        self._graph, self._sizes = facts.graph, facts.sizes
         fed = [layer.entry, *self._boundary(layer)]
         self.kinds = {name_of(v): v.dtype or onnx_ir.DataType.FLOAT for v in fed}
         self._fed = fed[1:]
-        self.model = extract(graph.source, dict(self.kinds), outputs)
+        self.model = extract(facts.graph.source, dict(self.kinds), outputs)
 
     def feeds(self, sample: int) -> dict[str, Array]:
         """The arrays of every input but the entry."""

@@ -8,8 +8,7 @@ taken. Here is which layers are run, and what becomes of those that are not.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from compiler.frontend.facts.graph import Graph
-from compiler.frontend.facts.sizes import Sizes
+from compiler.frontend.facts import Facts
 from compiler.frontend.moe.found import FoundLayer
 from compiler.frontend.moe.unreadable import Unreadable
 from compiler.frontend.proof.trial import CannotRunError, Trial
@@ -23,9 +22,9 @@ MAX_MODEL_BYTES = 256 * 2**20  # of all layers together
 class Prover:
     """Runs layers in one child process, started when the first layer needs it."""
 
-    def __init__(self, graph: Graph, sizes: Sizes, runtime: Runtime | None = None) -> None:
-        """Prove layers of `graph`, in the child process given or in one of its own."""
-        self._graph, self._sizes = graph, sizes
+    def __init__(self, facts: Facts, runtime: Runtime | None = None) -> None:
+        """Prove layers of a graph, in the child process given or in one of its own."""
+        self._facts = facts
         self._runtime, self._lent = runtime, runtime is not None
         self._bytes = 0
         self._skipped: dict[str, int] = {}
@@ -60,7 +59,7 @@ class Prover:
         if self._runtime is None:
             self._runtime = Runtime(seconds=60.0)
         try:
-            return Trial(self._graph, self._sizes, self._runtime, layers).verdict()
+            return Trial(self._facts, self._runtime, layers).verdict()
         except (CannotRunError, Unreadable) as error:
             if layers[0].form in ("MoE", "QMoE"):  # the operator's definition says what it computes
                 key = f"ONNX Runtime's run of its operator does not agree: {error}"
@@ -82,7 +81,7 @@ class Prover:
             for weight in (expert.up, expert.down, expert.gate)
             if weight is not None
         }
-        sizes = [stored_bytes(self._graph.source, name) for name in sorted(names)]
+        sizes = [stored_bytes(self._facts.graph.source, name) for name in sorted(names)]
         if None in sizes:
             return "the weights are holes in a sparse file"
         total = sum(size for size in sizes if size is not None)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from compiler.frontend.facts.graph import Graph, name_of
-from compiler.frontend.facts.sizes import Sizes
+from compiler.frontend.facts import Facts
+from compiler.frontend.facts.graph import name_of
 from compiler.frontend.moe.found import FoundLayer
 from compiler.frontend.moe.numbering import IN_ORDER
 from compiler.frontend.moe.unreadable import Unreadable
@@ -50,18 +50,16 @@ class _Run:
 class Trial:
     """One anchor's candidate layers and the runs of their region."""
 
-    def __init__(
-        self, graph: Graph, sizes: Sizes, runtime: Runtime, layers: Sequence[FoundLayer]
-    ) -> None:
+    def __init__(self, facts: Facts, runtime: Runtime, layers: Sequence[FoundLayer]) -> None:
         """Cut the region out and load it; CannotRunError where ONNX Runtime refuses it."""
-        self._graph, self._sizes, self._layers = graph, sizes, layers
-        self._matrices = StoredMatrices(graph.source)
+        self._sizes, self._layers = facts.sizes, layers
+        self._matrices = StoredMatrices(facts.graph.source)
         self._entry = layers[0].entry
         self._routers = list(dict.fromkeys([r for f in layers for r in (f.router, *f.routers)]))
         self._base = replace(layers[-1])
         exposed = [n for r in self._routers for n in (r.ids, r.gates, r.scores, r.combine) if n]
         self._outputs = list(dict.fromkeys([*(name_of(f.exit) for f in layers), *exposed]))
-        self._cut = Cutout(graph, sizes, layers[0], self._outputs)
+        self._cut = Cutout(facts, layers[0], self._outputs)
         where = f"the region of node {layers[0].last.name!r}"
         try:
             self._model: LoadedModel = runtime.load(self._cut.model, where)
