@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from compiler.frontend.facts.graph import Graph
-from compiler.frontend.proof.traced import TRACED, traced_layers
+from compiler.frontend.moe.found import RECORDED
+from compiler.frontend.proof.traced import traced_layers
 from compiler.profiling.arriving import cached_routing
 from compiler.profiling.feeds import Feeds, Say, load_inputs
 from ir.arrays import Array
@@ -104,7 +105,7 @@ def _with_reason(error: InputError, workload: Workload, sequence: int) -> InputE
     """The runtime's error, with what is known about a traced export."""
     if not traced_layers(workload):
         return error
-    return InputError(error.where, f"sequence {sequence}: {error.problem}", TRACED)
+    return InputError(error.where, f"sequence {sequence}: {error.problem}", RECORDED)
 
 
 def _exposed(layer: MoELayer) -> list[str]:

@@ -16,9 +16,9 @@ from compiler.frontend.facts.graph import Graph, name_of
 from compiler.frontend.moe.anchors import VIEWS, Anchor, find_anchors
 from compiler.frontend.moe.experts import FeedForward, feed_forwards
 from compiler.frontend.moe.extend import extensions
-from compiler.frontend.moe.found import FoundLayer
+from compiler.frontend.moe.found import Evidence, FoundLayer
 from compiler.frontend.moe.fused import contract_layer
-from compiler.frontend.moe.numbering import TRACED, expert_numbers
+from compiler.frontend.moe.numbering import expert_numbers
 from compiler.frontend.moe.router import describe
 from compiler.frontend.moe.unreadable import Unreadable
 from ir.errors import InputError
@@ -124,7 +124,7 @@ def _readable(facts: Facts, anchor: Anchor, exit_: Value, nodes: list[Node]) -> 
         raise Unreadable(
             "an expert that is not routed is summed before the routed ones", inner.down.node
         )
-    experts, order_note = _experts(facts, anchor, routed, chosen)
+    experts, evidence = _experts(facts, anchor, routed, chosen)
     if facts.sizes.per_token(exit_) != experts[0].down.columns:
         raise Unreadable(f"{name_of(exit_)!r} is not one vector per token", exit_.producer())
     weighted = _depends(graph, nodes, [anchor.node.outputs[0]])
@@ -135,13 +135,14 @@ def _readable(facts: Facts, anchor: Anchor, exit_: Value, nodes: list[Node]) -> 
         entry=anchor.entry,
         exit=exit_,
         nodes=tuple(nodes),
+        selection=anchor.node,
         router=routers[0],
         experts=tuple(experts),
         shared=(),
         activation=routed[0].activation,
         form=_form(anchor, routed, chosen),
         weight_on="input" if on_input else "output",
-        notes=(order_note,) if order_note else (),
+        evidence=evidence,
         routers=routers[1:],
         clipped=routed[0].clipped,
     )
@@ -188,7 +189,7 @@ def _is_routed(graph: Graph, block: FeedForward, chosen: Collection[Value]) -> b
     return False
 
 
-def _experts_hit(anchor: Anchor, routed: Sequence[FeedForward]) -> tuple[list[Expert], str]:
+def _experts_hit(anchor: Anchor, routed: Sequence[FeedForward]) -> list[Expert]:
     """The experts of a stack from which block i takes the i-th that was hit: a traced loop."""
     stacks = {
         (*(p.matrix.tensor for p in (*b.ups, b.down)), b.stacked, b.activation) for b in routed
@@ -202,7 +203,7 @@ def _experts_hit(anchor: Anchor, routed: Sequence[FeedForward]) -> tuple[list[Ex
             anchor.node,
             traced=True,
         )
-    return routed[0].experts(), f"node {anchor.node.name!r}: {TRACED}"
+    return routed[0].experts()
 
 
 def _passes_on(facts: Facts, anchor: Anchor, chosen: Collection[Value]) -> bool:
@@ -231,10 +232,10 @@ def _is_entry(facts: Facts, anchor: Anchor, value: Value) -> bool:
 
 def _experts(
     facts: Facts, anchor: Anchor, routed: Sequence[FeedForward], chosen: Collection[Value]
-) -> tuple[list[Expert], str]:
-    """The experts by index, and a note where the index is the order in the graph."""
+) -> tuple[list[Expert], Evidence]:
+    """The experts by index, and how we know the index."""
     if routed and all(p.single for b in routed for p in (*b.ups, b.down)):
-        return _experts_hit(anchor, routed)
+        return _experts_hit(anchor, routed), "hit loop"
     count = sum(b.stacked or 1 for b in routed)
     if 1 < count < anchor.experts and _passes_on(facts, anchor, chosen):
         raise Unreadable(
@@ -257,12 +258,12 @@ def _experts(
     if len({b.activation for b in routed}) != 1:
         raise Unreadable("experts with different activations", anchor.node)
     if len(routed) == 1 and routed[0].stacked is not None:
-        return routed[0].experts(), ""
+        return routed[0].experts(), "numbered"
     if any(b.stacked is not None for b in routed):
         raise Unreadable("stacked and single experts in one layer", anchor.node)
     experts = [block.experts()[0] for block in routed]
-    numbers, note = expert_numbers(facts, routed, chosen)
+    numbers, evidence = expert_numbers(facts, routed, chosen)
     if numbers is None:
-        return experts, f"node {anchor.node.name!r}: {note}"
+        return experts, evidence
     by_number = dict(zip(numbers, experts, strict=True))
-    return [by_number[i] for i in range(count)], ""
+    return [by_number[i] for i in range(count)], evidence

@@ -8,25 +8,39 @@ from onnx_ir import Node, Value
 from compiler.frontend.facts.graph import name_of
 from ir.workload import Clipped, Expert, MoELayer, Proof, Router, Weight
 
+Evidence = Literal["numbered", "graph order", "hit loop"]
+_IN_ORDER = (
+    "which router output belongs to which expert is not written in the graph; taken in graph order"
+)
+RECORDED = (
+    "the export recorded the routing of one input: block i serves the i-th expert that was hit, so "
+    "it is right only for inputs that give every expert a token"
+)
+
 
 @dataclass(frozen=True, eq=False)
 class FoundLayer:
     """From `entry` (the token vectors) to `exit` (the weighted sum): data nodes in order.
 
-    `routers`: other readings of the router, for a proof to choose from. The other fields are those
-    of `MoELayer`.
+    selection: the node that picks the experts. evidence: how we know which expert is which router
+    output: `numbered` in the graph, taken in `graph order`, or not at all in a `hit loop`, whose
+    block i serves the i-th expert that was hit. remarks: on the operator, where the layer is one.
+    routers: other readings of the router, for a proof to choose from. The other fields are those of
+    `MoELayer`.
     """
 
     entry: Value
     exit: Value
     nodes: tuple[Node, ...]
+    selection: Node
     router: Router
     experts: tuple[Expert, ...]
     shared: tuple[Expert, ...]
     activation: str
     form: str
     weight_on: Literal["output", "input"] = "output"
-    notes: tuple[str, ...] = ()
+    evidence: Evidence = "numbered"
+    remarks: tuple[str, ...] = ()
     routers: tuple[Router, ...] = ()
     shared_gates: tuple[Weight | None, ...] = ()
     scale: float = 1.0
@@ -37,6 +51,15 @@ class FoundLayer:
     def last(self) -> Node:
         """The node that makes the exit."""
         return self.nodes[-1]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the workload is told of it."""
+        if self.proof == "traced" or self.evidence == "hit loop":
+            return (*self.remarks, f"node {self.nodes[0].name!r}: {RECORDED}")
+        if self.proof == "structure" and self.evidence == "graph order":
+            return (*self.remarks, f"node {self.selection.name!r}: {_IN_ORDER}")
+        return self.remarks
 
     def as_operator(self) -> MoELayer:
         """The layer as an operator without a place, for computing what it gives."""

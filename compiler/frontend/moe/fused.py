@@ -46,12 +46,13 @@ def contract_layer(facts: Facts, node: Node) -> FoundLayer:
         entry=entry,
         exit=node.outputs[0],
         nodes=tuple(own),
+        selection=node,
         router=router,
         experts=experts,
         shared=(),
         activation=activation,
         form=node.op_type,
-        notes=_warnings(node),
+        remarks=_remarks(node),
         clipped=_clipped(node) if activation == "swiglu-oai" else None,
     )
 
@@ -70,7 +71,7 @@ def _kind(node: Node, own: Collection[Node]) -> RouterKind:
     return "topk-softmax" if renormalised else "softmax-topk"
 
 
-def _warnings(node: Node) -> tuple[str, ...]:
+def _remarks(node: Node) -> tuple[str, ...]:
     if node.attributes.get_int("use_sparse_mixer", 0):
         return (f"node {node.name!r}: use_sparse_mixer is ignored by ONNX Runtime on CPU",)
     return ()

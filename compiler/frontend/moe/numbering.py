@@ -16,27 +16,21 @@ from compiler.frontend.facts.graph import Graph, axis_attribute
 from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.anchors import VIEWS
 from compiler.frontend.moe.experts import FeedForward
+from compiler.frontend.moe.found import Evidence
 
 MAX_PICKS = 24
-IN_ORDER = (
-    "which router output belongs to which expert is not written in the graph; taken in graph order"
-)
-TRACED = (
-    "the i-th block serves the i-th expert that was hit when the model was traced: right only for "
-    "inputs that give every expert a token"
-)
 
 
 def expert_numbers(
     facts: Facts, blocks: Sequence[FeedForward], chosen: Collection[Value]
-) -> tuple[list[int] | None, str]:
-    """The number of each block's expert; None and the reason where the graph does not say.
+) -> tuple[list[int] | None, Evidence]:
+    """The number of each block's expert, None where the graph does not say; and what it says.
 
     chosen: the values that depend on the selection.
     """
     places = _joined_at(facts.graph, blocks)
     if places is not None:
-        return places, ""
+        return places, "numbered"
     found = [_picks(facts, block, chosen) for block in blocks]
     shortest = min(len(picks) for picks in found)
     wanted = list(range(len(blocks)))
@@ -44,9 +38,9 @@ def expert_numbers(
         column = [picks[place] for picks in found]
         if sorted(number for number, _ in column) == wanted:
             if any(counted for _, counted in column):
-                return None, TRACED
-            return [number for number, _ in column], ""
-    return None, IN_ORDER
+                return None, "hit loop"
+            return [number for number, _ in column], "numbered"
+    return None, "graph order"
 
 
 def _joined_at(graph: Graph, blocks: Sequence[FeedForward]) -> list[int] | None:

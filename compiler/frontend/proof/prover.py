@@ -105,5 +105,4 @@ def _is_recorded(layer: FoundLayer, error: Exception) -> bool:
 def no_proof(layers: Sequence[FoundLayer]) -> FoundLayer:
     """The first layer as it was read; a loop that the graph shows to be traced is marked."""
     first = layers[0]
-    traced = any("when the model was traced" in note for note in first.notes)
-    return replace(first, proof="traced") if traced else first
+    return replace(first, proof="traced") if first.evidence == "hit loop" else first

@@ -4,22 +4,19 @@ from pathlib import Path
 
 import numpy as np
 
+from compiler.frontend.moe.found import RECORDED
 from ir.errors import InputError
 from ir.routing import Routing
 from ir.workload import MoELayer, Workload
 
 TRUST = "--trust-traced takes it as it is"
-TRACED = (
-    "the export recorded the routing of one input: block i serves the i-th expert that was hit, so "
-    "it is right only for inputs that give every expert a token"
-)
 
 
 def refuse_traced(path: str | Path, workload: Workload) -> None:
     """InputError for a model in which an export recorded the routing of one input."""
     for layer in workload.moe_layers:
         if layer.proof == "traced":
-            raise InputError(f"{path}: {layer.name}", TRACED, TRUST)
+            raise InputError(f"{path}: {layer.name}", RECORDED, TRUST)
     refuse_missing(path, workload)
 
 
@@ -47,6 +44,6 @@ def refuse_unhit(path: str | Path, workload: Workload, routing: Routing) -> None
             if not load.all():
                 raise InputError(
                     f"{path}: {layer.name}",
-                    f"{TRACED}; sequence {sequence} gives expert {int(np.argmin(load))} none",
+                    f"{RECORDED}; sequence {sequence} gives expert {int(np.argmin(load))} none",
                     TRUST,
                 )

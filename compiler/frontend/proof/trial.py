@@ -12,10 +12,8 @@ import numpy as np
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.graph import name_of
 from compiler.frontend.moe.found import FoundLayer
-from compiler.frontend.moe.numbering import IN_ORDER
 from compiler.frontend.moe.unreadable import Unreadable
 from compiler.frontend.proof.cutout import Cutout
-from compiler.frontend.proof.traced import TRACED
 from ir.arrays import Array
 from ir.errors import InputError
 from ir.onnxdoor.session import LoadedModel, Runtime
@@ -95,17 +93,14 @@ class Trial:
         runs = [first, *(run for run in (few, many) if run is not None)]
         whole = self._match(runs)[0] if few is not None else None
         if whole is not None:
-            notes = tuple(note for note in whole.notes if IN_ORDER not in note)
-            return replace(whole, proof="run", notes=notes)
-        hit_loop = any("the i-th expert that was hit" in note for note in found.notes)
-        if few is not None and not hit_loop:
+            return replace(whole, proof="run")
+        if few is not None and found.evidence != "hit loop":
             raise Unreadable(
                 "the region computes the layer for some inputs only: tokens may be dropped above a "
                 "capacity",
                 self._base.last,
             )
-        note = f"node {self._base.nodes[0].name!r}: {TRACED}"
-        return replace(found, proof="traced", notes=(note,))
+        return replace(found, proof="traced")
 
     def _run(self, seed: int, spread: float, sample: int) -> tuple[_Run | None, str]:
         """One run; None and the reason where it fails. spread: how far tokens lie apart."""

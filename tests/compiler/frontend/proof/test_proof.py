@@ -9,6 +9,7 @@ import pytest
 from onnx import TensorProto
 
 from compiler.frontend import read_model
+from compiler.frontend.moe.found import RECORDED
 from compiler.frontend.proof.traced import refuse_unhit
 from ir.errors import InputError
 from ir.routing import Routing
@@ -104,6 +105,51 @@ def test_holes_are_not_run(tmp_path: Path) -> None:
     assert workload.notes == (
         "1 MoE layer recognised by structure only: the weights are holes in a sparse file",
     )
+
+
+@pytest.mark.parametrize(("order", "proven"), [((0, 1, 2, 3), True), ((1, 0, 2, 3), False)])
+def test_experts_whose_numbers_are_not_in_the_graph(
+    order: tuple[int, ...], proven: bool, tmp_path: Path
+) -> None:
+    """Expert e's weight is combine . one_hot(e), a sum: no node of the graph says "column e".
+
+    The experts are taken in graph order and the note says so; running the layer shows whether that
+    order is right, and leaves nothing to say, or wrong: then it stays digital.
+    """
+
+    def block(g: m.Graph, x: str) -> str:
+        tokens = m.flat(g, x)
+        ids, gates = m.softmax_topk(g, tokens)
+        shape = g("Concat", g("Shape", tokens, end=1), g.constant([g.experts]), axis=0)
+        zeros = g("Expand", g.constant(0.0, np.float32), shape)
+        combine = g("ScatterElements", zeros, ids, gates, axis=1)
+        total = ""
+        for e in order:
+            one_hot = g.constant(np.arange(g.experts) == e, np.float32)
+            weight = g("ReduceSum", g("Mul", combine, one_hot), g.constant([-1]), keepdims=1)
+            part = g("Mul", m.gated(g, tokens), weight)
+            total = g("Add", total, part) if total else part
+        return g("Reshape", total, g("Shape", x))
+
+    path = m.write(tmp_path, [block])
+    (note,) = read_model(path, prove=False).notes
+    assert note.startswith("node 'TopK#")
+    assert note.endswith("taken in graph order")
+    workload = read_model(path)
+    if proven:
+        assert [layer.proof for layer in workload.moe_layers] == ["run"]
+        assert workload.notes == ()
+    else:
+        assert workload.moe_layers == ()
+
+
+@pytest.mark.parametrize("block", [m.traced_loop, m.traced_stack])
+def test_a_hit_loop_is_marked_without_a_run(block: m.Ffn, tmp_path: Path) -> None:
+    """Block i reads the i-th entry of a NonZero: the graph itself shows what was recorded."""
+    workload = read_model(m.write(tmp_path, [block]), prove=False)
+    assert [layer.proof for layer in workload.moe_layers] == ["traced"]
+    (note,) = workload.notes
+    assert RECORDED in note
 
 
 def test_untrusted_traced_file(tmp_path: Path) -> None:
