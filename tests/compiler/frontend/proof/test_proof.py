@@ -10,6 +10,7 @@ from onnx import TensorProto
 
 from compiler.frontend import read_model
 from compiler.frontend.moe.found import RECORDED
+from compiler.frontend.proof import prover
 from compiler.frontend.proof.traced import refuse_unhit
 from ir.errors import InputError
 from ir.routing import Routing
@@ -150,6 +151,16 @@ def test_a_hit_loop_is_marked_without_a_run(block: m.Ffn, tmp_path: Path) -> Non
     assert [layer.proof for layer in workload.moe_layers] == ["traced"]
     (note,) = workload.notes
     assert RECORDED in note
+
+
+def test_a_hit_loop_too_large_to_run_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """4 experts of 3 matrices, 18 KiB in all, with a limit of 1 byte: not run, but recorded."""
+    monkeypatch.setattr(prover, "MAX_LAYER_BYTES", 1)
+    path = m.write(tmp_path, [m.traced_loop])
+    with pytest.raises(InputError, match="recorded the routing of one input"):
+        read_model(path, trust_traced=False)
 
 
 def test_untrusted_traced_file(tmp_path: Path) -> None:
