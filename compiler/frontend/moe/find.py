@@ -82,7 +82,7 @@ def _contract(facts: Facts, node: Node) -> list[FoundLayer]:
 
 def _layer(facts: Facts, anchor: Anchor, prove: Prove) -> tuple[FoundLayer | None, Suspect | None]:
     """The layer of one anchor, or why there is none (None when nothing suggests one)."""
-    graph = facts.graph
+    graph, name = facts.graph, anchor.node.name or ""
     region = computed_from(graph, anchor.entry)
     chain = post_dominators(graph, region, anchor.starts)
     suspect: Suspect | None = None
@@ -92,17 +92,16 @@ def _layer(facts: Facts, anchor: Anchor, prove: Prove) -> tuple[FoundLayer | Non
             continue
         try:
             return prove(extensions(facts, region, _readable(facts, anchor, exit_, nodes))), None
-        except (Unreadable, InputError) as found:
-            where = getattr(found, "node", None)
-            place = f" (at node {where.name!r})" if where is not None else ""
-            traced = getattr(found, "traced", False)
-            reason = f"{found}{place}"
-            if not _suggests_experts(facts, anchor, nodes):
-                continue
-            if suspect is None or (traced and not suspect.traced):
-                suspect = Suspect(anchor.node.name or "", anchor.node.op_type, reason, traced)
-            if len(nodes) > 4 * anchor.experts + 2000:
-                break
+        except Unreadable as why:
+            doubt = Suspect(name, anchor.node.op_type, why.located, why.traced)
+        except InputError as error:
+            doubt = Suspect(name, anchor.node.op_type, str(error))
+        if not _suggests_experts(facts, anchor, nodes):
+            continue
+        if suspect is None or (doubt.traced and not suspect.traced):
+            suspect = doubt
+        if len(nodes) > 4 * anchor.experts + 2000:
+            break
     return None, suspect or _unread(facts, anchor, region)
 
 

@@ -12,3 +12,8 @@ class Unreadable(Exception):  # noqa: N818 (a reason, caught and turned into a n
     def __init__(self, reason: str, node: Node | None = None, *, traced: bool = False) -> None:
         super().__init__(reason)
         self.node, self.traced = node, traced
+
+    @property
+    def located(self) -> str:
+        """The reason, and where it shows if that is known."""
+        return str(self) if self.node is None else f"{self} (at node {self.node.name!r})"
