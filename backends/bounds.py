@@ -11,25 +11,44 @@ Three times that no schedule of the program can beat:
   They add up, with the barriers between them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ir.arrays import Array, Ints
 from ir.jit import compiled, frozen
-from ir.program import Opcode, Program
+from ir.program import Opcode, Program, Unit
 
-NEVER = np.iinfo(np.int64).max
+CHAIN = -1  # in place of a pool: instructions that read each other's values
+
+
+@dataclass(frozen=True)
+class Part:
+    """Time that no schedule can spare, and what takes it.
+
+    unit: one unit, the first of its pool where several are equal, with `name` for them all; None:
+    a chain of instructions that read each other's values.
+    """
+
+    unit: Unit | None
+    name: str
+    ps: int
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """critical_path_ps, busiest_ps with `busiest` its name, segments_ps: see the module."""
+    """critical_path_ps, busiest_ps with `busiest` its name, segments_ps: see the module.
+
+    parts: what the largest of the three is made of, the longest first; they sum to it.
+    """
 
     critical_path_ps: int
     busiest_ps: int
     busiest: str
     segments_ps: int = 0
+    parts: tuple[Part, ...] = ()
 
     @property
     def bound_ps(self) -> int:
@@ -49,9 +68,28 @@ def lower_bounds(program: Program) -> Bounds:
     np.add.at(busy, pool[program.unit], program.busy_ps)
     means = -(-busy // size)
     most = int(np.argmax(means)) if len(means) else -1
-    segments = max((_segments(program, pool, size, seq) for seq in _sequences(program)), default=0)
     name, total = (names[most], int(means[most])) if most >= 0 else ("none", 0)
-    return Bounds(path, total, name, segments)
+    every = [_segments(program, pool, size, sequence) for sequence in _sequences(program)]
+    segments = max(every, key=lambda held: sum(held.values()), default={})
+    between = sum(segments.values())
+    largest = {CHAIN: path} if path >= max(total, between) else {most: total}
+    if between > max(path, total):
+        largest = segments
+    return Bounds(path, total, name, between, _parts(largest, program, pool, names))
+
+
+def _parts(
+    held: Mapping[int, int], program: Program, pool: Ints, names: list[str]
+) -> tuple[Part, ...]:
+    """{pool or CHAIN: ps} with their units, the longest first."""
+    by_time = sorted(held.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(
+        Part(None, "", ps)
+        if key == CHAIN
+        else Part(program.units[int(np.argmax(pool == key))], names[key], ps)
+        for key, ps in by_time
+        if ps
+    )
 
 
 def _sequences(program: Program) -> list[int]:
@@ -71,8 +109,12 @@ def _pools(program: Program) -> tuple[Ints, Ints, list[str]]:
     return of_unit, np.bincount(of_unit, minlength=len(names)), list(names)
 
 
-def _segments(program: Program, pool: Ints, size: Ints, sequence: int) -> int:
-    """Sum of the segments between the attentions of one sequence, and of those attentions."""
+def _segments(program: Program, pool: Ints, size: Ints, sequence: int) -> dict[int, int]:
+    """What the segments of one sequence, and the attentions between them, take at least.
+
+    {pool, or CHAIN: ps}: each segment counts for the pool that needs longest in it, or for its own
+    critical path where that is as long.
+    """
     at, values = frozen(program.reads.offsets, np.int64), frozen(program.reads.values, np.int32)
     duration = frozen(program.duration_ps, np.int64)
     barriers = _chain(program, at, values, sequence)
@@ -84,23 +126,59 @@ def _segments(program: Program, pool: Ints, size: Ints, sequence: int) -> int:
     head = _before(at, values, duration, segment)
     tail = _behind(at, values, duration, segment)
     rows = np.flatnonzero(segment >= 0)
-    key = segment[rows] * len(size) + pool[program.unit[rows]]
+    longest = np.zeros(len(barriers) + 1, dtype=np.int64)
+    np.maximum.at(longest, segment[rows], (head + duration + tail)[rows])
+    holder = np.full(len(longest), CHAIN)
+    idle = program.duration_ps - program.busy_ps  # until a result is there its unit may be free
+    jobs = _Jobs(
+        segment[rows],
+        pool[program.unit[rows]],
+        program.busy_ps[rows],
+        head[rows],
+        (tail + idle)[rows],
+    )
+    where, by, least = _longest(jobs, size)
+    longer = least > longest[where]
+    longest[where[longer]], holder[where[longer]] = least[longer], by[longer]
+    of_barrier = np.where(
+        program.opcode[barriers] == Opcode.ATTN, pool[program.unit[barriers]], CHAIN
+    )
+    held = np.zeros(len(size) + 1, dtype=np.int64)  # the last entry is the chain's
+    np.add.at(held, np.concatenate([holder, of_barrier]), np.append(longest, duration[barriers]))
+    used = np.flatnonzero(held[:-1]).tolist()
+    return {CHAIN: int(held[CHAIN]), **{key: int(held[key]) for key in used}}
+
+
+class _Jobs(NamedTuple):
+    """Jobs of one sequence between its barriers: int64 [jobs] each."""
+
+    segment: Ints
+    pool: Ints
+    busy: Ints
+    head: Ints
+    tail: Ints
+
+
+def _longest(jobs: _Jobs, size: Ints) -> tuple[Ints, Ints, Ints]:
+    """(segment, the pool that needs longest there, that time): one entry a segment with work.
+
+    A pool needs its busy time divided by its units, the shortest chain before and the shortest
+    behind.
+    """
+    key = jobs.segment * len(size) + jobs.pool
     order = np.argsort(key, kind="stable")
-    rows, key = rows[order], key[order]
+    key = key[order]
     first = np.flatnonzero(np.diff(key, prepend=-1))
     if not len(first):
-        return int(duration[barriers].sum())
-    idle = program.duration_ps - program.busy_ps  # until a result is there its unit may be free
-    load = np.add.reduceat(program.busy_ps[rows], first)
-    some = load > 0
-    least = np.minimum.reduceat(head[rows], first) + np.minimum.reduceat(
-        tail[rows] + idle[rows], first
-    )
-    least += -(-load // size[key[first] % len(size)])
-    longest = np.zeros(len(barriers) + 1, dtype=np.int64)
-    np.maximum.at(longest, key[first][some] // len(size), least[some])
-    np.maximum.at(longest, segment[rows], (head + duration + tail)[rows])
-    return int(longest.sum() + duration[barriers].sum())
+        return key, key, key
+    segment, pool = key[first] // len(size), key[first] % len(size)
+    load = np.add.reduceat(jobs.busy[order], first)
+    least = np.minimum.reduceat(jobs.head[order], first)
+    least += np.minimum.reduceat(jobs.tail[order], first) - (-load // size[pool])
+    some = np.flatnonzero(load > 0)
+    by_time = some[np.lexsort((-pool[some], least[some], segment[some]))]
+    last = by_time[np.flatnonzero(np.diff(segment[by_time], append=-1))]
+    return segment[last], pool[last], least[last]
 
 
 def _chain(program: Program, at: Array, values: Array, sequence: int) -> Ints:

@@ -1,0 +1,97 @@
+"""Which units a program's time is bound by, how much of it, and what of the chip to change.
+
+No schedule of a program is shorter than its lower bound (`backends.bounds`). What that bound is
+made of is what binds: units that are busy, or chains of instructions that read each other's values.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backends.bounds import Bounds, Part, lower_bounds
+from ir.chip import Chip
+from ir.program import Program, Unit, UnitKind
+
+SAID = 0.1  # kinds that take less of the time are not put in words, but for the first
+NAMED = 3  # units of a kind that are named
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Units of one kind, or chains of dependences (None): time of the lower bound that is theirs.
+
+    units: their names, the longest first; ps: all together; share: of the makespan; change: what of
+    the chip makes it less, "" for a chain.
+    """
+
+    kind: UnitKind | None
+    units: tuple[str, ...]
+    ps: int
+    share: float
+    change: str
+
+
+def bound_by(program: Program, chip: Chip, bounds: Bounds | None = None) -> tuple[Binding, ...]:
+    """What the lower bound of `program` is made of, by kind, the longest first.
+
+    bounds: those of the program, where they are known. Shares add up to the bound over the
+    makespan; what is missing to 1 a better order could save at most.
+    """
+    bounds = bounds or lower_bounds(program)
+    of_experts = set(np.unique(program.unit[program.expert >= 0]).tolist())
+    shared = {program.units[number].name for number in of_experts}
+    parts: dict[tuple[UnitKind | None, str], list[Part]] = {}
+    for part in bounds.parts:
+        kind = None if part.unit is None else part.unit.kind
+        change = "" if part.unit is None else _change(part.unit, chip, shared)
+        parts.setdefault((kind, change), []).append(part)
+    whole = max(program.makespan_ps, 1)
+    found = [
+        Binding(kind, tuple(p.name for p in of if p.unit), ps, ps / whole, change)
+        for (kind, change), of in parts.items()
+        if (ps := sum(p.ps for p in of))
+    ]
+    return tuple(sorted(found, key=lambda binding: -binding.ps))
+
+
+def _change(unit: Unit, chip: Chip, shared: Collection[str]) -> str:
+    """The field of the chip that a unit's time depends on, as `--set` names it.
+
+    shared: names of the units that experts run on; dense matrices have peripherals of their own.
+    """
+    digital = chip.digital
+    width = "bus.transfers_per_slot" if chip.bus.bits_per_ns is None else "bus.bits_per_ns"
+    changes: dict[UnitKind, str] = {
+        "bus": f"raise {width}",
+        "return": "raise bus.return_lanes",
+        "group": f"lower {'pg.mux or ' * (unit.name in shared)}mvm.read_ns",
+        "acc": "lower accumulate.hop_ns",
+        "link": "lower mesh.hop_ns",
+        "mesh": "lower mesh.hop_ns",
+        "dpu": "lower digital.pgs_per_dpu" if digital.pgs_per_dpu else "raise digital.dpus",
+        "mha": f"raise digital.{'macs_per_ns' if digital.attention == 'macs' else 'mha_units'}",
+        "dram": "raise memory.dram_gb_per_s",
+    }
+    return changes[unit.kind]
+
+
+def binding_lines(bindings: Sequence[Binding]) -> Iterator[str]:
+    """The first binding in words, and the others that take a tenth of the time."""
+    for number, binding in enumerate(bindings):
+        if number and binding.share < SAID:
+            continue
+        of_time = f"{100 * binding.share:.1f} % of the time"
+        if binding.kind is not None:
+            lead = "then by" if number else "bound by"
+            yield f"{lead} {_names(binding.units)}: {of_time}; {binding.change}"
+        elif number:
+            yield f"then by chains of dependences: {of_time}"
+        else:
+            yield f"no unit binds: chains of dependences take {of_time}"
+
+
+def _names(units: Sequence[str]) -> str:
+    """`bus.0, bus.2, bus.3 and 4 more`."""
+    more = f" and {len(units) - NAMED} more" if len(units) > NAMED else ""
+    return ", ".join(units[:NAMED]) + more
