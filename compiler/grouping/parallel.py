@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from types import FrameType
 
@@ -35,13 +35,14 @@ def solve_jobs(
     # spawn: a fork would copy a process in which solver threads may be running
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context, initializer=_listen) as pool:
-        futures = [pool.submit(_solve, job) for job in jobs]
-        number = {future: n for n, future in enumerate(futures)}
+        futures: dict[Future[Answer | None], Job] = {}
         interrupted = False
         try:
+            for job in jobs:  # the first starts the processes, which takes a while
+                futures[pool.submit(_solve, job)] = job
             for future in as_completed(futures):
                 future.result()
-                report(f"layer {jobs[number[future]].layer}")
+                report(f"layer {futures[future].layer}")
         except KeyboardInterrupt:
             interrupted = True
             _interrupt_children()
@@ -49,8 +50,9 @@ def solve_jobs(
             pool.shutdown(wait=True, cancel_futures=True)
     # a worker interrupted before it listens dies and takes unfinished answers with it
     done = [f.done() and not f.cancelled() and f.exception() is None for f in futures]
-    answers = tuple(f.result() if ok else None for f, ok in zip(futures, done, strict=True))
-    return Answers(answers, interrupted)
+    answers = [f.result() if ok else None for f, ok in zip(futures, done, strict=True)]
+    answers += [None] * (len(jobs) - len(answers))
+    return Answers(tuple(answers), interrupted)
 
 
 def _interrupt_children() -> None:

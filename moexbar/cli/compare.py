@@ -17,7 +17,7 @@ from moexbar import __version__
 from moexbar.cli.options import Json, flattened, solver_options
 from moexbar.cli.scope import INTERRUPTED, Asked, Scope
 from moexbar.console import note, out, print_json, progress, table
-from moexbar.files.folder import publish
+from moexbar.files.folder import Draft, publish
 from moexbar.files.routing_file import load_routing
 from moexbar.objective_plot import Trail, plot
 
@@ -52,7 +52,7 @@ def compare(
 
     The objective is the slots summed over the fitted windows; score is the slots summed over
     aligned windows of the score range. The gap is to the best bound any solver has proven. Ctrl-C
-    keeps the best so far.
+    prints the best so far; it goes into the folder only if no earlier result is there.
 
     Example: moexbar compare routing.npz --chip hermes-mux4 --layer 3 --time 30 -o comparison
 
@@ -67,14 +67,15 @@ def compare(
             solved = solve_jobs(jobs, asked.processes, advance)
         result = _result(solved, scope, time)
         if draft is not None:
-            _write(draft.folder, result)
+            _write(draft, result)
     if json:
         print_json(result)
     else:
         _print(result)
     if solved.interrupted:
         done = sum(answer is not None for answer in solved.answers)
-        note(f"note: the best so far, {done} of {len(jobs)} answers")
+        kept = "" if draft is None or draft.wanted else f"; {output} is left as it was"
+        note(f"note: the best so far, {done} of {len(jobs)} answers{kept}")
         raise typer.Exit(INTERRUPTED)
 
 
@@ -149,8 +150,16 @@ def _row(answer: Answer, chosen: Any, spans: list[tuple[int, int]], bound: int) 
     }
 
 
-def _write(folder: Path, result: dict[str, Any]) -> None:
-    """Write compare.json and one plot per layer."""
+def _write(draft: Draft, result: dict[str, Any]) -> None:
+    """Write compare.json and one plot per layer, unless that would lose an earlier result.
+
+    A comparison that was interrupted never replaces another, nor stands there without an answer.
+    """
+    answered = any(layer["solvers"] for layer in result["layers"])
+    if result["interrupted"] and (draft.replaces or not answered):
+        draft.discard()
+        return
+    folder = draft.folder
     (folder / "compare.json").write_text(jsonlib.dumps(result, indent=1), encoding="utf-8")
     for layer in result["layers"]:
         name = f"layer-{layer['layer']}.svg"

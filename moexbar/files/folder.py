@@ -12,6 +12,7 @@ from typing import Any
 from ir.errors import InputError
 from moexbar.files.lock import only_one
 from moexbar.files.manifest import Seen, entries, is_ours, refuse_foreign, write_manifest
+from moexbar.files.undisturbed import undisturbed
 
 
 @dataclass
@@ -48,8 +49,8 @@ def publish(target: Path, command: str) -> Iterator[Draft]:
     with only_one(target):
         seen = _replaceable(target, command)
         work = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
-        draft = Draft(work / "new", replaces=bool(seen))
         try:
+            draft = Draft(work / "new", replaces=bool(seen))
             draft.folder.mkdir()
             yield draft
             if draft.wanted:
@@ -59,7 +60,8 @@ def publish(target: Path, command: str) -> Iterator[Draft]:
                 _put(work, target, seen)
                 _sync(target.parent)
         finally:
-            _tidy(work, target, seen)
+            with undisturbed():
+                _tidy(work, target, seen)
 
 
 def _replaceable(target: Path, command: str) -> Seen:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ir.errors import FolderBusyError, InputError
+from moexbar.files.undisturbed import undisturbed
 
 
 @contextlib.contextmanager
@@ -21,10 +22,8 @@ def only_one(target: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if os.fstat(handle).st_size == 0:
-            with contextlib.suppress(OSError):
-                lock.unlink()  # while it is held: nobody else has it, so nobody loses it
-        os.close(handle)
+        with undisturbed():
+            _release(lock, handle)
 
 
 def _locked(lock: Path, target: Path) -> int:
@@ -44,6 +43,14 @@ def _locked(lock: Path, target: Path) -> int:
         if _is_there(lock, handle):
             return handle
         os.close(handle)  # the run before removed it between our open and our lock
+
+
+def _release(lock: Path, handle: int) -> None:
+    """Remove the file while it is held, so that nobody else's goes."""
+    if os.fstat(handle).st_size == 0:
+        with contextlib.suppress(OSError):
+            lock.unlink()
+    os.close(handle)
 
 
 def _is_there(lock: Path, handle: int) -> bool:
