@@ -15,8 +15,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("ir", "compiler", "backends", "moexbar")
 FOLDERS = (*PACKAGES, ".ci", "benchmarks", "docs", "examples", "tests")
-FILES = ("pyproject.toml", "MANIFEST.in", "Makefile", "README.md", "LICENSE", "CHANGELOG.md",
-         "CITATION.cff", "CONTRIBUTING.md")  # fmt: skip
+FILES = (
+    "pyproject.toml",
+    "MANIFEST.in",
+    "Makefile",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    "CITATION.cff",
+    "CONTRIBUTING.md",
+)
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*_choice.onnx")
 
 
@@ -24,9 +32,13 @@ def run(folder: Path, *words: object) -> str:
     """Standard output of a command run in `folder`, without the clone on Python's path."""
     free = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
     done = subprocess.run(
-        [str(word) for word in words], cwd=folder, env=free, capture_output=True, text=True,
+        [str(word) for word in words],
+        cwd=folder,
+        env=free,
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -54,8 +66,20 @@ def install(wheel: Path, folder: Path) -> Path:
     """
     venv.create(folder, symlinks=True)
     python = folder / "bin" / "python"
-    run(folder, sys.executable, "-m", "pip", "--python", python, "install", "--quiet",
-        "--no-deps", "--no-index", "--no-compile", wheel)  # fmt: skip
+    run(
+        folder,
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--no-compile",
+        wheel,
+    )
     (site,) = (folder / "lib").glob("python*/site-packages")
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return folder / "bin"
@@ -73,9 +97,12 @@ def test_a_wheel_works_away_from_the_clone(tmp_path: Path) -> None:
     (work / "compiler").mkdir(parents=True)
     (work / "compiler" / "__init__.py").write_text("raise ImportError('not ours')\n")
 
-    where = run(tmp_path, commands / "python", "-c",
-                f"import {', '.join(PACKAGES)}\n"
-                f"for p in {', '.join(PACKAGES)}: print(p.__path__[0])").splitlines()  # fmt: skip
+    where = run(
+        tmp_path,
+        commands / "python",
+        "-c",
+        f"import {', '.join(PACKAGES)}\nfor p in {', '.join(PACKAGES)}: print(p.__path__[0])",
+    ).splitlines()
     site = (tmp_path / "venv").resolve()
     assert [Path(path).name for path in where] == list(PACKAGES)
     assert all(site in Path(path).resolve().parents for path in where)
@@ -87,8 +114,20 @@ def test_a_wheel_works_away_from_the_clone(tmp_path: Path) -> None:
     assert "hermes-mux2" in run(work, moexbar, "chips")
     said = run(work, moexbar, "example", "tiny", "-o", "tiny")
     assert "next: moexbar compile tiny/model.onnx --inputs tiny/inputs.npz --prefill 128" in said
-    said = run(work, moexbar, "compile", "tiny/model.onnx", "--inputs", "tiny/inputs.npz",
-               "--chip", "hermes-mux2", "--prefill", 16, "-o", "out")  # fmt: skip
+    said = run(
+        work,
+        moexbar,
+        "compile",
+        "tiny/model.onnx",
+        "--inputs",
+        "tiny/inputs.npz",
+        "--chip",
+        "hermes-mux2",
+        "--prefill",
+        16,
+        "-o",
+        "out",
+    )
     assert "executed: largest error" in said  # ONNX Runtime's own process was found, too
     written = {path.name for path in (work / "out").iterdir()}
     assert {"program.parquet", "mapping.json", "report.json", "trace.json"} <= written
@@ -100,9 +139,12 @@ def test_another_package_of_the_same_name_is_named(tmp_path: Path) -> None:
     (tmp_path / "compiler" / "__init__.py").touch()
     done = subprocess.run(
         [sys.executable, "-m", "moexbar", "--version"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 1
     assert f"package 'compiler' is taken from {tmp_path.resolve()}, expected it" in done.stderr
 

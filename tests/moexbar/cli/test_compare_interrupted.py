@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from moexbar.__main__ import main
+from tests.paths import ROOT
 
-ROOMS = tuple(str(Path(__file__).parents[2] / room) for room in ("moexbar", "compiler", "ir"))
+ROOMS = tuple(str(ROOT / room) for room in ("moexbar", "compiler", "ir"))
 MOMENTS = 20
 
 
@@ -24,8 +25,9 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = np.random.default_rng(0)
     choices = np.argsort(random.gumbel(size=(2, 128, 6)), axis=2)[:, :, -2:]
     path = tmp_path_factory.mktemp("trace") / "routing.npz"
-    np.savez(path, choices=choices.astype(np.int16), num_experts=6,
-             sequence=np.repeat(np.arange(8), 16))  # fmt: skip
+    np.savez(
+        path, choices=choices.astype(np.int16), num_experts=6, sequence=np.repeat(np.arange(8), 16)
+    )
     return path
 
 
@@ -52,9 +54,21 @@ def run(words: list[str], interrupt: int = 0) -> tuple[int, int]:
 
 def words(trace: Path, out: Path, solvers: str = "sorted,lpt,local-search,cp-sat") -> list[str]:
     return [
-        "compare", str(trace), "--window", "32", "--shuffles", "0", "--solvers", solvers,
-        "--time", "1", "--processes", "1", "-o", str(out),
-    ]  # fmt: skip
+        "compare",
+        str(trace),
+        "--window",
+        "32",
+        "--shuffles",
+        "0",
+        "--solvers",
+        solvers,
+        "--time",
+        "1",
+        "--processes",
+        "1",
+        "-o",
+        str(out),
+    ]
 
 
 def answers(out: Path) -> list[tuple[int, str]]:
@@ -86,8 +100,11 @@ def test_an_interrupt_at_any_moment_keeps_the_finished_result(trace: Path, tmp_p
         assert answers(out) == ALL, moment
         assert not found["interrupted"], moment
         assert sorted(p.name for p in out.iterdir()) == [
-            "compare.json", "layer-0.svg", "layer-1.svg", "manifest.json",
-        ]  # fmt: skip
+            "compare.json",
+            "layer-0.svg",
+            "layer-1.svg",
+            "manifest.json",
+        ]
         if found["seed"] == 0:  # the new one is there: what follows is to be kept again
             assert main([*words(trace, out), "--seed", "7"]) == 0
     assert codes.count(130) >= MOMENTS - 2
@@ -172,8 +189,10 @@ def test_two_processes_and_a_real_signal(answered: int, tmp_path: Path) -> None:
     more = ["--solvers", "sorted,lpt,cp-sat", "--time", "100", "--processes", "2"]
     child = subprocess.Popen(
         [sys.executable, tmp_path / "told.py", *common, *more],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert child.stderr is not None
     for _ in range(1 + answered):
         assert child.stderr.readline() == "answer\n"

@@ -85,9 +85,21 @@ def test_tiny_is_executed_and_decodes(
     said = capsys.readouterr().out
     assert f"next: moexbar compile {model} --inputs {inputs} --prefill 128 -o" in said
     done = main(
-        ["compile", str(model), "--inputs", str(inputs), "--prefill", "12", "--decode", "4",
-         "--no-baselines", "--json", "-o", str(tmp_path / "out")]
-    )  # fmt: skip
+        [
+            "compile",
+            str(model),
+            "--inputs",
+            str(inputs),
+            "--prefill",
+            "12",
+            "--decode",
+            "4",
+            "--no-baselines",
+            "--json",
+            "-o",
+            str(tmp_path / "out"),
+        ]
+    )
     assert done == 0
     assert 0 < json.loads(capsys.readouterr().out)["executed"]["worst"] <= 1e-4
     trace = load_routing(tmp_path / "out" / "routing.npz")

@@ -264,12 +264,21 @@ def test_many_foreign_files_are_counted(tmp_path: Path) -> None:
     [
         ("compare", {"files": ["compare.json", "layer-1.svg"]}, ["compare.json", "layer-1.svg"]),
         # sha256sum of the two bytes {}
-        ("compile", {"inputs": {}, "files": {"report.json": (
-            "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
-        )}}, ["report.json"]),
+        (
+            "compile",
+            {
+                "inputs": {},
+                "files": {
+                    "report.json": (
+                        "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+                    )
+                },
+            },
+            ["report.json"],
+        ),
         ("compile --dump-dir", {"stages_of": "out"}, ["1-workload.txt", "5-program.txt"]),
     ],
-)  # fmt: skip
+)
 def test_outputs_of_earlier_versions_are_replaced(
     command: str, manifest: dict[str, object], names: list[str], tmp_path: Path
 ) -> None:
@@ -442,10 +451,15 @@ def trace(tmp_path: Path) -> Path:
     """One layer of 4 experts, 64 tokens."""
     path = tmp_path / "routing.npz"
     choices = np.random.default_rng(0).integers(0, 4, (1, 64, 1))
-    save_routing(path, Routing(
-        layer=np.array([0]), num_experts=np.array([4]), sequence=np.repeat(np.arange(8), 8),
-        choices=choices.astype(np.int16),
-    ))  # fmt: skip
+    save_routing(
+        path,
+        Routing(
+            layer=np.array([0]),
+            num_experts=np.array([4]),
+            sequence=np.repeat(np.arange(8), 8),
+            choices=choices.astype(np.int16),
+        ),
+    )
     return path
 
 
