@@ -93,7 +93,7 @@ class Compilation:
     def write(self, draft: Draft, write: Sequence[Part] = ALL) -> None:
         """Write its files into a folder that is being published."""
         write_outputs(draft.folder, self.compiled, self.routing, self.report, write)
-        draft.facts["inputs"] = hashes(self.chip, self.sources)
+        draft.facts["inputs"] = hashes(self.chip, self.sources, draft.target)
 
 
 def compile(

@@ -1,6 +1,5 @@
 """An output folder of `moexbar compile` read back, with the model and inputs it was made from."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from moexbar.files.manifest import MARK
 from moexbar.files.mapping_reader import read_mapping
 from moexbar.files.program_file import read_program
 from moexbar.files.routing_file import load_routing
+from moexbar.files.sources import find_source
 from moexbar.model import Model, open_model
 
 MAX_BYTES = 64 << 20
@@ -69,7 +69,7 @@ def read_compiled(
     found = _json(folder / MARK).get("inputs")
     if not isinstance(found, dict):
         raise InputError(str(folder / MARK), "does not say what was compiled", "compile again")
-    opened = open_model(_source(found, "model", model, folder))
+    opened = open_model(find_source(found, "model", model, folder))
     report = _json(folder / "report.json")
     window = report["window"]
     workload = opened.workload(
@@ -80,7 +80,7 @@ def read_compiled(
     program = read_program(folder / "program.parquet")
     mapping = read_mapping(folder / "mapping.json", workload)
     if inputs is None or not any_inputs:
-        inputs = _source(found, "inputs", inputs, folder)
+        inputs = find_source(found, "inputs", inputs, folder)
     arrays = load_inputs(inputs)
     routing, chip = load_routing(folder / "routing.npz"), read_folder_chip(folder)
     if len(program.nodes) != len(workload.operators):
@@ -98,19 +98,3 @@ def _json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(str(path), "not readable as JSON", "compile again") from error
     return found
-
-
-def _source(manifest: dict[str, Any], what: str, given: Path | None, folder: Path) -> Path:
-    """The model or the inputs of the compilation; those of another one are refused."""
-    entry = manifest.get(what)
-    if not isinstance(entry, dict):
-        if given is not None:
-            return given
-        raise InputError(str(folder), f"compiled without {what}", f"give --{what}")
-    path = given if given is not None else Path(str(entry.get("path", "")))
-    check_file(path, f"the {what} that {folder} was compiled from (--{what})", 1 << 40)
-    with path.open("rb") as handle:
-        digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    if digest != entry.get("sha256"):
-        raise InputError(str(path), f"is not the {what} that {folder} was compiled from")
-    return path

@@ -19,10 +19,11 @@ from moexbar.files.undisturbed import undisturbed
 class Draft:
     """An output in the making: its files go into `folder`, what its manifest is to say to `facts`.
 
-    replaces: whether an earlier output is at the target.
+    target: where it will be; replaces: whether an earlier output is at the target.
     """
 
     folder: Path
+    target: Path
     replaces: bool
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
     wanted: bool = True
@@ -50,7 +51,7 @@ def publish(target: Path, command: str) -> Iterator[Draft]:
         seen = _replaceable(target, command)
         work = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
         try:
-            draft = Draft(work / "new", replaces=bool(seen))
+            draft = Draft(work / "new", target, replaces=bool(seen))
             draft.folder.mkdir()
             yield draft
             if draft.wanted:

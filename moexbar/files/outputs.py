@@ -16,6 +16,7 @@ from moexbar.chips.show import to_json
 from moexbar.files.mapping_file import mapping_json
 from moexbar.files.program_file import write_program
 from moexbar.files.routing_file import save_routing
+from moexbar.files.sources import source_entry
 
 Part = Literal["report", "program", "mapping", "routing", "listing", "trace"]
 ALL: tuple[Part, ...] = get_args(Part)
@@ -54,13 +55,9 @@ def write_outputs(
             text.writelines(f"{line}\n" for line in listing(program, limit=LISTING_LINES))
 
 
-def hashes(chip: Chip, sources: Mapping[str, Path | None]) -> dict[str, Any]:
-    """What went in, for the manifest: file, path as given and SHA-256; of the chip its values'."""
-    inputs = {
-        name: {"file": p.name, "path": str(p), "sha256": _digest(p)}
-        for name, p in sources.items()
-        if p
-    }
+def hashes(chip: Chip, sources: Mapping[str, Path], target: Path) -> dict[str, Any]:
+    """What went in, for the manifest of the folder `target`; of the chip the hash of its values."""
+    inputs = {name: source_entry(path, target) for name, path in sources.items()}
     chip_text = json.dumps(to_json(chip), sort_keys=True).encode()
     inputs["chip"] = {"file": chip.name, "sha256": hashlib.sha256(chip_text).hexdigest()}
     return inputs
@@ -71,8 +68,3 @@ def write_json(path: Path, value: object, indent: int | None = None) -> None:
     with path.open("w", encoding="utf-8") as text:
         # not dump(): it never uses the fast encoder
         text.write(json.dumps(value, indent=indent, allow_nan=False))
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

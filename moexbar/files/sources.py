@@ -1,0 +1,76 @@
+"""The files that an output was made from: named in its manifest, and found again."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ir.errors import InputError
+from ir.infile import check_file
+
+MOST_BYTES = 1 << 40  # of a model
+MOST_FILES = 2000  # looked at in a folder
+
+
+def source_entry(path: Path, target: Path) -> dict[str, Any]:
+    """What a manifest says of a file: its name, its path from the output folder, size, SHA-256."""
+    return {
+        "file": path.name,
+        "path": os.path.relpath(path.resolve(), target.resolve()),
+        "bytes": path.stat().st_size,
+        "sha256": digest(path),
+    }
+
+
+def find_source(manifest: Mapping[str, Any], what: str, given: Path | None, folder: Path) -> Path:
+    """The model, or the inputs, that `folder` was compiled from; those of another are refused.
+
+    given: where they are now; None: where the manifest says, else where a file of the same content
+    lies: in the output folder, beside it or in the current folder. Raises InputError where it is
+    not found, or is another.
+    """
+    entry = manifest.get(what)
+    if not isinstance(entry, dict):
+        if given is not None:
+            return given
+        raise InputError(str(folder), f"compiled without {what}", f"give --{what}")
+    if given is not None:
+        return _checked(given, entry, what, folder)
+    stated = Path(os.path.normpath(folder / str(entry.get("path", ""))))
+    if stated.is_file() and digest(stated) == entry.get("sha256"):
+        return stated
+    for path in _alike(entry, folder):
+        if digest(path) == entry.get("sha256"):
+            return path
+    return _checked(stated, entry, what, folder)
+
+
+def _checked(path: Path, entry: Mapping[str, Any], what: str, folder: Path) -> Path:
+    """The file, if it is the one; InputError otherwise."""
+    check_file(path, f"the {what} that {folder} was compiled from (--{what})", MOST_BYTES)
+    if digest(path) != entry.get("sha256"):
+        problem = f"is not the {what} that {folder} was compiled from"
+        raise InputError(str(path), problem, f"say where it is: --{what}")
+    return path
+
+
+def _alike(entry: Mapping[str, Any], folder: Path) -> Iterator[Path]:
+    """Files of the same size and kind of name near the output, the same name first."""
+    name, size = str(entry.get("file", "")), entry.get("bytes")
+    for place in dict.fromkeys(p.resolve() for p in (folder, folder.parent, Path())):
+        with os.scandir(place) as found:
+            near = [
+                Path(one.path)
+                for one, _ in zip(found, range(MOST_FILES), strict=False)
+                if one.name.endswith(Path(name).suffix) and one.is_file()
+            ]
+        for path in sorted(near, key=lambda path: (path.name != name, path.name)):
+            if path.stat().st_size == size:
+                yield path
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
