@@ -81,11 +81,11 @@ def _read(
     with Prover(facts, runtime) as prover:
         layers, suspects = find_moe(facts, prover.prove if prove else no_proof)
     facts = facts.with_exits({layer.exit: layer.entry for layer in layers})
+    parts, refused = find_parts(facts, layers)
+    operators = operators_of(facts, in_order(graph, parts), tokens or REFERENCE_TOKENS)
     notes = [f"node {s.node!r} ({s.op_type}) stays digital: {s.reason}" for s in suspects]
-    notes.extend(prover.notes)
-    notes.extend(unknown_operators(graph))
-    parts = in_order(graph, find_parts(facts, layers, notes))
-    operators = operators_of(facts, parts, tokens or REFERENCE_TOKENS)
+    notes += [*prover.notes, *unknown_operators(graph)]
+    notes += [note for layer in layers for note in layer.notes] + refused
     workload = Workload(
         name=source.path.stem,
         sha256=source.sha256,

@@ -14,6 +14,7 @@ from ir.arrays import Array
 from ir.onnxdoor.load import Source
 
 Shape = tuple[int, ...] | None
+Kind = onnx_ir.DataType | None
 Inferred = tuple[tuple[Shape, int], ...]
 UNKNOWN = -1
 
@@ -26,21 +27,31 @@ class Inference:
         self._source = source
         self._known: dict[tuple[Any, ...], Inferred] = {}
 
-    def of(self, node: Node, shapes: Sequence[Shape], contents: Sequence[Array | None]) -> Inferred:
+    def of(
+        self,
+        node: Node,
+        kinds: Sequence[Kind],
+        shapes: Sequence[Shape],
+        contents: Sequence[Array | None],
+    ) -> Inferred:
         """Shape (None, or axes of which -1 are unknown) and element type (0 = unknown) per output.
 
-        shapes, contents: of the inputs, None where unknown.
+        kinds, shapes, contents: of the inputs, None where unknown.
         """
-        key = _key(node, shapes, contents)
-        found = self._known.get(key) if key is not None else None
-        if found is None:
-            found = self._infer(node, shapes, contents)
+        key = _key(node, kinds, shapes, contents)
+        inferred = self._known.get(key) if key is not None else None
+        if inferred is None:
+            inferred = self._infer(node, kinds, shapes, contents)
             if key is not None:
-                self._known[key] = found
-        return found
+                self._known[key] = inferred
+        return inferred
 
     def _infer(
-        self, node: Node, shapes: Sequence[Shape], contents: Sequence[Array | None]
+        self,
+        node: Node,
+        kinds: Sequence[Kind],
+        shapes: Sequence[Shape],
+        contents: Sequence[Array | None],
     ) -> Inferred:
         opsets = self._source.model.opset_imports
         domain = "" if node.domain == "ai.onnx" else node.domain
@@ -50,10 +61,12 @@ class Inference:
             return unknown
         types: dict[str, onnx.TypeProto] = {}
         data: dict[str, onnx.TensorProto] = {}
-        for value, shape, content in zip(node.inputs, shapes, contents, strict=True):
+        for value, declared, shape, content in zip(
+            node.inputs, kinds, shapes, contents, strict=True
+        ):
             if value is None:
                 continue
-            kind = int(value.dtype or onnx_ir.DataType.FLOAT)
+            kind = int(declared or onnx_ir.DataType.FLOAT)
             dims = None if shape is None else [None if d < 0 else d for d in shape]
             types[name_of(value)] = helper.make_tensor_type_proto(kind, dims)
             if content is not None and kind in (int(onnx_ir.DataType.INT64), 6):
@@ -61,7 +74,7 @@ class Inference:
                 data[name_of(value)] = onnx.numpy_helper.from_array(array)
         try:
             schema = onnx.defs.get_schema(node.op_type, version, domain)
-            found = shape_inference.infer_node_outputs(
+            outputs = shape_inference.infer_node_outputs(
                 schema,
                 self._source.proto(node),
                 types,
@@ -77,7 +90,7 @@ class Inference:
             onnx.checker.ValidationError,
         ):
             return unknown
-        return tuple(_dims_and_kind(found.get(name_of(value))) for value in node.outputs)
+        return tuple(_dims_and_kind(outputs.get(name_of(value))) for value in node.outputs)
 
 
 def _has_subgraph(node: Node) -> bool:
@@ -97,6 +110,7 @@ def _dims_and_kind(kind: onnx.TypeProto | None) -> tuple[Shape, int]:
 
 def _key(
     node: Node,
+    kinds: Sequence[Kind],
     shapes: Sequence[Shape],
     contents: Sequence[Array | None],
 ) -> tuple[Any, ...] | None:
@@ -107,6 +121,6 @@ def _key(
             return None
         value = attribute.value
         attributes.append((name, tuple(value) if isinstance(value, list) else value))
-    kinds = tuple(v.dtype if v is not None else None for v in node.inputs)
     held = tuple(None if c is None else (c.tobytes(), c.shape) for c in contents)
-    return (node.domain, node.op_type, len(node.outputs), *attributes, kinds, tuple(shapes), held)
+    known = (tuple(kinds), tuple(shapes), held)
+    return (node.domain, node.op_type, len(node.outputs), *attributes, *known)

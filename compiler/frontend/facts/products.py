@@ -276,7 +276,7 @@ class Products:
         data, packed = node.inputs[0], node.inputs[1]
         rows, columns = node.attributes.get_int("K", 0), node.attributes.get_int("N", 0)
         bits = node.attributes.get_int("bits", 4)
-        if data is None or packed is None or not rows or not columns or packed.dtype is None:
+        if data is None or packed is None or not rows or not columns:
             return None
         if packed.dtype != onnx_ir.DataType.UINT8 or not reads_packed(node):
             return None

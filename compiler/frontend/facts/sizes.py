@@ -28,7 +28,7 @@ MAX_CONTENT = 64  # elements; shape arithmetic is smaller than that
 
 
 class Sizes:
-    """Shapes and small contents of every value of a graph.
+    """Shapes, element types and small contents of every value of a graph, which stays as it is.
 
     `tokens` [samples]: the tokens of a sequence, or the one length of a static export. `batch`:
     sequences together where the file fixes their number, else 1.
@@ -36,8 +36,9 @@ class Sizes:
 
     def __init__(self, graph: Graph, samples: Sequence[int] = SAMPLES) -> None:
         """Compute all sizes for the given token counts (a static export has its own)."""
-        self.graph = self._graph = graph
+        self._graph = graph
         self._shape: dict[Value, Ints] = {}
+        self._kind: dict[Value, onnx_ir.DataType] = {}  # where the file declares none
         self._content: dict[Value, Content] = {}
         self._inference = Inference(graph.source)
         self._too_long: set[int] = set()
@@ -64,7 +65,7 @@ class Sizes:
     @cached_property
     def small(self) -> "Sizes":
         """The same for few tokens, made once for all layers that ask."""
-        return Sizes(self.graph, SMALL)
+        return Sizes(self._graph, SMALL)
 
     def shape(self, value: Value | None) -> Ints | None:
         """[rank, samples], -1 = unknown; None if not even the rank is known."""
@@ -74,6 +75,12 @@ class Sizes:
         """Number of axes, if known."""
         shape = self.shape(value)
         return None if shape is None else len(shape)
+
+    def kind(self, value: Value | None) -> onnx_ir.DataType | None:
+        """The element type: as the file declares it, else as it follows from the nodes."""
+        if value is None or value.dtype is not None:
+            return None if value is None else value.dtype
+        return self._kind.get(value)
 
     def fixed(self, value: Value | None) -> tuple[int | None, ...] | None:
         """The shape with None for every axis that is unknown or differs between samples."""
@@ -230,16 +237,17 @@ class Sizes:
         special = contrib_shape(node, shapes)
         if special is not None:
             return special + (None,) * (len(node.outputs) - len(special))
+        kinds = [self.kind(v) for v in node.inputs]
         held = [self.content(v) for v in node.inputs]
         contents = [None if c is None else c[sample] for c in held]
-        found = self._inference.of(node, shapes, contents)
-        for value, (_, kind) in zip(node.outputs, found, strict=True):
-            if value.dtype is None and kind:
-                value.dtype = onnx_ir.DataType(kind)
+        inferred = self._inference.of(node, kinds, shapes, contents)
+        for value, (_, kind) in zip(node.outputs, inferred, strict=True):
+            if kind:
+                self._kind.setdefault(value, onnx_ir.DataType(kind))
         lengths = contents[1] if node.op_type == "Split" and len(contents) > 1 else None
         if lengths is not None:  # known even where the length of what is split is not
             return split_shapes(node, shapes[0], lengths)
-        return tuple(shape for shape, _ in found)
+        return tuple(shape for shape, _ in inferred)
 
 
 _READABLE = (

@@ -53,8 +53,8 @@ def find_anchors(facts: Facts) -> list[Anchor]:
 
 
 def _anchor(facts: Facts, node: Node) -> Anchor | None:
-    source = node.inputs[0]
-    if source is None or (source.dtype is not None and not source.dtype.is_floating_point()):
+    source, kind = node.inputs[0], facts.sizes.kind(node.inputs[0])
+    if source is None or (kind is not None and not kind.is_floating_point()):
         return None
     matrices = router_products(facts, source)
     shape = facts.sizes.fixed(source)

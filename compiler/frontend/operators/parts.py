@@ -23,15 +23,13 @@ class Part:
     nodes: set[Node]
 
 
-def find_parts(facts: Facts, layers: Sequence[FoundLayer], notes: list[str]) -> list[Part]:
-    """Every node in exactly one part; notes: takes what is said of them.
+def find_parts(facts: Facts, layers: Sequence[FoundLayer]) -> tuple[list[Part], list[str]]:
+    """Every node in exactly one part; and a note for each reason why products are no operators.
 
     Constants belong to who first reads them.
     """
     graph = facts.graph
     parts = [Part(layer, _absorbed(graph, layer.nodes)) for layer in layers]
-    for layer in layers:
-        notes.extend(layer.notes)
     taken = {n for part in parts for n in part.nodes}
     refused: dict[str, list[Node]] = {}
     for product in facts.products.by_node.values():
@@ -43,7 +41,6 @@ def find_parts(facts: Facts, layers: Sequence[FoundLayer], notes: list[str]) -> 
         else:
             parts.append(Part(product, set(product.nodes)))
             taken.update(product.nodes)
-    notes.extend(_refusals(refused))
     for attention in find_attention(facts, taken):
         nodes = _absorbed(graph, attention.nodes)
         parts.append(Part(attention, nodes))
@@ -52,7 +49,7 @@ def find_parts(facts: Facts, layers: Sequence[FoundLayer], notes: list[str]) -> 
     for found in split_digital(facts, left):
         parts.append(Part(found, set(found.nodes)))
     _attach_constants(graph, parts)
-    return parts
+    return parts, _refusals(refused)
 
 
 def _is_constant(graph: Graph, node: Node) -> bool:

@@ -24,7 +24,7 @@ class Cutout:
         """Cut a layer's region out, with those of its values as outputs."""
         self._graph, self._sizes = facts.graph, facts.sizes
         fed = [layer.entry, *self._boundary(layer)]
-        self.kinds = {name_of(v): v.dtype or onnx_ir.DataType.FLOAT for v in fed}
+        self.kinds = {name_of(v): facts.sizes.kind(v) or onnx_ir.DataType.FLOAT for v in fed}
         self._fed = fed[1:]
         self.model = extract(facts.graph.source, dict(self.kinds), outputs)
 

@@ -157,7 +157,7 @@ def _compare(facts: Facts, runtime: Runtime, attention: Attention) -> None:
     wanted = list(dict.fromkeys(wanted))
     if not wanted:
         raise _NoDecodeError(f"{attention.name}: no value with a token axis to compare")
-    inputs = {name_of(v): v.dtype or onnx_ir.DataType.FLOAT for v in vectors}
+    inputs = {name_of(v): facts.sizes.kind(v) or onnx_ir.DataType.FLOAT for v in vectors}
     others = [v for v in graph.inputs if name_of(v) not in inputs]
     kinds = {**inputs, **{name_of(v): v.dtype for v in others}}
     model = runtime.load(extract(graph.source, kinds, [name_of(v) for v in wanted]), attention.name)

@@ -22,8 +22,9 @@ def test_shapes_of_fused_operators(tmp_path: Path) -> None:
     g("FusedMatMul", x, turned, domain="com.microsoft", transA=1, transB=1)
     g.nodes[-1].output[0] = "out"
     path = g.model(tmp_path / "m.onnx", {"out": [1, m.D, "tokens"]}, opset=15)
-    sizes = Sizes(Graph.of(open_model(path)), (5, 7))
-    shapes = {name_of(v): sizes.shape(v) for n in sizes.graph.nodes for v in n.outputs}
+    graph = Graph.of(open_model(path))
+    sizes = Sizes(graph, (5, 7))
+    shapes = {name_of(v): sizes.shape(v) for n in graph.nodes for v in n.outputs}
     assert shapes[normed] is not None
     assert shapes[normed].tolist() == [[1, 1], [5, 7], [m.D, m.D]]
     assert shapes[turned] is not None

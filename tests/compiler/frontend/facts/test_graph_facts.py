@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from onnx_ir import DataType
 
 from compiler.frontend.facts.axes import Axes, TokenAxis
 from compiler.frontend.facts.constants import view_of, weight_of
@@ -69,6 +70,20 @@ def test_shape_arithmetic(tmp_path: Path) -> None:
     assert content is not None
     # T = 37: 77 / 5 = 15 -> 20; T = 64: 131 / 5 = 26
     assert [int(c) for c in content[:3]] == [20, 26, 41]
+
+
+def test_facts_leave_the_model_as_it_was_opened(tmp_path: Path) -> None:
+    """The file declares the type of x alone; what follows from the nodes is known to `Sizes`."""
+    g = m.Graph()
+    y = g("Relu", "x")
+    length, large = g("Shape", y), g("Greater", y, g.constant(1.0, np.float32))
+    facts = Facts(tmp_path, g, [y, length, large])
+    values = [facts.values[name] for name in ("x", y, length, large)]
+    declared = [value.dtype for value in values]
+    kinds = [facts.sizes.kind(value) for value in values]
+    assert declared == [DataType.FLOAT, None, None, None]
+    assert kinds == [DataType.FLOAT, DataType.FLOAT, DataType.INT64, DataType.BOOL]
+    assert facts.sizes.kind(None) is None
 
 
 @pytest.mark.parametrize(
