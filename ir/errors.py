@@ -13,8 +13,8 @@ class MoexbarError(Exception):
     exit_code: ClassVar[int] = 2
 
 
-class InputError(MoexbarError):
-    """A file, option or request that cannot be used as it is."""
+class LocatedError(MoexbarError):
+    """An error that says where it was met, what was found and what to do."""
 
     def __init__(self, where: str, problem: str, hint: str = "") -> None:
         self.where = where
@@ -22,9 +22,25 @@ class InputError(MoexbarError):
         self.hint = hint
         super().__init__(f"{where}: {problem}" + (f"; {hint}" if hint else ""))
 
-    def __reduce__(self) -> tuple[type["InputError"], tuple[str, ...]]:
+    def __reduce__(self) -> tuple[type["LocatedError"], tuple[str, ...]]:
         """Rebuild it in another process: a worker's error is the user's too."""
         return type(self), (self.where, self.problem, self.hint)
+
+
+class InputError(LocatedError):
+    """A file, option or request that cannot be used as it is."""
+
+
+class RefusedError(InputError):
+    """ONNX Runtime works, and does not take what it was given."""
+
+
+class LoadRefusedError(RefusedError):
+    """It does not take the model."""
+
+
+class RunRefusedError(RefusedError):
+    """It took the model, and fails on these inputs."""
 
 
 class FolderBusyError(MoexbarError):
@@ -67,3 +83,12 @@ class InfeasibleError(MoexbarError):
     def __reduce__(self) -> tuple[type["InfeasibleError"], tuple[str, ...]]:
         """Rebuild it in another process."""
         return type(self), (self.resource, self.demand, self.supply, self.hint)
+
+
+class RuntimeLostError(LocatedError):
+    """ONNX Runtime could not answer: its process died or ran out of memory or time.
+
+    This says nothing about the model, so nothing may be concluded from it.
+    """
+
+    exit_code = 6

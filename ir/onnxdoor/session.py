@@ -1,4 +1,8 @@
-"""Run ONNX models in a child process with limits; its death is an error here, nothing more."""
+"""Run ONNX models in a child process with limits; its death is an error here, nothing more.
+
+What the runtime refuses (RefusedError) is told from what it never answered (RuntimeLostError): only
+the former says anything about the model.
+"""
 
 import math
 import subprocess
@@ -6,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -14,17 +18,24 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 
 from ir.arrays import Array
-from ir.errors import InputError
+from ir.errors import LoadRefusedError, RefusedError, RunRefusedError, RuntimeLostError
 from ir.onnxdoor.worker import receive, send
 
 ROOT = Path(__file__).resolve().parents[2]
+_AGAIN = "try again, with more memory or less else running"
+_REFUSED: dict[str, type[RefusedError]] = {
+    "load": LoadRefusedError,
+    "run": RunRefusedError,
+    "drop": RefusedError,
+}
 
 
 class Runtime:
     """A child process that holds any number of loaded models; use it as a context manager.
 
-    memory_bytes: limit of its address space, 0 = none; seconds: wall time a single request may
-    take; threads: of one operator, 1 = results that repeat exactly.
+    memory_bytes: limit of its address space, 0 = none (a tighter one that we are under holds);
+    seconds: wall time a single request may take; threads: of one operator, 1 = results that repeat
+    exactly.
     """
 
     def __init__(
@@ -34,15 +45,12 @@ class Runtime:
         self._count = 0
         self._deadline = math.inf
         self._ended = threading.Event()
-        self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-            [sys.executable, "-m", "ir.onnxdoor.worker", str(memory_bytes), str(threads)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=ROOT,
-            start_new_session=True,  # Ctrl-C is ours to handle
-        )
-        threading.Thread(target=self._watch, daemon=True).start()
+        try:
+            self._process = _child(memory_bytes, threads)
+            threading.Thread(target=self._watch, daemon=True).start()
+        except (OSError, RuntimeError) as error:  # RuntimeError: no new thread
+            problem = f"its process cannot be started: {error}"
+            raise RuntimeLostError("ONNX Runtime", problem, _AGAIN) from error
 
     def __enter__(self) -> Self:
         """Return the runtime itself."""
@@ -58,7 +66,10 @@ class Runtime:
         self.close()
 
     def load(self, model: bytes, where: str = "model") -> "LoadedModel":
-        """Load a serialised model; InputError carries the runtime's reason when it cannot."""
+        """Load a serialised model.
+
+        Raises LoadRefusedError with the runtime's reason where it does not take the model.
+        """
         self._count += 1
         self.ask({"do": "load", "id": self._count}, [], model, where)
         return LoadedModel(self, self._count, where)
@@ -72,11 +83,7 @@ class Runtime:
                     pipe.close()
                 except OSError:
                     continue  # what was buffered for a dead child is of no use
-        try:
-            self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._wait()
 
     def _watch(self) -> None:
         """Kill the child process when a request takes too long (one thread, not one a request)."""
@@ -88,21 +95,40 @@ class Runtime:
     def ask(
         self, header: dict[str, Any], arrays: Sequence[Array], blob: bytes, where: str
     ) -> list[Array]:
-        """One request and its answer."""
+        """One request and its answer.
+
+        Raises RuntimeLostError where there is none, else the error of what the runtime refuses.
+        """
         self._deadline = time.monotonic() + self._seconds
         try:
             send(_pipe(self._process.stdin), header, arrays, blob)
             answer, found, _ = receive(_pipe(self._process.stdout))
         except (OSError, EOFError, ValueError) as error:
-            if time.monotonic() > self._deadline:
-                raise InputError(where, f"ONNX Runtime took over {self._seconds:g} s") from error
-            code = self._process.wait()
-            raise InputError(where, f"ONNX Runtime's process died (exit {code})") from error
+            raise RuntimeLostError(where, self._end(), _AGAIN) from error
         finally:
             self._deadline = math.inf
-        if not answer["ok"]:
-            raise InputError(where, f"ONNX Runtime: {' '.join(answer['error'].split())[:400]}")
-        return found
+        if answer["ok"]:
+            return found
+        reason = " ".join(answer["error"].split())[:400]
+        if answer["memory"]:
+            raise RuntimeLostError(where, f"ONNX Runtime ran out of memory: {reason}", _AGAIN)
+        raise _REFUSED[header["do"]](where, f"ONNX Runtime: {reason}")
+
+    def _end(self) -> str:
+        """Why there was no answer, once the child process has ended."""
+        late = time.monotonic() > self._deadline
+        code = self._wait()
+        if late:
+            return f"ONNX Runtime took over {self._seconds:g} s"
+        return f"ONNX Runtime's process died (exit {code})"
+
+    def _wait(self) -> int:
+        """The exit code of the child process, which is killed where it does not end by itself."""
+        try:
+            return self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
 
 
 @contextmanager
@@ -122,7 +148,10 @@ class LoadedModel:
         self._runtime, self._number, self._where = runtime, number, where
 
     def run(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
-        """The named outputs for the given inputs; InputError when the runtime refuses."""
+        """The named outputs for the given inputs.
+
+        Raises RunRefusedError with the runtime's reason where it fails on them.
+        """
         names = list(feeds)
         found = self._runtime.ask(
             {"do": "run", "id": self._number, "names": names, "outputs": list(outputs)},
@@ -133,8 +162,20 @@ class LoadedModel:
         return dict(zip(outputs, found, strict=True))
 
     def drop(self) -> None:
-        """Free the model in the child process."""
-        self._runtime.ask({"do": "drop", "id": self._number}, [], b"", self._where)
+        """Free the model in the child process; one that is gone has nothing to free."""
+        with suppress(RuntimeLostError):
+            self._runtime.ask({"do": "drop", "id": self._number}, [], b"", self._where)
+
+
+def _child(memory_bytes: int, threads: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 (our own interpreter and module)
+        [sys.executable, "-m", "ir.onnxdoor.worker", str(memory_bytes), str(threads)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+        start_new_session=True,  # Ctrl-C is ours to handle
+    )
 
 
 def _pipe(stream: Any) -> BinaryIO:

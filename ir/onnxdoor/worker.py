@@ -52,7 +52,8 @@ def _exactly(pipe: BinaryIO, size: int) -> bytes:
 def main(memory_bytes: int, threads: int) -> None:
     """Serve requests from standard input until it closes."""
     if memory_bytes:
-        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        limit = _memory_limit(memory_bytes)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ort = _runtime()
     sessions: dict[int, Any] = {}
@@ -74,7 +75,20 @@ def main(memory_bytes: int, threads: int) -> None:
                 found = sessions[header["id"]].run(header["outputs"], feeds)
                 send(answers, {"ok": True}, [np.asarray(a) for a in found])
         except Exception as error:  # whatever the runtime raises goes back as text
-            send(answers, {"ok": False, "error": str(error)[:2000] or type(error).__name__})
+            text = str(error)[:2000] or type(error).__name__
+            send(answers, {"ok": False, "error": text, "memory": _is_short_of_memory(error)})
+
+
+def _memory_limit(wanted: int) -> int:
+    """The limit wanted, or the tighter one that we are under already."""
+    found = resource.getrlimit(resource.RLIMIT_AS)
+    return min([wanted, *(limit for limit in found if limit != resource.RLIM_INFINITY)])
+
+
+def _is_short_of_memory(error: Exception) -> bool:
+    """Whether an allocation failed: the runtime has no type or code for that, only these words."""
+    words = ("bad_alloc", "bad allocation", "Failed to allocate memory", "Cannot allocate memory")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
 
 
 def _runtime() -> Any:

@@ -22,7 +22,7 @@ from moexbar.cli.verify import verify
 
 EPILOG = (
     "Exit codes: 0 done, 2 bad input, 3 output folder busy, 4 a check failed, 5 does not fit, "
-    "130 and 143 interrupted."
+    "6 ONNX Runtime's process died or ran out of memory or time, 130 and 143 interrupted."
 )
 
 app = typer.Typer(

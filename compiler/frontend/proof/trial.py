@@ -15,7 +15,7 @@ from compiler.frontend.moe.found import FoundLayer
 from compiler.frontend.moe.unreadable import Unreadable
 from compiler.frontend.proof.cutout import Cutout
 from ir.arrays import Array
-from ir.errors import InputError
+from ir.errors import LoadRefusedError, RunRefusedError
 from ir.onnxdoor.session import LoadedModel, Runtime
 from ir.onnxdoor.weights import StoredMatrices
 from ir.semantics import ACTIVATIONS, combine_weights, is_known, routed_sum, shared_sum
@@ -26,9 +26,9 @@ _EXACT = 2e-5  # what adding up in another order does at most, in 32 bits
 
 
 class CannotRunError(Exception):
-    """ONNX Runtime refused the region on an input that gives every expert a token.
+    """The region could not be run, even on an input that gives every expert a token.
 
-    running: it took the region, but failed on every input.
+    running: ONNX Runtime took it, but failed on every input.
     """
 
     def __init__(self, reason: str, *, running: bool = False) -> None:
@@ -61,7 +61,7 @@ class Trial:
         where = f"the region of node {layers[0].last.name!r}"
         try:
             self._model: LoadedModel = runtime.load(self._cut.model, where)
-        except InputError as error:
+        except LoadRefusedError as error:
             raise CannotRunError(error.problem) from error
 
     def verdict(self) -> FoundLayer:
@@ -72,15 +72,7 @@ class Trial:
             self._model.drop()
 
     def _decide(self) -> FoundLayer:
-        first, problem = None, ""
-        for seed in range(SEEDS):  # an input that hits every expert, if one is found
-            run, why = self._run(seed, spread=1.0, sample=0)
-            problem = problem or why
-            first = run or first
-            if run is not None and self._hits_all(run):
-                break
-        if first is None:
-            raise CannotRunError(problem, running="Non-zero status code" in problem)
+        first = self._first()
         found, error = self._match([first])
         if found is None:
             raise Unreadable(
@@ -88,8 +80,8 @@ class Trial:
                 f"difference {error:.2g})",
                 self._base.last,
             )
-        few, _ = self._run(SEEDS, spread=0.05, sample=0)
-        many, _ = self._run(SEEDS + 1, spread=1.0, sample=1)
+        few = self._tried(SEEDS, spread=0.05, sample=0)
+        many = self._tried(SEEDS + 1, spread=1.0, sample=1)
         runs = [first, *(run for run in (few, many) if run is not None)]
         whole = self._match(runs)[0] if few is not None else None
         if whole is not None:
@@ -102,25 +94,47 @@ class Trial:
             )
         return replace(found, proof="traced")
 
-    def _run(self, seed: int, spread: float, sample: int) -> tuple[_Run | None, str]:
-        """One run; None and the reason where it fails. spread: how far tokens lie apart."""
+    def _first(self) -> _Run:
+        """A run that gives every expert a token, if one is found; the first reason if none runs."""
+        last, problems = None, list[CannotRunError]()
+        for seed in range(SEEDS):
+            try:
+                last = self._run(seed, spread=1.0, sample=0)
+            except CannotRunError as error:
+                problems.append(error)
+            else:
+                if self._hits_all(last):
+                    break
+        if last is None:
+            raise problems[0]
+        return last
+
+    def _tried(self, seed: int, spread: float, sample: int) -> _Run | None:
+        """One run; None where it fails."""
+        try:
+            return self._run(seed, spread, sample)
+        except CannotRunError:
+            return None
+
+    def _run(self, seed: int, spread: float, sample: int) -> _Run:
+        """One run, or CannotRunError. spread: how far tokens lie apart."""
         sample = min(sample, len(self._sizes.tokens) - 1)
         shape = self._sizes.shape(self._entry)
         if shape is None or np.any(shape[:, sample] < 0):
-            return None, f"the shape of {name_of(self._entry)!r} is not known"
+            raise CannotRunError(f"the shape of {name_of(self._entry)!r} is not known")
         dims = tuple(int(d) for d in shape[:, sample])
         random = np.random.default_rng(seed)
         vectors = random.standard_normal(dims) * spread
         if spread < 1:
             vectors = vectors + random.standard_normal(dims[-1])
         x = vectors.astype(self._cut.kinds[name_of(self._entry)].numpy())
+        feeds = {name_of(self._entry): x, **self._cut.feeds(sample)}
         try:
-            feeds = {name_of(self._entry): x, **self._cut.feeds(sample)}
             values = self._model.run(feeds, self._outputs)
-        except InputError as error:
-            return None, error.problem
+        except RunRefusedError as error:
+            raise CannotRunError(error.problem, running=True) from error
         width = self._base.experts[0].up.rows
-        return _Run(x.reshape(-1, width).astype(np.float32), values), ""
+        return _Run(x.reshape(-1, width).astype(np.float32), values)
 
     def _hits_all(self, run: _Run) -> bool:
         router = self._routers[0]

@@ -1,5 +1,7 @@
 """Running models in the child process, and cutting sub-models out."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import onnx_ir
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ir.errors import InputError
+from ir.errors import InputError, LoadRefusedError, RunRefusedError, RuntimeLostError
 from ir.onnxdoor.extract import extract, with_outputs
 from ir.onnxdoor.load import Source, open_model
 from ir.onnxdoor.session import Runtime
@@ -82,10 +84,11 @@ def test_external_weights_are_embedded(tmp_path: Path, source: Source, runtime: 
 
 def test_errors_come_back_as_one_line(source: Source, runtime: Runtime) -> None:
     model = runtime.load(with_outputs(source, ["y"]), "m.onnx")
-    with pytest.raises(InputError, match=r"m\.onnx: ONNX Runtime: .*INVALID_ARGUMENT") as found:
+    refused = r"m\.onnx: ONNX Runtime: .*INVALID_ARGUMENT"
+    with pytest.raises(RunRefusedError, match=refused) as found:
         model.run({"x": X.astype(np.int64)}, ["y"])
     assert "\n" not in str(found.value)
-    with pytest.raises(InputError, match="ONNX Runtime"):
+    with pytest.raises(LoadRefusedError, match="ONNX Runtime"):
         runtime.load(b"not a model")
     # and the child still answers
     assert model.run({"x": X}, ["y"])["y"].shape == (2, 4)
@@ -111,16 +114,38 @@ def range_model(limit: int) -> bytes:
 
 def test_memory_limit() -> None:
     """2^40 values do not fit: an error from the child or its death, never ours."""
-    refused = pytest.raises(InputError, match=r"big\.onnx: ONNX Runtime")
-    with Runtime(memory_bytes=4 * 2**30) as child, refused:
+    lost = pytest.raises(RuntimeLostError, match=r"big\.onnx: ONNX Runtime.* memory")
+    with Runtime(memory_bytes=4 * 2**30) as child, lost:
         child.load(range_model(2**40), "big.onnx").run({}, ["y"])
+
+
+def test_a_limit_too_tight_for_the_runtime_itself(source: Source) -> None:
+    lost = pytest.raises(RuntimeLostError, match=r"ONNX Runtime's process died \(exit \d+\)")
+    with Runtime(memory_bytes=64 * 2**20) as child, lost:
+        child.load(with_outputs(source, ["y"]))
+
+
+def test_a_tighter_limit_of_ours_holds_for_the_child() -> None:
+    """Hard limit 8 GiB, 16 asked for: a child that insisted on them would not start."""
+    program = (
+        "import resource; from ir.onnxdoor.session import Runtime\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))\n"
+        "with Runtime(memory_bytes=16 << 30) as child:\n"
+        "    child.ask({'do': 'drop', 'id': 1}, [], b'', 'x')\n"
+        "    pid = child._process.pid\n"
+        "    print(resource.prlimit(pid, resource.RLIMIT_AS))\n"
+    )
+    words = [sys.executable, "-c", program]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == str((8 << 30, 8 << 30)), done.stderr
 
 
 def test_dead_child_is_an_error(source: Source) -> None:
     child = Runtime()
     model = child.load(with_outputs(source, ["y"]), "m.onnx")
     child._process.kill()
-    with pytest.raises(InputError, match=r"m\.onnx: ONNX Runtime's process died \(exit -9\)"):
+    died = r"m\.onnx: ONNX Runtime's process died \(exit -9\)"
+    with pytest.raises(RuntimeLostError, match=died):
         model.run({"x": X}, ["y"])
     child.close()
 
@@ -148,7 +173,8 @@ def test_time_limit() -> None:
     data = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9
     ).SerializeToString()
-    with Runtime(seconds=1.5) as child, pytest.raises(InputError, match=r"took over 1\.5 s"):
+    late = pytest.raises(RuntimeLostError, match=r"took over 1\.5 s")
+    with Runtime(seconds=1.5) as child, late:
         child.load(data, "loop.onnx").run({}, ["y"])
 
 

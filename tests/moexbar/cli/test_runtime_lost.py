@@ -1,0 +1,137 @@
+"""ONNX Runtime's process dies or does not answer: an error, never fewer MoE layers."""
+
+import json
+import signal
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from compiler.frontend import read_model
+from ir.errors import RuntimeLostError
+from ir.onnxdoor import session
+from ir.onnxdoor.session import Runtime
+from moexbar.__main__ import main
+from tests.compiler.frontend import models as m
+
+MOMENTS = 15
+Before = Callable[[Runtime], None]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of two MoE layers, and tokens for it."""
+    made = tmp_path_factory.mktemp("model")
+    m.write(made, [m.dense_masked(), m.per_expert_gather])
+    np.savez(made / "inputs.npz", **m.token_ids())
+    return made
+
+
+def words(command: str, folder: Path, out: Path) -> list[str]:
+    if command == "model":
+        return ["model", str(folder / "model.onnx"), "--json"]
+    return [
+        "compile", str(folder / "model.onnx"), "--inputs", str(folder / "inputs.npz"),
+        "--prefill", "8", "--chip", "tiny", "--set", "pg.mux=2", "--no-baselines", "--json",
+        "-o", str(out),
+    ]  # fmt: skip
+
+
+def at_request(monkeypatch: pytest.MonkeyPatch, number: int, before: Before) -> list[int]:
+    """Call `before` at the n-th request to any child process; the list counts them."""
+    ask, count = Runtime.ask, [0]
+
+    def asked(self: Runtime, *request: Any) -> Any:
+        count[0] += 1
+        if count[0] == number:
+            before(self)
+        return ask(self, *request)
+
+    monkeypatch.setattr(Runtime, "ask", asked)
+    return count
+
+
+def kill(runtime: Runtime) -> None:
+    runtime._process.kill()
+    runtime._process.wait()
+
+
+def kill_at_work(monkeypatch: pytest.MonkeyPatch, runtime: Runtime) -> None:
+    """Killed when the request has reached it, before it has answered or just after."""
+    send = session.send
+
+    def sent(*message: Any) -> None:
+        send(*message)
+        monkeypatch.setattr(session, "send", send)
+        runtime._process.kill()
+
+    monkeypatch.setattr(session, "send", sent)
+
+
+def found(command: str, printed: str) -> object:
+    """What must be the same: all that `model` says; model, slots, cost, execution of `compile`."""
+    answer = json.loads(printed)
+    if command == "model":
+        return answer
+    (row,) = answer["methods"]
+    return answer["model"], row["slots"], row["time_ns"], row["energy_nj"], answer["executed"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["model", "compile"])
+def test_killed_at_many_moments(
+    command: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every other time before a request, else during one."""
+    out = tmp_path / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        count = at_request(patch, 0, kill)
+        assert main(words(command, folder, out)) == 0
+    whole = capsys.readouterr().out
+    codes = []
+    for at, moment in enumerate(np.linspace(1, count[0], MOMENTS).astype(int).tolist()):
+        with pytest.MonkeyPatch.context() as patch:
+            at_request(patch, moment, partial(kill_at_work, patch) if at % 2 else kill)
+            codes.append(main(words(command, folder, tmp_path / f"out{at}")))
+        shown = capsys.readouterr()
+        if codes[-1] == 0:
+            assert found(command, shown.out) == found(command, whole), moment
+        else:
+            assert (codes[-1], shown.out) == (6, ""), moment
+            assert "ONNX Runtime's process died (exit -9); try again" in shown.err, moment
+            assert not (tmp_path / f"out{at}").exists()
+    assert codes.count(6) >= MOMENTS - 4  # killed at work it may have answered already
+
+
+def test_a_child_that_stops_answering(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The reason is what came first, not that the child is dead when its model is to be dropped."""
+
+    def stop(runtime: Runtime) -> None:
+        runtime._process.send_signal(signal.SIGSTOP)
+        runtime._seconds = 0.3
+
+    at_request(monkeypatch, 3, stop)
+    assert main(words("model", folder, folder)) == 6
+    assert "ONNX Runtime took over 0.3 s; try again" in capsys.readouterr().err
+
+
+def test_a_child_without_the_memory_it_needs(folder: Path) -> None:
+    """150 MiB hold Python, and not ONNX Runtime too."""
+    with Runtime(memory_bytes=150 << 20) as runtime, pytest.raises(RuntimeLostError):
+        read_model(folder / "model.onnx", runtime=runtime)
+
+
+def test_a_machine_without_room_for_a_child(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_room(*_: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(session, "_child", no_room)
+    assert main(words("model", folder, folder)) == 6
+    assert "process cannot be started: [Errno 12] Cannot allocate memory" in capsys.readouterr().err
