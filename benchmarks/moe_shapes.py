@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ir.selection import ByIds
 from ir.workload import Expert, MoELayer, Router, Weight, Workload
 
 
@@ -31,7 +32,7 @@ def moe_layers(name: str, layers: Sequence[int]) -> Workload:
         up, gate = (Weight(f"{p}{layer}", size.d, size.width, 8, e) for p in ("up", "gate"))
         return Expert(up, Weight(f"down{layer}", size.width, size.d, 8, e), gate)
 
-    router = Router("topk-softmax", size.experts, size.k)
+    router = Router("topk-softmax", size.experts, ByIds("chosen", "gates"), size.k)
     operators = tuple(
         MoELayer(
             f"moe{n}",

@@ -20,6 +20,7 @@ from compiler.placement import Routed, place
 from compiler.profiling.profile import load_inputs, profile
 from ir.errors import InputError
 from ir.mapping import Certificate, Grouping, Mapping, Placement
+from ir.selection import ByIds
 from ir.verify import verify_mapping
 from ir.workload import (
     Attention,
@@ -67,7 +68,7 @@ def llama_moe(layers: int = 32, d: int = 4096, f: int = 688, experts: int = 16) 
         operators.append(Attention(a, n, (q, k, v), (a,), (a,), d, 32, 32, d // 32, causal=True))
         x = digital("add", f"add_a{n}", n, x, dense(f"o{n}", n, a, d, d))
         h, moe = digital("norm", f"norm_b{n}", n, x), f"moe{n}"
-        router = Router("softmax-topk", experts, 4)
+        router = Router("softmax-topk", experts, ByIds("chosen", "gates"), 4)
         every = tuple(expert(moe, e) for e in range(experts))
         operators.append(MoELayer(moe, n, (h,), (moe,), (moe,), d, router, every, "silu", "loop"))
         x = digital("add", f"add_b{n}", n, x, moe)

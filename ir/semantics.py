@@ -5,11 +5,12 @@ out = scale * sum_e gate_e * expert_e(x) + sum_s sigmoid(x @ w_s) * shared_s(x)
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, assert_never
 
 import numpy as np
 
-from ir.arrays import Array
+from ir.arrays import Array, Bools, Ints
+from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
 from ir.workload import Clipped, Expert, MoELayer, Router, Weight
 
 
@@ -86,31 +87,54 @@ def feed_forward(
 def combine_weights(router: Router, values: Mapping[str, Array], tokens: int) -> Array:
     """Gate weight of every expert for every token [tokens, experts], 0 where not selected.
 
-    values: what the router exposes (`ids` and `gates`, `scores`, or `combine`), as arrays.
+    values: those that the router exposes, as arrays.
     """
-    if router.combine:
-        slots = values[router.combine].reshape(tokens, router.experts, -1)
-        factor = values[router.gates].reshape(tokens, 1) if router.gates else 1
-        return np.asarray(slots.astype(np.float32).sum(axis=2) * factor, dtype=np.float32)
-    combine = np.zeros((tokens, router.experts), dtype=np.float32)
-    if router.ids:
-        ids = values[router.ids].reshape(tokens, -1).astype(np.int64)
-        gates = np.ones(ids.shape, dtype=np.float32)
-        if router.gates:
-            gates = values[router.gates].reshape(ids.shape).astype(np.float32)
-        elif router.scores:
-            wide = values[router.scores].reshape(tokens, router.experts).astype(np.float32)
-            gates = np.take_along_axis(wide, ids, axis=1)
-        np.put_along_axis(combine, ids, gates, axis=1)
-        return combine
-    scores = values[router.scores].reshape(tokens, router.experts).astype(np.float32)
-    if router.capacity is not None:
-        best = np.argsort(-scores, axis=0, kind="stable")[: router.capacity.of(tokens)]
-        np.put_along_axis(combine, best, np.take_along_axis(scores, best, 0), axis=0)
-        return combine
-    ids, gates = from_logits(router, scores)
-    np.put_along_axis(combine, ids, gates.astype(np.float32), axis=1)
-    return combine
+    shape = (tokens, router.experts)
+    out = np.zeros(shape, dtype=np.float32)
+    match router.selection:
+        case ByIds(name, gates):
+            ids = _ids(values[name], tokens)
+            ones = np.ones(ids.shape, dtype=np.float32)
+            given = ones if gates is None else values[gates].reshape(ids.shape).astype(np.float32)
+            np.put_along_axis(out, ids, given, axis=1)
+        case ByScoresOfIds(name, scores):
+            ids, wide = _ids(values[name], tokens), values[scores].reshape(shape)
+            given = np.take_along_axis(wide.astype(np.float32), ids, axis=1)
+            np.put_along_axis(out, ids, given, axis=1)
+        case ByLogits(name):
+            ids, given = from_logits(router, values[name].reshape(shape).astype(np.float32))
+            np.put_along_axis(out, ids, given.astype(np.float32), axis=1)
+        case ByCombine(combine, gates):
+            slots = values[combine].reshape(*shape, -1).astype(np.float32)
+            factor = 1 if gates is None else values[gates].reshape(tokens, 1)
+            out = np.asarray(slots.sum(axis=2) * factor, dtype=np.float32)
+        case ByCapacity(name, capacity):
+            wide = values[name].reshape(shape).astype(np.float32)
+            best = np.argsort(-wide, axis=0, kind="stable")[: capacity.of(tokens)]
+            np.put_along_axis(out, best, np.take_along_axis(wide, best, 0), axis=0)
+        case _:
+            assert_never(router.selection)
+    return out
+
+
+def picked(router: Router, values: Mapping[str, Array], tokens: int) -> Bools:
+    """Experts that every token selects: bool [tokens, experts], those with a weight of 0 included.
+
+    Where only the weights are told, an expert of weight 0 counts as not selected.
+    """
+    out: Bools = np.zeros((tokens, router.experts), dtype=np.bool_)
+    match router.selection:
+        case ByIds(name) | ByScoresOfIds(name):
+            np.put_along_axis(out, _ids(values[name], tokens), True, axis=1)
+        case ByLogits() | ByCombine() | ByCapacity():
+            out = combine_weights(router, values, tokens) != 0
+        case _:
+            assert_never(router.selection)
+    return out
+
+
+def _ids(value: Array, tokens: int) -> Ints:
+    return value.reshape(tokens, -1).astype(np.int64)
 
 
 def from_logits(router: Router, logits: Array) -> tuple[Array, Array]:

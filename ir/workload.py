@@ -8,9 +8,18 @@ Operators are in topological order and cover every node of the graph's computati
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, assert_never
 
 from ir.errors import InputError
+from ir.selection import (
+    ByCapacity,
+    ByCombine,
+    ByIds,
+    ByLogits,
+    ByScoresOfIds,
+    Capacity,
+    Selection,
+)
 
 RouterKind = Literal[
     "softmax-topk", "topk-softmax", "sigmoid-topk", "argmax", "expert-choice", "opaque"
@@ -84,48 +93,20 @@ class Clipped:
 
 
 @dataclass(frozen=True)
-class Capacity:
-    """Tokens an expert takes of a sequence of T: constant, or floor(T * numerator / denominator).
-
-    With the usual C = floor(c * T / E) the numerator is c and the denominator E (in lowest terms).
-    """
-
-    constant: int | None = None
-    numerator: int = 0
-    denominator: int = 1
-    minimum: int = 0
-
-    def of(self, tokens: int) -> int:
-        """Capacity in tokens for a sequence of `tokens`, never more than the sequence has."""
-        scaled = tokens * self.numerator // self.denominator
-        wanted = self.constant if self.constant is not None else scaled
-        return min(tokens, max(self.minimum, wanted))
-
-
-@dataclass(frozen=True)
 class Router:
-    """The router's selection stays digital, as the model's own nodes; the values it exposes.
+    """Who goes where: decided by the model's own nodes, told by the values of `selection`.
 
-    `projection`: the one matrix that the layer's input meets first, where there is one; its
-    product is the value `logits`, which the rest follows from, so a chip may do it on crossbars.
-
-    `ids` and `gates` name the ONNX values [.., k] of a token-choice router. `scores` names a value
-    [tokens, experts]: what an expert-choice router selects from; with `ids` and no `gates`, the
-    weights, to be looked up by id; without `ids`, the logits that a MoE operator selects from.
-    `combine` names a value [tokens, experts, ...], summed over what follows, that holds the final
-    weights, 0 where an expert is not selected or its capacity is full; times `gates` where given.
+    `top_k`: experts of a token, None where experts choose. `projection`: the one matrix that the
+    layer's input meets first, where there is one; its product is the value `logits`, which the
+    rest follows from, so a chip may do it on crossbars.
     """
 
     kind: RouterKind
     experts: int
+    selection: Selection
     top_k: int | None = None
-    capacity: Capacity | None = None
     projection: Weight | None = None
     logits: str = ""
-    ids: str = ""
-    gates: str = ""
-    scores: str = ""
-    combine: str = ""
     nodes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -135,11 +116,36 @@ class Router:
                 f"kind {self.kind!r} with capacity {self.capacity}, expected a "
                 "capacity for expert-choice and none otherwise",
             )
-        if self.kind != "expert-choice" and not 1 <= (self.top_k or 0) <= self.experts:
+        if self.capacity is not None:
+            if self.top_k is not None:
+                raise InputError("router", f"expert-choice with top-k {self.top_k}, expected none")
+        elif not 1 <= (self.top_k or 0) <= self.experts:
             raise InputError(
                 "router",
                 f"top-k {self.top_k} of {self.experts} experts, expected 1 <= k <= {self.experts}",
             )
+
+    @property
+    def capacity(self) -> Capacity | None:
+        """Tokens that each expert takes, where experts choose tokens; None where tokens choose."""
+        return self.selection.capacity if isinstance(self.selection, ByCapacity) else None
+
+    @property
+    def exposed(self) -> tuple[str, ...]:
+        """The values that tell the selection: what must be recorded of a run."""
+        match self.selection:
+            case ByIds(ids, gates):
+                return (ids,) if gates is None else (ids, gates)
+            case ByScoresOfIds(ids, scores):
+                return (ids, scores)
+            case ByLogits(logits):
+                return (logits,)
+            case ByCombine(combine, gates):
+                return (combine,) if gates is None else (combine, gates)
+            case ByCapacity(scores):
+                return (scores,)
+            case _:
+                assert_never(self.selection)
 
 
 @dataclass(frozen=True)

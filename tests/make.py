@@ -30,9 +30,9 @@ from ir.chip import (
 from ir.compiled import Compiled
 from ir.mapping import Certificate, Grouping, LayerGrouping, Mapping
 from ir.schedule import Caches, Schedule, SlotOrder, assign_experts
+from ir.selection import ByCapacity, ByIds, Capacity
 from ir.workload import (
     Attention,
-    Capacity,
     Dense,
     Expert,
     MoELayer,
@@ -220,9 +220,10 @@ def small_workload(
     scores = build.weight("router", d, experts)
     if expert_choice:
         capacity = capacity or Capacity(numerator=k, denominator=experts)
-        router = Router("expert-choice", experts, capacity=capacity, projection=scores)
+        selection = ByCapacity("scores", capacity)
+        router = Router("expert-choice", experts, selection, projection=scores)
     else:
-        router = Router("softmax-topk", experts, top_k=k, projection=scores)
+        router = Router("softmax-topk", experts, ByIds("chosen", "gates"), k, scores)
     for n in range(layers):
         h = build.digital("norm", f"norm_a{n}", n, x)
         q, key, v = (build.dense(f"{c}{n}", n, h, d, d) for c in "qkv")

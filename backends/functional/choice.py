@@ -10,7 +10,8 @@ from backends.functional.machine import Machine
 from backends.functional.values import wrong
 from ir.arrays import Array, Bools, Ints
 from ir.program import Opcode
-from ir.workload import Capacity, MoELayer
+from ir.selection import Capacity
+from ir.workload import MoELayer
 
 
 def admitted(scores: Array, arrival: Ints, capacity: Capacity) -> Bools:

@@ -22,8 +22,9 @@ from ir.onnxdoor.load import Source
 from ir.onnxdoor.packing import PACKED
 from ir.onnxdoor.ternary import open_as
 from ir.onnxdoor.weights import StoredMatrices
+from ir.selection import ByCapacity, Capacity
 from ir.semantics import combine_weights, routed_sum, shared_sum
-from ir.workload import Capacity, Dense, MoELayer, Operator, Workload
+from ir.workload import Dense, MoELayer, Operator, Router, Workload
 
 
 def packed(source: Source) -> bool:
@@ -110,14 +111,15 @@ def by_arrival(nodes: Nodes, workload: Workload, run: Run, arrival: Ints) -> dic
         fresh = step == number
         for op in workload.operators:
             fed = {name: values[name] for name in op.inputs}
-            if isinstance(op, MoELayer) and op.router.capacity is not None:
-                told = nodes.run(op, fed, [op.router.scores])[op.router.scores]
-                told = told.reshape(*fresh.shape, op.router.experts).astype(np.float32)
-                scores[op.name] = np.where(fresh[..., None], told, scores.get(op.name, told))
-                weights = _on_arrival(scores[op.name], step, number, op.router.capacity)
-                found = _sum(nodes, matrices, op, fed, weights)
-            else:
-                found = _operator(nodes, matrices, op, fed)
+            match op:
+                case MoELayer(router=Router(selection=ByCapacity(name, capacity))):
+                    told = nodes.run(op, fed, [name])[name]
+                    told = told.reshape(*fresh.shape, op.router.experts).astype(np.float32)
+                    scores[op.name] = np.where(fresh[..., None], told, scores.get(op.name, told))
+                    weights = _on_arrival(scores[op.name], step, number, capacity)
+                    found = _sum(nodes, matrices, op, fed, weights)
+                case _:
+                    found = _operator(nodes, matrices, op, fed)
             for name, array in found.items():
                 old = values.get(name) if number else None
                 values[name] = array if old is None else _renew(run, fresh, old, array)
@@ -197,8 +199,7 @@ def _layer(
 ) -> dict[str, Array]:
     """A MoE layer on its inputs; seen: those that its router decides by."""
     router, entry = op.router, fed[op.inputs[0]]
-    names = [n for n in (router.ids, router.gates, router.scores, router.combine) if n]
-    asked = [n for n in dict.fromkeys([*names, *op.outputs[1:]]) if n not in seen]
+    asked = [n for n in dict.fromkeys([*router.exposed, *op.outputs[1:]]) if n not in seen]
     known = seen | nodes.run(op, seen, asked) if asked else seen
     combine = combine_weights(router, known, entry.size // op.d_model)
     return _sum(nodes, matrices, op, fed, combine) | {n: known[n] for n in op.outputs[1:]}

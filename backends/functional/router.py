@@ -10,6 +10,7 @@ tie.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import assert_never
 
 import numpy as np
 
@@ -18,7 +19,8 @@ from backends.functional.machine import TOLERANCE, Machine, gather
 from backends.functional.products import through_bank
 from ir.arrays import Array, Bools, Ints
 from ir.program import Opcode
-from ir.semantics import combine_weights, sigmoid
+from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
+from ir.semantics import combine_weights, picked, sigmoid
 from ir.workload import MoELayer, Router
 
 
@@ -101,9 +103,8 @@ def _exposed(m: Machine, op: MoELayer, feeds: list[dict[str, Array]]) -> dict[st
     With them the layer's outputs besides its result (a model may give out its router's logits).
     """
     router = op.router
-    names = [n for n in (router.ids, router.gates, router.scores, router.combine) if n]
-    names += op.outputs[1:]
-    asked = [n for n in dict.fromkeys(names) if n not in feeds[0]]
+    names = dict.fromkeys([*router.exposed, *op.outputs[1:]])
+    asked = [n for n in names if n not in feeds[0]]
     out: dict[str, Array] = {}
     for fed, run in zip(feeds, m.runs, strict=True):
         values = fed | m.nodes.run(op, fed, asked) if asked else fed
@@ -119,14 +120,14 @@ def _exposed(m: Machine, op: MoELayer, feeds: list[dict[str, Array]]) -> dict[st
 
 
 def _per_token(router: Router, values: Mapping[str, Array], tokens: int) -> dict[str, Array]:
-    if router.capacity is not None:
-        return {"scores": values[router.scores].reshape(tokens, router.experts)}
-    weights = combine_weights(router, values, tokens)
-    picked = weights != 0
-    if router.ids and not router.combine:
-        ids = values[router.ids].reshape(tokens, -1).astype(np.int64)
-        np.put_along_axis(picked, ids, np.ones(ids.shape, dtype=np.bool_), axis=1)
-    return {"picked": picked, "weights": weights}
+    match router.selection:
+        case ByCapacity(scores):
+            return {"scores": values[scores].reshape(tokens, router.experts)}
+        case ByIds() | ByScoresOfIds() | ByLogits() | ByCombine():
+            weights = combine_weights(router, values, tokens)
+            return {"picked": picked(router, values, tokens), "weights": weights}
+        case _:
+            assert_never(router.selection)
 
 
 def _vectors(m: Machine, op: MoELayer, feeds: Sequence[Mapping[str, Array]]) -> Array:
@@ -189,12 +190,12 @@ def choose(m: Machine, index: int, op: MoELayer, ids: Ints) -> None:
         choose_tokens(m, index, op, router.capacity, ids, _told(m, index, op)["scores"])
         return
     weights = np.zeros((m.tokens, router.experts), dtype=np.float32)
-    picked = np.zeros(weights.shape, dtype=np.bool_)
+    selected = np.zeros(weights.shape, dtype=np.bool_)
     weights[token] = m.values.take(ids, "weights")
-    picked[token] = m.values.take(ids, "picked")
+    selected[token] = m.values.take(ids, "picked")
     others = {n: m.values.take(ids, n) for n in op.outputs[1:]}
     passed = {f"passed {n}": _spread(m, token, rows) for n, rows in others.items()}
-    m.values.put(ids, token, {"selected": picked, "factors": weights, **passed})
+    m.values.put(ids, token, {"selected": selected, "factors": weights, **passed})
 
 
 def _spread(m: Machine, token: Ints, rows: Array) -> Array:

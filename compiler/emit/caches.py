@@ -13,7 +13,8 @@ from compiler.emit.context import Context
 from ir import timing
 from ir.arrays import Ints
 from ir.program import Opcode
-from ir.workload import Attention, Capacity, MoELayer, Operator
+from ir.selection import Capacity
+from ir.workload import Attention, MoELayer, Operator
 
 
 def read_keys(ctx: Context, index: int, op: Attention) -> Ints:

@@ -19,7 +19,8 @@ from ir import timing
 from ir.arrays import Bools, Ints
 from ir.program import Opcode
 from ir.schedule import SlotOrder
-from ir.workload import Capacity, MoELayer
+from ir.selection import Capacity
+from ir.workload import MoELayer
 
 
 def emit_moe(ctx: Context, index: int, op: MoELayer) -> None:

@@ -7,7 +7,7 @@ the model's own nodes run between the MoE layers, and every layer's output is pu
 outputs recorded so far and the new tokens' by the layer's definition.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,10 +22,17 @@ from ir.onnxdoor.load import Source
 from ir.onnxdoor.session import LoadedModel, Runtime, at_hand
 from ir.onnxdoor.weights import StoredMatrices
 from ir.routing import Routing, top_tokens
+from ir.selection import ByCapacity, Capacity
 from ir.semantics import routed_sum, shared_sum
 from ir.workload import MoELayer, Workload
 
 Lengths = tuple[int, int]  # tokens of a sequence in all, and those of them that come one at a time
+
+
+def expert_choices(layers: Iterable[MoELayer]) -> list[ByCapacity]:
+    """The selections of the layers in which experts choose tokens, in order."""
+    selections = (layer.router.selection for layer in layers)
+    return [chosen for chosen in selections if isinstance(chosen, ByCapacity)]
 
 
 def cached_routing(
@@ -39,6 +46,7 @@ def cached_routing(
 ) -> Routing:
     """Scores and capacities of every layer for sequences of which the last tokens come one by one.
 
+    Every MoE layer must be one in which experts choose.
     inputs: one array per model input, of which the first `sequences` are run. One session per MoE
     layer, each of which runs the layers before it again: quadratic in the number of layers, meant
     for models small enough to be run.
@@ -63,9 +71,7 @@ def cached_routing(
                 scores[at, rows, : op.router.experts] = cache.scores
             if progress is not None:
                 progress(f"sequence {sequence + 1} of {sequences}, {decode} steps")
-    capacity = [
-        [op.router.capacity.of(n) if op.router.capacity else 0 for n in grown] for op in layers
-    ]
+    capacity = [[chosen.capacity.of(n) for n in grown] for chosen in chain.selections]
     return Routing(
         layer=np.array([op.layer for op in layers], dtype=np.int64),
         num_experts=np.array([op.router.experts for op in layers], dtype=np.int64),
@@ -93,6 +99,7 @@ class _Chain:
     """
 
     layers: tuple[MoELayer, ...]
+    selections: tuple[ByCapacity, ...]
     parts: tuple[LoadedModel, ...]
     matrices: StoredMatrices
     shapes: tuple[tuple[int, ...], ...]
@@ -106,11 +113,11 @@ class _Chain:
         The whole model is run on both, to see which axis of its outputs is the tokens'.
         """
         layers, where = workload.moe_layers, str(source.path)
-        names = [op.outputs[0] for op in layers]
+        names, selections = [op.outputs[0] for op in layers], tuple(expert_choices(layers))
         whole = runtime.load(with_outputs(source, names, unpacked=True), where)
         short, long = (whole.run(feeds, names) for feeds in ends)
         shapes, parts = [], []
-        for at, op in enumerate(layers):
+        for at, (op, chosen) in enumerate(zip(layers, selections, strict=True)):
             sizes = zip(short[names[at]].shape, long[names[at]].shape, strict=True)
             shape = tuple(n if n == more else -1 for n, more in sizes)
             if shape.count(-1) != 1:
@@ -118,39 +125,40 @@ class _Chain:
             shapes.append(shape)
             given = {n: _kind(a) for n, a in ends[0].items()}
             given |= {n: _kind(short[n]) for n in names[:at]}
-            wanted = [op.inputs[0], op.router.scores]
+            wanted = [op.inputs[0], chosen.scores]
             parts.append(runtime.load(extract(source, given, wanted, unpacked=True), where))
-        return cls(layers, tuple(parts), StoredMatrices(source), tuple(shapes))
+        return cls(layers, selections, tuple(parts), StoredMatrices(source), tuple(shapes))
 
     def advance(self, feeds: dict[str, Array], caches: list[_Cache], length: int) -> None:
         """Take in the tokens up to `length` that the caches do not have yet."""
         values = dict(feeds)
-        for op, part, cache, shape in zip(
-            self.layers, self.parts, caches, self.shapes, strict=True
+        for op, chosen, part, cache, shape in zip(
+            self.layers, self.selections, self.parts, caches, self.shapes, strict=True
         ):
-            found = part.run(values, [op.inputs[0], op.router.scores])
+            found = part.run(values, [op.inputs[0], chosen.scores])
             x = found[op.inputs[0]].reshape(length, op.d_model).astype(np.float32)
-            scores = found[op.router.scores].reshape(length, op.router.experts)
+            scores = found[chosen.scores].reshape(length, op.router.experts)
             new = len(cache.scores)
             cache.scores = np.concatenate(
                 [cache.scores.reshape(new, op.router.experts), scores[new:].astype(np.float32)]
             )
-            combine = self._admitted(op, cache.scores, new)
+            combine = _admitted(chosen.capacity, cache.scores, new)
             out = routed_sum(self.matrices, op, x[new:], combine)
             out += shared_sum(self.matrices, op, x[new:])
             cache.outputs = np.concatenate([cache.outputs.reshape(new, op.d_model), out])
             kind = found[op.inputs[0]].dtype
             values[op.outputs[0]] = cache.outputs.reshape(shape).astype(kind)
 
-    def _admitted(self, op: MoELayer, scores: Array, new: int) -> Array:
-        """Gate weights of the tokens from `new` on: [new tokens, experts], 0 = not chosen.
 
-        The prefill's tokens come together, every later one alone.
-        """
-        room = op.router.capacity.of(len(scores)) if op.router.capacity else 0
-        capacity = np.array([0, room] if new else [room], dtype=np.int64)
-        chosen = top_tokens(scores, np.zeros(len(scores), dtype=np.int64), capacity)
-        return np.where(chosen, scores, 0.0)[new:].astype(np.float32)
+def _admitted(capacity: Capacity, scores: Array, new: int) -> Array:
+    """Gate weights of the tokens from `new` on: [new tokens, experts], 0 = not chosen.
+
+    The prefill's tokens come together, every later one alone.
+    """
+    room = capacity.of(len(scores))
+    rooms = np.array([0, room] if new else [room], dtype=np.int64)
+    chosen = top_tokens(scores, np.zeros(len(scores), dtype=np.int64), rooms)
+    return np.where(chosen, scores, 0.0)[new:].astype(np.float32)
 
 
 def _kind(array: Array) -> onnx_ir.DataType:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from compiler.frontend.facts.graph import Graph
 from compiler.frontend.moe.found import RECORDED
 from compiler.frontend.proof.traced import traced_layers
-from compiler.profiling.arriving import cached_routing
+from compiler.profiling.arriving import cached_routing, expert_choices
 from compiler.profiling.feeds import Feeds, Say, load_inputs
 from ir.arrays import Array
 from ir.errors import InputError
@@ -19,6 +20,7 @@ from ir.onnxdoor.session import LoadedModel, Runtime, at_hand
 from ir.onnxdoor.ternary import open_as
 from ir.onnxdoor.unpack import too_large
 from ir.routing import Routing
+from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
 from ir.semantics import combine_weights, from_logits
 from ir.workload import MoELayer, Workload
 
@@ -54,20 +56,20 @@ def profile(
     layers, path = workload.moe_layers, model.path if isinstance(model, Source) else model
     if not layers:
         raise InputError(str(path), "no MoE layer was recognised", "there is nothing to profile")
-    choice = {layer.router.kind == "expert-choice" for layer in layers}
-    if len(choice) != 1:
+    by_experts = expert_choices(layers)
+    if by_experts and len(by_experts) != len(layers):
         raise InputError(str(path), "token-choice and expert-choice layers in one model")
     source = open_as(model, workload)
-    together = 1 if True in choice else batch or 1
+    together = 1 if by_experts else batch or 1
     feeds = Feeds(Graph.of(source), workload, inputs, tokens, together)
     if feeds.made and say is not None:
         say(f"made up inputs that were not given: {', '.join(feeds.made)}")
     count = min(feeds.sequences, sequences or feeds.sequences)
-    if choice == {True} and decode:
+    if by_experts and decode:
         if tokens is None:
             raise InputError(str(path), "decode steps without a length", "say how many tokens")
         return cached_routing(source, workload, inputs, (tokens, decode), count, progress, runtime)
-    wanted = list(dict.fromkeys(name for layer in layers for name in _exposed(layer)))
+    wanted = list(dict.fromkeys(name for layer in layers for name in layer.router.exposed))
     groups = feeds.groups(count)
     if groups[-1].stop < count and say is not None:
         say(f"left out the last {count - groups[-1].stop} sequences: {len(groups[0])} run together")
@@ -84,8 +86,8 @@ def profile(
                 for sequence in group:
                     progress(f"sequence {sequence + 1} of {count}")
         session.drop()
-    if choice.pop():
-        return _expert_choice(str(path), layers, found)
+    if by_experts:
+        return _expert_choice(str(path), layers, by_experts, found)
     counts = [sum(lengths[s] for s in group) for group in groups]
     return _token_choice(str(path), layers, found, counts, lengths)
 
@@ -106,18 +108,6 @@ def _with_reason(error: InputError, workload: Workload, sequence: int) -> InputE
     if not traced_layers(workload):
         return error
     return InputError(error.where, f"sequence {sequence}: {error.problem}", RECORDED)
-
-
-def _exposed(layer: MoELayer) -> list[str]:
-    """The values of a router that must be recorded."""
-    router = layer.router
-    if router.combine:
-        return [name for name in (router.combine, router.gates) if name]
-    if router.ids:
-        return [name for name in (router.ids, router.gates, router.scores) if name]
-    if router.scores:
-        return [router.scores]
-    raise InputError(layer.name, f"layer {layer.layer}: its router exposes no selection")
 
 
 def _token_choice(
@@ -161,18 +151,23 @@ def _token_choice(
 
 def _picked(path: str, layer: MoELayer, values: Mapping[str, Array], tokens: int) -> Picked:
     """One run's ids [tokens, k] and gate weights, highest weight first."""
-    router = layer.router
-    if router.combine:
-        return _nonzero(path, layer, values, tokens)
-    if router.ids:
-        k = router.top_k or 1
-        ids = values[router.ids].reshape(-1, k)
-        gates = values[router.gates].reshape(-1, k) if router.gates else None
-        if gates is None and router.scores:
-            wide = values[router.scores].reshape(-1, router.experts)
+    router, k = layer.router, layer.router.top_k or 1
+    gates: Array | None
+    match router.selection:
+        case ByIds(name, weights):
+            ids = values[name].reshape(-1, k)
+            gates = None if weights is None else values[weights].reshape(-1, k)
+        case ByScoresOfIds(name, scores):
+            ids, wide = values[name].reshape(-1, k), values[scores].reshape(-1, router.experts)
             gates = np.take_along_axis(wide, ids.astype(np.int64), axis=1)
-    else:
-        ids, gates = from_logits(router, values[router.scores].reshape(-1, router.experts))
+        case ByLogits(name):
+            ids, gates = from_logits(router, values[name].reshape(-1, router.experts))
+        case ByCombine():
+            return _nonzero(path, layer, values, tokens)
+        case ByCapacity():
+            raise InputError(path, f"layer {layer.layer}: experts choose, expected tokens to")
+        case _:
+            assert_never(router.selection)
     if ids.size and (ids.min() < 0 or ids.max() >= router.experts):
         raise InputError(
             path,
@@ -201,21 +196,23 @@ def _nonzero(path: str, layer: MoELayer, values: Mapping[str, Array], tokens: in
 
 
 def _expert_choice(
-    path: str, layers: tuple[MoELayer, ...], found: list[dict[str, Array]]
+    path: str,
+    layers: tuple[MoELayer, ...],
+    selections: list[ByCapacity],
+    found: list[dict[str, Array]],
 ) -> Routing:
     """Scores of all layers [layers, tokens, experts], and each layer's capacity per sequence."""
     experts = max(layer.router.experts for layer in layers)
-    first = layers[0].router
-    lengths = [values[first.scores].size // first.experts for values in found]
+    lengths = [values[selections[0].scores].size // layers[0].router.experts for values in found]
     if len(set(lengths)) != 1:
         raise InputError(path, "expert choice with sequences of different lengths")
     scores = np.zeros((len(layers), sum(lengths), experts), dtype=np.float32)
     capacity = np.zeros(len(layers), dtype=np.int64)
-    for row, layer in enumerate(layers):
-        router = layer.router
-        parts = [values[router.scores].reshape(-1, router.experts) for values in found]
-        scores[row, :, : router.experts] = np.concatenate(parts)
-        capacity[row] = router.capacity.of(lengths[0]) if router.capacity is not None else 0
+    for row, (layer, selection) in enumerate(zip(layers, selections, strict=True)):
+        width = layer.router.experts
+        parts = [values[selection.scores].reshape(-1, width) for values in found]
+        scores[row, :, :width] = np.concatenate(parts)
+        capacity[row] = selection.capacity.of(lengths[0])
     return Routing(
         layer=np.array([layer.layer for layer in layers], dtype=np.int64),
         num_experts=np.array([layer.router.experts for layer in layers], dtype=np.int64),

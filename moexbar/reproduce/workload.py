@@ -9,6 +9,7 @@ a matrix of 256 x 4096. What the reference leaves out is left out here: no norm 
 import numpy as np
 
 from ir.arrays import Bools
+from ir.selection import ByIds
 from ir.workload import Attention, Dense, Digital, Expert, MoELayer, Router, Weight, Workload
 
 D_MODEL, D_EXPERT, EXPERTS, TOP_K, VOCABULARY = 4096, 688, 16, 4, 32_000
@@ -98,7 +99,7 @@ def _moe(x: str) -> MoELayer:
         for e in range(EXPERTS)
     )
     projection = _weight("router", D_MODEL, EXPERTS)
-    router = Router("softmax-topk", EXPERTS, top_k=TOP_K, projection=projection)
+    router = Router("softmax-topk", EXPERTS, ByIds("chosen", "gates"), TOP_K, projection)
     return MoELayer(
         "moe",
         0,

@@ -9,7 +9,7 @@ from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.anchors import Anchor
 from compiler.frontend.moe.unreadable import Unreadable
 from ir.arrays import Ints
-from ir.workload import Capacity
+from ir.selection import Capacity
 
 
 def capacity(sizes: Sizes, anchor: Anchor) -> Capacity:

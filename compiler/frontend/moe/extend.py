@@ -15,6 +15,7 @@ from compiler.frontend.moe.experts import feed_forwards
 from compiler.frontend.moe.found import FoundLayer
 from compiler.frontend.moe.unreadable import Unreadable
 from ir.errors import InputError
+from ir.selection import ByIds
 from ir.workload import Expert, Weight
 
 MAX_SHARED = 8
@@ -89,11 +90,14 @@ def _factor(sizes: Sizes, node: Node, value: Value) -> float | None:
 def _probability(facts: Facts, layer: FoundLayer, other: Value, out: Value) -> FoundLayer | None:
     """A top-1 router's weight that multiplies the sum (Switch)."""
     router = layer.router
-    if router.gates or router.top_k != 1 or not router.ids or layer.shared:
-        return None
-    if facts.sizes.per_token(other) != 1:
-        return None
-    return replace(layer, exit=out, router=replace(router, gates=name_of(other)), routers=())
+    match router.selection:
+        case ByIds(ids, gates=None) if router.top_k == 1 and not layer.shared:
+            if facts.sizes.per_token(other) != 1:
+                return None
+            weighted = replace(router, selection=ByIds(ids, name_of(other)))
+            return replace(layer, exit=out, router=weighted, routers=())
+        case _:
+            return None
 
 
 def _with_shared(

@@ -14,6 +14,7 @@ from compiler.frontend.moe.router import projected
 from compiler.frontend.moe.unreadable import Unreadable
 from ir.onnxdoor.packing import reads_packed
 from ir.onnxdoor.widen import as_stored
+from ir.selection import ByLogits
 from ir.workload import Clipped, Expert, Router, RouterKind, Weight
 
 _QMOE = {"fc1": (2, 4), "fc2": (5, 7), "fc3": (8, 10)}  # weight and bias inputs
@@ -36,10 +37,10 @@ def contract_layer(facts: Facts, node: Node) -> FoundLayer:
     router = Router(
         kind=_kind(node, own),
         experts=len(experts),
+        selection=ByLogits(name_of(logits)),
         top_k=int(node.attributes.get_int("k", 1) or 1),
         projection=projection,
         logits=product,
-        scores=name_of(logits),
         nodes=tuple(n.name or "" for n in own if n is not node),
     )
     return FoundLayer(

@@ -14,6 +14,7 @@ from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.anchors import POINTWISE, VIEWS, Anchor, root
 from compiler.frontend.moe.capacity import capacity
 from compiler.frontend.moe.unreadable import Unreadable
+from ir.selection import ByCapacity, ByCombine, ByIds, ByScoresOfIds
 from ir.workload import Router, RouterKind, Weight
 
 MAX_READINGS = 24  # values tried as the final weights of a router with a capacity
@@ -37,35 +38,35 @@ def describe(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> tuple[Route
         only = Router(
             kind="expert-choice",
             experts=anchor.experts,
-            capacity=capacity(sizes, anchor),
+            selection=ByCapacity(name_of(_scores(facts, anchor)), capacity(sizes, anchor)),
             projection=projection,
             logits=logits,
-            scores=name_of(_scores(facts, anchor)),
             nodes=tuple(n.name or "" for n in upstream),
         )
         return (only,)
-    found = _selection(facts, anchor, nodes)
+    found = _choice(facts, anchor, nodes)
+    ids = name_of(found.ids)
     first = Router(
         kind=_kind(anchor, upstream, found.chain),
         experts=anchor.experts,
+        selection=ByIds(ids, None if found.gates is None else name_of(found.gates)),
         top_k=found.top_k,
         projection=projection,
         logits=logits,
-        ids=name_of(found.ids),
-        gates=name_of(found.gates),
         nodes=tuple(n.name or "" for n in dict.fromkeys([*upstream, *found.chain])),
     )
     readings = [first]
-    readings += [replace(first, gates=name_of(v)) for v in found.others if v is not found.gates]
+    others = [v for v in found.others if v is not found.gates]
+    readings += [replace(first, selection=ByIds(ids, name_of(v))) for v in others]
     wide = _full_width(facts, anchor, nodes)
     makers = {v.producer() for v in wide}
     kind = first.kind
     if kind == "opaque" and any(n is not None and n.op_type == "Sigmoid" for n in makers):
         kind = "sigmoid-topk"  # the same choice: a sigmoid keeps the order
-    readings += [replace(first, kind=kind, gates="", scores=name_of(v)) for v in wide]
+    readings += [replace(first, kind=kind, selection=ByScoresOfIds(ids, name_of(v))) for v in wide]
     picks = _picks(sizes, upstream)
     for value in _combining(facts, anchor, nodes):
-        readings.append(replace(first, top_k=picks, ids="", gates="", combine=name_of(value)))
+        readings.append(replace(first, selection=ByCombine(name_of(value)), top_k=picks))
     return tuple(readings)
 
 
@@ -113,7 +114,7 @@ def _combining(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> list[Valu
 
 
 @dataclass(frozen=True, eq=False)
-class _Selection:
+class _Choice:
     """Selected ids and their final weights [.., k], and the nodes that make them after the pick."""
 
     ids: Value
@@ -123,18 +124,18 @@ class _Selection:
     others: tuple[Value, ...] = ()
 
 
-def _selection(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> _Selection:
+def _choice(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> _Choice:
     """What the router hands on: from one TopK, or from several single picks joined."""
     several = _joined(facts.graph, anchor, nodes)
     if several is not None:
         return several
     if anchor.node.op_type == "ArgMax":
-        return _Selection(anchor.node.outputs[0], None, 1, [])
+        return _Choice(anchor.node.outputs[0], None, 1, [])
     ids, found, chain = _gates(facts, anchor, nodes)
-    return _Selection(ids, found[-1], _top_k(facts.sizes, anchor), chain, tuple(found[::-1]))
+    return _Choice(ids, found[-1], _top_k(facts.sizes, anchor), chain, tuple(found[::-1]))
 
 
-def _joined(graph: Graph, anchor: Anchor, nodes: Sequence[Node]) -> _Selection | None:
+def _joined(graph: Graph, anchor: Anchor, nodes: Sequence[Node]) -> _Choice | None:
     """K picks of one expert each, concatenated: ids by a Concat, weights by another."""
     picks = ("ArgMax", "TopK")
     own = anchor.node.outputs[-1]
@@ -154,7 +155,7 @@ def _joined(graph: Graph, anchor: Anchor, nodes: Sequence[Node]) -> _Selection |
             gates = node.outputs[0]
     if found is None:
         return None
-    return _Selection(found.outputs[0], gates, len(found.inputs), [found])
+    return _Choice(found.outputs[0], gates, len(found.inputs), [found])
 
 
 def _upstream(graph: Graph, anchor: Anchor, nodes: Sequence[Node]) -> list[Node]:

@@ -20,6 +20,7 @@ from ir.arrays import Array
 from ir.errors import InputError
 from ir.onnxdoor.extract import extract
 from ir.onnxdoor.session import Runtime, at_hand
+from ir.selection import ByCapacity
 from ir.workload import Attention, Digital, MoELayer, Operator, Workload
 
 TOKENS = 11
@@ -101,8 +102,8 @@ def _check_structure(facts: Facts, workload: Workload) -> None:
     for op in workload.operators:
         if isinstance(op, Attention) and not op.causal:
             raise _NoDecodeError(f"{op.name} is not causal")
-        if isinstance(op, MoELayer) and op.router.kind == "expert-choice":
-            _check_scores(facts, op)
+        if isinstance(op, MoELayer) and isinstance(op.router.selection, ByCapacity):
+            _check_scores(facts, op, op.router.selection.scores)
         if isinstance(op, Attention):
             known = [v for v in op.inputs if v in makers]
             if not known:
@@ -128,11 +129,11 @@ def _is_needed(workload: Workload, op: Operator) -> bool:
     return False
 
 
-def _check_scores(facts: Facts, layer: MoELayer) -> None:
+def _check_scores(facts: Facts, layer: MoELayer, scores: str) -> None:
     """An expert-choice score must depend on its own token alone."""
     graph = facts.graph
     names = {name_of(v): v for n in graph.nodes for v in n.outputs}
-    todo, entry = [names[layer.router.scores]], names.get(layer.inputs[0])
+    todo, entry = [names[scores]], names.get(layer.inputs[0])
     seen: set[Value] = set()
     while todo:
         value = todo.pop()

@@ -6,6 +6,7 @@ that the region's own router selected.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 import numpy as np
 
@@ -18,7 +19,9 @@ from ir.arrays import Array
 from ir.errors import LoadRefusedError, RunRefusedError
 from ir.onnxdoor.session import LoadedModel, Runtime
 from ir.onnxdoor.weights import StoredMatrices
-from ir.semantics import ACTIVATIONS, combine_weights, is_known, routed_sum, shared_sum
+from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
+from ir.semantics import ACTIVATIONS, combine_weights, is_known, picked, routed_sum, shared_sum
+from ir.workload import Router
 
 SEEDS = 4  # inputs tried until every expert has a token
 _LOOSE, _TIGHT = 3e-2, 3e-4  # relative to the largest element: packed weights, others
@@ -55,7 +58,7 @@ class Trial:
         self._entry = layers[0].entry
         self._routers = list(dict.fromkeys([r for f in layers for r in (f.router, *f.routers)]))
         self._base = replace(layers[-1])
-        exposed = [n for r in self._routers for n in (r.ids, r.gates, r.scores, r.combine) if n]
+        exposed = [name for router in self._routers for name in router.exposed]
         self._outputs = list(dict.fromkeys([*(name_of(f.exit) for f in layers), *exposed]))
         self._cut = Cutout(facts, layers[0], self._outputs)
         where = f"the region of node {layers[0].last.name!r}"
@@ -140,8 +143,7 @@ class Trial:
         router = self._routers[0]
         if router.kind == "expert-choice":
             return True
-        combine = combine_weights(replace(router, gates=""), run.values, len(run.x))
-        return bool((combine != 0).any(axis=0).all())
+        return bool(picked(router, run.values, len(run.x)).any(axis=0).all())
 
     def _match(self, runs: Sequence[_Run]) -> tuple[FoundLayer | None, float]:
         """The first reading that agrees with all runs: outermost exit, then other hypotheses.
@@ -169,20 +171,30 @@ class Trial:
         for router in self._routers:
             for site in ("output", "input"):
                 for layer in self._layers:
-                    own = (
-                        layer.router.gates if layer.router.gates != self._base.router.gates else ""
-                    )
-                    if own and router is not layer.router:
-                        if not router.combine:
-                            continue
-                        yield replace(layer, router=replace(router, gates=own), weight_on=site)
-                        continue
-                    yield replace(layer, router=router, weight_on=site)
+                    tried = self._with_own_gates(layer, router)
+                    if tried is not None:
+                        yield replace(layer, router=tried, weight_on=site)
         for activation in ACTIVATIONS:
             if self._base.activation in ("swiglu-oai", activation):
                 continue
             for layer in self._layers:
                 yield replace(layer, activation=activation, clipped=None)
+
+    def _with_own_gates(self, layer: FoundLayer, router: Router) -> Router | None:
+        """Another reading of the router, times the gates that the layer's exit moved on over.
+
+        None where that reading already has weights in their place.
+        """
+        own, base = layer.router.selection, self._base.router.selection
+        if router is layer.router or own == base or not isinstance(own, ByIds):
+            return router
+        match router.selection:
+            case ByCombine(combine):
+                return replace(router, selection=ByCombine(combine, own.gates))
+            case ByIds() | ByScoresOfIds() | ByLogits() | ByCapacity():
+                return None
+            case _:
+                assert_never(router.selection)
 
     def _agrees(self, layer: FoundLayer, run: _Run) -> bool:
         error = self._error(layer, run)

@@ -24,7 +24,7 @@ from ir.onnxdoor.session import Runtime
 from ir.program import Opcode
 from ir.routing import top_tokens
 from ir.schedule import Caches
-from ir.workload import Capacity
+from ir.selection import Capacity
 from moexbar.chips import load_chip
 from tests.backends.functional import mutate
 from tests.backends.functional.arriving import Arriving

@@ -33,11 +33,7 @@ def moe(source: Source, runtime: Runtime, layer: MoELayer, values: dict[str, Arr
     entry = values[layer.inputs[0]]
     x = entry.reshape(-1, layer.d_model).astype(np.float32)
     router = layer.router
-    names = [
-        n
-        for n in (router.ids, router.gates, router.scores, router.combine)
-        if n and n not in values
-    ]
+    names = [name for name in router.exposed if name not in values]
     found = dict(values)
     if names:
         found |= part(source, runtime, layer, values, names)

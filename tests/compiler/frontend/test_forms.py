@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from compiler.frontend import read_model
-from ir.workload import Capacity, MoELayer
+from ir.selection import Capacity
+from ir.workload import MoELayer
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.execute import compare
 

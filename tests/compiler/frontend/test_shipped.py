@@ -7,7 +7,8 @@ import pytest
 from compiler.frontend import read_model
 from compiler.profiling.feeds import load_inputs
 from compiler.profiling.profile import profile
-from ir.workload import Attention, Capacity, Workload
+from ir.selection import Capacity
+from ir.workload import Attention, Workload
 from tests.compiler.frontend.execute import compare
 from tests.paths import MODELS
 

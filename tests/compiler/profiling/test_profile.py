@@ -33,9 +33,9 @@ def test_token_choice(tmp_path: Path, runtime: Runtime) -> None:
     assert np.all(np.diff(routing.weights, axis=2) <= 0)
     assert np.allclose(routing.weights.sum(axis=2), [[1.0], [2.5]])  # renormalised; scaled by 2.5
     # sequence 2 again, straight from the router's probabilities of layer 0
-    router = workload.moe_layers[0].router
-    whole = runtime.load(with_outputs(open_model(path), [router.ids]))
-    ids = whole.run({"input_ids": inputs["input_ids"][2:3]}, [router.ids])[router.ids]
+    name = workload.moe_layers[0].router.exposed[0]  # the ids; the gates come second
+    whole = runtime.load(with_outputs(open_model(path), [name]))
+    ids = whole.run({"input_ids": inputs["input_ids"][2:3]}, [name])[name]
     assert np.array_equal(np.sort(ids, axis=1), np.sort(routing.choices[0, 22:], axis=1))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ir.schedule import Caches
+from ir.selection import Capacity
 from ir.verify import (
     CHECKS,
     MAPPING_CHECKS,
@@ -15,7 +16,6 @@ from ir.verify import (
     verify_mapping,
     verify_program,
 )
-from ir.workload import Capacity
 from moexbar.chips.loader import load_chip, preset_names
 from tests.make import compile_small, small_chip, small_workload
 

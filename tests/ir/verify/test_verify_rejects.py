@@ -13,8 +13,8 @@ from ir.errors import CheckError
 from ir.mapping import Certificate, LayerGrouping, Mapping, Placement, Region
 from ir.program import Lists, Opcode, Program
 from ir.schedule import Caches
+from ir.selection import Capacity
 from ir.verify import CHECKS, check_mapping, check_program, verify_mapping, verify_program
-from ir.workload import Capacity
 from tests.make import compile_small, small_chip, small_workload
 
 

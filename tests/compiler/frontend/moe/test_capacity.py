@@ -5,7 +5,7 @@ import pytest
 
 from compiler.frontend.facts.sizes import SAMPLES, SMALL
 from compiler.frontend.moe.capacity import fit_capacity
-from ir.workload import Capacity
+from ir.selection import Capacity
 
 TOKENS = np.array([*SMALL, *SAMPLES], dtype=np.int64)
 
