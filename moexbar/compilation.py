@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from compiler.baselines import Method, methods
 from compiler.frontend.proof.traced import refuse_missing, refuse_unhit
@@ -35,19 +34,20 @@ from ir.workload import Workload
 from moexbar.chips import load_chip
 from moexbar.execution import (
     MOST_WEIGHTS,
-    comparison_json,
     execute_program,
+    executed_row,
     program_case,
     refuse_wrong,
     small,
-    summary,
 )
 from moexbar.files.folder import Draft, publish
 from moexbar.files.outputs import ALL, Part, hashes, write_outputs
 from moexbar.files.routing_file import load_routing
 from moexbar.model import Experts, Inputs, Model, arrays_of, open_model
 from moexbar.progress import Progress, Quiet
-from moexbar.report import MethodResult, compile_report
+from moexbar.report.building import MethodResult, compile_report
+from moexbar.report.compiled import Report
+from moexbar.report.executed import Executed, Skipped
 
 MANY_LAYERS = 8  # starting a process takes longer than grouping a few small layers
 LIMITS = SolverOptions(time_s=1.0)
@@ -64,7 +64,7 @@ class Compilation:
     model: Model
     routing: Routing
     results: tuple[MethodResult, ...]
-    report: dict[str, Any]
+    report: Report
     sources: dict[str, Path]
 
     def __repr__(self) -> str:
@@ -161,11 +161,10 @@ def compile(
         _by_method(workload, trace, method, progress, given if method is every[-1] else None)
         for method in every
     )
-    report = compile_report(trace, results)
-    report["executed"] = _executed(model, results[-1].compiled, trace, inputs, wanted=execute)
+    executed = _executed(model, results[-1].compiled, trace, inputs, wanted=execute)
     sources = {"model": model.path, "routing": routing, "inputs": inputs}
     files = {what: Path(p) for what, p in sources.items() if isinstance(p, Path | str)}
-    return Compilation(model, trace, results, report, files)
+    return Compilation(model, trace, results, compile_report(trace, results, executed), files)
 
 
 def _trace(
@@ -248,14 +247,14 @@ def _by_method(
 
 def _executed(
     model: Model, compiled: Compiled, trace: Routing, inputs: Inputs | None, *, wanted: bool
-) -> dict[str, Any]:
+) -> Executed | Skipped:
     """What executing the program gave, or why it was not executed; CheckError where it is wrong."""
     if not wanted:
-        return {"skipped": "--no-verify"}
+        return Skipped("--no-verify")
     if inputs is None:
-        return {"skipped": "no --inputs"}
+        return Skipped("no --inputs")
     if not small(compiled):
-        return {"skipped": f"more than {MOST_WEIGHTS // 10**6} million weights"}
+        return Skipped(f"more than {MOST_WEIGHTS // 10**6} million weights")
     try:
         case = program_case(
             compiled,
@@ -266,9 +265,9 @@ def _executed(
         )
         done = execute_program(case, model.runtime)
     except InputError as error:
-        return {"skipped": str(error)}
+        return Skipped(str(error))
     refuse_wrong(done, compiled.program)
-    return {**comparison_json(done), "summary": summary(done)}
+    return executed_row(done)
 
 
 def _processes(workload: Workload) -> int:

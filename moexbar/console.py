@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 import moexbar.progress
+from moexbar.report.plain import as_json
 
 WIDTH = 100
 FEW_STEPS, FEW_SECONDS = 10, 5.0
@@ -52,9 +53,9 @@ def note(message: str) -> None:
     Console(stderr=True, highlight=False, soft_wrap=True).print(Text(printable(message), "yellow"))
 
 
-def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
-    json.dump(value, sys.stdout, allow_nan=False)
+def print_json(value: object) -> None:
+    """One JSON document on standard output, of a value or plain data."""
+    json.dump(as_json(value), sys.stdout, allow_nan=False)
     sys.stdout.write("\n")
 
 

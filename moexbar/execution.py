@@ -4,8 +4,8 @@ Which sequences of the inputs the window's tokens are follows from the routing t
 ids are the inputs' first axis.
 """
 
+from collections.abc import Iterable
 from collections.abc import Mapping as ByName
-from typing import Any
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from ir.onnxdoor.session import Runtime
 from ir.program import Program
 from ir.routing import Routing
 from ir.workload import Workload
+from moexbar.report.executed import DifferenceRow, Executed
 
 MOST_WEIGHTS = 50_000_000  # `compile` executes by itself up to here: a few seconds
 MOST_INSTRUCTIONS = 1_000_000
@@ -152,29 +153,32 @@ def _runs(
     return runs
 
 
-def comparison_json(done: Comparison) -> dict[str, Any]:
-    """A comparison as plain data."""
-    return {
-        "norm": "max |difference| / max |reference|",
-        "worst": done.worst,
-        "outputs": [_row(d) for d in done.outputs],
-        "moe_layers": [_row(d) for d in done.layers],
-        "first_wrong_instruction": done.culprit,
-        "near_ties": done.near_ties,
-        "tokens_before_window": done.before,
-        "onnx_runtime_itself": [_row(d) for d in done.runtime],
-        "run_anew": [_row(d) for d in done.anew],
-        "uncached_deviation": [_row(d) for d in done.deviation],
-    }
+def executed_row(done: Comparison) -> Executed:
+    """A comparison as reports hold it."""
+    return Executed(
+        norm="max |difference| / max |reference|",
+        worst=_finite(done.worst),
+        outputs=_rows(done.outputs),
+        moe_layers=_rows(done.layers),
+        first_wrong_instruction=done.culprit,
+        near_ties=done.near_ties,
+        tokens_before_window=done.before,
+        onnx_runtime_itself=_rows(done.runtime),
+        run_anew=_rows(done.anew),
+        uncached_deviation=_rows(done.deviation),
+        summary=summary(done),
+    )
 
 
-def _row(found: Difference) -> dict[str, Any]:
-    return {
-        "value": found.name,
-        "layer": found.layer,
-        "max_absolute": found.absolute if np.isfinite(found.absolute) else None,
-        "max_relative": found.relative if np.isfinite(found.relative) else None,
-    }
+def _rows(differences: Iterable[Difference]) -> tuple[DifferenceRow, ...]:
+    return tuple(
+        DifferenceRow(d.name, d.layer, _finite(d.absolute), _finite(d.relative))
+        for d in differences
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def refuse_wrong(done: Comparison, program: Program) -> None:

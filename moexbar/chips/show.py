@@ -1,7 +1,6 @@
-"""Chips for people (tables of at most 100 columns) and for programs (plain dicts)."""
+"""Chips for people (tables of at most 100 columns) and as values for documents."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich import box
 from rich.console import Group
@@ -11,6 +10,7 @@ from rich.text import Text
 from ir.chip import Chip, Fact
 from ir.timing import mvm, mvm_ps
 from moexbar.chips.fields import NOT_PUBLISHED, SCHEMA, UNIT_TEXT, Field
+from moexbar.report.chips import ChipField, ChipSheet, ChipSummary
 
 WIDTH = 100
 ASSUMED = "* assumed: no published value for this chip"
@@ -28,33 +28,33 @@ def overview(chips: Sequence[Chip]) -> Group:
         marks = {fact.path: "*" for fact in chip.assumed}
         table.add_row(
             Text(chip.name),
-            f"{row['rows']}x{row['columns']}",
-            str(row["mux"]),
-            f"{row['mvm_ps'] / 1000:.4g}" + marks.get("mvm.read_ps", ""),
-            f"{row['mvm_fj'] / 1e6:.4g}" + marks.get("mvm.cycle_fj", ""),
-            _area(row["peripheral_um2"]) + marks.get("pg.peripheral_um2", ""),
-            _area(row["array_um2"]) + marks.get("crossbar.array_um2", ""),
-            Text(row["source"]),
+            f"{row.rows}x{row.columns}",
+            str(row.mux),
+            f"{row.mvm_ps / 1000:.4g}" + marks.get("mvm.read_ps", ""),
+            f"{row.mvm_fj / 1e6:.4g}" + marks.get("mvm.cycle_fj", ""),
+            _area(row.peripheral_um2) + marks.get("pg.peripheral_um2", ""),
+            _area(row.array_um2) + marks.get("crossbar.array_um2", ""),
+            Text(row.source),
         )
     note = "PG: circuits of one peripheral group, shared by mux crossbars; n/p: not published."
     return Group(table, Text(f"{note}\n{ASSUMED}"))
 
 
-def summary(chip: Chip) -> dict[str, Any]:
+def summary(chip: Chip) -> ChipSummary:
     """Return what the table of chips shows: size, mux, one MVM's time and energy, areas, source."""
     read = next((fact.source for fact in chip.facts if fact.path == "mvm.read_ps"), "")
-    return {
-        "name": chip.name,
-        "description": chip.description,
-        "rows": chip.crossbar.rows,
-        "columns": chip.crossbar.columns,
-        "mux": chip.pg.mux,
-        "mvm_ps": mvm_ps(chip, shared=True),
-        "mvm_fj": mvm(chip, 1, shared=True).energy_fj,
-        "peripheral_um2": chip.pg.peripheral_um2,
-        "array_um2": chip.crossbar.array_um2,
-        "source": read.split(":")[0].split(";")[0],
-    }
+    return ChipSummary(
+        name=chip.name,
+        description=chip.description,
+        rows=chip.crossbar.rows,
+        columns=chip.crossbar.columns,
+        mux=chip.pg.mux,
+        mvm_ps=mvm_ps(chip, shared=True),
+        mvm_fj=mvm(chip, 1, shared=True).energy_fj,
+        peripheral_um2=chip.pg.peripheral_um2,
+        array_um2=chip.crossbar.array_um2,
+        source=read.split(":")[0].split(";")[0],
+    )
 
 
 def describe(chip: Chip) -> Group:
@@ -76,27 +76,23 @@ def describe(chip: Chip) -> Group:
     return Group(title, table, Text(f"{count}; {ASSUMED}"))
 
 
-def to_json(chip: Chip) -> dict[str, Any]:
+def chip_sheet(chip: Chip) -> ChipSheet:
     """Fields by path in internal units (ps, fJ, um2, uW, ...), each with its source and band."""
     facts = {fact.path: fact for fact in chip.facts}
-    fields: dict[str, Any] = {}
+    fields: dict[str, ChipField] = {}
     for name, group in SCHEMA.items():
         part = getattr(chip, name)
         for field in group:
             fact = facts.get(field.path)
-            fields[field.path] = {
-                "value": getattr(part, field.name),
-                "written": fact.text if fact else None,
-                "source": fact.source if fact else None,
-                "assumed": fact.assumed if fact else False,
-                "low": fact.low if fact else None,
-                "high": fact.high if fact else None,
-            }
-    return {
-        **summary(chip),
-        "assumed": len(chip.assumed),
-        "fields": fields,
-    }
+            fields[field.path] = ChipField(
+                value=getattr(part, field.name),
+                written=fact.text if fact else None,
+                source=fact.source if fact else None,
+                assumed=fact.assumed if fact else False,
+                low=fact.low if fact else None,
+                high=fact.high if fact else None,
+            )
+    return ChipSheet(summary(chip), len(chip.assumed), fields)
 
 
 def _area(value: int | None) -> str:

@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from moexbar.chips import load_chip, preset_names
-from moexbar.chips.show import describe, overview, to_json
+from moexbar.chips.show import chip_sheet, describe, overview
 from moexbar.cli.options import Json, Settings, read_chip
 from moexbar.console import out, print_json
+from moexbar.report.chips import ChipReport, ChipsReport
 
 
 def chips(
@@ -22,12 +23,12 @@ def chips(
     if name is None:
         all_chips = [load_chip(preset) for preset in preset_names()]
         if json:
-            print_json({"chips": [to_json(chip) for chip in all_chips]})
+            print_json(ChipsReport(tuple(chip_sheet(chip) for chip in all_chips)))
         else:
             out().print(overview(all_chips))
         return
     chip = read_chip(name, settings)
     if json:
-        print_json(to_json(chip))
+        print_json(ChipReport(chip_sheet(chip)))
     else:
         out().print(describe(chip))

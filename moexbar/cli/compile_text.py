@@ -1,37 +1,35 @@
 """What `moexbar compile` prints of its report, line by line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from ir.compiled import Compiled
 from moexbar.compilation import Compilation
 from moexbar.console import note, out
 from moexbar.execution import executes_steps
-from moexbar.report import layers_table, methods_table
-from moexbar.steps_report import steps_lines
-
-Report = dict[str, Any]
+from moexbar.report.compiled import LayerRow, Placement, Report
+from moexbar.report.executed import Skipped
+from moexbar.report.tables import layers_table, methods_table
 
 
 def print_compiled(compilation: Compilation, output: Path) -> None:
     """Methods and layers as tables, then what was placed, checked, executed, fitted, assumed."""
     report, done, console = compilation.report, compilation.compiled, out()
     console.print(_headline(report, done))
-    console.print(methods_table(report["methods"]))
-    if report["layers"]:
+    console.print(methods_table(report.methods))
+    if report.layers:
         console.print("")
-        console.print(layers_table(report["layers"]))
-    for line in _replicas(report["layers"]):
+        console.print(layers_table(report.layers))
+    for line in _replicas(report.layers):
         console.print(line)
     console.print("")
-    for line in (*_placed(report["placement"]), *steps_lines(report)):
+    for line in (*_placed(report.placement), *_steps(report)):
         console.print(line)
-    console.print(f"all {len(report['checks'])} checks passed", style="green")
+    console.print(f"all {len(report.checks)} checks passed", style="green")
     _print_executed(report, done)
     console.print(_scope(report))
-    if report["window"]["scored_on_fitted"]:
+    if report.window.scored_on_fitted:
         note("note: --fit and --score overlap, so these figures are no test of the grouping")
     _print_unknown(report, done.chip.name)
     console.print(f"written to {output}")
@@ -39,72 +37,97 @@ def print_compiled(compilation: Compilation, output: Path) -> None:
 
 def _headline(report: Report, done: Compiled) -> str:
     """What was compiled for which chip, and how large it is."""
-    window, placement = report["window"], done.mapping.placement
-    sequences = f"{window['batch']} sequences of " * (window["batch"] > 1)
-    steps = f" and {window['decode']} decode steps" * (window["decode"] > 0)
+    window, placement = report.window, done.mapping.placement
+    sequences = f"{window.batch} sequences of " * (window.batch > 1)
+    steps = f" and {window.decode} decode steps" * (window.decode > 0)
     return (
-        f"{report['model']['name']} on {done.chip.name}: prefill of {sequences}"
-        f"{window['prefill']} tokens{steps}, "
+        f"{report.model.name} on {done.chip.name}: prefill of {sequences}"
+        f"{window.prefill} tokens{steps}, "
         f"{len(done.program)} instructions, {placement.pgs} peripheral groups on "
         f"{placement.mesh_width} x {placement.mesh_height} cores"
     )
 
 
-def _replicas(layers: list[Report]) -> Iterator[str]:
+def _replicas(layers: Iterable[LayerRow]) -> Iterator[str]:
     """Which experts have copies; nothing where none has."""
     for row in layers:
-        if row["replicas"]:
-            every = sorted(e for group in row["groups"] for e in group)
+        if row.replicas:
+            every = sorted(e for group in row.groups for e in group)
             twice = sorted({e for e, after in pairwise(every) if e == after})
             yield (
-                f"layer {row['layer']}: {row['replicas']} replicas, of experts "
+                f"layer {row.layer}: {row.replicas} replicas, of experts "
                 f"{', '.join(str(e) for e in twice)}"
             )
 
 
-def _placed(placement: Report) -> Iterator[str]:
+def _placed(placement: Placement) -> Iterator[str]:
     """Traffic on the mesh with its bound, and crossbars shared by ragged tiles."""
-    if (traffic := placement["traffic"]) is not None:
+    if (traffic := placement.traffic) is not None:
         yield (
-            f"placement {placement['solver']}: {traffic['value']} {traffic['objective']} "
-            f"over the fitted tokens, at least {traffic['bound']} ({traffic['status']})"
+            f"placement {placement.solver}: {traffic.value} {traffic.objective} "
+            f"over the fitted tokens, at least {traffic.bound} ({traffic.status})"
         )
-    if (crossbars := placement["expert_crossbars"])["packed"]:
+    if (crossbars := placement.expert_crossbars).packed:
         yield (
-            f"packed: {crossbars['used']} crossbars hold {crossbars['tiles']} tiles of experts, "
+            f"packed: {crossbars.used} crossbars hold {crossbars.tiles} tiles of experts, "
             "the fewest that their peripheral groups can do with"
         )
 
 
+def _steps(report: Report) -> Iterator[str]:
+    """What decode steps and their caches take, where there are any."""
+    steps, memory, window = report.steps, report.memory, report.window
+    if not steps.decode_ns:
+        return
+    mean = sum(steps.decode_ns) / len(steps.decode_ns) / 1000
+    yield (
+        f"prefill {steps.prefill_ns / 1000:.2f} us, then {len(steps.decode_ns)} steps of "
+        f"{mean:.2f} us in the mean"
+    )
+    held = f"{_kib(memory.kv_bytes)} of keys and values" if window.kv else "no KV cache"
+    if not report.expert_choice:
+        held += "; token choice needs no GO cache"
+    elif window.go:
+        held += f", {_kib(memory.go_bytes)} of scores" + " and outputs" * (not window.kv)
+        held += f" (the paper's formula: {_kib(memory.paper_go_bytes)})"
+    else:
+        held += ", no GO cache"
+    yield f"in DRAM: {held}"
+
+
+def _kib(number: int) -> str:
+    return f"{number / 1024:.1f} KiB" if number < 2**20 else f"{number / 2**20:.1f} MiB"
+
+
 def _print_executed(report: Report, done: Compiled) -> None:
     """The largest error of the execution, or why there was none."""
-    executed = report["executed"]
-    if "skipped" in executed:
-        out().print(f"not executed: {executed['skipped']} (moexbar verify)")
+    executed = report.executed
+    if isinstance(executed, Skipped):
+        out().print(f"not executed: {executed.skipped} (moexbar verify)")
         return
-    alone = report["window"]["decode"] > 0 and not executes_steps(done.chip)
-    out().print(executed["summary"] + " (the prefill)" * alone, style="green")
+    alone = report.window.decode > 0 and not executes_steps(done.chip)
+    out().print(executed.summary + " (the prefill)" * alone, style="green")
 
 
 def _scope(report: Report) -> str:
     """Tokens fitted to and scored on, and the seed."""
-    window = report["window"]
-    scored = f"{window['first_token']} to {window['first_token'] + window['tokens']}"
-    if window["batch"] > 1:
-        scored = f"{window['batch']} sequences from {window['first_token']} on"
+    window = report.window
+    scored = f"{window.first_token} to {window.first_token + window.tokens}"
+    if window.batch > 1:
+        scored = f"{window.batch} sequences from {window.first_token} on"
     return (
-        f"fitted on tokens {window['fit_tokens'][0]} to {window['fit_tokens'][1]}, scored on "
-        f"{scored}; seed {report['solver']['seed']}"
+        f"fitted on tokens {window.fit_tokens[0]} to {window.fit_tokens[1]}, scored on "
+        f"{scored}; seed {report.solver.seed}"
     )
 
 
 def _print_unknown(report: Report, chip: str) -> None:
     """Areas that nobody published, and numbers that are assumed."""
-    missing = report["methods"][-1]["area_mm2"]["not_published"]
+    missing = report.methods[-1].area_mm2.not_published
     if missing:
         out().print(f"no area: {', '.join(missing)} not published for {chip}")
-    if report["assumed"]:
+    if report.assumed:
         out().print(
-            f"{len(report['assumed'])} chip numbers are assumed (moexbar chips {chip})",
+            f"{len(report.assumed)} chip numbers are assumed (moexbar chips {chip})",
             style="yellow",
         )

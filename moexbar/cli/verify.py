@@ -8,8 +8,9 @@ import typer
 from backends.functional import Comparison, Difference
 from moexbar.cli.options import Json
 from moexbar.console import out, print_json, table
-from moexbar.execution import comparison_json, executes_steps, refuse_wrong, summary
+from moexbar.execution import executed_row, executes_steps, refuse_wrong, summary
 from moexbar.files.compiled import read_compiled
+from moexbar.report.executed import VerifyReport
 
 
 def verify(
@@ -34,9 +35,9 @@ def verify(
     done = read.execute()
     chip = read.executable.chip
     if json:
-        print_json(comparison_json(done))
+        print_json(VerifyReport(executed_row(done)))
     else:
-        print_comparison(done, left_out=0 if executes_steps(chip) else int(read.window["decode"]))
+        print_comparison(done, left_out=0 if executes_steps(chip) else read.window.decode)
     refuse_wrong(done, read.executable.program)
 
 

@@ -1,15 +1,12 @@
 """The chip that an output folder was compiled for, from its report.json."""
 
-import json
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from ir.chip import Chip
 from ir.errors import InputError
-from ir.infile import check_file
 from moexbar.chips.fields import SCHEMA, Field, shown
-
-MAX_BYTES = 64 << 20
+from moexbar.report.reading import read_object
 
 
 def read_folder_chip(folder: Path) -> Chip:
@@ -18,12 +15,10 @@ def read_folder_chip(folder: Path) -> Chip:
     Raises InputError naming file and field for anything not as written.
     """
     path = folder / "report.json"
-    check_file(path, "a report written by `moexbar compile`", MAX_BYTES)
-    where = str(path)
+    where, report = str(path), read_object(path)
     try:
-        chip = json.loads(path.read_bytes())["chip"]
-        name, found = str(chip["name"]), chip["fields"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        name, found = str(report["chip"]["name"]), report["chip"]["fields"]
+    except (KeyError, TypeError) as error:
         raise InputError(where, "no chip in it", "compile again, or give --chip") from error
     hints = get_type_hints(Chip)
     tables = {

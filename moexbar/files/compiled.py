@@ -1,17 +1,14 @@
 """An output folder of `moexbar compile` read back, with the model and inputs it was made from."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from backends.functional import Case, Comparison
 from compiler.profiling.feeds import load_inputs
 from ir.arrays import Array
 from ir.compiled import Executable
 from ir.errors import InputError
-from ir.infile import check_file
 from ir.routing import Routing
 from moexbar.execution import execute_program, program_case
 from moexbar.files.chip_file import read_folder_chip
@@ -21,22 +18,22 @@ from moexbar.files.program_file import read_program
 from moexbar.files.routing_file import load_routing
 from moexbar.files.sources import find_source
 from moexbar.model import Model, open_model
-
-MAX_BYTES = 64 << 20
+from moexbar.report.compiled import Window
+from moexbar.report.reading import read_object, read_report
 
 
 @dataclass(frozen=True, eq=False)
 class CompiledFolder:
     """What was compiled and what came out of it.
 
-    inputs: arrays by name; window: that part of report.json.
+    inputs: arrays by name; window: what the program runs.
     """
 
     model: Model
     executable: Executable
     inputs: Mapping[str, Array]
     routing: Routing
-    window: dict[str, Any]
+    window: Window
 
     def case(self) -> Case:
         """The program with the inputs of its window; InputError where they do not fit."""
@@ -45,7 +42,7 @@ class CompiledFolder:
             self.model.source_of(self.executable.workload),
             self.inputs,
             self.routing,
-            int(self.window["first_token"]),
+            self.window.first_token,
         )
 
     def execute(self) -> Comparison:
@@ -66,16 +63,14 @@ def read_compiled(
     missing, damaged or not what the folder was compiled from.
     """
     folder = Path(folder)
-    found = _json(folder / MARK).get("inputs")
+    found = read_object(folder / MARK).get("inputs")
     if not isinstance(found, dict):
         raise InputError(str(folder / MARK), "does not say what was compiled", "compile again")
     opened = open_model(find_source(found, "model", model, folder))
-    report = _json(folder / "report.json")
-    window = report["window"]
+    report = read_report(folder / "report.json")
+    window = report.window
     workload = opened.workload(
-        tokens=window["prefill"] + window["decode"],
-        batch=window["batch"],
-        experts=report["model"]["experts"],
+        tokens=window.prefill + window.decode, batch=window.batch, experts=report.model.experts
     )
     program = read_program(folder / "program.parquet")
     mapping = read_mapping(folder / "mapping.json", workload)
@@ -89,12 +84,3 @@ def read_compiled(
         raise InputError(where, many)
     executable = Executable(workload, chip, mapping, program)
     return CompiledFolder(opened, executable, arrays, routing, window)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    check_file(path, "written by `moexbar compile`", MAX_BYTES)
-    try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(str(path), "not readable as JSON", "compile again") from error
-    return found

@@ -12,11 +12,13 @@ from ir.chip import Chip
 from ir.compiled import Compiled
 from ir.routing import Routing
 from ir.text import listing
-from moexbar.chips.show import to_json
+from moexbar.chips.show import chip_sheet
 from moexbar.files.mapping_file import mapping_json
 from moexbar.files.program_file import write_program
 from moexbar.files.routing_file import save_routing
 from moexbar.files.sources import source_entry
+from moexbar.report.compiled import Report
+from moexbar.report.plain import as_json
 
 Part = Literal["report", "program", "mapping", "routing", "listing", "trace"]
 ALL: tuple[Part, ...] = get_args(Part)
@@ -34,7 +36,7 @@ def write_outputs(
     folder: Path,
     done: Compiled,
     trace: Routing,
-    report: dict[str, Any],
+    report: Report,
     write: Collection[Part] = ALL,
 ) -> None:
     """The files of one compilation that are asked for, but the manifest."""
@@ -46,7 +48,7 @@ def write_outputs(
     if "mapping" in write:
         write_json(folder / "mapping.json", mapping_json(done.mapping, done.workload))
     if "report" in write:
-        write_json(folder / "report.json", report, indent=1)
+        write_json(folder / "report.json", as_json(report), indent=1)
     if "trace" in write:
         drawn = trace_json(program, first_rows(program, TRACE_EVENTS))
         (folder / "trace.json").write_text(drawn, encoding="utf-8")
@@ -58,7 +60,7 @@ def write_outputs(
 def hashes(chip: Chip, sources: Mapping[str, Path], target: Path) -> dict[str, Any]:
     """What went in, for the manifest of the folder `target`; of the chip the hash of its values."""
     inputs = {name: source_entry(path, target) for name, path in sources.items()}
-    chip_text = json.dumps(to_json(chip), sort_keys=True).encode()
+    chip_text = json.dumps(as_json(chip_sheet(chip)), sort_keys=True).encode()
     inputs["chip"] = {"file": chip.name, "sha256": hashlib.sha256(chip_text).hexdigest()}
     return inputs
 

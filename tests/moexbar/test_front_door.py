@@ -11,6 +11,7 @@ import moexbar as mx
 import moexbar.model
 from ir.onnxdoor import load
 from ir.onnxdoor.session import Runtime
+from moexbar.report.executed import Executed
 from tests.paths import MODELS, ROOT
 
 HEAVY = ("numpy", "numba", "onnx", "onnx_ir", "onnxruntime", "ortools", "pyarrow", "rich", "typer")
@@ -113,7 +114,9 @@ def test_a_compilation_opens_the_model_once_and_starts_one_child(
     done.save(tmp_path / "out")
     assert opened == [path]
     assert len(children) == 1
-    assert done.report["executed"]["worst"] < 1e-4
+    assert isinstance(done.report.executed, Executed)
+    assert done.report.executed.worst is not None
+    assert done.report.executed.worst < 1e-4
     assert moexbar.model.Runtime is Counted
 
 

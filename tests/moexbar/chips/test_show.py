@@ -9,7 +9,8 @@ from rich.console import Console, RenderableType
 
 from moexbar.chips import load_chip, preset_names
 from moexbar.chips.fields import SCHEMA
-from moexbar.chips.show import describe, overview, summary, to_json
+from moexbar.chips.show import chip_sheet, describe, overview, summary
+from moexbar.report.plain import as_json
 
 
 def printed(renderable: RenderableType, width: int = 100) -> str:
@@ -51,7 +52,7 @@ def test_values_units_bands_and_marks() -> None:
 
 def test_json_holds_every_field_in_internal_units() -> None:
     chip = load_chip("hermes-mux4", {"mvm.read_us": "0.2"})
-    data = json.loads(json.dumps(to_json(chip)))
+    data = json.loads(json.dumps(as_json(chip_sheet(chip))))
     assert list(data["fields"]) == [f.path for fields in SCHEMA.values() for f in fields]
     assert data["fields"]["mvm.read_ps"] == {
         "value": 200_000,
@@ -66,9 +67,7 @@ def test_json_holds_every_field_in_internal_units() -> None:
 
 
 def test_summary_names_the_citation_alone() -> None:
-    assert (
-        summary(load_chip("hermes-4phase"))["source"] == "Le Gallo et al., Nature Electronics 2023"
-    )
+    assert summary(load_chip("hermes-4phase")).source == "Le Gallo et al., Nature Electronics 2023"
 
 
 def test_markup_in_a_users_file_is_text(tmp_path: Path) -> None:

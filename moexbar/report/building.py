@@ -1,0 +1,217 @@
+"""The report of a compilation, from what every method gave."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from backends.bounds import lower_bounds
+from backends.cost import Area, CostReport, area_band, chip_area, cost, moe_area
+from compiler.baselines import Method
+from ir import timing
+from ir.chip import Chip
+from ir.compiled import Compiled
+from ir.program import Program
+from ir.routing import Routing, overlap
+from ir.verify import CHECKS
+from ir.workload import Workload
+from moexbar import __version__
+from moexbar.chips.show import chip_sheet
+from moexbar.report.certificates import CertificateRow, OrderRow
+from moexbar.report.compiled import (
+    Buffer,
+    ExpertCrossbars,
+    InputBuffer,
+    LayerRow,
+    Memory,
+    ModelRow,
+    Placement,
+    Report,
+    Solver,
+    Steps,
+    Window,
+)
+from moexbar.report.executed import Executed, Skipped
+from moexbar.report.methods import AreaRow, Banded, BusyUnit, Energy, MethodRow
+
+
+@dataclass(frozen=True, eq=False)
+class MethodResult:
+    """What one method gave.
+
+    mean_slots: slots of a window in the mean over all windows of the score range; seconds: of the
+    compilation.
+    """
+
+    method: Method
+    compiled: Compiled
+    mean_slots: float
+    seconds: float
+
+
+def compile_report(
+    trace: Routing, results: Sequence[MethodResult], executed: Executed | Skipped
+) -> Report:
+    """What was compiled, by which methods, with what proof.
+
+    results: of every method, the one that was asked for last, which is the one executed.
+    """
+    done, options = results[-1].compiled, results[-1].method.options
+    workload = done.workload
+    return Report(
+        moexbar=__version__,
+        model=ModelRow(workload.name, workload.sha256, tuple(workload.notes), _experts(workload)),
+        chip=chip_sheet(done.chip),
+        window=_window(results[-1], trace),
+        expert_choice=any(op.router.capacity is not None for op in workload.moe_layers),
+        steps=_steps(done),
+        memory=_memory(done),
+        methods=tuple(method_row(result) for result in results),
+        layers=_layers(done),
+        placement=_placement(done, packed=options.placement.pack),
+        checks=tuple(check.name for check in CHECKS),
+        solver=Solver(options.limits.seed, options.limits.time_s),
+        assumed=tuple(f"{fact.path} = {fact.text}" for fact in done.chip.assumed),
+        executed=executed,
+    )
+
+
+def _experts(workload: Workload) -> Literal["stored", "ternary"]:
+    """How crossbars hold the routed experts."""
+    formats = {op.experts[0].up.format for op in workload.moe_layers}
+    return "ternary" if "ternary" in formats else "stored"
+
+
+def _window(result: MethodResult, trace: Routing) -> Window:
+    schedule, options = result.compiled.schedule, result.method.options
+    return Window(
+        tokens=schedule.tokens,
+        prefill=options.shape.prefill,
+        batch=options.shape.batch,
+        decode=options.shape.decode,
+        kv=options.caches.kv,
+        go=options.caches.go,
+        first_token=int(schedule.trace[0]),
+        fit_tokens=options.fit,
+        score_tokens=options.score,
+        scored_on_fitted=bool(result.compiled.workload.moe_layers)
+        and overlap(options.fit, options.score),
+        trace_tokens=trace.tokens,
+    )
+
+
+def _steps(done: Compiled) -> Steps:
+    program = done.program
+    numbers = [step.number for step in done.schedule.steps]
+    ends = [int(program.end_ps[program.step == n].max(initial=0)) for n in numbers]
+    return Steps(ends[0] / 1000, tuple((np.diff(ends) / 1000).tolist()))
+
+
+def _memory(done: Compiled) -> Memory:
+    program, schedule = done.program, done.schedule
+    lengths = np.unique(schedule.sequence, return_counts=True)[1].tolist()
+    paper = sum(
+        timing.reference_go_bytes(n, op.router.experts, op.d_model)
+        for op in done.workload.moe_layers
+        for n in lengths
+    )
+    return Memory(
+        kv_bytes=program.inventory.kv_bytes,
+        go_bytes=program.inventory.go_bytes,
+        paper_go_bytes=paper,
+        dram_bytes=done.chip.memory.dram_bytes or None,
+        buffers=tuple(Buffer(b.name, b.bytes) for b in program.buffers),
+        input_buffers=tuple(
+            InputBuffer(u.name, u.input_bytes) for u in program.units if u.input_bytes
+        ),
+    )
+
+
+def method_row(result: MethodResult) -> MethodRow:
+    """All figures of one method."""
+    compiled, options = result.compiled, result.method.options
+    figures, bounds = cost(compiled.program, compiled.chip), lower_bounds(compiled.program)
+    orders = [layer.order for layer in compiled.schedule.prefill.layers]
+    return MethodRow(
+        method=result.method.name,
+        chip=compiled.chip.name,
+        mux=compiled.chip.pg.mux,
+        grouping=options.grouping.solver,
+        scheduling=options.slots.policy,
+        bus=options.slots.bus,
+        buffer=options.slots.buffer,
+        slots=sum(order.slots for order in orders),
+        mean_slots=result.mean_slots,
+        transfers=sum(order.transfers for order in orders),
+        transfers_retained=sum(order.transfers_retained for order in orders),
+        moe_time_ns=figures.moe_time_ps / 1000,
+        time_ns=figures.time_ps / 1000,
+        time_bound_ns=bounds.bound_ps / 1000,
+        critical_path_ns=bounds.critical_path_ps / 1000,
+        segments_ns=bounds.segments_ps / 1000,
+        busiest_unit=BusyUnit(bounds.busiest, bounds.busiest_ps / 1000),
+        energy_nj=_energy(figures),
+        area_mm2=_area(figures.area),
+        moe_area_mm2=_area(figures.moe_area),
+        moe_gops_per_mm2=_banded(compiled, figures, "moe_gops_per_mm2"),
+        gops_per_w_mm2=_banded(compiled, figures, "gops_per_w_mm2"),
+        macs=figures.macs,
+        instructions=len(compiled.program),
+        compile_seconds=round(result.seconds, 3),
+    )
+
+
+def _energy(figures: CostReport) -> Energy:
+    energy = figures.energy
+    return Energy(
+        energy.total_fj / 1e6, _millionths(energy.dynamic_fj), _millionths(energy.static_fj)
+    )
+
+
+def _area(area: Area) -> AreaRow:
+    return AreaRow(area.total_um2 / 1e6, _millionths(area.parts_um2), area.missing)
+
+
+def _millionths(parts: Mapping[str, int]) -> dict[str, float]:
+    """Energies of fJ in nJ, areas of um2 in mm2."""
+    return {name: value / 1e6 for name, value in parts.items()}
+
+
+def _banded(compiled: Compiled, figures: CostReport, name: str) -> Banded:
+    """The figure with its band over the preset's assumed split of a core, where it has one."""
+    value = getattr(figures, name)
+    ends = area_band(compiled.program, compiled.chip)
+    if value is None or ends is None:
+        return Banded(value, value, value)
+    others = [getattr(_with_area(compiled.program, chip, figures), name) for chip in ends]
+    return Banded(value, min(value, *others), max(value, *others))
+
+
+def _with_area(program: Program, chip: Chip, figures: CostReport) -> CostReport:
+    """The figures of `program` on a chip that differs from theirs in areas alone."""
+    return replace(figures, area=chip_area(program, chip), moe_area=moe_area(program, chip))
+
+
+def _layers(compiled: Compiled) -> tuple[LayerRow, ...]:
+    rows = []
+    for pairs in compiled.schedule.prefill.layers:
+        grouping = compiled.mapping.grouping.of(pairs.layer)
+        certificate, order = CertificateRow.of(grouping.certificate), OrderRow.of(pairs.order)
+        rows.append(LayerRow(pairs.layer, grouping.groups, grouping.replicas, certificate, order))
+    return tuple(rows)
+
+
+def _placement(compiled: Compiled, *, packed: bool) -> Placement:
+    placement = compiled.mapping.placement
+    known = placement.certificate
+    return Placement(
+        solver=placement.solver,
+        mesh=(placement.mesh_width, placement.mesh_height),
+        traffic=None if known is None else CertificateRow.of(known),
+        expert_crossbars=ExpertCrossbars(
+            packed=packed,
+            used=compiled.program.inventory.expert_crossbars,
+            tiles=sum(b.tiles for b in compiled.mapping.blocks if b.expert >= 0),
+        ),
+    )

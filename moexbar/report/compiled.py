@@ -1,0 +1,208 @@
+"""report.json: what was compiled, by which methods, and with what proof."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from moexbar.report.certificates import CertificateRow, OrderRow
+from moexbar.report.chips import ChipSheet
+from moexbar.report.executed import Executed, Skipped
+from moexbar.report.methods import MethodRow
+from moexbar.report.plain import Document
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """The model.
+
+    name: its file's, without the ending.
+    sha256: of the file.
+    notes: what the front end had to say about it.
+    experts: whether crossbars hold them as stored or rounded to three values.
+    """
+
+    name: str
+    sha256: str
+    notes: tuple[str, ...]
+    experts: Literal["stored", "ternary"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The tokens that the program runs, and which tokens decisions were fitted to.
+
+    tokens: of all sequences and steps.
+    prefill: of one sequence, together.
+    batch: sequences.
+    decode: steps after the prefill.
+    kv: whether keys and values are kept.
+    go: whether router scores, or the experts' outputs, are kept.
+    first_token: place in the routing trace of the window's first token.
+    fit_tokens: first and end of the range that decisions were fitted to.
+    score_tokens: first and end of the range whose first window this is.
+    scored_on_fitted: whether the two overlap.
+    trace_tokens: of the whole routing trace.
+    """
+
+    tokens: int
+    prefill: int
+    batch: int
+    decode: int
+    kv: bool
+    go: bool
+    first_token: int
+    fit_tokens: tuple[int, int]
+    score_tokens: tuple[int, int]
+    scored_on_fitted: bool
+    trace_tokens: int
+
+
+@dataclass(frozen=True)
+class Steps:
+    """When steps end.
+
+    prefill_ns: of the prefill.
+    decode_ns: of each decode step, from the end of the one before.
+    """
+
+    prefill_ns: float
+    decode_ns: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """The buffer of one region.
+
+    name: as in the program's buffer table.
+    peak_bytes: the most it holds at a time.
+    """
+
+    name: str
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class InputBuffer:
+    """The input buffer of a group.
+
+    name: of the unit.
+    bytes: that it holds.
+    """
+
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What is held where.
+
+    kv_bytes: keys and values in DRAM at the end.
+    go_bytes: router scores and experts' outputs in DRAM at the end.
+    paper_go_bytes: the formula of arXiv 2602.10254 for the same layers, sequences and tokens.
+    dram_bytes: that the chip has; null where not stated.
+    buffers: of the regions.
+    input_buffers: of the groups.
+    """
+
+    kv_bytes: int
+    go_bytes: int
+    paper_go_bytes: int
+    dram_bytes: int | None
+    buffers: tuple[Buffer, ...]
+    input_buffers: tuple[InputBuffer, ...]
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One MoE layer: groups and slot order, and what is proven about them.
+
+    layer: decoder layer.
+    groups: experts of each group.
+    replicas: copies of experts beyond the first of each.
+    grouping: certificate of the groups.
+    schedule: the window's slot order.
+    """
+
+    layer: int
+    groups: tuple[tuple[int, ...], ...]
+    replicas: int
+    grouping: CertificateRow
+    schedule: OrderRow
+
+
+@dataclass(frozen=True)
+class ExpertCrossbars:
+    """Crossbars of the routed experts.
+
+    packed: whether ragged tiles may share one.
+    used: crossbars.
+    tiles: that they hold.
+    """
+
+    packed: bool
+    used: int
+    tiles: int
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the peripheral groups are.
+
+    solver: who placed them.
+    mesh: cores in a row, rows of cores.
+    traffic: certificate of packets x hops over the fitted tokens; null where there are none.
+    expert_crossbars: of the routed experts.
+    """
+
+    solver: str
+    mesh: tuple[int, int]
+    traffic: CertificateRow | None
+    expert_crossbars: ExpertCrossbars
+
+
+@dataclass(frozen=True)
+class Solver:
+    """Limits of every solve.
+
+    seed: of the search.
+    time_s: deterministic time, about seconds on one core.
+    """
+
+    seed: int
+    time_s: float
+
+
+@dataclass(frozen=True)
+class Report(Document):
+    """A compilation: report.json and `moexbar compile --json`.
+
+    moexbar: version.
+    model: that was compiled.
+    chip: that it was compiled for.
+    window: of tokens that the program runs.
+    expert_choice: whether experts choose tokens in some layer.
+    steps: when they end.
+    memory: what is held where.
+    methods: figures of each, the one that was asked for last.
+    layers: MoE layers by the method that was asked for.
+    placement: by that method.
+    checks: names of those that mapping and program passed.
+    solver: its limits.
+    assumed: numbers of the chip without a published value, as `FIELD = VALUE`.
+    executed: what executing the program gave, or why it was not executed.
+    """
+
+    moexbar: str
+    model: ModelRow
+    chip: ChipSheet
+    window: Window
+    expert_choice: bool
+    steps: Steps
+    memory: Memory
+    methods: tuple[MethodRow, ...]
+    layers: tuple[LayerRow, ...]
+    placement: Placement
+    checks: tuple[str, ...]
+    solver: Solver
+    assumed: tuple[str, ...]
+    executed: Executed | Skipped

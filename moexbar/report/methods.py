@@ -1,0 +1,115 @@
+"""One method's figures: time, energy and area of its program."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Energy of a program, in the unit that its key in the owner ends in.
+
+    total: dynamic and static.
+    dynamic: of the instructions, by opcode.
+    static: power over the whole time, by cause.
+    """
+
+    total: float
+    dynamic: dict[str, float]
+    static: dict[str, float]
+
+
+@dataclass(frozen=True)
+class AreaRow:
+    """What a mapping occupies, in the unit that its key in the owner ends in.
+
+    total: of the known parts.
+    parts: by name.
+    not_published: parts without a published area, left out of the total.
+    """
+
+    total: float
+    parts: dict[str, float]
+    not_published: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Banded:
+    """A figure with its band over the assumed split of a core into array and peripherals.
+
+    value: null where an area is not published.
+    low: least over the band; the value where there is none.
+    high: largest over the band.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class BusyUnit:
+    """The unit that works longest.
+
+    name: as in the program's unit table.
+    busy_ns: time in which it can take no other job.
+    """
+
+    name: str
+    busy_ns: float
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    """All figures of one method.
+
+    method: name; the one that was asked for is `moexbar`.
+    chip: name.
+    mux: expert crossbars behind one peripheral group.
+    grouping: solver of the groups.
+    scheduling: policy of the slots.
+    bus: most transfers in a slot; null without a limit.
+    buffer: most unfinished tokens; null without a limit.
+    slots: of the window, over all MoE layers.
+    mean_slots: of a window, in the mean over the score range.
+    transfers: broadcasts of the window, over all MoE layers.
+    transfers_retained: the same on a chip that keeps its input from slot to slot.
+    moe_time_ns: of the MoE layers, one after another.
+    time_ns: of the whole program.
+    time_bound_ns: proven: no schedule of its instructions takes less.
+    critical_path_ns: longest chain of instructions that wait for each other.
+    segments_ns: bound from barriers and the units between them.
+    busiest_unit: the unit that works longest.
+    energy_nj: of the program.
+    area_mm2: of the chip, as far as the mapping occupies it.
+    moe_area_mm2: of the routed experts and their buses.
+    moe_gops_per_mm2: 2 x multiply-accumulates of the MoE layers over their time and area.
+    gops_per_w_mm2: 2 x multiply-accumulates over energy and area.
+    macs: multiply-accumulates of the program.
+    instructions: of the program.
+    compile_seconds: what compiling took.
+    """
+
+    method: str
+    chip: str
+    mux: int
+    grouping: str
+    scheduling: str
+    bus: int | None
+    buffer: int | None
+    slots: int
+    mean_slots: float
+    transfers: int
+    transfers_retained: int
+    moe_time_ns: float
+    time_ns: float
+    time_bound_ns: float
+    critical_path_ns: float
+    segments_ns: float
+    busiest_unit: BusyUnit
+    energy_nj: Energy
+    area_mm2: AreaRow
+    moe_area_mm2: AreaRow
+    moe_gops_per_mm2: Banded
+    gops_per_w_mm2: Banded
+    macs: int
+    instructions: int
+    compile_seconds: float

@@ -1,0 +1,76 @@
+"""Tables of a compilation's report: its methods and its MoE layers."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from moexbar.console import table
+from moexbar.report.compiled import LayerRow
+from moexbar.report.methods import AreaRow, MethodRow
+
+
+def methods_table(rows: Sequence[MethodRow]) -> Table:
+    """One line per method."""
+    shown = table(
+        "method",
+        "slots",
+        "mean\nslots",
+        "trans-\nfers",
+        "MoE time\nus",
+        "time\nus",
+        "energy\nuJ",
+        "area\nmm2",
+        "MoE\nmm2",
+        "MoE GOPS\n/mm2",
+        "GOPS/W\n/mm2",
+    )
+    for row in rows:
+        shown.add_row(
+            row.method,
+            str(row.slots),
+            f"{row.mean_slots:.1f}",
+            str(row.transfers),
+            _amount(row.moe_time_ns / 1000),
+            _amount(row.time_ns / 1000),
+            _amount(row.energy_nj.total / 1000),
+            _area(row.area_mm2),
+            _area(row.moe_area_mm2),
+            _figure(row.moe_gops_per_mm2.value),
+            _figure(row.gops_per_w_mm2.value),
+            style="bold" if row is rows[-1] else None,
+        )
+    return shown
+
+
+def _area(area: AreaRow) -> str:
+    """An area; a dash where some part of it is not published."""
+    return "-" if area.not_published else f"{area.total:.1f}"
+
+
+def _amount(value: float) -> str:
+    """Two decimals, none where they would make the column wrap."""
+    return f"{value:.2f}" if value < 10000 else f"{value:.0f}"
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def layers_table(rows: Sequence[LayerRow]) -> Table:
+    """One line per MoE layer: what was decided and what is proven."""
+    shown = table(
+        "layer", "grouping", "gap %", "slots", "bound", "transfers", "bound", "schedule", left=2
+    )
+    for row in rows:
+        grouping, order = row.grouping, row.schedule
+        shown.add_row(
+            str(row.layer),
+            grouping.status,
+            f"{100 * grouping.gap:.2f}",
+            str(order.slots),
+            str(order.slots_bound),
+            str(order.transfers),
+            str(order.transfers_bound),
+            order.status,
+        )
+    return shown
