@@ -1,4 +1,4 @@
-"""MoE blocks as people write them by hand, in a small causal transformer, for frontend_exports."""
+"""MoE blocks as people write them by hand, in a small causal transformer."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-VOCABULARY, WIDTH, HIDDEN, EXPERTS, HEADS = 61, 32, 40, 6, 4
+from benchmarks.frontend_exports.families import VOCABULARY
+
+WIDTH, HIDDEN, EXPERTS, HEADS = 32, 40, 6, 4
 
 
 class Expert(nn.Module):
