@@ -1,13 +1,13 @@
 """Area efficiency of the MoE part and GOPS/W/mm2 of whole runs, under the four methods.
 
-    python -m benchmarks.efficiency [--traces DIR] [--layers N] [--every N] [--parts traces ...]
+    python -m benchmarks.efficiency --traces DIR [--layers N] [--every N] [--parts traces ...]
 
 traces: by slots and transfers (`backends/efficiency.py`), on routing traces of real models in their
 published shapes: every `--every`-th window of 512 tokens of `--layers` layers; groups are fitted to
 one half of the sequences and scored on the other, both ways; the figure is the mean over layers and
 ways. Per method: GOPS/mm2 where 80 / 65 / 50 per cent of a core are peripherals, and how many times
 those of (i). programs: the same windows' time in emitted programs of one MoE layer. shipped: whole
-programs of the two shipped models. Traces are read from ../shared/traces where present.
+programs of the two shipped models, which needs no --traces.
 """
 
 import argparse
@@ -23,8 +23,9 @@ import numpy as np
 
 from backends.cost import CostReport, area_band, cost
 from benchmarks.efficiency_programs import NUMERALS, in_programs, programs_table
-from benchmarks.grouping import DIRECTIONS, TRACES
+from benchmarks.grouping import DIRECTIONS
 from benchmarks.moe_shapes import SIZES, moe_layers, spread
+from benchmarks.traces import add_traces, trace_file
 from compiler.baselines import methods
 from compiler.frontend import read_model
 from compiler.options import Options, Shape, SolverOptions
@@ -86,7 +87,9 @@ def by_counts(name: str, routing: Routing, args: argparse.Namespace) -> list[dic
 
 def _per_token(ways: list[Counted], field: str) -> float:
     layers = [rows for one in ways for _, rows in one.layers]
-    return sum(getattr(r, field).sum() for r in layers) / sum(r.tokens.sum() for r in layers)
+    return sum(int(getattr(r, field).sum()) for r in layers) / sum(
+        int(r.tokens.sum()) for r in layers
+    )
 
 
 def counts_table(rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -116,11 +119,11 @@ def shipped(name: str) -> list[dict[str, Any]]:
     path = MODELS / f"{name}.onnx"
     workload = read_model(path)
     routing = profile(path, workload, load_inputs(MODELS / "heldout.npz"), tokens=SHIPPED)
-    halves = [select_sequences(routing, half) for half in DIRECTIONS["forward"]]
+    fit, score = (select_sequences(routing, half) for half in DIRECTIONS["forward"])
     rows = []
     for mux in MUXES:
         chip = load_chip("hermes", {"pg.mux": str(mux)})
-        many = methods(chip, Options(Shape(SHIPPED), *halves))
+        many = methods(chip, Options(Shape(SHIPPED), fit, score))
         for number, method in list(enumerate(many))[2 if mux > 1 else 0 :]:
             done = compile_model(workload, routing, method.chip, method.options)
             ends = area_band(done.program, done.chip) or ()
@@ -158,10 +161,10 @@ def shipped_table(rows: list[dict[str, Any]]) -> Iterator[str]:
     yield ""
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Print every part's tables, or all rows as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--traces", type=Path, default=TRACES, help="folder of trace folders")
+    add_traces(parser, required=False)
     parser.add_argument("--trace", nargs="+", default=list(SIZES), choices=list(SIZES))
     parser.add_argument("--layers", type=int, help="so many, spread over the model; default all")
     parser.add_argument("--every", type=int, default=1, help="every N-th window of a layer")
@@ -169,13 +172,15 @@ def main() -> int:
     parts = ("traces", "programs", "shipped")
     parser.add_argument("--parts", nargs="+", default=list(parts), choices=parts)
     parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
+    if args.traces is None and args.parts != ["shipped"]:
+        parser.error("--traces DIR is needed for all but --parts shipped")
     rows: list[dict[str, Any]] = []
     for part, name in [(p, n) for p in args.parts for n in _names(p, args)]:
         if part == "shipped":
             found, lines = shipped(name), shipped_table
         else:
-            routing = load_routing(args.traces / name / "routing.npz")
+            routing = load_routing(trace_file(args.traces, name))
             if part == "traces":
                 found, lines = by_counts(name, routing, args), counts_table
             else:
@@ -193,7 +198,7 @@ def _names(part: str, args: argparse.Namespace) -> list[str]:
     """Models or traces of a part; a trace that is not there is named and left out."""
     if part == "shipped":
         return ["token_choice", "expert_choice"]
-    there = [n for n in args.trace if (args.traces / n / "routing.npz").is_file()]
+    there = [n for n in args.trace if trace_file(args.traces, n).is_file()]
     for name in sorted(set(args.trace) - set(there)):
         say(f"no trace at {args.traces / name}: {part} of {name} left out")
     return there

@@ -76,8 +76,14 @@ def _emitted(
     pairs = order_layer(grouping.layers[0], window, options.slots, options.limits)
     schedule = prefill_schedule(np.zeros(tokens, dtype=np.int64), (pairs,))
     order, groups = pairs.order, len(grouping.layers[0].groups)
-    figures = (tokens, int(window.sum()), order.slots, order.transfers_retained)
-    counts = Windows(*(np.array([n]) for n in figures), groups, op.router.experts)
+    counts = Windows(
+        np.array([tokens]),
+        np.array([int(window.sum())]),
+        np.array([order.slots]),
+        np.array([order.transfers_retained]),
+        groups,
+        op.router.experts,
+    )
     for placer in PLACERS:
         routed = Routed(workload, {op.layer: fit}, len(fit))
         placement = place(

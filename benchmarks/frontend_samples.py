@@ -5,13 +5,12 @@ one; the recorded routing, against one computed anew in numpy (`frontend_router`
 on a chip, whose program the verifier checks and which is executed against ONNX Runtime, with the
 last tokens as decode steps where the model can. One line each; exit code 1 if anything is wrong.
 
-    python -m benchmarks.frontend_samples --models ../shared/onnx
+    python -m benchmarks.frontend_samples --models DIR
 """
 
 import argparse
 import contextlib
 import io
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -156,7 +155,7 @@ class Recomputed:
                 stored, maker = value.const_value, value.producer()
                 if stored is None and maker is not None and maker not in todo:
                     todo.append(maker)  # a constant under casts
-                if stored is None or stored.size != layer.router.experts:
+                if value.name is None or stored is None or stored.size != layer.router.experts:
                     continue
                 if stored.dtype.is_floating_point():
                     found[value.name] = stored.numpy().astype(np.float64).ravel()
@@ -327,4 +326,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -5,11 +5,10 @@ first half) and backward. Scored on aligned windows and on windows 64 tokens apa
 layers; the area is that of one tile position (peripheral groups and crossbars) of the chip given.
 `sorted` is the paper's grouping, `lpt` the greedy one, both for the equal groups of the chip's mux.
 With --within-domains a half is that half of the sequences of every domain of the trace: plain
-halves of a trace sorted by domain are of different domains. Traces are read from ../shared/traces
-where present.
+halves of a trace sorted by domain are of different domains.
 
-    python -m benchmarks.grouping [--trace gpt-oss-20b] [--case mux4 8x5+3 ...] [--time 5]
-                                 [--within-domains]
+    python -m benchmarks.grouping --traces DIR [--trace gpt-oss-20b] [--case mux4 8x5+3 ...]
+                                  [--time 5] [--within-domains]
 """
 
 import argparse
@@ -19,10 +18,10 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks.traces import add_traces, trace_file
 from compiler.grouping import calibration, group_layer, window_slots
 from compiler.options import SolverOptions
 from ir.chip import Chip
@@ -33,7 +32,6 @@ from moexbar.chips import load_chip
 from moexbar.files.routing_file import load_routing
 from moexbar.tile_area import tile_area_um2
 
-TRACES = Path(__file__).parents[2] / "shared" / "traces"
 STRIDE = 64  # of the overlapping windows scored on
 DIRECTIONS = {"forward": ((0.0, 0.5), (0.5, 1.0)), "backward": ((0.5, 1.0), (0.0, 0.5))}
 
@@ -151,7 +149,7 @@ def line(setting: Setting, layers: list[dict[str, Row]], wall: float) -> str:
 
     def below(field: str, baseline: str, with_area: bool = False) -> str:
         def total(rows: list[Row]) -> float:
-            return sum(getattr(r, field) * (r.area if with_area else 1) for r in rows)
+            return sum(float(getattr(r, field)) * (r.area if with_area else 1) for r in rows)
 
         ratio = total(mine) / total([layer[baseline] for layer in layers])
         return f"{100 * (1 - ratio):8.2f}"
@@ -170,8 +168,9 @@ def line(setting: Setting, layers: list[dict[str, Row]], wall: float) -> str:
     )
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_traces(parser)
     parser.add_argument("--trace", nargs="+", default=["gpt-oss-20b", "mixtral-8x7b"])
     parser.add_argument("--case", nargs="+", default=["mux2", "mux4", "mux8", "8x5+3", "9x4+3"])
     parser.add_argument("--solver", default="cp-sat")
@@ -184,17 +183,14 @@ def main() -> int:
         "--within-domains", action="store_true", help="halves of every domain instead of the trace"
     )
     parser.add_argument("--processes", type=int, default=min(2, os.cpu_count() or 1))
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     for text in _lines(args):
         print(text, flush=True)
     return 0
 
 
 def _lines(args: argparse.Namespace) -> Iterator[str]:
-    paths = [TRACES / name / "routing.npz" for name in args.trace]
-    if not any(path.is_file() for path in paths):
-        yield f"no traces at {TRACES}: nothing to measure"
-        return
+    paths = [trace_file(args.traces, name) for name in args.trace]
     yield "per cent below the baseline on the unseen half (ratio of means over all layers)"
     yield (
         f"{'':<18}{'slots, aligned':>16}{'stride 64':>16}{'x area, aligned':>16}{'stride 64':>16}"

@@ -10,7 +10,6 @@ changes places with one that it reads. `harmless`: neither notices, and every va
 """
 
 import argparse
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -137,14 +136,14 @@ def prepare(recipe: Recipe, folder: Path, runtime: Runtime) -> Subject:
     return Subject(case, done, crossbars, compare(execute(case, runtime, crossbars)))
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Make the changes; print a table, and what was harmless. 1 if any was missed."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--changes", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
+    asked = parser.parse_args(argv)
     random = np.random.default_rng(asked.seed)
     tally: Counter[tuple[str, str]] = Counter()
     begun, told = time.perf_counter(), list[str]()
@@ -214,4 +213,4 @@ def _changed(before: Program, after: Program) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -11,11 +11,13 @@ import numpy as np
 
 from benchmarks.placement import llama_moe
 from compiler.grouping import group_layer
+from compiler.options import PlacementOptions
 from compiler.partition import partition
 from compiler.placement import place
 from compiler.timeline.inventory import inventory
 from ir.chip import Chip
 from ir.mapping import Grouping, Mapping
+from ir.schedule import prefill_schedule
 from ir.verify import verify_mapping
 from ir.workload import Workload
 from moexbar.chips import load_chip
@@ -36,9 +38,10 @@ def crossbars_and_area(workload: Workload, chip: Chip, *, pack: bool) -> tuple[i
     anyhow = np.ones((1, experts), dtype=np.bool_)
     layer = group_layer(anyhow, [(0, 1)], chip.pg.mux, "contiguous", layer=0)
     blocks, grouping = partition(workload, chip), Grouping((layer,))
-    mapping = Mapping(blocks, grouping, place(blocks, grouping, chip, pack=pack))
+    mapping = Mapping(blocks, grouping, place(blocks, grouping, chip, PlacementOptions(pack=pack)))
     verify_mapping(mapping, workload, chip)
-    held = inventory(workload, mapping, chip, buffer_bytes=0)
+    one_token = prefill_schedule(np.zeros(1, dtype=np.int64), ())  # which needs no caches
+    held = inventory(workload, mapping, one_token, chip, buffer_bytes=0)
     peripheral, array = chip.pg.peripheral_um2, chip.crossbar.array_um2
     if peripheral is None or array is None:
         return held.expert_crossbars, None
@@ -46,11 +49,11 @@ def crossbars_and_area(workload: Workload, chip: Chip, *, pack: bool) -> tuple[i
     return held.expert_crossbars, held.expert_pgs * peripheral + held.expert_crossbars * crossbar
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--chips", nargs="+", default=CHIPS)
-    given = parser.parse_args()
+    given = parser.parse_args(argv)
     print(f"{'model':<18}{'chip':<14}{'alone':>9}{'packed':>9}{'fewer':>8}{'area':>8}")
     for name, (d, f, experts) in SHAPES.items():
         workload = llama_moe(layers=1, d=d, f=f, experts=experts)

@@ -132,14 +132,14 @@ def measure(routed: Routed, chip_name: str, seconds: float) -> str:
     )
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     chips = ["hermes-mux2", "hermes-mux4", "hermes-mux8", "ibm-3dcim", "neurosim"]
     parser.add_argument("--chips", nargs="+", default=chips)
     parser.add_argument("--time", type=float, default=2.0, help="solver time units per solve")
     parser.add_argument("--large", action=argparse.BooleanOptionalAction, default=True)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     print(
         f"{'model':<17}{'chip':<14}{'in-order mesh':>13}{'value':>8}{'mesh':>9}{'cp-sat':>12}"
         f"{'bound':>12}{'saved':>8}{'at most':>9}{'gap':>7}{'s':>8}  status"

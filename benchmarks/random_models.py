@@ -7,7 +7,6 @@ the first to be wrong, and prints a simpler recipe that fails too, ready for tes
 """
 
 import argparse
-import sys
 import tempfile
 import textwrap
 import time
@@ -25,7 +24,7 @@ from tests.chain.stages import first_wrong
 AT_A_TIME = 200  # cases of one runtime process, which keeps what it has loaded
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the cases; 1 if any of them failed."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -34,7 +33,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--only", type=int, help="this case alone, shrunk if it fails")
-    asked = parser.parse_args()
+    asked = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         if asked.only is not None:
@@ -110,4 +109,4 @@ def explain(seed: int, number: int, folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -61,12 +61,12 @@ def measure(folder: Path) -> list[tuple[str, float, float]]:
     return [(name, took, len(program) / took / 1e6) for name, took in found]
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR")
     shown = table("program", "what", "instructions", "seconds", "million / s", left=2)
     begun = time.perf_counter()
-    for number, folder in enumerate(parser.parse_args().folders):
+    for number, folder in enumerate(parser.parse_args(argv).folders):
         rows = len(read_program(folder / "program.parquet"))
         if number == 0:  # compile the loops, or load them from where an earlier process kept them
             measure(folder)
@@ -78,7 +78,8 @@ def main() -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     console.print(f"{os.cpu_count()} processors; first pass {warm:.1f} s; peak {peak:.2f} GiB")
     console.print("all times equal the scheduler's, to the picosecond")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -4,19 +4,19 @@ A decoder layer of gpt-oss-20b's size (d 2880, 32 experts of 2880, top-4, three 
 routing: windows of 512 tokens of the second half of the sequences, `lpt` groups fitted to the first
 half.
 
-    python -m benchmarks.slot_times [--traces DIR] [--trace gpt-oss-20b] [--chip hermes-mux4]
+    python -m benchmarks.slot_times --traces DIR [--trace gpt-oss-20b] [--chip hermes-mux4]
 """
 
 import argparse
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from backends.cost import cost
 from benchmarks.placement import llama_moe
-from benchmarks.slots import TRACES, WINDOW
+from benchmarks.slots import WINDOW
+from benchmarks.traces import add_traces, trace_file
 from compiler.grouping import group_layer
 from compiler.partition import partition
 from compiler.pipeline import realise
@@ -63,21 +63,21 @@ def measure(routing: Routing, workload: Workload, chip: Chip, bus: int) -> dict[
             for name, order in orders(layer.counts(window), bus):
                 pairs = assign_experts(order, layer, window)
                 schedule = prefill_schedule(np.zeros(WINDOW, dtype=np.int64), (pairs,))
-                chosen = {0: window}
-                spent = cost(realise(workload, chip, mapping, schedule, chosen).program, chip)
+                done = realise(workload, chip, mapping, schedule, {0: window})
+                spent = cost(done.program, chip)
                 figures = (order.slots, order.transfers, order.transfers_retained)
                 found.setdefault(name, []).append((*figures, spent.moe_time_ps / 1e6))
     return {name: np.mean(rows, axis=0) for name, rows in found.items()}
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Print a table for every bus width."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--traces", type=Path, default=TRACES, help="folder of trace folders")
+    add_traces(parser)
     parser.add_argument("--trace", default="gpt-oss-20b")
     parser.add_argument("--chip", default="hermes-mux4")
-    given = parser.parse_args()
-    routing = load_routing(given.traces / given.trace / "routing.npz")
+    given = parser.parse_args(argv)
+    routing = load_routing(trace_file(given.traces, given.trace))
     workload = llama_moe(layers=1, d=2880, f=2880, experts=int(routing.num_experts[0]))
     for bus in (1, 2, 4):
         chip = load_chip(given.chip, {"bus.transfers_per_slot": str(bus)})

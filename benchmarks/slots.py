@@ -1,24 +1,23 @@
 """Slot scheduling on routing traces of real models: proofs, limits, the online policy, speed.
 
-    python -m benchmarks.slots [--parts proofs paper limits online long] [--traces DIR] [--every 1]
+    python -m benchmarks.slots --traces DIR [--parts proofs paper limits online long] [--every 1]
 
-Traces are read from ../shared/traces where present. Windows are those of 512 tokens, of all layers,
-unless a table says otherwise; `--every N` takes every N-th. Groups are `sorted` by the load of the
+Windows are those of 512 tokens, of all layers, unless a table says otherwise; `--every N` takes
+every N-th. Groups are `sorted` by the load of the
 first half of the sequences, or `cp-sat` fitted to its windows; windows come from the second half
 (`proofs` of sorted groups: from the whole trace, since nothing is fitted to it). Times are process
 time of one core.
 """
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from pathlib import Path
 from time import process_time
 
 import numpy as np
 
+from benchmarks.traces import add_traces, trace_files
 from compiler.grouping import group_layer
 from compiler.options import SolverOptions
 from compiler.slots import order_slots
@@ -28,7 +27,6 @@ from ir.routing import Routing, select_sequences, windows
 from ir.schedule import SlotOrder
 from moexbar.files.routing_file import load_routing
 
-TRACES = Path(__file__).parents[2] / "shared" / "traces"
 MUXES = (2, 4)
 WINDOW = 512
 SMALL_EVERY = {32: 40, 64: 20, WINDOW: 6}  # size: every N-th, so that a table takes minutes
@@ -222,18 +220,17 @@ PARTS = {"proofs": proofs, "paper": paper, "limits": limits, "online": online, "
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the benchmark; 2 if there are no traces."""
-    parser = argparse.ArgumentParser(description="slot scheduling on routing traces")
-    parser.add_argument("--traces", type=Path, default=TRACES, help="folder of trace folders")
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_traces(parser)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--every", type=int, default=1, help="take every N-th window only")
     parser.add_argument("--sizes", type=int, nargs="+", choices=SMALL_EVERY, default=SMALL_EVERY)
     parser.add_argument("--dense", action="store_true", help="proofs: every window")
     given = parser.parse_args(argv)
-    paths = sorted(given.traces.glob("*/routing.npz"))
+    paths = trace_files(given.traces)
     if not paths:
-        print(f"no trace to measure: no */routing.npz in {given.traces}; name one with --traces")
-        return 2
+        parser.error(f"--traces {given.traces}: no NAME/routing.npz in it")
     for part in given.parts:
         print(f"\n{part}: {(PARTS[part].__doc__ or '').strip()}")
         for path in paths:
@@ -246,4 +243,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

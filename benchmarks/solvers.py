@@ -1,12 +1,13 @@
 """The same grouping problems through every solver: objective, bound, gap and time.
 
-Instances: layers of routing traces of real models where ../shared/traces has them (fitted to the
-first half of the sequences, scored on the second), and a made-up layer of 256 experts, top-8,
-with skewed and drifting heat, at mux 8 on four windows of 512 tokens. The least a window can take
-is max(ceil(pairs / groups), pairs of the hottest expert); "+least" says how far above its sum an
-answer is, and the line of the instance how far above it the bound proves every grouping to be.
+Instances: layers of routing traces of real models (fitted to the first half of the sequences,
+scored on the second), and a made-up layer of 256 experts, top-8, with skewed and drifting heat, at
+mux 8 on four windows of 512 tokens. The least a window can take is max(ceil(pairs / groups), pairs
+of the hottest expert); "+least" says how far above its sum an answer is, and the line of the
+instance how far above it the bound proves every grouping to be.
 
-    python -m benchmarks.solvers [--time 10] [--mux 4] [--layers 0 8 16] [--only synthetic]
+    python -m benchmarks.solvers --traces DIR [--time 10] [--mux 4] [--layers 0 8 16]
+    python -m benchmarks.solvers --only synthetic
 """
 
 import argparse
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.traces import add_traces, trace_files
 from compiler.grouping import SOLVERS, Job, calibration, window_slots
 from compiler.grouping.parallel import solve_jobs
 from compiler.grouping.sample import Calibration
@@ -23,7 +25,6 @@ from compiler.options import SolverOptions
 from ir.routing import select_sequences, windows
 from moexbar.files.routing_file import load_routing
 
-TRACES = Path(__file__).parents[2] / "shared" / "traces"
 WINDOW = 512
 SKEWS = (0.3, 0.45, 0.5, 0.8)  # hottest expert below, near and above the mean load of a group
 
@@ -100,24 +101,24 @@ def lines(
         )
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_traces(parser, required=False)
     parser.add_argument("--time", type=float, default=10.0, help="limit per layer and solver")
     parser.add_argument("--mux", type=int, default=4, help="of the traces")
     parser.add_argument("--layers", type=int, nargs="*", default=[0, 8, 16], help="rows of traces")
     parser.add_argument("--only", choices=["synthetic", "traces"])
     parser.add_argument("--solvers", nargs="+", default=list(SOLVERS), choices=list(SOLVERS))
     parser.add_argument("--processes", type=int, default=2)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
+    if args.traces is None and args.only != "synthetic":
+        parser.error("--traces DIR is needed for all but --only synthetic")
     print(
         f"  {'solver':<16}{'fit':>9}{'bound':>9}{'gap %':>8}{'+least %':>9}{'unseen':>9}"
         f"{'s':>8}  status"
     )
     instances = [] if args.only == "traces" else [synthetic(skew) for skew in SKEWS]
-    paths = sorted(TRACES.glob("*/routing.npz")) if args.only != "synthetic" else []
-    if not paths and args.only != "synthetic":
-        print(f"no traces at {TRACES}: only the synthetic layer")
-    for path in paths:
+    for path in trace_files(args.traces) if args.only != "synthetic" else []:
         instances += traced(path, args.layers, args.mux)
     for instance in instances:
         for text in lines(instance, args.solvers, SolverOptions(args.time), args.processes):

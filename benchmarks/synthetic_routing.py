@@ -1,15 +1,15 @@
 """Compare the synthetic traces of `moexbar example` with the recorded ones they are fitted to.
 
-    python benchmarks/synthetic_routing.py [--traces DIR]
+    python -m benchmarks.synthetic_routing --traces DIR
 
 DIR holds mixtral-8x7b/routing.npz and gpt-oss-20b/routing.npz (see docs/examples.md for where they
-come from); without them only the synthetic side is printed.
+come from); of one that is not there only the synthetic side is printed.
 """
 
 import argparse
 from dataclasses import astuple, fields
-from pathlib import Path
 
+from benchmarks.traces import add_traces, trace_file
 from moexbar.examples.catalogue import EXAMPLES, GPT_OSS_TRAITS, MIXTRAL_TRAITS
 from moexbar.examples.statistics import Statistics, measure
 from moexbar.examples.synthetic import Traits, synthetic_routing
@@ -33,15 +33,15 @@ def synthetic(layers: int, experts: int, k: int, sequences: int, traits: Traits)
     )
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> int:
     words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    words.add_argument("--traces", type=Path, default=Path("../shared/traces"))
-    traces = words.parse_args().traces
+    add_traces(words)
+    traces = words.parse_args(argv).traces
     names = [field.name for field in fields(Statistics)]
     print("| trace | " + " | ".join(names) + " |")
     print("|---|" + "---|" * len(names))
     for name, (layers, experts, k, sequences, traits) in FITTED.items():
-        file = traces / name / "routing.npz"
+        file = trace_file(traces, name)
         if file.is_file():
             print(row(f"{name}, recorded", measure(load_routing(file))))
         else:
@@ -51,7 +51,8 @@ def main() -> None:
         s = example.sizes
         found = synthetic(len(s.moe_layers), s.experts, s.top_k, SEQUENCES * TOPICS, example.traits)
         print(row(f"example {name}", found))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -11,7 +11,6 @@ benchmarks/same_results/deliberate.py. Exit code 1 if anything else differs.
 """
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -28,9 +27,9 @@ Done = tuple[Comparison, tuple[str, ...]]  # with the names of commands that fai
 SHOWN = 3  # differences of a case that are printed
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run and compare; 1 if anything differs."""
-    asked = _asked()
+    asked = _asked(argv)
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         cache = asked.cache or Path(scratch) / "cache"
@@ -50,7 +49,7 @@ def main() -> int:
     return 1 if different else 0
 
 
-def _asked() -> argparse.Namespace:
+def _asked(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -65,7 +64,7 @@ def _asked() -> argparse.Namespace:
         type=_folder,
         help="where models and the older checkout's outputs stay; what is there is not run again",
     )
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def _folder(text: str) -> Path:
@@ -112,4 +111,4 @@ def _print(cases: list[Case], found: Iterator[Done]) -> tuple[int, set[str]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())
