@@ -23,8 +23,8 @@ def main() -> None:
     path = MODELS / "token_choice.onnx"
     workload, chip = read_model(path), load_chip("hermes-mux2")
     routing = profile(path, workload, load_inputs(MODELS / "heldout.npz"), sequences=8, tokens=32)
-    halves = [select_sequences(routing, half) for half in ((0, 0.5), (0.5, 1))]
-    done = compile_model(workload, routing, chip, Options(Shape(32), *halves))
+    fit, score = (select_sequences(routing, half) for half in ((0, 0.5), (0.5, 1)))
+    done = compile_model(workload, routing, chip, Options(Shape(32), fit, score))
     program = done.program
     figures = cost(program, chip)
     print(

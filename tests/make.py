@@ -333,7 +333,7 @@ def serial_order(grouping: LayerGrouping, chosen: Bools, *, lockstep: bool = Tru
 def options_of(shape: Shape, fit: Span, score: Span, **names: Any) -> Options:
     """Options by the command line's names, all in one: grouping="lpt", scheduling="compact"..."""
     stages: dict[str, dict[str, Any]] = {"grouping": {}, "placement": {}, "slots": {}}
-    others = {}
+    others: dict[str, Any] = {}
     for name, value in names.items():
         stage, field = STAGE_OF.get(name, ("", name))
         (stages[stage] if stage else others)[field] = value
@@ -416,4 +416,5 @@ def arrivals(sequence: Ints, decode: int) -> Ints:
     length = {s: int((sequence == s).sum()) for s in np.unique(sequence).tolist()}
     first = np.searchsorted(sequence, sequence)
     left = np.array([length[s] for s in sequence.tolist()]) - (np.arange(len(sequence)) - first)
-    return np.maximum(decode - left + 1, 0)
+    step: Ints = np.maximum(decode - left + 1, 0)
+    return step

@@ -1,5 +1,7 @@
 """Lower bounds: by hand on a few instructions, and below every program's makespan."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,7 @@ TWO = np.array([0, 0, 0, 1, 1, 1, 1])
     ids=str,
 )
 @pytest.mark.parametrize("expert_choice", [False, True])
-def test_no_bound_is_above_the_makespan(shape: dict[str, object], expert_choice: bool) -> None:
+def test_no_bound_is_above_the_makespan(shape: dict[str, Any], expert_choice: bool) -> None:
     done = compile_small(small_workload(expert_choice=expert_choice, shared=1), **shape)
     bounds = lower_bounds(done.program)
     assert 0 < bounds.critical_path_ps <= done.program.makespan_ps

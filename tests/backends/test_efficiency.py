@@ -19,8 +19,8 @@ def layer(d: int = 512, f: int = 256, experts: int = 4) -> MoELayer:
 
 def windows(slots: int, transfers: int, groups: int = 2) -> Windows:
     """One window of 100 tokens, two experts each."""
-    numbers = (100, 200, slots, transfers)
-    return Windows(*(np.array([n]) for n in numbers), groups=groups, copies=4)
+    tokens, pairs = np.array([100]), np.array([200])
+    return Windows(tokens, pairs, np.array([slots]), np.array([transfers]), groups, copies=4)
 
 
 def hermes(**settings: str) -> Chip:

@@ -43,8 +43,8 @@ def unlimited(mux: int) -> Chip:
 
 
 def same_program(one: Program, other: Program) -> bool:
-    columns = ("opcode", "unit", "token", "expert", "slot", "start_ps", "duration_ps", "offset")
-    columns += ("energy_fj", "macs", "bytes")
+    names = ("opcode", "unit", "token", "expert", "slot", "start_ps", "duration_ps", "offset")
+    columns = (*names, "energy_fj", "macs", "bytes")
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in columns)
 
 

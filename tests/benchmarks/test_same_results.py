@@ -14,7 +14,7 @@ from benchmarks.same_results.compare import Comparison, compare_folders
 from benchmarks.same_results.rules import Rules
 from benchmarks.same_results.run import checkout_digest, run_case, run_kept
 
-REPORT = {
+REPORT: dict[str, Any] = {
     "time_ns": 165904.25,
     "methods": [{"compile_seconds": 1.5}],
     "layers": [{"layer": 1, "value": 85, "seconds": 0.1}, {"layer": 3, "value": 77}],

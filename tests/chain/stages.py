@@ -47,7 +47,7 @@ def check_partition(ready: Ready, done: Compiled) -> None:
         w = load_weight(ready.source, block.weight).astype(np.float64)
         slices = crossbar.cells(block.weight)
         wide = crossbar.columns // slices
-        x = random.standard_normal(w.shape[0])
+        x = random.standard_normal((w.shape[0],))
         out, covered = np.zeros(w.shape[1]), np.zeros(w.shape, dtype=np.int64)
         for i, j in np.ndindex(pgs.shape):
             rows = slice(i * crossbar.rows, min((i + 1) * crossbar.rows, w.shape[0]))

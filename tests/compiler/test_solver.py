@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -124,5 +125,6 @@ def test_interrupt_stops_the_search_and_keeps_the_best_answer() -> None:
     [("time_s", 0.0), ("time_s", float("nan")), ("wall_s", -1.0), ("workers", 0), ("seed", -1)],
 )
 def test_options_are_checked(field: str, value: float) -> None:
+    option: dict[str, Any] = {field: value}
     with pytest.raises(InputError, match=field):
-        SolverOptions(**{field: value})
+        SolverOptions(**option)

@@ -32,6 +32,7 @@ def test_columns_from_files_and_fresh_ones_are_of_one_type() -> None:
     of_file = fresh.copy()
     of_file.flags.writeable = False
     one, other = frozen(fresh, np.int64), frozen(of_file, np.int64)
-    assert numba.typeof(one) == numba.typeof(other)
+    typeof: Any = numba.typeof  # unlike the rest of numba annotated in part
+    assert typeof(one) == typeof(other)
     assert np.shares_memory(one, fresh)  # no copy
     assert fresh.flags.writeable  # and the program's own column is as it was

@@ -98,12 +98,13 @@ def test_experts_take_their_best_tokens() -> None:
 
 def test_capacity_belongs_to_expert_choice_and_top_k_to_the_others() -> None:
     choice = ByCapacity("scores", Capacity(constant=1))
-    for kind, selection, top_k, problem in (
+    cases: tuple[tuple[RouterKind, Selection, int | None, str], ...] = (
         ("expert-choice", ByIds("ids", None), None, "expert-choice' with capacity None"),
         ("argmax", choice, 1, "argmax' with capacity Capacity"),
         ("expert-choice", choice, 1, "expert-choice with top-k 1, expected none"),
         ("argmax", ByIds("ids", None), None, "top-k None of 3 experts, expected 1 <= k <= 3"),
         ("argmax", ByIds("ids", None), 4, "top-k 4 of 3 experts, expected 1 <= k <= 3"),
-    ):
+    )
+    for kind, selection, top_k, problem in cases:
         with pytest.raises(InputError, match=re.escape(problem)):
             Router(kind, EXPERTS, selection, top_k)

@@ -1,10 +1,10 @@
 """The listing: groups with headings, notes instead of reads, a limit that says what is left."""
 
-from ir.text import Filter, listing
+from ir.text import Filter, GroupBy, listing
 from tests.backends.simulate.by_hand import three_tokens
 
 
-def headings(group_by: str) -> list[str]:
+def headings(group_by: GroupBy) -> list[str]:
     lines = listing(three_tokens(), group_by=group_by)
     return [line[3:] for line in lines if line.startswith("-- ")]
 

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from compiler.options import GroupingOptions, Shape
-from compiler.pipeline import Options
+from compiler.options import GroupingOptions, Options, Shape
 from ir.errors import InputError
 from ir.routing import Routing
 from moexbar.chips import load_chip

@@ -8,16 +8,20 @@ import pytest
 import compiler.grouping.start as start_room
 from compiler.grouping import SOLVERS, group_layer
 from compiler.grouping.objective import grouping_problem
+from compiler.grouping.rules import group_contiguous
 from compiler.grouping.start import first_start
 from compiler.options import SolverOptions
+from ir.arrays import Span
+
+Sizes = tuple[int, int, int]  # experts, size, groups
 
 EXACT = ("cp-sat", "highs", "scip")
 ASKED = dict.fromkeys(EXACT, 0)  # instances that our own bound did not close
-SMALL = [(5, 2, 3), (5, 3, 2), (6, 2, 3), (6, 3, 2)]  # experts, size, groups
+SMALL = [(5, 2, 3), (5, 3, 2), (6, 2, 3), (6, 3, 2)]
 LARGER = [(7, 3, 3), (8, 2, 4), (8, 4, 2), (8, 3, 3), (9, 3, 3), (8, 4, 3)]
 
 
-def instance(seed: int, shapes: list) -> tuple[np.ndarray, list[tuple[int, int]], int, int]:
+def instance(seed: int, shapes: list[Sizes]) -> tuple[np.ndarray, list[tuple[int, int]], int, int]:
     """Make a bursty layer: chosen [tokens, experts], 2 to 5 windows, size, groups."""
     random = np.random.default_rng(seed)
     experts, size, groups = shapes[seed % len(shapes)]
@@ -42,7 +46,7 @@ def assignments(experts: int, size: int, groups: int) -> Iterator[list[int]]:
     return extend([])
 
 
-def enumerated(chosen: np.ndarray, spans: list, size: int, groups: int) -> int:
+def enumerated(chosen: np.ndarray, spans: list[Span], size: int, groups: int) -> int:
     loads = np.stack([chosen[a:b].sum(axis=0) for a, b in spans])
     return min(
         int((loads @ np.eye(groups, dtype=int)[one]).max(axis=1).sum())
@@ -50,7 +54,7 @@ def enumerated(chosen: np.ndarray, spans: list, size: int, groups: int) -> int:
     )
 
 
-def optima(seed: int, shapes: list) -> dict[str, tuple[int, int]]:
+def optima(seed: int, shapes: list[Sizes]) -> dict[str, tuple[int, int]]:
     chosen, spans, size, groups = instance(seed, shapes)
     out = {}
     for solver in EXACT:
@@ -65,7 +69,7 @@ def weak_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start from neighbours without a local search, so that the solvers have work to do."""
     monkeypatch.setattr(start_room, "improve", lambda _, start, **__: start)
     for rule in ("group_lpt", "group_sorted", "group_karmarkar_karp"):
-        monkeypatch.setattr(start_room, rule, start_room.group_contiguous)
+        monkeypatch.setattr(start_room, rule, group_contiguous)
 
 
 def test_enumeration_counts_what_it_should() -> None:

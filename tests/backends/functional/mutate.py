@@ -47,7 +47,7 @@ def drop(program: Program, row: int) -> Program:
         if isinstance(value, np.ndarray):
             changed[column.name] = value[keep]
         elif isinstance(value, Lists):
-            kept = [value[i].tolist() for i in np.flatnonzero(keep)]
+            kept = [value[i].tolist() for i in np.flatnonzero(keep).tolist()]
             if column.name == "reads":
                 kept = [[int(moved[v]) for v in r if v != row] for r in kept]
             changed[column.name] = lists(kept)
@@ -78,4 +78,4 @@ def rows(program: Program, opcode: Opcode, **where: int) -> list[int]:
     for column, value in where.items():
         mask &= getattr(program, column) == value
     found = np.flatnonzero(mask)
-    return found[np.lexsort((found, program.start_ps[found]))].tolist()
+    return [int(row) for row in found[np.lexsort((found, program.start_ps[found]))]]

@@ -192,5 +192,6 @@ def test_settings_of_chips() -> None:
     ],
 )
 def test_impossible_settings(field: str, value: float) -> None:
+    setting: dict[str, Any] = {field: value}
     with pytest.raises(InputError, match=field):
-        replace(PLAIN, **{field: value})
+        replace(PLAIN, **setting)

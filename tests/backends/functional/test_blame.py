@@ -66,7 +66,7 @@ def close_pairs(g: m.Graph, x: str) -> tuple[str, str]:
     columns = (g.random.standard_normal((g.d, 4)) * g.d**-0.5).astype(np.float32)
     columns[:, 1::2] = np.nextafter(columns[:, ::2], np.float32(2) * columns[:, ::2])
     logits = g("MatMul", x, g.constant(columns, np.float32))
-    best, ids = g("TopK", logits, g.constant([1]), outputs=2, axis=-1)
+    best, ids = g.many("TopK", logits, g.constant([1]), outputs=2, axis=-1)
     return ids, g("Softmax", best, axis=-1)
 
 

@@ -58,8 +58,9 @@ def with_runs_anew(case: Case, inputs: dict[str, np.ndarray], tokens: int, decod
 @pytest.mark.parametrize("constant", [0, 3])
 def test_small_models(tmp_path: Path, caches: Caches, constant: int) -> None:
     block = m.expert_choice(constant=constant)
-    options = {"layers": 2, "sequences": 2, "caches": caches}
-    done = run_case(small_case(tmp_path, block, tokens=9, decode=3, **options))
+    done = run_case(
+        small_case(tmp_path, block, layers=2, sequences=2, tokens=9, decode=3, caches=caches)
+    )
     assert (done.culprit, done.near_ties) == (-1, 0)
     assert done.worst < 2e-6
     assert len([d for d in done.operators if d.name == "logits"]) == 4
@@ -123,9 +124,9 @@ def test_a_first_layer_unlike_the_model_run_anew(case: Case, runtime: Runtime) -
 def test_the_reference_accounting_is_refused(tmp_path: Path, runtime: Runtime) -> None:
     """On chip `paper` writes to caches are no instructions, so a later step has nothing to read."""
     chip = small_chip(memory={"accounting": "reference"})
-    options = {"tokens": 9, "decode": 3, "chip": chip}
+    case = small_case(tmp_path, m.expert_choice(), tokens=9, decode=3, chip=chip)
     with pytest.raises(InputError, match=r"memory\.accounting 'reference'"):
-        execute(small_case(tmp_path, m.expert_choice(), **options), runtime)
+        execute(case, runtime)
 
 
 # --- programs that are wrong ------------------------------------------------------------------
@@ -143,8 +144,8 @@ def test_forgotten_scores(case: Case, runtime: Runtime) -> None:
 
 def test_outputs_of_another_step(tmp_path: Path, runtime: Runtime) -> None:
     """Without keys earlier outputs come from the GO cache: one write fewer, and they are zeros."""
-    options = {"tokens": 9, "decode": 3, "caches": Caches(kv=False)}
-    case = small_case(tmp_path, m.expert_choice(), **options)
+    caches = Caches(kv=False)
+    case = small_case(tmp_path, m.expert_choice(), tokens=9, decode=3, caches=caches)
     p = case.program
     reads = mutate.rows(p, Opcode.GO_RD, step=3)
     combined = {r for r in reads for w in p.reads[r] if p.opcode[p.reads[w][0]] == Opcode.COMBINE}
@@ -155,8 +156,8 @@ def test_outputs_of_another_step(tmp_path: Path, runtime: Runtime) -> None:
 
 def test_inputs_of_another_token(tmp_path: Path, runtime: Runtime) -> None:
     """Without a GO cache the router scores kept inputs again: one write fewer is noticed."""
-    options = {"tokens": 9, "decode": 3, "caches": Caches(go=False)}
-    case = small_case(tmp_path, m.expert_choice(), **options)
+    caches = Caches(go=False)
+    case = small_case(tmp_path, m.expert_choice(), tokens=9, decode=3, caches=caches)
     p, moe = case.program, case.workload.operators.index(case.workload.moe_layers[0])
     read = mutate.rows(p, Opcode.KV_RD, step=3, node=moe)[0]
     changed = case.running(mutate.reads(p, read, p.reads[read].tolist()[1:]))

@@ -27,8 +27,10 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
 
 @pytest.mark.parametrize(("kv", "sequences"), [(True, 1), (True, 2), (False, 2)])
 def test_every_step_computes_the_model(tmp_path: Path, *, kv: bool, sequences: int) -> None:
-    options = {"sequences": sequences, "caches": Caches(kv=kv)}
-    done = run_case(small_case(tmp_path, m.dense_masked(), tokens=9, decode=3, **options))
+    block, caches = m.dense_masked(), Caches(kv=kv)
+    done = run_case(
+        small_case(tmp_path, block, sequences=sequences, tokens=9, decode=3, caches=caches)
+    )
     assert done.culprit == -1
     assert done.worst < 2e-6
     logits = [d for d in done.operators if d.name == "logits"]

@@ -11,6 +11,7 @@ import pytest
 
 from backends.simulate import Simulation, replay, run
 from backends.simulate.kernels import ENTRY, SLOT
+from ir.arrays import Bools
 from ir.errors import CheckError
 from ir.program import TABLES, Lists, Opcode, Program
 from tests.make import compile_small, small_chip, small_workload
@@ -40,7 +41,8 @@ def listed(p: Program, column: str, row: int, values: list[int]) -> Program:
     rows[row] = values
     at = np.cumsum([0, *(len(r) for r in rows)])
     flat = np.array([v for r in rows for v in r], dtype=np.int32)
-    return replace(p, **{column: Lists(at, flat)})
+    changed: dict[str, Any] = {column: Lists(at, flat)}
+    return replace(p, **changed)
 
 
 def pick(p: Program, mask: np.ndarray, number: int = 0) -> int:
@@ -48,21 +50,23 @@ def pick(p: Program, mask: np.ndarray, number: int = 0) -> int:
     return int(np.flatnonzero(mask)[number])
 
 
-def routed(p: Program) -> np.ndarray:
+def routed(p: Program) -> Bools:
     """First-stage MVMs of routed experts."""
-    return (p.opcode == Opcode.MVM) & (p.expert >= 0) & (p.stage == 0)
+    mask: Bools = (p.opcode == Opcode.MVM) & (p.expert >= 0) & (p.stage == 0)
+    return mask
 
 
-def held_by(name: str) -> np.ndarray:
+def held_by(name: str) -> Bools:
     """Rows that start the very moment when their data, unit or entry is there."""
     done = base()
     bound = np.maximum(np.maximum(done.ready_ps, done.free_ps), done.grant_ps)
-    alone = {
+    alone: dict[str, Bools] = {
         "data": (done.free_ps < bound) & (done.grant_ps < bound),
         "unit": (done.ready_ps < bound) & (done.grant_ps < bound),
         "entry": (done.ready_ps < bound) & (done.free_ps < bound) & (done.why == ENTRY),
     }
-    return alone[name] & (bound > 0)
+    mask: Bools = alone[name] & (bound > 0)
+    return mask
 
 
 Broken = tuple[Program, int, str]

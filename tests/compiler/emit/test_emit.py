@@ -119,7 +119,7 @@ def test_gates_on_the_input_multiply_the_sums_of_the_first_stage() -> None:
     program = compile_small(small_workload(layers=1, weight_on="input"), tokens=3).program
     scale = [
         r
-        for r in np.flatnonzero(program.opcode == Opcode.MUL)
+        for r in np.flatnonzero(program.opcode == Opcode.MUL).tolist()
         if Opcode.TOPK in program.opcode[program.reads[r]]
     ]
     assert len(scale) == 6

@@ -12,6 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 D, HEADS, HEAD, HIDDEN, VOCAB = 16, 2, 8, 24, 32
 EXPERTS, TOP = 4, 2
 
+Dims = Sequence[int | str]  # of a declared value: numbers, or the names of free axes
+
 
 @dataclass
 class Graph:
@@ -42,14 +44,18 @@ class Graph:
 
     def split(self, x: str, lengths: str, parts: int, axis: int = 0) -> list[str]:
         """`x` in so many parts, one too."""
-        found = self("Split", x, lengths, outputs=parts, axis=axis)
-        return [found] if parts == 1 else list(found)
+        return self.many("Split", x, lengths, outputs=parts, axis=axis)
 
-    def __call__(self, op: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
+    def __call__(self, op: str, *inputs: str, **attributes: Any) -> str:
+        """A node of one output; returns its name."""
+        return self.many(op, *inputs, outputs=1, **attributes)[0]
+
+    def many(self, op: str, *inputs: str, outputs: int, **attributes: Any) -> list[str]:
+        """A node of so many outputs; returns their names."""
         names = [f"v{len(self.nodes)}_{i}" for i in range(outputs)]
         domain = attributes.pop("domain", "")
         self.nodes.append(helper.make_node(op, inputs, names, domain=domain, **attributes))
-        return names[0] if outputs == 1 else names
+        return names
 
     def constant(self, array: Any, kind: Any = np.int64) -> str:
         name = f"c{len(self.tensors)}"
@@ -66,8 +72,8 @@ class Graph:
     def model(
         self,
         path: Path,
-        outputs: dict[str, Sequence[int | str]],
-        inputs: dict[str, tuple[int, Sequence[int | str]]] | None = None,
+        outputs: dict[str, Dims],
+        inputs: dict[str, tuple[int, Dims]] | None = None,
         opset: int = 18,
     ) -> Path:
         inputs = inputs or {"input_ids": (TensorProto.INT64, [1, "tokens"])}
@@ -260,12 +266,12 @@ LOGITS: dict[str, Sequence[int | str]] = {"logits": [1, "tokens", VOCAB]}
 
 def softmax_topk(g: Graph, x: str) -> tuple[str, str]:
     scores = g("Softmax", router_logits(g, x), axis=-1)
-    best, ids = g("TopK", scores, g.constant([g.top]), outputs=2, axis=-1)
+    best, ids = g.many("TopK", scores, g.constant([g.top]), outputs=2, axis=-1)
     return ids, g("Div", best, g("ReduceSum", best, g.constant([-1]), keepdims=1))
 
 
 def topk_softmax(g: Graph, x: str) -> tuple[str, str]:
-    best, ids = g("TopK", router_logits(g, x), g.constant([g.top]), outputs=2, axis=-1)
+    best, ids = g.many("TopK", router_logits(g, x), g.constant([g.top]), outputs=2, axis=-1)
     return ids, g("Softmax", best, axis=-1)
 
 
@@ -273,7 +279,7 @@ def sigmoid_topk(g: Graph, x: str) -> tuple[str, str]:
     """DeepSeek-V3: a bias on the selection only, weights normalised and scaled."""
     scores = g("Sigmoid", router_logits(g, x))
     biased = g("Add", scores, g.weight(g.experts, scale=0.1))
-    _, ids = g("TopK", biased, g.constant([g.top]), outputs=2, axis=-1)
+    _, ids = g.many("TopK", biased, g.constant([g.top]), outputs=2, axis=-1)
     best = g("GatherElements", scores, ids, axis=-1)
     total = g(
         "Add", g("ReduceSum", best, g.constant([-1]), keepdims=1), g.constant(1e-20, np.float32)
@@ -335,7 +341,7 @@ def expert_choice(stacked: bool = False, minimum: int = 0, constant: int = 0) ->
         if constant:
             capacity = g.constant([constant])
         scores = g("Transpose", g("Softmax", router_logits(g, tokens), axis=-1), perm=[1, 0])
-        gates, ids = g("TopK", scores, capacity, outputs=2, axis=-1)
+        gates, ids = g.many("TopK", scores, capacity, outputs=2, axis=-1)
         total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
         if stacked:
             chosen = g("Gather", tokens, ids)  # [E, C, D]
@@ -402,7 +408,7 @@ def swiglu_contract(g: Graph, x: str) -> str:
 
 def halves(g: Graph, both: str) -> str:
     """silu(first half) * second half of the last axis."""
-    gate, up = g("Split", both, outputs=2, axis=-1, num_outputs=2)
+    gate, up = g.many("Split", both, outputs=2, axis=-1, num_outputs=2)
     return g("Mul", silu(g, gate), up)
 
 
@@ -474,7 +480,7 @@ def grouped(g: Graph, x: str, bias: bool = False, apart: bool = False) -> str:
     hits = g("ScatterElements", g("Expand", g.constant(0), shape), ids, ones, axis=1)
     counts = g("ReduceSum", hits, g.constant([0]), keepdims=0)
     flat_ids = g("Reshape", ids, g.constant([-1]))
-    _, order = g("TopK", flat_ids, g("Shape", flat_ids), outputs=2, axis=0, largest=0)
+    _, order = g.many("TopK", flat_ids, g("Shape", flat_ids), outputs=2, axis=0, largest=0)
     token, mine = g("Div", order, g.constant(g.top)), g("Gather", flat_ids, order)
 
     def joined(parts: list[str], width: int) -> str:
@@ -528,7 +534,7 @@ def traced_loop(g: Graph, x: str) -> str:
     mask = g("Transpose", hot, perm=[2, 1, 0])  # [E, k, T]
     count = g("ReduceSum", mask, g.constant([1, 2]), keepdims=0)
     hits = g("Transpose", g("NonZero", g("Greater", count, g.constant(0))), perm=[1, 0])
-    parts = g("Split", hits, g.constant([1] * g.experts), outputs=g.experts, axis=0)
+    parts = g.many("Split", hits, g.constant([1] * g.experts), outputs=g.experts, axis=0)
     total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
     for hit in parts:
         one = g("Gather", mask, g("Squeeze", hit), axis=0)
@@ -551,7 +557,7 @@ def llama4(g: Graph, x: str) -> str:
     """Top-1; every expert on every token, whose input is scaled by sigmoid(score) or by 0."""
     tokens = flat(g, x)
     logits = router_logits(g, tokens)
-    best, ids = g("TopK", logits, g.constant([1]), outputs=2, axis=-1)
+    best, ids = g.many("TopK", logits, g.constant([1]), outputs=2, axis=-1)
     low = g("Expand", g.constant(-np.inf, np.float32), g("Shape", logits))
     scores = g("Sigmoid", g("ScatterElements", low, ids, best, axis=1))  # [T, E]
     column = g("Reshape", g("Transpose", scores, perm=[1, 0]), g.constant([-1, 1]))
@@ -604,8 +610,8 @@ def group_limited(g: Graph, x: str) -> tuple[str, str]:
     scores = g("Sigmoid", router_logits(g, x))
     biased = g("Add", scores, g.weight(g.experts, scale=0.1))
     grouped_scores = g("Reshape", biased, g.constant([-1, 2, g.experts // 2]))
-    two, _ = g("TopK", grouped_scores, g.constant([2]), outputs=2, axis=-1)
-    _, group = g(
+    two, _ = g.many("TopK", grouped_scores, g.constant([2]), outputs=2, axis=-1)
+    _, group = g.many(
         "TopK",
         g("ReduceSum", two, g.constant([-1]), keepdims=0),
         g.constant([1]),
@@ -619,7 +625,7 @@ def group_limited(g: Graph, x: str) -> tuple[str, str]:
     wide = g("Expand", mask, g("Shape", grouped_scores))
     mask = g("Cast", g("Reshape", wide, g.constant([-1, g.experts])), to=TensorProto.BOOL)
     masked = g("Where", mask, biased, g.constant(-np.inf, np.float32))
-    _, ids = g("TopK", masked, g.constant([g.top]), outputs=2, axis=-1)
+    _, ids = g.many("TopK", masked, g.constant([g.top]), outputs=2, axis=-1)
     best = g("GatherElements", scores, ids, axis=-1)
     return ids, g("Div", best, g("ReduceSum", best, g.constant([-1]), keepdims=1))
 
@@ -627,7 +633,7 @@ def group_limited(g: Graph, x: str) -> tuple[str, str]:
 def two_step(g: Graph, x: str) -> tuple[str, str]:
     """LLaMA-MoE: a router of two matrices with tanh between."""
     hidden = g("Tanh", router_logits(g, x))
-    best, ids = g(
+    best, ids = g.many(
         "TopK", linear(g, hidden, g.experts, g.experts), g.constant([g.top]), outputs=2, axis=-1
     )
     return ids, g("Softmax", best, axis=-1)
@@ -640,7 +646,7 @@ def einsum_choice(g: Graph, x: str) -> str:
         "Div", g("Mul", g("Shape", tokens, end=1), g.constant([g.top])), g.constant([g.experts])
     )
     scores = g("Transpose", g("Softmax", router_logits(g, tokens), axis=-1), perm=[1, 0])
-    gates, ids = g("TopK", scores, capacity, outputs=2, axis=-1)
+    gates, ids = g.many("TopK", scores, capacity, outputs=2, axis=-1)
     one = g.constant([0.0, 1.0], np.float32)
     pick = g("OneHot", ids, g("Shape", tokens, end=1), one, axis=-1)  # [E, C, T]
     mine = g("Einsum", pick, tokens, equation="ect,td->ecd")
@@ -704,7 +710,7 @@ def gshard(g: Graph, x: str, slots: int = 8) -> str:
     left, taken, combine, total = scores, "", "", ""
     picks = []
     for _ in range(2):
-        best, index = g("TopK", left, g.constant([1]), outputs=2, axis=-1)
+        best, index = g.many("TopK", left, g.constant([1]), outputs=2, axis=-1)
         mask = g("OneHot", g("Squeeze", index, g.constant([1])), none, one, axis=-1)
         left = g("Sub", left, g("Mul", scores, mask))
         place = g("Sub", g("CumSum", mask, g.constant(0)), mask)
@@ -737,7 +743,7 @@ def zero_experts(g: Graph, x: str) -> str:
     """LongCat: the router has two outputs more than there are experts; they pass the token on."""
     tokens = flat(g, x)
     scores = g("Softmax", router_logits(g, tokens, g.experts + 2), axis=-1)
-    gates, ids = g("TopK", scores, g.constant([g.top]), outputs=2, axis=-1)
+    gates, ids = g.many("TopK", scores, g.constant([g.top]), outputs=2, axis=-1)
     shape = g("Concat", g("Shape", tokens, end=1), g.constant([g.experts + 2]), axis=0)
     zeros = g("Expand", g.constant(0.0, np.float32), shape)
     combine = g("ScatterElements", zeros, ids, gates, axis=1)
@@ -762,7 +768,7 @@ def traced_stack(g: Graph, x: str) -> str:
         g.weight(g.experts, g.hidden, g.d, scale=0.3),
     )
     total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
-    for hit in g("Split", hits, g.constant([1] * g.experts), outputs=g.experts, axis=0):
+    for hit in g.many("Split", hits, g.constant([1] * g.experts), outputs=g.experts, axis=0):
         number = g("Squeeze", hit)
         place = g("NonZero", g("Gather", mask, number, axis=0))
         slot, token = g("Gather", place, g.constant(0)), g("Gather", place, g.constant(1))
@@ -860,7 +866,7 @@ def with_past(folder: Path, *, kv_heads: int = 1, running_sum: bool = False) -> 
     last = g("Unsqueeze", g("Sub", total, g.constant(1, np.int32)), g.constant([0]))
     given = [packed, "", "", "past_key", "past_value", last, total]
     made = ["mixed", "present_key", "present_value"]
-    kinds = {"domain": "com.microsoft", "num_heads": 2, "kv_num_heads": kv_heads}
+    kinds: dict[str, Any] = {"domain": "com.microsoft", "num_heads": 2, "kv_num_heads": kv_heads}
     g.nodes.append(helper.make_node("GroupQueryAttention", given, made, **kinds))
     x = g("Add", x, linear(g, "mixed", 2 * HEAD, D))
     x = g("Add", x, dense_masked()(g, rms_norm(g, x)))

@@ -66,9 +66,9 @@ def test_a_free_batch_axis_changes_nothing(batch: int, tmp_path: Path) -> None:
     together = profile(path, workload, inputs, batch=batch)
     assert np.array_equal(alone.sequence, together.sequence)
     assert alone.choices is not None
+    assert together.choices is not None
     assert np.array_equal(alone.choices, together.choices)
     # a wrong split into sequences would show here: token 0 of a sequence sees only itself
-    assert together.choices is not None
     first = {tuple(i) for i in together.choices[0, ::9].tolist()}
     assert len(first) > 1
 
@@ -96,9 +96,9 @@ def test_masks_for_several_sequences(tmp_path: Path) -> None:
     place = g("Cast", g("ReduceSum", "position_ids", g.constant([1])), to=1)
     g("Add", mask, place)
     g.nodes[-1].output[0] = "total"
-    shape = ["batch", "tokens"]
+    shape: m.Dims = ["batch", "tokens"]
     inputs = dict.fromkeys(("input_ids", "attention_mask", "position_ids"), (7, shape))
-    outputs = {"logits": [*shape, m.VOCAB], "total": ["batch", 1]}
+    outputs: dict[str, m.Dims] = {"logits": [*shape, m.VOCAB], "total": ["batch", 1]}
     path = g.model(tmp_path / "m.onnx", outputs, inputs)
     routing = profile(path, read_model(path), m.token_ids(tokens=5, sequences=4), batch=2)
     assert routing.tokens == 20

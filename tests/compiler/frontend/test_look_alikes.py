@@ -98,7 +98,7 @@ def test_one_expert_differs(
 def raw(g: m.Graph, x: str) -> tuple[str, str]:
     """Softmax, then the best two, not renormalised."""
     scores = g("Softmax", m.linear(g, x, m.D, m.EXPERTS), axis=-1)
-    best, ids = g("TopK", scores, g.constant([m.TOP]), outputs=2, axis=-1)
+    best, ids = g.many("TopK", scores, g.constant([m.TOP]), outputs=2, axis=-1)
     return ids, best
 
 
@@ -133,7 +133,12 @@ def test_weights_are_those_that_the_region_uses(
     if router is by_length:
         assert np.allclose((both**2).sum(axis=1), 1.0, atol=1e-5)
     else:  # two of four probabilities: below 1 in all, squares smaller still, tenfold above 5
-        low, high = {raw: (0.5, 1), squared: (0.1, 1), tenfold: (5, 10)}[router]
+        ranges: dict[m.Router, tuple[float, float]] = {
+            raw: (0.5, 1),
+            squared: (0.1, 1),
+            tenfold: (5, 10),
+        }
+        low, high = ranges[router]
         assert both.sum(axis=1).min() > low * 0.99
         assert both.sum(axis=1).max() < high
 

@@ -45,7 +45,7 @@ def sparse_hidden(g: m.Graph, x: str) -> str:
     A TopK on a projection of the token, and a matrix after it, but no choice among matrices.
     """
     hidden = m.linear(g, x, m.D, m.HIDDEN)
-    best, ids = g("TopK", hidden, g.constant([8]), outputs=2, axis=-1)
+    best, ids = g.many("TopK", hidden, g.constant([8]), outputs=2, axis=-1)
     zeros = g("Mul", hidden, g.constant(0.0, np.float32))
     kept = g("ScatterElements", zeros, ids, best, axis=-1)
     return m.linear(g, g("Relu", kept), m.HIDDEN, m.D)

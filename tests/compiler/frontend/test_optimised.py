@@ -24,13 +24,16 @@ def test_shapes_of_fused_operators(tmp_path: Path) -> None:
     path = g.model(tmp_path / "m.onnx", {"out": [1, m.D, "tokens"]}, opset=15)
     graph = Graph.of(open_model(path))
     sizes = Sizes(graph, (5, 7))
-    shapes = {name_of(v): sizes.shape(v) for n in graph.nodes for v in n.outputs}
-    assert shapes[normed] is not None
-    assert shapes[normed].tolist() == [[1, 1], [5, 7], [m.D, m.D]]
-    assert shapes[turned] is not None
-    assert shapes[turned].tolist() == [[1, 1], [5, 7], [5, 7]]  # [1, T, d] with itself
-    assert shapes["out"] is not None
-    assert shapes["out"].tolist() == [[1, 1], [m.D, m.D], [5, 7]]
+    values = {name_of(v): v for n in graph.nodes for v in n.outputs}
+
+    def shape(name: str) -> object:
+        found = sizes.shape(values[name])
+        assert found is not None
+        return found.tolist()
+
+    assert shape(normed) == [[1, 1], [5, 7], [m.D, m.D]]
+    assert shape(turned) == [[1, 1], [5, 7], [5, 7]]  # [1, T, d] with itself
+    assert shape("out") == [[1, 1], [m.D, m.D], [5, 7]]
 
 
 def test_gate_of_a_shared_expert_in_one_product(tmp_path: Path, runtime: Any) -> None:

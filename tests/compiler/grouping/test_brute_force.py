@@ -14,6 +14,7 @@ from compiler.grouping.objective import (
     slots,
 )
 from compiler.grouping.rules import group_lpt, group_sorted
+from ir.arrays import Span
 
 # More groups than the fewest, and sizes that do not divide the experts, are among them.
 SHAPES = [(6, 2, 3), (6, 3, 2), (7, 2, 4), (7, 3, 3), (8, 2, 4), (8, 4, 2), (5, 4, 2), (6, 3, 4)]
@@ -50,7 +51,7 @@ def instance(seed: int) -> tuple[np.ndarray, list[tuple[int, int]], int, int]:
     return chosen.reshape(-1, experts), spans, size, groups
 
 
-def best_by_enumeration(chosen: np.ndarray, spans: list, size: int, groups: int) -> int:
+def best_by_enumeration(chosen: np.ndarray, spans: list[Span], size: int, groups: int) -> int:
     loads = np.stack([chosen[a:b].sum(axis=0) for a, b in spans])
     best = None
     for numbers in partitions(loads.shape[1], size, groups):

@@ -5,6 +5,7 @@ import pytest
 
 from compiler.grouping import OBJECTIVE, SOLVERS, group_layer
 from compiler.options import SolverOptions
+from ir.arrays import Span
 from ir.errors import InputError
 from ir.routing import windows
 
@@ -35,7 +36,9 @@ def trace(experts: int, tokens: int = 96, k: int = 2, seed: int = 0) -> np.ndarr
     return chosen
 
 
-def slots_by_counting(chosen: np.ndarray, spans: list, groups: tuple) -> int:
+def slots_by_counting(
+    chosen: np.ndarray, spans: list[Span], groups: tuple[tuple[int, ...], ...]
+) -> int:
     """Count the objective one token at a time, without the code under test."""
     total = 0
     for start, stop in spans:
@@ -143,7 +146,7 @@ def test_unknown_solver_names_the_known_ones() -> None:
     ],
 )
 def test_requests_without_an_answer(
-    spans: list, mux: int, groups: int | None, message: str
+    spans: list[Span], mux: int, groups: int | None, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
         group_layer(trace(8), spans, mux, "lpt", layer=0, groups=groups)

@@ -1,5 +1,7 @@
 """Other objectives than slots: costs of slots and broadcasts, by hand and by enumeration."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from compiler.grouping.local_search import improve
 from compiler.grouping.objective import SLOTS, cost, grouping_problem
 from compiler.partition import partition
 from ir import timing
+from ir.arrays import Span
 from ir.errors import InputError
 from moexbar.chips import load_chip
 from tests.compiler.grouping.test_brute_force import instance, partitions
@@ -27,7 +30,7 @@ def broadcasts(chosen: np.ndarray, groups: np.ndarray) -> int:
     return total
 
 
-def counted(chosen: np.ndarray, spans: list, groups: np.ndarray, costs: Costs) -> int:
+def counted(chosen: np.ndarray, spans: list[Span], groups: np.ndarray, costs: Costs) -> int:
     """The definition, window by window."""
     member = np.eye(groups.max() + 1, dtype=int)[groups]
     return sum(
@@ -73,7 +76,7 @@ def test_the_local_search_keeps_count_of_what_it_pays() -> None:
 
 
 @pytest.mark.parametrize("more", [{"replicas": 1, "groups": 3}, {"parts": 2}])
-def test_not_with_replicas_or_a_worst_part(more: dict) -> None:
+def test_not_with_replicas_or_a_worst_part(more: dict[str, Any]) -> None:
     chosen = np.ones((8, 4), dtype=np.bool_)
     spans = [(0, 4), (4, 8)]
     with pytest.raises(InputError, match="use the objective slots"):

@@ -23,7 +23,7 @@ def column_heights(loads: list[int]) -> np.ndarray:
 
 def carried_by_flow(load: np.ndarray, copies: list[tuple[int, ...]], slots: int) -> bool:
     """Whether a maximum flow carries every pair to a copy of its expert in so many slots."""
-    graph = nx.DiGraph()
+    graph: nx.DiGraph[object] = nx.DiGraph()
     graph.add_nodes_from(["source", "sink"])
     for e, held in enumerate(copies):
         graph.add_edge("source", ("expert", e), capacity=int(load[e]))

@@ -128,7 +128,8 @@ def test_masks_and_positions_are_made(tmp_path: Path) -> None:
     g.nodes[-1].output[0] = "total"
     del extra
     kind = 7
-    inputs = {n: (kind, [1, "tokens"]) for n in ("input_ids", "attention_mask", "position_ids")}
+    shape: m.Dims = [1, "tokens"]
+    inputs = dict.fromkeys(("input_ids", "attention_mask", "position_ids"), (kind, shape))
     path = g.model(tmp_path / "m.onnx", {**m.LOGITS, "total": [1, 1]}, inputs)
     told: list[str] = []
     routing = profile(path, read_model(path), m.token_ids(tokens=5), say=told.append)

@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from compiler.slots import column_generation, columns, order_slots
+from compiler.slots import column_generation, order_slots
 from compiler.slots.bounds import check_table, slots_bound, transfers_bound, transfers_bound_at
 from compiler.slots.column_generation import column_generation_table
 from compiler.slots.columns import column_bound
@@ -115,15 +115,15 @@ def test_orders_come_from_the_columns(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_price_cannot_make_a_wrong_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bound holds for any prices: those of a broken solver give a weak one, not a false one."""
     random = Random(1)  # noqa: S311
-    real = columns.ColumnProgram.solve
+    real = ColumnProgram.solve
 
-    def noisy(self: columns.ColumnProgram) -> tuple[float, list[float]] | None:
+    def noisy(self: ColumnProgram) -> tuple[float, list[float]] | None:
         solved = real(self)
         if solved is None:
             return None
         return solved[0] + 5, [dual + random.uniform(-1, 1) for dual in solved[1]]
 
-    monkeypatch.setattr(columns.ColumnProgram, "solve", noisy)
+    monkeypatch.setattr(ColumnProgram, "solve", noisy)
     for index in range(0, 200, 5):
         counts = TINY[index]
         if counts.any():
@@ -154,6 +154,13 @@ def test_column_program_by_hand() -> None:
     assert program.solve() is None  # no columns yet: infeasible
     program.add(2.0, [(0, 1.0)])
     program.add(3.0, [(0, 1.0)])
-    assert program.solve() == (pytest.approx(8), [pytest.approx(2)])
+    assert_solved(program, 8, [2])
     program.add(1.0, [(0, 1.0)])
-    assert program.solve() == (pytest.approx(4), [pytest.approx(1)])
+    assert_solved(program, 4, [1])
+
+
+def assert_solved(program: ColumnProgram, value: float, duals: list[float]) -> None:
+    solved = program.solve()
+    assert solved is not None
+    assert solved[0] == pytest.approx(value)
+    assert solved[1] == pytest.approx(duals)

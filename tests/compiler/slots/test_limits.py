@@ -169,4 +169,4 @@ def test_the_others_refuse(policy: str) -> None:
 @pytest.mark.parametrize("limit", ["bus", "buffer"])
 def test_a_limit_of_nothing(limit: str) -> None:
     with pytest.raises(InputError, match=f"{limit}: 0, expected at least 1"):
-        order_slots(counts_of([[1, 1]]), "min-transfer", **{limit: 0})  # type: ignore[arg-type]
+        order_slots(counts_of([[1, 1]]), "min-transfer", **{limit: 0})

@@ -3,6 +3,7 @@
 Counts are written as rows of tokens over columns of groups: c[t, g] = experts of g that t uses.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from itertools import product
 
@@ -18,7 +19,7 @@ PAIRS = [(1, 2), (3, 4), (5, 6), (7, 8)]
 UNSHARED = [(e,) for e in range(1, 9)]
 
 
-def worked_example(groups: list[tuple[int, ...]]) -> np.ndarray:
+def worked_example(groups: Sequence[tuple[int, ...]]) -> np.ndarray:
     return np.array([[len(set(used) & set(group)) for group in groups] for used in EXPERTS])
 
 
@@ -29,7 +30,7 @@ def counts_of(rows: list[list[int]]) -> np.ndarray:
 def tiny_windows(number: int) -> list[np.ndarray]:
     """Windows of 1 to 5 tokens and 1 to 4 groups of at most two experts, at most 4 slots."""
     rng = np.random.default_rng(2602)
-    found = []
+    found: list[np.ndarray] = []
     while len(found) < number:
         shape = (rng.integers(1, 6), rng.integers(1, 5))
         counts = rng.choice([0, 1, 1, 2], size=shape)

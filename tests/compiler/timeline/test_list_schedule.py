@@ -24,7 +24,7 @@ def job(stream: Stream, unit: int, ps: int, *reads: int, priority: int = 0, busy
 
 
 def starts(draft: Draft, servers: dict[int, int] | None = None, entries: int = 2) -> list[int]:
-    return list_schedule(draft, servers or {}, entries).start_ps.tolist()
+    return [int(ps) for ps in list_schedule(draft, servers or {}, entries).start_ps]
 
 
 def test_data_before_use_and_one_job_at_a_time() -> None:

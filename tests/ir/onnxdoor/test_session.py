@@ -34,7 +34,7 @@ def source(tmp_path: Path) -> Source:
         "g",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 4])],
-        [numpy_helper.from_array(W, "w"), numpy_helper.from_array(np.float32(1), "one")],
+        [numpy_helper.from_array(W, "w"), numpy_helper.from_array(np.array(1, np.float32), "one")],
     )
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.save(proto, tmp_path / "m.onnx")
@@ -53,7 +53,7 @@ def test_a_part_takes_only_the_weights_it_needs(source: Source, runtime: Runtime
     proto = onnx.ModelProto.FromString(data)
     assert [t.name for t in proto.graph.initializer] == ["one"]
     assert [n.name for n in proto.graph.node] == ["relu", "plus"]
-    y = runtime.load(data).run({"h": np.float32([[-1, 2]])}, ["y"])["y"]
+    y = runtime.load(data).run({"h": np.array([[-1, 2]], np.float32)}, ["y"])["y"]
     assert y.tolist() == [[1.0, 3.0]]
 
 
@@ -94,11 +94,17 @@ def test_errors_come_back_as_one_line(source: Source, runtime: Runtime) -> None:
     assert model.run({"x": X}, ["y"])["y"].shape == (2, 4)
 
 
+def serialised(graph: onnx.GraphProto) -> bytes:
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    return bytes(model.SerializeToString())
+
+
 def range_model(limit: int) -> bytes:
     """Y = Range(0, limit, 1): `limit` int64 values out of nothing."""
     names = ["start", "limit", "step"]
     values = [
-        numpy_helper.from_array(np.int64(v), n) for n, v in zip(names, (0, limit, 1), strict=True)
+        numpy_helper.from_array(np.array(v, np.int64), n)
+        for n, v in zip(names, (0, limit, 1), strict=True)
     ]
     graph = helper.make_graph(
         [helper.make_node("Range", names, ["y"])],
@@ -107,9 +113,7 @@ def range_model(limit: int) -> bytes:
         [helper.make_tensor_value_info("y", TensorProto.INT64, ["n"])],
         values,
     )
-    return helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9
-    ).SerializeToString()
+    return serialised(graph)
 
 
 def test_memory_limit() -> None:
@@ -166,13 +170,11 @@ def test_time_limit() -> None:
         [],
         [helper.make_tensor_value_info("y", TensorProto.INT64, [])],
         [
-            numpy_helper.from_array(np.int64(10**12), "count"),
-            numpy_helper.from_array(np.bool_(True), "true"),
+            numpy_helper.from_array(np.array(10**12, np.int64), "count"),
+            numpy_helper.from_array(np.array(True), "true"),
         ],
     )
-    data = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9
-    ).SerializeToString()
+    data = serialised(graph)
     late = pytest.raises(RuntimeLostError, match=r"took over 1\.5 s")
     with Runtime(seconds=1.5) as child, late:
         child.load(data, "loop.onnx").run({}, ["y"])

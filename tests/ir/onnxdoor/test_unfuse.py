@@ -1,6 +1,7 @@
 """Products with an activation inside, as a saved, optimised model has them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,7 +13,7 @@ from ir.onnxdoor.load import open_model
 from ir.onnxdoor.session import Runtime
 
 
-def fused(folder: Path, activation: str, **numbers: float) -> tuple[Path, np.ndarray, np.ndarray]:
+def fused(folder: Path, activation: str, **numbers: Any) -> tuple[Path, np.ndarray, np.ndarray]:
     """Out = activation(x @ w^T + b), read by a second node, and a model output itself."""
     random = np.random.default_rng(0)
     w, b = random.standard_normal((5, 3)), random.standard_normal(5)

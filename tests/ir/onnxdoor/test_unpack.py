@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from ir.arrays import Array
 from ir.errors import InputError
 from ir.onnxdoor import unpack
 from ir.onnxdoor.extract import with_outputs
@@ -23,7 +24,7 @@ K, N, BLOCK = 32, 6, 16
 def product(folder: Path, *, biased: bool) -> Path:
     """Y = x @ W (+ b), W of 4 bits, of which ONNX Runtime is told to round x to 8 bits."""
     random = np.random.default_rng(0)
-    tensors = {
+    tensors: dict[str, Array] = {
         "q": random.integers(0, 256, (N, K // BLOCK, BLOCK // 2), dtype=np.uint8),
         "s": random.uniform(0.5, 1.5, N * K // BLOCK).astype(np.float32),
     }

@@ -64,7 +64,7 @@ def test_every_value_has_32_bits(kind: int, tmp_path: Path, runtime: Runtime) ->
     """
     source = open_model(saved(tmp_path, kind))
     assert source.widened
-    x = np.float32([1 / 3, 1.1, 7.7])
+    x = np.array([1 / 3, 1.1, 7.7], np.float32)
     model = runtime.load(with_outputs(source, ["y"]))
     for go in (True, False):
         y = model.run({"x32": x, "go": np.array(go)}, ["y"])["y"]
@@ -76,7 +76,7 @@ def test_as_it_is(tmp_path: Path, runtime: Runtime) -> None:
     """Without widening 1.1 is rounded to 11 bits."""
     source = open_model(saved(tmp_path, TensorProto.FLOAT16), widened=False)
     assert not source.widened
-    fed = {"x32": np.float32([1.1]), "go": np.array(False)}
+    fed = {"x32": np.array([1.1], np.float32), "go": np.array(False)}
     y = runtime.load(with_outputs(source, ["y"])).run(fed, ["y"])["y"]
     assert y.dtype == np.float16
     assert y[0] == np.float16(1.1)
@@ -115,7 +115,7 @@ def test_weights_that_are_cast_stay(tmp_path: Path) -> None:
         "g",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"])],
-        [numpy_helper.from_array(np.float16([2]), "w")],
+        [numpy_helper.from_array(np.array([2], np.float16), "w")],
     )
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.save(proto, tmp_path / "m.onnx")

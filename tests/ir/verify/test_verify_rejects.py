@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ir.arrays import Array, Ints
 from ir.compiled import Compiled
 from ir.errors import CheckError
 from ir.mapping import Certificate, LayerGrouping, Mapping, Placement, Region
@@ -80,21 +81,26 @@ def moved(c: Compiled, index: int, position: int) -> Compiled:
     return placed(c, spots=changed(spots, (index, slice(None), 0), position))
 
 
+def with_column(c: Compiled, column: str, new: Array | Lists) -> Compiled:
+    """The same with another column in the program."""
+    columns: dict[str, Any] = {column: new}
+    return replace(c, program=replace(c.program, **columns))
+
+
 def edited(c: Compiled, column: str, rows: Any, value: Any) -> Compiled:
     """The same with rows of one column of the program set."""
     new = changed(getattr(c.program, column), rows, value)
-    return replace(c, program=replace(c.program, **{column: new}))
+    return with_column(c, column, new)
 
 
 def entry(c: Compiled, column: str, row: int, place: int, value: int) -> Compiled:
     """The same with one entry of a list column set: `row`'s entry number `place`."""
     lists: Lists = getattr(c.program, column)
     values = changed(lists.values, int(lists.offsets[row]) + place, value)
-    new = Lists(lists.offsets, values)
-    return replace(c, program=replace(c.program, **{column: new}))
+    return with_column(c, column, Lists(lists.offsets, values))
 
 
-def rows(p: Program, opcode: Opcode, **fields: int) -> np.ndarray:
+def rows(p: Program, opcode: Opcode, **fields: int) -> Ints:
     """Rows of an opcode whose columns have these values."""
     mask = p.opcode == opcode
     for name, value in fields.items():
@@ -102,7 +108,7 @@ def rows(p: Program, opcode: Opcode, **fields: int) -> np.ndarray:
     return np.flatnonzero(mask)
 
 
-def routed(p: Program, opcode: Opcode, **fields: int) -> np.ndarray:
+def routed(p: Program, opcode: Opcode, **fields: int) -> Ints:
     """Rows of an opcode that belong to a routed expert."""
     found = rows(p, opcode, **fields)
     return found[p.expert[found] >= 0]
@@ -290,7 +296,7 @@ def reader_before_its_value(c: Compiled) -> Compiled:
 
 
 def routing_that_was_not_scheduled(c: Compiled) -> Compiled:
-    chosen = c.chosen | {0: np.roll(c.chosen[0], 1, axis=1)}
+    chosen = {**c.chosen, 0: np.roll(c.chosen[0], 1, axis=1)}
     return replace(c, chosen=chosen)
 
 

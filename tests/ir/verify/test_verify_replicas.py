@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,7 +93,7 @@ def copies_change_places(c: Compiled) -> Compiled:
 def pair_on_both_copies(c: Compiled) -> Compiled:
     first, second = c.schedule.prefill.layers
     at = int(np.flatnonzero(first.expert == 0)[0])
-    extra = {
+    extra: dict[str, Any] = {
         name: np.append(getattr(first, name), getattr(first, name)[at])
         for name in ("token", "expert", "replica", "slot", "group")
     }

@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,7 +87,7 @@ def spread(trace: Path, folder: Path) -> list[int]:
     """Moments of a whole run, the first and the last call among them."""
     code, calls = run(words(trace, folder / "whole"))
     assert code == 0
-    return np.linspace(1, calls, MOMENTS).astype(int).tolist()
+    return [int(moment) for moment in np.linspace(1, calls, MOMENTS)]
 
 
 def test_an_interrupt_at_any_moment_keeps_the_finished_result(trace: Path, tmp_path: Path) -> None:
@@ -151,7 +152,8 @@ def test_an_interrupt_while_the_processes_start(
     trace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second job is never handed over; the first is stopped or done, not waited for."""
-    submit, jobs = ProcessPoolExecutor.submit, []
+    submit: Any = ProcessPoolExecutor.submit
+    jobs: list[object] = []
 
     def interrupted(self: ProcessPoolExecutor, *job: object) -> object:
         jobs.append(job)

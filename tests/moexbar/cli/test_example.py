@@ -19,7 +19,7 @@ from tests.moexbar.examples.small_examples import small
 def small_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command's own catalogue, with small sizes under the same names."""
     for name in list(EXAMPLES):
-        monkeypatch.setitem(write.EXAMPLES, name, small(name))
+        monkeypatch.setitem(EXAMPLES, name, small(name))
     monkeypatch.setattr(write, "SEQUENCES", 4)
 
 

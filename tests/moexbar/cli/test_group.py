@@ -8,6 +8,7 @@ import sys
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -39,9 +40,10 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run_json(capsys: pytest.CaptureFixture[str], *words: object) -> dict:
+def run_json(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, Any]:
     assert main([str(word) for word in words]) == 0
-    return json.loads(capsys.readouterr().out)
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
 
 
 FEW = ["--window", "64", "--stride", "32", "--shuffles", "0", "--time", "0.2"]

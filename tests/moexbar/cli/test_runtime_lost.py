@@ -12,7 +12,7 @@ import pytest
 
 from compiler.frontend import read_model
 from ir.errors import RuntimeLostError
-from ir.onnxdoor import session
+from ir.onnxdoor import session, worker
 from ir.onnxdoor.session import Runtime
 from moexbar.__main__ import main
 from tests.compiler.frontend import models as m
@@ -61,7 +61,7 @@ def kill(runtime: Runtime) -> None:
 
 def kill_at_work(monkeypatch: pytest.MonkeyPatch, runtime: Runtime) -> None:
     """Killed when the request has reached it, before it has answered or just after."""
-    send = session.send
+    send = worker.send
 
     def sent(*message: Any) -> None:
         send(*message)

@@ -16,8 +16,13 @@ GROUPS = {"layers": [{"layer": 0, "groups": [[0, 1], [2, 3]]}]}
 def words(tmp_path: Path) -> list[str]:
     """Eight tokens that all use experts 0 and 2, one of each group."""
     choices = np.tile(np.array([0, 2], dtype=np.int16), (1, 8, 1))
-    trace = {"layer": np.array([0]), "num_experts": np.array([4]), "choices": choices}
-    np.savez(tmp_path / "trace.npz", sequence=np.zeros(8, dtype=np.int64), **trace)
+    np.savez(
+        tmp_path / "trace.npz",
+        layer=np.array([0]),
+        num_experts=np.array([4]),
+        choices=choices,
+        sequence=np.zeros(8, dtype=np.int64),
+    )
     (tmp_path / "groups.json").write_text(json.dumps(GROUPS))
     found = [str(tmp_path / "trace.npz"), "--groups", str(tmp_path / "groups.json")]
     return ["schedule", *found, "--window", "8", "--json"]

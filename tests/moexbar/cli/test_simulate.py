@@ -101,7 +101,7 @@ def test_an_illegal_program_is_refused_by_name(
     compiled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = pq.read_table(compiled / "program.parquet")
-    starts = table["start_ps"].to_pylist()
+    starts = [int(ps) for ps in table["start_ps"].to_numpy()]
     row = table["opcode"].to_pylist().index("MVM")
     starts[row] -= 1
     index = table.schema.get_field_index("start_ps")

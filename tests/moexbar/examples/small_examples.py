@@ -1,16 +1,17 @@
 """The catalogue's models with every size made small."""
 
 from dataclasses import replace
+from typing import Any
 
 from moexbar.examples.catalogue import EXAMPLES, Example, LatentAttention, Sizes
 
-SMALL = {"layers": 2, "width": 32, "vocabulary": 48, "expert_width": 24}
+SMALL: dict[str, Any] = {"layers": 2, "width": 32, "vocabulary": 48, "expert_width": 24}
 
 
 def small(name: str) -> Example:
     """Two layers, 32 wide; heads, groups and experts in the original's proportions."""
     example = EXAMPLES[name]
-    heads = {"heads": 4, "kv_heads": 4, "head_dim": 8}
+    heads: dict[str, Any] = {"heads": 4, "kv_heads": 4, "head_dim": 8}
     if name == "mixtral-8x7b":
         heads["kv_heads"] = 1  # 4 query heads for each key head, as 32 for 8
     if name == "qwen3-30b-a3b":

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from compiler.frontend import read_model
+from ir.arrays import Array
 from ir.errors import InputError
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
@@ -88,10 +89,9 @@ def test_filled_model_is_causal_and_knows_positions(
     part = runtime.load(with_outputs(open_model(filled(name, tmp_path)), ["logits"]), name)
 
     def logits(*ids: int) -> npt.NDArray[np.float32]:
-        found: npt.NDArray[np.float32] = part.run({"input_ids": np.array([ids])}, ["logits"])[
-            "logits"
-        ]
-        return found[0]
+        run = part.run({"input_ids": np.array([ids])}, ["logits"])
+        rows: npt.NDArray[np.float32] = run["logits"][0]
+        return rows
 
     one, other, turned = logits(1, 2, 3, 4, 5), logits(1, 2, 9, 4, 5), logits(2, 1, 3, 4, 5)
     assert one.shape == (5, 48)
@@ -149,7 +149,8 @@ def test_rotary_positions_are_relative(tmp_path: Path, runtime: Runtime) -> None
     graph.save(tmp_path / "rotary.onnx")
     part = runtime.load(with_outputs(open_model(tmp_path / "rotary.onnx"), ["y"]), "rotary")
     vector = np.arange(1, 9, dtype=np.float32)
-    feeds = {"input_ids": np.zeros((1, 6), dtype=np.int64), "x": np.tile(vector, (1, 1, 6, 1))}
+    tiled = np.tile(vector, (1, 1, 6, 1))
+    feeds: dict[str, Array] = {"input_ids": np.zeros((1, 6), dtype=np.int64), "x": tiled}
     y = part.run(feeds, ["y"])["y"][0, 0]
     assert np.allclose(y[0], vector)
     products = y @ y.T

@@ -36,6 +36,7 @@ def test_shape_and_ids() -> None:
 
 def test_same_seed_same_trace() -> None:
     one, same, other = (made(GPT_OSS_TRAITS, layers=1, seed=s).choices for s in (1, 1, 2))
+    assert one is not None and same is not None and other is not None
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,7 +33,7 @@ def test_a_program_comes_back_as_it_was(tmp_path: Path) -> None:
             assert one == other, column.name
 
 
-def rewritten(path: Path, change: "dict[str, pa.Array]", **metadata: bytes) -> Path:
+def rewritten(path: Path, change: "dict[str, pa.Array[Any]]", **metadata: bytes) -> Path:
     write_program(compile_small().program, path)
     table = pq.read_table(path)
     for name, column in change.items():

@@ -439,7 +439,7 @@ def test_runs_at_once_never_share_a_folder(tmp_path: Path) -> None:
         "        done += 1\n"
         "    except FolderBusyError: pass\n"
     )
-    words = [sys.executable, "-c", program, tmp_path / "out", tmp_path / "inside"]
+    words = [sys.executable, "-c", program, str(tmp_path / "out"), str(tmp_path / "inside")]
     runs = [subprocess.Popen(words, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     assert [run.communicate(timeout=120)[1] for run in runs] == [""] * 3
     assert [p.name for p in tmp_path.iterdir()] == ["out"]

@@ -209,7 +209,7 @@ def test_size_that_the_directory_understates(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_member_names(tmp_path: Path, members: list, message: str) -> None:
+def test_member_names(tmp_path: Path, members: list[tuple[str, bytes]], message: str) -> None:
     refused(zipped(tmp_path / "r.npz", members), message)
 
 

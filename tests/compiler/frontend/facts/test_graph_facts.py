@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx_ir
 import pytest
 from onnx import TensorProto, helper
 from onnx_ir import DataType
@@ -42,8 +43,14 @@ class Facts:
         self.values = {v.name: v for n in self.graph.nodes for v in n.outputs}
         self.values |= {v.name: v for v in self.graph.inputs}
 
+    def maker(self, name: str) -> onnx_ir.Node:
+        """The node that computes a value."""
+        maker = self.values[name].producer()
+        assert maker is not None
+        return maker
+
     def scope(self, name: str) -> str:
-        return self.axes.scope(self.values[name].producer())
+        return self.axes.scope(self.maker(name))
 
 
 def test_sizes_for_every_sample(tmp_path: Path) -> None:
@@ -129,21 +136,24 @@ def test_constant_views(tmp_path: Path) -> None:
     turned = g("Transpose", one, perm=[1, 0])  # [D, F]
     half = g("Slice", turned, g.constant([3]), g.constant([6]), g.constant([1]))
     odd = g("Slice", turned, g.constant([1]), g.constant([6]), g.constant([1]), g.constant([2]))
-    first, second = g("Split", stack, g.constant([1, 3]), outputs=2, axis=0)
+    first, second = g.many("Split", stack, g.constant([1, 3]), outputs=2, axis=0)
     single = g("Squeeze", first, g.constant([0]))
     y = [g("MatMul", "x", w) for w in (turned, half, odd)]
     z = g("MatMul", "x", g("Transpose", single, perm=[1, 0]))
     facts = Facts(tmp_path, g, [*y, z, second])
 
     def weight(value: str) -> Weight | None:
-        view = view_of(facts.graph, facts.sizes, facts.values[value].producer().inputs[1])
+        view = view_of(facts.graph, facts.sizes, facts.maker(value).inputs[1])
         assert view is not None
         return weight_of(view)
 
-    common = {"tensor": name, "index": 2, "transposed": True}
-    assert weight(y[0]) == Weight(rows=m.D, columns=6, **common)
-    assert weight(y[1]) == Weight(rows=m.D, columns=3, start=3, **common)
-    assert weight(y[2]) == Weight(rows=m.D, columns=3, start=1, step=2, **common)
+    def second_of(columns: int, start: int = 0, step: int = 1) -> Weight:
+        """Columns of the stored matrix of index 2."""
+        return Weight(name, m.D, columns, index=2, transposed=True, start=start, step=step)
+
+    assert weight(y[0]) == second_of(6)
+    assert weight(y[1]) == second_of(3, start=3)
+    assert weight(y[2]) == second_of(3, start=1, step=2)
     assert weight(z) == Weight(name, m.D, 6, index=0, transposed=True)
     rest = view_of(facts.graph, facts.sizes, facts.values[second])
     assert rest is not None
@@ -158,7 +168,7 @@ def test_what_is_no_part_of_a_tensor(tmp_path: Path) -> None:
     rows = g("Slice", g.weight(2 * m.D, 5), g.constant([3]), g.constant([3 + m.D]), g.constant([0]))
     y = [g("MatMul", "x", total), g("MatMul", "x", rows)]
     facts = Facts(tmp_path, g, y)
-    values = [facts.values[v].producer().inputs[1] for v in y]
+    values = [facts.maker(v).inputs[1] for v in y]
     assert view_of(facts.graph, facts.sizes, values[0]) is None
     view = view_of(facts.graph, facts.sizes, values[1])
     assert view is not None
@@ -192,8 +202,7 @@ def test_a_value_shown_outside_has_no_post_dominator(tmp_path: Path) -> None:
     b = g("Sigmoid", a)
     c = g("Tanh", b)
     facts = Facts(tmp_path, g, [b, c])
-    inner = facts.values[b]
     region = computed_from(facts.graph, facts.values[a])
     chain = [u.name for u in post_dominators(facts.graph, region, [facts.values[a]])]
     assert chain == [b]  # b's copy leaves on its own, so c does not gather all paths
-    assert inner.producer().op_type == "Sigmoid"
+    assert facts.maker(b).op_type == "Sigmoid"
