@@ -21,5 +21,8 @@ DELIBERATE: dict[str, str] = {
     "compile.errors.txt: *": "stages of a compilation, on standard error where it is no terminal",
     "*.json: schema": "added: a document says the number of its form",
     "verify.json: summary": "added: as in report.json, whose `executed` has the same keys",
+    "compile.txt: bound by *": "added: which units bind, and what of the chip to change",
+    "compile.txt: then by *": "added: which units bind, and what of the chip to change",
+    "compile.txt: no unit binds*": "added: which units bind, and what of the chip to change",
 }
 MOVED: dict[str, str] = {}  # places of the old side to paths of the new one in the same file

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
+from backends.binding import binding_lines, bound_by
 from ir.compiled import Compiled
 from moexbar.compilation import Compilation
 from moexbar.console import note, out
@@ -24,7 +25,8 @@ def print_compiled(compilation: Compilation, output: Path) -> None:
     for line in _replicas(report.layers):
         console.print(line)
     console.print("")
-    for line in (*_placed(report.placement), *_steps(report)):
+    binding = binding_lines(bound_by(done.program, done.chip))
+    for line in (*_placed(report.placement), *_steps(report), *binding):
         console.print(line)
     console.print(f"all {len(report.checks)} checks passed", style="green")
     _print_executed(report, done)
