@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check clean dist golden
+.PHONY: demo test check clean dist golden schemas
 
 $(VENV)/.runtime: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,9 @@ test: check  ## everything that CI runs
 
 golden: $(VENV)/.dev  ## rewrite the golden texts after a deliberate change
 	$(BIN)/pytest --update-golden
+
+schemas: $(VENV)/.runtime  ## rewrite docs/schemas after a change of what --json prints
+	$(BIN)/python -m moexbar.report.schema
 
 dist: $(VENV)/.dev  ## sdist and wheel, in dist/
 	$(BIN)/python -m build

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 SCHEMA = 2
-FLAT = {"flat": True}  # of a field whose value's keys stand in its own place
+FLAT = {"flat": True}  # metadata of a field: the keys of its value stand in its place
+OPTIONAL = {"optional": True}  # metadata of a field: it is left out while it is None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,4 +68,4 @@ def is_flat(field: Field[Any]) -> bool:
 
 def is_optional(field: Field[Any]) -> bool:
     """Whether the field is left out while it is None."""
-    return field.default is None
+    return bool(field.metadata.get("optional"))

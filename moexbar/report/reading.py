@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from ir.errors import InputError
 from ir.infile import check_file
 from moexbar.report.compiled import Report
-from moexbar.report.plain import SCHEMA, is_flat, is_optional
+from moexbar.report.plain import SCHEMA, is_flat
 
 MAX_BYTES = 64 << 20
 HINT = "compile again"
@@ -89,7 +89,7 @@ def _object(kind: Any, found: dict[str, Any], where: str, field: str) -> Any:
             values[own.name] = _object(hints[own.name], found, where, field)
         elif own.name in found:
             values[own.name] = _value(hints[own.name], found[own.name], where, at)
-        elif not _has_default(own):
+        elif own.default is MISSING:
             raise InputError(where, f"{at}: missing", HINT)
     return kind(**values)
 
@@ -140,10 +140,6 @@ def _is(kind: Any, found: Any) -> bool:
 @cache
 def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
-
-
-def _has_default(field: Field[Any]) -> bool:
-    return is_optional(field) or field.default is not MISSING
 
 
 def _join(field: str, name: str) -> str:

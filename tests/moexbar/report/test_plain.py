@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ir.errors import InputError
-from moexbar.report.plain import FLAT, as_json
+from moexbar.report.plain import FLAT, OPTIONAL, as_json
 from moexbar.report.reading import typed
 
 
@@ -46,7 +46,7 @@ class Whole:
     kind: Literal["up", "down"]
     either: Inner | Other
     anything: bool | int | float | str | None
-    left_out: int | None = None
+    left_out: int | None = field(default=None, metadata=OPTIONAL)
 
 
 WHOLE = Whole(Inner(3, 0.25), (1, 2.0), ("a",), {"p": Inner(1, None)}, "up", Other("so"), "x")

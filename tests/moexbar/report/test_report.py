@@ -9,11 +9,9 @@ from typing import Any
 import pytest
 
 from ir.errors import InputError
-from moexbar.__main__ import main
 from moexbar.report.executed import Executed, Skipped
 from moexbar.report.plain import as_json
 from moexbar.report.reading import read_report
-from tests.paths import TINY
 
 # What differs from run to run or from machine to machine; its type stands in the golden text.
 MASKED = ("moexbar", "seconds", "compile_seconds", "worst", "max_absolute", "max_relative")
@@ -32,16 +30,6 @@ def masked(value: Any, key: str = "") -> Any:
     if isinstance(value, list):
         return [masked(entry) for entry in value[:MOST]]
     return value
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small compilation with decode steps."""
-    out = tmp_path_factory.mktemp("compiled") / "out"
-    files = [str(TINY / "model.onnx"), "--inputs", str(TINY / "inputs.npz"), "-o", str(out)]
-    window = ["--prefill", "8", "--decode", "2", "--grouping", "lpt", "--no-baselines"]
-    assert main(["compile", *files, *window]) == 0
-    return out
 
 
 def written(folder: Path) -> dict[str, Any]:

@@ -1,0 +1,138 @@
+"""The JSON Schemas are written, are right, and every command's real output is as they say."""
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from moexbar.__main__ import main
+from moexbar.chips import preset_names
+from moexbar.report.documents import DOCUMENTS
+from moexbar.report.schema import FOLDER, document_schema, documented, schema_text
+from tests.paths import ROOT, TINY
+
+
+def classes(kind: Any) -> Iterator[type]:
+    """The dataclasses in a type, each with those of its fields."""
+    if is_dataclass(kind) and isinstance(kind, type):
+        yield kind
+        for hint in get_type_hints(kind).values():
+            yield from classes(hint)
+    for inner in get_args(kind):
+        yield from classes(inner)
+
+
+EVERY = sorted(
+    {one for kinds in DOCUMENTS.values() for kind in kinds for one in classes(kind)},
+    key=lambda kind: kind.__name__,
+)
+
+
+def problems(name: str, document: object) -> list[str]:
+    """Where a document is not as the schema of its command says."""
+    errors = Draft202012Validator(document_schema(name)).iter_errors(document)
+    return [f"{error.json_path}: {error.message[:200]}" for error in errors]
+
+
+@pytest.fixture
+def printed(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run a command and return the document that it prints."""
+
+    def run(*words: object) -> Any:
+        capsys.readouterr()
+        assert main([str(word) for word in (*words, "--json")]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    return run
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_written_as_the_dataclasses_say(name: str) -> None:
+    path = ROOT / FOLDER / f"{name}.json"
+    assert path.read_text(encoding="utf-8") == schema_text(name), "run `make schemas`"
+    Draft202012Validator.check_schema(json.loads(schema_text(name)))
+
+
+def test_no_other_is_written_and_all_are_linked() -> None:
+    assert {path.stem for path in (ROOT / FOLDER).iterdir()} == set(DOCUMENTS)
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    for name in DOCUMENTS:
+        assert f"(schemas/{name}.json)" in page
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
+def test_every_field_is_documented(kind: type) -> None:
+    whole, told = documented(kind)
+    assert whole
+    assert list(told) == [field.name for field in fields(kind)]
+
+
+def test_names_of_parts_are_unique() -> None:
+    """A part of a schema goes by its class's name alone."""
+    names = [kind.__name__ for kind in EVERY]
+    assert len(names) == len(set(names))
+
+
+def test_a_field_says_its_unit() -> None:
+    parts = document_schema("compile")["$defs"]
+    method = parts["MethodRow"]["properties"]
+    units = {name: said["unit"] for name, said in method.items() if "unit" in said}
+    times = dict.fromkeys(
+        ("moe_time_ns", "time_ns", "time_bound_ns", "critical_path_ns", "segments_ns"), "ns"
+    )
+    assert units == times | {
+        "energy_nj": "nJ",
+        "area_mm2": "mm2",
+        "moe_area_mm2": "mm2",
+        "moe_gops_per_mm2": "GOPS/mm2",
+        "gops_per_w_mm2": "GOPS/W/mm2",
+        "compile_seconds": "s",
+    }
+    assert parts["Memory"]["properties"]["kv_bytes"]["unit"] == "bytes"
+
+
+def test_what_a_schema_refuses(folder: Path) -> None:
+    report = json.loads((folder / "report.json").read_text())
+    assert problems("compile", report) == []
+
+    def changed(change: Any) -> list[str]:
+        other = copy.deepcopy(report)
+        change(other)
+        return problems("compile", other)
+
+    assert changed(lambda r: r.update(schema=1)) == ["$.schema: 2 was expected"]
+    (wrong,) = changed(lambda r: r["methods"][0].pop("time_ns"))
+    assert wrong == "$.methods[0]: 'time_ns' is a required property"
+    (wrong,) = changed(lambda r: r["window"].update(fit_tokens=[0]))
+    assert wrong.startswith("$.window.fit_tokens: [0] is too short")
+    (wrong,) = changed(lambda r: r["layers"][0]["grouping"].update(status="perfect"))
+    assert wrong.startswith("$.layers[0].grouping.status: 'perfect' is not one of")
+    (wrong,) = changed(lambda r: r.update(executed={"why": "not"}))
+    assert wrong.startswith("$.executed: ")
+
+
+def test_compile(folder: Path) -> None:
+    assert problems("compile", json.loads((folder / "report.json").read_text())) == []
+
+
+def test_compile_without_execution(folder: Path, tmp_path: Path, printed: Any) -> None:
+    words = ["--routing", folder / "routing.npz", "--prefill", 8, "-o", tmp_path / "out"]
+    found = printed("compile", TINY / "model.onnx", *words)
+    assert found["executed"] == {"skipped": "no --inputs"}
+    assert len(found["methods"]) == 4
+    assert problems("compile", found) == []
+
+
+def test_verify(folder: Path, printed: Any) -> None:
+    assert problems("verify", printed("verify", folder)) == []
+
+
+def test_chips(printed: Any) -> None:
+    assert problems("chips", printed("chips")) == []
+    for name in preset_names():
+        assert problems("chips", printed("chips", name)) == []
