@@ -12,6 +12,7 @@ from pathlib import Path
 
 from compiler.baselines import Method, methods
 from compiler.frontend.proof.traced import refuse_missing, refuse_unhit
+from compiler.grouping.given import check_given
 from compiler.options import (
     GroupingOptions,
     Options,
@@ -51,6 +52,8 @@ from moexbar.report.executed import Executed, Skipped
 
 MANY_LAYERS = 8  # starting a process takes longer than grouping a few small layers
 LIMITS = SolverOptions(time_s=1.0)
+CACHES, GROUPING, PLACEMENT = Caches(), GroupingOptions(), PlacementOptions()
+SLOTS, QUIET = SlotOptions(), Quiet()
 FIT, SCORE = (0.0, 0.5), (0.5, 1.0)
 
 
@@ -105,10 +108,10 @@ def compile(
     prefill: int = 128,
     batch: int = 1,
     decode: int = 0,
-    caches: Caches | None = None,
-    grouping: GroupingOptions | Grouping | None = None,
-    placement: PlacementOptions | None = None,
-    slots: SlotOptions | None = None,
+    caches: Caches = CACHES,
+    grouping: GroupingOptions | Grouping = GROUPING,
+    placement: PlacementOptions = PLACEMENT,
+    slots: SlotOptions = SLOTS,
     fit: tuple[float, float] = FIT,
     score: tuple[float, float] = SCORE,
     limits: SolverOptions = LIMITS,
@@ -117,7 +120,7 @@ def compile(
     execute: bool = True,
     trust_traced: bool = False,
     processes: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = QUIET,
 ) -> Compilation:
     """Compile a prefill of `batch` sequences, and `decode` steps after it, for a chip.
 
@@ -133,7 +136,6 @@ def compile(
     CheckError where the program is wrong, which is a fault of this package.
     """
     model = model if isinstance(model, Model) else open_model(model)
-    progress = progress or Quiet()
     shape = Shape(prefill, batch, decode)
     workload = model.workload(tokens=shape.length, batch=batch, decodes=decode > 0, experts=experts)
     if not trust_traced:
@@ -141,26 +143,21 @@ def compile(
     trace = _trace(model, workload, shape, routing, inputs, progress)
     if not trust_traced:
         refuse_unhit(model.path, workload, trace)
-    fitted, scored = token_spans(trace, fit, score, batch * shape.length)
+    chip = chip if isinstance(chip, Chip) else load_chip(chip)
     given = grouping if isinstance(grouping, Grouping) else None
+    if given is not None:
+        check_given(given, workload, chip)
     options = Options(
         shape,
-        fitted,
-        scored,
-        grouping=grouping if isinstance(grouping, GroupingOptions) else GroupingOptions(),
-        placement=placement or PlacementOptions(),
-        slots=slots or SlotOptions(),
-        caches=caches or Caches(),
-        limits=limits,
-        processes=processes or _processes(workload),
+        *token_spans(trace, fit, score, batch * shape.length),
+        grouping if isinstance(grouping, GroupingOptions) else GROUPING,
+        placement,
+        slots,
+        caches,
+        limits,
+        processes or _processes(workload),
     )
-    every = methods(chip if isinstance(chip, Chip) else load_chip(chip), options)
-    if not baselines or not workload.moe_layers:  # without experts all methods are the same
-        every = every[-1:]
-    results = tuple(
-        _by_method(workload, trace, method, progress, given if method is every[-1] else None)
-        for method in every
-    )
+    results = _by_methods(workload, trace, methods(chip, options), progress, given, baselines)
     executed = _executed(model, results[-1].compiled, trace, inputs, wanted=execute)
     sources = {"model": model.path, "routing": routing, "inputs": inputs}
     files = {what: Path(p) for what, p in sources.items() if isinstance(p, Path | str)}
@@ -212,6 +209,20 @@ def _check_expert_choice(trace: Routing, shape: Shape) -> None:
             f"is {shape.prefill} and --decode {shape.decode}: experts chose among whole sequences",
             f"use --prefill {first} --decode {trace.decode}, or --inputs to record anew",
         )
+
+
+def _by_methods(
+    workload: Workload,
+    trace: Routing,
+    every: Sequence[Method],
+    progress: Progress,
+    given: Grouping | None,
+    baselines: bool,
+) -> tuple[MethodResult, ...]:
+    """Compile by the asked method, the last one, with the groups given; before it the others."""
+    others = every[:-1] if baselines and workload.moe_layers else ()  # else all are the same
+    before = [_by_method(workload, trace, method, progress, None) for method in others]
+    return (*before, _by_method(workload, trace, every[-1], progress, given))
 
 
 def _by_method(

@@ -137,7 +137,7 @@ def method_row(result: MethodResult) -> MethodRow:
         method=result.method.name,
         chip=compiled.chip.name,
         mux=compiled.chip.pg.mux,
-        grouping=options.grouping.solver,
+        grouping=_grouped_by(compiled) or options.grouping.solver,
         scheduling=options.slots.policy,
         bus=options.slots.bus,
         buffer=options.slots.buffer,
@@ -215,3 +215,9 @@ def _placement(compiled: Compiled, *, packed: bool) -> Placement:
             tiles=sum(b.tiles for b in compiled.mapping.blocks if b.expert >= 0),
         ),
     )
+
+
+def _grouped_by(compiled: Compiled) -> str:
+    """Who grouped the experts; "" for a model without MoE layers."""
+    layers = compiled.mapping.grouping.layers
+    return layers[0].solver if layers else ""

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 import moexbar as mx
 import moexbar.model
+from ir.mapping import Grouping
 from ir.onnxdoor import load
 from ir.onnxdoor.session import Runtime
 from moexbar.report.executed import Executed
@@ -125,3 +127,20 @@ def test_a_folder_is_executed_again_from_python(done: mx.Compilation, tmp_path: 
     assert not (tmp_path / "out" / "trace.json").exists()
     again = mx.read_compiled(tmp_path / "out")
     assert again.execute().worst < 1e-4
+
+
+def test_groups_decided_elsewhere_are_compiled(model: mx.Model, done: mx.Compilation) -> None:
+    before = done.compiled.mapping.grouping
+    layers = tuple(
+        replace(layer, solver="mine", groups=layer.groups[::-1]) for layer in before.layers
+    )
+    again = mx.compile(
+        model,
+        "hermes-mux2",
+        routing=done.routing,
+        prefill=16,
+        grouping=Grouping(layers),
+        baselines=False,
+    )
+    assert again.compiled.mapping.grouping.layers == layers
+    assert again.report.methods[-1].grouping == "mine"

@@ -1,0 +1,42 @@
+"""Groups decided elsewhere, held against the model and the chip they are to be used for."""
+
+from ir.chip import Chip
+from ir.errors import InfeasibleError, InputError
+from ir.mapping import Grouping
+from ir.workload import Workload
+
+
+def check_given(grouping: Grouping, workload: Workload, chip: Chip) -> None:
+    """Raise InputError unless every MoE layer's experts are in groups, and no others.
+
+    And InfeasibleError where a group has more experts than crossbars stand behind a peripheral
+    group.
+    """
+    known = {layer.layer: layer for layer in grouping.layers}
+    layers = {op.layer: op.router.experts for op in workload.moe_layers}
+    if set(known) != set(layers):
+        raise InputError(
+            "grouping",
+            f"groups of layers {_listed(set(known))}, expected those of {_listed(set(layers))}",
+            f"group a routing trace of this model ({workload.name})",
+        )
+    for number, experts in layers.items():
+        held = {e for group in known[number].groups for e in group}
+        if held != set(range(experts)):
+            raise InputError(
+                "grouping",
+                f"layer {number}: experts {_listed(held ^ set(range(experts)))} missing or too "
+                f"many, expected each of 0 to {experts - 1} in some group",
+            )
+        size = max(len(group) for group in known[number].groups)
+        if size > chip.pg.mux:
+            raise InfeasibleError(
+                "crossbars behind a peripheral group",
+                f"groups of {size} (layer {number})",
+                f"mux {chip.pg.mux} on chip {chip.name}",
+                f"use groups of {chip.pg.mux}, or --set pg.mux={size}",
+            )
+
+
+def _listed(numbers: set[int]) -> str:
+    return ", ".join(str(n) for n in sorted(numbers)) or "none"

@@ -1,0 +1,50 @@
+"""Groups decided elsewhere are taken only where they are groups of this model for this chip."""
+
+import re
+
+import pytest
+
+from compiler.grouping.given import check_given
+from ir.errors import InfeasibleError, InputError
+from ir.mapping import Certificate, Grouping, LayerGrouping
+from tests.make import contiguous, small_chip, small_workload
+
+WORKLOAD = small_workload(layers=2, experts=4, k=2)
+
+
+def grouping(*layers: tuple[int, tuple[tuple[int, ...], ...]]) -> Grouping:
+    known = Certificate("as given", 0, 0, "heuristic")
+    return Grouping(tuple(LayerGrouping(n, groups, "file", known) for n, groups in layers))
+
+
+def test_groups_of_the_model_are_taken() -> None:
+    check_given(contiguous(WORKLOAD, 2), WORKLOAD, small_chip(pg={"mux": 2}))
+
+
+@pytest.mark.parametrize(
+    ("layers", "problem"),
+    [
+        ([(0, ((0, 1), (2, 3)))], "groups of layers 0, expected those of 0, 1"),
+        ([], "groups of layers none, expected those of 0, 1"),
+        (
+            [(0, ((0, 1), (2, 3))), (1, ((0, 1), (2,)))],
+            "layer 1: experts 3 missing or too many, expected each of 0 to 3",
+        ),
+        (
+            [(0, ((0, 1), (2, 3), (4, 5))), (1, ((0, 1), (2, 3)))],
+            "layer 0: experts 4, 5 missing or too many",
+        ),
+    ],
+)
+def test_others_are_refused(
+    layers: list[tuple[int, tuple[tuple[int, ...], ...]]], problem: str
+) -> None:
+    with pytest.raises(InputError, match=re.escape(problem)):
+        check_given(grouping(*layers), WORKLOAD, small_chip(pg={"mux": 2}))
+
+
+def test_groups_larger_than_mux_do_not_fit() -> None:
+    # three crossbars behind a peripheral group, and two at most on this chip
+    layers = [(n, ((0, 1, 2), (3,))) for n in (0, 1)]
+    with pytest.raises(InfeasibleError, match=r"groups of 3 \(layer 0\), has mux 2"):
+        check_given(grouping(*layers), WORKLOAD, small_chip(pg={"mux": 2}))
