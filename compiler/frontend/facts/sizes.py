@@ -11,16 +11,16 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx_ir
 from onnx_ir import Node, Value
 
+from compiler.frontend.facts.arithmetic import Arithmetic, taken_of_shape
 from compiler.frontend.facts.graph import Graph
 from compiler.frontend.facts.inference import UNKNOWN, Inference
-from compiler.frontend.facts.shape_rules import CONTENT, Rule, contrib_shape, split_shapes
-from ir.arrays import Ints
+from compiler.frontend.facts.shape_rules import contrib_shape, split_shapes
+from ir.arrays import Array, Ints
 
-Content = tuple[npt.NDArray[Any], ...]
+Content = tuple[Array, ...]
 SMALL = (1, 2, 3, 4, 5, 6, 7, 9, 11, 13, 16)  # where a least capacity shows
 SAMPLES = (37, 64, 101, 509, 4001, 65521, 1000003)  # no multiples of one another
 SHORT = (37, 53, 64, 101, 11, 13, 23, 7, 5)  # for a model of limited length
@@ -40,7 +40,7 @@ class Sizes:
         self._shape: dict[Value, Ints] = {}
         self._kind: dict[Value, onnx_ir.DataType] = {}  # where the file declares none
         self._content: dict[Value, Content] = {}
-        self._inference = Inference(graph.source)
+        self._inference, self._arithmetic = Inference(graph.source), Arithmetic(graph.source)
         self._too_long: set[int] = set()
         self.static_tokens, self._params = _token_dims(graph, samples)
         self.batch = fixed_batch(graph) or 1
@@ -186,47 +186,43 @@ class Sizes:
         return np.array(rows, dtype=np.int64).reshape(-1, len(self.tokens))
 
     def _set_content(self, node: Node) -> None:
-        rule = CONTENT.get(node.op_type) if node.domain in ("", "ai.onnx") else None
-        if rule is None or not node.inputs:
-            return
         if node.op_type == "Shape":
-            shape = self.shape(node.inputs[0])
-            if shape is None or np.any(shape < 0):
-                return
-            made = [rule(node, [shape[:, s]]) for s in range(len(self.tokens))]
-        elif node.op_type in ("Gather", "Slice") and self.content(node.inputs[0]) is None:
-            made = self._of_shape(node, rule)
+            made = self._shape_content(node)
+        elif self._arithmetic.knows(node):
+            made = self._computed(node)
         else:
-            given = [self.content(v) for v in node.inputs if v is not None]
-            if any(c is None for c in given):
-                return
-            try:
-                made = [
-                    rule(node, [c[s] for c in given if c is not None])
-                    for s in range(len(self.tokens))
-                ]
-            except (ValueError, IndexError, TypeError, ZeroDivisionError):
-                return  # not shape arithmetic after all
-        if all(m is not None and m.size <= MAX_CONTENT for m in made):
+            return
+        if made and all(m is not None and m.size <= MAX_CONTENT for m in made):
             self._content[node.outputs[0]] = tuple(m for m in made if m is not None)
 
-    def _of_shape(self, node: Node, rule: Rule) -> list[npt.NDArray[Any] | None]:
-        """What a Gather or Slice takes of a shape of which only some axes are known."""
-        value = node.inputs[0]
+    def _shape_content(self, node: Node) -> list[Array | None]:
+        dims = self.shape(node.inputs[0])
+        if dims is None or np.any(dims < 0):
+            return []
+        return [taken_of_shape(node, column) for column in dims.T]
+
+    def _computed(self, node: Node) -> list[Array | None]:
+        """What a node makes of small contents, per sample."""
+        given = [self.content(v) for v in node.inputs]
+        partial = given[0] is None and node.op_type in ("Gather", "Slice")
+        if partial:
+            given[0] = self._partial_shape(node.inputs[0])
+        if any(c is None for v, c in zip(node.inputs, given, strict=True) if v is not None):
+            return []
+        made: list[Array | None] = []
+        for s in range(len(self.tokens)):
+            numbers = self._arithmetic.of(node, [None if c is None else c[s] for c in given])
+            unknown = partial and numbers is not None and np.any(numbers < 0)
+            made.append(None if unknown else numbers)
+        return made
+
+    def _partial_shape(self, value: Value | None) -> Content | None:
+        """The content of a whole Shape of which only some axes are known; -1 = unknown."""
         maker = value.producer() if value is not None else None
         if maker is None or maker.op_type != "Shape" or len(maker.attributes):
-            return [None]
-        shape, given = self.shape(maker.inputs[0]), [self.content(v) for v in node.inputs[1:]]
-        if shape is None or any(c is None for c in given):
-            return [None]
-        made: list[npt.NDArray[Any] | None] = []
-        for s in range(len(self.tokens)):
-            try:
-                found = rule(node, [shape[:, s], *(c[s] for c in given if c is not None)])
-            except (ValueError, IndexError, TypeError):
-                return [None]
-            made.append(None if found is None or np.any(found < 0) else found)
-        return made
+            return None
+        dims = self.shape(maker.inputs[0])
+        return None if dims is None else tuple(dims.T)
 
     def _infer(self, node: Node, sample: int) -> tuple[tuple[int, ...] | None, ...]:
         """The shapes of a node's outputs for one sample."""
