@@ -8,7 +8,6 @@ bus width and every split of a core (`judge`).
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from ir.errors import InputError
 from ir.mapping import LayerGrouping
 from ir.routing import Routing, windows
 from ir.workload import MoELayer, Workload
+from moexbar.report.reproduced import EfficiencyRow
 
 PUBLISHED = 2.2  # "up to", over an unshared chip: arXiv 2602.10254
 MUXES = (1, 2, 4, 8)
@@ -113,7 +113,7 @@ def efficiency_rows(
     chip: Chip,
     options: Options,
     muxes: Sequence[int] = MUXES,
-) -> list[dict[str, Any]]:
+) -> list[EfficiencyRow]:
     """One row per method and mux at the chip's bus: GOPS/mm2 and how often (i)'s, with their band.
 
     The two unshared methods stand once, first. `published`: the claim beside which ours stand.
@@ -129,14 +129,14 @@ def efficiency_rows(
         found = [judge(one, bus, share) for share in SHARES]
         times = [a / b if a and b else None for a, b in zip(found, serial, strict=True)]
         rows.append(
-            {
-                "name": one.method.name,
-                "mux": one.method.chip.pg.mux,
-                "transfers_per_slot": bus,
-                "peripheral_percent": list(SHARES),
-                "gops_per_mm2": found,
-                "times_unshared_serial": times,
-                "published": PUBLISHED,
-            }
+            EfficiencyRow(
+                name=one.method.name,
+                mux=one.method.chip.pg.mux,
+                transfers_per_slot=bus,
+                peripheral_percent=SHARES,
+                gops_per_mm2=tuple(found),
+                times_unshared_serial=tuple(times),
+                published=PUBLISHED,
+            )
         )
     return rows

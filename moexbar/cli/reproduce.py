@@ -8,7 +8,7 @@ from moexbar.cli.options import Json
 from moexbar.console import out, print_json, progress
 from moexbar.reproduce.reference import GENERATED
 from moexbar.reproduce.show import show
-from moexbar.reproduce.suite import plan, reproduce, to_json
+from moexbar.reproduce.suite import plan, reproduce, reproduce_report
 
 
 def reproduce_command(
@@ -31,6 +31,6 @@ def reproduce_command(
     with progress(plan(longest), "runs") as advance:
         found = reproduce(seed, longest, advance)
     if json:
-        print_json(to_json(found))
+        print_json(reproduce_report(found))
     else:
         show(found, out())

@@ -4,9 +4,11 @@ from moexbar.report.chips import ChipReport, ChipsReport
 from moexbar.report.compiled import Report
 from moexbar.report.executed import VerifyReport
 from moexbar.report.plain import Document
+from moexbar.report.reproduced import ReproduceReport
 
 DOCUMENTS: dict[str, tuple[type[Document], ...]] = {
     "compile": (Report,),
     "verify": (VerifyReport,),
+    "reproduce": (ReproduceReport,),
     "chips": (ChipsReport, ChipReport),
 }

@@ -1,7 +1,5 @@
 """The MoE part's area efficiency on the shipped model, beside the paper's "up to 2.2x"."""
 
-from typing import Any
-
 from compiler.frontend import read_model
 from compiler.options import Options, Shape, SolverOptions
 from compiler.profiling.profile import load_inputs, profile
@@ -9,11 +7,12 @@ from ir.routing import select_sequences
 from moexbar.chips import load_chip
 from moexbar.efficiency import efficiency_rows
 from moexbar.examples.write import MODELS
+from moexbar.report.reproduced import EfficiencyRow
 
 SEQUENCES, WINDOW = 16, 128
 
 
-def area_efficiency() -> list[dict[str, Any]]:
+def area_efficiency() -> list[EfficiencyRow]:
     """The four methods on the shipped token-choice model, beside the published "up to 2.2x".
 
     The paper's own trace is not public. Groups are fitted to one half of the held-out sequences

@@ -7,7 +7,8 @@ itself states the two ratios of its cache and no more of them. Times in ns, ener
 from dataclasses import dataclass
 
 from ir.schedule import Caches
-from moexbar.reproduce.run import Figures, Run
+from moexbar.report.reproduced import Figures
+from moexbar.reproduce.run import Run
 
 NONE, KV, GO, BOTH = (
     Caches(kv=False, go=False),

@@ -19,6 +19,7 @@ from ir.mapping import Certificate, Grouping, LayerGrouping, Mapping
 from ir.program import Opcode, Program
 from ir.schedule import Caches, PairOrder, Schedule, assign_experts
 from ir.workload import Workload
+from moexbar.report.reproduced import Figures
 from moexbar.reproduce.workload import EXPERTS, random_experts, workload_r
 
 PROMPT = 32
@@ -36,22 +37,6 @@ class Run:
     tokens: int
     caches: Caches
     prefill: bool
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What the reference reports of a run; adds_ns sums over all digital units.
-
-    mvm_count: crossbars that fired; mvm_energy_nj: theirs, without bringing inputs and taking
-    outputs; dram_kv_ns: reads of keys and values.
-    """
-
-    time_ns: float
-    energy_nj: float
-    adds_ns: float
-    mvm_energy_nj: float
-    mvm_count: int
-    dram_kv_ns: float
 
 
 @dataclass(frozen=True)

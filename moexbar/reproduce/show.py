@@ -122,7 +122,7 @@ def _claims(found: Reproduction) -> Table:
 
 def _efficiency(found: Reproduction) -> Table:
     """GOPS/mm2 of the MoE part at three splits of a core, and times the unshared chip's."""
-    shares = found.efficiency[0]["peripheral_percent"]
+    shares = found.efficiency[0].peripheral_percent
     shown = table(
         "method",
         "mux",
@@ -131,9 +131,9 @@ def _efficiency(found: Reproduction) -> Table:
         left=1,
     )
     for row in found.efficiency:
-        values = [f"{value:.1f}" for value in row["gops_per_mm2"]]
-        times = [f"{value:.2f}" for value in row["times_unshared_serial"]]
-        shown.add_row(row["name"], str(row["mux"]), *values, *times)
+        values = [f"{value:.1f}" for value in row.gops_per_mm2]
+        times = [f"{value:.2f}" for value in row.times_unshared_serial]
+        shown.add_row(row.name, str(row.mux), *values, *times)
     return shown
 
 

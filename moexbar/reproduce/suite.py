@@ -1,12 +1,19 @@
 """All runs of `moexbar reproduce`: the reference's rows, and the cache modes by length."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from ir import timing
 from ir.chip import Chip
 from moexbar.chips import load_chip
+from moexbar.report.reproduced import (
+    CacheRow,
+    EfficiencyRow,
+    Figures,
+    ReproduceReport,
+    RunRow,
+    TimeAndEnergy,
+)
 from moexbar.reproduce.area import area_efficiency
 from moexbar.reproduce.reference import GENERATED, GENERATION_OF_8, MODES, ROWS, Row
 from moexbar.reproduce.run import PROMPT, Ran, Run, execute
@@ -40,7 +47,7 @@ class Reproduction:
 
     rows: tuple[tuple[str, Row, Ran], ...]
     caches: tuple[CacheRun, ...]
-    efficiency: tuple[dict[str, Any], ...]
+    efficiency: tuple[EfficiencyRow, ...]
     warm_up_seconds: float
     seed: int
 
@@ -99,47 +106,39 @@ def go_reads_ns(tokens: int, chip: Chip) -> float:
     return sum(timing.dram(chip, size).duration_ps for size in sizes) / 1e3
 
 
-def to_json(found: Reproduction) -> dict[str, Any]:
-    """The machine's form; `rows` are the reference's own rules, `in_pg` sums in the PGs."""
-    return {
-        "seed": found.seed,
-        "warm_up_seconds": round(found.warm_up_seconds, 4),
-        "rows": list(_rows(found, "dpu")),
-        "in_pg": list(_rows(found, "pg")),
-        "caches": [_cache(found, run) for run in found.caches],
-        "area_efficiency": list(found.efficiency),
-    }
+def reproduce_report(found: Reproduction) -> ReproduceReport:
+    """What was run, as the command tells it: the reference beside the runs that add as it does."""
+    return ReproduceReport(
+        seed=found.seed,
+        warm_up_seconds=round(found.warm_up_seconds, 4),
+        rows=tuple(_row(row, ran, row.figures) for name, row, ran in found.rows if name == "dpu"),
+        in_pg=tuple(_row(row, ran, None) for name, row, ran in found.rows if name == "pg"),
+        caches=tuple(_cache(found, run) for run in found.caches),
+        area_efficiency=found.efficiency,
+    )
 
 
 def _lengths(longest: int) -> list[int]:
     return [n for n in GENERATED if n <= longest]
 
 
-def _rows(found: Reproduction, accumulate: str) -> Iterator[dict[str, Any]]:
-    for name, row, ran in found.rows:
-        if name == accumulate:
-            yield {
-                "name": row.name,
-                **asdict(ran.figures),
-                **({"reference": asdict(row.figures)} if accumulate == "dpu" else {}),
-                "seconds": round(ran.seconds, 4),
-                "instructions": ran.instructions,
-            }
+def _row(row: Row, ran: Ran, reference: Figures | None) -> RunRow:
+    seconds = round(ran.seconds, 4)
+    return RunRow(row.name, ran.figures, seconds, ran.instructions, reference=reference)
 
 
-def _cache(found: Reproduction, run: CacheRun) -> dict[str, Any]:
+def _cache(found: Reproduction, run: CacheRun) -> CacheRow:
     gain = found.gain(run.accumulate, run.tokens, run.mode)
     known = run.accumulate == "dpu" and run.tokens == 8
-    time_ns, energy_nj = GENERATION_OF_8[run.mode]
-    return {
-        "accumulate": run.accumulate,
-        "generated": run.tokens,
-        "kv": MODES[run.mode].kv,
-        "go": MODES[run.mode].go,
-        **asdict(run.ran.figures),
-        "time_gain": round(gain[0], 4),
-        "energy_gain": round(gain[1], 4),
-        "reference": {"time_ns": time_ns, "energy_nj": energy_nj} if known else None,
-        "seconds": round(run.ran.seconds, 4),
-        "instructions": run.ran.instructions,
-    }
+    return CacheRow(
+        accumulate=run.accumulate,
+        generated=run.tokens,
+        kv=MODES[run.mode].kv,
+        go=MODES[run.mode].go,
+        figures=run.ran.figures,
+        time_gain=round(gain[0], 4),
+        energy_gain=round(gain[1], 4),
+        reference=TimeAndEnergy(*GENERATION_OF_8[run.mode]) if known else None,
+        seconds=round(run.ran.seconds, 4),
+        instructions=run.ran.instructions,
+    )

@@ -10,6 +10,7 @@ from ir.errors import InputError
 from ir.routing import Routing
 from moexbar.chips import load_chip
 from moexbar.efficiency import SHARES, count_methods, efficiency_rows, judge
+from moexbar.report.reproduced import EfficiencyRow
 from tests.make import random_routing, small_workload
 
 TOKENS = 16
@@ -29,9 +30,16 @@ def options(tokens: int = TOKENS) -> Options:
     return Options(Shape(tokens), (0, 3 * TOKENS), (3 * TOKENS, 6 * TOKENS), GroupingOptions("lpt"))
 
 
+def known(row: EfficiencyRow) -> list[float]:
+    """Its figures, which all are known."""
+    found = [value for value in row.gops_per_mm2 if value is not None]
+    assert len(found) == len(SHARES)
+    return found
+
+
 def test_one_row_per_method_and_mux_beside_the_unshared_chip() -> None:
     rows = efficiency_rows(WORKLOAD, routing(), HERMES, options(), muxes=(2, 4))
-    assert [(row["name"], row["mux"]) for row in rows] == [
+    assert [(row.name, row.mux) for row in rows] == [
         ("unshared, serial", 1),
         ("unshared, compact", 1),
         ("paper's method", 2),
@@ -39,19 +47,19 @@ def test_one_row_per_method_and_mux_beside_the_unshared_chip() -> None:
         ("paper's method", 4),
         ("moexbar", 4),
     ]
-    assert rows[0]["times_unshared_serial"] == [1.0] * len(SHARES)
+    assert rows[0].times_unshared_serial == (1.0,) * len(SHARES)
     for row in rows:
-        ratio = row["gops_per_mm2"][0] / rows[0]["gops_per_mm2"][0]
-        assert row["times_unshared_serial"][0] == pytest.approx(ratio)
-        assert row["published"] == 2.2
+        ratio = known(row)[0] / known(rows[0])[0]
+        assert row.times_unshared_serial[0] == pytest.approx(ratio)
+        assert row.published == 2.2
 
 
 def test_the_band_touches_shared_peripherals_only() -> None:
     unshared, shared = efficiency_rows(WORKLOAD, routing(), HERMES, options(), muxes=(2,))[::3]
     # an unshared core is 0.635 mm2 however it is split; two arrays behind one set of peripherals
     # take 1.2, 1.35 and 1.5 arrays' share of two cores, but for switches and bus
-    assert len(set(unshared["gops_per_mm2"])) == 1
-    high, _, low = shared["gops_per_mm2"]
+    assert len(set(unshared.gops_per_mm2)) == 1
+    high, _, low = known(shared)
     assert high / low == pytest.approx(1.5 / 1.2, rel=0.02)
 
 
@@ -83,7 +91,7 @@ def test_a_wider_bus_is_never_slower() -> None:
 
 def test_a_chip_without_areas_gives_no_figure() -> None:
     rows = efficiency_rows(WORKLOAD, routing(), load_chip("ibm-3dcim"), options(), muxes=(2,))
-    assert all(value is None for row in rows for value in row["gops_per_mm2"])
+    assert all(value is None for row in rows for value in row.gops_per_mm2)
 
 
 def test_a_range_without_a_window_is_refused() -> None:

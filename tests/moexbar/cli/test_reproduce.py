@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from moexbar.__main__ import main
 from moexbar.cli import reproduce as command
+from moexbar.report.schema import document_schema
 from moexbar.reproduce.suite import Reproduction, plan, reproduce
 
 
@@ -32,6 +34,7 @@ def test_json_has_rows_with_their_reference_and_every_cache_mode(
 ) -> None:
     assert main(["reproduce", "--longest", "8", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
+    Draft202012Validator(document_schema("reproduce")).validate(found)
     keys = {"time_ns", "energy_nj", "adds_ns", "mvm_energy_nj", "mvm_count", "dram_kv_ns"}
     assert len(found["rows"]) == len(found["in_pg"]) == 3
     for row in found["rows"]:
