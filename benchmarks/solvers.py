@@ -83,14 +83,14 @@ def lines(
     names = [name for name in solvers if name != "matching" or instance.mux == 2]
     jobs = [Job(0, instance.fit, instance.mux, name, options=options) for name in names]
     solved = [answer for answer in solve_jobs(jobs, processes).answers if answer is not None]
-    best = max(grouping.certificate.bound for grouping, _ in solved)
+    best = max(answer.grouping.certificate.bound for answer in solved)
     least = least_slots(instance)
     unseen = windows(len(instance.unseen), WINDOW) if len(instance.unseen) else []
     yield (
         f"{instance.name}, mux {instance.mux}: {len(instance.fit.windows)} windows, "
         f"least {least}, best bound {best} (+{100 * (best / least - 1):.2f} %)"
     )
-    for grouping, _ in solved:
+    for grouping in (answer.grouping for answer in solved):
         known = grouping.certificate
         score = str(int(window_slots(grouping, instance.unseen, unseen).sum())) if unseen else "-"
         gap, above = (known.value - best) / known.value, known.value / least - 1

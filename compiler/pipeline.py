@@ -105,14 +105,15 @@ def group_experts(
             f"use groups of {chip.pg.mux}, or --set pg.mux={size}",
         )
     jobs = []
-    together = options.shape.together
+    start, stop = options.fit
+    window = min(options.shape.together, stop - start)  # a shorter fit range is one window
     for op in workload.moe_layers:
         groups = asked.groups or -(-(op.router.experts + asked.replicas) // size)
         one = tuple(b for b in blocks if b.layer == op.layer and b.expert == 0)
         jobs.append(
             Job(
                 op.layer,
-                calibrate(traced[op.layer], routing, options.fit, together, options.limits.seed),
+                calibrate(traced[op.layer], routing, options.fit, window, seed=options.limits.seed),
                 size,
                 asked.solver,
                 asked.groups,
@@ -124,7 +125,7 @@ def group_experts(
     solved = solve_jobs(jobs, options.processes)
     if solved.interrupted:
         raise KeyboardInterrupt
-    return Grouping(tuple(answer[0] for answer in solved.answers if answer is not None))
+    return Grouping(tuple(answer.grouping for answer in solved.answers if answer is not None))
 
 
 def place_experts(

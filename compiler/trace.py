@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.grouping import Calibration, calibration, split_counts
+from compiler.grouping import Calibration, calibration, robust_calibration, split_counts
+from compiler.grouping.sample import SHUFFLES
 from compiler.options import Shape
 from ir.arrays import Bools, Ints, Span
 from ir.errors import InputError
@@ -79,19 +80,37 @@ def first_window(routing: Routing, score: Span, shape: Shape) -> Window:
     return Window(trace, np.repeat(ids[enough], shape.length), np.tile(arrival, shape.batch))
 
 
-def calibrate(chosen: Bools, routing: Routing, fit: Span, tokens: int, seed: int) -> Calibration:
-    """Windows of `tokens` over the fit range of one layer's matrix.
+def calibrate(
+    chosen: Bools,
+    routing: Routing,
+    fit: Span,
+    window: int,
+    *,
+    stride: int | None = None,
+    shuffles: int | None = None,
+    robust: bool = False,
+    seed: int = 0,
+) -> Calibration:
+    """Windows of `window` tokens over the fit range of one layer's matrix, which to fit to.
 
     Windows that overlap and shuffled sequences generalise better than the few aligned ones; but
-    experts choose among a whole sequence, so with expert choice only aligned windows occur. A fit
-    range shorter than a window is one window.
+    experts choose among a whole sequence, so with expert choice only aligned windows occur: that is
+    what None stands for in `stride` and `shuffles`. robust: of each domain by itself, the worst of
+    which counts (`compiler.grouping.sample.robust_calibration`). Raises InputError where the range
+    has no whole window.
     """
     start, stop = fit
-    size = min(tokens, stop - start)
     part, sequence = chosen[start:stop], routing.sequence[start:stop]
-    if routing.expert_choice:
-        return calibration(part, sequence, size, stride=size, shuffles=0)
-    return calibration(part, sequence, size, seed=seed)
+    if stride is None and routing.expert_choice:
+        stride = window
+    if shuffles is None:
+        shuffles = 0 if routing.expert_choice else SHUFFLES
+    if not robust:
+        return calibration(part, sequence, window, stride=stride, shuffles=shuffles, seed=seed)
+    domain = None if routing.domain is None else routing.domain[start:stop]
+    return robust_calibration(
+        part, sequence, window, domain, stride=stride, shuffles=shuffles, seed=seed
+    )
 
 
 def mean_slots(

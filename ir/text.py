@@ -1,4 +1,4 @@
-"""The program as text for people: one line per instruction, by time, unit, token or expert."""
+"""The program as text for people: a line per instruction, by time, unit, token, expert, opcode."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Filter:
         return found[np.lexsort((found, program.start_ps[found]))]
 
 
-GroupBy = Literal["unit", "token", "expert"]
+GroupBy = Literal["unit", "token", "expert", "opcode"]
 Notes = Callable[[int], str]
 
 HEADER = (
@@ -63,7 +63,8 @@ def listing(
 ) -> Iterator[str]:
     """Lines of the listing, header first; `limit` > 0 stops there and says how many are left.
 
-    group_by: all of a unit, a token, or an expert of a layer together, each under a heading.
+    group_by: all of a unit, a token, an expert of a layer, or an opcode together, each under a
+    heading.
     notes: what to say of a row in place of the values it reads.
     """
     rows = grouped_rows(program, keep or Filter(), group_by)
@@ -71,7 +72,7 @@ def listing(
     yield HEADER + ("reads" if notes is None else "waited for")
     heading = ""
     for row in rows[: limit or total].tolist():
-        if group_by and heading != (now := _heading(program, row, group_by)):
+        if group_by and heading != (now := group_name(program, row, group_by)):
             heading = now
             yield f"-- {heading}"
         yield _line(program, row, notes or (lambda row: _reads(program, row)))
@@ -82,15 +83,26 @@ def listing(
 def grouped_rows(program: Program, keep: Filter, group_by: GroupBy | None) -> Ints:
     """Ids that match, group by group, in order of effect within each."""
     rows = keep.rows(program)
+    if group_by is None:
+        return rows
+    return rows[np.argsort(group_keys(program, rows, group_by), kind="stable")]
+
+
+def group_keys(program: Program, rows: Ints, group_by: GroupBy) -> Ints:
+    """A number for the group of every row, in the order of groups: int64 [rows]."""
     if group_by == "expert":
-        return rows[np.lexsort((program.expert[rows], program.layer[rows]))]
-    if group_by is not None:
-        column = program.unit if group_by == "unit" else program.token
-        return rows[np.argsort(column[rows], kind="stable")]
-    return rows
+        experts = int(program.expert.max(initial=0)) + 2  # -1 stands for no expert
+        return program.layer[rows].astype(np.int64) * experts + program.expert[rows]
+    if group_by == "unit":
+        return program.unit[rows].astype(np.int64)
+    column = program.token if group_by == "token" else program.opcode
+    return column[rows].astype(np.int64)
 
 
-def _heading(program: Program, row: int, group_by: GroupBy) -> str:
+def group_name(program: Program, row: int, group_by: GroupBy) -> str:
+    """What the group of a row is called."""
+    if group_by == "opcode":
+        return Opcode(int(program.opcode[row])).name
     if group_by == "unit":
         return program.units[int(program.unit[row])].name
     if group_by == "token":

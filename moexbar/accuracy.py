@@ -5,6 +5,8 @@ afterwards, the last ones; where there are no others, on those looked at.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
@@ -111,3 +113,26 @@ def fixed_deviation(model: Quantised, settings: Analog) -> tuple[Deviation, str]
     found = Deviation.of(case.workload, model.ids, case.runs[0])
     found.add_program(done)
     return found, calibrated
+
+
+def deviation_json(found: Deviation, settings: Analog, calibrated: str) -> dict[str, Any]:
+    """A deviation as plain data."""
+    language = found.language
+    return {
+        "settings": asdict(settings),
+        "calibration": calibrated or None,
+        "tokens": found.tokens,
+        "errors": [
+            {"value": e.name, "layer": e.layer, "rms": e.rms, "largest": e.largest}
+            for e in found.errors.values()
+        ],
+        "language": None
+        if language is None
+        else {
+            "positions": language.scored,
+            "top1_agreement": language.agreement,
+            "perplexity": language.perplexity,
+            "float_perplexity": language.float_perplexity,
+        },
+        "no_language": found.why_not or None,
+    }

@@ -1,13 +1,16 @@
 """Where words go: results to standard output, progress and errors to standard error."""
 
 import contextlib
+import copy
 import json
 import sys
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Self
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,13 +19,13 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 import moexbar.progress
 from moexbar.report.plain import as_json
 
-WIDTH = 100
+WIDTH, ENDLESS = 100, 100_000
 FEW_STEPS, FEW_SECONDS = 10, 5.0
 _VISIBLE = str.maketrans({c: f"\\x{c:02x}" for c in [*range(32), 127]})
 
@@ -85,9 +88,70 @@ def progress(total: int, what: str) -> Iterator[Any]:
         yield advance
 
 
-def table(*columns: str, title: str = "", left: int = 1) -> Table:
-    """A plain table: the first `left` columns to the left, numbers to the right."""
-    made = Table(
+class Fitting(Table):
+    """A table that leaves columns out on a terminal too narrow for it, and says which.
+
+    least: headings of columns that go first, the least important before others. Numbers are never
+    cut or wrapped: where that is not enough, columns of numbers go from the right.
+    """
+
+    least: tuple[str, ...] = ()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Render what fits; where it is no terminal, all of it."""
+        if not console.is_terminal:
+            yield from super().__rich_console__(console, options)
+            return
+        left_out: list[str] = []
+        kept = [replace(c, no_wrap=c.justify == "right") for c in self.columns]
+        numbers = [str(c.header) for c in kept if c.justify == "right"]
+        for name in self.least:
+            if self._width(kept, console, options, wrapped=False) > options.max_width:
+                left_out += _take(kept, name)
+        for name in reversed(numbers[1:]):
+            if self._width(kept, console, options, wrapped=True) > options.max_width:
+                left_out += _take(kept, name)
+        yield from super(Fitting, self._with(kept)).__rich_console__(console, options)
+        if left_out:
+            names = ", ".join(" ".join(name.replace("-\n", "").split()) for name in left_out)
+            yield Text(f"left out for width: {names} (--json has all)", style="dim")
+
+    def _with(self, columns: Sequence[Column]) -> Self:
+        """The same table of some of its columns."""
+        made = copy.copy(self)
+        made.columns = [replace(column, _index=n) for n, column in enumerate(columns)]
+        return made
+
+    def _width(
+        self,
+        columns: Sequence[Column],
+        console: Console,
+        options: ConsoleOptions,
+        *,
+        wrapped: bool,
+    ) -> int:
+        """The width that some columns take, their texts wrapped or not, their numbers never."""
+        endless = options.update_width(ENDLESS)  # nothing is measured as wider than its options
+        texts = self._with([c for c in columns if c.justify == "left"])
+        spared = Measurement.get(console, endless, texts).span if wrapped else 0
+        return Measurement.get(console, endless, self._with(columns)).maximum - spared
+
+
+def _take(columns: list[Column], name: str) -> list[str]:
+    """Take the last column of that name out; returns the names taken."""
+    at = max((n for n, column in enumerate(columns) if column.header == name), default=None)
+    if at is None:
+        return []
+    del columns[at]
+    return [name]
+
+
+def table(*columns: str, title: str = "", left: int = 1, least: Sequence[str] = ()) -> Table:
+    """A plain table: the first `left` columns to the left, numbers to the right.
+
+    least: columns that a narrow terminal may do without, the least important first.
+    """
+    made = Fitting(
         title=title or None,
         title_justify="left",
         box=None,
@@ -95,6 +159,7 @@ def table(*columns: str, title: str = "", left: int = 1) -> Table:
         header_style="bold",
         show_edge=False,
     )
+    made.least = tuple(least)
     for number, name in enumerate(columns):
         made.add_column(name, justify="left" if number < left else "right", overflow="fold")
     return made

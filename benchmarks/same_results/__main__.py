@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.same_results.cases import Case, drawn_cases, shipped_cases
 from benchmarks.same_results.compare import Comparison, compare_folders
-from benchmarks.same_results.deliberate import DELIBERATE, MOVED
+from benchmarks.same_results.deliberate import DELIBERATE, MOVED, RENAMED
 from benchmarks.same_results.run import checkout_digest, run_case, run_kept
 
 NEW = Path(__file__).resolve().parents[2]
@@ -86,7 +86,7 @@ def _compared(
 
     def both(case: Case) -> Done:
         run_kept(case, old, theirs / case.folder, digest)
-        failed = run_case(case, NEW, ours / case.folder)
+        failed = run_case(case, NEW, ours / case.folder, RENAMED)
         return compare_folders(theirs / case.folder, ours / case.folder), failed
 
     with ThreadPoolExecutor(processes) as pool:

@@ -6,6 +6,7 @@ the path is a whole line: `compile.txt: written to *`.
 
     DELIBERATE["report.json: layers[].grouping.schema"] = "added: readers can tell the version"
     MOVED["report.json: window.kv"] = "window.caches.kv"  # the value must still be the same
+    RENAMED["compile --kv"] = "--kv-cache"  # what this checkout calls an option
 """
 
 NOT_READ = {
@@ -26,3 +27,4 @@ DELIBERATE: dict[str, str] = {
     "compile.txt: no unit binds*": "added: which units bind, and what of the chip to change",
 }
 MOVED: dict[str, str] = {}  # places of the old side to paths of the new one in the same file
+RENAMED: dict[str, str] = {"schedule --groups": "--grouping-file"}  # it names a file

@@ -6,7 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from benchmarks.same_results.cases import Case
@@ -15,10 +17,16 @@ ROOMS = ("ir", "compiler", "backends", "moexbar")
 SOURCES = (".py", ".toml")
 KEPT = "kept.json"  # beside the folder of a case: from what it was made; written last
 LIMIT_S = 900  # of one command
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-def run_case(case: Case, checkout: Path, folder: Path) -> tuple[str, ...]:
-    """Run the commands in `folder`, which is emptied first; the names of those that failed."""
+def run_case(
+    case: Case, checkout: Path, folder: Path, renamed: Mapping[str, str] = NOTHING
+) -> tuple[str, ...]:
+    """Run the commands in `folder`, which is emptied first; the names of those that failed.
+
+    renamed: {"COMMAND --option": what the checkout calls that option}.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     printed = folder / "printed"
     printed.mkdir(parents=True)
@@ -26,7 +34,7 @@ def run_case(case: Case, checkout: Path, folder: Path) -> tuple[str, ...]:
     environment = os.environ | {"PYTHONPATH": str(checkout)}
     for name, words in case.commands.items():
         done = subprocess.run(
-            [sys.executable, "-m", "moexbar", *words],
+            [sys.executable, "-m", "moexbar", *_renamed(words, renamed)],
             cwd=folder,
             env=environment,
             capture_output=True,
@@ -39,6 +47,11 @@ def run_case(case: Case, checkout: Path, folder: Path) -> tuple[str, ...]:
         (printed / f"{name}.errors.txt").write_bytes(done.stderr + ending)
         failed += [name] * (done.returncode != 0)
     return tuple(failed)
+
+
+def _renamed(words: Sequence[str], renamed: Mapping[str, str]) -> list[str]:
+    """A command's words with its options as the checkout calls them."""
+    return [renamed.get(f"{words[0]} {word}", word) for word in words]
 
 
 def run_kept(case: Case, checkout: Path, folder: Path, digest: str) -> bool:

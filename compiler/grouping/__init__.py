@@ -53,6 +53,7 @@ __all__ = [
     "Calibration",
     "Costs",
     "Job",
+    "LayerAnswer",
     "calibration",
     "group_layer",
     "robust_calibration",
@@ -111,6 +112,14 @@ class Job:
     costs: Costs = SLOTS
 
 
+@dataclass(frozen=True, eq=False)
+class LayerAnswer:
+    """The grouping of one layer, and what its solver found on the way to it."""
+
+    grouping: LayerGrouping
+    found: Found
+
+
 def group_layer(
     chosen: Bools,
     windows: Windows,
@@ -139,13 +148,13 @@ def group_layer(
     """
     fit = Calibration(chosen, list(windows), parts)
     job = Job(layer, fit, mux, solver, groups, replicas, options or SolverOptions(), costs)
-    grouping, found = solve_layer(job)
-    if found.interrupted:
+    answer = solve_layer(job)
+    if answer.found.interrupted:
         raise KeyboardInterrupt
-    return grouping
+    return answer.grouping
 
 
-def solve_layer(job: Job) -> tuple[LayerGrouping, Found]:
+def solve_layer(job: Job) -> LayerAnswer:
     """Group as `group_layer` does; return the solver's own answer too, even one cut short."""
     _check_solver(job.solver, job.replicas)
     watch, parts = Watch(), job.fit.parts
@@ -172,7 +181,7 @@ def solve_layer(job: Job) -> tuple[LayerGrouping, Found]:
         deterministic=found.deterministic and not found.interrupted,
     )
     groups = _as_groups(problem, found)
-    return LayerGrouping(job.layer, groups, job.solver, certificate), found
+    return LayerAnswer(LayerGrouping(job.layer, groups, job.solver, certificate), found)
 
 
 def _unit(costs: Costs) -> int:

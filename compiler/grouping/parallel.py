@@ -8,18 +8,14 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from types import FrameType
 
-from compiler.grouping import Job, solve_layer
-from compiler.grouping.objective import Found
-from ir.mapping import LayerGrouping
-
-Answer = tuple[LayerGrouping, Found]
+from compiler.grouping import Job, LayerAnswer, solve_layer
 
 
 @dataclass(frozen=True, eq=False)
 class Answers:
     """One answer per job in their order, None for a job that Ctrl-C came before."""
 
-    answers: tuple[Answer | None, ...]
+    answers: tuple[LayerAnswer | None, ...]
     interrupted: bool
 
 
@@ -35,7 +31,7 @@ def solve_jobs(
     # spawn: a fork would copy a process in which solver threads may be running
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context, initializer=_listen) as pool:
-        futures: dict[Future[Answer | None], Job] = {}
+        futures: dict[Future[LayerAnswer | None], Job] = {}
         interrupted = False
         try:
             for job in jobs:  # the first starts the processes, which takes a while
@@ -63,11 +59,11 @@ def _interrupt_children() -> None:
 
 
 def _one_by_one(jobs: Sequence[Job], report: Callable[[str], None]) -> Answers:
-    answers: list[Answer | None] = [None] * len(jobs)
+    answers: list[LayerAnswer | None] = [None] * len(jobs)
     try:
         for n, job in enumerate(jobs):
             answers[n] = answer = solve_layer(job)
-            if answer[1].interrupted:
+            if answer.found.interrupted:
                 return Answers(tuple(answers), interrupted=True)
             report(f"layer {job.layer}")
     except KeyboardInterrupt:
@@ -93,7 +89,7 @@ def _listen() -> None:
     signal.signal(signal.SIGINT, handle)
 
 
-def _solve(job: Job) -> Answer | None:
+def _solve(job: Job) -> LayerAnswer | None:
     if _Worker.stopped:
         return None
     _Worker.busy = True

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 from rich import box
 from rich.console import Group
+from rich.constrain import Constrain
 from rich.table import Table
 from rich.text import Text
 
 from ir.chip import Chip, Fact
 from ir.timing import mvm, mvm_ps
 from moexbar.chips.fields import NOT_PUBLISHED, SCHEMA, UNIT_TEXT, Field
+from moexbar.console import Fitting
 from moexbar.report.chips import ChipField, ChipSheet, ChipSummary
 
 WIDTH = 100
@@ -18,11 +20,12 @@ ASSUMED = "* assumed: no published value for this chip"
 
 def overview(chips: Sequence[Chip]) -> Group:
     """One line per chip: crossbar, mux, MVM time and energy, area; * where assumed."""
-    table = Table(box=box.SIMPLE, width=WIDTH)
+    table = Fitting(box=box.SIMPLE, expand=True)
+    table.least = ("array um2", "PG um2", "MVM nJ")
     table.add_column("chip", no_wrap=True)
     for heading in ("crossbar", "mux", "MVM ns", "MVM nJ", "PG um2", "array um2"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("MVM time from", overflow="fold")
+    table.add_column("MVM time from", overflow="fold", max_width=23)
     for chip in chips:
         row = summary(chip)
         marks = {fact.path: "*" for fact in chip.assumed}
@@ -37,7 +40,7 @@ def overview(chips: Sequence[Chip]) -> Group:
             Text(row.source),
         )
     note = "PG: circuits of one peripheral group, shared by mux crossbars; n/p: not published."
-    return Group(table, Text(f"{note}\n{ASSUMED}"))
+    return Group(Constrain(table, WIDTH), Text(f"{note}\n{ASSUMED}"))
 
 
 def summary(chip: Chip) -> ChipSummary:
@@ -60,7 +63,7 @@ def summary(chip: Chip) -> ChipSummary:
 def describe(chip: Chip) -> Group:
     """Every field of a chip with its value, unit, band and source; * where assumed."""
     facts = {fact.path: fact for fact in chip.facts}
-    table = Table(box=box.SIMPLE, width=WIDTH)
+    table = Table(box=box.SIMPLE, expand=True)
     table.add_column("field", no_wrap=True)
     table.add_column("value", max_width=24)
     table.add_column("source", overflow="fold")
@@ -73,7 +76,7 @@ def describe(chip: Chip) -> Group:
         table.add_section()
     title = Text(f"{chip.name}: {chip.description}")
     count = f"{len(chip.assumed)} of {len(chip.facts)} values assumed"
-    return Group(title, table, Text(f"{count}; {ASSUMED}"))
+    return Group(title, Constrain(table, WIDTH), Text(f"{count}; {ASSUMED}"))
 
 
 def chip_sheet(chip: Chip) -> ChipSheet:

@@ -1,24 +1,16 @@
-"""The command line: one module per command, thin over the stages."""
+"""The command line: one module per command, thin over the stages.
+
+A command's module imports at its top what its signature needs, and in its function what it calls:
+so help and completion take no time (`moexbar.cli.lazy`).
+"""
 
 from typing import Annotated
 
 import typer
 
 from moexbar import __version__
-from moexbar.cli.accuracy import accuracy
-from moexbar.cli.chips import chips
-from moexbar.cli.compare import compare
-from moexbar.cli.compile import compile_command
-from moexbar.cli.example import example
-from moexbar.cli.group import group
-from moexbar.cli.inspect import inspect
-from moexbar.cli.model import model_command
-from moexbar.cli.profile import profile_command
-from moexbar.cli.reproduce import reproduce_command
-from moexbar.cli.schedule import schedule
-from moexbar.cli.simulate import simulate
-from moexbar.cli.trace import trace
-from moexbar.cli.verify import verify
+from moexbar.cli.commands import COMMANDS, Command
+from moexbar.cli.lazy import Lazy
 
 EPILOG = (
     "Exit codes: 0 done, 2 bad input, 3 output folder busy, 4 a check failed, 5 does not fit, "
@@ -27,10 +19,10 @@ EPILOG = (
 
 app = typer.Typer(
     name="moexbar",
+    cls=Lazy,
     help="Compile ONNX Mixture-of-Experts models for crossbar chips with shared peripherals.",
     epilog=EPILOG,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -52,17 +44,13 @@ def _root(
     pass
 
 
-app.command("compile")(compile_command)
-app.command("simulate")(simulate)
-app.command("verify")(verify)
-app.command("accuracy")(accuracy)
-app.command("inspect")(inspect)
-app.command("trace")(trace)
-app.command("model")(model_command)
-app.command("profile")(profile_command)
-app.command("group")(group)
-app.command("schedule")(schedule)
-app.command("compare")(compare)
-app.command("reproduce")(reproduce_command)
-app.command("chips")(chips)
-app.command("example")(example)
+def _list(command: Command) -> None:
+    """Put a command into the help; `Lazy` puts the real one in its place when it is called."""
+
+    @app.command(command.name, help=command.does, rich_help_panel=command.panel)
+    def listed() -> None:
+        raise NotImplementedError(command.name)
+
+
+for _command in COMMANDS:
+    _list(_command)

@@ -1,61 +1,111 @@
 """`moexbar accuracy`: what bits, converters, noise and drift do to a compiled model's numbers."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from backends.functional.analog import DRIFT_NU, DRIFT_SPREAD, Analog
-from backends.functional.deviation import Deviation
-from ir.chip import Chip
 from ir.errors import InputError
-from moexbar.accuracy import Quantised, fixed_deviation, free_deviation
-from moexbar.cli.options import Json, flattened
+from moexbar.cli.options import INPUTS, CompiledFolder, Json, flattened
 from moexbar.console import out, print_json, progress, table
-from moexbar.files.compiled import read_compiled
 
+if TYPE_CHECKING:
+    from backends.functional.analog import Analog
+    from backends.functional.deviation import Deviation
+    from ir.chip import Chip
+
+CELLS = "Cells and converters"
+NOISE = "Noise and drift"
+CORRECTION = "Correction of drift"
 SEQUENCES = 4
+
+Bits = int | None
+THE_CHIPS = "the chip's"
 
 
 @dataclass
 class AnalogOptions:
     """What the analog circuits are like; None: as the chip."""
 
-    weight_bits: Annotated[int | None, typer.Option(help="Default of all bits: the chip's.")] = None
-    cell_bits: Annotated[int | None, typer.Option(help="Bits of one cell.")] = None
-    input_bits: Annotated[int | None, typer.Option(help="Bits of a vector's values.")] = None
-    dac_bits: Annotated[int | None, typer.Option(help="Input bits applied in one cycle.")] = None
+    weight_bits: Annotated[
+        Bits,
+        typer.Option(help="Bits of a weight.", show_default=THE_CHIPS, rich_help_panel=CELLS),
+    ] = None
+    cell_bits: Annotated[
+        Bits, typer.Option(help="Bits of one cell.", show_default=THE_CHIPS, rich_help_panel=CELLS)
+    ] = None
+    input_bits: Annotated[
+        Bits,
+        typer.Option(
+            help="Bits of a vector's values.", show_default=THE_CHIPS, rich_help_panel=CELLS
+        ),
+    ] = None
+    dac_bits: Annotated[
+        Bits,
+        typer.Option(
+            help="Input bits applied in one cycle.", show_default=THE_CHIPS, rich_help_panel=CELLS
+        ),
+    ] = None
     adc_bits: Annotated[
-        str | None, typer.Option(help="Bits of a converter, or `ideal`: it loses nothing.")
+        str | None,
+        typer.Option(
+            help="Bits of a converter, or `ideal`: it loses nothing.",
+            metavar="INT|ideal",
+            show_default=THE_CHIPS,
+            rich_help_panel=CELLS,
+        ),
     ] = None
     adc_range: Annotated[
         str,
         typer.Option(
             help="`full`: holds what all rows can give; or the percentage of each tile's "
-            "sums, in calibration, that must fit."
+            "sums, in calibration, that must fit.",
+            metavar="PERCENT|full",
+            rich_help_panel=CELLS,
         ),
     ] = "100"
     encoding: Annotated[
         Literal["chip", "differential", "offset"],
-        typer.Option(help="How signed weights are stored."),
+        typer.Option(help="How signed weights are stored.", rich_help_panel=CELLS),
     ] = "chip"
     weight_clip: Annotated[
-        float, typer.Option(help="Cut weights beyond so many standard deviations; 0: none.")
-    ] = 0.0
+        float,
+        typer.Option(
+            help="Cut weights beyond so many standard deviations; 0: none.", rich_help_panel=CELLS
+        ),
+    ] = 0
     read_noise: Annotated[
-        float, typer.Option(help="Of each device and read, as a part of the largest conductance.")
-    ] = 0.0
-    drift_seconds: Annotated[float, typer.Option(help="Since programming.")] = 0.0
-    drift_nu: Annotated[float, typer.Option(help="Mean exponent of the drift.")] = DRIFT_NU
-    drift_spread: Annotated[float, typer.Option(help="Its spread.")] = DRIFT_SPREAD
+        float,
+        typer.Option(
+            help="Of each device and read, as a part of the largest conductance.",
+            rich_help_panel=NOISE,
+        ),
+    ] = 0
+    drift_seconds: Annotated[
+        float, typer.Option(help="Since programming.", rich_help_panel=NOISE)
+    ] = 0
+    drift_nu: Annotated[
+        float, typer.Option(help="Mean exponent of the drift.", rich_help_panel=NOISE)
+    ] = 0.049
+    drift_spread: Annotated[
+        float,
+        typer.Option(help="Standard deviation of the exponent.", rich_help_panel=NOISE),
+    ] = 0.008
     drift_compensation: Annotated[
-        bool, typer.Option(help="Scale each tile's sums by what it has lost as a whole.")
+        bool,
+        typer.Option(
+            help="Scale each tile's sums by what it has lost as a whole; the default.",
+            show_default=False,
+            rich_help_panel=CORRECTION,
+        ),
     ] = True
-    seed: Annotated[int, typer.Option(help="Of noise and drift.", min=0)] = 0
+    seed: Annotated[int, typer.Option(help="Of noise and drift.", min=0, rich_help_panel=NOISE)] = 0
 
-    def settings(self, chip: Chip) -> Analog:
+    def settings(self, chip: "Chip") -> "Analog":
         """The chip's settings with these; InputError for what no circuit can be."""
+        from backends.functional.analog import Analog
+
         bits = ("weight_bits", "cell_bits", "input_bits", "dac_bits")
         changes: dict[str, Any] = {n: v for n in bits if (v := getattr(self, n)) is not None}
         if self.adc_bits is not None:
@@ -80,27 +130,50 @@ class AnalogOptions:
 
 @flattened
 def accuracy(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Output of `moexbar compile`.")],
+    folder: CompiledFolder,
     asked: AnalogOptions,
     routing: Annotated[
         Literal["free", "fixed"],
-        typer.Option(help="free: the routers see quantised values; fixed: the program as it is."),
+        typer.Option(
+            help="free: the routers see quantised values; fixed: the program as it is.",
+            rich_help_panel=INPUTS,
+        ),
     ] = "free",
     model: Annotated[
-        Path | None, typer.Option(help="The model; default: where `compile` read it.")
+        Path | None,
+        typer.Option(
+            help="The model.", show_default="where `compile` read it", rich_help_panel=INPUTS
+        ),
     ] = None,
     inputs: Annotated[
-        Path | None, typer.Option(help="NPZ with model inputs; with free routing any.")
+        Path | None,
+        typer.Option(
+            help="NPZ with model inputs; with free routing any.",
+            show_default="those of `compile`",
+            rich_help_panel=INPUTS,
+        ),
     ] = None,
     sequences: Annotated[
-        int | None, typer.Option(help="Free routing: the first so many [4].", min=1)
+        int | None,
+        typer.Option(
+            help="Free routing: the first so many.",
+            min=1,
+            show_default=str(SEQUENCES),
+            rich_help_panel=INPUTS,
+        ),
     ] = None,
     tokens: Annotated[
-        int | None, typer.Option(help="Free routing: cut each to so many [all].", min=2)
+        int | None,
+        typer.Option(
+            help="Free routing: cut each sequence to so many.",
+            min=2,
+            show_default="all",
+            rich_help_panel=INPUTS,
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Run a compiled model through quantised crossbars and compare it with the float model.
+    """Compare a model on quantised crossbars with the float model.
 
     Errors of a value over all its elements: rms = root of (squared differences / squared float
     values); largest = max |difference| / max |float value|.
@@ -109,6 +182,9 @@ def accuracy(
 
     Example: moexbar accuracy build/demo --routing fixed --read-noise 0.01 --drift-seconds 86400
     """
+    from moexbar.accuracy import Quantised, deviation_json, fixed_deviation, free_deviation
+    from moexbar.files.compiled import read_compiled
+
     if routing == "fixed" and (sequences or tokens):
         problem = "given with --routing fixed, which runs the program's own window"
         raise InputError("--sequences" if sequences else "--tokens", problem)
@@ -136,30 +212,9 @@ def _number(text: str, option: str, kind: type[int] | type[float]) -> float:
         raise InputError(option, f"{text!r}, expected a number or {word}") from error
 
 
-def deviation_json(found: Deviation, settings: Analog, calibrated: str) -> dict[str, Any]:
-    """A deviation as plain data."""
-    language = found.language
-    return {
-        "settings": asdict(settings),
-        "calibration": calibrated or None,
-        "tokens": found.tokens,
-        "errors": [
-            {"value": e.name, "layer": e.layer, "rms": e.rms, "largest": e.largest}
-            for e in found.errors.values()
-        ],
-        "language": None
-        if language is None
-        else {
-            "positions": language.scored,
-            "top1_agreement": language.agreement,
-            "perplexity": language.perplexity,
-            "float_perplexity": language.float_perplexity,
-        },
-        "no_language": found.why_not or None,
-    }
-
-
-def _print(found: Deviation, settings: Analog, calibrated: str, chip: str, routing: str) -> None:
+def _print(
+    found: "Deviation", settings: "Analog", calibrated: str, chip: str, routing: str
+) -> None:
     console = out()
     console.print(f"{chip}, {found.tokens} tokens, {routing} routing, {_words(settings)}")
     shown = table("value", "layer", "rms error", "largest error")
@@ -182,7 +237,7 @@ def _print(found: Deviation, settings: Analog, calibrated: str, chip: str, routi
     console.print(f"seed {settings.seed}")
 
 
-def _words(settings: Analog) -> str:
+def _words(settings: "Analog") -> str:
     """The settings in a line."""
     adc = "ideal converters"
     if settings.adc_bits is not None:

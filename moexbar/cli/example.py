@@ -5,24 +5,28 @@ from typing import Annotated
 
 import typer
 
-from moexbar.cli.options import Json, Output, Seed
+from moexbar.cli.complete import example_names
+from moexbar.cli.options import OUTPUT, Json, Output
 from moexbar.console import out, print_json
-from moexbar.examples.catalogue import EXAMPLES
-from moexbar.examples.write import IN_CHECKOUT, TRAINED, write_example
+from moexbar.examples.names import IN_CHECKOUT, LARGE, TRAINED
 
-NAMES = (
+WHICH = (
     f"tiny (trained), {', '.join(IN_CHECKOUT)} (trained, only from a checkout of the repository), "
-    f"or {', '.join(EXAMPLES)} (no weights)."
+    f"or {', '.join(LARGE)} (no weights)."
 )
 
 
 def example(
-    name: Annotated[str, typer.Argument(metavar="NAME", help=NAMES)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=WHICH, autocompletion=example_names)],
     output: Output,
-    seed: Seed = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the synthetic routing.", min=0, rich_help_panel=OUTPUT)
+    ] = 0,
     json: Json = False,
 ) -> None:
-    """Write a model and what is needed to compile it into a new folder; prints the next command.
+    """Write a model and what is needed to compile it into a new folder.
+
+    The next command is printed.
 
     The tiny ones are trained; with them comes inputs.npz, from which `moexbar profile` or `compile`
     records the routing. `tiny` (2 layers of 8 experts) compiles in seconds.
@@ -36,6 +40,8 @@ def example(
 
     Example: moexbar example llama-moe-3.5b -o llama
     """
+    from moexbar.examples.write import write_example
+
     facts = write_example(name, output, seed)
     if json:
         print_json(facts)

@@ -1,32 +1,35 @@
 """`moexbar group`: group experts from a routing trace alone."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from compiler.grouping import SOLVERS, split_counts
-from compiler.grouping.parallel import solve_jobs
-from compiler.slots import order_slots
-from ir.arrays import Span
-from ir.chip import Chip
-from ir.mapping import LayerGrouping
-from moexbar.cli.options import Json, Time, flattened, solver_options
-from moexbar.cli.scope import INTERRUPTED, Asked, Scope
+from compiler.options import GROUPING_SOLVERS
+from moexbar.cli.complete import solver_names
+from moexbar.cli.options import METHODS, Json, RoutingFile, Time, flattened, solver_options
+from moexbar.cli.scope import INTERRUPTED, GroupingRequest
 from moexbar.console import note, out, print_json, progress, table
-from moexbar.files.routing_file import load_routing
-from moexbar.tile_area import tile_area_um2
+
+Solver = Annotated[
+    str,
+    typer.Option(
+        help=f"One of {', '.join(GROUPING_SOLVERS)}.",
+        metavar="SOLVER",
+        autocompletion=solver_names,
+        rich_help_panel=METHODS,
+    ),
+]
 
 
 @flattened
 def group(
-    routing_file: Annotated[Path, typer.Argument(metavar="ROUTING.npz", help="Routing trace.")],
-    asked: Asked,
-    grouping: Annotated[str, typer.Option(help=f"Solver: {', '.join(SOLVERS)}.")] = "cp-sat",
-    time: Time = 5.0,
+    routing_file: RoutingFile,
+    asked: GroupingRequest,
+    grouping: Solver = "cp-sat",
+    time: Time = 5,
     json: Json = False,
 ) -> None:
-    """Group the experts of every MoE layer of a trace; score the groups on other sequences.
+    """Group the experts of every MoE layer; score on other sequences.
 
     slots and transfers are sums over whole windows; transfers are those of min-transfer at the
     minimum number of slots. Ctrl-C prints the best groups so far.
@@ -35,58 +38,36 @@ def group(
 
     Example: moexbar group routing.npz --groups 8 --group-size 5 --replicas 3
     """
+    from compiler.grouping.parallel import solve_jobs
+    from moexbar.files.routing_file import load_routing
+    from moexbar.traces.grouped import group_row
+
     chip = asked.read_chip()
     scope = asked.scope(load_routing(routing_file), chip)
     jobs = scope.jobs([grouping], solver_options(time, asked.seed))
     with progress(len(jobs), "grouping") as advance:
-        answers = solve_jobs(jobs, asked.processes, advance)
-    rows = [_row(answer[0], scope, chip) for answer in answers.answers if answer]
+        solved = solve_jobs(jobs, asked.processes, advance)
+    rows = [group_row(answer.grouping, scope, chip) for answer in solved.answers if answer]
     if json:
         print_json({"layers": rows, "seed": asked.seed, "window": asked.window, "mux": scope.size})
     else:
         _print(rows, asked.seed)
-    if answers.interrupted:
+    if solved.interrupted:
         note(f"note: the best so far, {len(rows)} of {len(jobs)} layers")
         raise typer.Exit(INTERRUPTED)
 
 
-def _row(found: LayerGrouping, scope: Scope, chip: Chip) -> dict[str, Any]:
-    routing = scope.routing
-    chosen = routing.matrix(routing.row(found.layer))
-    certificate = found.certificate
-    return {
-        "layer": found.layer,
-        "groups": [list(group) for group in found.groups],
-        "solver": found.solver,
-        "replicas": found.replicas,
-        "columns": found.experts + found.replicas,
-        "area_um2": tile_area_um2(
-            chip, len(found.groups), found.experts + found.replicas, scope.size
-        ),
-        "fit": _scheduled(found, chosen, scope.fit_spans()),
-        "score": _scheduled(found, chosen, scope.score_spans()),
-        "objective": certificate.objective,
-        "value": certificate.value,
-        "bound": certificate.bound,
-        "gap": certificate.gap,
-        "status": certificate.status,
-        "deterministic": certificate.deterministic,
-        "seconds": round(certificate.seconds, 3),
-    }
-
-
-def _scheduled(found: LayerGrouping, chosen: Any, spans: list[Span]) -> dict[str, int]:
-    orders = [order_slots(split_counts(found, chosen[a:b]), "min-transfer") for a, b in spans]
-    return {
-        "windows": len(spans),
-        "slots": sum(order.slots for order in orders),
-        "transfers": sum(order.transfers for order in orders),
-    }
-
-
 def _print(rows: list[dict[str, Any]], seed: int) -> None:
     shown = table(
-        "layer", "status", "gap %", "fit slots", "score slots", "score transfers", "seconds", left=2
+        "layer",
+        "status",
+        "gap %",
+        "fit slots",
+        "score slots",
+        "score transfers",
+        "seconds",
+        left=2,
+        least=("seconds",),
     )
     for row in rows:
         shown.add_row(

@@ -1,56 +1,85 @@
 """`moexbar inspect`: read the emitted schedule."""
 
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ir.errors import InputError
-from ir.program import Opcode, Program
-from ir.text import Filter, GroupBy, grouped_rows, listing
-from moexbar.cli.options import Json
-from moexbar.console import print_json
-from moexbar.files.chip_file import read_folder_chip
-from moexbar.files.program_file import read_program
+from moexbar.cli.complete import opcode_names
+from moexbar.cli.options import OUTPUT, WHICH, CompiledFolder, First, Json, Last, Layer
+from moexbar.console import note, out, print_json, table
 
 if TYPE_CHECKING:  # numba takes half a second to import: only --waits pays it
-    from backends.simulate import Waits
+    from backends.simulate import GroupWaits, Waits
+    from ir.program import Program
+    from ir.text import Filter
 
+TABLE_ROWS = 40  # of groups, where the lines are limited at all
 
-class Group(StrEnum):
-    """What to list together."""
+By = Literal["unit", "token", "expert", "opcode"]
 
-    UNIT = "unit"
-    TOKEN = "token"  # noqa: S105 - a token of the model
-    EXPERT = "expert"
+Unit = Annotated[
+    str | None,
+    typer.Option(help="Unit name or kind, e.g. bus.1 or dpu.", rich_help_panel=WHICH),
+]
+Token = Annotated[int | None, typer.Option(help="One token of the window.", rich_help_panel=WHICH)]
+Expert = Annotated[int | None, typer.Option(help="One expert.", rich_help_panel=WHICH)]
+OpcodeName = Annotated[
+    str | None,
+    typer.Option(
+        help="One opcode, e.g. MVM.",
+        metavar="OPCODE",
+        autocompletion=opcode_names,
+        rich_help_panel=WHICH,
+    ),
+]
+ListBy = Annotated[
+    By | None,
+    typer.Option("--group-by", help="All of a unit, token, ... together.", rich_help_panel=OUTPUT),
+]
+ShowWaits = Annotated[
+    bool,
+    typer.Option(
+        "--waits",
+        help="What each waited for longest, for whom, in ns; with --group-by also in sums.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Limit = Annotated[
+    int, typer.Option(help="Most lines to print; 0 = all.", min=0, rich_help_panel=OUTPUT)
+]
 
 
 def inspect(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Output of `moexbar compile`.")],
-    layer: Annotated[int | None, typer.Option(help="One layer.")] = None,
-    unit: Annotated[str | None, typer.Option(help="Unit name or kind, e.g. bus.1 or dpu.")] = None,
-    token: Annotated[int | None, typer.Option(help="One token of the window.")] = None,
-    expert: Annotated[int | None, typer.Option(help="One expert.")] = None,
-    opcode: Annotated[str | None, typer.Option(help="One opcode, e.g. MVM.")] = None,
-    first: Annotated[float | None, typer.Option("--from", help="From this time, in ns.")] = None,
-    last: Annotated[float | None, typer.Option("--to", help="Up to this time, in ns.")] = None,
-    group_by: Annotated[
-        Group | None, typer.Option("--group-by", help="All of a unit, token or expert together.")
-    ] = None,
-    waits: Annotated[
-        bool, typer.Option("--waits", help="What each waited for longest, for whom, in ns.")
-    ] = False,
-    limit: Annotated[int, typer.Option(help="Most lines to print; 0 = all.", min=0)] = 1000,
+    folder: CompiledFolder,
+    layer: Layer = None,
+    unit: Unit = None,
+    token: Token = None,
+    expert: Expert = None,
+    opcode: OpcodeName = None,
+    first: First = None,
+    last: Last = None,
+    group_by: ListBy = None,
+    waits: ShowWaits = False,
+    limit: Limit = 1000,
     json: Json = False,
 ) -> None:
     """Print the instructions of a compiled program, filtered.
+
+    Where nothing matches, the part of the filter that leaves nothing is named. With --waits and
+    --group-by, a table after the lines has the waits of each group, those first that others held
+    up longest.
 
     Example: moexbar inspect build/demo --layer 1 --unit group.1.0.0 --from 0 --to 20000
 
     Example: moexbar inspect build/demo --layer 1 --opcode MVM --group-by expert --waits
     """
+    from ir.text import Filter
+    from moexbar.files.program_file import read_program
+    from moexbar.inspection import why_none
+
     program = read_program(folder / "program.parquet")
     keep = Filter(
         layer=layer,
@@ -61,37 +90,94 @@ def inspect(
         first_ps=None if first is None else round(first * 1000),
         last_ps=None if last is None else round(last * 1000),
     )
-    by: GroupBy | None = group_by.value if group_by else None
     found = _waits(folder, program) if waits else None
+    nothing = "" if len(keep.rows(program)) else why_none(program, keep)
     if json:
-        rows = grouped_rows(program, keep, by)[: limit or len(program)]
-        print_json({"instructions": [_row(program, row, found) for row in rows.tolist()]})
-        return
-    notes = None if found is None else partial(_note, program, found)
+        _print_json(program, keep, group_by, found, limit)
+        if nothing:
+            note(nothing)
+    elif nothing:
+        typer.echo(nothing)
+    else:
+        _print(program, keep, group_by, found, limit)
+
+
+def _print_json(
+    program: "Program", keep: "Filter", by: By | None, waits: "Waits | None", limit: int
+) -> None:
+    """The instructions, and with both waits and groups the waits of each group."""
+    from ir.text import grouped_rows
+    from moexbar.inspection import group_json, instruction_json, waits_by_group
+
+    rows = grouped_rows(program, keep, by)[: limit or len(program)]
+    document = {"instructions": [instruction_json(program, row, waits) for row in rows.tolist()]}
+    if waits is not None and by is not None:
+        groups = waits_by_group(program, waits, keep, by)
+        document["groups"] = [group_json(program, group, by) for group in groups]
+    print_json(document)
+
+
+def _print(
+    program: "Program", keep: "Filter", by: By | None, waits: "Waits | None", limit: int
+) -> None:
+    """A line an instruction, and with both waits and groups a table of the groups."""
+    from ir.text import listing
+    from moexbar.inspection import waits_by_group
+
+    notes = None if waits is None else partial(_note, program, waits)
     for line in listing(program, keep, group_by=by, limit=limit, notes=notes):
         typer.echo(line)
+    if (
+        waits is not None
+        and by is not None
+        and (groups := waits_by_group(program, waits, keep, by))
+    ):
+        typer.echo("")
+        _print_groups(program, groups, by, limit)
 
 
-def _waits(folder: Path, program: Program) -> "Waits":
+def _print_groups(program: "Program", groups: list["GroupWaits"], by: By, limit: int) -> None:
+    """What the instructions of each group waited for, in us, and the longest wait of one."""
+    from backends.simulate import CAUSES
+    from ir.text import group_name
+    from moexbar.inspection import holder_text
+
+    causes = [c for c in CAUSES if any(c in group.by_cause for group in groups)]
+    shown = table(
+        by, "jobs", *(f"{c} us" for c in causes), "longest us", "of", "for", least=("of",)
+    )
+    for group in groups[: TABLE_ROWS if limit else len(groups)]:
+        sums = [f"{group.by_cause[c] / 1e6:.3f}" if c in group.by_cause else "" for c in causes]
+        longest = ("", "", "")
+        if group.cause:
+            held = holder_text(program, group.holder) if group.holder >= 0 else ""
+            longest = (
+                f"{group.longest_ps / 1e6:.3f}",
+                f"#{group.longest}",
+                f"{group.cause} {held}",
+            )
+        shown.add_row(group_name(program, group.first, by), str(group.rows), *sums, *longest)
+    out().print(shown)
+    if limit and len(groups) > TABLE_ROWS:
+        typer.echo(f"... {len(groups) - TABLE_ROWS} more of {len(groups)} groups")
+
+
+def _waits(folder: Path, program: "Program") -> "Waits":
     """The waits of the given times; a program that does not replay is refused."""
     from backends.simulate import Waits, replay
+    from moexbar.files.chip_file import read_folder_chip
 
     return Waits(replay(program, read_folder_chip(folder)))
 
 
-def _note(program: Program, waits: "Waits", row: int) -> str:
-    """`unit 130.000 #17 MVM expert 9`: the longest wait, and for whom."""
-    cause, ps, holder = waits.longest(row)
-    if not cause:
-        return "-"
-    if holder < 0:
-        return f"{cause} {ps / 1000:.3f}"
-    expert = f" e{program.expert[holder]}" if program.expert[holder] >= 0 else ""
-    name = Opcode(int(program.opcode[holder])).name
-    return f"{cause} {ps / 1000:.3f} #{holder} {name}{expert}"
+def _note(program: "Program", waits: "Waits", row: int) -> str:
+    """The longest wait, and for whom."""
+    from moexbar.inspection import wait_text
+
+    return wait_text(program, *waits.longest(row))
 
 
-def _unit(program: Program, name: str | None) -> str | None:
+def _unit(program: "Program", name: str | None) -> str | None:
     if name is None:
         return None
     names = {u.name for u in program.units} | {u.kind for u in program.units}
@@ -102,33 +188,11 @@ def _unit(program: Program, name: str | None) -> str | None:
 
 
 def _opcode(name: str | None) -> str | None:
+    from ir.program import Opcode
+
     if name is None:
         return None
     if name.upper() not in Opcode.__members__:
         known = ", ".join(op.name for op in Opcode)
         raise InputError("--opcode", f"{name!r}, expected one of {known}")
     return name.upper()
-
-
-def _row(program: Program, row: int, waits: "Waits | None") -> dict[str, object]:
-    found: dict[str, object] = {
-        "id": row,
-        "opcode": Opcode(int(program.opcode[row])).name,
-        "unit": program.units[program.unit[row]].name,
-        "step": int(program.step[row]),
-        "layer": int(program.layer[row]),
-        "stage": int(program.stage[row]),
-        "token": int(program.token[row]),
-        "expert": int(program.expert[row]),
-        "slot": int(program.slot[row]),
-        "start_ps": int(program.start_ps[row]),
-        "duration_ps": int(program.duration_ps[row]),
-        "energy_fj": int(program.energy_fj[row]),
-        "reads": program.reads[row].tolist(),
-        "nodes": list(program.nodes[program.node[row]]) if program.node[row] >= 0 else [],
-    }
-    if waits is not None:
-        waited = {cause: int(ps[row]) for cause, ps in waits.by_cause.items() if ps[row]}
-        found["waits_ps"] = waited
-        found["waited_for"] = {cause: int(waits.holder(cause)[row]) for cause in waited}
-    return found

@@ -1,29 +1,28 @@
 """`moexbar model`: what the compiler sees in an ONNX file, and what it cannot place and why."""
 
 from collections import Counter
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from compiler.frontend import survey_model
-from compiler.frontend.proof.decode import Decode
-from ir.workload import Attention, Dense, Digital, MoELayer, Workload
-from moexbar.cli.options import Json
+from ir.workload import Dense, Digital, MoELayer, Workload
+from moexbar.cli.options import Json, ModelFile
 from moexbar.console import note, out, print_json, table
 
+if TYPE_CHECKING:
+    from compiler.frontend.proof.decode import Decode
 
-def model_command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The model.")],
-    json: Json = False,
-) -> None:
-    """List layers, MoE layers, dense matrices and digital operations, and say what it can decode.
 
-    Names what cannot be placed on crossbars, and for a suspected MoE layer that was not recognised
-    why not and at which node (docs/frontend.md).
+def model_command(model: ModelFile, json: Json = False) -> None:
+    """List what is recognised in an ONNX model and what it can decode.
+
+    Layers, MoE layers, dense matrices and digital operations; what cannot be placed on crossbars;
+    and for a suspected MoE layer that was not recognised why not and at which node
+    (docs/frontend.md).
 
     Example: moexbar model model.onnx --json
     """
+    from compiler.frontend import survey_model
+    from moexbar.survey import survey_json
+
     workload, decode = survey_model(model)
     if json:
         print_json(survey_json(workload, decode))
@@ -31,91 +30,7 @@ def model_command(
         _print(workload, decode)
 
 
-def survey_json(workload: Workload, decode: Decode) -> dict[str, Any]:
-    """Everything the command tells, as plain data."""
-    return {
-        "model": workload.name,
-        "sha256": workload.sha256,
-        "inputs": list(workload.inputs),
-        "outputs": list(workload.outputs),
-        "layers": workload.layers,
-        "moe_layers": [moe_json(layer) for layer in workload.moe_layers],
-        "suspected": [
-            {"node": s.node, "operator": s.op_type, "reason": s.reason, "traced": s.traced}
-            for s in workload.suspects
-        ],
-        "attention": [
-            {
-                "name": op.name,
-                "layer": op.layer,
-                "heads": op.heads,
-                "kv_heads": op.kv_heads,
-                "head_dim": op.head_dim,
-                "causal": op.causal,
-            }
-            for op in workload.operators
-            if isinstance(op, Attention)
-        ],
-        "dense": [
-            {
-                "name": op.name,
-                "layer": op.layer,
-                "rows": op.weight.rows,
-                "columns": op.weight.columns,
-                "bits": op.weight.bits,
-                "tensor": op.weight.tensor,
-            }
-            for op in workload.dense()
-        ],
-        "digital": [
-            {
-                "name": op.name,
-                "layer": op.layer,
-                "kind": op.kind,
-                "scope": op.scope,
-                "elements": op.elements,
-                "nodes": list(op.nodes),
-            }
-            for op in workload.operators
-            if isinstance(op, Digital)
-        ],
-        "decode": decode.kind,
-        "decode_reason": decode.reason,
-        "notes": list(workload.notes),
-    }
-
-
-def moe_json(layer: MoELayer) -> dict[str, Any]:
-    """One MoE layer; `top_k` or `capacity` is null, whichever does not apply."""
-    router, capacity = layer.router, layer.router.capacity
-    return {
-        "name": layer.name,
-        "layer": layer.layer,
-        "experts": router.experts,
-        "top_k": router.top_k,
-        "capacity": None
-        if capacity is None
-        else {
-            "constant": capacity.constant,
-            "numerator": capacity.numerator,
-            "denominator": capacity.denominator,
-            "minimum": capacity.minimum,
-        },
-        "router": router.kind,
-        "d_model": layer.d_model,
-        "d_expert": layer.d_expert,
-        "gated": layer.gated,
-        "activation": layer.activation,
-        "shared_experts": len(layer.shared),
-        "shared_gated": any(gate is not None for gate in layer.shared_gates),
-        "scale": layer.scale,
-        "weight_on": layer.weight_on,
-        "form": layer.form,
-        "proof": layer.proof,
-    }
-
-
-def _print(workload: Workload, decode: Decode) -> None:
+def _print(workload: Workload, decode: "Decode") -> None:
     console = out()
     dense = list(workload.dense())
     console.print(
@@ -156,6 +71,7 @@ def _moe_table(workload: Workload) -> Any:
         "shared",
         "proof",
         left=4,
+        least=("hidden", "width", "shared"),
     )
     for layer in workload.moe_layers:
         router = layer.router

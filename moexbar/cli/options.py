@@ -1,4 +1,4 @@
-"""Options that several commands share, with their parsing."""
+"""Options that several commands share, with their parsing; the panels of help they stand in."""
 
 import math
 from collections.abc import Callable
@@ -6,38 +6,107 @@ from dataclasses import fields
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from compiler.options import SolverOptions
-from ir.chip import Chip
 from ir.errors import InputError
-from moexbar.chips import load_chip
+from moexbar.cli.complete import chip_names
+
+if TYPE_CHECKING:
+    from compiler.options import SolverOptions
+    from ir.chip import Chip
+
+CHIP = "Chip"
+INPUTS = "Model and inputs"
+ROUTING = "Routing"
+WINDOW = "Window"
+METHODS = "Methods"
+WHICH = "Which instructions"
+OUTPUT = "Output"  # the last panel, with --help
+
+LOW_HIGH = "LOW:HIGH"
 
 ChipName = Annotated[
-    str, typer.Option("--chip", help="Preset (see `moexbar chips`) or a TOML file.")
+    str,
+    typer.Option(
+        "--chip",
+        help="Preset (see `moexbar chips`) or a TOML file.",
+        metavar="NAME|PATH",
+        autocompletion=chip_names,
+        rich_help_panel=CHIP,
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Change one field of the chip, e.g. --set pg.mux=4. Repeatable."),
+    typer.Option(
+        "--set",
+        help="Change one field of the chip, such as pg.mux=4. Repeatable.",
+        metavar="FIELD=VALUE",
+        rich_help_panel=CHIP,
+    ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Fit = Annotated[str, typer.Option(help="Sequences to fit to, as fractions of the trace, low:high.")]
-Score = Annotated[str, typer.Option(help="Sequences to score on, low:high.")]
-Window = Annotated[int, typer.Option("--window", help="Tokens in flight together.", min=1)]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print JSON instead of a table.", rich_help_panel=OUTPUT)
+]
+Fit = Annotated[
+    str,
+    typer.Option(
+        help="Sequences to fit to, as fractions of the trace.",
+        metavar=LOW_HIGH,
+        rich_help_panel=ROUTING,
+    ),
+]
+Score = Annotated[
+    str,
+    typer.Option(
+        help="Sequences to score on, as fractions of the trace.",
+        metavar=LOW_HIGH,
+        rich_help_panel=ROUTING,
+    ),
+]
+Window = Annotated[
+    int,
+    typer.Option("--window", help="Tokens in flight together.", min=1, rich_help_panel=WINDOW),
+]
 Time = Annotated[
-    float, typer.Option("--time", help="Solver limit per layer, deterministic seconds.", min=0.01)
+    float,
+    typer.Option(
+        "--time",
+        help="Solver limit per layer, deterministic seconds.",
+        min=0.01,
+        rich_help_panel=METHODS,
+    ),
 ]
-Seed = Annotated[int, typer.Option(help="Seed of the solvers.", min=0)]
+Seed = Annotated[int, typer.Option(help="Seed of the solvers.", min=0, rich_help_panel=METHODS)]
 Bus = Annotated[
-    int | None, typer.Option("--bus", help="At most so many transfers in a slot (B).", min=1)
+    int | None,
+    typer.Option(
+        "--bus", help="At most so many transfers in a slot (B).", min=1, rich_help_panel=METHODS
+    ),
 ]
 Buffer = Annotated[
     int | None,
-    typer.Option("--buffer", help="At most so many unfinished tokens (W; online: 64).", min=1),
+    typer.Option(
+        "--buffer",
+        help="At most so many unfinished tokens (W; online: 64).",
+        min=1,
+        rich_help_panel=METHODS,
+    ),
 ]
-Output = Annotated[Path, typer.Option("-o", "--output", help="Where to write.")]
+Output = Annotated[
+    Path, typer.Option("-o", "--output", help="Where to write.", rich_help_panel=OUTPUT)
+]
+Layer = Annotated[int | None, typer.Option(help="One layer.", rich_help_panel=WHICH)]
+First = Annotated[
+    float | None, typer.Option("--from", help="From this time, in ns.", rich_help_panel=WHICH)
+]
+Last = Annotated[
+    float | None, typer.Option("--to", help="Up to this time, in ns.", rich_help_panel=WHICH)
+]
+CompiledFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Output of `moexbar compile`.")]
+ModelFile = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The model.")]
+RoutingFile = Annotated[Path, typer.Argument(metavar="ROUTING.npz", help="Routing trace.")]
 
 
 def flattened(command: Callable[..., None]) -> Callable[..., None]:
@@ -62,8 +131,10 @@ def flattened(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def read_chip(name: str, settings: list[str] | None) -> Chip:
+def read_chip(name: str, settings: list[str] | None) -> "Chip":
     """The chip with the command line's changes."""
+    from moexbar.chips import load_chip
+
     return load_chip(name, overrides(settings))
 
 
@@ -90,6 +161,8 @@ def fraction_span(text: str, option: str) -> tuple[float, float]:
     return low, high
 
 
-def solver_options(time_s: float, seed: int) -> SolverOptions:
+def solver_options(time_s: float, seed: int) -> "SolverOptions":
     """Limits for one layer; one worker, so that the answer repeats."""
+    from compiler.options import SolverOptions
+
     return SolverOptions(time_s=time_s, seed=seed)

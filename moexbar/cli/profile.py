@@ -5,50 +5,59 @@ from typing import Annotated
 
 import typer
 
-from compiler.frontend import read_model
-from compiler.profiling.profile import load_inputs, profile
-from moexbar.cli.options import Json
+from moexbar.cli.options import INPUTS, OUTPUT, Json, ModelFile
 from moexbar.console import note, out, print_json, progress, table
-from moexbar.files.routing_file import save_routing
 
 
 def profile_command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The model.")],
-    inputs: Annotated[Path, typer.Option(help="NPZ with one array per model input.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Routing trace to write.")],
+    model: ModelFile,
+    inputs: Annotated[
+        Path, typer.Option(help="NPZ with one array per model input.", rich_help_panel=INPUTS)
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", help="Routing trace to write.", rich_help_panel=OUTPUT),
+    ],
     tokens: Annotated[
-        int | None, typer.Option(help="Cut each sequence to its first tokens.", min=1)
+        int | None,
+        typer.Option(
+            help="Cut each sequence to its first tokens.",
+            min=1,
+            show_default="all",
+            rich_help_panel=INPUTS,
+        ),
     ] = None,
     batch: Annotated[
         int | None,
-        typer.Option(help="Sequences run together; default as exported, else one.", min=1),
+        typer.Option(
+            help="Sequences run together.",
+            min=1,
+            show_default="as exported, else one",
+            rich_help_panel=INPUTS,
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Record a routing trace (format: docs/formats.md).
+    """Run a model and record which experts every token goes to.
+
+    The routing trace (docs/formats.md) is what `compile --routing`, `group`, `schedule` and
+    `compare` read.
 
     Example: moexbar profile model.onnx --inputs tokens.npz -o routing.npz
     """
+    from compiler.frontend import read_model
+    from compiler.profiling.profile import load_inputs, profile
+    from moexbar.files.routing_file import save_routing
+    from moexbar.traces.loads import load_rows
+
     workload = read_model(model, tokens=tokens, batch=batch)
     arrays = load_inputs(inputs)
-    sequences = len(next(iter(arrays.values())))
-    with progress(sequences, "profiling") as advance:
+    with progress(len(next(iter(arrays.values()))), "profiling") as advance:
         routing = profile(
             model, workload, arrays, progress=advance, tokens=tokens, batch=batch, say=note
         )
     save_routing(output, routing)
-    rows = []
-    for row, layer in enumerate(routing.layer.tolist()):
-        load = routing.matrix(row).sum(axis=0)
-        rows.append(
-            {
-                "layer": layer,
-                "experts": int(routing.num_experts[row]),
-                "pairs": int(load.sum()),
-                "hottest": int(load.argmax()),
-                "hottest_over_mean": float(load.max() / load.mean()),
-            }
-        )
+    rows = load_rows(routing)
     if json:
         print_json({"tokens": routing.tokens, "layers": rows})
         return

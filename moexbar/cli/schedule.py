@@ -1,70 +1,95 @@
 """`moexbar schedule`: order token-expert pairs into slots from a routing trace alone."""
 
-import json as jsonlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compiler.grouping import split_counts
 from compiler.options import POLICIES
-from compiler.slots import order_slots
-from ir.arrays import Span
-from ir.errors import InputError
-from ir.infile import check_file
-from ir.mapping import Certificate, LayerGrouping
-from ir.routing import select_sequences, windows
-from ir.schedule import SlotOrder
-from moexbar.cli.options import Buffer, Bus, Json, Score, Seed, Time, Window, fraction_span
+from moexbar.cli.complete import policy_names
+from moexbar.cli.options import (
+    METHODS,
+    OUTPUT,
+    ROUTING,
+    Buffer,
+    Bus,
+    Json,
+    RoutingFile,
+    Score,
+    Seed,
+    Time,
+    Window,
+    fraction_span,
+)
 from moexbar.console import out, print_json, progress, table
-from moexbar.files.routing_file import load_routing
 
-MAX_GROUPS_BYTES = 64 << 20
+if TYPE_CHECKING:
+    from ir.arrays import Span
+    from ir.schedule import SlotOrder
 
-
-Trace = Annotated[Path, typer.Argument(metavar="ROUTING.npz", help="Routing trace.")]
-GroupsFile = Annotated[Path, typer.Option(help="Groups, as `moexbar group --json` prints them.")]
-Layer = Annotated[int, typer.Option(help="MoE layer id.")]
-Policy = Annotated[str, typer.Option(help=f"One of {', '.join(POLICIES)}.")]
+GroupingFile = Annotated[
+    Path,
+    typer.Option(
+        help="Groups of experts, as `moexbar group --json` prints them.", rich_help_panel=ROUTING
+    ),
+]
+LayerId = Annotated[int, typer.Option(help="MoE layer id.", rich_help_panel=ROUTING)]
+Policy = Annotated[
+    str,
+    typer.Option(
+        help=f"One of {', '.join(POLICIES)}.",
+        metavar="POLICY",
+        autocompletion=policy_names,
+        rich_help_panel=METHODS,
+    ),
+]
 WithTable = Annotated[
     bool,
     typer.Option(
         "--table",
-        help="With the slot table: one row per slot, the token "
-        "index in the window per group, -1 for idle.",
+        help="With the slot table: one row per slot, the token index in the window per group, "
+        "-1 for idle.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 
 
 def schedule(
-    routing_file: Trace,
-    groups: GroupsFile,
-    layer: Layer = 0,
-    policy: Policy = "min-transfer",
-    window: Window = 512,
+    routing_file: RoutingFile,
+    grouping_file: GroupingFile,
+    layer: LayerId = 0,
     score: Score = "0:1",
-    time: Time = 10.0,
+    window: Window = 512,
+    policy: Policy = "min-transfer",
+    time: Time = 10,
     seed: Seed = 0,
     bus: Bus = None,
     buffer: Buffer = None,
     with_table: WithTable = False,
     json: Json = False,
 ) -> None:
-    """Schedule every window of one layer and say how far each is from its bounds.
+    """Order every window of a layer into slots, with bounds.
 
     Groups may hold replicas: each window's tokens are then split between the copies first.
+    Limits (--bus, --buffer) are kept by token-serial, min-transfer, cp-sat and online; others
+    refuse them.
 
-    Limits are kept by token-serial, min-transfer, cp-sat and online; others refuse them.
+    Example: moexbar schedule routing.npz --grouping-file groups.json --layer 3 --window 512
 
-    Example: moexbar schedule routing.npz --groups groups.json --layer 3 --window 512
-
-    Example: moexbar schedule routing.npz --groups groups.json --bus 2 --buffer 64
+    Example: moexbar schedule routing.npz --grouping-file groups.json --bus 2 --buffer 64
     """
+    from compiler.grouping import split_counts
+    from compiler.slots import order_slots
+    from ir.routing import select_sequences
+    from moexbar.files.grouping_file import read_grouping
+    from moexbar.files.routing_file import load_routing
+    from moexbar.traces.scheduled import order_row, whole_windows
+
     routing = load_routing(routing_file)
     chosen = routing.matrix(routing.row(layer))
-    grouping = read_groups(groups, layer, chosen.shape[1])
-    spans = _spans(select_sequences(routing, fraction_span(score, "--score")), window)
-    orders: list[SlotOrder] = []
+    grouping = read_grouping(grouping_file, {layer: chosen.shape[1]}).of(layer)
+    spans = whole_windows(select_sequences(routing, fraction_span(score, "--score")), window)
+    orders = []
     with progress(len(spans), policy) as advance:
         for a, b in spans:
             counts = split_counts(grouping, chosen[a:b])
@@ -72,77 +97,28 @@ def schedule(
             orders.append(order)
             advance()
     if json:
-        rows = [_row(o, a, with_table) for o, (a, _) in zip(orders, spans, strict=True)]
+        rows = [
+            order_row(order, first, with_table=with_table)
+            for order, (first, _) in zip(orders, spans, strict=True)
+        ]
         limits = {"bus": bus, "buffer": buffer}
         print_json({"layer": layer, "policy": policy, "seed": seed, **limits, "windows": rows})
     else:
         _print(orders, spans, seed, with_table)
 
 
-def _spans(tokens: Span, window: int) -> list[Span]:
-    """The windows of a token range; InputError if it holds none."""
-    start, stop = tokens
-    spans = [(start + a, start + b) for a, b in windows(stop - start, window)]
-    if not spans:
-        raise InputError("--window", f"{window} tokens, but the range has {stop - start}")
-    return spans
-
-
-def _row(order: SlotOrder, first: int, with_table: bool) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "first_token": first,
-        "slots": order.slots,
-        "transfers": order.transfers,
-        "transfers_retained": order.transfers_retained,
-        "slots_bound": order.slots_bound,
-        "transfers_bound": order.transfers_bound,
-        "status": order.status,
-        "deterministic": order.deterministic,
-        "seconds": round(order.seconds, 4),
-    }
-    if with_table:
-        row["table"] = order.table.tolist()
-    return row
-
-
-def read_groups(path: Path, layer: int, experts: int) -> LayerGrouping:
-    """One layer of a groups file; InputError naming file and field for anything unexpected."""
-    where = str(path)
-    check_file(path, "groups as `moexbar group --json` prints them", MAX_GROUPS_BYTES)
-    try:
-        found = jsonlib.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(where, error.strerror or "cannot be read") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(where, "not JSON", "write it with: moexbar group --json") from error
-    layers = found.get("layers") if isinstance(found, dict) else None
-    if not isinstance(layers, list):
-        raise InputError(where, "layers: missing, expected a list")
-    for entry in layers:
-        if isinstance(entry, dict) and entry.get("layer") == layer:
-            return _grouping(where, entry, layer, experts)
-    raise InputError(where, f"no layer {layer}", "choose one with --layer")
-
-
-def _grouping(where: str, entry: dict[str, Any], layer: int, experts: int) -> LayerGrouping:
-    groups = entry.get("groups")
-    ok = isinstance(groups, list) and all(
-        isinstance(g, list) and all(type(e) is int for e in g) for g in groups
-    )
-    if not ok or groups is None:
-        raise InputError(where, f"layer {layer}: groups: expected a list of lists of expert ids")
-    held = {e for g in groups for e in g}
-    if len(held) != experts:
-        raise InputError(
-            where, f"layer {layer}: {len(held)} experts in groups, but the trace has {experts}"
-        )
-    certificate = Certificate("as given", 0, 0, "heuristic")
-    return LayerGrouping(layer, tuple(tuple(g) for g in groups), "file", certificate)
-
-
-def _print(orders: list[SlotOrder], spans: list[Span], seed: int, with_table: bool) -> None:
+def _print(orders: list["SlotOrder"], spans: list["Span"], seed: int, with_table: bool) -> None:
     shown = table(
-        "first token", "slots", "bound", "transfers", "bound", "retained", "gap %", "status", left=0
+        "first token",
+        "slots",
+        "bound",
+        "transfers",
+        "bound",
+        "retained",
+        "gap %",
+        "status",
+        left=0,
+        least=("retained", "gap %"),
     )
     for order, (a, _) in zip(orders, spans, strict=True):
         gap = (order.transfers - order.transfers_bound) / max(1, order.transfers)

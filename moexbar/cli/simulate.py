@@ -1,55 +1,68 @@
 """`moexbar simulate`: replay a compiled program, or run it on a chip of other speeds."""
 
-from enum import StrEnum
+from collections.abc import Iterable
 from fractions import Fraction
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ir.chip import Chip
 from ir.errors import InputError
-from ir.program import Opcode, Program
-from moexbar.chips import change_chip, load_chip
-from moexbar.cli.options import Json, Settings, overrides
+from moexbar.cli.complete import chip_names
+from moexbar.cli.options import CHIP, OUTPUT, CompiledFolder, Json, Settings, overrides
 from moexbar.console import out, print_json, table
-from moexbar.files.chip_file import read_folder_chip
-from moexbar.files.program_file import read_program
 
-if TYPE_CHECKING:  # numba takes half a second to import: only the commands that simulate pay it
-    from backends.simulate import Simulation
+if TYPE_CHECKING:
+    from ir.program import Opcode
 
+TIMES = "Times"
 
-class Mode(StrEnum):
-    """What to do with the given times."""
-
-    REPLAY = "replay"
-    RUN = "run"
+Mode = Annotated[
+    Literal["replay", "run"] | None,
+    typer.Option(
+        help="replay: check the given times; run: the same order, times anew.",
+        show_default="replay, or run where durations are changed",
+        rich_help_panel=TIMES,
+    ),
+]
+OtherChip = Annotated[
+    str | None,
+    typer.Option(
+        "--chip",
+        help="Another chip: a preset or a TOML file.",
+        metavar="NAME|PATH",
+        show_default="the folder's",
+        autocompletion=chip_names,
+        rich_help_panel=CHIP,
+    ),
+]
+Scale = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Stretch an opcode, such as MVM=1.5. Repeatable.",
+        metavar="OPCODE=FACTOR",
+        rich_help_panel=TIMES,
+    ),
+]
+ShowWaits = Annotated[
+    bool,
+    typer.Option("--waits", help="Who waited for what and whom.", rich_help_panel=OUTPUT),
+]
+Top = Annotated[
+    int, typer.Option(help="Rows of the longest tables.", min=1, rich_help_panel=OUTPUT)
+]
 
 
 def simulate(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Output of `moexbar compile`.")],
-    mode: Annotated[
-        Mode | None,
-        typer.Option(
-            help="replay: check the given times; run: same order, times anew. Default replay, "
-            "or run where the durations are changed."
-        ),
-    ] = None,
-    chip: Annotated[
-        str | None,
-        typer.Option("--chip", help="Other chip than the folder's: a preset or a TOML file."),
-    ] = None,
+    folder: CompiledFolder,
+    mode: Mode = None,
+    chip: OtherChip = None,
     settings: Settings = None,
-    scale: Annotated[
-        list[str] | None,
-        typer.Option(help="Stretch an opcode, e.g. --scale MVM=1.5. Repeatable."),
-    ] = None,
-    waits: Annotated[bool, typer.Option("--waits", help="Who waited for what and whom.")] = False,
-    top: Annotated[int, typer.Option(help="Rows of the longest tables.", min=1)] = 10,
+    scale: Scale = None,
+    waits: ShowWaits = False,
+    top: Top = 10,
     json: Json = False,
 ) -> None:
-    """Simulate a compiled program on its units and say how busy they were.
+    """Simulate a compiled program: busy units, and which of them bind.
 
     An illegal program is refused (exit code 4) naming the instruction. Another chip changes
     times alone: energies stay those compiled for, so compile for that chip to compare energies.
@@ -58,35 +71,35 @@ def simulate(
 
     Example: moexbar simulate build/demo --set mvm.read_ns=260
     """
+    from backends.binding import binding_lines, bound_by
+    from moexbar.chips import change_chip, load_chip
+    from moexbar.files.chip_file import read_folder_chip
+    from moexbar.files.program_file import read_program
+    from moexbar.simulation import simulate_program, simulation_json, waits_json
+
     program, own = read_program(folder / "program.parquet"), read_folder_chip(folder)
     other = load_chip(chip) if chip is not None else own
     other = change_chip(other, overrides(settings))
     changed = chip is not None or bool(settings) or bool(scale)
-    mode = mode or (Mode.RUN if changed else Mode.REPLAY)
-    if mode is Mode.REPLAY and scale:
+    mode = mode or ("run" if changed else "replay")
+    if mode == "replay" and scale:
         raise InputError("--scale", "changes durations, which replay takes as given", "use run")
-    done = _simulate(program, own, other, mode, _factors(scale))
-    report = _report(done, program, other, mode, waits=waits, top=top)
-    report["energies_as_compiled"] = mode is Mode.RUN and other != own
+    done = simulate_program(program, own, other, mode, _factors(scale))
+    bindings = bound_by(done.program, other)
+    report = simulation_json(done, program, other, mode, bindings, top)
+    if waits:
+        report |= waits_json(done, program, top)
+    report["energies_as_compiled"] = mode == "run" and other != own
     if json:
         print_json(report)
     else:
-        _print(report, waits=waits)
+        _print(report, binding_lines(bindings))
 
 
-def _simulate(
-    program: Program, own: Chip, other: Chip, mode: Mode, factors: dict[Opcode, Fraction]
-) -> "Simulation":
-    from backends.simulate import replay, retime, run, scale
-
-    if mode is Mode.REPLAY:
-        return replay(program, other)
-    duration, busy = retime(program, own, other)
-    return run(program, own, *scale(program, duration, busy, factors))
-
-
-def _factors(words: list[str] | None) -> dict[Opcode, Fraction]:
+def _factors(words: list[str] | None) -> dict["Opcode", Fraction]:
     """{opcode: factor} of OPCODE=FACTOR words."""
+    from ir.program import Opcode
+
     factors: dict[Opcode, Fraction] = {}
     for word in words or []:
         name, _, text = word.partition("=")
@@ -103,64 +116,7 @@ def _factors(words: list[str] | None) -> dict[Opcode, Fraction]:
     return factors
 
 
-def _report(
-    done: "Simulation", given: Program, chip: Chip, mode: Mode, *, waits: bool, top: int
-) -> dict[str, Any]:
-    from backends.simulate import Waits, kind_uses, unit_uses
-
-    uses = unit_uses(done.program)
-    report: dict[str, Any] = {
-        "mode": mode.value,
-        "chip": chip.name,
-        "instructions": len(given),
-        "makespan_ns": done.program.makespan_ps / 1000,
-        "given_makespan_ns": given.makespan_ps / 1000,
-        "kinds": [
-            {
-                "kind": k.kind,
-                "units": k.units,
-                "jobs": k.jobs,
-                "busy_ns": k.busy_ps / 1000,
-                "share": k.share,
-                "busiest": k.busiest.name,
-                "busiest_share": k.busiest.share,
-            }
-            for k in kind_uses(uses)
-        ],
-        "units": [
-            {"unit": u.name, "jobs": u.jobs, "busy_ns": u.busy_ps / 1000, "share": u.share}
-            for u in uses[:top]
-        ],
-    }
-    if waits:
-        found = Waits(done)
-        report["waits"] = [
-            {
-                "cause": t.cause,
-                "opcode": t.opcode,
-                "waits": t.waits,
-                "total_ns": t.total_ps / 1000,
-                "longest_ns": t.longest_ps / 1000,
-                "longest_id": t.longest,
-                "longest_name": given.name(t.longest),
-            }
-            for t in found.totals()
-        ]
-        report["pairs"] = [
-            {
-                "unit": p.unit,
-                "cause": p.cause,
-                "holder": p.holder,
-                "waiter": p.waiter,
-                "waits": p.waits,
-                "total_ns": p.total_ps / 1000,
-            }
-            for p in found.pairs()[:top]
-        ]
-    return report
-
-
-def _print(report: dict[str, Any], *, waits: bool) -> None:
+def _print(report: dict[str, Any], bound: Iterable[str]) -> None:
     console = out()
     head = f"{report['instructions']} instructions on {report['chip']}: "
     if report["mode"] == "replay":
@@ -183,8 +139,15 @@ def _print(report: dict[str, Any], *, waits: bool) -> None:
             f"{100 * k['busiest_share']:.2f}",
         )
     console.print(kinds)
-    if not waits:
-        return
+    for line in bound:
+        console.print(line)
+    if "waits" in report:
+        _print_waits(report)
+
+
+def _print_waits(report: dict[str, Any]) -> None:
+    """Waiting by cause, then who waited for whom."""
+    console = out()
     console.print("")
     totals = table("waits for", "opcode", "waits", "total us", "longest us", "longest", left=2)
     for t in report["waits"]:

@@ -1,35 +1,40 @@
 """`moexbar trace`: a part of a compiled program as a Chrome trace."""
 
 import gzip
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from backends.perfetto import trace_json
 from ir.errors import InputError
-from ir.text import Filter
-from moexbar.cli.options import Output
+from moexbar.cli.options import WHICH, CompiledFolder, First, Last, Layer, Output
 from moexbar.console import note, out
-from moexbar.files.atomic import write_atomically
-from moexbar.files.program_file import read_program
 
 
 def trace(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Output of `moexbar compile`.")],
+    folder: CompiledFolder,
     output: Output,
-    layer: Annotated[int | None, typer.Option(help="One layer.")] = None,
-    first: Annotated[float | None, typer.Option("--from", help="From this time, in ns.")] = None,
-    last: Annotated[float | None, typer.Option("--to", help="Up to this time, in ns.")] = None,
+    layer: Layer = None,
+    first: First = None,
+    last: Last = None,
     limit: Annotated[
-        int, typer.Option(help="Most instructions, the first in time; 0 = all.", min=0)
+        int,
+        typer.Option(
+            help="Most instructions, the first in time; 0 = all.", min=0, rich_help_panel=WHICH
+        ),
     ] = 200_000,
 ) -> None:
-    """Write a trace for https://ui.perfetto.dev: units, arrows, data rates (docs/formats.md).
+    """Write a trace for https://ui.perfetto.dev.
 
-    A name that ends in .gz is compressed, to a twelfth; the viewer opens it as it is.
+    Units, arrows and data rates (docs/formats.md). A name that ends in .gz is compressed, to a
+    twelfth; the viewer opens it as it is.
+
     Example: moexbar trace build/demo --layer 3 --from 50000 --to 100000 -o layer3.json.gz
     """
+    from backends.perfetto import trace_json
+    from ir.text import Filter
+    from moexbar.files.atomic import write_atomically
+    from moexbar.files.program_file import read_program
+
     program = read_program(folder / "program.parquet")
     keep = Filter(
         layer=layer,

@@ -1,36 +1,43 @@
 """`moexbar verify`: execute a compiled program on real weights and compare with ONNX Runtime."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backends.functional import Comparison, Difference
-from moexbar.cli.options import Json
+from moexbar.cli.options import INPUTS, CompiledFolder, Json
 from moexbar.console import out, print_json, table
-from moexbar.execution import executed_row, executes_steps, refuse_wrong, summary
-from moexbar.files.compiled import read_compiled
-from moexbar.report.executed import VerifyReport
+
+if TYPE_CHECKING:
+    from backends.functional import Comparison, Difference
+
+Model = Annotated[
+    Path | None,
+    typer.Option(help="The model.", show_default="where `compile` read it", rich_help_panel=INPUTS),
+]
+Inputs = Annotated[
+    Path | None,
+    typer.Option(
+        help="NPZ with model inputs.", show_default="those of `compile`", rich_help_panel=INPUTS
+    ),
+]
 
 
 def verify(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Output of `moexbar compile`.")],
-    model: Annotated[
-        Path | None, typer.Option(help="The model; default: where `compile` read it.")
-    ] = None,
-    inputs: Annotated[
-        Path | None, typer.Option(help="NPZ with model inputs; default: those of `compile`.")
-    ] = None,
-    json: Json = False,
+    folder: CompiledFolder, model: Model = None, inputs: Inputs = None, json: Json = False
 ) -> None:
-    """Execute a compiled program and compare it with ONNX Runtime (exit code 4).
+    """Execute a compiled program and compare it with ONNX Runtime.
 
     Every instruction is carried out on real weights, as they stand on the crossbars. Error of a
-    value: max |difference| / max |reference|, at most 1e-4. A model that computes in 16 bits is
-    computed in 32.
+    value: max |difference| / max |reference|, at most 1e-4 (else exit code 4, with the first wrong
+    instruction). A model that computes in 16 bits is computed in 32.
 
     Example: moexbar verify build/demo
     """
+    from moexbar.execution import executed_row, executes_steps, refuse_wrong
+    from moexbar.files.compiled import read_compiled
+    from moexbar.report.executed import VerifyReport
+
     read = read_compiled(folder, model, inputs)
     done = read.execute()
     chip = read.executable.chip
@@ -41,8 +48,10 @@ def verify(
     refuse_wrong(done, read.executable.program)
 
 
-def print_comparison(done: Comparison, *, left_out: int = 0) -> None:
+def print_comparison(done: "Comparison", *, left_out: int = 0) -> None:
     """Errors of outputs and MoE layers."""
+    from moexbar.execution import summary
+
     console = out()
     far = {d.name: f"{d.relative:.1e}" for d in (*done.anew, *done.deviation)}
     more = ("uncached",) if done.deviation else ()
@@ -70,6 +79,6 @@ def print_comparison(done: Comparison, *, left_out: int = 0) -> None:
         console.print(f"the prefill was executed; the {left_out} decode steps were not")
 
 
-def _cells(found: Difference) -> tuple[str, ...]:
+def _cells(found: "Difference") -> tuple[str, ...]:
     layer = str(found.layer) if found.layer >= 0 else ""
     return (found.name, layer, f"{found.absolute:.1e}", f"{found.relative:.1e}")

@@ -8,6 +8,7 @@ from typing import Any
 from ir.errors import InputError
 from moexbar import __version__
 from moexbar.examples.catalogue import EXAMPLES, Example
+from moexbar.examples.names import IN_CHECKOUT, NAMES, TRAINED
 from moexbar.examples.synthetic import synthetic_routing
 from moexbar.examples.transformer import build
 from moexbar.files.folder import publish
@@ -15,8 +16,7 @@ from moexbar.files.routing_file import save_routing
 
 PACKAGED = Path(__file__).resolve().parent / "tiny"  # comes with an installed package
 MODELS = Path(__file__).resolve().parents[2] / "examples" / "models"  # of a checkout only
-IN_CHECKOUT = {"tiny-token-choice": "token_choice.onnx", "tiny-expert-choice": "expert_choice.onnx"}
-TRAINED = ("tiny", *IN_CHECKOUT)
+FILES = dict(zip(IN_CHECKOUT, ("token_choice.onnx", "expert_choice.onnx"), strict=True))
 SEQUENCES, TOPICS, LENGTH = 8, 4, 256  # of a synthetic trace: tokens of a topic
 
 
@@ -25,9 +25,8 @@ def write_example(name: str, folder: Path, seed: int = 0) -> dict[str, Any]:
 
     Raises InputError for an unknown name or a folder that holds anything already.
     """
-    if name not in TRAINED and name not in EXAMPLES:
-        known = ", ".join([*TRAINED, *EXAMPLES])
-        raise InputError("example", f"{name!r}, expected one of {known}")
+    if name not in NAMES:
+        raise InputError("example", f"{name!r}, expected one of {', '.join(NAMES)}")
     if folder.is_dir() and any(folder.iterdir()):
         raise InputError(str(folder), "is not empty", "choose a new folder with -o")
     with publish(folder, "example") as draft:
@@ -76,7 +75,7 @@ def write_synthetic(
 
 def _copy(name: str, folder: Path) -> dict[str, Any]:
     """A trained model, with the tokens it was tested on."""
-    if name in IN_CHECKOUT and not (MODELS / IN_CHECKOUT[name]).is_file():
+    if name in IN_CHECKOUT and not (MODELS / FILES[name]).is_file():
         raise InputError(
             name,
             "comes with the repository, not with the installed package",
@@ -91,6 +90,6 @@ def _copy(name: str, folder: Path) -> dict[str, Any]:
 def _sources(name: str) -> dict[str, Path]:
     """{file of the example: where it is copied from}, the model first."""
     if name in IN_CHECKOUT:
-        model, inputs = MODELS / IN_CHECKOUT[name], MODELS / "heldout.npz"
+        model, inputs = MODELS / FILES[name], MODELS / "heldout.npz"
         return {f"{name}.onnx": model, "inputs.npz": inputs}
     return {file: PACKAGED / file for file in ("model.onnx", "inputs.npz", "README.md")}

@@ -23,6 +23,7 @@ def methods_table(rows: Sequence[MethodRow]) -> Table:
         "MoE\nmm2",
         "MoE GOPS\n/mm2",
         "GOPS/W\n/mm2",
+        least=("MoE\nmm2", "mean\nslots", "area\nmm2", "trans-\nfers"),
     )
     for row in rows:
         shown.add_row(
@@ -59,7 +60,16 @@ def _figure(value: float | None) -> str:
 def layers_table(rows: Sequence[LayerRow]) -> Table:
     """One line per MoE layer: what was decided and what is proven."""
     shown = table(
-        "layer", "grouping", "gap %", "slots", "bound", "transfers", "bound", "schedule", left=2
+        "layer",
+        "grouping",
+        "gap %",
+        "slots",
+        "bound",
+        "transfers",
+        "bound",
+        "schedule",
+        left=2,
+        least=("gap %",),
     )
     for row in rows:
         grouping, order = row.grouping, row.schedule

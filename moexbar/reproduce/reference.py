@@ -17,7 +17,6 @@ NONE, KV, GO, BOTH = (
     Caches(kv=True, go=True),
 )
 MODES: dict[str, Caches] = {"no cache": NONE, "KV only": KV, "GO only": GO, "KV + GO": BOTH}
-GENERATED = (8, 32, 64, 128)
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from moexbar.report.reproduced import (
     RunRow,
     TimeAndEnergy,
 )
+from moexbar.reproduce import GENERATED
 from moexbar.reproduce.area import area_efficiency
-from moexbar.reproduce.reference import GENERATED, GENERATION_OF_8, MODES, ROWS, Row
+from moexbar.reproduce.reference import GENERATION_OF_8, MODES, ROWS, Row
 from moexbar.reproduce.run import PROMPT, Ran, Run, execute
 from moexbar.reproduce.workload import D_MODEL, EXPERTS
 

@@ -211,6 +211,17 @@ def test_run(checkout: Path, tmp_path: Path) -> None:
     assert not (folder / "out").exists()
 
 
+def test_an_option_that_this_checkout_calls_otherwise(checkout: Path, tmp_path: Path) -> None:
+    """Only of the command that it belongs to: `model --seed` stays what it is."""
+    words: dict[str, tuple[str, ...]] = {n: (n, "--seed", "3") for n in ("chips", "model")}
+    (checkout / "moexbar" / "__main__.py").write_text("import sys; print(sys.argv[1:])")
+    case = Case("options", words)
+    run_case(case, checkout, tmp_path / "run", {"chips --seed": "--start"})
+    printed = tmp_path / "run" / "printed"
+    assert (printed / "chips.txt").read_text() == "['chips', '--start', '3']\n"
+    assert (printed / "model.txt").read_text() == "['model', '--seed', '3']\n"
+
+
 def test_what_is_kept(checkout: Path, tmp_path: Path) -> None:
     """Nothing runs twice but after a change: of the source, a file that is read or a command."""
     model, folder = tmp_path / "model.onnx", tmp_path / "kept"

@@ -185,7 +185,8 @@ def test_ctrl_c_in_the_local_search_keeps_its_start(
     monkeypatch.setattr(f"compiler.grouping.{room}._better", interrupt)
     chosen, spans = instance(1)
     job = Job(0, Calibration(chosen, spans), 3, "cp-sat", groups=2, replicas=2)
-    grouping, found = solve_layer(job)
+    answer = solve_layer(job)
+    grouping, found = answer.grouping, answer.found
     assert found.interrupted
     assert not grouping.certificate.deterministic
     assert grouping.certificate.value == score(grouping, chosen, spans)[0]

@@ -180,7 +180,7 @@ def test_two_processes_and_a_real_signal(answered: int, tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     program = (
         "import sys; from importlib import import_module; from moexbar.__main__ import main\n"
-        "room = import_module('moexbar.cli.compare')\n"
+        "room = import_module('compiler.grouping.parallel')\n"
         "solve = room.solve_jobs\n"
         "def tell(*_): print('answer', file=sys.stderr, flush=True)\n"
         "def solve_jobs(jobs, processes, _): tell(); return solve(jobs, processes, tell)\n"

@@ -54,7 +54,7 @@ def test_group_then_schedule(
         capsys,
         "schedule",
         trace,
-        "--groups",
+        "--grouping-file",
         tmp_path / "groups.json",
         "--layer",
         7,
@@ -129,7 +129,8 @@ def test_groups_that_are_none(
     trace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str
 ) -> None:
     (tmp_path / "groups.json").write_text(text)
-    words = ["schedule", str(trace), "--groups", str(tmp_path / "groups.json"), "--layer", "3"]
+    words = ["schedule", str(trace), "--grouping-file", str(tmp_path / "groups.json")]
+    words += ["--layer", "3"]
     assert main([*words, "--window", "16"]) == 2
     assert message in capsys.readouterr().err
 

@@ -67,7 +67,7 @@ def test_replicas_from_group_to_schedule(
         capsys,
         "schedule",
         trace,
-        "--groups",
+        "--grouping-file",
         tmp_path / "groups.json",
         "--layer",
         5,

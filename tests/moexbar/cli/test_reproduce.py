@@ -6,8 +6,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from moexbar.__main__ import main
-from moexbar.cli import reproduce as command
 from moexbar.report.schema import document_schema
+from moexbar.reproduce import suite
 from moexbar.reproduce.suite import Reproduction, plan, reproduce
 
 
@@ -25,7 +25,7 @@ def made_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     """The command shows those runs instead of making them again."""
     if "found" in request.fixturenames:
         made = request.getfixturevalue("found")
-        monkeypatch.setattr(command, "reproduce", lambda *_: made)
+        monkeypatch.setattr(suite, "reproduce", lambda *_: made)
 
 
 @pytest.mark.usefixtures("found")

@@ -24,7 +24,7 @@ def words(tmp_path: Path) -> list[str]:
         sequence=np.zeros(8, dtype=np.int64),
     )
     (tmp_path / "groups.json").write_text(json.dumps(GROUPS))
-    found = [str(tmp_path / "trace.npz"), "--groups", str(tmp_path / "groups.json")]
+    found = [str(tmp_path / "trace.npz"), "--grouping-file", str(tmp_path / "groups.json")]
     return ["schedule", *found, "--window", "8", "--json"]
 
 

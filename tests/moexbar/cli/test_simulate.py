@@ -178,3 +178,51 @@ def test_a_report_that_is_none_of_ours(
     capsys.readouterr()
     assert main(["simulate", str(tmp_path)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_simulate_says_what_binds_and_what_to_change(
+    compiled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = run_json(capsys, "simulate", compiled, "--json")
+    first, share = found["bound_by"][0], sum(b["share"] for b in found["bound_by"])
+    assert 0.5 < share <= 1  # of the makespan, which no order can be shorter than by more
+    assert first["ns"] == max(b["ns"] for b in found["bound_by"])
+    assert main(["simulate", str(compiled)]) == 0
+    text = capsys.readouterr().out
+    assert f"{100 * first['share']:.1f} % of the time" in text
+    assert first["change"] in text
+
+
+def test_inspect_sums_the_waits_of_a_group(
+    compiled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["inspect", compiled, "--opcode", "MVM", "--group-by", "expert", "--waits"]
+    found = run_json(capsys, *words, "--limit", 0, "--json")
+    for group in found["groups"]:
+        layer, _, expert = group["group"].removeprefix("layer ").partition(" expert ")
+        rows = [
+            row
+            for row in found["instructions"]
+            if row["expert"] == int(expert or -1) and str(row["layer"]) == layer.split()[0]
+        ]
+        assert group["instructions"] == len(rows)
+        for cause, ps in group["waits_ps"].items():
+            assert ps == sum(row["waits_ps"].get(cause, 0) for row in rows)
+    capsys.readouterr()
+    assert main([*(str(word) for word in words), "--limit", "3"]) == 0
+    listed, table = capsys.readouterr().out.split("\n\n")
+    assert len(listed.splitlines()) == 1 + 1 + 3 + 1  # heads, instructions, what is left
+    assert table.startswith("expert ")
+    assert max(map(len, table.splitlines())) <= 100
+    assert len(table.splitlines()) == 1 + len(found["groups"])
+
+
+def test_inspect_of_nothing_says_why(compiled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(compiled), "--layer", "1", "--token", "99"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("0 of ")
+    assert line.endswith("with --layer 1 matches --token 99; they have tokens 0 to 15")
+    assert main(["inspect", str(compiled), "--layer", "77", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"instructions": []}
+    assert "none matches --layer 77" in captured.err

@@ -1,0 +1,124 @@
+"""The commands by topic: where the function of each one is, and what it does in a line."""
+
+from dataclasses import dataclass
+
+COMPILE = "Compile"
+LOOK = "Look inside a model or a compiled program"
+TRACE = "From a routing trace alone"
+MORE = "Chips, examples, the paper"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: its function stands in `moexbar.cli.MODULE`, whose docstring begins with `does`.
+
+    The table is there so that listing the commands imports none of them.
+    """
+
+    name: str
+    module: str
+    function: str
+    panel: str
+    does: str
+
+
+COMMANDS = (
+    Command(
+        "compile",
+        "compile",
+        "compile_command",
+        COMPILE,
+        "Compile a prefill, and decode steps after it: mapping, timed program, cost, all checked.",
+    ),
+    Command(
+        "profile",
+        "profile",
+        "profile_command",
+        COMPILE,
+        "Run a model and record which experts every token goes to.",
+    ),
+    Command(
+        "model",
+        "model",
+        "model_command",
+        LOOK,
+        "List what is recognised in an ONNX model and what it can decode.",
+    ),
+    Command(
+        "inspect",
+        "inspect",
+        "inspect",
+        LOOK,
+        "Print the instructions of a compiled program, filtered.",
+    ),
+    Command(
+        "simulate",
+        "simulate",
+        "simulate",
+        LOOK,
+        "Simulate a compiled program: busy units, and which of them bind.",
+    ),
+    Command(
+        "trace",
+        "trace",
+        "trace",
+        LOOK,
+        "Write a trace for https://ui.perfetto.dev.",
+    ),
+    Command(
+        "verify",
+        "verify",
+        "verify",
+        LOOK,
+        "Execute a compiled program and compare it with ONNX Runtime.",
+    ),
+    Command(
+        "accuracy",
+        "accuracy",
+        "accuracy",
+        LOOK,
+        "Compare a model on quantised crossbars with the float model.",
+    ),
+    Command(
+        "group",
+        "group",
+        "group",
+        TRACE,
+        "Group the experts of every MoE layer; score on other sequences.",
+    ),
+    Command(
+        "schedule",
+        "schedule",
+        "schedule",
+        TRACE,
+        "Order every window of a layer into slots, with bounds.",
+    ),
+    Command(
+        "compare",
+        "compare",
+        "compare",
+        TRACE,
+        "Group each layer with every solver, side by side.",
+    ),
+    Command(
+        "chips",
+        "chips",
+        "chips",
+        MORE,
+        "Show the chip presets, or one chip with units and sources.",
+    ),
+    Command(
+        "example",
+        "example",
+        "example",
+        MORE,
+        "Write a model and what is needed to compile it into a new folder.",
+    ),
+    Command(
+        "reproduce",
+        "reproduce",
+        "reproduce_command",
+        MORE,
+        "Run the paper's workload beside what its own simulator gives.",
+    ),
+)

@@ -1,0 +1,77 @@
+"""Which layers and tokens of a trace are grouped and scored, and how their windows are cut."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from compiler.grouping import Calibration, Job
+from compiler.options import SolverOptions
+from compiler.trace import calibrate
+from ir.arrays import Span
+from ir.errors import InputError
+from ir.routing import Routing, windows
+
+
+@dataclass(frozen=True, eq=False)
+class Scope:
+    """A trace, its layers to group, and what is asked of the groups.
+
+    size: experts in a group at most; groups: how many, None for the fewest; replicas: copies to
+    add. fitted, scored: token ranges; window: tokens in flight together; stride, shuffles, robust:
+    of the windows to fit to (`compiler.trace.calibrate`).
+    """
+
+    routing: Routing
+    layers: tuple[int, ...]
+    size: int
+    groups: int | None
+    replicas: int
+    fitted: Span
+    scored: Span
+    window: int
+    stride: int | None
+    shuffles: int
+    robust: bool
+    seed: int
+
+    def jobs(self, solvers: Sequence[str], limits: SolverOptions) -> list[Job]:
+        """Every layer by every solver, layer by layer."""
+        fits = {layer: self.calibration(layer) for layer in self.layers}
+        return [
+            Job(layer, fit, self.size, solver, self.groups, self.replicas, limits)
+            for layer, fit in fits.items()
+            for solver in solvers
+        ]
+
+    def calibration(self, layer: int) -> Calibration:
+        """Windows to fit `layer` to."""
+        return calibrate(
+            self.routing.matrix(self.routing.row(layer)),
+            self.routing,
+            self.fitted,
+            self.window,
+            stride=self.stride,
+            shuffles=self.shuffles,
+            robust=self.robust,
+            seed=self.seed,
+        )
+
+    def fit_spans(self) -> list[Span]:
+        """Aligned windows of the fit range."""
+        return aligned(self.fitted, self.window, "--fit")
+
+    def score_spans(self) -> list[Span]:
+        """Aligned windows of the score range."""
+        return aligned(self.scored, self.window, "--score")
+
+
+def aligned(tokens: Span, window: int, option: str) -> list[Span]:
+    """Whole windows of a token range; InputError if there is none."""
+    start, stop = tokens
+    spans = [(start + a, start + b) for a, b in windows(stop - start, window)]
+    if not spans:
+        raise InputError(
+            option,
+            f"{stop - start} tokens, expected at least one window of {window}",
+            "use a smaller --window or a wider range",
+        )
+    return spans
