@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ir.activation import usual
 from ir.selection import ByIds
 from ir.workload import Expert, MoELayer, Router, Weight, Workload
 
@@ -43,7 +44,7 @@ def moe_layers(name: str, layers: Sequence[int]) -> Workload:
             size.d,
             router,
             tuple(expert(n, e) for e in range(size.experts)),
-            "silu",
+            usual("silu"),
             "loop",
         )
         for n in layers

@@ -18,6 +18,7 @@ from compiler.options import PLACERS, PlacementOptions, SolverOptions
 from compiler.partition import partition
 from compiler.placement import Routed, place
 from compiler.profiling.profile import load_inputs, profile
+from ir.activation import usual
 from ir.errors import InputError
 from ir.mapping import Certificate, Grouping, Mapping, Placement
 from ir.selection import ByIds
@@ -70,7 +71,9 @@ def llama_moe(layers: int = 32, d: int = 4096, f: int = 688, experts: int = 16) 
         h, moe = digital("norm", f"norm_b{n}", n, x), f"moe{n}"
         router = Router("softmax-topk", experts, ByIds("chosen", "gates"), 4)
         every = tuple(expert(moe, e) for e in range(experts))
-        operators.append(MoELayer(moe, n, (h,), (moe,), (moe,), d, router, every, "silu", "loop"))
+        operators.append(
+            MoELayer(moe, n, (h,), (moe,), (moe,), d, router, every, usual("silu"), "loop")
+        )
         x = digital("add", f"add_b{n}", n, x, moe)
     head = dense("head", layers - 1, digital("norm", "norm_end", layers - 1, x), d, 32000)
     return Workload("llama-moe-3.5b", "0" * 64, ("ids",), (head,), tuple(operators))

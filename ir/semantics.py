@@ -4,14 +4,16 @@ out = scale * sum_e gate_e * expert_e(x) + sum_s sigmoid(x @ w_s) * shared_s(x)
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol, assert_never
 
 import numpy as np
 
+from ir.activation import CURVES, Activation, AnyActivation, UnknownActivation
 from ir.arrays import Array, Bools, Ints
+from ir.errors import InputError
 from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
-from ir.workload import Clipped, Expert, MoELayer, Router, Weight
+from ir.workload import Expert, MoELayer, Router, Weight
 
 
 def sigmoid(x: Array) -> Array:
@@ -24,38 +26,52 @@ def _erf(x: Array) -> Array:
     return np.array(flat, dtype=x.dtype).reshape(x.shape)
 
 
-NUMBERS: dict[str, tuple[float, ...]] = {  # of the activations that have some, as defined
-    "gelu": (math.sqrt(2),),
-    "gelu-tanh": (math.sqrt(2 / math.pi), 0.044715),
-    "quick-gelu": (1.702,),
-}
-ACTIVATIONS: dict[str, Callable[[Array, Sequence[float]], Array]] = {  # n: its numbers
-    "identity": lambda x, _: x,
-    "silu": lambda x, _: x * sigmoid(x),
-    "relu": lambda x, _: np.maximum(x, 0),
-    "relu2": lambda x, _: np.maximum(x, 0) ** 2,
-    "gelu": lambda x, n: 0.5 * x * (1 + _erf(x / n[0])),
-    "gelu-tanh": lambda x, n: 0.5 * x * (1 + np.tanh(n[0] * (x + n[1] * x**3))),
-    "quick-gelu": lambda x, n: x * sigmoid(n[0] * x),
-    "sigmoid": lambda x, _: sigmoid(x),
-    "tanh": lambda x, _: np.tanh(x),
-    "mish": lambda x, _: x * np.tanh(np.logaddexp(0, x)),
-}
+def activate(activation: AnyActivation, x: Array) -> Array:
+    """The function of what the gate matrix gives (the up matrix, where there is no gate).
 
-
-def activate(name: str, x: Array) -> Array:
-    """An activation by its name, which its numbers follow where they are not those defined.
-
-    A model in 16 bits has them rounded: `quick-gelu(1.703125)`. KeyError for an unknown one.
+    Of `swiglu-oai` the gate's side; `linear` is the other. Raises InputError for an activation
+    that is not known here.
     """
-    kind, _, given = name.partition("(")
-    numbers = [float(n) for n in given.rstrip(")").split(",")] if given else NUMBERS.get(kind, ())
-    return ACTIVATIONS[kind](x, numbers)
+    if isinstance(activation, UnknownActivation):
+        raise InputError(f"activation {activation.text}", f"expected one of {', '.join(CURVES)}")
+    n = activation.numbers
+    match activation.kind:
+        case "identity":
+            out = x
+        case "silu":
+            out = x * sigmoid(x)
+        case "relu":
+            out = np.maximum(x, 0)
+        case "relu2":
+            out = np.maximum(x, 0) ** 2
+        case "gelu":
+            out = 0.5 * x * (1 + _erf(x / n[0]))
+        case "gelu-tanh":
+            out = 0.5 * x * (1 + np.tanh(n[0] * (x + n[1] * x**3)))
+        case "quick-gelu":
+            out = x * sigmoid(n[0] * x)
+        case "sigmoid":
+            out = sigmoid(x)
+        case "tanh":
+            out = np.tanh(x)
+        case "mish":
+            out = x * np.tanh(np.logaddexp(0, x))
+        case "swiglu-oai":
+            alpha, _, limit = n
+            gate = np.minimum(x, limit)
+            out = gate * sigmoid(alpha * gate)
+        case _:
+            assert_never(activation.kind)
+    return np.asarray(out)
 
 
-def is_known(activation: str) -> bool:
-    """Whether `activate` has it."""
-    return activation.partition("(")[0] in ACTIVATIONS
+def linear(activation: AnyActivation, up: Array) -> Array:
+    """What the up matrix gives, as it is multiplied with the activated gate."""
+    match activation:
+        case Activation("swiglu-oai", (_, beta, limit)):
+            return np.asarray(np.clip(up, -limit, limit) + beta)
+        case _:
+            return up
 
 
 class Matrices(Protocol):
@@ -66,22 +82,13 @@ class Matrices(Protocol):
         ...
 
 
-def feed_forward(
-    matrices: Matrices, expert: Expert, activation: str, clipped: Clipped | None, x: Array
-) -> Array:
+def feed_forward(matrices: Matrices, expert: Expert, activation: AnyActivation, x: Array) -> Array:
     """down(act(gate(x)) * up(x)): [n, d]; without a gate, down(act(up(x)))."""
     up = matrices.product(x, expert.up)
     if expert.gate is None:
         return matrices.product(activate(activation, up), expert.down)
-    gate = matrices.product(x, expert.gate)
-    if activation == "swiglu-oai":
-        how = clipped or Clipped()
-        if how.limit is not None:
-            gate, up = np.minimum(gate, how.limit), np.clip(up, -how.limit, how.limit)
-        hidden = gate * sigmoid(how.alpha * gate) * (up + how.beta)
-    else:
-        hidden = activate(activation, gate) * up
-    return matrices.product(hidden, expert.down)
+    gate = activate(activation, matrices.product(x, expert.gate))
+    return matrices.product(gate * linear(activation, up), expert.down)
 
 
 def combine_weights(router: Router, values: Mapping[str, Array], tokens: int) -> Array:
@@ -163,7 +170,7 @@ def routed_sum(matrices: Matrices, layer: MoELayer, x: Array, combine: Array) ->
         weight, rows = combine[used, index, None], x[used]
         if layer.weight_on == "input":
             rows, weight = rows * weight, np.ones_like(weight)
-        part = feed_forward(matrices, expert, layer.activation, layer.clipped, rows)
+        part = feed_forward(matrices, expert, layer.activation, rows)
         out[used] += weight * part
     return out * np.float32(layer.scale)
 
@@ -172,7 +179,7 @@ def shared_sum(matrices: Matrices, layer: MoELayer, x: Array) -> Array:
     """Sum of the shared experts' outputs, each times its own gate: [tokens, d]."""
     out = np.zeros(x.shape, dtype=np.float32)
     for index, expert in enumerate(layer.shared):
-        part = feed_forward(matrices, expert, layer.activation, layer.clipped, x)
+        part = feed_forward(matrices, expert, layer.activation, x)
         gate = layer.shared_gates[index] if index < len(layer.shared_gates) else None
         out += part if gate is None else sigmoid(matrices.product(x, gate)) * part
     return out

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, assert_never
 
+from ir.activation import AnyActivation
 from ir.errors import InputError
 from ir.selection import (
     ByCapacity,
@@ -77,19 +78,6 @@ class Expert:
     def macs(self) -> int:
         """Multiply-accumulates of one token through this expert."""
         return self.up.macs + self.down.macs + (self.gate.macs if self.gate else 0)
-
-
-@dataclass(frozen=True)
-class Clipped:
-    """The clipped gate of gpt-oss, activation `swiglu-oai`, with its three numbers.
-
-    g = min(gate, limit), u = clip(up, -limit, limit); g * sigmoid(alpha * g) * (u + beta). `limit`
-    None: nothing is clipped.
-    """
-
-    alpha: float = 1.702
-    beta: float = 1.0
-    limit: float | None = 7.0
 
 
 @dataclass(frozen=True)
@@ -205,21 +193,20 @@ class MoELayer(Operator):
     and are added to the routed sum. `weight_on` says where the gate weight multiplies.
 
     The layer's output is scale * sum_e gate_e * expert_e(x) + sum_s sigmoid(x @ w_s) * shared_s(x),
-    where `shared_gates` holds the w_s [d_model, 1] (None, or no entry: the factor is 1). `clipped`:
-    the numbers of activation `swiglu-oai`. `proof`: `run` = the model's own nodes gave this output
-    on random inputs; `structure` = read from the graph alone; `traced` = only for inputs that give
-    every expert a token, because the export recorded one input's routing.
+    where `shared_gates` holds the w_s [d_model, 1] (None, or no entry: the factor is 1). `proof`:
+    `run` = the model's own nodes gave this output on random inputs; `structure` = read from the
+    graph alone; `traced` = only for inputs that give every expert a token, because the export
+    recorded one input's routing.
     """
 
     router: Router
     experts: tuple[Expert, ...]
-    activation: str
+    activation: AnyActivation
     form: str
     shared: tuple[Expert, ...] = ()
     weight_on: Literal["output", "input"] = "output"
     shared_gates: tuple[Weight | None, ...] = ()
     scale: float = 1.0
-    clipped: Clipped | None = None
     proof: Proof = "structure"
 
     def __post_init__(self) -> None:

@@ -52,7 +52,7 @@ def _moe(layer: MoELayer) -> str:
     gated = "gated " if layer.gated else ""
     return (
         f"{router.experts} experts{shared} of {layer.d_expert}, {choice}, {router.kind}, "
-        f"{gated}{layer.activation}, {layer.form}"
+        f"{gated}{layer.activation.text}, {layer.form}"
     )
 
 

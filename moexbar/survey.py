@@ -80,7 +80,7 @@ def moe_json(layer: MoELayer) -> dict[str, Any]:
         "d_model": layer.d_model,
         "d_expert": layer.d_expert,
         "gated": layer.gated,
-        "activation": layer.activation,
+        "activation": layer.activation.text,
         "shared_experts": len(layer.shared),
         "shared_gated": any(gate is not None for gate in layer.shared_gates),
         "scale": layer.scale,

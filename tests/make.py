@@ -15,6 +15,7 @@ from compiler.partition import partition, with_replicas
 from compiler.pipeline import realise
 from compiler.placement import place
 from compiler.steps import pairs_run, plan_steps
+from ir.activation import usual
 from ir.arrays import Bools, Ints, Span
 from ir.chip import (
     Accumulate,
@@ -263,7 +264,7 @@ def small_workload(
                 ),
                 scale=scale,
                 weight_on=weight_on,
-                activation="silu",
+                activation=usual("silu"),
                 form="loop",
             )
         x = build.digital("add", f"add_b{n}", n, x, y)

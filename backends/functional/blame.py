@@ -83,7 +83,7 @@ def _wrong_store(m: Machine, op: MoELayer, row: int, x: Array) -> int:
         number, expert = int(m.program.expert[store]), _expert_of(m, op, store)
         scaled = x * factors[number] if op.weight_on == "input" and number >= 0 else x
         made = m.values.rows(one, np.array([store]), "result", token)[0]
-        right = feed_forward(m.matrices, expert, op.activation, op.clipped, scaled[None])
+        right = feed_forward(m.matrices, expert, op.activation, scaled[None])
         if _off(m, made, right[0]):
             return int(store)
     return -1

@@ -13,8 +13,8 @@ from backends.functional.values import wrong
 from ir.arrays import Array, Bools, Ints
 from ir.errors import CheckError
 from ir.program import Opcode
-from ir.semantics import activate, sigmoid
-from ir.workload import Clipped, MoELayer
+from ir.semantics import activate, linear
+from ir.workload import MoELayer
 
 
 def run_moe(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> None:
@@ -68,11 +68,12 @@ def _activate(m: Machine, op: MoELayer, rows: dict[Opcode, Ints]) -> None:
         m.job[mine] = m.job[read]
     for mine, read in by_batch(m, rows[Opcode.ACT]):  # a shared expert may be gated alone
         gated = "sum gate" in m.values.batches[int(m.values.batch[read[0]])].arrays
-        acted = _act(op, m.values.take(mine, "sum gate" if gated else "sum up"))
+        acted = activate(op.activation, m.values.take(mine, "sum gate" if gated else "sum up"))
         m.values.put(mine, np.arange(len(mine)), {"acted" if gated else "hidden": acted})
         m.job[mine] = m.job[read]
     for mine, read in by_batch(m, np.setdiff1d(rows[Opcode.MUL], scale)):
-        hidden = m.values.take(mine, "acted") * _linear(op, m.values.take(mine, "sum up"))
+        up = linear(op.activation, m.values.take(mine, "sum up"))
+        hidden = m.values.take(mine, "acted") * up
         m.values.put(mine, np.arange(len(mine)), {"hidden": hidden})
         m.job[mine] = m.job[read]
     for mine, read in by_batch(m, moved[fills]):
@@ -83,24 +84,6 @@ def _activate(m: Machine, op: MoELayer, rows: dict[Opcode, Ints]) -> None:
 def _reads_gates(m: Machine, ids: Ints) -> Bools:
     place, read = m.values.reads(ids)
     return np.isin(np.arange(len(ids)), place[m.values.holds(read, "factors")])
-
-
-def _act(op: MoELayer, x: Array) -> Array:
-    """The activation; of gpt-oss g * sigmoid(alpha * g) with g = min(x, limit)."""
-    if op.activation != "swiglu-oai":
-        return activate(op.activation, x)
-    how = op.clipped or Clipped()
-    g = x if how.limit is None else np.minimum(x, how.limit)
-    return np.asarray(g * sigmoid(how.alpha * g))
-
-
-def _linear(op: MoELayer, up: Array) -> Array:
-    """What multiplies the activated gate; of gpt-oss clip(up, -limit, limit) + beta."""
-    if op.activation != "swiglu-oai":
-        return up
-    how = op.clipped or Clipped()
-    clipped = up if how.limit is None else np.clip(up, -how.limit, how.limit)
-    return np.asarray(clipped + how.beta)
 
 
 def _combine(m: Machine, index: int, op: MoELayer, ids: Ints) -> None:

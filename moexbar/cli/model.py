@@ -83,7 +83,7 @@ def _moe_table(workload: Workload) -> Any:
             layer.name,
             layer.form,
             router.kind,
-            f"{layer.activation}{plain}",
+            f"{layer.activation.text}{plain}",
             str(router.experts),
             _takes(layer),
             str(layer.d_model),

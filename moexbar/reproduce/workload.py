@@ -8,6 +8,7 @@ a matrix of 256 x 4096. What the reference leaves out is left out here: no norm 
 
 import numpy as np
 
+from ir.activation import usual
 from ir.arrays import Bools
 from ir.selection import ByIds
 from ir.workload import Attention, Dense, Digital, Expert, MoELayer, Router, Weight, Workload
@@ -109,6 +110,6 @@ def _moe(x: str) -> MoELayer:
         D_MODEL,
         router=router,
         experts=experts,
-        activation="relu",
+        activation=usual("relu"),
         form="shapes",
     )

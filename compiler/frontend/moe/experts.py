@@ -10,9 +10,10 @@ from compiler.frontend.facts.constants import slice_cuts, weight_of
 from compiler.frontend.facts.graph import Graph, axis_attribute
 from compiler.frontend.facts.products import Product
 from compiler.frontend.facts.sizes import Sizes
-from compiler.frontend.moe.activation import CURVES, activation_name, clipped_gate
+from compiler.frontend.moe.activation import CURVES, activation_of, clipped_gate
 from compiler.frontend.moe.unreadable import Unreadable
-from ir.workload import Clipped, Expert, Weight
+from ir.activation import AnyActivation
+from ir.workload import Expert, Weight
 
 Nearest = Mapping[Value, frozenset[Product] | None]
 MANY = 8  # more nearest products than an expert has matrices: the values of several experts met
@@ -55,9 +56,8 @@ class FeedForward:
     gate: Part | None
     down: Product
     ups: tuple[Product, ...]
-    activation: str
+    activation: AnyActivation
     stacked: int | None
-    clipped: Clipped | None = None
 
     def experts(self) -> list[Expert]:
         """The experts of these matrices: one, or one per entry of the stack."""
@@ -155,21 +155,18 @@ def _feed_forward(
     if meeting is None:
         if len(ups) != 1 or ups[0].columns != rows:
             raise Unreadable("up and gate do not meet in a product", down.node)
-        name = activation_name(sizes, steps)
-        one = ups[0]
-        return FeedForward(Part(one), None, down, tuple(ups), name, counts.pop())
+        curve, one = activation_of(sizes, steps), ups[0]
+        return FeedForward(Part(one), None, down, tuple(ups), curve, counts.pop())
     curved = [bool(CURVES & {n.op_type for n in side.nodes}) for side in meeting]
     if curved[0] == curved[1]:
         raise Unreadable("cannot tell gate from up", down.node)
     gate_side, up_side = meeting if curved[0] else meeting[::-1]
     gate = _part(sizes, near, ups, gate_side, rows)
     up = _part(sizes, near, ups, up_side, rows)
-    name = activation_name(sizes, gate_side.nodes)
     both = [n for n in gate_side.nodes if n in up_side.nodes]
     clipped = clipped_gate(sizes, gate_side.nodes, up_side.nodes, both)
-    if clipped is not None:
-        name = "swiglu-oai"
-    return FeedForward(up, gate, down, tuple(ups), name, counts.pop(), clipped)
+    activation = clipped or activation_of(sizes, gate_side.nodes)
+    return FeedForward(up, gate, down, tuple(ups), activation, counts.pop())
 
 
 @dataclass(frozen=True, eq=False)

@@ -143,7 +143,6 @@ def _readable(facts: Facts, anchor: Anchor, exit_: Value, nodes: list[Node]) -> 
         weight_on="input" if on_input else "output",
         evidence=evidence,
         routers=routers[1:],
-        clipped=routed[0].clipped,
     )
 
 

@@ -6,7 +6,8 @@ from typing import Literal
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts.graph import name_of
-from ir.workload import Clipped, Expert, MoELayer, Proof, Router, Weight
+from ir.activation import AnyActivation
+from ir.workload import Expert, MoELayer, Proof, Router, Weight
 
 Evidence = Literal["numbered", "graph order", "hit loop"]
 _IN_ORDER = (
@@ -36,7 +37,7 @@ class FoundLayer:
     router: Router
     experts: tuple[Expert, ...]
     shared: tuple[Expert, ...]
-    activation: str
+    activation: AnyActivation
     form: str
     weight_on: Literal["output", "input"] = "output"
     evidence: Evidence = "numbered"
@@ -44,7 +45,6 @@ class FoundLayer:
     routers: tuple[Router, ...] = ()
     shared_gates: tuple[Weight | None, ...] = ()
     scale: float = 1.0
-    clipped: Clipped | None = None
     proof: Proof = "structure"
 
     @property
@@ -78,6 +78,5 @@ class FoundLayer:
             weight_on=self.weight_on,
             shared_gates=self.shared_gates,
             scale=self.scale,
-            clipped=self.clipped,
             proof=self.proof,
         )

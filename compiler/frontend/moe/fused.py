@@ -1,5 +1,6 @@
 """MoE layers that are one operator: com.microsoft::MoE and com.microsoft::QMoE."""
 
+import math
 from collections.abc import Collection
 
 from onnx_ir import Node, Value
@@ -12,10 +13,11 @@ from compiler.frontend.moe.anchors import root, router_products
 from compiler.frontend.moe.found import FoundLayer
 from compiler.frontend.moe.router import projected
 from compiler.frontend.moe.unreadable import Unreadable
+from ir.activation import Activation, AnyActivation, named, usual
 from ir.onnxdoor.packing import reads_packed
 from ir.onnxdoor.widen import as_stored
 from ir.selection import ByLogits
-from ir.workload import Clipped, Expert, Router, RouterKind, Weight
+from ir.workload import Expert, Router, RouterKind, Weight
 
 _QMOE = {"fc1": (2, 4), "fc2": (5, 7), "fc3": (8, 10)}  # weight and bias inputs
 _MOE = {"fc1": (2, 3), "fc2": (4, 5), "fc3": (6, 7)}
@@ -54,7 +56,6 @@ def contract_layer(facts: Facts, node: Node) -> FoundLayer:
         activation=activation,
         form=node.op_type,
         remarks=_remarks(node),
-        clipped=_clipped(node) if activation == "swiglu-oai" else None,
     )
 
 
@@ -78,7 +79,7 @@ def _remarks(node: Node) -> tuple[str, ...]:
     return ()
 
 
-def _experts(sizes: Sizes, node: Node) -> tuple[tuple[Expert, ...], str]:
+def _experts(sizes: Sizes, node: Node) -> tuple[tuple[Expert, ...], AnyActivation]:
     quantised = node.op_type == "QMoE"
     if quantised and (node.attributes.get_int("weights_prepacked", 0) or 0) > 0:
         raise Unreadable("weights_prepacked: the bytes are in the order of a CUDA kernel", node)
@@ -122,25 +123,19 @@ def _experts(sizes: Sizes, node: Node) -> tuple[tuple[Expert, ...], str]:
     return tuple(experts), _activation(node, kind)
 
 
-def _activation(node: Node, kind: str) -> str:
-    """The usual name: swiglu is silu on the gate unless it is scaled, shifted or clipped."""
-    if kind == "gelu":
-        return "gelu-tanh"  # what the kernel computes
-    if kind == "swiglu":
-        alpha = node.attributes.get_float("activation_alpha", 1.0)
-        beta = node.attributes.get_float("activation_beta", 0.0)
-        limited = node.attributes.get("swiglu_limit") is not None
-        return "silu" if alpha == 1.0 and beta == 0.0 and not limited else "swiglu-oai"
-    return {"geglu": "gelu-tanh"}.get(kind, kind)
-
-
-def _clipped(node: Node) -> Clipped:
+def _activation(node: Node, kind: str) -> AnyActivation:
+    """What the kernel computes: swiglu is silu on the gate unless it is scaled or clipped."""
+    if kind in ("gelu", "geglu"):
+        return usual("gelu-tanh")
+    if kind != "swiglu":
+        return named(kind)
+    alpha = node.attributes.get_float("activation_alpha", 1.0)
+    beta = node.attributes.get_float("activation_beta", 0.0)
     limit = node.attributes.get_float("swiglu_limit", None)
-    return Clipped(
-        alpha=float(node.attributes.get_float("activation_alpha", 1.0) or 1.0),
-        beta=float(node.attributes.get_float("activation_beta", 0.0) or 0.0),
-        limit=None if limit is None else float(limit),
-    )
+    if alpha == 1.0 and beta == 0.0 and limit is None:
+        return usual("silu")
+    clip = math.inf if limit is None else float(limit)
+    return Activation("swiglu-oai", (float(alpha or 1.0), float(beta or 0.0), clip))
 
 
 class _Stack:

@@ -15,12 +15,13 @@ from compiler.frontend.facts.graph import name_of
 from compiler.frontend.moe.found import FoundLayer
 from compiler.frontend.moe.unreadable import Unreadable
 from compiler.frontend.proof.cutout import Cutout
+from ir.activation import CURVES, Activation, UnknownActivation, usual
 from ir.arrays import Array
 from ir.errors import LoadRefusedError, RunRefusedError
 from ir.onnxdoor.session import LoadedModel, Runtime
 from ir.onnxdoor.weights import StoredMatrices
 from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
-from ir.semantics import ACTIVATIONS, combine_weights, is_known, picked, routed_sum, shared_sum
+from ir.semantics import combine_weights, picked, routed_sum, shared_sum
 from ir.workload import Router
 
 SEEDS = 4  # inputs tried until every expert has a token
@@ -174,11 +175,12 @@ class Trial:
                     tried = self._with_own_gates(layer, router)
                     if tried is not None:
                         yield replace(layer, router=tried, weight_on=site)
-        for activation in ACTIVATIONS:
-            if self._base.activation in ("swiglu-oai", activation):
-                continue
-            for layer in self._layers:
-                yield replace(layer, activation=activation, clipped=None)
+        if isinstance(own := self._base.activation, Activation) and own.kind == "swiglu-oai":
+            return
+        for curve in CURVES:
+            if usual(curve) != own:
+                for layer in self._layers:
+                    yield replace(layer, activation=usual(curve))
 
     def _with_own_gates(self, layer: FoundLayer, router: Router) -> Router | None:
         """Another reading of the router, times the gates that the layer's exit moved on over.
@@ -209,8 +211,7 @@ class Trial:
         if found.size != run.x.shape[0] * layer.experts[0].down.columns:
             return np.inf
         operator = layer.as_operator()
-        known = is_known(operator.activation) or operator.activation == "swiglu-oai"
-        if not known:
+        if isinstance(operator.activation, UnknownActivation):
             return np.inf
         try:
             combine = combine_weights(layer.router, run.values, len(run.x))

@@ -56,5 +56,5 @@ def test_plain_experts_in_fused_products(tmp_path: Path, runtime: Any) -> None:
 
     path = m.write(tmp_path, [m.dense_masked(expert=expert)])
     (layer,) = read_model(path).moe_layers
-    assert (layer.activation, layer.gated, layer.proof) == ("relu", False, "run")
+    assert (layer.activation.text, layer.gated, layer.proof) == ("relu", False, "run")
     assert compare(runtime, path, m.token_ids()) < 1e-5

@@ -25,7 +25,7 @@ def test_structure(name: str) -> None:
     assert [layer.layer for layer in workload.moe_layers] == [1, 3]
     for layer in workload.moe_layers:
         assert (layer.router.experts, layer.d_model, layer.d_expert) == (16, 128, 384)
-        assert (layer.gated, layer.activation, layer.shared) == (True, "silu", ())
+        assert (layer.gated, layer.activation.text, layer.shared) == (True, "silu", ())
     # q, k, v, out in 4 layers, gate, up, down in 2, and the head
     assert [d.weight.macs for d in workload.dense()].count(128 * 128) == 16
     assert len(list(workload.dense())) == 4 * 4 + 2 * 3 + 1

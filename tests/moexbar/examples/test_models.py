@@ -58,7 +58,7 @@ def test_small_model_is_read_whole(name: str, tmp_path: Path) -> None:
     kind = "sigmoid-topk" if name == "deepseek-v3" else "softmax-topk"
     for op in workload.moe_layers:
         assert (op.router.experts, op.router.top_k) == (sizes.experts, sizes.top_k)
-        assert (op.d_model, op.d_expert, op.gated, op.activation) == (32, 24, True, "silu")
+        assert (op.d_model, op.d_expert, op.gated, op.activation.text) == (32, 24, True, "silu")
         assert len(op.shared) == sizes.shared
         assert op.router.kind == ("topk-softmax" if name == "llama-moe-3.5b" else kind)
     found = [op for op in workload.operators if isinstance(op, Attention)]

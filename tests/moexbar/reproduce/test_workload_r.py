@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from compiler.partition import partition
+from ir.activation import usual
 from ir.workload import Dense, MoELayer
 from moexbar.chips import load_chip
 from moexbar.reproduce.reference import BOTH, GO, KV, NONE
@@ -94,6 +95,6 @@ def test_experts_start_before_the_router_and_tokens_run_in_order() -> None:
 def test_the_layer_has_two_matrices_per_expert_and_its_router_on_crossbars() -> None:
     (moe,) = (op for op in workload_r().operators if isinstance(op, MoELayer))
     assert not moe.gated
-    assert moe.activation == "relu"
+    assert moe.activation == usual("relu")
     assert (moe.d_model, moe.d_expert, moe.router.top_k) == (4096, 688, 4)
     assert PAPER.digital.router_on == "crossbar"

@@ -1,5 +1,6 @@
 """What running a region tells that its structure does not."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from compiler.frontend import read_model
 from compiler.frontend.moe.found import RECORDED
 from compiler.frontend.proof import prover
 from compiler.frontend.proof.traced import refuse_unhit
+from ir.activation import Activation
 from ir.errors import InputError
 from ir.routing import Routing
 from tests.compiler.frontend import models as m
@@ -31,7 +33,7 @@ def test_an_odd_activation_is_not_mapped(tmp_path: Path, runtime: Any) -> None:
     workload = read_model(path)
     assert workload.moe_layers == ()
     assert "does not compute the layer that its structure suggests" in workload.suspects[0].reason
-    assert read_model(path, prove=False).moe_layers[0].activation == "silu"
+    assert read_model(path, prove=False).moe_layers[0].activation.text == "silu"
     assert compare(runtime, path, m.token_ids()) < 1e-5
 
 
@@ -48,8 +50,26 @@ def test_clipped_gate_with_other_numbers(tmp_path: Path, runtime: Any) -> None:
 
     path = m.write(tmp_path, [m.dense_masked(expert=expert)])
     (layer,) = read_model(path).moe_layers
-    assert layer.clipped is not None
-    assert (layer.clipped.alpha, layer.clipped.beta, layer.clipped.limit) == (1.25, 0.5, 2.0)
+    assert layer.activation == Activation("swiglu-oai", (1.25, 0.5, 2.0))
+    assert layer.activation.text == "swiglu-oai"
+    assert compare(runtime, path, m.token_ids()) < 1e-5
+
+
+@pytest.mark.parametrize("limit", [0.75, None])
+def test_numbers_of_a_clipped_operator(limit: float | None, tmp_path: Path, runtime: Any) -> None:
+    """MoE's attributes; without `swiglu_limit` nothing is clipped."""
+    path = m.write(tmp_path, [m.swiglu_contract])
+    model = onnx.load(path)
+    (node,) = (n for n in model.graph.node if n.op_type == "MoE")
+    numbers = {"activation_alpha": 1.25, "activation_beta": 0.5, "swiglu_limit": limit}
+    kept = [a for a in node.attribute if a.name not in numbers]
+    given = [onnx.helper.make_attribute(n, v) for n, v in numbers.items() if v is not None]
+    del node.attribute[:]
+    node.attribute.extend([*kept, *given])
+    onnx.save(model, path)
+    (layer,) = read_model(path).moe_layers
+    assert layer.activation == Activation("swiglu-oai", (1.25, 0.5, limit or math.inf))
+    assert layer.proof == "run"
     assert compare(runtime, path, m.token_ids()) < 1e-5
 
 
@@ -78,10 +98,10 @@ def test_numbers_of_an_activation_rounded_to_bfloat16(
         return m.plain(g, x, act)
 
     path = m.write(tmp_path, [m.dense_masked(expert=expert)])
-    assert read_model(path).moe_layers[0].activation == before
+    assert read_model(path).moe_layers[0].activation.text == before
     m.in_16_bits(path, TensorProto.BFLOAT16)
     workload = read_model(path)
-    assert [layer.activation for layer in workload.moe_layers] == [name]
+    assert [layer.activation.text for layer in workload.moe_layers] == [name]
     assert {w.bits for e in workload.moe_layers[0].experts for w in (e.up, e.down)} == {16}
     assert compare(runtime, path, m.token_ids()) < 1e-5
 
