@@ -8,7 +8,7 @@ import typer
 from moexbar.cli.complete import example_names
 from moexbar.cli.options import OUTPUT, Json, Output
 from moexbar.console import out, print_json
-from moexbar.examples.names import IN_CHECKOUT, LARGE, TRAINED
+from moexbar.examples.names import IN_CHECKOUT, LARGE
 
 WHICH = (
     f"tiny (trained), {', '.join(IN_CHECKOUT)} (trained, only from a checkout of the repository), "
@@ -41,25 +41,26 @@ def example(
     Example: moexbar example llama-moe-3.5b -o llama
     """
     from moexbar.examples.write import write_example
+    from moexbar.report.examples import LargeExampleReport
 
-    facts = write_example(name, output, seed)
+    report = write_example(name, output, seed)
     if json:
-        print_json(facts)
+        print_json(report)
         return
-    console, model = out(), output / facts["files"][0]
-    if name in TRAINED:
-        given = ["--inputs", f"{output / 'inputs.npz'}", "--prefill", "128"]
-        console.print(f"{name}: a trained model, written to {model}")
-    else:
+    console, model = out(), output / report.files[0]
+    if isinstance(report, LargeExampleReport):
         given = ["--routing", f"{output / 'routing.npz'}", "--prefill", "512"]
         console.print(
-            f"{name}: {facts['nodes']} nodes, {facts['weights'] / 1e9:.1f} billion weights "
-            f"without values ({facts['data_bytes'] / 1e9:.0f} GB, all hole), written to {model}"
+            f"{name}: {report.nodes} nodes, {report.weights / 1e9:.1f} billion weights "
+            f"without values ({report.data_bytes / 1e9:.0f} GB, all hole), written to {model}"
         )
-        console.print(f"sizes from {facts['source']}")
-        for words in facts["simplified"]:
+        console.print(f"sizes from {report.source}")
+        for words in report.simplified:
             console.print(f"simplified: {words}")
-        trace = facts["routing"]
-        console.print(f"synthetic routing of {trace['tokens']} tokens, seed {trace['seed']}")
+        trace = report.routing
+        console.print(f"synthetic routing of {trace.tokens} tokens, seed {trace.seed}")
+    else:
+        given = ["--inputs", f"{output / 'inputs.npz'}", "--prefill", "128"]
+        console.print(f"{name}: a trained model, written to {model}")
     command = ["moexbar", "compile", f"{model}", *given, "-o", f"{output}-compiled"]
     console.print(f"next: {shlex.join(command)}", soft_wrap=True, markup=False)

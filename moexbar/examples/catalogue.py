@@ -10,8 +10,11 @@ from moexbar.examples.synthetic import Traits
 class LatentAttention:
     """Multi-head latent attention: queries and keys with values go through low-rank projections.
 
-    A head's queries and keys are `plain` wide without and `rotary` wide with positions, its values
-    `value` wide; all heads share one rotary key.
+    query_rank: of the queries' projection.
+    key_value_rank: of the keys' and values'.
+    plain: width of a head's queries and keys without positions.
+    rotary: their width with positions; all heads share one rotary key.
+    value: width of a head's values.
     """
 
     query_rank: int
@@ -23,7 +26,12 @@ class LatentAttention:
 
 @dataclass(frozen=True)
 class Sigmoid:
-    """A sigmoid router: bias for the choice only, groups of experts first, weights scaled."""
+    """A sigmoid router: bias for the choice only, groups of experts first, weights scaled.
+
+    groups: of experts.
+    top_groups: that a token chooses its experts from.
+    scale: of the gates.
+    """
 
     groups: int
     top_groups: int
@@ -37,9 +45,23 @@ RouterForm = Literal["softmax-topk", "topk-softmax", "tanh-topk-softmax"]
 class Sizes:
     """One decoder-only MoE transformer.
 
-    dense_layers: the first layers, which have one feed-forward of width `dense_ffn` and no experts.
-    shared: shared experts, each as wide as a routed one. qk_norm: RMSNorm of each head's queries
-    and keys.
+    layers: decoder layers.
+    width: of a token's vector.
+    vocabulary: tokens that it knows.
+    heads: of queries.
+    kv_heads: of keys and values.
+    head_dim: width of a head.
+    experts: routed experts of a layer.
+    expert_width: of an expert's hidden layer.
+    top_k: experts of a token.
+    router: how it scores and selects.
+    shared: shared experts, each as wide as a routed one.
+    dense_layers: the first layers, which have one feed-forward and no experts.
+    dense_ffn: width of that feed-forward.
+    qk_norm: whether each head's queries and keys have an RMSNorm.
+    latent: attention through low-rank projections; null: of heads alone.
+    rope_base: of the rotary positions.
+    epsilon: of the norms.
     """
 
     layers: int

@@ -19,7 +19,15 @@ from ir.routing import Routing
 
 @dataclass(frozen=True)
 class Traits:
-    """The constants of the model above; *_memory: correlation with the sequence or token before."""
+    """The constants of the random router (see the module).
+
+    skew: weight of an expert's own bias.
+    topic: weight of the sequence's topic.
+    topic_memory: correlation of a topic with the one before.
+    drift: weight of what changes from token to token.
+    drift_memory: correlation of that with the token before.
+    rank: dimensions of topics and drifts.
+    """
 
     skew: float
     topic: float

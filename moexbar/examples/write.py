@@ -1,9 +1,7 @@
 """Write one example: a trained model with its inputs, or a large one's shapes with routing."""
 
 import shutil
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from ir.errors import InputError
 from moexbar import __version__
@@ -13,6 +11,8 @@ from moexbar.examples.synthetic import synthetic_routing
 from moexbar.examples.transformer import build
 from moexbar.files.folder import publish
 from moexbar.files.routing_file import save_routing
+from moexbar.report.examples import ExampleReport, LargeExampleReport, SyntheticRouting
+from moexbar.report.plain import as_json
 
 PACKAGED = Path(__file__).resolve().parent / "tiny"  # comes with an installed package
 MODELS = Path(__file__).resolve().parents[2] / "examples" / "models"  # of a checkout only
@@ -20,7 +20,7 @@ FILES = dict(zip(IN_CHECKOUT, ("token_choice.onnx", "expert_choice.onnx"), stric
 SEQUENCES, TOPICS, LENGTH = 8, 4, 256  # of a synthetic trace: tokens of a topic
 
 
-def write_example(name: str, folder: Path, seed: int = 0) -> dict[str, Any]:
+def write_example(name: str, folder: Path, seed: int = 0) -> ExampleReport:
     """Write the example `name` into the new folder `folder`; returns what it is, for the user.
 
     Raises InputError for an unknown name or a folder that holds anything already.
@@ -31,16 +31,16 @@ def write_example(name: str, folder: Path, seed: int = 0) -> dict[str, Any]:
         raise InputError(str(folder), "is not empty", "choose a new folder with -o")
     with publish(folder, "example") as draft:
         if name in TRAINED:
-            facts = _copy(name, draft.folder)
+            report = _copy(name, draft.folder)
         else:
-            facts = write_synthetic(name, EXAMPLES[name], draft.folder, seed, SEQUENCES)
-        draft.facts |= {"example": name, **facts}
-    return {"moexbar": __version__, "example": name, **facts}
+            report = write_synthetic(name, EXAMPLES[name], draft.folder, seed, SEQUENCES)
+        draft.facts |= {key: told for key, told in as_json(report).items() if key != "schema"}
+    return report
 
 
 def write_synthetic(
     name: str, example: Example, folder: Path, seed: int, sequences: int
-) -> dict[str, Any]:
+) -> LargeExampleReport:
     """NAME.onnx with its data file, and routing.npz; returns sizes and what is simplified."""
     sizes = example.sizes
     model = build(name, sizes)
@@ -56,24 +56,21 @@ def write_synthetic(
         seed=seed,
     )
     save_routing(folder / "routing.npz", routing)
-    return {
-        "files": [f"{name}.onnx", f"{name}.onnx.data", "routing.npz"],
-        "source": example.source,
-        "simplified": list(example.simplified),
-        "sizes": asdict(sizes),
-        "nodes": len(model.graph.node),
-        "weights": model.weights,
-        "data_bytes": model.data_bytes,
-        "routing": {
-            "tokens": routing.tokens,
-            "sequences": sequences,
-            "seed": seed,
-            "traits": asdict(example.traits),
-        },
-    }
+    return LargeExampleReport(
+        moexbar=__version__,
+        example=name,
+        files=(f"{name}.onnx", f"{name}.onnx.data", "routing.npz"),
+        source=example.source,
+        simplified=example.simplified,
+        sizes=sizes,
+        nodes=len(model.graph.node),
+        weights=model.weights,
+        data_bytes=model.data_bytes,
+        routing=SyntheticRouting(routing.tokens, sequences, seed, example.traits),
+    )
 
 
-def _copy(name: str, folder: Path) -> dict[str, Any]:
+def _copy(name: str, folder: Path) -> ExampleReport:
     """A trained model, with the tokens it was tested on."""
     if name in IN_CHECKOUT and not (MODELS / FILES[name]).is_file():
         raise InputError(
@@ -84,7 +81,7 @@ def _copy(name: str, folder: Path) -> dict[str, Any]:
     sources = _sources(name)
     for target, source in sources.items():
         shutil.copyfile(source, folder / target)
-    return {"files": list(sources), "source": "examples/models/README.md", "simplified": []}
+    return ExampleReport(__version__, name, tuple(sources), "examples/models/README.md", ())
 
 
 def _sources(name: str) -> dict[str, Path]:

@@ -102,9 +102,9 @@ def test_filled_model_is_causal_and_knows_positions(
 
 def test_data_file_is_a_hole(tmp_path: Path) -> None:
     name = "mixtral-8x7b"
-    facts = write_synthetic(name, EXAMPLES[name], tmp_path, seed=0, sequences=1)
+    report = write_synthetic(name, EXAMPLES[name], tmp_path, seed=0, sequences=1)
     found = (tmp_path / f"{name}.onnx.data").stat()
-    assert found.st_size == facts["data_bytes"] > 90e9
+    assert found.st_size == report.data_bytes > 90e9
     assert found.st_blocks == 0  # no block on disk
     assert (tmp_path / f"{name}.onnx").stat().st_size < 1e6
 

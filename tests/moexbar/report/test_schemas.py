@@ -136,3 +136,15 @@ def test_chips(printed: Any) -> None:
     assert problems("chips", printed("chips")) == []
     for name in preset_names():
         assert problems("chips", printed("chips", name)) == []
+
+
+def test_example(tmp_path: Path, printed: Any) -> None:
+    schema = document_schema("example")
+    for name, form in zip(("tiny", "llama-moe-3.5b"), schema["anyOf"], strict=True):
+        found = printed("example", name, "-o", tmp_path / name)
+        assert problems("example", found) == []
+        # the form of large ones has all keys of the other, so either must be looked at by itself
+        own = Draft202012Validator(form | {"$defs": schema["$defs"]})
+        assert not list(own.iter_errors(found))
+    del found["data_bytes"]
+    assert list(own.iter_errors(found))
