@@ -1,4 +1,4 @@
-"""Tabu search towards aimed-at slots: for large layers fitted to few windows.
+"""Local search towards aimed-at slots: for large layers fitted to few windows.
 
 There the objective says little: only the fullest group of each window counts, and nearly all of the
 thousands of swaps leave it as it is. Aims do not share that flatness: every group may run up to so
@@ -8,12 +8,15 @@ give way; aims met are lowered by one in a window, aims missed are raised where 
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from compiler.grouping.objective import GroupingProblem
+from compiler.grouping.places import places_of
+from compiler.grouping.tabu import BARRED, Limits, best_of, walk
 from compiler.grouping.watch import Watch
-from ir.arrays import Floats, Ints
+from ir.arrays import Bools, Floats, Ints
 
 _EXPERTS = 64  # smaller layers are searched well by swaps alone, and solved exactly
 _WINDOWS = 16  # with more the objective is not flat
@@ -36,17 +39,10 @@ def improve_to_aims(
 ) -> Ints:
     """Improve `start` [experts] towards `aims` [windows] until `goal` is met or rounds run out.
 
-    The answer is never worse than `start`; the number of steps does not depend on a clock. Ctrl-C
-    ends the search with what it has and sets `watch.interrupted`.
+    The answer is never worse than `start`. Better values go to `watch`, and Ctrl-C ends the search
+    with what it has.
     """
-    best = start
-    try:
-        for found, value in _better(problem, start, aims, goal, seed):
-            best = found
-            watch.better(value)
-    except KeyboardInterrupt:
-        watch.interrupted = True
-    return best
+    return best_of(_better(problem, start, aims, goal, seed), start, watch)
 
 
 def _better(
@@ -54,100 +50,111 @@ def _better(
 ) -> Iterator[tuple[Ints, int]]:
     """Yield every better grouping [experts] on the way, with its value."""
     random = np.random.default_rng(seed)
-    search = _Search(problem, start)
-    best, least = int(search.slots.sum()), np.ceil(aims).astype(np.int64)
-    limit = least.copy()
+    limit = np.ceil(aims).astype(np.int64)
+    search = _Search(problem, start, limit)
+    steps = _STEPS * problem.experts
+    best = int(search.slots.sum())
     for turn in range(_ROUNDS):
-        search.aim_at(limit)
-        for step in range(_STEPS * problem.experts):
-            if search.overflow <= 0 or search.work > _WORK:
-                break
-            search.step(step, random)
+        for _ in walk(search, Limits(steps, steps, _TENURE), random):
             value = int(search.slots.sum())
             if value < best:
                 best = value
-                yield search.group[: problem.experts].copy(), value
+                yield search.places.group[: problem.experts].copy(), value
         if best <= goal or search.work > _WORK:
             return
-        limit = _next(limit, search, turn)
+        search.aim_at(_next(search, turn))
 
 
-def _next(limit: Ints, search: "_Search", turn: int) -> Ints:
+def _next(search: "_Search", turn: int) -> Ints:
     """Raise an aim that was missed; lower one, each window in turn, where all were met."""
-    limit = limit.copy()
-    if search.overflow > 0:
-        limit[int(np.maximum(search.load - limit, 0).sum(axis=0).argmax())] += 1
+    limit, load = search.limit.copy(), search.places.load
+    if search.value > 0:
+        limit[int(np.maximum(load - limit, 0).sum(axis=0).argmax())] += 1
         return limit
     limit = np.minimum(limit, search.slots)
     limit[turn % len(limit)] -= 1
     return limit
 
 
-class _Search:
-    """Where the search stands; empty places count as experts, so that they move too.
+@dataclass(frozen=True, eq=False)
+class _Swaps:
+    """Each of the places `mine` with each of `every` place: mine x every swaps."""
 
-    group: [places]; load: [groups, windows]; price: [groups].
+    mine: Ints
+    every: Ints
+
+    def __len__(self) -> int:
+        return len(self.mine) * len(self.every)
+
+    def touch(self, things: Bools) -> Bools:
+        """Whether each moves any of these places: [swaps]."""
+        return (things[self.mine][:, None] | things[self.every]).ravel()
+
+
+class _Search:
+    """Where the search stands; `work` counts the overflows computed so far.
+
+    limit: aims [windows]; price: overflow squared of each group [groups].
     """
 
-    def __init__(self, problem: GroupingProblem, start: Ints) -> None:
-        places = problem.groups * problem.size
-        self.loads = np.zeros((places, problem.windows), dtype=np.int64)
-        self.loads[: problem.experts] = problem.loads.T
-        gaps = problem.size - np.bincount(start, minlength=problem.groups)
-        self.group: Ints = np.concatenate([start, np.repeat(np.arange(problem.groups), gaps)])
-        self.load = np.zeros((problem.groups, problem.windows), dtype=np.int64)
-        np.add.at(self.load, self.group, self.loads)
+    def __init__(self, problem: GroupingProblem, start: Ints, limit: Ints) -> None:
+        self.places = places_of(problem, start)
+        self.things = len(self.places)
         self.work = 0
-        self.aim_at(self.slots)
+        self.aim_at(limit)
 
     @property
     def slots(self) -> Ints:
         """Slots of each window now: [windows]."""
-        most: Ints = self.load.max(axis=0)
+        most: Ints = self.places.load.max(axis=0)
         return most
 
     @property
-    def overflow(self) -> int:
+    def value(self) -> int:
         """Price of all groups."""
         return int(self.price.sum())
 
     def aim_at(self, limit: Ints) -> None:
-        """Set new aims [windows] and forget which experts moved."""
+        """Set new aims [windows]."""
         self.limit = limit
-        self.price = self._price(self.load)
-        self.least = self.overflow
-        self.free_at = np.zeros(len(self.group), dtype=np.int64)
+        self.price = self._price(self.places.load)
 
     def _price(self, load: Ints) -> Ints:
         over = np.maximum(load - self.limit, 0)
         price: Ints = (over * over).sum(axis=-1)
         return price
 
-    def step(self, step: int, random: np.random.Generator) -> None:
-        """Make the best swap of an expert of some overflowing groups with any other."""
+    def moves(self, random: np.random.Generator) -> _Swaps:
+        """Swaps of an expert of some overflowing groups with any other; none to end."""
+        every = np.arange(self.things)
+        if self.work > _WORK:
+            return _Swaps(every[:0], every)
         crowded = np.flatnonzero(self.price > 0)
         if len(crowded) > _CROWDED:
             crowded = random.choice(crowded, _CROWDED, replace=False)
-        mine = np.flatnonzero(np.isin(self.group, crowded))
-        g, h = self.group[mine], self.group
-        moved = self.loads[mine][:, None] - self.loads[None]
-        self.work += moved.size
-        change = self._price(self.load[g][:, None] - moved) + self._price(self.load[h] + moved)
-        change -= self.price[g][:, None] + self.price[h]
-        held = (self.free_at[mine] > step)[:, None] | (self.free_at > step)
-        held &= change + self.overflow >= self.least
-        change[held | (g[:, None] == h)] = np.iinfo(np.int64).max
-        pick, j = divmod(int(change.argmin()), len(h))
-        if change[pick, j] == np.iinfo(np.int64).max:
-            return
-        self._swap(int(mine[pick]), j)
-        self.free_at[[mine[pick], j]] = step + random.integers(*_TENURE, size=2)
-        self.least = min(self.least, self.overflow)
+        return _Swaps(np.flatnonzero(np.isin(self.places.group, crowded)), every)
 
-    def _swap(self, i: int, j: int) -> None:
-        g, h = int(self.group[i]), int(self.group[j])
-        moved = self.loads[i] - self.loads[j]
-        self.load[g] -= moved
-        self.load[h] += moved
-        self.group[i], self.group[j] = h, g
-        self.price[[g, h]] = self._price(self.load[[g, h]])
+    def values(self, moves: _Swaps) -> Ints:
+        """Price of all groups after each swap: [swaps]."""
+        mine, load, loads = moves.mine, self.places.load, self.places.loads
+        g, h = self.places.group[mine], self.places.group
+        moved = loads[mine][:, None] - loads[None]
+        self.work += moved.size
+        price = self._price(load[g][:, None] - moved) + self._price(load[h] + moved)
+        price += self.value - (self.price[g][:, None] + self.price[h])
+        price[g[:, None] == h] = BARRED
+        return price.ravel()
+
+    def choose(self, moves: _Swaps, values: Ints) -> int | None:
+        """The first of least value, if any may be made."""
+        pick = int(values.argmin())
+        return None if values[pick] == BARRED else pick
+
+    def make(self, moves: _Swaps, pick: int) -> Ints:
+        """Swap two places; return them."""
+        nth, j = divmod(pick, len(moves.every))
+        i = int(moves.mine[nth])
+        pair = self.places.group[[i, j]]
+        self.places.swap(i, j)
+        self.price[pair] = self._price(self.places.load[pair])
+        return np.array([i, j])

@@ -1,9 +1,7 @@
-"""Tabu search over swaps of two experts (Glover 1989), on the windowed objective itself.
+"""Local search over swaps of two experts, on the windowed objective itself.
 
-Every step looks at all swaps that touch a fullest group and takes the best one, even where it makes
-things worse; of equally good ones that which leaves the loads most even. Experts just moved stay
-where they are for a few steps, so that the search leaves local optima. Empty places count as
-experts without load, so that a move to a group with room is a swap too.
+Every step looks at all swaps that touch a fullest group; of equally good ones it takes that which
+leaves the loads most even.
 """
 
 from collections.abc import Iterator
@@ -12,8 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.grouping.objective import GroupingProblem, cost
+from compiler.grouping.places import Places, places_of
+from compiler.grouping.tabu import Limits, best_of, walk
 from compiler.grouping.watch import Watch
-from ir.arrays import Ints
+from ir.arrays import Bools, Ints
 
 _STEPS = 5000
 _WORK = 100_000_000  # window loads computed in all; about 1 s on one core for the largest layers
@@ -22,78 +22,112 @@ _PATIENCE = 4  # steps without a better value, times the number of swaps, that e
 _TENURE = (5, 10)  # steps a moved expert stays, drawn from this half-open range
 
 
-@dataclass(eq=False)
-class _State:
-    """Where the search stands: group of each place [places], load: [groups, windows]."""
-
-    group: Ints
-    load: Ints
-
-
 def improve(
     problem: GroupingProblem,
     start: Ints,
     *,
+    watch: Watch,
     goal: int = 0,
     seed: int = 0,
-    steps: int | None = None,
-    watch: Watch | None = None,
+    steps: int = _STEPS,
 ) -> Ints:
     """Improve `start` [experts] until `goal` is met, nothing helps any more, or steps run out.
 
-    The number of steps follows from the problem's size, not from a clock, so it repeats exactly.
-    The result is never worse than `start`. Better values go to `watch`; with a watch, Ctrl-C ends
-    the search with what it has.
+    The result is never worse than `start`. Better values go to `watch`, and Ctrl-C ends the search
+    with what it has.
     """
-    best, watched = start, watch or Watch()
-    try:
-        for found, value in _better(problem, start, goal, seed, steps):
-            best = found
-            watched.better(value)
-    except KeyboardInterrupt:
-        if watch is None:
-            raise
-        watch.interrupted = True
-    return best
+    return best_of(_better(problem, start, goal, seed, steps), start, watch)
 
 
 def _better(
-    problem: GroupingProblem, start: Ints, goal: int, seed: int, steps: int | None
+    problem: GroupingProblem, start: Ints, goal: int, seed: int, steps: int
 ) -> Iterator[tuple[Ints, int]]:
     """Yield every better grouping [experts] on the way, with its value."""
-    places = problem.groups * problem.size
-    loads = np.zeros((places, problem.windows), dtype=np.int64)
-    loads[: problem.experts] = problem.loads.T
-    first, second = np.triu_indices(places, 1)
-    state = _State(_with_spare(problem, start), np.zeros((problem.groups, problem.windows), int))
-    np.add.at(state.load, state.group, loads)
-    company = _Company(problem, state.group) if problem.costs.broadcast else None
-    best = cost(problem, start)
-    free_at = np.zeros(places, dtype=np.int64)
-    random = np.random.default_rng(seed)
-    last_better = work = 0
-    for step in range(_STEPS if steps is None else steps):
-        if best <= goal or step - last_better > _PATIENCE * len(first):
-            break
-        apart = _swaps(state, first, second, every=company is not None)
-        work += len(apart) * problem.windows
-        if not len(apart) or (steps is None and work > _WORK):
-            break
-        value = _values(state, loads, first[apart], second[apart], problem.parts)
-        value *= problem.costs.slot
-        if company is not None:
-            value += company.after(first[apart], second[apart], state.group)
-        held = np.maximum(free_at[first[apart]], free_at[second[apart]]) > step
-        value[held & (value >= best)] = np.iinfo(np.int64).max
-        pick = _most_even(state, loads, first[apart], second[apart], value)
-        i, j = int(first[apart[pick]]), int(second[apart[pick]])
-        if company is not None:
-            company.swap(i, j, state.group)
-        _swap(state, loads, i, j)
-        free_at[[i, j]] = step + random.integers(*_TENURE, size=2)
-        if value[pick] < best:
-            best, last_better = int(value[pick]), step
-            yield state.group[: problem.experts].copy(), best
+    search = _Search(problem, start)
+    limits = Limits(steps, _PATIENCE * len(search.first), _TENURE)
+    for better in walk(search, limits, np.random.default_rng(seed), goal):
+        if better:
+            yield search.assignment, search.value
+
+
+@dataclass(frozen=True, eq=False)
+class _Swaps:
+    """Places that swap, in different groups: [swaps]."""
+
+    first: Ints
+    second: Ints
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def touch(self, things: Bools) -> Bools:
+        """Whether each moves any of these places: [swaps]."""
+        return things[self.first] | things[self.second]
+
+
+class _Search:
+    """Where the search stands; `work` counts the window loads computed so far."""
+
+    def __init__(self, problem: GroupingProblem, start: Ints) -> None:
+        self.problem = problem
+        self.places = places_of(problem, start)
+        self.things = len(self.places)
+        self.first, self.second = np.triu_indices(self.things, 1)
+        self.company = _Company(problem, self.places.group) if problem.costs.broadcast else None
+        self.work = 0
+
+    @property
+    def assignment(self) -> Ints:
+        """Group of each expert now: [experts]."""
+        return self.places.group[: self.problem.experts].copy()
+
+    @property
+    def value(self) -> int:
+        """Cost of the grouping now."""
+        return cost(self.problem, self.assignment)
+
+    def moves(self, random: np.random.Generator) -> _Swaps:
+        """Swaps that can help, with the fullest group of some window, or all; none to end."""
+        group, load = self.places.group, self.places.load
+        g, h = group[self.first], group[self.second]
+        helps = g != h
+        if self.company is None:
+            fullest = np.zeros(len(load), dtype=np.bool_)
+            fullest[load.argmax(axis=0)] = True
+            helps &= fullest[g] | fullest[h]
+        some = np.flatnonzero(helps)
+        self.work += len(some) * self.problem.windows
+        if self.work > _WORK:
+            some = some[:0]
+        return _Swaps(self.first[some], self.second[some])
+
+    def values(self, moves: _Swaps) -> Ints:
+        """Cost after each swap: [swaps]."""
+        i, j = moves.first, moves.second
+        value = self.problem.costs.slot * _slots(self.places, i, j, self.problem.parts)
+        if self.company is not None:
+            value += self.company.after(i, j, self.places.group)
+        return value
+
+    def choose(self, moves: _Swaps, values: Ints) -> int:
+        """Of the swaps of least value, that with the least sum of squared loads."""
+        best = np.flatnonzero(values == values.min())
+        if len(best) == 1 or len(best) * self.problem.windows > _BLOCK:
+            return int(best[0])
+        group, load, loads = self.places.group, self.places.load, self.places.loads
+        i, j = moves.first[best], moves.second[best]
+        moved = loads[i] - loads[j]
+        # (a - m)^2 + (b + m)^2 - a^2 - b^2 = 2 m (m - a + b)
+        squares = (moved * (moved - load[group[i]] + load[group[j]])).sum(axis=1)
+        return int(best[squares.argmin()])
+
+    def make(self, moves: _Swaps, pick: int) -> Ints:
+        """Swap two places; return them."""
+        i, j = int(moves.first[pick]), int(moves.second[pick])
+        if self.company is not None:
+            self.company.swap(i, j, self.places.group)
+        self.places.swap(i, j)
+        return np.array([i, j])
 
 
 class _Company:
@@ -120,51 +154,22 @@ class _Company:
         self.near[:, group[j]] -= moved
 
 
-def _swaps(state: _State, first: Ints, second: Ints, *, every: bool = False) -> Ints:
-    """Swaps that can help: between two groups, one of them the fullest of some window, or all."""
-    g, h = state.group[first], state.group[second]
-    if every:
-        return np.flatnonzero(g != h)
-    fullest = np.zeros(len(state.load), dtype=np.bool_)
-    fullest[state.load.argmax(axis=0)] = True
-    return np.flatnonzero((g != h) & (fullest[g] | fullest[h]))
-
-
-def _with_spare(problem: GroupingProblem, start: Ints) -> Ints:
-    """Group of every place: the experts' own, then one place for each gap in a group."""
-    gaps = problem.size - np.bincount(start, minlength=problem.groups)
-    return np.concatenate([start, np.repeat(np.arange(problem.groups), gaps)])
-
-
-def _values(state: _State, loads: Ints, i: Ints, j: Ints, parts: int = 1) -> Ints:
-    """Objective after each swap of places i and j, which lie in different groups: [swaps]."""
+def _slots(places: Places, i: Ints, j: Ints, parts: int = 1) -> Ints:
+    """Slots after each swap of places i and j, which lie in different groups: [swaps]."""
     value = np.zeros((len(i), parts), dtype=np.int64)
+    loads, load, group = places.loads, places.load, places.group
     length = loads.shape[1] // parts
     block = max(1, _BLOCK // max(1, len(i)))
     for part in range(parts):
         for start in range(part * length, (part + 1) * length, block):
             windows = slice(start, min(start + block, (part + 1) * length))
-            others = _others(state.load[:, windows])
-            g, h = state.group[i], state.group[j]
+            others = _others(load[:, windows])
+            g, h = group[i], group[j]
             moved = loads[i, windows] - loads[j, windows]
-            after = np.maximum(state.load[g, windows] - moved, state.load[h, windows] + moved)
+            after = np.maximum(load[g, windows] - moved, load[h, windows] + moved)
             value[:, part] += np.maximum(after, others[g, h]).sum(axis=1)
     worst: Ints = value.max(axis=1)
     return worst
-
-
-def _most_even(state: _State, loads: Ints, i: Ints, j: Ints, value: Ints) -> int:
-    """Of the swaps of least value, that with the least sum of squared loads."""
-    best = np.flatnonzero(value == value.min())
-    if len(best) == 1 or len(best) * loads.shape[1] > _BLOCK:
-        return int(best[0])
-    i, j = i[best], j[best]
-    moved = loads[i] - loads[j]
-    # (a - m)^2 + (b + m)^2 - a^2 - b^2 = 2 m (m - a + b)
-    squares = (moved * (moved - state.load[state.group[i]] + state.load[state.group[j]])).sum(
-        axis=1
-    )
-    return int(best[squares.argmin()])
 
 
 def _others(load: Ints) -> Ints:
@@ -180,11 +185,3 @@ def _others(load: Ints) -> Ints:
         free = (rank != groups[:, None, None]) & (rank != groups[None, :, None])
         out = np.where(free, np.take_along_axis(load, rank[None], axis=0), out)
     return out
-
-
-def _swap(state: _State, loads: Ints, i: int, j: int) -> None:
-    g, h = int(state.group[i]), int(state.group[j])
-    moved = loads[i] - loads[j]
-    state.load[g] -= moved
-    state.load[h] += moved
-    state.group[i], state.group[j] = h, g

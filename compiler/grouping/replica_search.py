@@ -1,4 +1,4 @@
-"""Tabu search with replicas: which experts get copies, and which groups hold what.
+"""Local search with replicas: which experts get copies, and which groups hold what.
 
 A step looks at many neighbours at once (swap two copies, move one to a group with room, give one up
 for a copy of another expert) and takes the best, priced by the closed form of `split`. The
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from compiler.grouping.objective import GroupingProblem
+from compiler.grouping.tabu import Limits, best_of, walk
 from compiler.grouping.watch import Watch
 from ir.arrays import Bools, Ints, Singles
 
@@ -38,6 +39,10 @@ class _Moves:
     def __len__(self) -> int:
         return len(self.out)
 
+    def touch(self, things: Bools) -> Bools:
+        """Whether each puts in any of these experts: [moves]."""
+        return things[self.into[:, 0, 0]] | things[self.into[:, 1, 0]]
+
     def take(self, which: Ints) -> "_Moves":
         return _Moves(self.out[which], self.into[which])
 
@@ -55,34 +60,37 @@ def improve_with_replicas(
     problem: GroupingProblem,
     start: Held,
     *,
+    watch: Watch,
     goal: int = 0,
     seed: int = 0,
-    steps: int | None = None,
-    watch: Watch | None = None,
+    steps: int = _STEPS,
 ) -> Held:
     """Improve `start`: bool [experts, groups], until `goal` is met or nothing helps any more.
 
     The answer holds every expert at least once, at most `size` in a group and as many copies in all
     as `start`; it is never worse. Neighbours are priced on some windows where there are many,
-    better ones then on all. The number of steps does not depend on a clock. Better values go to
-    `watch`; with a watch, Ctrl-C ends the search with what it has.
+    better ones then on all. Better values go to `watch`, and Ctrl-C ends the search with what it
+    has.
     """
-    best, watched = start, watch or Watch()
-    price = Pricing(problem)
-    value = int(price(start[None])[0])
-    try:
-        for held in _better(_thinned(problem), start, seed, steps):
-            counted = int(price(held[None])[0])
-            if counted < value:
-                best, value = held, counted
-                watched.better(value)
-            if value <= goal:
-                break
-    except KeyboardInterrupt:
-        if watch is None:
-            raise
-        watch.interrupted = True
-    return best
+    return best_of(_better(problem, start, goal, seed, steps), start, watch)
+
+
+def _better(
+    problem: GroupingProblem, start: Held, goal: int, seed: int, steps: int
+) -> Iterator[tuple[Held, int]]:
+    """Yield every better answer [experts, groups] on the way, with its value."""
+    search, price = _Search(_thinned(problem), start), Pricing(problem)
+    best = int(price(start[None])[0])
+    limits = Limits(min(steps, _affordable(search.problem, start)), _PATIENCE, _TENURE)
+    for better in walk(search, limits, np.random.default_rng(seed)):
+        if not better:
+            continue
+        value = int(price(search.held[None])[0])
+        if value < best:
+            best = value
+            yield search.held, value
+        if best <= goal:
+            return
 
 
 def _thinned(problem: GroupingProblem) -> GroupingProblem:
@@ -94,36 +102,44 @@ def _thinned(problem: GroupingProblem) -> GroupingProblem:
     return replace(problem, loads=problem.loads[rows])
 
 
-def _better(problem: GroupingProblem, start: Held, seed: int, steps: int | None) -> Iterator[Held]:
-    """Yield every better answer [experts, groups] on the way."""
-    random = np.random.default_rng(seed)
-    held, price = start, Pricing(problem)
-    best = int(price(held[None])[0])
-    free_at = np.zeros(problem.experts + 1, dtype=np.int64)
-    last_better = 0
-    for step in range(_step_limit(problem, held) if steps is None else steps):
-        if step - last_better > _PATIENCE:
-            return
-        moves = _neighbours(problem, held, random)
-        if not len(moves):
-            return
-        value = price(moves.apply(held))
-        kept = free_at[moves.into[:, :, 0]].max(axis=1) > step
-        value[kept & (value >= best)] = np.iinfo(np.int64).max
-        pick = np.array([value.argmin()])
-        held = moves.take(pick).apply(held)[0]
-        for e in moves.into[pick[0], :, 0]:
-            free_at[e] = step + random.integers(*_TENURE) if e < problem.experts else 0
-        if value[pick[0]] < best:
-            best, last_better = int(value[pick[0]]), step
-            yield held
+class _Search:
+    """Where the search stands: `held` [experts, groups], on the windows of `problem`."""
+
+    def __init__(self, problem: GroupingProblem, held: Held) -> None:
+        self.problem, self.held = problem, held
+        self.price = Pricing(problem)
+        self.things = problem.experts + 1  # the last stands for no expert
+
+    @property
+    def value(self) -> int:
+        """Objective now."""
+        return int(self.price(self.held[None])[0])
+
+    def moves(self, random: np.random.Generator) -> _Moves:
+        """All swaps and moves, and some exchanges."""
+        return _neighbours(self.problem, self.held, random)
+
+    def values(self, moves: _Moves) -> Ints:
+        """Objective after each move: [moves]."""
+        return self.price(moves.apply(self.held))
+
+    def choose(self, moves: _Moves, values: Ints) -> int:
+        """The first of least value."""
+        return int(values.argmin())
+
+    def make(self, moves: _Moves, pick: int) -> Ints:
+        """Make a move; return the experts it moved."""
+        self.held = moves.take(np.array([pick])).apply(self.held)[0]
+        experts = moves.into[pick, :, 0]
+        return experts[experts < self.problem.experts]
 
 
-def _step_limit(problem: GroupingProblem, held: Held) -> int:
+def _affordable(problem: GroupingProblem, held: Held) -> int:
+    """Steps that the work is enough for, at least 20."""
     sets = problem.groups + (1 << problem.replicas)
     copies = int(held.sum())
     neighbours = copies * (copies - 1) // 2 + _EXCHANGES
-    return min(_STEPS, max(20, _WORK // (neighbours * sets * problem.windows)))
+    return max(20, _WORK // (neighbours * sets * problem.windows))
 
 
 def _neighbours(problem: GroupingProblem, held: Held, random: np.random.Generator) -> _Moves:

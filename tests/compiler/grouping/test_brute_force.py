@@ -14,6 +14,7 @@ from compiler.grouping.objective import (
     slots,
 )
 from compiler.grouping.rules import group_lpt, group_sorted
+from compiler.grouping.watch import Watch
 from ir.arrays import Span
 
 # More groups than the fewest, and sizes that do not divide the experts, are among them.
@@ -101,7 +102,7 @@ def test_local_search_reaches_most_optima_and_never_loses() -> None:
         chosen, spans, size, groups = instance(seed)
         problem = grouping_problem(chosen, spans, size, groups)
         start = group_lpt(problem)
-        found = improve(problem, start, steps=50)
+        found = improve(problem, start, watch=Watch(), steps=50)
         assert np.bincount(found, minlength=groups).max() <= size
         assert slots(problem, found) <= slots(problem, start)
         reached += slots(problem, found) == best_by_enumeration(chosen, spans, size, groups)

@@ -10,6 +10,7 @@ from compiler.grouping.bounds import lower_bound
 from compiler.grouping.costs import ENERGY, costs_on
 from compiler.grouping.local_search import improve
 from compiler.grouping.objective import SLOTS, cost, grouping_problem
+from compiler.grouping.watch import Watch
 from compiler.partition import partition
 from ir import timing
 from ir.arrays import Span
@@ -70,7 +71,7 @@ def test_the_local_search_keeps_count_of_what_it_pays() -> None:
         chosen, spans, size, groups = instance(seed)
         problem = grouping_problem(chosen, spans, size, groups, costs=BOTH)
         start = np.array(next(iter(partitions(chosen.shape[1], size, groups))))
-        found = improve(problem, start)
+        found = improve(problem, start, watch=Watch())
         assert cost(problem, found) <= cost(problem, start)
         assert cost(problem, found) == counted(chosen, spans, found, BOTH)
 

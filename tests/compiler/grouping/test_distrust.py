@@ -9,6 +9,7 @@ from compiler.grouping.bounds import lower_bound
 from compiler.grouping.local_search import improve
 from compiler.grouping.objective import GroupingProblem, grouping_problem, slots
 from compiler.grouping.rules import group_lpt
+from compiler.grouping.watch import Watch
 from compiler.options import SolverOptions
 from compiler.solver import SolverAnswer
 
@@ -22,7 +23,7 @@ def layer() -> np.ndarray:
 
 
 def start_of(problem: GroupingProblem) -> np.ndarray:
-    return improve(problem, group_lpt(problem))
+    return improve(problem, group_lpt(problem), watch=Watch())
 
 
 def answer_with(

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from compiler.grouping.local_search import _State, _values, improve
+from compiler.grouping.local_search import _slots, improve
 from compiler.grouping.objective import grouping_problem, slots
+from compiler.grouping.places import Places
 from compiler.grouping.rules import group_contiguous, group_lpt, group_sorted
+from compiler.grouping.watch import Watch
 
 
 def column_heights(loads: list[int]) -> np.ndarray:
@@ -61,18 +63,18 @@ def test_every_swap_is_priced_right(groups: int) -> None:
         swapped = group.copy()
         swapped[[a, b]] = group[[b, a]]
         expected.append(int((member[swapped].T @ loads).max(axis=0).sum()))
-    state = _State(group, member[group].T @ loads)
-    assert _values(state, loads, i, j).tolist() == expected
+    places = Places(loads, group, member[group].T @ loads)
+    assert _slots(places, i, j).tolist() == expected
 
 
 def test_the_search_stops_at_its_goal() -> None:
     problem = grouping_problem(column_heights([9, 8, 1, 1]), [(0, 9)], 2)
     start = np.array([0, 0, 1, 1])  # 17; the best is 10
-    assert improve(problem, start, goal=17).tolist() == start.tolist()
-    assert slots(problem, improve(problem, start)) == 10
+    assert improve(problem, start, watch=Watch(), goal=17).tolist() == start.tolist()
+    assert slots(problem, improve(problem, start, watch=Watch())) == 10
 
 
 def test_the_search_uses_empty_places() -> None:
     # 3 experts in 2 groups of 2: a swap of two experts cannot leave {9, 8}; a move can.
     problem = grouping_problem(column_heights([9, 8, 1]), [(0, 9)], 2)
-    assert slots(problem, improve(problem, np.array([0, 0, 1]))) == 9
+    assert slots(problem, improve(problem, np.array([0, 0, 1]), watch=Watch())) == 9

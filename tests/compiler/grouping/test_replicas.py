@@ -19,6 +19,7 @@ from compiler.grouping.bounds import lower_bound, window_bounds
 from compiler.grouping.objective import grouping_problem, slots
 from compiler.grouping.replica_search import Pricing, add_replicas, improve_with_replicas
 from compiler.grouping.split import split_slots
+from compiler.grouping.watch import Watch
 from compiler.options import SolverOptions
 from ir.errors import InfeasibleError, InputError
 
@@ -81,7 +82,7 @@ def test_local_search_is_no_worse_than_its_start_and_keeps_the_rules() -> None:
     spans = [(a, a + 40) for a in range(0, 161, 20)]
     problem = grouping_problem(chosen, spans, 5, 4, replicas=3)
     start = add_replicas(problem, np.arange(16) % 4)
-    held = improve_with_replicas(problem, start, steps=40)
+    held = improve_with_replicas(problem, start, watch=Watch(), steps=40)
     assert held.any(axis=1).all()
     assert held.sum(axis=0).max() <= 5
     assert held.sum() == 19
@@ -182,7 +183,7 @@ def test_ctrl_c_in_the_local_search_keeps_its_start(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(f"compiler.grouping.{room}._better", interrupt)
+    monkeypatch.setattr(f"compiler.grouping.{room}.walk", interrupt)
     chosen, spans = instance(1)
     job = Job(0, Calibration(chosen, spans), 3, "cp-sat", groups=2, replicas=2)
     answer = solve_layer(job)
