@@ -36,7 +36,7 @@ def tanh_gelu(x: float) -> float:
     return x * logistic(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
 
 
-WANTED = {
+WANTED: dict[ActivationKind, list[float]] = {
     "identity": [-1, 2],
     "silu": [-logistic(-1), 2 * logistic(2)],
     "relu": [0, 2],
@@ -73,7 +73,7 @@ def test_numbers_of_the_model() -> None:
 
 def test_text() -> None:
     """The kind; then the numbers if they are not the usual ones, but those of a clipped gate."""
-    texts = {
+    texts: dict[str, Activation | UnknownActivation] = {
         "silu": usual("silu"),
         "gelu-tanh": usual("gelu-tanh"),
         "gelu-tanh(0.796875, 0.044677734375)": Activation("gelu-tanh", (0.796875, 0.044677734375)),

@@ -39,7 +39,8 @@ class Number:
         return Flips(np.arange(self.things))
 
     def values(self, moves: Flips) -> Ints:
-        return self.cost[self.at ^ (1 << moves.bits)]
+        found: Ints = self.cost[self.at ^ (1 << moves.bits)]
+        return found
 
     def choose(self, moves: Flips, values: Ints) -> int | None:
         pick = int(values.argmin())
