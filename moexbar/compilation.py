@@ -42,7 +42,9 @@ from moexbar.execution import (
     small,
 )
 from moexbar.files.folder import Draft, publish
-from moexbar.files.outputs import ALL, Part, hashes, write_outputs
+from moexbar.files.grouping_file import read_grouping
+from moexbar.files.outputs import hashes, write_outputs
+from moexbar.files.parts import ALL, Part
 from moexbar.files.routing_file import load_routing
 from moexbar.model import Experts, Inputs, Model, arrays_of, open_model
 from moexbar.progress import Progress, Quiet
@@ -109,7 +111,7 @@ def compile(
     batch: int = 1,
     decode: int = 0,
     caches: Caches = CACHES,
-    grouping: GroupingOptions | Grouping = GROUPING,
+    grouping: GroupingOptions | Grouping | Path = GROUPING,
     placement: PlacementOptions = PLACEMENT,
     slots: SlotOptions = SLOTS,
     fit: tuple[float, float] = FIT,
@@ -126,11 +128,11 @@ def compile(
 
     chip: a preset, a TOML file or a `Chip`. inputs: the model's inputs, profiled for its routing
     and executed; routing: a trace instead. grouping: how to group experts, or groups decided
-    elsewhere. fit, score: fractions of the trace's sequences to fit to and to score on. experts:
-    see `Model.workload`. baselines: also compile by the three other methods; execute: carry small
-    programs out and compare with ONNX Runtime. trust_traced: take an export that recorded the
-    routing of one input. processes: layers grouped at a time, None: as many as there are cores
-    where there are many layers.
+    elsewhere, or the file of `moexbar group --json`. fit, score: fractions of the trace's sequences
+    to fit to and to score on. experts: see `Model.workload`. baselines: also compile by the three
+    other methods; execute: carry small programs out and compare with ONNX Runtime. trust_traced:
+    take an export that recorded the routing of one input. processes: layers grouped at a time,
+    None: as many as there are cores where there are many layers.
 
     Raises InputError for what cannot be used, InfeasibleError where the chip is too small, and
     CheckError where the program is wrong, which is a fault of this package.
@@ -144,9 +146,7 @@ def compile(
     if not trust_traced:
         refuse_unhit(model.path, workload, trace)
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
-    given = grouping if isinstance(grouping, Grouping) else None
-    if given is not None:
-        check_given(given, workload, chip)
+    given = _given(grouping, workload, chip)
     options = Options(
         shape,
         *token_spans(trace, fit, score, batch * shape.length),
@@ -209,6 +209,19 @@ def _check_expert_choice(trace: Routing, shape: Shape) -> None:
             f"is {shape.prefill} and --decode {shape.decode}: experts chose among whole sequences",
             f"use --prefill {first} --decode {trace.decode}, or --inputs to record anew",
         )
+
+
+def _given(
+    grouping: GroupingOptions | Grouping | Path, workload: Workload, chip: Chip
+) -> Grouping | None:
+    """Groups decided elsewhere, if there are some, held against model and chip."""
+    if isinstance(grouping, GroupingOptions):
+        return None
+    if isinstance(grouping, Path):
+        experts = {op.layer: op.router.experts for op in workload.moe_layers}
+        grouping = read_grouping(grouping, experts)
+    check_given(grouping, workload, chip)
+    return grouping
 
 
 def _by_methods(

@@ -128,49 +128,54 @@ class AnalogOptions:
         )
 
 
+RoutingKind = Annotated[
+    Literal["free", "fixed"],
+    typer.Option(
+        help="free: the routers see quantised values; fixed: the program as it is.",
+        rich_help_panel=INPUTS,
+    ),
+]
+Model = Annotated[
+    Path | None,
+    typer.Option(help="The model.", show_default="where `compile` read it", rich_help_panel=INPUTS),
+]
+Inputs = Annotated[
+    Path | None,
+    typer.Option(
+        help="NPZ with model inputs; with free routing any.",
+        show_default="those of `compile`",
+        rich_help_panel=INPUTS,
+    ),
+]
+Sequences = Annotated[
+    int | None,
+    typer.Option(
+        help="Free routing: the first so many.",
+        min=1,
+        show_default=str(SEQUENCES),
+        rich_help_panel=INPUTS,
+    ),
+]
+Tokens = Annotated[
+    int | None,
+    typer.Option(
+        help="Free routing: cut each sequence to so many.",
+        min=2,
+        show_default="all",
+        rich_help_panel=INPUTS,
+    ),
+]
+
+
 @flattened
 def accuracy(
     folder: CompiledFolder,
     asked: AnalogOptions,
-    routing: Annotated[
-        Literal["free", "fixed"],
-        typer.Option(
-            help="free: the routers see quantised values; fixed: the program as it is.",
-            rich_help_panel=INPUTS,
-        ),
-    ] = "free",
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            help="The model.", show_default="where `compile` read it", rich_help_panel=INPUTS
-        ),
-    ] = None,
-    inputs: Annotated[
-        Path | None,
-        typer.Option(
-            help="NPZ with model inputs; with free routing any.",
-            show_default="those of `compile`",
-            rich_help_panel=INPUTS,
-        ),
-    ] = None,
-    sequences: Annotated[
-        int | None,
-        typer.Option(
-            help="Free routing: the first so many.",
-            min=1,
-            show_default=str(SEQUENCES),
-            rich_help_panel=INPUTS,
-        ),
-    ] = None,
-    tokens: Annotated[
-        int | None,
-        typer.Option(
-            help="Free routing: cut each sequence to so many.",
-            min=2,
-            show_default="all",
-            rich_help_panel=INPUTS,
-        ),
-    ] = None,
+    routing: RoutingKind = "free",
+    model: Model = None,
+    inputs: Inputs = None,
+    sequences: Sequences = None,
+    tokens: Tokens = None,
     json: Json = False,
 ) -> None:
     """Compare a model on quantised crossbars with the float model.

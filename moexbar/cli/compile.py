@@ -3,40 +3,65 @@
 import os
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ir.errors import InputError
 from moexbar.cli.compile_options import CompileRequest
-from moexbar.cli.compile_text import print_compiled
-from moexbar.cli.options import Json, Output, flattened, fraction_span, read_chip
-from moexbar.compilation import Compilation, compile
+from moexbar.cli.options import (
+    INPUTS,
+    OUTPUT,
+    Json,
+    ModelFile,
+    Output,
+    flattened,
+    fraction_span,
+    read_chip,
+)
 from moexbar.console import print_json, stages
-from moexbar.dump import dump_stages
-from moexbar.files.folder import Draft, publish
-from moexbar.files.outputs import ALL, parts
-from moexbar.model import Model
+from moexbar.files.parts import ALL, parts
 
-ModelFile = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The model.")]
+if TYPE_CHECKING:
+    from moexbar.compilation import Compilation
+    from moexbar.files.folder import Draft
+    from moexbar.model import Model
+
 TrustTraced = Annotated[
     bool,
     typer.Option(
         "--trust-traced",
         help="Compile an export whose routing was recorded by tracing (docs/frontend.md).",
+        rich_help_panel=INPUTS,
     ),
 ]
 Verify = Annotated[
-    bool, typer.Option(help="Execute the program (up to 50 million weights; docs/functional.md).")
+    bool,
+    typer.Option(
+        help="Execute the program (up to 50 million weights; docs/functional.md).",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 Baselines = Annotated[
-    bool, typer.Option(help="Compile the unshared chip and the paper's method beside it.")
+    bool,
+    typer.Option(
+        help="Compile the unshared chip and the paper's method beside it.", rich_help_panel=OUTPUT
+    ),
 ]
 DumpDir = Annotated[
-    Path | None, typer.Option(help="Also write every stage as numbered text files there.")
+    Path | None,
+    typer.Option(
+        help="Also write every stage as numbered text files there.", rich_help_panel=OUTPUT
+    ),
 ]
 Write = Annotated[
-    str, typer.Option(help=f"Files to write, comma-separated: {', '.join(ALL)}; default all.")
+    str,
+    typer.Option(
+        help=f"Files to write: some of {', '.join(ALL)}.",
+        metavar="FILE,...",
+        show_default="all",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 
 
@@ -58,7 +83,14 @@ def compile_command(
     ui.perfetto.dev), routing.npz and manifest.json into the output folder.
 
     Example: moexbar compile model.onnx --chip hermes-mux2 --inputs tokens.npz --prefill 128 -o out
+
+    Example: moexbar compile model.onnx --routing r.npz --grouping-file groups.json -o out
     """
+    from moexbar.cli.compile_text import print_compiled
+    from moexbar.dump import dump_stages
+    from moexbar.files.folder import publish
+    from moexbar.model import Model
+
     wanted = parts(write)
     with publish(output, "compile") as draft, _dumped(dump_dir, output) as dumped:
         with Model(model) as opened:
@@ -74,9 +106,11 @@ def compile_command(
 
 
 def _compile(
-    model: Model, asked: CompileRequest, trust_traced: bool, *, verify: bool, baselines: bool
-) -> Compilation:
+    model: "Model", asked: CompileRequest, trust_traced: bool, *, verify: bool, baselines: bool
+) -> "Compilation":
     """What the options ask for."""
+    from moexbar.compilation import compile
+
     with stages() as progress:
         return compile(
             model,
@@ -104,8 +138,10 @@ def _compile(
 
 def _dumped(
     folder: Path | None, output: Path
-) -> AbstractContextManager[Draft] | AbstractContextManager[None]:
+) -> "AbstractContextManager[Draft] | AbstractContextManager[None]":
     """The folder of --dump-dir, which must lie apart from the output: each is written whole."""
+    from moexbar.files.folder import publish
+
     if folder is None:
         return nullcontext()
     here, there = (Path(os.path.abspath(p)) for p in (folder, output))  # noqa: PTH100 - as publish

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import typer
 
 from compiler.options import (
+    GROUPING_SOLVERS,
+    POLICIES,
     GroupingOptions,
     GroupingSolver,
     Objective,
@@ -18,6 +20,9 @@ from compiler.options import (
 )
 from ir.schedule import Caches
 from moexbar.cli.options import (
+    INPUTS,
+    METHODS,
+    WINDOW,
     Buffer,
     Bus,
     ChipName,
@@ -31,25 +36,77 @@ from moexbar.cli.scope import Groups, GroupSize, Replicas
 
 Switch = Literal["on", "off"]
 
-Trace = Annotated[Path | None, typer.Option(help="Routing trace of this model.")]
-Inputs = Annotated[Path | None, typer.Option(help="NPZ with model inputs: profiled first.")]
-Prefill = Annotated[int, typer.Option(help="Tokens of a sequence run together.", min=1)]
-Batch = Annotated[int, typer.Option(help="Sequences.", min=1)]
-Decode = Annotated[int, typer.Option(help="Decode steps after the prefill.", min=0)]
-Kv = Annotated[Switch, typer.Option(help="Cache keys and values between steps.")]
-Go = Annotated[Switch, typer.Option(help="Cache gate scores and outputs (expert choice).")]
+Trace = Annotated[
+    Path | None, typer.Option(help="Routing trace of this model.", rich_help_panel=INPUTS)
+]
+Inputs = Annotated[
+    Path | None,
+    typer.Option(help="NPZ with model inputs: profiled first.", rich_help_panel=INPUTS),
+]
+Prefill = Annotated[
+    int, typer.Option(help="Tokens of a sequence run together.", min=1, rich_help_panel=WINDOW)
+]
+Batch = Annotated[int, typer.Option(help="Sequences.", min=1, rich_help_panel=WINDOW)]
+Decode = Annotated[
+    int, typer.Option(help="Decode steps after the prefill.", min=0, rich_help_panel=WINDOW)
+]
+Kv = Annotated[
+    Switch, typer.Option(help="Cache keys and values between steps.", rich_help_panel=WINDOW)
+]
+Go = Annotated[
+    Switch,
+    typer.Option(help="Cache gate scores and outputs (expert choice).", rich_help_panel=WINDOW),
+]
+Grouping = Annotated[
+    GroupingSolver,
+    typer.Option(
+        help=f"Who groups the experts: {', '.join(GROUPING_SOLVERS)}.",
+        metavar="SOLVER",
+        rich_help_panel=METHODS,
+    ),
+]
+GroupingFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Groups of every MoE layer, as `moexbar group --json` prints them, instead.",
+        rich_help_panel=METHODS,
+    ),
+]
+Placement = Annotated[Placer, typer.Option(help="Who places the tiles.", rich_help_panel=METHODS)]
+Scheduling = Annotated[
+    Policy,
+    typer.Option(
+        help=f"Order of the slots: {', '.join(POLICIES)}.",
+        metavar="POLICY",
+        rich_help_panel=METHODS,
+    ),
+]
+Minimised = Annotated[
+    Objective, typer.Option(help="What groups minimise.", rich_help_panel=METHODS)
+]
 Experts = Annotated[
     Literal["stored", "ternary"],
     typer.Option(
-        help="ternary: round their matrices to -1, 0, 1 times a scale, one cell pair each."
+        help="ternary: round their matrices to -1, 0, 1 times a scale, one cell pair each.",
+        rich_help_panel=METHODS,
     ),
 ]
 Pack = Annotated[
-    bool, typer.Option("--pack", help="Let ragged tiles of a group's experts share crossbars.")
+    bool,
+    typer.Option(
+        "--pack",
+        help="Let ragged tiles of a group's experts share crossbars.",
+        rich_help_panel=METHODS,
+    ),
 ]
 Processes = Annotated[
     int | None,
-    typer.Option(help="Layers grouped at a time; default: all cores for many layers.", min=1),
+    typer.Option(
+        help="Layers grouped at a time.",
+        min=1,
+        show_default="all cores for many layers",
+        rich_help_panel=METHODS,
+    ),
 ]
 
 
@@ -66,10 +123,13 @@ class CompileRequest:
     decode: Decode = 0
     kv: Kv = "on"
     go: Go = "on"
-    grouping: Annotated[GroupingSolver, typer.Option(help="Who groups the experts.")] = "cp-sat"
-    placement: Annotated[Placer, typer.Option(help="Who places the tiles.")] = "in-order"
-    scheduling: Annotated[Policy, typer.Option(help="Order of the slots.")] = "min-transfer"
-    objective: Annotated[Objective, typer.Option(help="What groups minimise.")] = "slots"
+    fit: Fit = "0:0.5"
+    score: Score = "0.5:1"
+    grouping: Grouping = "cp-sat"
+    grouping_file: GroupingFile = None
+    placement: Placement = "in-order"
+    scheduling: Scheduling = "min-transfer"
+    objective: Minimised = "slots"
     groups: Groups = None
     group_size: GroupSize = None
     replicas: Replicas = 0
@@ -77,9 +137,7 @@ class CompileRequest:
     buffer: Buffer = None
     experts: Experts = "stored"
     pack: Pack = False
-    fit: Fit = "0:0.5"
-    score: Score = "0.5:1"
-    time: Time = 1.0
+    time: Time = 1
     seed: Seed = 0
     processes: Processes = None
 
@@ -89,9 +147,9 @@ class CompileRequest:
         return Caches(kv=self.kv == "on", go=self.go == "on")
 
     @property
-    def grouping_options(self) -> GroupingOptions:
-        """How experts are grouped."""
-        return GroupingOptions(
+    def grouping_options(self) -> GroupingOptions | Path:
+        """How experts are grouped, or the file that says it."""
+        return self.grouping_file or GroupingOptions(
             self.grouping, self.groups, self.group_size, self.replicas, self.objective
         )
 

@@ -8,34 +8,39 @@ import typer
 from moexbar.cli.options import INPUTS, OUTPUT, Json, ModelFile
 from moexbar.console import note, out, print_json, progress, table
 
+Inputs = Annotated[
+    Path, typer.Option(help="NPZ with one array per model input.", rich_help_panel=INPUTS)
+]
+Trace = Annotated[
+    Path,
+    typer.Option("-o", "--output", help="Routing trace to write.", rich_help_panel=OUTPUT),
+]
+Tokens = Annotated[
+    int | None,
+    typer.Option(
+        help="Cut each sequence to its first tokens.",
+        min=1,
+        show_default="all",
+        rich_help_panel=INPUTS,
+    ),
+]
+Batch = Annotated[
+    int | None,
+    typer.Option(
+        help="Sequences run together.",
+        min=1,
+        show_default="as exported, else one",
+        rich_help_panel=INPUTS,
+    ),
+]
+
 
 def profile_command(
     model: ModelFile,
-    inputs: Annotated[
-        Path, typer.Option(help="NPZ with one array per model input.", rich_help_panel=INPUTS)
-    ],
-    output: Annotated[
-        Path,
-        typer.Option("-o", "--output", help="Routing trace to write.", rich_help_panel=OUTPUT),
-    ],
-    tokens: Annotated[
-        int | None,
-        typer.Option(
-            help="Cut each sequence to its first tokens.",
-            min=1,
-            show_default="all",
-            rich_help_panel=INPUTS,
-        ),
-    ] = None,
-    batch: Annotated[
-        int | None,
-        typer.Option(
-            help="Sequences run together.",
-            min=1,
-            show_default="as exported, else one",
-            rich_help_panel=INPUTS,
-        ),
-    ] = None,
+    inputs: Inputs,
+    output: Trace,
+    tokens: Tokens = None,
+    batch: Batch = None,
     json: Json = False,
 ) -> None:
     """Run a model and record which experts every token goes to.

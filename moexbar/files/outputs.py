@@ -4,32 +4,24 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from backends.perfetto import first_rows, trace_json
-from compiler.options import one_of
 from ir.chip import Chip
 from ir.compiled import Compiled
 from ir.routing import Routing
 from ir.text import listing
 from moexbar.chips.show import chip_sheet
 from moexbar.files.mapping_file import mapping_json
+from moexbar.files.parts import ALL, Part
 from moexbar.files.program_file import write_program
 from moexbar.files.routing_file import save_routing
 from moexbar.files.sources import source_entry
 from moexbar.report.compiled import Report
 from moexbar.report.plain import as_json
 
-Part = Literal["report", "program", "mapping", "routing", "listing", "trace"]
-ALL: tuple[Part, ...] = get_args(Part)
 LISTING_LINES = 200_000
 TRACE_EVENTS = 200_000
-
-
-def parts(text: str) -> tuple[Part, ...]:
-    """The files named in a comma-separated list, all for an empty one; InputError for others."""
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    return tuple(one_of("--write", name, ALL) for name in names) or ALL
 
 
 def write_outputs(

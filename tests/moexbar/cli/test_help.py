@@ -95,7 +95,7 @@ def test_the_version_and_the_list_of_commands_import_no_command() -> None:
     assert not imported("--help") & (HEAVY | {"numpy", "compiler", "backends"})
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "compile"])
+@pytest.mark.parametrize("name", NAMES)
 def test_the_help_of_a_command_imports_its_signature_alone(name: str) -> None:
     assert not imported(name, "--help") & HEAVY
 
