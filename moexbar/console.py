@@ -23,7 +23,6 @@ from rich.table import Column, Table
 from rich.text import Text
 
 import moexbar.progress
-from moexbar.report.plain import as_json
 
 WIDTH, ENDLESS = 100, 100_000
 FEW_STEPS, FEW_SECONDS = 10, 5.0
@@ -58,6 +57,8 @@ def note(message: str) -> None:
 
 def print_json(value: object) -> None:
     """One JSON document on standard output, of a value or plain data."""
+    from moexbar.report.plain import as_json  # numpy, which help and completion do without
+
     json.dump(as_json(value), sys.stdout, allow_nan=False)
     sys.stdout.write("\n")
 

@@ -25,6 +25,13 @@ DELIBERATE: dict[str, str] = {
     "compile.txt: bound by *": "added: which units bind, and what of the chip to change",
     "compile.txt: then by *": "added: which units bind, and what of the chip to change",
     "compile.txt: no unit binds*": "added: which units bind, and what of the chip to change",
+    "simulate.txt: bound by *": "added: which units bind, and what of the chip to change",
+    "simulate.txt: then by *": "added: which units bind, and what of the chip to change",
+    "simulate.json: bound_by": "added: which units bind, and what of the chip to change",
+    "slower.json: bound_by": "added: which units bind, and what of the chip to change",
+    "waits.txt: ": "added: a table of the waits of each group, after an empty line",
+    "waits.txt: expert *": "added: a table of the waits of each group",
+    "waits.txt: layer *": "added: a table of the waits of each group",
 }
 MOVED: dict[str, str] = {}  # places of the old side to paths of the new one in the same file
 RENAMED: dict[str, str] = {"schedule --groups": "--grouping-file"}  # it names a file
