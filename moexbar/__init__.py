@@ -40,6 +40,7 @@ __all__ = [
     "Workload",
     "__version__",
     "compile",
+    "group",
     "load_chip",
     "load_routing",
     "open_model",
@@ -48,6 +49,9 @@ __all__ = [
     "read_compiled",
     "read_program",
     "save_routing",
+    "schedule",
+    "simulate",
+    "verify",
 ]
 
 try:
@@ -84,10 +88,12 @@ if TYPE_CHECKING:
     from ir.workload import Workload
     from moexbar.chips import load_chip, preset_names
     from moexbar.compilation import Compilation, compile
-    from moexbar.files.compiled import read_compiled
+    from moexbar.files.compiled import read_compiled, verify
     from moexbar.files.program_file import read_program
     from moexbar.files.routing_file import load_routing, save_routing
     from moexbar.model import Model, open_model, profile
+    from moexbar.simulation import simulate
+    from moexbar.traces.tasks import group, schedule
 
 _ROOMS = {
     "compiler.options": ("GroupingOptions", "PlacementOptions", "SlotOptions", "SolverOptions"),
@@ -106,10 +112,12 @@ _ROOMS = {
     "ir.workload": ("Workload",),
     "moexbar.chips": ("load_chip", "preset_names"),
     "moexbar.compilation": ("Compilation", "compile"),
-    "moexbar.files.compiled": ("read_compiled",),
+    "moexbar.files.compiled": ("read_compiled", "verify"),
     "moexbar.files.program_file": ("read_program",),
     "moexbar.files.routing_file": ("load_routing", "save_routing"),
     "moexbar.model": ("Model", "open_model", "profile"),
+    "moexbar.simulation": ("simulate",),
+    "moexbar.traces.tasks": ("group", "schedule"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

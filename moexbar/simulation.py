@@ -2,14 +2,42 @@
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from backends.binding import Binding
 from backends.simulate import Simulation, Waits, kind_uses, replay, retime, run, scale, unit_uses
 from ir.chip import Chip
+from ir.compiled import Executable
 from ir.program import Opcode, Program
+from moexbar.chips import load_chip
+from moexbar.files.chip_file import read_folder_chip
+from moexbar.files.program_file import read_program
 
 Mode = Literal["replay", "run"]
+
+
+def simulate(
+    executable: Executable | Path | str,
+    chip: Chip | str | None = None,
+    scale: Mapping[str, float] = MappingProxyType({}),
+) -> Simulation:
+    """Replay a compiled program, or run it in the same order at other speeds.
+
+    executable: compiled, or the folder of `moexbar compile`. chip: another than it was compiled
+    for; scale: {opcode: factor} of durations; with neither the given times are checked. Raises
+    CheckError naming the instruction where a program is illegal.
+    """
+    if isinstance(executable, Executable):
+        program, own = executable.program, executable.chip
+    else:
+        folder = Path(executable)
+        program, own = read_program(folder / "program.parquet"), read_folder_chip(folder)
+    other = own if chip is None else chip if isinstance(chip, Chip) else load_chip(chip)
+    factors = {Opcode[name.upper()]: Fraction(factor) for name, factor in scale.items()}
+    mode: Mode = "run" if factors or chip is not None else "replay"
+    return simulate_program(program, own, other, mode, factors)
 
 
 def simulate_program(

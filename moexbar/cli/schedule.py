@@ -20,6 +20,7 @@ from moexbar.cli.options import (
     Time,
     Window,
     fraction_span,
+    solver_options,
 )
 from moexbar.console import out, print_json, progress, table
 
@@ -78,24 +79,21 @@ def schedule(
 
     Example: moexbar schedule routing.npz --grouping-file groups.json --bus 2 --buffer 64
     """
-    from compiler.grouping import split_counts
-    from compiler.slots import order_slots
+    from compiler.options import POLICIES, SlotOptions, one_of
     from ir.routing import select_sequences
     from moexbar.files.grouping_file import read_grouping
     from moexbar.files.routing_file import load_routing
-    from moexbar.traces.scheduled import order_row, whole_windows
+    from moexbar.traces.scheduled import order_row, order_windows, whole_windows
 
     routing = load_routing(routing_file)
     chosen = routing.matrix(routing.row(layer))
     grouping = read_grouping(grouping_file, {layer: chosen.shape[1]}).of(layer)
     spans = whole_windows(select_sequences(routing, fraction_span(score, "--score")), window)
-    orders = []
+    options = SlotOptions(one_of("policy", policy, POLICIES), bus, buffer)
     with progress(len(spans), policy) as advance:
-        for a, b in spans:
-            counts = split_counts(grouping, chosen[a:b])
-            order = order_slots(counts, policy, seed=seed, time_s=time, bus=bus, buffer=buffer)
-            orders.append(order)
-            advance()
+        orders = order_windows(
+            grouping, chosen, spans, options, solver_options(time, seed), advance
+        )
     if json:
         rows = [
             order_row(order, first, with_table=with_table)

@@ -114,34 +114,24 @@ class GroupingRequest:
 
     def scope(self, routing: "Routing", chip: "Chip") -> "Scope":
         """Split the trace; refuses a layer or range that it does not have before any work."""
-        from ir.routing import overlap, token_spans
+        from ir.routing import overlap
         from moexbar.traces.scope import Scope
 
-        fitted, scored = token_spans(
-            routing, fraction_span(self.fit, "--fit"), fraction_span(self.score, "--score")
-        )
-        if overlap(fitted, scored):
-            note("note: --fit and --score overlap, so the score is no test of the fit")
-        scope = Scope(
+        scope = Scope.of(
             routing,
-            self._layers(routing),
-            self.group_size or chip.pg.mux,
-            self.groups,
-            self.replicas,
-            fitted,
-            scored,
-            self.window,
-            self.stride,
-            self.shuffles,
-            self.robust,
-            self.seed,
+            chip,
+            layer=self.layer,
+            size=self.group_size,
+            groups=self.groups,
+            replicas=self.replicas,
+            fit=fraction_span(self.fit, "--fit"),
+            score=fraction_span(self.score, "--score"),
+            window=self.window,
+            stride=self.stride,
+            shuffles=self.shuffles,
+            robust=self.robust,
+            seed=self.seed,
         )
-        scope.score_spans()
+        if overlap(scope.fitted, scope.scored):
+            note("note: --fit and --score overlap, so the score is no test of the fit")
         return scope
-
-    def _layers(self, routing: "Routing") -> tuple[int, ...]:
-        """Layer ids to do: the one asked for, or all."""
-        if self.layer is None:
-            return tuple(int(i) for i in routing.layer)
-        routing.row(self.layer)
-        return (self.layer,)

@@ -10,7 +10,7 @@ from ir.arrays import Array
 from ir.compiled import Executable
 from ir.errors import InputError
 from ir.routing import Routing
-from moexbar.execution import execute_program, program_case
+from moexbar.execution import execute_program, program_case, refuse_wrong
 from moexbar.files.chip_file import read_folder_chip
 from moexbar.files.manifest import MARK
 from moexbar.files.mapping_reader import read_mapping
@@ -84,3 +84,14 @@ def read_compiled(
         raise InputError(where, many)
     executable = Executable(workload, chip, mapping, program)
     return CompiledFolder(opened, executable, arrays, routing, window)
+
+
+def verify(folder: Path | str, model: Path | None = None, inputs: Path | None = None) -> Comparison:
+    """Execute a compiled folder and compare with ONNX Runtime: every value within 1e-4.
+
+    model, inputs: see `read_compiled`. Raises CheckError naming the first wrong instruction.
+    """
+    read = read_compiled(folder, model, inputs)
+    done = read.execute()
+    refuse_wrong(done, read.executable.program)
+    return done

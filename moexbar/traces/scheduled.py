@@ -1,9 +1,13 @@
 """Windows of one layer ordered into slots, as plain data."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ir.arrays import Span
+from compiler.options import SlotOptions, SolverOptions
+from compiler.pipeline import order_turns
+from ir.arrays import Bools, Span
 from ir.errors import InputError
+from ir.mapping import LayerGrouping
 from ir.routing import windows
 from ir.schedule import SlotOrder
 
@@ -15,6 +19,25 @@ def whole_windows(tokens: Span, window: int) -> list[Span]:
     if not spans:
         raise InputError("--window", f"{window} tokens, but the range has {stop - start}")
     return spans
+
+
+def order_windows(
+    layer: LayerGrouping,
+    chosen: Bools,
+    spans: Sequence[Span],
+    options: SlotOptions,
+    limits: SolverOptions,
+    advance: Callable[[], object] = lambda: None,
+) -> list[SlotOrder]:
+    """The slot order of every window of one layer; `advance` is told each as it is done.
+
+    chosen: bool [tokens, experts].
+    """
+    orders = []
+    for start, stop in spans:
+        orders.append(order_turns(layer, chosen[start:stop], options, limits))
+        advance()
+    return orders
 
 
 def order_row(order: SlotOrder, first: int, *, with_table: bool) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from compiler.grouping import Calibration, Job
 from compiler.options import SolverOptions
 from compiler.trace import calibrate
 from ir.arrays import Span
+from ir.chip import Chip
 from ir.errors import InputError
-from ir.routing import Routing, windows
+from ir.routing import FIT, SCORE, Routing, token_spans, windows
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,47 @@ class Scope:
     shuffles: int
     robust: bool
     seed: int
+
+    @classmethod
+    def of(
+        cls,
+        routing: Routing,
+        chip: Chip,
+        *,
+        layer: int | None = None,
+        size: int | None = None,
+        groups: int | None = None,
+        replicas: int = 0,
+        fit: tuple[float, float] = FIT,
+        score: tuple[float, float] = SCORE,
+        window: int = 512,
+        stride: int | None = None,
+        shuffles: int = 3,
+        robust: bool = False,
+        seed: int = 0,
+    ) -> "Scope":
+        """A trace with its tokens split; refuses a layer or a range that it does not have.
+
+        layer: one, or all; size: the chip's mux where nothing is asked for; fit, score: fractions
+        of the trace's sequences.
+        """
+        if layer is not None:
+            routing.row(layer)
+        scope = cls(
+            routing,
+            tuple(int(i) for i in routing.layer) if layer is None else (layer,),
+            size or chip.pg.mux,
+            groups,
+            replicas,
+            *token_spans(routing, fit, score),
+            window,
+            stride,
+            shuffles,
+            robust,
+            seed,
+        )
+        scope.score_spans()
+        return scope
 
     def jobs(self, solvers: Sequence[str], limits: SolverOptions) -> list[Job]:
         """Every layer by every solver, layer by layer."""

@@ -1,5 +1,6 @@
 """`import moexbar as mx`: what a user of the library does, and that nothing is done twice."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,6 +14,7 @@ import moexbar.model
 from ir.mapping import Grouping
 from ir.onnxdoor import load
 from ir.onnxdoor.session import Runtime
+from moexbar.__main__ import main
 from moexbar.report.executed import Executed
 from tests.paths import MODELS, ROOT
 
@@ -144,3 +146,47 @@ def test_groups_decided_elsewhere_are_compiled(model: mx.Model, done: mx.Compila
     )
     assert again.compiled.mapping.grouping.layers == layers
     assert again.report.methods[-1].grouping == "mine"
+
+
+def test_a_trace_alone_is_grouped_and_scheduled(done: mx.Compilation) -> None:
+    # 64 sequences of 16 tokens, in windows of 64: 16 of them; 16 experts in pairs
+    options = mx.GroupingOptions("sorted")
+    grouping = mx.group(done.routing, "hermes-mux2", options=options, window=64)
+    assert [len(layer.groups) for layer in grouping.layers] == [8, 8]
+    orders = mx.schedule(done.routing, grouping, 3, window=64)
+    assert len(orders) == 16
+    assert all(order.slots >= order.slots_bound > 0 for order in orders)
+    mine = mx.schedule(done.routing, grouping, 3, window=64, options=mx.SlotOptions("compact"))
+    assert all(a.transfers <= b.transfers for a, b in zip(orders, mine, strict=True))
+
+
+def test_a_program_is_simulated_and_verified_from_python(
+    done: mx.Compilation, tmp_path: Path
+) -> None:
+    made = done.compiled
+    assert mx.simulate(made).program.makespan_ps == made.program.makespan_ps
+    slower = mx.simulate(made, scale={"MVM": 2.0})
+    assert slower.program.makespan_ps > made.program.makespan_ps
+    done.save(tmp_path / "out")
+    assert mx.simulate(tmp_path / "out").program.makespan_ps == made.program.makespan_ps
+    assert mx.verify(tmp_path / "out").worst < 1e-4
+
+
+def test_what_group_prints_is_what_compile_takes(
+    model: mx.Model,
+    done: mx.Compilation,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trace, groups = tmp_path / "r.npz", tmp_path / "groups.json"
+    mx.save_routing(trace, done.routing)
+    assert main(["group", str(trace), "--window", "64", "--grouping", "lpt", "--json"]) == 0
+    groups.write_text(capsys.readouterr().out)
+    words = ["compile", str(model.path), "--routing", str(trace), "--prefill", "16"]
+    words += ["--no-baselines", "--write", "report", "-o", str(tmp_path / "out")]
+    assert main([*words, "--grouping-file", str(groups)]) == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    printed = json.loads(groups.read_text())["layers"]
+    assert [layer["groups"] for layer in report["layers"]] == [row["groups"] for row in printed]
+    assert report["methods"][-1]["grouping"] == "file"
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["manifest.json", "report.json"]

@@ -1,0 +1,83 @@
+"""What can be asked of a routing trace alone: groups of experts, and slot orders."""
+
+from pathlib import Path
+
+from compiler.grouping.parallel import solve_jobs
+from compiler.options import GroupingOptions, SlotOptions, SolverOptions
+from ir.chip import Chip
+from ir.mapping import Grouping
+from ir.routing import FIT, SCORE, Routing, select_sequences
+from ir.schedule import SlotOrder
+from moexbar.chips import load_chip
+from moexbar.files.grouping_file import read_grouping
+from moexbar.files.routing_file import load_routing
+from moexbar.traces.scheduled import order_windows, whole_windows
+from moexbar.traces.scope import Scope
+
+GROUPING, SLOTS = GroupingOptions(), SlotOptions()
+GROUPING_LIMITS, SLOT_LIMITS = SolverOptions(time_s=5.0), SolverOptions(time_s=10.0)
+WHOLE = (0.0, 1.0)
+
+
+def group(
+    routing: Routing | Path | str,
+    chip: Chip | str = "hermes-mux2",
+    *,
+    options: GroupingOptions = GROUPING,
+    layer: int | None = None,
+    window: int = 512,
+    fit: tuple[float, float] = FIT,
+    score: tuple[float, float] = SCORE,
+    robust: bool = False,
+    limits: SolverOptions = GROUPING_LIMITS,
+    processes: int = 1,
+) -> Grouping:
+    """Group the experts of every MoE layer of a trace, or of one, each with its certificate.
+
+    window: tokens in flight together; fit: sequences to fit to, as fractions of the trace; score:
+    those it is meant for; robust: fit to the worst domain. processes: layers at a time; more than
+    one start the main module again, so a script needs its `if __name__ == "__main__"` line. Raises
+    InputError for a trace or range that cannot be used, InfeasibleError where experts do not fit,
+    KeyboardInterrupt on Ctrl-C.
+    """
+    trace = routing if isinstance(routing, Routing) else load_routing(routing)
+    scope = Scope.of(
+        trace,
+        chip if isinstance(chip, Chip) else load_chip(chip),
+        layer=layer,
+        size=options.size,
+        groups=options.groups,
+        replicas=options.replicas,
+        fit=fit,
+        score=score,
+        window=window,
+        robust=robust,
+        seed=limits.seed,
+    )
+    solved = solve_jobs(scope.jobs([options.solver], limits), processes)
+    if solved.interrupted:
+        raise KeyboardInterrupt
+    return Grouping(tuple(answer.grouping for answer in solved.answers if answer is not None))
+
+
+def schedule(
+    routing: Routing | Path | str,
+    grouping: Grouping | Path | str,
+    layer: int,
+    *,
+    options: SlotOptions = SLOTS,
+    window: int = 512,
+    score: tuple[float, float] = WHOLE,
+    limits: SolverOptions = SLOT_LIMITS,
+) -> list[SlotOrder]:
+    """Order every window of one layer into slots, each with its bounds.
+
+    grouping: groups, or what `moexbar group --json` printed. Raises InputError for a trace,
+    layer or range that cannot be used, or a policy that cannot keep the limits.
+    """
+    trace = routing if isinstance(routing, Routing) else load_routing(routing)
+    chosen = trace.matrix(trace.row(layer))
+    if not isinstance(grouping, Grouping):
+        grouping = read_grouping(Path(grouping), {layer: chosen.shape[1]})
+    spans = whole_windows(select_sequences(trace, score), window)
+    return order_windows(grouping.of(layer), chosen, spans, options, limits)
