@@ -138,7 +138,7 @@ def _row(
         tile_area_um2(chip, len(found.groups), columns, chip.pg.mux) or 0,
         known.value,
         known.bound,
-        known.status.startswith("optimal"),
+        known.proven,
         seconds,
     )
 

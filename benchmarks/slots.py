@@ -104,7 +104,7 @@ def run(found: Iterator[Ints], order: Callable[[Ints], SlotOrder]) -> Sum:
         sum(o.slots for o in orders),
         sum(o.slots_bound for o in orders),
         sum(o.transfers for o in orders),
-        sum(o.status.startswith("optimal") for o in orders),
+        sum(o.proven for o in orders),
         float(np.mean([1 - o.transfers_bound / max(1, o.transfers) for o in orders])),
         float(np.mean(seconds)),
         float(np.max(seconds)),

@@ -9,7 +9,7 @@ experts may share one.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,9 @@ from ir.workload import Weight
 Role = Literal["up", "gate", "down", "dense"]
 PgClass = Literal["expert", "dense"]
 TILE_KINDS = ("inner", "right", "bottom", "corner")  # 2 x (in the last row) + (in the last column)
-Status = Literal["optimal (bound)", "optimal (solver)", "feasible", "heuristic"]
+Proven = Literal["optimal (bound)", "optimal (solver)"]  # who proved it: our bound, or the solver
+Status = Proven | Literal["feasible", "heuristic"]
+PROVEN: tuple[Proven, ...] = get_args(Proven)
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,11 @@ class Certificate:
     seconds: float = 0.0
     seed: int = 0
     deterministic: bool = True
+
+    @property
+    def proven(self) -> bool:
+        """Whether no answer is better, as a bound or a solver says."""
+        return self.status in PROVEN
 
     @property
     def gap(self) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ir.arrays import Bools, Ints
 from ir.errors import InputError
-from ir.mapping import LayerGrouping, Status
+from ir.mapping import PROVEN, LayerGrouping, Status
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,6 +34,11 @@ class SlotOrder:
             f"<SlotOrder {self.policy}: {self.slots} slots (at least {self.slots_bound}), "
             f"{self.transfers} transfers (at least {self.transfers_bound}), {self.status}>"
         )
+
+    @property
+    def proven(self) -> bool:
+        """Whether no order of as few slots has fewer transfers, as a bound or a solver says."""
+        return self.status in PROVEN
 
     @property
     def slots(self) -> int:

@@ -42,7 +42,7 @@ from compiler.grouping.watch import Watch
 from compiler.options import SolverOptions
 from ir.arrays import Bools, Ints
 from ir.errors import InputError
-from ir.mapping import Certificate, LayerGrouping
+from ir.mapping import PROVEN, Certificate, LayerGrouping
 
 __all__ = [
     "OBJECTIVE",
@@ -78,7 +78,7 @@ def _group_local_search(problem: GroupingProblem, options: SolverOptions) -> Fou
     watch = Watch()
     start = improved_start(problem, first_start(problem), options.seed, watch)
     found = start.found(watch)
-    return found if found.status.startswith("optimal") else replace(found, status="heuristic")
+    return found if found.status in PROVEN else replace(found, status="heuristic")
 
 
 SOLVERS: Mapping[str, Solver] = MappingProxyType(

@@ -19,6 +19,7 @@ from compiler.slots.limits import Limits, check_limits, slots_bound_within
 from compiler.slots.solved import Solved
 from compiler.solver import SolverAnswer, cp_model, solve
 from ir.arrays import Ints
+from ir.mapping import PROVEN
 
 
 def cp_sat_limited_table(counts: Ints, limits: Limits, seed: int, time_s: float) -> Solved:
@@ -28,7 +29,7 @@ def cp_sat_limited_table(counts: Ints, limits: Limits, seed: int, time_s: float)
     """
     start = Solved(*limited_table(counts, limits, seed))
     least = slots_bound_within(counts, limits)
-    known = start.status(least).startswith("optimal")
+    known = start.status(least) in PROVEN
     if known or int(np.count_nonzero(counts)) * len(start.table) > MOST_TURNS:
         return start
     built, used = build(counts, start.table, limits)

@@ -137,5 +137,5 @@ def _print(orders: list["SlotOrder"], spans: list["Span"], seed: int, with_table
             for row in order.table.tolist():
                 console.print(" ".join("." if t < 0 else str(t) for t in row))
             console.print("")
-    proven = sum(order.status.startswith("optimal") for order in orders)
+    proven = sum(order.proven for order in orders)
     console.print(f"{proven} of {len(orders)} windows proven optimal; seed {seed}")

@@ -66,7 +66,7 @@ def _row(answer: LayerAnswer, chosen: Bools, spans: list[Span], bound: int) -> d
         "bound": known.bound,
         "gap": (known.value - bound) / known.value if known.value else 0.0,
         "status": "optimal (other solver)"
-        if known.value == bound and not known.status.startswith("optimal")
+        if known.value == bound and not known.proven
         else known.status,
         "seconds": round(known.seconds, 3),
         "seed": known.seed,
