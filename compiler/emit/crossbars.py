@@ -6,7 +6,7 @@ import numpy as np
 
 from compiler.emit.context import Context
 from compiler.emit.stream import Tag
-from compiler.emit.units import Bank
+from compiler.fire_groups import FireGroup
 from ir import timing
 from ir.arrays import Ints
 from ir.mapping import Block
@@ -95,10 +95,10 @@ def emit_store(
     )
 
 
-def emit_bank(ctx: Context, index: int, bank: Bank, tokens: Ints, load: Ints) -> Ints:
+def emit_bank(ctx: Context, index: int, bank: FireGroup, tokens: Ints, load: Ints) -> Ints:
     """`tokens` through a dense bank after their LOADs [tokens]; returns the STOREs."""
     tag = replace(ctx.tag(index, tokens), stage=bank.stage)
-    group = np.full(len(tokens), bank.group)
+    group = np.full(len(tokens), bank.number)
     ctx.stream.link("dst", load, ctx.groups("group", bank.layer, bank.stage, group))
     product = emit_product(ctx, bank.layer, group, bank.blocks, load, tag, shared_pg=False)
     ctx.stream.mark_last_readers(product.mvm)

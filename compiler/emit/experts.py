@@ -49,11 +49,11 @@ def emit_shared(ctx: Context, index: int, op: MoELayer, tokens: Ints, x: Ints) -
         up, down = (ctx.units.banks[index, number, stage] for stage in (0, 1))
         tag = ctx.tag(index, tokens, stage=0)
         load = emit_load(ctx, op.layer, op.d_model, tag, [x[tokens]])
-        group = np.full(len(tokens), up.group)
+        group = np.full(len(tokens), up.number)
         ctx.stream.link("dst", load, ctx.groups("group", op.layer, 0, group))
         turns = Turns(tokens, group, -1, -1, -1, load, np.ones(len(tokens), dtype=np.bool_))
         blocks = [*up.blocks, *down.blocks]
-        second = np.full(len(tokens), down.group)
+        second = np.full(len(tokens), down.number)
         out.append(_two_stages(ctx, index, op, turns, blocks, second)[1])
     return out
 

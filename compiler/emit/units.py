@@ -1,27 +1,14 @@
 """The units a mapping uses on its chip, in one table."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from compiler.fire_groups import FireGroup, fire_groups
 from ir.chip import Chip
-from ir.mapping import Block, Mapping
+from ir.mapping import Mapping
 from ir.program import Unit, UnitKind
 from ir.workload import Workload
 
 Key = tuple[str, int, int, int]  # kind, layer, stage, group
-
-
-@dataclass(frozen=True)
-class Bank:
-    """Blocks that fire together on PGs of their own: a dense matrix, one stage of a shared expert.
-
-    group: its number within the layer, after the layer's expert groups.
-    """
-
-    group: int
-    layer: int
-    stage: int
-    blocks: tuple[Block, ...]
 
 
 @dataclass
@@ -34,7 +21,7 @@ class Units:
     table: list[Unit] = field(default_factory=list)
     numbers: dict[Key, int] = field(default_factory=dict)
     servers: dict[int, int] = field(default_factory=dict)
-    banks: dict[tuple[int, int, int], Bank] = field(default_factory=dict)
+    banks: dict[tuple[int, int, int], FireGroup] = field(default_factory=dict)
 
     def add(self, unit: Unit) -> None:
         """Number a new unit."""
@@ -64,20 +51,11 @@ def build_units(workload: Workload, mapping: Mapping, chip: Chip) -> Units:
         units.add(Unit("bus", f"bus.{layer}", layer))
         units.add(Unit("return", f"return.{layer}", layer))
         units.add(Unit("mesh", f"mesh.{layer}", layer))
-    blocks_of: dict[tuple[int, int, int, int], list[int]] = {}
-    for i, b in enumerate(mapping.blocks):
-        blocks_of.setdefault((b.layer, b.expert, b.replica, b.stage), []).append(i)
-    for grouping in mapping.grouping.layers:
-        copy_in = grouping.copy_in()
-        for g, experts in enumerate(grouping.groups):
-            for stage in (0, 1) if experts else ():
-                copy = int(copy_in[experts[0], g])
-                members = blocks_of[grouping.layer, experts[0], copy, stage]
-                _add_group(units, mapping, chip, g, members, "group")
-    for bank, members in _banks(mapping):
-        first = mapping.blocks[members[0]]
-        units.banks[first.operator, first.shared, bank.stage] = bank
-        _add_group(units, mapping, chip, bank.group, members, "dense")
+    for fire in fire_groups(mapping.blocks, mapping.grouping):
+        if fire.is_bank:
+            first = fire.blocks[0]
+            units.banks[first.operator, first.shared, fire.stage] = fire
+        _add_group(units, fire, mapping, chip)
     _add_dpus(units, chip)
     units.add_pool("mha", chip.digital.mha_units)
     units.add(Unit("dram", "dram"))
@@ -96,30 +74,14 @@ def _add_dpus(units: Units, chip: Chip) -> None:
         units.add_pool("dpu", max(1, -(-pgs[layer] // chip.digital.pgs_per_dpu)), layer)
 
 
-def _banks(mapping: Mapping) -> Iterator[tuple[Bank, list[int]]]:
-    """Dense blocks, and each shared expert's stages, with their block indices."""
-    members: dict[tuple[int, int, int], list[int]] = {}
-    for index, block in enumerate(mapping.blocks):
-        if block.expert < 0:
-            members.setdefault((block.operator, block.shared, block.stage), []).append(index)
-    next_group = {g.layer: len(g.groups) for g in mapping.grouping.layers}
-    for indices in members.values():
-        blocks = tuple(mapping.blocks[i] for i in indices)
-        layer = blocks[0].layer
-        group = next_group.get(layer, 0)
-        next_group[layer] = group + 1
-        yield Bank(group, layer, blocks[0].stage, blocks), indices
-
-
-def _add_group(
-    units: Units, mapping: Mapping, chip: Chip, group: int, members: Sequence[int], name: str
-) -> None:
-    blocks = [mapping.blocks[i] for i in members]
-    layer, stage = blocks[0].layer, blocks[0].stage
-    label = f"{layer}.{stage}.{group}"
-    entry = -(-blocks[0].weight.rows * chip.mvm.input_bits // 8)
-    first_pg = int(min(mapping.placement.pg_start[i] for i in members))
-    pgs, input_bytes = sum(b.tiles for b in blocks), entry * chip.pg.input_buffers
-    units.add(Unit("group", f"{name}.{label}", layer, stage, group, first_pg, pgs, input_bytes))
-    units.add(Unit("acc", f"acc.{label}", layer, stage, group))
-    units.add(Unit("link", f"link.{label}", layer, stage, group))
+def _add_group(units: Units, fire: FireGroup, mapping: Mapping, chip: Chip) -> None:
+    """A fire group with its adders and its link."""
+    layer, stage, number = fire.layer, fire.stage, fire.number
+    label = f"{layer}.{stage}.{number}"
+    name = f"dense.{label}" if fire.is_bank else f"group.{label}"
+    entry = -(-fire.blocks[0].weight.rows * chip.mvm.input_bits // 8)
+    first_pg = fire.first_pg(mapping.placement.pg_start)
+    input_bytes = entry * chip.pg.input_buffers
+    units.add(Unit("group", name, layer, stage, number, first_pg, fire.pgs, input_bytes))
+    units.add(Unit("acc", f"acc.{label}", layer, stage, number))
+    units.add(Unit("link", f"link.{label}", layer, stage, number))

@@ -9,6 +9,7 @@ from region to region (XFER). LOADs go over the region's bus and are no part of 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from compiler.fire_groups import FireGroup, fire_groups
 from compiler.grouping.split import split_counts
 from ir.arrays import Bools, Ints
 from ir.chip import VALUES_PER_PACKET, Chip
@@ -20,7 +21,7 @@ OBJECTIVE = "packets x hops"
 
 @dataclass(frozen=True)
 class Flow:
-    """A fire group: `pgs` PGs from `first_pg` on, and the packets between it and its port.
+    """Of a fire group: `pgs` PGs from `first_pg` on, and the packets between it and its port.
 
     chains: (PGs, how many) of the columns of row tiles in order; the PGs of one must be neighbours.
     Single PGs where partial sums do not hop.
@@ -71,23 +72,14 @@ def traffic_of(
 
     pg_start: [blocks] first PG of each block.
     """
-    uses = _vectors(grouping, chosen)
-    members: dict[tuple[int, ...], list[int]] = {}
-    copies = {g.layer: g.copies() for g in grouping.layers}
-    for index, block in enumerate(blocks):
-        group = copies[block.layer][block.expert][block.replica] if block.expert >= 0 else -1
-        alone = index if group < 0 and block.shared < 0 else -1
-        members.setdefault((block.layer, group, block.shared, alone, block.stage), []).append(index)
+    pairs = _pairs(grouping, chosen)
+    hopping = chip.accumulate.where == "pg"
     flows = []
-    for (layer, group, _, _, stage), indices in members.items():
-        first = min(int(pg_start[i]) for i in indices)
-        parts = [blocks[i] for i in indices if blocks[i].expert in (-1, blocks[indices[0]].expert)]
-        per_vector = _packets_per_vector(parts, stage, chip)
-        vectors = uses.get((layer, group), tokens) if group >= 0 else tokens
-        hopping = chip.accumulate.where == "pg"
-        chains = tuple((b.rows, b.columns) if hopping else (1, b.tiles) for b in parts)
-        pgs = sum(b.tiles for b in parts)
-        flows.append(Flow(layer, first, pgs, per_vector * vectors, chains))
+    for fire in fire_groups(blocks, grouping):
+        vectors = tokens if fire.is_bank else pairs[fire.layer, fire.number]
+        crossing = _packets_per_vector(fire, chip) * vectors
+        chains = tuple((b.rows, b.columns) if hopping else (1, b.tiles) for b in fire.blocks)
+        flows.append(Flow(fire.layer, fire.first_pg(pg_start), fire.pgs, crossing, chains))
     flows.sort(key=lambda flow: flow.first_pg)
     return Traffic(tuple(flows), _moves(workload, chip, tokens))
 
@@ -97,13 +89,13 @@ def packets(values: int, chip: Chip) -> int:
     return -(-values * chip.mvm.output_bits // (VALUES_PER_PACKET * 8))
 
 
-def _packets_per_vector(parts: list[Block], stage: int, chip: Chip) -> int:
+def _packets_per_vector(fire: FireGroup, chip: Chip) -> int:
     """Packets between a fire group and its port for each vector that it multiplies."""
-    out = packets(sum(b.weight.columns for b in parts), chip)
-    return out + packets(parts[0].weight.rows, chip) if stage == 1 else out
+    out = packets(sum(b.weight.columns for b in fire.blocks), chip)
+    return out + packets(fire.blocks[0].weight.rows, chip) if fire.stage == 1 else out
 
 
-def _vectors(grouping: Grouping, chosen: Mapping[int, Bools]) -> dict[tuple[int, int], int]:
+def _pairs(grouping: Grouping, chosen: Mapping[int, Bools]) -> dict[tuple[int, int], int]:
     """(layer, group) -> token-expert pairs that it runs, replicas split over all the tokens."""
     loads = {g.layer: split_counts(g, chosen[g.layer]).sum(axis=0) for g in grouping.layers}
     return {(layer, g): int(n) for layer, load in loads.items() for g, n in enumerate(load)}

@@ -1,0 +1,76 @@
+"""What fires together: one stage of an expert group, or a bank, on PGs of its own."""
+
+from dataclasses import dataclass
+
+from ir.arrays import Ints
+from ir.mapping import Block, Grouping
+
+
+@dataclass(frozen=True)
+class FireGroup:
+    """Blocks that fire on one vector; of an expert group those of its first expert.
+
+    The blocks of its other experts have the same shapes and stand behind the same PGs. number: of
+    the expert group; banks of a layer are numbered after its expert groups. members: indices of
+    `blocks` among those of the mapping.
+    """
+
+    layer: int
+    stage: int
+    number: int
+    members: tuple[int, ...]
+    blocks: tuple[Block, ...]
+
+    @property
+    def is_bank(self) -> bool:
+        """Whether it is a dense matrix or a stage of a shared expert."""
+        return self.blocks[0].expert < 0
+
+    @property
+    def pgs(self) -> int:
+        """PGs that fire."""
+        return sum(block.tiles for block in self.blocks)
+
+    def first_pg(self, pg_start: Ints) -> int:
+        """The first of its PGs, from the first of each block: int64 [blocks]."""
+        return int(min(pg_start[i] for i in self.members))
+
+
+def fire_groups(blocks: tuple[Block, ...], grouping: Grouping) -> tuple[FireGroup, ...]:
+    """Both stages of every expert group that holds an expert, then the banks in block order."""
+    return (*_of_experts(blocks, grouping), *_banks(blocks, grouping))
+
+
+def _of_experts(blocks: tuple[Block, ...], grouping: Grouping) -> list[FireGroup]:
+    members: dict[tuple[int, int, int, int], list[int]] = {}
+    for index, b in enumerate(blocks):
+        members.setdefault((b.layer, b.expert, b.replica, b.stage), []).append(index)
+    out = []
+    for of in grouping.layers:
+        copy_in = of.copy_in()
+        for g, experts in enumerate(of.groups):
+            for stage in (0, 1) if experts else ():
+                copy = int(copy_in[experts[0], g])
+                own = members[of.layer, experts[0], copy, stage]
+                out.append(_fire_group(blocks, own, g))
+    return out
+
+
+def _banks(blocks: tuple[Block, ...], grouping: Grouping) -> list[FireGroup]:
+    members: dict[tuple[int, int, int], list[int]] = {}
+    for index, b in enumerate(blocks):
+        if b.expert < 0:
+            members.setdefault((b.operator, b.shared, b.stage), []).append(index)
+    next_number = {of.layer: len(of.groups) for of in grouping.layers}
+    out = []
+    for own in members.values():
+        layer = blocks[own[0]].layer
+        number = next_number.get(layer, 0)
+        next_number[layer] = number + 1
+        out.append(_fire_group(blocks, own, number))
+    return out
+
+
+def _fire_group(blocks: tuple[Block, ...], members: list[int], number: int) -> FireGroup:
+    own = tuple(blocks[i] for i in members)
+    return FireGroup(own[0].layer, own[0].stage, number, tuple(members), own)
