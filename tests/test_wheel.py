@@ -132,6 +132,10 @@ def test_a_wheel_works_away_from_the_clone(tmp_path: Path) -> None:
     written = {path.name for path in (work / "out").iterdir()}
     assert {"program.parquet", "mapping.json", "report.json", "trace.json"} <= written
 
+    read = "import moexbar as mx; print(mx.read_program('program.parquet').to_pandas().unit[0])"
+    unit = run(work / "out", commands / "python", "-c", read)
+    assert "." in unit  # a unit by its name
+
 
 def test_another_package_of_the_same_name_is_named(tmp_path: Path) -> None:
     """`python -m moexbar` looks into the current folder first."""
