@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ir.arrays import Ints
-from ir.mapping import Block, Grouping
+from ir.mapping import Block, Grouping, Owner, RoutedOwner
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class FireGroup:
     @property
     def is_bank(self) -> bool:
         """Whether it is a dense matrix or a stage of a shared expert."""
-        return self.blocks[0].expert < 0
+        return not isinstance(self.blocks[0].owner, RoutedOwner)
 
     @property
     def pgs(self) -> int:
@@ -42,25 +42,24 @@ def fire_groups(blocks: tuple[Block, ...], grouping: Grouping) -> tuple[FireGrou
 
 
 def _of_experts(blocks: tuple[Block, ...], grouping: Grouping) -> list[FireGroup]:
-    members: dict[tuple[int, int, int, int], list[int]] = {}
+    members: dict[tuple[int, Owner, int], list[int]] = {}
     for index, b in enumerate(blocks):
-        members.setdefault((b.layer, b.expert, b.replica, b.stage), []).append(index)
+        members.setdefault((b.layer, b.owner, b.stage), []).append(index)
     out = []
     for of in grouping.layers:
         copy_in = of.copy_in()
         for g, experts in enumerate(of.groups):
             for stage in (0, 1) if experts else ():
-                copy = int(copy_in[experts[0], g])
-                own = members[of.layer, experts[0], copy, stage]
-                out.append(_fire_group(blocks, own, g))
+                copy = RoutedOwner(experts[0], int(copy_in[experts[0], g]))
+                out.append(_fire_group(blocks, members[of.layer, copy, stage], g))
     return out
 
 
 def _banks(blocks: tuple[Block, ...], grouping: Grouping) -> list[FireGroup]:
-    members: dict[tuple[int, int, int], list[int]] = {}
+    members: dict[tuple[int, Owner, int], list[int]] = {}
     for index, b in enumerate(blocks):
-        if b.expert < 0:
-            members.setdefault((b.operator, b.shared, b.stage), []).append(index)
+        if not isinstance(b.owner, RoutedOwner):
+            members.setdefault((b.operator, b.owner, b.stage), []).append(index)
     next_number = {of.layer: len(of.groups) for of in grouping.layers}
     out = []
     for own in members.values():

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
+from typing import assert_never
 
 from ir.chip import Chip
 from ir.errors import InputError
-from ir.mapping import Block, Grouping, Role
+from ir.mapping import Block, DenseOwner, Grouping, Owner, Role, RoutedOwner, SharedOwner
 from ir.workload import Dense, Expert, MoELayer, Weight, Workload
 
 
@@ -20,7 +21,7 @@ def partition(workload: Workload, chip: Chip) -> tuple[Block, ...]:
     blocks: list[Block] = []
     for index, op in enumerate(workload.operators):
         if isinstance(op, Dense):
-            blocks.append(_block(chip, index, op.layer, "dense", -1, op.weight))
+            blocks.append(_block(chip, index, op.layer, "dense", DenseOwner(), op.weight))
         elif isinstance(op, MoELayer):
             blocks += _moe_blocks(chip, index, op)
     if not blocks:
@@ -42,10 +43,16 @@ def with_replicas(blocks: tuple[Block, ...], grouping: Grouping) -> tuple[Block,
         for e, groups in enumerate(layer.copies())
     }
     out: list[Block] = []
-    for (layer, expert, _), of_expert in groupby(blocks, lambda b: (b.layer, b.expert, b.shared)):
-        once = list(of_expert)
-        for n in range(copies.get((layer, expert), 1)):
-            out += [replace(block, replica=n) for block in once]
+    for (layer, owner), of_owner in groupby(blocks, lambda b: (b.layer, b.owner)):
+        once = list(of_owner)
+        match owner:
+            case RoutedOwner(expert):
+                for n in range(copies.get((layer, expert), 1)):
+                    out += [replace(block, owner=RoutedOwner(expert, n)) for block in once]
+            case DenseOwner() | SharedOwner():
+                out += once
+            case _:
+                assert_never(owner)
     return tuple(out)
 
 
@@ -64,13 +71,13 @@ def _check_linear(op: MoELayer) -> None:
 def _moe_blocks(chip: Chip, index: int, op: MoELayer) -> Iterator[Block]:
     _check_linear(op)
     if chip.digital.router_on == "crossbar" and op.router.projection is not None:
-        yield _block(chip, index, op.layer, "dense", -1, op.router.projection)
+        yield _block(chip, index, op.layer, "dense", DenseOwner(), op.router.projection)
     for number, expert in enumerate(op.experts):
         for role, weight in _matrices(expert):
-            yield _block(chip, index, op.layer, role, number, weight)
+            yield _block(chip, index, op.layer, role, RoutedOwner(number), weight)
     for number, expert in enumerate(op.shared):
         for role, weight in _matrices(expert):
-            yield _block(chip, index, op.layer, role, -1, weight, shared=number)
+            yield _block(chip, index, op.layer, role, SharedOwner(number), weight)
 
 
 def _matrices(expert: Expert) -> Iterator[tuple[Role, Weight]]:
@@ -81,7 +88,7 @@ def _matrices(expert: Expert) -> Iterator[tuple[Role, Weight]]:
 
 
 def _block(
-    chip: Chip, operator: int, layer: int, role: Role, expert: int, weight: Weight, shared: int = -1
+    chip: Chip, operator: int, layer: int, role: Role, owner: Owner, weight: Weight
 ) -> Block:
     per_tile = chip.crossbar.weights_per_row(weight)
     return Block(
@@ -89,9 +96,8 @@ def _block(
         layer=max(layer, 0),
         role=role,
         stage=1 if role == "down" else 0,
-        expert=expert,
+        owner=owner,
         weight=weight,
         rows=-(-weight.rows // chip.crossbar.rows),
         columns=-(-weight.columns // per_tile),
-        shared=shared,
     )

@@ -23,7 +23,7 @@ from ir.arrays import Bools
 from ir.chip import Chip
 from ir.compiled import Compiled
 from ir.errors import InfeasibleError
-from ir.mapping import Block, Grouping, LayerGrouping, Mapping
+from ir.mapping import Block, Grouping, LayerGrouping, Mapping, RoutedOwner
 from ir.routing import Routing
 from ir.schedule import PairOrder, Schedule, SlotOrder, assign_experts
 from ir.verify import verify_mapping, verify_program
@@ -109,7 +109,7 @@ def group_experts(
     window = min(options.shape.together, stop - start)  # a shorter fit range is one window
     for op in workload.moe_layers:
         groups = asked.groups or -(-(op.router.experts + asked.replicas) // size)
-        one = tuple(b for b in blocks if b.layer == op.layer and b.expert == 0)
+        one = tuple(b for b in blocks if b.layer == op.layer and b.owner == RoutedOwner(0))
         jobs.append(
             Job(
                 op.layer,

@@ -9,7 +9,7 @@ experts may share one.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, assert_never, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -27,24 +27,57 @@ PROVEN: tuple[Proven, ...] = get_args(Proven)
 
 
 @dataclass(frozen=True)
+class DenseOwner:
+    """No expert: the matrix is an operator's own, a dense product's or a router's."""
+
+
+@dataclass(frozen=True)
+class RoutedOwner:
+    """A copy of a routed expert; copies are numbered by the groups that hold them, ascending."""
+
+    expert: int
+    replica: int = 0
+
+
+@dataclass(frozen=True)
+class SharedOwner:
+    """Shared expert `number` of its layer, which stands on peripheral groups of its own."""
+
+    number: int
+
+
+Owner = DenseOwner | RoutedOwner | SharedOwner
+
+
+def owner_columns(owner: Owner) -> tuple[int, int, int]:
+    """(expert, replica, shared expert) as files and columns have them: no expert is -1."""
+    match owner:
+        case DenseOwner():
+            return -1, 0, -1
+        case RoutedOwner(expert, replica):
+            return expert, replica, -1
+        case SharedOwner(number):
+            return -1, 0, number
+        case _:
+            assert_never(owner)
+
+
+@dataclass(frozen=True)
 class Block:
     """One matrix on crossbars: `rows` x `columns` tiles, the last of each row and column ragged.
 
-    `operator` is the index of its operator in the workload; `stage` 0 for up, gate and dense, 1 for
-    down; `expert` -1 for a dense matrix; a shared expert is dense and has `shared` set. `replica`
-    numbers the copies of an expert by the groups that hold it, ascending.
+    `operator` is the index of its operator in the workload, `owner` whose matrix of it this is;
+    `stage` 0 for up, gate and dense, 1 for down.
     """
 
     operator: int
     layer: int
     role: Role
     stage: int
-    expert: int
+    owner: Owner
     weight: Weight
     rows: int
     columns: int
-    shared: int = -1
-    replica: int = 0
 
     @property
     def tiles(self) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ir.arrays import Ints
 from ir.compiled import Compiled
-from ir.mapping import TILE_KINDS, Block, Mapping
+from ir.mapping import TILE_KINDS, Block, Mapping, owner_columns
 from ir.schedule import PairOrder
 from ir.text import listing
 from ir.workload import Workload
@@ -45,8 +45,9 @@ def _blocks(mapping: Mapping, workload: Workload) -> Iterator[str]:
     for index, block in enumerate(mapping.blocks):
         size = f"{block.weight.rows} x {block.weight.columns}"
         tiles = f"{block.rows} x {block.columns}"
+        expert, _, _ = owner_columns(block.owner)
         yield (
-            f"{block.layer:>5} {block.role:<5} {block.expert:>6} {size:>13} {tiles:>7} "
+            f"{block.layer:>5} {block.role:<5} {expert:>6} {size:>13} {tiles:>7} "
             f"{placement.pg_start[index]:>8} {_spots(block, placement.spots[index]):>8}  "
             f"{workload.operators[block.operator].name}"
         )

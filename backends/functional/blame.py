@@ -3,6 +3,7 @@
 import numpy as np
 
 from backends.functional.machine import TOLERANCE, Machine
+from backends.functional.products import shared_of
 from ir.arrays import Array
 from ir.program import Opcode
 from ir.semantics import feed_forward
@@ -94,8 +95,7 @@ def _expert_of(m: Machine, op: MoELayer, store: int) -> Expert:
     number = int(m.program.expert[store])
     if number >= 0:
         return op.experts[number]
-    unit = m.program.units[int(m.program.unit[m.job[store]])]
-    return op.shared[m.crossbars.on(unit, -1, -1)[0].block.shared]
+    return op.shared[shared_of(m, store)]
 
 
 def _off(m: Machine, ours: Array, theirs: Array) -> bool:

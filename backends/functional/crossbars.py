@@ -7,7 +7,7 @@ import numpy as np
 from ir.arrays import Array, Ints
 from ir.chip import Chip
 from ir.errors import CheckError
-from ir.mapping import Block, Mapping
+from ir.mapping import Block, Mapping, owner_columns
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.weights import load_bias, load_weight
 from ir.program import Unit
@@ -92,15 +92,14 @@ class Crossbars:
     def on(self, unit: Unit, expert: int, replica: int) -> list[Tiles]:
         """The tiles of one expert's copy (or dense matrix) on a group's PGs, which must fill them.
 
-        Empty where a PG of the group has none, or more than one.
+        expert, replica: as the columns of a program name them. Empty where a PG of the group has
+        none, or more than one.
         """
-        stop = unit.first_pg + unit.pgs
+        stop, asked = unit.first_pg + unit.pgs, (expert, max(replica, 0))
         found = [
             t
             for t in self.tiles
-            if unit.first_pg <= t.pg[0, 0] < stop
-            and t.block.expert == expert
-            and t.block.replica == max(replica, 0)
+            if unit.first_pg <= t.pg[0, 0] < stop and owner_columns(t.block.owner)[:2] == asked
         ]
         pgs = np.sort(np.concatenate([np.zeros(0, dtype=np.int64), *(t.pg.ravel() for t in found)]))
         whole = len(pgs) == unit.pgs and bool(np.all(pgs == unit.first_pg + np.arange(len(pgs))))

@@ -7,7 +7,15 @@ import numpy.typing as npt
 
 from backends.functional.blame import wrong_logits
 from backends.functional.machine import Machine
-from backends.functional.products import add_up, by_batch, load, multiply, named, take_sums
+from backends.functional.products import (
+    add_up,
+    by_batch,
+    load,
+    multiply,
+    named,
+    shared_of,
+    take_sums,
+)
 from backends.functional.router import choose, score
 from backends.functional.values import wrong
 from ir.arrays import Array, Bools, Ints
@@ -130,11 +138,7 @@ def _shared_factor(m: Machine, op: MoELayer, ids: Ints, place: Ints, read: Ints)
     shared = np.zeros(len(read), dtype=np.int64)
     for unit in np.unique(units).tolist():
         mine = np.flatnonzero(units == unit)
-        tiles = m.crossbars.on(p.units[unit], -1, -1)
-        if not tiles:
-            store = int(read[mine[0]])
-            raise wrong(p, store, "names no expert, but its product is a routed one's")
-        shared[mine] = tiles[0].block.shared
+        shared[mine] = shared_of(m, int(read[mine[0]]))
     count = np.zeros((len(ids), len(op.shared)), dtype=np.int64)
     np.add.at(count, (place, shared), 1)
     if np.any(count != 1):

@@ -13,6 +13,7 @@ from backends.functional.machine import Machine
 from backends.functional.values import wrong
 from ir.arrays import Array, Ints
 from ir.errors import CheckError
+from ir.mapping import SharedOwner
 from ir.program import Opcode
 from ir.workload import Dense
 
@@ -113,6 +114,18 @@ def _multiply(
     jobs = sum(t.block.columns for t in parts[0][1])
     arrays["jobs"] = np.full(len(places), jobs if m.chip.accumulate.where == "dpu" else 1)
     m.values.put(ids[places], np.arange(len(places)), arrays)
+
+
+def shared_of(m: Machine, store: int) -> int:
+    """The shared expert of its layer whose tiles gave what a STORE holds.
+
+    Raises CheckError where the product is not a shared expert's.
+    """
+    unit = m.program.units[int(m.program.unit[m.job[store]])]
+    for tiles in m.crossbars.on(unit, -1, -1):
+        if isinstance(tiles.block.owner, SharedOwner):
+            return tiles.block.owner.number
+    raise wrong(m.program, store, "names no expert, but its product is a routed one's")
 
 
 def add_up(m: Machine, ids: Ints) -> None:

@@ -9,7 +9,7 @@ from compiler.emit.stream import Tag
 from compiler.fire_groups import FireGroup
 from ir import timing
 from ir.arrays import Ints
-from ir.mapping import Block
+from ir.mapping import Block, DenseOwner
 from ir.program import Opcode
 from ir.timing import Cost
 from ir.workload import Dense
@@ -114,6 +114,6 @@ def emit_dense(ctx: Context, index: int, op: Dense) -> None:
         tag = ctx.tag(index, tokens, stage=0)
         source = ctx.fetch(op.inputs[0], layer, index)[tokens]
         ctx.loads[key] = ctx.spread(tokens, emit_load(ctx, layer, op.weight.rows, tag, [source]))
-    bank = ctx.units.banks[index, -1, 0]
+    bank = ctx.units.banks[index, DenseOwner(), 0]
     ids = emit_bank(ctx, index, bank, tokens, ctx.loads[key][tokens])
     ctx.produce(op, ctx.spread(tokens, ids), layer=layer)

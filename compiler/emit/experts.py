@@ -10,7 +10,7 @@ from compiler.emit.crossbars import emit_load, emit_product, emit_store
 from compiler.emit.stream import Tag
 from ir import timing
 from ir.arrays import Bools, Ints
-from ir.mapping import Block
+from ir.mapping import Block, RoutedOwner, SharedOwner
 from ir.program import Opcode
 from ir.workload import MoELayer
 
@@ -33,7 +33,8 @@ class Turns:
 
 def emit_experts(ctx: Context, index: int, op: MoELayer, turns: Turns, routed: Ints) -> Ints:
     """Every routed turn; returns the STOREs [turns]. routed: [window tokens] TOPK of each."""
-    one = [b for b in ctx.mapping.blocks if b.operator == index and b.expert == 0 and not b.replica]
+    first = RoutedOwner(0)
+    one = [b for b in ctx.mapping.blocks if b.operator == index and b.owner == first]
     gates = routed[turns.token] if op.weight_on == "input" else None
     mvm, stores = _two_stages(ctx, index, op, turns, one, turns.group, gates=gates)
     if ctx.step.of(op.layer).order.lockstep:
@@ -46,7 +47,7 @@ def emit_shared(ctx: Context, index: int, op: MoELayer, tokens: Ints, x: Ints) -
     """Every shared expert on every one of `tokens`; returns the STOREs [tokens] of each."""
     out: list[Ints] = []
     for number in range(len(op.shared)):
-        up, down = (ctx.units.banks[index, number, stage] for stage in (0, 1))
+        up, down = (ctx.units.banks[index, SharedOwner(number), stage] for stage in (0, 1))
         tag = ctx.tag(index, tokens, stage=0)
         load = emit_load(ctx, op.layer, op.d_model, tag, [x[tokens]])
         group = np.full(len(tokens), up.number)
@@ -74,7 +75,7 @@ def _two_stages(
     gates: [turns] who made the factors of the experts' inputs, where a model puts them there.
     """
     up, down = (tuple(b for b in blocks if b.stage == stage) for stage in (0, 1))
-    shared_pg = blocks[0].expert >= 0
+    shared_pg = isinstance(blocks[0].owner, RoutedOwner)
     tag = ctx.tag(index, turns.token, stage=0, expert=turns.expert, slot=turns.slot)
     tag = replace(tag, replica=turns.replica)
     first = emit_product(ctx, op.layer, turns.group, up, turns.load, tag, shared_pg=shared_pg)

@@ -17,6 +17,7 @@ from compiler.emit.experts import Turns, emit_experts, emit_shared
 from compiler.emit.stream import Costs
 from ir import timing
 from ir.arrays import Bools, Ints
+from ir.mapping import DenseOwner
 from ir.program import Opcode
 from ir.schedule import SlotOrder
 from ir.selection import Capacity
@@ -101,20 +102,20 @@ def _gate(ctx: Context, index: int, op: MoELayer, tokens: Ints, x: Ints) -> Ints
     out, which may be made of its input.
     """
     experts, shared, sources = op.router.experts, op.gated_shared, [x]
-    on_crossbar = (index, -1, 0) in ctx.units.banks
-    if on_crossbar:
+    bank = ctx.units.banks.get((index, DenseOwner(), 0))
+    if bank is not None:
         load = emit_load(ctx, op.layer, op.d_model, ctx.tag(index, tokens, stage=0), [x])
-        product = emit_bank(ctx, index, ctx.units.banks[index, -1, 0], tokens, load)
+        product = emit_bank(ctx, index, bank, tokens, load)
         sources = [product, x] if shared or op.outputs[1:] else [product]
     sources += [ctx.fetch(name, op.layer, index)[tokens] for name in op.inputs[1:]]
     return ctx.stream.append(
         Opcode.GATE,
         ctx.units.dpu(op.layer),
-        timing.gate(ctx.chip, op.d_model, experts, shared, on_crossbar=on_crossbar),
+        timing.gate(ctx.chip, op.d_model, experts, shared, on_crossbar=bank is not None),
         ctx.tag(index, tokens),
         rows=len(tokens),
         reads=sources,
-        macs=op.d_model * (shared if on_crossbar else experts + shared),
+        macs=op.d_model * (shared if bank is not None else experts + shared),
         size=2 * (experts + shared),
         buffer=op.layer,
     )

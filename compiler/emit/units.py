@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from compiler.fire_groups import FireGroup, fire_groups
 from ir.chip import Chip
-from ir.mapping import Mapping
+from ir.mapping import Mapping, Owner
 from ir.program import Unit, UnitKind
 from ir.workload import Workload
 
@@ -15,13 +15,13 @@ Key = tuple[str, int, int, int]  # kind, layer, stage, group
 class Units:
     """Units by key in order of their numbers; `servers[first]` equal units stand together.
 
-    banks: (operator, shared expert or -1, stage) -> its bank.
+    banks: (operator, whose blocks, stage) -> their bank.
     """
 
     table: list[Unit] = field(default_factory=list)
     numbers: dict[Key, int] = field(default_factory=dict)
     servers: dict[int, int] = field(default_factory=dict)
-    banks: dict[tuple[int, int, int], FireGroup] = field(default_factory=dict)
+    banks: dict[tuple[int, Owner, int], FireGroup] = field(default_factory=dict)
 
     def add(self, unit: Unit) -> None:
         """Number a new unit."""
@@ -54,7 +54,7 @@ def build_units(workload: Workload, mapping: Mapping, chip: Chip) -> Units:
     for fire in fire_groups(mapping.blocks, mapping.grouping):
         if fire.is_bank:
             first = fire.blocks[0]
-            units.banks[first.operator, first.shared, fire.stage] = fire
+            units.banks[first.operator, first.owner, fire.stage] = fire
         _add_group(units, fire, mapping, chip)
     _add_dpus(units, chip)
     units.add_pool("mha", chip.digital.mha_units)

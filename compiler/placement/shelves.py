@@ -13,7 +13,7 @@ from compiler.placement.spots import spots_alone, spots_packed
 from ir.arrays import Ints
 from ir.chip import Chip
 from ir.errors import InfeasibleError
-from ir.mapping import Block, Grouping
+from ir.mapping import Block, Grouping, Owner, RoutedOwner
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +47,9 @@ def number_pgs(
     by_layer = sorted(range(len(blocks)), key=lambda i: blocks[i].layer)
     for index in by_layer:
         block = blocks[index]
-        is_expert = block.expert >= 0
-        if is_expert:
-            group, seat[index] = seats[block.layer, block.expert, block.replica]
+        routed = isinstance(block.owner, RoutedOwner)
+        if routed:
+            group, seat[index] = seats[block.layer, block.owner]
             key = (block.layer, group, block.role)
             if key in taken:
                 pg_start[index] = taken[key]
@@ -58,15 +58,15 @@ def number_pgs(
         pg_start[index] = used
         used += block.tiles
         layer_pgs[block.layer] = layer_pgs.get(block.layer, 0) + block.tiles
-        classes.append(np.full(block.tiles, 0 if is_expert else 1, dtype=np.int8))
+        classes.append(np.full(block.tiles, 0 if routed else 1, dtype=np.int8))
     pg_class = np.concatenate(classes) if classes else np.zeros(0, dtype=np.int8)
     spots = spots_packed(blocks, seat, chip) if pack else spots_alone(seat)
     return Shelves(pg_start, spots, pg_class, layer_pgs)
 
 
-def _seats(grouping: Grouping, chip: Chip) -> dict[tuple[int, int, int], tuple[int, int]]:
-    """(layer, expert, replica) -> (group, place among its experts)."""
-    seats: dict[tuple[int, int, int], tuple[int, int]] = {}
+def _seats(grouping: Grouping, chip: Chip) -> dict[tuple[int, Owner], tuple[int, int]]:
+    """(layer, copy of an expert) -> (group, place among its experts)."""
+    seats: dict[tuple[int, Owner], tuple[int, int]] = {}
     for layer in grouping.layers:
         copy_in = layer.copy_in()
         for g, group in enumerate(layer.groups):
@@ -78,5 +78,6 @@ def _seats(grouping: Grouping, chip: Chip) -> dict[tuple[int, int, int], tuple[i
                     f"use a chip with mux >= {len(group)} or smaller groups",
                 )
             for seat, expert in enumerate(group):
-                seats[layer.layer, expert, int(copy_in[expert, g])] = (g, seat)
+                copy = RoutedOwner(expert, int(copy_in[expert, g]))
+                seats[layer.layer, copy] = (g, seat)
     return seats

@@ -8,7 +8,7 @@ from compiler.emit.caches import scores_kept
 from ir import timing
 from ir.chip import Chip
 from ir.links import bus_width, return_lanes
-from ir.mapping import Mapping
+from ir.mapping import Mapping, RoutedOwner, SharedOwner
 from ir.program import Inventory
 from ir.schedule import Schedule
 from ir.workload import Attention, MoELayer, Operator, Workload
@@ -25,12 +25,15 @@ def inventory(
     }
     back = {layer: w * return_lanes(workload, layer, chip) for layer, w in widths.items()}
     moe = {op.layer for op in workload.moe_layers}
-    shared = _crossbars(mapping, [i for i, b in enumerate(blocks) if b.shared >= 0])
+    owners = list(enumerate(b.owner for b in blocks))
+    shared = _crossbars(mapping, [i for i, o in owners if isinstance(o, SharedOwner)])
+    routed = [i for i, o in owners if isinstance(o, RoutedOwner)]
+    others = [i for i, o in owners if not isinstance(o, RoutedOwner)]
     return Inventory(
         expert_pgs=int((mapping.placement.pg_class == 0).sum()),
-        expert_crossbars=_crossbars(mapping, [i for i, b in enumerate(blocks) if b.expert >= 0]),
+        expert_crossbars=_crossbars(mapping, routed),
         dense_pgs=int((mapping.placement.pg_class == 1).sum()),
-        dense_crossbars=_crossbars(mapping, [i for i, b in enumerate(blocks) if b.expert < 0]),
+        dense_crossbars=_crossbars(mapping, others),
         shared_pgs=shared,
         shared_crossbars=shared,
         cores=sum(r.width * r.height for r in mapping.placement.regions),

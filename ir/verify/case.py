@@ -3,6 +3,7 @@
 from collections.abc import Mapping as ByKey
 from dataclasses import dataclass
 from functools import cached_property
+from typing import assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ from ir import timing
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
 from ir.compiled import Compiled
-from ir.mapping import Mapping
+from ir.mapping import DenseOwner, Mapping, RoutedOwner, SharedOwner
 from ir.program import Opcode, Program
 from ir.schedule import Schedule
 from ir.verify.check import Fault, first
@@ -262,9 +263,16 @@ class ProgramCase:
         out = [-1] * (len(self.fire_groups) + 1)  # the last one is for units without a fire group
         for i, g in enumerate(self.fire_groups):
             out[i] = self.jobs.base[g.operator]
-            if g.operator in self.moe and g.group < 0:  # shared experts follow, then the router
-                moe = self.moe[g.operator]
-                out[i] += moe.router.experts + (g.shared if g.shared >= 0 else len(moe.shared))
+            match g.owner:  # after a layer's routed experts come its shared ones, then its router
+                case SharedOwner(number):
+                    out[i] += self.moe[g.operator].router.experts + number
+                case DenseOwner() if g.operator in self.moe:
+                    moe = self.moe[g.operator]
+                    out[i] += moe.router.experts + len(moe.shared)
+                case DenseOwner() | RoutedOwner():
+                    pass
+                case _:
+                    assert_never(g.owner)
         return np.array(out, dtype=np.int64)[self.unit_fire]
 
     @cached_property

@@ -5,6 +5,7 @@ import numpy as np
 from ir import timing
 from ir.arrays import Ints
 from ir.links import bus_width, return_lanes
+from ir.mapping import RoutedOwner, SharedOwner
 from ir.program import Inventory, Opcode
 from ir.timing import Cost
 from ir.verify.caches import cache_bytes, kept_scores
@@ -287,7 +288,8 @@ def check_inventory(case: ProgramCase) -> Fault | None:
 def _inventory(case: ProgramCase) -> Inventory:
     workload, chip = case.workload, case.chip
     tiles = MappingCase(case.mapping, workload, chip)
-    of_block = [(b.expert >= 0, b.shared >= 0) for b in case.mapping.blocks]
+    owners = [b.owner for b in case.mapping.blocks]
+    of_block = [(isinstance(o, RoutedOwner), isinstance(o, SharedOwner)) for o in owners]
     expert, shared = np.array(of_block, dtype=np.bool_).reshape(-1, 2)[tiles.tile_block].T
     kinds = (expert, ~expert, shared)
     pgs = [len(np.unique(tiles.tile_pg[kind])) for kind in kinds]

@@ -2,29 +2,37 @@
 
 import numpy as np
 
-from ir.mapping import TILE_KINDS
+from ir.mapping import TILE_KINDS, RoutedOwner
 from ir.verify.check import Check, Fault, first, first_repeat
-from ir.verify.matrices import MatrixKey, copies_held, matrices, tile_grid
+from ir.verify.matrices import (
+    MatrixKey,
+    copies_held,
+    copies_of,
+    first_copy,
+    matrices,
+    tile_grid,
+)
 from ir.verify.tiles import MappingCase, block_name
 
 
 def check_blocks(case: MappingCase) -> Fault | None:
     """Every copy of a matrix has exactly one block, of its tile grid, and nothing else has one."""
     expected = {m.key: m for m in matrices(case.workload, case.chip)}
-    copies = copies_held(case.mapping.grouping)
-    seen: set[tuple[MatrixKey, int]] = set()
+    held = copies_held(case.mapping.grouping)
+    seen: set[MatrixKey] = set()
     for block in case.mapping.blocks:
-        key = (block.operator, block.role, block.expert, block.shared)
+        key: MatrixKey = (block.operator, block.role, block.owner)
         name = block_name(block)
-        if key not in expected:
+        matrix = expected.get((block.operator, block.role, first_copy(block.owner)))
+        if matrix is None:
             return Fault(name, "no such matrix in the workload")
-        if (key, block.replica) in seen:
+        if key in seen:
             return Fault(name, "has two blocks")
-        seen.add((key, block.replica))
-        matrix = expected[key]
-        held = copies.get((matrix.layer, matrix.expert), 1)
-        if not 0 <= block.replica < held:
-            return Fault(name, f"is replica {block.replica}, but {held} groups hold it")
+        seen.add(key)
+        if isinstance(block.owner, RoutedOwner):
+            n, copies = block.owner.replica, len(copies_of(matrix, held))
+            if not 0 <= n < copies:
+                return Fault(name, f"is replica {n}, but {copies} groups hold it")
         grid = tile_grid(matrix.weight, case.chip)
         if (block.rows, block.columns) != grid:
             return Fault(name, f"{block.rows} x {block.columns} tiles, expected {grid}")
@@ -34,9 +42,9 @@ def check_blocks(case: MappingCase) -> Fault | None:
             return Fault(name, f"{found}, expected layer {matrix.layer} stage {stage}")
         if block.weight != matrix.weight:
             return Fault(name, f"holds {block.weight}, expected {matrix.weight}")
-    for key, m in expected.items():
-        for n in range(copies.get((m.layer, m.expert), 1)):
-            if (key, n) not in seen:
+    for m in expected.values():
+        for n, owner in enumerate(copies_of(m, held)):
+            if (m.operator, m.role, owner) not in seen:
                 copy = f" replica {n}" if n else ""
                 return Fault(f"layer {m.layer} {m.role} {m.weight.tensor}{copy}", "has no block")
     return None
@@ -107,7 +115,8 @@ def check_crossbars(case: MappingCase) -> Fault | None:
 def check_mux(case: MappingCase) -> Fault | None:
     """An expert's position is below mux, a dense block's is 0; PG classes say the same."""
     placement = case.mapping.placement
-    expert = np.array([b.expert >= 0 for b in case.mapping.blocks], dtype=np.bool_)[case.tile_block]
+    routed = [isinstance(b.owner, RoutedOwner) for b in case.mapping.blocks]
+    expert = np.array(routed, dtype=np.bool_)[case.tile_block]
     position, limit = case.tile_spot[:, 0], np.where(expert, case.chip.pg.mux, 1)
     at = first((position < 0) | (position >= limit))
     if at is not None:
@@ -122,15 +131,12 @@ def check_mux(case: MappingCase) -> Fault | None:
 
 def check_tiles_apart(case: MappingCase) -> Fault | None:
     """Tiles that fire together (one stage of one expert, one dense block) never share a PG."""
-    stage = [
-        (b.operator, b.stage, b.expert, b.replica, b.shared, b.role == "dense")
-        for b in case.mapping.blocks
-    ]
+    stage: list[tuple[object, ...]] = [(b.operator, b.stage, b.owner) for b in case.mapping.blocks]
     pgs = case.mapping.placement.pgs
-    key = first_repeat(case.block_ids(list(stage)) * pgs + case.tile_pg)
+    key = first_repeat(case.block_ids(stage) * pgs + case.tile_pg)
     if key is None:
         return None
-    together = case.block_ids(list(stage)) * pgs + case.tile_pg == key
+    together = case.block_ids(stage) * pgs + case.tile_pg == key
     names = " and ".join(case.tile_name(int(t)) for t in np.flatnonzero(together)[:2])
     return Fault(f"PG {key % pgs}", f"holds {names}, which fire together")
 
@@ -142,7 +148,9 @@ def check_group_sharing(case: MappingCase) -> Fault | None:
     """
     copies = {g.layer: g.copies() for g in case.mapping.grouping.layers}
     owners: list[tuple[object, ...]] = [
-        (b.layer, copies[b.layer][b.expert][b.replica], b.role) if b.expert >= 0 else (index,)
+        (b.layer, copies[b.layer][b.owner.expert][b.owner.replica], b.role)
+        if isinstance(b.owner, RoutedOwner)
+        else (index,)
         for index, b in enumerate(case.mapping.blocks)
     ]
     most = max((b.tiles for b in case.mapping.blocks), default=1)

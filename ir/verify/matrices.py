@@ -4,27 +4,35 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ir.chip import Chip
-from ir.mapping import Block, Grouping, Mapping, Role
+from ir.mapping import (
+    Block,
+    DenseOwner,
+    Grouping,
+    Mapping,
+    Owner,
+    Role,
+    RoutedOwner,
+    SharedOwner,
+)
 from ir.workload import Dense, Expert, MoELayer, Weight, Workload
 
-MatrixKey = tuple[int, Role, int, int]  # operator, role, expert, shared expert
+MatrixKey = tuple[int, Role, Owner]  # operator, role, whose
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """A constant matrix of the workload: where it belongs and its weight."""
+    """A constant matrix of the workload: where it belongs (of an expert: the first copy)."""
 
     operator: int
     layer: int
     role: Role
-    expert: int
-    shared: int
+    owner: Owner
     weight: Weight
 
     @property
     def key(self) -> MatrixKey:
         """What tells it from all others."""
-        return (self.operator, self.role, self.expert, self.shared)
+        return (self.operator, self.role, self.owner)
 
 
 def matrices(workload: Workload, chip: Chip) -> Iterator[Matrix]:
@@ -32,16 +40,16 @@ def matrices(workload: Workload, chip: Chip) -> Iterator[Matrix]:
     for index, op in enumerate(workload.operators):
         layer = max(op.layer, 0)
         if isinstance(op, Dense):
-            yield Matrix(index, layer, "dense", -1, -1, op.weight)
+            yield Matrix(index, layer, "dense", DenseOwner(), op.weight)
         elif isinstance(op, MoELayer):
             if chip.digital.router_on == "crossbar" and op.router.projection is not None:
-                yield Matrix(index, layer, "dense", -1, -1, op.router.projection)
+                yield Matrix(index, layer, "dense", DenseOwner(), op.router.projection)
             for number, expert in enumerate(op.experts):
                 for role, weight in of_expert(expert):
-                    yield Matrix(index, layer, role, number, -1, weight)
+                    yield Matrix(index, layer, role, RoutedOwner(number), weight)
             for number, expert in enumerate(op.shared):
                 for role, weight in of_expert(expert):
-                    yield Matrix(index, layer, role, -1, number, weight)
+                    yield Matrix(index, layer, role, SharedOwner(number), weight)
 
 
 def of_expert(expert: Expert) -> tuple[tuple[Role, Weight], ...]:
@@ -82,12 +90,25 @@ def copies_held(grouping: Grouping) -> dict[tuple[int, int], int]:
     return held
 
 
+def first_copy(owner: Owner) -> Owner:
+    """The first copy of the same expert; of what has no copies, itself."""
+    return RoutedOwner(owner.expert) if isinstance(owner, RoutedOwner) else owner
+
+
+def copies_of(matrix: Matrix, held: dict[tuple[int, int], int]) -> list[Owner]:
+    """Every copy that a matrix must have; held: {(layer, expert): groups that hold the expert}."""
+    owner = matrix.owner
+    if not isinstance(owner, RoutedOwner):
+        return [owner]
+    return [RoutedOwner(owner.expert, n) for n in range(held.get((matrix.layer, owner.expert), 1))]
+
+
 @dataclass(frozen=True)
 class FireGroup:
     """PGs that fire together: one stage of an expert group or shared expert, or a dense matrix.
 
-    group: number of the expert group, -1 for dense; shared: number of the shared expert or -1;
-    rows: length of the vector that its input buffer holds.
+    group: number of the expert group, -1 for none; owner: whose blocks, of a group the first of its
+    experts; rows: length of the vector that its input buffer holds.
     """
 
     operator: int
@@ -96,33 +117,31 @@ class FireGroup:
     first_pg: int
     pgs: int
     rows: int
-    group: int = -1
-    shared: int = -1
+    group: int
+    owner: Owner
 
 
 def fire_groups(mapping: Mapping, workload: Workload) -> list[FireGroup]:
     """Every fire group of a mapping whose blocks and groups are those of the workload."""
     operator = {op.layer: i for i, op in enumerate(workload.operators) if isinstance(op, MoELayer)}
-    members: dict[tuple[int, int, int, int, int], list[int]] = {}
+    members: dict[tuple[int, Owner, int], list[int]] = {}
     for index, block in enumerate(mapping.blocks):
-        alone = index if block.expert < 0 and block.shared < 0 else -1
-        stage = block.stage if alone < 0 else -1 - alone
-        key = (block.operator, block.expert, block.replica, block.shared, stage)
-        members.setdefault(key, []).append(index)
+        members.setdefault((block.operator, block.owner, block.stage), []).append(index)
 
     def fire(blocks: list[int], group: int) -> FireGroup:
         one: Block = mapping.blocks[blocks[0]]
         start = min(int(mapping.placement.pg_start[i]) for i in blocks)
         pgs = sum(mapping.blocks[i].tiles for i in blocks)
         return FireGroup(
-            one.operator, one.layer, one.stage, start, pgs, one.weight.rows, group, one.shared
+            one.operator, one.layer, one.stage, start, pgs, one.weight.rows, group, one.owner
         )
 
-    out = [fire(blocks, -1) for (_, expert, _, _, _), blocks in members.items() if expert < 0]
+    own = [blocks for (_, o, _), blocks in members.items() if not isinstance(o, RoutedOwner)]
+    out = [fire(blocks, -1) for blocks in own]
     for grouping in mapping.grouping.layers:
         for g, experts in enumerate(grouping.groups):
             for stage in (0, 1) if experts else ():
                 before = sum(experts[0] in group for group in grouping.groups[:g])
-                key = (operator[grouping.layer], experts[0], before, -1, stage)
+                key = (operator[grouping.layer], RoutedOwner(experts[0], before), stage)
                 out.append(fire(members[key], g))
     return out

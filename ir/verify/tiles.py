@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import assert_never
 
 import numpy as np
 
 from ir.arrays import Ints
 from ir.chip import Chip
-from ir.mapping import Block, Mapping
+from ir.mapping import Block, DenseOwner, Mapping, RoutedOwner, SharedOwner
 from ir.verify.matrices import cells_per_weight, weights_side_by_side
 from ir.workload import Weight, Workload
 
@@ -86,8 +87,13 @@ def _row_of(weight: Weight, chip: Chip) -> tuple[int, int]:
 
 def block_name(block: Block) -> str:
     """`layer 0 up expert 3`."""
-    whose = f" expert {block.expert}" if block.expert >= 0 else ""
-    whose += f" replica {block.replica}" if block.replica else ""
-    whose += f" shared expert {block.shared}" if block.shared >= 0 else ""
-    name = f" {block.weight.tensor}" if not whose else ""
-    return f"layer {block.layer} {block.role}{whose}{name}"
+    match block.owner:
+        case DenseOwner():
+            whose = block.weight.tensor
+        case RoutedOwner(expert, replica):
+            whose = f"expert {expert}{f' replica {replica}' if replica else ''}"
+        case SharedOwner(number):
+            whose = f"shared expert {number}"
+        case _:
+            assert_never(block.owner)
+    return f"layer {block.layer} {block.role} {whose}"

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ir.arrays import Ints
-from ir.mapping import TILE_KINDS, Block, Mapping
+from ir.mapping import TILE_KINDS, Block, Mapping, owner_columns
 from ir.workload import Workload
 
 
@@ -48,14 +48,15 @@ def _runs(core: Ints) -> list[list[int]]:
 
 def _block(block: Block, pg_start: int, spots: Ints, workload: Workload) -> dict[str, Any]:
     weight, kinds = block.weight, np.unique(block.tile_kinds()).tolist()
+    expert, replica, shared = owner_columns(block.owner)
     return {
         "operator": workload.operators[block.operator].name,
         "layer": block.layer,
         "role": block.role,
         "stage": block.stage,
-        "expert": block.expert,
-        "replica": block.replica,
-        "shared": block.shared,
+        "expert": expert,
+        "replica": replica,
+        "shared": shared,
         "rows": block.rows,
         "columns": block.columns,
         "pg_start": pg_start,

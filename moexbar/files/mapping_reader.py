@@ -13,11 +13,15 @@ from ir.mapping import (
     TILE_KINDS,
     Block,
     Certificate,
+    DenseOwner,
     Grouping,
     LayerGrouping,
     Mapping,
+    Owner,
     Placement,
     Region,
+    RoutedOwner,
+    SharedOwner,
 )
 from ir.workload import Dense, Expert, MoELayer, Operator, Weight, Workload
 
@@ -52,9 +56,8 @@ def _number(value: Any, low: int = 0) -> int:
 def _block(found: dict[str, Any], workload: Workload) -> Block:
     names = [op.name for op in workload.operators]
     operator = names.index(found["operator"])
-    role, expert = found["role"], _number(found["expert"], -1)
-    shared = _number(found["shared"], -1)
-    weight = _weight(workload.operators[operator], role, expert, shared)
+    role, owner = found["role"], _owner(found)
+    weight = _weight(workload.operators[operator], role, owner)
     told = (
         found["tensor"],
         found["index"],
@@ -81,30 +84,43 @@ def _block(found: dict[str, Any], workload: Workload) -> Block:
         _number(found["layer"]),
         role,
         _number(found["stage"]),
-        expert,
+        owner,
         weight,
         _number(found["rows"], 1),
         _number(found["columns"], 1),
-        shared,
-        _number(found["replica"]),
     )
 
 
-def _weight(op: Operator, role: str, expert: int, shared: int) -> Weight:
+def _owner(found: dict[str, Any]) -> Owner:
+    """Whose matrix a block holds, from the three numbers that say so."""
+    expert, shared = _number(found["expert"], -1), _number(found["shared"], -1)
+    replica = _number(found["replica"])
+    if expert >= 0 and shared < 0:
+        return RoutedOwner(expert, replica)
+    if expert >= 0 or replica:
+        raise ValueError(f"expert {expert}, replica {replica}, shared expert {shared} of a block")
+    return SharedOwner(shared) if shared >= 0 else DenseOwner()
+
+
+def _weight(op: Operator, role: str, owner: Owner) -> Weight:
     """The matrix of an operator that a block says it holds."""
     weight: Weight | None = None
-    if role == "dense" and (expert, shared) != (-1, -1):
-        raise ValueError(f"{op.name} has no experts {expert} and {shared}")
-    if isinstance(op, Dense) and role == "dense":
-        weight = op.weight
-    elif isinstance(op, MoELayer) and role == "dense":
-        weight = op.router.projection
-    elif isinstance(op, MoELayer):
-        of: Expert = op.experts[expert] if expert >= 0 else op.shared[_number(shared)]
-        weight = {"up": of.up, "gate": of.gate, "down": of.down}[role]
+    match op, owner:
+        case Dense(), DenseOwner() if role == "dense":
+            weight = op.weight
+        case MoELayer(), DenseOwner() if role == "dense":
+            weight = op.router.projection
+        case MoELayer(), RoutedOwner(expert):
+            weight = _of(op.experts[expert]).get(role)
+        case MoELayer(), SharedOwner(number):
+            weight = _of(op.shared[number]).get(role)
     if weight is None:
-        raise ValueError(f"{op.name} has no matrix {role!r}")
+        raise ValueError(f"{op.name} has no matrix {role!r} of {owner}")
     return weight
+
+
+def _of(expert: Expert) -> dict[str, Weight | None]:
+    return {"up": expert.up, "gate": expert.gate, "down": expert.down}
 
 
 def _grouping(found: list[dict[str, Any]]) -> Grouping:
@@ -132,7 +148,7 @@ def _placement(found: dict[str, Any], blocks: tuple[Block, ...]) -> Placement:
     for block, first in zip(blocks, start.tolist(), strict=True):
         if first + block.tiles > len(core):
             raise ValueError(f"PG {first + block.tiles - 1} of {len(core)}")
-        if block.expert < 0:
+        if not isinstance(block.owner, RoutedOwner):
             kind_of_pg[first : first + block.tiles] = 1
     regions = tuple(
         Region(*(_number(r[n]) for n in ("layer", "x", "y", "width", "height")))

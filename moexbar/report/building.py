@@ -12,6 +12,7 @@ from compiler.baselines import Method
 from ir import timing
 from ir.chip import Chip
 from ir.compiled import Compiled
+from ir.mapping import RoutedOwner
 from ir.program import Program
 from ir.routing import Routing, overlap
 from ir.verify import CHECKS
@@ -203,7 +204,7 @@ def _layers(compiled: Compiled) -> tuple[LayerRow, ...]:
 
 
 def _placement(compiled: Compiled, *, packed: bool) -> Placement:
-    placement = compiled.mapping.placement
+    placement, blocks = compiled.mapping.placement, compiled.mapping.blocks
     known = placement.certificate
     return Placement(
         solver=placement.solver,
@@ -212,7 +213,7 @@ def _placement(compiled: Compiled, *, packed: bool) -> Placement:
         expert_crossbars=ExpertCrossbars(
             packed=packed,
             used=compiled.program.inventory.expert_crossbars,
-            tiles=sum(b.tiles for b in compiled.mapping.blocks if b.expert >= 0),
+            tiles=sum(b.tiles for b in blocks if isinstance(b.owner, RoutedOwner)),
         ),
     )
 

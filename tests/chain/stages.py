@@ -17,9 +17,10 @@ from compiler.grouping import split_pairs
 from compiler.trace import routing_matrices
 from ir.arrays import Bools
 from ir.compiled import Compiled
+from ir.mapping import DenseOwner, Owner, RoutedOwner, SharedOwner
 from ir.onnxdoor.session import Runtime
 from ir.onnxdoor.weights import load_weight
-from ir.workload import Dense, MoELayer
+from ir.workload import Dense, Expert, MoELayer
 from tests.chain.recipe import Recipe
 from tests.chain.run import Ready, case_of, compile_recipe, read_recipe
 from tests.compiler.frontend import execute as operators
@@ -39,11 +40,12 @@ def check_partition(ready: Ready, done: Compiled) -> None:
     x @ W is then the sum over the tiles, each row of tiles on its part of x.
     """
     random, taken = np.random.default_rng(0), set[tuple[int, int, int, int]]()
-    found: Counter[tuple[int, int, str, int]] = Counter()
+    found: Counter[tuple[int, str, Owner]] = Counter()
     crossbar = done.chip.crossbar
     for index, pgs, spots in done.mapping.tiles():
         block = done.mapping.blocks[index]
-        found[block.operator, block.expert, block.role, block.shared] += block.replica == 0
+        copied = isinstance(block.owner, RoutedOwner) and block.owner.replica > 0
+        found[block.operator, block.role, block.owner] += not copied
         w = load_weight(ready.source, block.weight).astype(np.float64)
         slices = crossbar.cells(block.weight)
         wide = crossbar.columns // slices
@@ -71,21 +73,23 @@ def check_partition(ready: Ready, done: Compiled) -> None:
     assert found == _matrices(ready), "the chip holds other matrices than the model"
 
 
-def _matrices(ready: Ready) -> Counter[tuple[int, int, str, int]]:
-    """(operator, expert, role, shared expert) of every matrix on crossbars."""
-    out: Counter[tuple[int, int, str, int]] = Counter()
+def _matrices(ready: Ready) -> Counter[tuple[int, str, Owner]]:
+    """(operator, role, whose) of every matrix on crossbars, of experts the first copy."""
+    out: Counter[tuple[int, str, Owner]] = Counter()
     for index, op in enumerate(ready.workload.operators):
         if isinstance(op, Dense):
-            out[index, -1, "dense", -1] += 1
+            out[index, "dense", DenseOwner()] += 1
         elif isinstance(op, MoELayer):
             if ready.recipe.chip.get("digital", {}).get("router_on") == "crossbar":
-                out[index, -1, "dense", -1] += op.router.projection is not None
-            named = [(e, -1, expert) for e, expert in enumerate(op.experts)]
-            named += [(-1, s, expert) for s, expert in enumerate(op.shared)]
-            for expert, shared, held in named:
+                out[index, "dense", DenseOwner()] += op.router.projection is not None
+            named: list[tuple[Owner, Expert]] = [
+                (RoutedOwner(e), expert) for e, expert in enumerate(op.experts)
+            ]
+            named += [(SharedOwner(s), expert) for s, expert in enumerate(op.shared)]
+            for owner, held in named:
                 roles = ("up", "down") if held.gate is None else ("up", "gate", "down")
                 for role in roles:
-                    out[index, expert, role, shared] += 1
+                    out[index, role, owner] += 1
     return out
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from compiler.fire_groups import fire_groups
 from compiler.partition import partition, with_replicas
-from ir.mapping import Certificate, Grouping, LayerGrouping
+from ir.mapping import Certificate, Grouping, LayerGrouping, RoutedOwner
 from ir.verify.matrices import fire_groups as fire_groups_of_the_verifier
 from ir.workload import Workload
 from tests.make import contiguous, map_small, small_chip, small_workload
@@ -36,14 +36,8 @@ def test_groups_come_before_banks_and_are_numbered_with_them() -> None:
         (7, 1, True, ["shared0.0.down"]),
         (8, 0, True, ["head"]),
     ]
-    assert [b.expert for f in found[:4] for b in f.blocks] == [
-        2,
-        2,
-        2,
-        1,
-        1,
-        1,
-    ]  # the first of each
+    owners = [b.owner for f in found[:4] for b in f.blocks]
+    assert owners == [RoutedOwner(2)] * 3 + [RoutedOwner(1)] * 3  # the first of each
 
 
 def test_a_group_of_a_copy_fires_that_copy() -> None:
@@ -51,8 +45,8 @@ def test_a_group_of_a_copy_fires_that_copy() -> None:
     workload, grouping = small_workload(layers=1, experts=3), grouped((0, 1), (1, 2))
     blocks = with_replicas(partition(workload, small_chip()), grouping)
     first, _, second, _ = fire_groups(blocks, grouping)[:4]
-    assert {(b.expert, b.replica) for b in first.blocks} == {(0, 0)}
-    assert {(b.expert, b.replica) for b in second.blocks} == {(1, 1)}
+    assert {b.owner for b in first.blocks} == {RoutedOwner(0)}
+    assert {b.owner for b in second.blocks} == {RoutedOwner(1, replica=1)}
     assert all(blocks[i] is b for i, b in zip(second.members, second.blocks, strict=True))
 
 

@@ -4,7 +4,15 @@ import pytest
 
 from compiler.partition import partition, with_replicas
 from ir.errors import InputError
-from ir.mapping import Certificate, Grouping, LayerGrouping
+from ir.mapping import (
+    Certificate,
+    DenseOwner,
+    Grouping,
+    LayerGrouping,
+    Owner,
+    RoutedOwner,
+    SharedOwner,
+)
 from ir.verify.matrices import cells_per_weight
 from ir.workload import Dense, Weight, Workload
 from moexbar.chips import load_chip
@@ -65,11 +73,12 @@ def test_ternary_weights_take_one_pair(chip: str, cells: int, grid: tuple[int, i
 def test_experts_have_a_block_per_matrix() -> None:
     workload = small_workload(layers=1, experts=4, shared=1)
     blocks = partition(workload, load_chip("tiny"))
-    roles = [b.role for b in blocks if b.expert == 2]
+    roles = [b.role for b in blocks if b.owner == RoutedOwner(2)]
     assert roles == ["up", "gate", "down"]
-    assert [b.stage for b in blocks if b.expert == 2] == [0, 0, 1]
-    assert len([b for b in blocks if b.shared == 0]) == 3
+    assert [b.stage for b in blocks if b.owner == RoutedOwner(2)] == [0, 0, 1]
+    assert len([b for b in blocks if b.owner == SharedOwner(0)]) == 3
     assert len([b for b in blocks if b.role == "dense"]) == 5  # q, k, v, o, head
+    assert len([b for b in blocks if b.owner == DenseOwner()]) == 5
 
 
 def test_copies_of_an_expert_follow_it_whole() -> None:
@@ -78,8 +87,9 @@ def test_copies_of_an_expert_follow_it_whole() -> None:
     layers = tuple(LayerGrouping(i, groups, "by hand", unknown) for i in (0, 1))
     once = partition(small_workload(), load_chip("tiny"))
     blocks = with_replicas(once, Grouping(layers))
-    first = [b for b in blocks if b.layer == 0 and b.expert == 0]
-    assert [(b.role, b.replica) for b in first] == [
+    owners: list[Owner] = [RoutedOwner(0, replica) for replica in range(3)]
+    first = [b for b in blocks if b.layer == 0 and b.owner in owners]
+    assert [(b.role, owners.index(b.owner)) for b in first] == [
         ("up", 0),
         ("gate", 0),
         ("down", 0),
@@ -90,7 +100,7 @@ def test_copies_of_an_expert_follow_it_whole() -> None:
         ("gate", 2),
         ("down", 2),
     ]
-    assert [b for b in blocks if not b.replica] == list(once)
+    assert [b for b in blocks if b.owner not in owners[1:]] == list(once)
 
 
 def test_gates_on_the_input_and_biases_do_not_go_together() -> None:

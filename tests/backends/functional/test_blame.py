@@ -8,6 +8,7 @@ import pytest
 from backends.functional import Case, compare, execute
 from backends.functional.crossbars import Crossbars, Tiles
 from ir.errors import CheckError
+from ir.mapping import Owner, SharedOwner
 from ir.onnxdoor.session import Runtime
 from ir.program import Opcode
 from ir.routing import Routing
@@ -24,13 +25,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Case:
     return small_case(folder, m.dense_masked(m.sigmoid_topk, shared=m.gated_shared))
 
 
-def tiles_of(crossbars: Crossbars, role: str, **where: int) -> Tiles:
+def tiles_of(crossbars: Crossbars, role: str, owner: Owner) -> Tiles:
     """The tiles of one matrix of an expert."""
-    return next(
-        t
-        for t in crossbars.tiles
-        if t.block.role == role and all(getattr(t.block, k) == v for k, v in where.items())
-    )
+    return next(t for t in crossbars.tiles if (t.block.role, t.block.owner) == (role, owner))
 
 
 @pytest.mark.parametrize(("role", "stage"), [("up", 0), ("gate", 0), ("down", 1)])
@@ -39,7 +36,7 @@ def test_a_wrong_weight_of_a_shared_expert(
 ) -> None:
     """One cell of its first tile: the first MVM of the shared expert on these PGs is named."""
     crossbars = Crossbars(shared.mapping, shared.chip, shared.source)
-    tiles = tiles_of(crossbars, role, expert=-1, shared=0)
+    tiles = tiles_of(crossbars, role, SharedOwner(0))
     crossbars.cells[int(tiles.pg[0, 0]), int(tiles.spot[0, 0, 0])][0, 0] += 3
     culprit = compare(execute(shared, runtime, crossbars)).culprit
     p = shared.program

@@ -13,6 +13,7 @@ import pytest
 from backends.functional import Case, Comparison, compare, execute
 from backends.functional.crossbars import Crossbars
 from ir.errors import CheckError
+from ir.mapping import RoutedOwner
 from ir.onnxdoor.session import Runtime
 from ir.program import Opcode, Program
 from tests.backends.functional import mutate
@@ -255,7 +256,8 @@ def test_one_weight_off(case: Case, runtime: Runtime) -> None:
 
 def test_missing_tile(case: Case, runtime: Runtime) -> None:
     crossbars = Crossbars(case.mapping, case.chip, case.source)
-    del crossbars.tiles[next(i for i, t in enumerate(crossbars.tiles) if t.block.expert == 0)]
+    owners = [tiles.block.owner for tiles in crossbars.tiles]
+    del crossbars.tiles[owners.index(RoutedOwner(0))]
     with pytest.raises(CheckError, match=r"expert 0 .* do not hold its tiles"):
         _execute(case, runtime, crossbars)
 

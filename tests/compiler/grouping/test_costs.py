@@ -15,6 +15,7 @@ from compiler.partition import partition
 from ir import timing
 from ir.arrays import Span
 from ir.errors import InputError
+from ir.mapping import RoutedOwner
 from moexbar.chips import load_chip
 from tests.compiler.grouping.test_brute_force import instance, partitions
 from tests.make import small_chip, small_workload
@@ -87,7 +88,8 @@ def test_not_with_replicas_or_a_worst_part(more: dict[str, Any]) -> None:
 def test_costs_of_a_chip() -> None:
     workload = small_workload()
     chip = small_chip(pg={"idle_uw": 1000, "input_buffers": 1})
-    expert = tuple(b for b in partition(workload, chip) if b.layer == 0 and b.expert == 0)
+    blocks = [b for b in partition(workload, chip) if b.layer == 0]
+    expert = tuple(b for b in blocks if b.owner == RoutedOwner(0))
     d_model = workload.moe_layers[0].d_model
     load = timing.load(chip, d_model, d_model)
     slot = timing.mvm_ps(chip, shared=True)

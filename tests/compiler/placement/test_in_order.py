@@ -7,19 +7,19 @@ from compiler.options import PlacementOptions
 from compiler.partition import partition
 from compiler.placement import place
 from ir.errors import InfeasibleError, InputError
-from ir.mapping import Certificate, Grouping, LayerGrouping
+from ir.mapping import Certificate, Grouping, LayerGrouping, RoutedOwner
 from tests.make import contiguous, map_small, small_chip, small_workload
 
 
 def test_a_group_shares_its_peripheral_groups() -> None:
     mapping = map_small(small_workload(layers=1, experts=4), small_chip(pg={"mux": 2}))
     where = {
-        (b.expert, b.role): (
+        (b.owner.expert, b.role): (
             int(mapping.placement.pg_start[i]),
             int(mapping.placement.spots[i, 0, 0]),
         )
         for i, b in enumerate(mapping.blocks)
-        if b.expert >= 0
+        if isinstance(b.owner, RoutedOwner)
     }
     for role in ("up", "gate", "down"):
         assert where[0, role][0] == where[1, role][0]  # group (0, 1)

@@ -12,7 +12,7 @@ from backends.cost import cost
 from compiler.partition import partition
 from compiler.placement.spots import spots_alone, spots_packed, tile_sizes
 from ir.compiled import Compiled
-from ir.mapping import Block
+from ir.mapping import Block, RoutedOwner
 from ir.verify import verify_mapping, verify_program
 from ir.workload import Weight
 from moexbar.chips import load_chip
@@ -23,7 +23,7 @@ HERMES = load_chip("hermes-mux8")  # 256 x 256 weights
 
 def block(rows: int, columns: int, bits: int = 8) -> Block:
     weight = Weight("up", rows, columns, bits)
-    return Block(0, 0, "up", 0, 0, weight, -(-rows // 256), -(-columns // 256))
+    return Block(0, 0, "up", 0, RoutedOwner(0), weight, -(-rows // 256), -(-columns // 256))
 
 
 def test_of_the_shipped_models_up() -> None:
@@ -123,7 +123,7 @@ def test_every_packed_mapping_passes_the_checks(
     # as many crossbars as the count of tiles that fit on one asks for
     start = mapping.placement.pg_start
     for b, first in zip(mapping.blocks, start, strict=True):
-        if b.expert < 0:
+        if not isinstance(b.owner, RoutedOwner):
             continue
         sharing = np.flatnonzero(start == first).tolist()
         for kind, size in enumerate(tile_sizes(b, chip)):

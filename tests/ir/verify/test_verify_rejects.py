@@ -11,7 +11,7 @@ import pytest
 from ir.arrays import Array, Ints
 from ir.compiled import Compiled
 from ir.errors import CheckError
-from ir.mapping import Certificate, LayerGrouping, Mapping, Placement, Region
+from ir.mapping import Certificate, LayerGrouping, Mapping, Placement, Region, RoutedOwner
 from ir.program import Lists, Opcode, Program
 from ir.schedule import Caches
 from ir.selection import Capacity
@@ -117,7 +117,9 @@ def routed(p: Program, opcode: Opcode, **fields: int) -> Ints:
 def block(m: Mapping, role: str, expert: int, layer: int = 0) -> int:
     """Index of an expert's block."""
     return next(
-        i for i, b in enumerate(m.blocks) if (b.role, b.expert, b.layer) == (role, expert, layer)
+        i
+        for i, b in enumerate(m.blocks)
+        if (b.role, b.owner, b.layer) == (role, RoutedOwner(expert), layer)
     )
 
 

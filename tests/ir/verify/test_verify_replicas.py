@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ir.compiled import Compiled
-from ir.mapping import Certificate, Grouping, LayerGrouping
+from ir.mapping import Certificate, Grouping, LayerGrouping, RoutedOwner
 from ir.program import Opcode
 from ir.verify import check_mapping, check_program
 from tests.make import compile_small, small_chip, small_workload
@@ -68,21 +68,26 @@ def test_both_copies_run_and_each_pair_on_one_of_them() -> None:
 
 
 def other_weights_in_a_copy(c: Compiled) -> Compiled:
-    one = next(b for b in c.mapping.blocks if (b.role, b.expert, b.replica) == ("up", 0, 1))
-    wrong = next(b for b in c.mapping.blocks if (b.role, b.expert) == ("up", 2))
+    one = next(b for b in c.mapping.blocks if (b.role, b.owner) == ("up", RoutedOwner(0, 1)))
+    wrong = next(b for b in c.mapping.blocks if (b.role, b.owner) == ("up", RoutedOwner(2)))
     new = replace(one, weight=wrong.weight)
     blocks = tuple(new if b is one else b for b in c.mapping.blocks)
     return replace(c, mapping=replace(c.mapping, blocks=blocks))
 
 
 def copy_of_another_number(c: Compiled) -> Compiled:
-    one = next(b for b in c.mapping.blocks if (b.role, b.expert, b.replica) == ("up", 0, 1))
-    blocks = tuple(replace(b, replica=2) if b is one else b for b in c.mapping.blocks)
+    one = next(b for b in c.mapping.blocks if (b.role, b.owner) == ("up", RoutedOwner(0, 1)))
+    blocks = tuple(replace(b, owner=RoutedOwner(0, 2)) if b is one else b for b in c.mapping.blocks)
     return replace(c, mapping=replace(c.mapping, blocks=blocks))
 
 
 def copies_change_places(c: Compiled) -> Compiled:
-    at = [i for i, b in enumerate(c.mapping.blocks) if (b.role, b.expert, b.layer) == ("up", 0, 0)]
+    copies = (RoutedOwner(0, 0), RoutedOwner(0, 1))
+    at = [
+        i
+        for i, b in enumerate(c.mapping.blocks)
+        if (b.role, b.layer) == ("up", 0) and b.owner in copies
+    ]
     start = c.mapping.placement.pg_start.copy()
     start[at] = start[at[::-1]]
     return replace(

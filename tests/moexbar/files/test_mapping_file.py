@@ -1,9 +1,97 @@
-"""mapping.json: the core of every peripheral group can be had from its runs."""
+"""mapping.json: whose matrix a block holds, and every peripheral group's core from its runs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from moexbar.files.mapping_file import _runs
+from ir.errors import InputError
+from ir.mapping import (
+    Certificate,
+    DenseOwner,
+    Grouping,
+    LayerGrouping,
+    Mapping,
+    Owner,
+    RoutedOwner,
+    SharedOwner,
+)
+from ir.workload import Workload
+from moexbar.files.mapping_file import _runs, mapping_json
+from moexbar.files.mapping_reader import read_mapping
+from tests.make import map_small, small_chip, small_workload
+
+OWNERS: dict[Owner, tuple[int, int, int]] = {  # expert, replica, shared
+    DenseOwner(): (-1, 0, -1),
+    RoutedOwner(0): (0, 0, -1),
+    RoutedOwner(0, 1): (0, 1, -1),
+    RoutedOwner(3): (3, 0, -1),
+    SharedOwner(0): (-1, 0, 0),
+    SharedOwner(1): (-1, 0, 1),
+}
+
+
+def small() -> tuple[Workload, Mapping]:
+    """Every kind of owner: expert 0 twice, two shared experts, the router on crossbars."""
+    workload = small_workload(layers=1, experts=4, shared=2)
+    unknown = Certificate("slots", 0, 0, "heuristic")
+    layer = LayerGrouping(0, ((0, 1), (0, 2), (3,)), "by hand", unknown)
+    chip = small_chip(digital={"router_on": "crossbar"})
+    return workload, map_small(workload, chip, Grouping((layer,)))
+
+
+def written(
+    folder: Path, change: Callable[[list[dict[str, Any]]], object]
+) -> tuple[Path, Workload]:
+    """mapping.json of `small` with its blocks changed, and the workload."""
+    workload, mapping = small()
+    found = mapping_json(mapping, workload)
+    change(found["blocks"])
+    path = folder / "mapping.json"
+    path.write_text(json.dumps(found))
+    return path, workload
+
+
+def test_blocks_come_back_as_they_were(tmp_path: Path) -> None:
+    path, workload = written(tmp_path, lambda _: None)
+    blocks = small()[1].blocks
+    assert read_mapping(path, workload).blocks == blocks
+    assert OWNERS.keys() <= {block.owner for block in blocks}
+
+
+def test_no_expert_is_minus_one_in_the_file() -> None:
+    workload, mapping = small()
+    rows = mapping_json(mapping, workload)["blocks"]
+    for block, row in zip(mapping.blocks, rows, strict=True):
+        if block.owner in OWNERS:
+            assert (row["expert"], row["replica"], row["shared"]) == OWNERS[block.owner]
+
+
+@pytest.mark.parametrize(
+    ("role", "expert", "replica", "shared", "problem"),
+    [
+        ("dense", -1, 1, -1, "expert -1, replica 1, shared expert -1 of a block"),
+        ("up", 0, 0, 1, "expert 0, replica 0, shared expert 1 of a block"),
+        ("up", -1, 1, 0, "expert -1, replica 1, shared expert 0 of a block"),
+        ("up", -1, 0, -1, "has no matrix 'up' of DenseOwner"),
+        ("dense", 0, 0, -1, "has no matrix 'dense' of RoutedOwner"),
+        ("up", 4, 0, -1, "IndexError"),
+        ("up", -2, 0, -1, "-2, expected a whole number of at least -1"),
+    ],
+)
+def test_owners_that_cannot_be(
+    role: str, expert: int, replica: int, shared: int, problem: str, tmp_path: Path
+) -> None:
+    def change(blocks: list[dict[str, Any]]) -> None:
+        block = next(b for b in blocks if b["role"] == "up")  # of an MoE layer
+        block.update(role=role, expert=expert, replica=replica, shared=shared)
+
+    path, workload = written(tmp_path, change)
+    with pytest.raises(InputError, match=problem):
+        read_mapping(path, workload)
 
 
 @pytest.mark.parametrize(
