@@ -5,8 +5,7 @@ afterwards, the last ones; where there are no others, on those looked at.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from compiler.profiling.feeds import Feeds
 from ir.arrays import Array
 from ir.errors import InputError
 from moexbar.files.compiled import CompiledFolder
+from moexbar.report.quantised import AccuracyReport, ErrorRow, LanguageRow
 
 CALIBRATED_ON = 2  # sequences
 AT_ONCE = 8  # runs whose float values are held
@@ -115,24 +115,21 @@ def fixed_deviation(model: Quantised, settings: Analog) -> tuple[Deviation, str]
     return found, calibrated
 
 
-def deviation_json(found: Deviation, settings: Analog, calibrated: str) -> dict[str, Any]:
-    """A deviation as plain data."""
+def accuracy_report(
+    routing: Literal["free", "fixed"], found: Deviation, settings: Analog, calibrated: str
+) -> AccuracyReport:
+    """What `moexbar accuracy` tells; calibrated: see `Quantised.crossbars`."""
     language = found.language
-    return {
-        "settings": asdict(settings),
-        "calibration": calibrated or None,
-        "tokens": found.tokens,
-        "errors": [
-            {"value": e.name, "layer": e.layer, "rms": e.rms, "largest": e.largest}
-            for e in found.errors.values()
-        ],
-        "language": None
+    return AccuracyReport(
+        routing=routing,
+        settings=settings,
+        calibration=calibrated or None,
+        tokens=found.tokens,
+        errors=tuple(ErrorRow(e.name, e.layer, e.rms, e.largest) for e in found.errors.values()),
+        language=None
         if language is None
-        else {
-            "positions": language.scored,
-            "top1_agreement": language.agreement,
-            "perplexity": language.perplexity,
-            "float_perplexity": language.float_perplexity,
-        },
-        "no_language": found.why_not or None,
-    }
+        else LanguageRow(
+            language.scored, language.agreement, language.perplexity, language.float_perplexity
+        ),
+        no_language=found.why_not or None,
+    )

@@ -1,4 +1,4 @@
-"""Instructions as plain data, their waits by group, and why a filter leaves none of them."""
+"""Instructions of a program, their waits by group, and why a filter leaves none of them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
@@ -9,34 +9,37 @@ import numpy as np
 from backends.simulate import GroupWaits, Waits, group_waits
 from ir.program import Opcode, Program
 from ir.text import Filter, GroupBy, group_keys, group_name, grouped_rows
+from moexbar.report.programs import GroupedWaits, InstructionRow
 
 NAMED = 8  # values that exist, in a sentence
 OPTION = {"first_ps": "--from", "last_ps": "--to"}  # others are called as the field
 
 
-def instruction_json(program: Program, row: int, waits: Waits | None) -> dict[str, Any]:
-    """One instruction; with `waits` what it waited for, in ps, and for whom."""
-    found: dict[str, Any] = {
-        "id": row,
-        "opcode": Opcode(int(program.opcode[row])).name,
-        "unit": program.units[program.unit[row]].name,
-        "step": int(program.step[row]),
-        "layer": int(program.layer[row]),
-        "stage": int(program.stage[row]),
-        "token": int(program.token[row]),
-        "expert": int(program.expert[row]),
-        "slot": int(program.slot[row]),
-        "start_ps": int(program.start_ps[row]),
-        "duration_ps": int(program.duration_ps[row]),
-        "energy_fj": int(program.energy_fj[row]),
-        "reads": program.reads[row].tolist(),
-        "nodes": list(program.nodes[program.node[row]]) if program.node[row] >= 0 else [],
-    }
+def instruction_row(program: Program, row: int, waits: Waits | None) -> InstructionRow:
+    """One instruction; with `waits` what it waited for, and for whom."""
+    waited = None
     if waits is not None:
         waited = {cause: int(ps[row]) for cause, ps in waits.by_cause.items() if ps[row]}
-        found["waits_ps"] = waited
-        found["waited_for"] = {cause: int(waits.holder(cause)[row]) for cause in waited}
-    return found
+    return InstructionRow(
+        id=row,
+        opcode=Opcode(int(program.opcode[row])).name,
+        unit=program.units[program.unit[row]].name,
+        step=int(program.step[row]),
+        layer=int(program.layer[row]),
+        stage=int(program.stage[row]),
+        token=int(program.token[row]),
+        expert=int(program.expert[row]),
+        slot=int(program.slot[row]),
+        start_ps=int(program.start_ps[row]),
+        duration_ps=int(program.duration_ps[row]),
+        energy_fj=int(program.energy_fj[row]),
+        reads=tuple(program.reads[row].tolist()),
+        nodes=program.nodes[program.node[row]] if program.node[row] >= 0 else (),
+        waits_ps=waited,
+        waited_for=None
+        if waits is None or waited is None
+        else {cause: int(waits.holder(cause)[row]) for cause in waited},
+    )
 
 
 def waits_by_group(program: Program, waits: Waits, keep: Filter, by: GroupBy) -> list[GroupWaits]:
@@ -45,17 +48,17 @@ def waits_by_group(program: Program, waits: Waits, keep: Filter, by: GroupBy) ->
     return group_waits(waits, rows, group_keys(program, rows, by))
 
 
-def group_json(program: Program, group: GroupWaits, by: GroupBy) -> dict[str, Any]:
-    """Waits of a group of instructions, in ps."""
-    return {
-        "group": group_name(program, group.first, by),
-        "instructions": group.rows,
-        "waits_ps": group.by_cause,
-        "longest_ps": group.longest_ps,
-        "longest": group.longest,
-        "cause": group.cause,
-        "waited_for": group.holder,
-    }
+def group_row(program: Program, group: GroupWaits, by: GroupBy) -> GroupedWaits:
+    """Waits of a group of instructions."""
+    return GroupedWaits(
+        group=group_name(program, group.first, by),
+        instructions=group.rows,
+        waits_ps=group.by_cause,
+        longest_ps=group.longest_ps,
+        longest=group.longest,
+        cause=group.cause,
+        waited_for=group.holder,
+    )
 
 
 def wait_text(program: Program, cause: str, ps: int, holder: int) -> str:

@@ -1,10 +1,11 @@
-"""A compiled program simulated, and what that tells, as plain data."""
+"""A compiled program simulated, and what that tells."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 from backends.binding import Binding
 from backends.simulate import Simulation, Waits, kind_uses, replay, retime, run, scale, unit_uses
@@ -14,6 +15,14 @@ from ir.program import Opcode, Program
 from moexbar.chips import load_chip
 from moexbar.files.chip_file import read_folder_chip
 from moexbar.files.program_file import read_program
+from moexbar.report.programs import (
+    BindingRow,
+    KindRow,
+    SimulateReport,
+    UnitRow,
+    WaitedRow,
+    WaitRow,
+)
 
 Mode = Literal["replay", "run"]
 
@@ -54,76 +63,56 @@ def simulate_program(
     return run(program, own, *scale(program, duration, busy, factors))
 
 
-def simulation_json(
+def simulation_report(
     done: Simulation,
     given: Program,
-    chip: Chip,
+    own: Chip,
+    other: Chip,
     mode: Mode,
     bindings: Sequence[Binding],
     top: int,
-) -> dict[str, Any]:
+) -> SimulateReport:
     """Times, how busy kinds of units and the `top` busiest were, and which of them bind."""
     uses = unit_uses(done.program)
-    return {
-        "mode": mode,
-        "chip": chip.name,
-        "instructions": len(given),
-        "makespan_ns": done.program.makespan_ps / 1000,
-        "given_makespan_ns": given.makespan_ps / 1000,
-        "kinds": [
-            {
-                "kind": k.kind,
-                "units": k.units,
-                "jobs": k.jobs,
-                "busy_ns": k.busy_ps / 1000,
-                "share": k.share,
-                "busiest": k.busiest.name,
-                "busiest_share": k.busiest.share,
-            }
+    return SimulateReport(
+        mode=mode,
+        chip=other.name,
+        instructions=len(given),
+        makespan_ns=done.program.makespan_ps / 1000,
+        given_makespan_ns=given.makespan_ps / 1000,
+        energies_as_compiled=mode == "run" and other != own,
+        kinds=tuple(
+            KindRow(
+                k.kind, k.units, k.jobs, k.busy_ps / 1000, k.share, k.busiest.name, k.busiest.share
+            )
             for k in kind_uses(uses)
-        ],
-        "units": [
-            {"unit": u.name, "jobs": u.jobs, "busy_ns": u.busy_ps / 1000, "share": u.share}
-            for u in uses[:top]
-        ],
-        "bound_by": [
-            {
-                "kind": b.kind,
-                "units": list(b.units),
-                "ns": b.ps / 1000,
-                "share": b.share,
-                "change": b.change,
-            }
-            for b in bindings
-        ],
-    }
+        ),
+        units=tuple(UnitRow(u.name, u.jobs, u.busy_ps / 1000, u.share) for u in uses[:top]),
+        bound_by=tuple(
+            BindingRow(b.kind, b.units, b.ps / 1000, b.share, b.change) for b in bindings
+        ),
+    )
 
 
-def waits_json(done: Simulation, given: Program, top: int) -> dict[str, Any]:
-    """Waiting by cause and opcode, and the `top` pairs of who waited longest for whom."""
+def with_waits(
+    report: SimulateReport, done: Simulation, given: Program, top: int
+) -> SimulateReport:
+    """The report with waits by cause and opcode, and the `top` pairs of who waited longest."""
     found = Waits(done)
-    return {
-        "waits": [
-            {
-                "cause": t.cause,
-                "opcode": t.opcode,
-                "waits": t.waits,
-                "total_ns": t.total_ps / 1000,
-                "longest_ns": t.longest_ps / 1000,
-                "longest_id": t.longest,
-                "longest_name": given.name(t.longest),
-            }
-            for t in found.totals()
-        ],
-        "pairs": [
-            {
-                "unit": p.unit,
-                "cause": p.cause,
-                "holder": p.holder,
-                "waiter": p.waiter,
-                "waits": p.waits,
-                "total_ns": p.total_ps / 1000,
-            }
-            for p in found.pairs()[:top]
-        ],
-    }
+    waits = tuple(
+        WaitRow(
+            cause=t.cause,
+            opcode=t.opcode,
+            waits=t.waits,
+            total_ns=t.total_ps / 1000,
+            longest_ns=t.longest_ps / 1000,
+            longest_id=t.longest,
+            longest_name=given.name(t.longest),
+        )
+        for t in found.totals()
+    )
+    pairs = tuple(
+        WaitedRow(p.unit, p.cause, p.holder, p.waiter, p.waits, p.total_ps / 1000)
+        for p in found.pairs()[:top]
+    )
+    return replace(report, waits=waits, pairs=pairs)

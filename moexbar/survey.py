@@ -1,90 +1,81 @@
-"""What the compiler sees in a model, as plain data: what `moexbar model --json` prints."""
-
-from typing import Any
+"""What the compiler sees in a model, as `moexbar model` tells it."""
 
 from compiler.frontend.proof.decode import Decode
+from ir.selection import Capacity
 from ir.workload import Attention, Digital, MoELayer, Workload
+from moexbar.report.models import (
+    AttentionRow,
+    CapacityRow,
+    DenseRow,
+    DigitalRow,
+    ModelReport,
+    MoeRow,
+    SuspectRow,
+)
 
 
-def survey_json(workload: Workload, decode: Decode) -> dict[str, Any]:
-    """Everything the command tells, as plain data."""
-    return {
-        "model": workload.name,
-        "sha256": workload.sha256,
-        "inputs": list(workload.inputs),
-        "outputs": list(workload.outputs),
-        "layers": workload.layers,
-        "moe_layers": [moe_json(layer) for layer in workload.moe_layers],
-        "suspected": [
-            {"node": s.node, "operator": s.op_type, "reason": s.reason, "traced": s.traced}
-            for s in workload.suspects
-        ],
-        "attention": [
-            {
-                "name": op.name,
-                "layer": op.layer,
-                "heads": op.heads,
-                "kv_heads": op.kv_heads,
-                "head_dim": op.head_dim,
-                "causal": op.causal,
-            }
-            for op in workload.operators
-            if isinstance(op, Attention)
-        ],
-        "dense": [
-            {
-                "name": op.name,
-                "layer": op.layer,
-                "rows": op.weight.rows,
-                "columns": op.weight.columns,
-                "bits": op.weight.bits,
-                "tensor": op.weight.tensor,
-            }
+def model_report(workload: Workload, decode: Decode) -> ModelReport:
+    """Everything that the command tells."""
+    operators = workload.operators
+    return ModelReport(
+        model=workload.name,
+        sha256=workload.sha256,
+        inputs=workload.inputs,
+        outputs=workload.outputs,
+        layers=workload.layers,
+        moe_layers=tuple(moe_row(layer) for layer in workload.moe_layers),
+        suspected=tuple(
+            SuspectRow(s.node, s.op_type, s.reason, s.traced) for s in workload.suspects
+        ),
+        attention=tuple(_attention(op) for op in operators if isinstance(op, Attention)),
+        dense=tuple(
+            DenseRow(
+                name=op.name,
+                layer=op.layer,
+                rows=op.weight.rows,
+                columns=op.weight.columns,
+                bits=op.weight.bits,
+                tensor=op.weight.tensor,
+            )
             for op in workload.dense()
-        ],
-        "digital": [
-            {
-                "name": op.name,
-                "layer": op.layer,
-                "kind": op.kind,
-                "scope": op.scope,
-                "elements": op.elements,
-                "nodes": list(op.nodes),
-            }
-            for op in workload.operators
+        ),
+        digital=tuple(
+            DigitalRow(op.name, op.layer, op.kind, op.scope, op.elements, op.nodes)
+            for op in operators
             if isinstance(op, Digital)
-        ],
-        "decode": decode.kind,
-        "decode_reason": decode.reason,
-        "notes": list(workload.notes),
-    }
+        ),
+        decode=decode.kind,
+        decode_reason=decode.reason,
+        notes=workload.notes,
+    )
 
 
-def moe_json(layer: MoELayer) -> dict[str, Any]:
-    """One MoE layer; `top_k` or `capacity` is null, whichever does not apply."""
-    router, capacity = layer.router, layer.router.capacity
-    return {
-        "name": layer.name,
-        "layer": layer.layer,
-        "experts": router.experts,
-        "top_k": router.top_k,
-        "capacity": None
-        if capacity is None
-        else {
-            "constant": capacity.constant,
-            "numerator": capacity.numerator,
-            "denominator": capacity.denominator,
-            "minimum": capacity.minimum,
-        },
-        "router": router.kind,
-        "d_model": layer.d_model,
-        "d_expert": layer.d_expert,
-        "gated": layer.gated,
-        "activation": layer.activation.text,
-        "shared_experts": len(layer.shared),
-        "shared_gated": any(gate is not None for gate in layer.shared_gates),
-        "scale": layer.scale,
-        "weight_on": layer.weight_on,
-        "form": layer.form,
-        "proof": layer.proof,
-    }
+def moe_row(layer: MoELayer) -> MoeRow:
+    """One MoE layer; `top_k` or `capacity` is None, whichever does not apply."""
+    router = layer.router
+    return MoeRow(
+        name=layer.name,
+        layer=layer.layer,
+        experts=router.experts,
+        top_k=router.top_k,
+        capacity=None if router.capacity is None else _capacity(router.capacity),
+        router=router.kind,
+        d_model=layer.d_model,
+        d_expert=layer.d_expert,
+        gated=layer.gated,
+        activation=layer.activation.text,
+        shared_experts=len(layer.shared),
+        shared_gated=any(gate is not None for gate in layer.shared_gates),
+        scale=layer.scale,
+        weight_on=layer.weight_on,
+        form=layer.form,
+        proof=layer.proof,
+    )
+
+
+def _capacity(found: Capacity) -> CapacityRow:
+    return CapacityRow(found.constant, found.numerator, found.denominator, found.minimum)
+
+
+def _attention(op: Attention) -> AttentionRow:
+    return AttentionRow(op.name, op.layer, op.heads, op.kv_heads, op.head_dim, op.causal)

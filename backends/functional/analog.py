@@ -22,18 +22,23 @@ class Analog:
     """Bits, converters, noise and drift.
 
     weight_bits: integers of at most +-(2^(weight_bits - 1) - 1), one scale per column of a matrix.
-    cell_bits: of one cell; a weight is spread over as many slices as it needs. differential: a
-    slice is the difference of two cells, subtracted before the converter; else half the range is
-    added to weights and taken away again digitally.
-    input_bits: likewise, one scale per vector; applied dac_bits at a time, the lowest first.
-    adc_bits: None = converters that lose nothing. adc_range: None = what all rows of a crossbar
-    give at most, so that nothing is clipped; or the percentage of the sums seen in calibration
-    that a tile's converters must hold, larger ones being clipped.
+    cell_bits: of one cell; a weight is spread over as many slices as it needs.
+    differential: a slice is the difference of two cells, subtracted before the converter; else half
+        the range is added to weights and taken away again digitally.
+    input_bits: as weight_bits, one scale per vector.
+    dac_bits: of an input applied at a time, the lowest first.
+    adc_bits: None = converters that lose nothing.
+    adc_range: None = what all rows of a crossbar give at most, so that nothing is clipped; or the
+        percentage of the sums seen in calibration that a tile's converters must hold, larger ones
+        being clipped.
     weight_clip: weights beyond so many standard deviations of their tile's are cut; 0 = none.
-    read_noise: standard deviation at each read, as a fraction of the largest conductance, of
-    every device. drift_s: seconds since programming; drift_nu, drift_spread: mean and standard
-    deviation of the exponent of each device; drift_compensated: a tile's sums are scaled by what
-    it has lost as a whole.
+    read_noise: standard deviation at each read, as a fraction of the largest conductance, of every
+        device.
+    drift_s: seconds since programming.
+    drift_nu: mean exponent of a device's drift.
+    drift_spread: its standard deviation.
+    drift_compensated: a tile's sums are scaled by what it has lost as a whole.
+    seed: of noise and drift.
     """
 
     weight_bits: int

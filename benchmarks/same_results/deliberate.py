@@ -21,6 +21,11 @@ NOT_COMPARED = {
 DELIBERATE: dict[str, str] = {
     "compile.errors.txt: *": "stages of a compilation, on standard error where it is no terminal",
     "*.json: schema": "added: a document says the number of its form",
+    "replicas.json: layers[].seed": "added: a certificate has the same keys everywhere",
+    "group.json: layers[].seed": "added: a certificate has the same keys everywhere",
+    "schedule.json: windows[].policy": "added: a slot order has the same keys everywhere",
+    "limited.json: windows[].policy": "added: a slot order has the same keys everywhere",
+    "columns.json: windows[].policy": "added: a slot order has the same keys everywhere",
     "verify.json: summary": "added: as in report.json, whose `executed` has the same keys",
     "compile.txt: bound by *": "added: which units bind, and what of the chip to change",
     "compile.txt: then by *": "added: which units bind, and what of the chip to change",
@@ -33,5 +38,7 @@ DELIBERATE: dict[str, str] = {
     "waits.txt: expert *": "added: a table of the waits of each group",
     "waits.txt: layer *": "added: a table of the waits of each group",
 }
-MOVED: dict[str, str] = {}  # places of the old side to paths of the new one in the same file
+MOVED: dict[str, str] = {  # places of the old side to paths of the new one in the same file
+    "compare.json: layers[].solvers[].fit": "layers[].solvers[].value",  # as in every certificate
+}
 RENAMED: dict[str, str] = {"schedule --groups": "--grouping-file"}  # it names a file

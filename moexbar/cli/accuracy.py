@@ -187,7 +187,7 @@ def accuracy(
 
     Example: moexbar accuracy build/demo --routing fixed --read-noise 0.01 --drift-seconds 86400
     """
-    from moexbar.accuracy import Quantised, deviation_json, fixed_deviation, free_deviation
+    from moexbar.accuracy import Quantised, accuracy_report, fixed_deviation, free_deviation
     from moexbar.files.compiled import read_compiled
 
     if routing == "fixed" and (sequences or tokens):
@@ -204,7 +204,7 @@ def accuracy(
         with progress(count, "sequences") as advance:
             found, calibrated = free_deviation(quantised, settings, count, advance)
     if json:
-        print_json({"routing": routing, **deviation_json(found, settings, calibrated)})
+        print_json(accuracy_report(routing, found, settings, calibrated))
     else:
         _print(found, settings, calibrated, chip.name, routing)
 

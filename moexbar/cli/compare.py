@@ -3,7 +3,7 @@
 import json as jsonlib
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,10 +12,12 @@ from moexbar.cli.complete import solver_list
 from moexbar.cli.options import INPUTS, METHODS, OUTPUT, Json, flattened, solver_options
 from moexbar.cli.scope import INTERRUPTED, GroupingRequest
 from moexbar.console import note, out, print_json, progress, table
+from moexbar.report.plain import as_json
 
 if TYPE_CHECKING:
     from ir.routing import Routing
     from moexbar.files.folder import Draft
+    from moexbar.report.traces import CompareReport
 
 Source = Annotated[
     Path,
@@ -74,7 +76,7 @@ def compare(
     """
     from compiler.grouping.parallel import solve_jobs
     from moexbar.files.folder import publish
-    from moexbar.traces.compared import chosen_solvers, comparison_json
+    from moexbar.traces.compared import chosen_solvers, compare_report
 
     chip = asked.read_chip()
     names = chosen_solvers(solvers, asked.group_size or chip.pg.mux, asked.replicas)
@@ -83,7 +85,7 @@ def compare(
         jobs = scope.jobs(names, solver_options(time, asked.seed))
         with progress(len(jobs), "comparing") as advance:
             solved = solve_jobs(jobs, asked.processes, advance)
-        result = comparison_json(solved, scope, time)
+        result = compare_report(solved, scope, time)
         if draft is not None:
             _write(draft, result)
     if json:
@@ -112,25 +114,27 @@ def _routing(source: Path, inputs: Path | None) -> "Routing":
         return profile(source, workload, arrays, progress=advance)
 
 
-def _write(draft: "Draft", result: dict[str, Any]) -> None:
+def _write(draft: "Draft", result: "CompareReport") -> None:
     """Write compare.json and one plot per layer, unless that would lose an earlier result.
 
     A comparison that was interrupted never replaces another, nor stands there without an answer.
     """
     from moexbar.traces.compared import layer_plot
 
-    answered = any(layer["solvers"] for layer in result["layers"])
-    if result["interrupted"] and (draft.replaces or not answered):
+    answered = any(layer.solvers for layer in result.layers)
+    if result.interrupted and (draft.replaces or not answered):
         draft.discard()
         return
     folder = draft.folder
-    (folder / "compare.json").write_text(jsonlib.dumps(result, indent=1), encoding="utf-8")
-    for layer in result["layers"]:
-        name = f"layer-{layer['layer']}.svg"
+    (folder / "compare.json").write_text(
+        jsonlib.dumps(as_json(result), indent=1, allow_nan=False), encoding="utf-8"
+    )
+    for layer in result.layers:
+        name = f"layer-{layer.layer}.svg"
         (folder / name).write_text(layer_plot(layer), encoding="utf-8")
 
 
-def _print(result: dict[str, Any]) -> None:
+def _print(result: "CompareReport") -> None:
     shown = table(
         "layer",
         "solver",
@@ -143,18 +147,18 @@ def _print(result: dict[str, Any]) -> None:
         left=3,
         least=("seconds",),
     )
-    for layer in result["layers"]:
-        for row in layer["solvers"]:
+    for layer in result.layers:
+        for row in layer.solvers:
             shown.add_row(
-                str(layer["layer"]),
-                row["solver"],
-                row["status"],
-                str(row["fit"]),
-                str(row["bound"]),
-                f"{100 * row['gap']:.2f}",
-                str(row["score"]),
-                f"{row['seconds']:.2f}",
+                str(layer.layer),
+                row.solver,
+                row.certificate.status,
+                str(row.certificate.value),
+                str(row.certificate.bound),
+                f"{100 * row.certificate.gap:.2f}",
+                str(row.score),
+                f"{row.certificate.seconds:.2f}",
             )
     console = out()
     console.print(shown)
-    console.print(f"seed {result['seed']}; gap is to the best bound of the layer")
+    console.print(f"seed {result.seed}; gap is to the best bound of the layer")

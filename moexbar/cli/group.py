@@ -1,6 +1,7 @@
 """`moexbar group`: group experts from a routing trace alone."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +10,9 @@ from moexbar.cli.complete import solver_names
 from moexbar.cli.options import METHODS, Json, RoutingFile, Time, flattened, solver_options
 from moexbar.cli.scope import INTERRUPTED, GroupingRequest
 from moexbar.console import note, out, print_json, progress, table
+
+if TYPE_CHECKING:
+    from moexbar.report.traces import GroupRow
 
 Solver = Annotated[
     str,
@@ -40,6 +44,7 @@ def group(
     """
     from compiler.grouping.parallel import solve_jobs
     from moexbar.files.routing_file import load_routing
+    from moexbar.report.traces import GroupReport
     from moexbar.traces.grouped import group_row
 
     chip = asked.read_chip()
@@ -47,9 +52,9 @@ def group(
     jobs = scope.jobs([grouping], solver_options(time, asked.seed))
     with progress(len(jobs), "grouping") as advance:
         solved = solve_jobs(jobs, asked.processes, advance)
-    rows = [group_row(answer.grouping, scope, chip) for answer in solved.answers if answer]
+    rows = tuple(group_row(answer.grouping, scope, chip) for answer in solved.answers if answer)
     if json:
-        print_json({"layers": rows, "seed": asked.seed, "window": asked.window, "mux": scope.size})
+        print_json(GroupReport(rows, asked.seed, asked.window, scope.size))
     else:
         _print(rows, asked.seed)
     if solved.interrupted:
@@ -57,7 +62,7 @@ def group(
         raise typer.Exit(INTERRUPTED)
 
 
-def _print(rows: list[dict[str, Any]], seed: int) -> None:
+def _print(rows: Sequence["GroupRow"], seed: int) -> None:
     shown = table(
         "layer",
         "status",
@@ -71,19 +76,19 @@ def _print(rows: list[dict[str, Any]], seed: int) -> None:
     )
     for row in rows:
         shown.add_row(
-            str(row["layer"]),
-            row["status"],
-            f"{100 * row['gap']:.2f}",
-            str(row["fit"]["slots"]),
-            str(row["score"]["slots"]),
-            str(row["score"]["transfers"]),
-            f"{row['seconds']:.2f}",
+            str(row.layer),
+            row.certificate.status,
+            f"{100 * row.certificate.gap:.2f}",
+            str(row.fit.slots),
+            str(row.score.slots),
+            str(row.score.transfers),
+            f"{row.certificate.seconds:.2f}",
         )
     console = out()
     console.print(shown)
-    if rows and rows[0]["area_um2"] is not None:
+    if rows and (area_um2 := rows[0].area_um2) is not None:
         console.print(
-            f"{len(rows[0]['groups'])} peripheral groups and {rows[0]['columns']} crossbars: "
-            f"{rows[0]['area_um2'] / 1e6:.3f} mm2 a tile position"
+            f"{len(rows[0].groups)} peripheral groups and {rows[0].columns} crossbars: "
+            f"{area_um2 / 1e6:.3f} mm2 a tile position"
         )
     console.print(f"seed {seed}; --json gives the groups")

@@ -107,14 +107,16 @@ def _print_json(
 ) -> None:
     """The instructions, and with both waits and groups the waits of each group."""
     from ir.text import grouped_rows
-    from moexbar.inspection import group_json, instruction_json, waits_by_group
+    from moexbar.inspection import group_row, instruction_row, waits_by_group
+    from moexbar.report.programs import InspectReport
 
-    rows = grouped_rows(program, keep, by)[: limit or len(program)]
-    document = {"instructions": [instruction_json(program, row, waits) for row in rows.tolist()]}
+    rows = grouped_rows(program, keep, by)[: limit or len(program)].tolist()
+    groups = None
     if waits is not None and by is not None:
-        groups = waits_by_group(program, waits, keep, by)
-        document["groups"] = [group_json(program, group, by) for group in groups]
-    print_json(document)
+        found = waits_by_group(program, waits, keep, by)
+        groups = tuple(group_row(program, group, by) for group in found)
+    instructions = tuple(instruction_row(program, row, waits) for row in rows)
+    print_json(InspectReport(instructions, groups))
 
 
 def _print(

@@ -21,11 +21,11 @@ def model_command(model: ModelFile, json: Json = False) -> None:
     Example: moexbar model model.onnx --json
     """
     from compiler.frontend import survey_model
-    from moexbar.survey import survey_json
+    from moexbar.survey import model_report
 
     workload, decode = survey_model(model)
     if json:
-        print_json(survey_json(workload, decode))
+        print_json(model_report(workload, decode))
     else:
         _print(workload, decode)
 

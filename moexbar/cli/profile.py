@@ -53,6 +53,7 @@ def profile_command(
     from compiler.frontend import read_model
     from compiler.profiling.profile import load_inputs, profile
     from moexbar.files.routing_file import save_routing
+    from moexbar.report.traces import ProfileReport
     from moexbar.traces.loads import load_rows
 
     workload = read_model(model, tokens=tokens, batch=batch)
@@ -64,16 +65,16 @@ def profile_command(
     save_routing(output, routing)
     rows = load_rows(routing)
     if json:
-        print_json({"tokens": routing.tokens, "layers": rows})
+        print_json(ProfileReport(routing.tokens, rows))
         return
     shown = table("layer", "experts", "pairs", "hottest expert", "its load / mean", left=0)
     for entry in rows:
         shown.add_row(
-            str(entry["layer"]),
-            str(entry["experts"]),
-            str(entry["pairs"]),
-            str(entry["hottest"]),
-            f"{entry['hottest_over_mean']:.2f}",
+            str(entry.layer),
+            str(entry.experts),
+            str(entry.pairs),
+            str(entry.hottest),
+            f"{entry.hottest_over_mean:.2f}",
         )
     out().print(shown)
     out().print(f"{routing.tokens} tokens in {output}")

@@ -83,7 +83,8 @@ def schedule(
     from ir.routing import select_sequences
     from moexbar.files.grouping_file import read_grouping
     from moexbar.files.routing_file import load_routing
-    from moexbar.traces.scheduled import order_row, order_windows, whole_windows
+    from moexbar.report.traces import ScheduleReport
+    from moexbar.traces.scheduled import order_windows, whole_windows, window_row
 
     routing = load_routing(routing_file)
     chosen = routing.matrix(routing.row(layer))
@@ -95,12 +96,11 @@ def schedule(
             grouping, chosen, spans, options, solver_options(time, seed), advance
         )
     if json:
-        rows = [
-            order_row(order, first, with_table=with_table)
+        rows = tuple(
+            window_row(order, first, with_table=with_table)
             for order, (first, _) in zip(orders, spans, strict=True)
-        ]
-        limits = {"bus": bus, "buffer": buffer}
-        print_json({"layer": layer, "policy": policy, "seed": seed, **limits, "windows": rows})
+        )
+        print_json(ScheduleReport(layer, policy, seed, bus, buffer, rows))
     else:
         _print(orders, spans, seed, with_table)
 

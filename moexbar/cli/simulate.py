@@ -1,8 +1,8 @@
 """`moexbar simulate`: replay a compiled program, or run it on a chip of other speeds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,6 +13,7 @@ from moexbar.console import out, print_json, table
 
 if TYPE_CHECKING:
     from ir.program import Opcode
+    from moexbar.report.programs import SimulateReport, WaitedRow, WaitRow
 
 TIMES = "Times"
 
@@ -75,7 +76,7 @@ def simulate(
     from moexbar.chips import change_chip, load_chip
     from moexbar.files.chip_file import read_folder_chip
     from moexbar.files.program_file import read_program
-    from moexbar.simulation import simulate_program, simulation_json, waits_json
+    from moexbar.simulation import simulate_program, simulation_report, with_waits
 
     program, own = read_program(folder / "program.parquet"), read_folder_chip(folder)
     other = load_chip(chip) if chip is not None else own
@@ -86,10 +87,9 @@ def simulate(
         raise InputError("--scale", "changes durations, which replay takes as given", "use run")
     done = simulate_program(program, own, other, mode, _factors(scale))
     bindings = bound_by(done.program, other)
-    report = simulation_json(done, program, other, mode, bindings, top)
+    report = simulation_report(done, program, own, other, mode, bindings, top)
     if waits:
-        report |= waits_json(done, program, top)
-    report["energies_as_compiled"] = mode == "run" and other != own
+        report = with_waits(report, done, program, top)
     if json:
         print_json(report)
     else:
@@ -116,59 +116,59 @@ def _factors(words: list[str] | None) -> dict["Opcode", Fraction]:
     return factors
 
 
-def _print(report: dict[str, Any], bound: Iterable[str]) -> None:
+def _print(report: "SimulateReport", bound: Iterable[str]) -> None:
     console = out()
-    head = f"{report['instructions']} instructions on {report['chip']}: "
-    if report["mode"] == "replay":
-        head += f"all times hold; makespan {report['makespan_ns'] / 1000:.3f} us"
+    head = f"{report.instructions} instructions on {report.chip}: "
+    if report.mode == "replay":
+        head += f"all times hold; makespan {report.makespan_ns / 1000:.3f} us"
     else:
-        head += f"makespan {report['makespan_ns'] / 1000:.3f} us in the same order, "
-        head += f"{report['given_makespan_ns'] / 1000:.3f} us as compiled"
+        head += f"makespan {report.makespan_ns / 1000:.3f} us in the same order, "
+        head += f"{report.given_makespan_ns / 1000:.3f} us as compiled"
     console.print(head)
-    if report["energies_as_compiled"]:
+    if report.energies_as_compiled:
         console.print("times alone: energies are those compiled for (compile for the other chip)")
     kinds = table("kind", "units", "jobs", "busy us", "mean %", "busiest", "its %")
-    for k in report["kinds"]:
+    for k in report.kinds:
         kinds.add_row(
-            k["kind"],
-            str(k["units"]),
-            str(k["jobs"]),
-            f"{k['busy_ns'] / 1000:.2f}",
-            f"{100 * k['share']:.2f}",
-            k["busiest"],
-            f"{100 * k['busiest_share']:.2f}",
+            k.kind,
+            str(k.units),
+            str(k.jobs),
+            f"{k.busy_ns / 1000:.2f}",
+            f"{100 * k.share:.2f}",
+            k.busiest,
+            f"{100 * k.busiest_share:.2f}",
         )
     console.print(kinds)
     for line in bound:
         console.print(line)
-    if "waits" in report:
-        _print_waits(report)
+    if report.waits is not None:
+        _print_waits(report.waits, report.pairs or ())
 
 
-def _print_waits(report: dict[str, Any]) -> None:
+def _print_waits(waits: Iterable["WaitRow"], pairs: Sequence["WaitedRow"]) -> None:
     """Waiting by cause, then who waited for whom."""
     console = out()
     console.print("")
     totals = table("waits for", "opcode", "waits", "total us", "longest us", "longest", left=2)
-    for t in report["waits"]:
+    for t in waits:
         totals.add_row(
-            t["cause"],
-            t["opcode"],
-            str(t["waits"]),
-            f"{t['total_ns'] / 1000:.3f}",
-            f"{t['longest_ns'] / 1000:.3f}",
-            f"#{t['longest_id']}",
+            t.cause,
+            t.opcode,
+            str(t.waits),
+            f"{t.total_ns / 1000:.3f}",
+            f"{t.longest_ns / 1000:.3f}",
+            f"#{t.longest_id}",
         )
     console.print(totals)
-    if report["pairs"]:
+    if pairs:
         console.print("")
-    for p in report["pairs"]:
+    for p in pairs:
         console.print(_sentence(p))
 
 
-def _sentence(pair: dict[str, Any]) -> str:
+def _sentence(pair: "WaitedRow") -> str:
     """Who waited how long for whom."""
-    who = f"expert {pair['waiter']}" if pair["waiter"] >= 0 else "broadcasts"
-    of = "the ADCs" if pair["cause"] == "unit" else "the input buffer"
-    time = f"{pair['total_ns'] / 1000:.3f} us in {pair['waits']} waits"
-    return f"{who} waited {time} for {of} of {pair['unit']} held by expert {pair['holder']}"
+    who = f"expert {pair.waiter}" if pair.waiter >= 0 else "broadcasts"
+    of = "the ADCs" if pair.cause == "unit" else "the input buffer"
+    time = f"{pair.total_ns / 1000:.3f} us in {pair.waits} waits"
+    return f"{who} waited {time} for {of} of {pair.unit} held by expert {pair.holder}"

@@ -4,13 +4,25 @@ from moexbar.report.chips import ChipReport, ChipsReport
 from moexbar.report.compiled import Report
 from moexbar.report.examples import ExampleReport, LargeExampleReport
 from moexbar.report.executed import VerifyReport
+from moexbar.report.models import ModelReport
 from moexbar.report.plain import Document
+from moexbar.report.programs import InspectReport, SimulateReport
+from moexbar.report.quantised import AccuracyReport
 from moexbar.report.reproduced import ReproduceReport
+from moexbar.report.traces import CompareReport, GroupReport, ProfileReport, ScheduleReport
 
 DOCUMENTS: dict[str, tuple[type[Document], ...]] = {
     "compile": (Report,),
+    "profile": (ProfileReport,),
+    "model": (ModelReport,),
+    "inspect": (InspectReport,),
+    "simulate": (SimulateReport,),
     "verify": (VerifyReport,),
+    "accuracy": (AccuracyReport,),
+    "group": (GroupReport,),
+    "schedule": (ScheduleReport,),
+    "compare": (CompareReport,),
+    "chips": (ChipsReport, ChipReport),
     "example": (ExampleReport, LargeExampleReport),
     "reproduce": (ReproduceReport,),
-    "chips": (ChipsReport, ChipReport),
 }

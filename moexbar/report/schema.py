@@ -84,10 +84,12 @@ def _properties(kind: type, parts: dict[str, Schema]) -> tuple[dict[str, Schema]
             required += always
             continue
         described = {"description": told[field.name], **_unit(field.name)}
+        if is_optional(field):
+            (hint,) = (one for one in get_args(hint) if one is not NoneType)  # never null: left out
+        else:
+            required.append(field.name)
         found = {"const": SCHEMA} if field.name == "schema" else _type(hint, parts)
         properties[field.name] = found | described
-        if not is_optional(field):
-            required.append(field.name)
     return properties, required
 
 

@@ -1,6 +1,6 @@
-"""The same grouping problem through several solvers: their answers side by side, as plain data."""
+"""The same grouping problem through several solvers: their answers side by side."""
 
-from typing import Any
+from dataclasses import replace
 
 from compiler.grouping import REPLICATING, LayerAnswer, window_slots
 from compiler.grouping.parallel import Answers
@@ -9,6 +9,8 @@ from ir.arrays import Bools, Span
 from ir.errors import InputError
 from moexbar import __version__
 from moexbar.objective_plot import Trail, plot
+from moexbar.report.certificates import CertificateRow
+from moexbar.report.traces import ComparedLayer, CompareReport, CompareRow
 from moexbar.traces.scope import Scope
 
 
@@ -26,65 +28,54 @@ def chosen_solvers(text: str, size: int, replicas: int) -> list[str]:
     return names
 
 
-def comparison_json(solved: Answers, scope: Scope, time_s: float) -> dict[str, Any]:
+def compare_report(solved: Answers, scope: Scope, time_s: float) -> CompareReport:
     """All that is told of the answers: a row a layer and solver."""
     done = [answer for answer in solved.answers if answer is not None]
-    return {
-        "moexbar": __version__,
-        "window": scope.window,
-        "size": scope.size,
-        "seed": scope.seed,
-        "time_s": time_s,
-        "interrupted": solved.interrupted,
-        "layers": [
+    return CompareReport(
+        moexbar=__version__,
+        window=scope.window,
+        size=scope.size,
+        seed=scope.seed,
+        time_s=time_s,
+        interrupted=solved.interrupted,
+        layers=tuple(
             _layer(i, [a for a in done if a.grouping.layer == i], scope) for i in scope.layers
-        ],
-    }
+        ),
+    )
 
 
-def _layer(layer: int, answers: list[LayerAnswer], scope: Scope) -> dict[str, Any]:
+def _layer(layer: int, answers: list[LayerAnswer], scope: Scope) -> ComparedLayer:
     """Rows of one layer; the best bound of any solver holds for all."""
     chosen = scope.routing.matrix(scope.routing.row(layer))
     spans = scope.score_spans()
     bound = max((a.grouping.certificate.bound for a in answers), default=None)
-    return {
-        "layer": layer,
-        "bound": bound,
-        "solvers": [_row(a, chosen, spans, bound or 0) for a in answers],
-    }
+    rows = tuple(_row(a, chosen, spans, bound or 0) for a in answers)
+    return ComparedLayer(layer, bound, rows)
 
 
-def _row(answer: LayerAnswer, chosen: Bools, spans: list[Span], bound: int) -> dict[str, Any]:
-    grouping, found = answer.grouping, answer.found
-    known = grouping.certificate
-    points = found.progress or ((known.seconds, known.value),)
-    return {
-        "solver": grouping.solver,
-        "objective": known.objective,
-        "fit": known.value,
-        "score": int(window_slots(grouping, chosen, spans).sum()),
-        "bound": known.bound,
-        "gap": (known.value - bound) / known.value if known.value else 0.0,
-        "status": "optimal (other solver)"
-        if known.value == bound and not known.proven
-        else known.status,
-        "seconds": round(known.seconds, 3),
-        "seed": known.seed,
-        "deterministic": known.deterministic,
-        "groups": [list(group) for group in grouping.groups],
-        "progress": [[round(seconds, 4), value] for seconds, value in points],
-    }
+def _row(answer: LayerAnswer, chosen: Bools, spans: list[Span], bound: int) -> CompareRow:
+    """One solver's answer; `bound`: the best of any solver, which its gap is to."""
+    grouping, known = answer.grouping, answer.grouping.certificate
+    certificate = replace(
+        CertificateRow.of(known), gap=(known.value - bound) / known.value if known.value else 0.0
+    )
+    if known.value == bound and not known.proven:
+        certificate = replace(certificate, status="optimal (other solver)")
+    points = answer.found.progress or ((known.seconds, known.value),)
+    return CompareRow(
+        solver=grouping.solver,
+        certificate=certificate,
+        score=int(window_slots(grouping, chosen, spans).sum()),
+        groups=grouping.groups,
+        progress=tuple((round(seconds, 4), value) for seconds, value in points),
+    )
 
 
-def layer_plot(layer: dict[str, Any]) -> str:
+def layer_plot(layer: ComparedLayer) -> str:
     """Objective over time of every solver of a layer: SVG."""
     trails = [
-        Trail(
-            row["solver"],
-            tuple((seconds, value) for seconds, value in row["progress"]),
-            max(row["seconds"], row["progress"][-1][0]),
-        )
-        for row in layer["solvers"]
+        Trail(row.solver, row.progress, max(row.certificate.seconds, row.progress[-1][0]))
+        for row in layer.solvers
     ]
-    title = f"layer {layer['layer']}: slots over the fitted windows, by time"
-    return plot(title, trails, layer["bound"])
+    title = f"layer {layer.layer}: slots over the fitted windows, by time"
+    return plot(title, trails, layer.bound)

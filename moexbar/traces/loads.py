@@ -1,22 +1,15 @@
 """How the tokens of a trace spread over the experts of each layer."""
 
-from typing import Any
-
 from ir.routing import Routing
+from moexbar.report.traces import LoadRow
 
 
-def load_rows(routing: Routing) -> list[dict[str, Any]]:
+def load_rows(routing: Routing) -> tuple[LoadRow, ...]:
     """For each layer: experts, token-expert pairs, the hottest expert, its load over the mean."""
     rows = []
     for row, layer in enumerate(routing.layer.tolist()):
         load = routing.matrix(row).sum(axis=0)
-        rows.append(
-            {
-                "layer": layer,
-                "experts": int(routing.num_experts[row]),
-                "pairs": int(load.sum()),
-                "hottest": int(load.argmax()),
-                "hottest_over_mean": float(load.max() / load.mean()),
-            }
-        )
-    return rows
+        experts, hottest = int(routing.num_experts[row]), int(load.argmax())
+        mean = float(load.max() / load.mean())
+        rows.append(LoadRow(layer, experts, int(load.sum()), hottest, mean))
+    return tuple(rows)

@@ -1,7 +1,6 @@
-"""Windows of one layer ordered into slots, as plain data."""
+"""Windows of one layer ordered into slots."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from compiler.options import SlotOptions, SolverOptions
 from compiler.pipeline import order_turns
@@ -10,6 +9,8 @@ from ir.errors import InputError
 from ir.mapping import LayerGrouping
 from ir.routing import windows
 from ir.schedule import SlotOrder
+from moexbar.report.certificates import OrderRow
+from moexbar.report.traces import ScheduledWindow
 
 
 def whole_windows(tokens: Span, window: int) -> list[Span]:
@@ -40,19 +41,7 @@ def order_windows(
     return orders
 
 
-def order_row(order: SlotOrder, first: int, *, with_table: bool) -> dict[str, Any]:
+def window_row(order: SlotOrder, first: int, *, with_table: bool) -> ScheduledWindow:
     """A window from token `first` on: slots, transfers, bounds; its slot table if asked."""
-    row: dict[str, Any] = {
-        "first_token": first,
-        "slots": order.slots,
-        "transfers": order.transfers,
-        "transfers_retained": order.transfers_retained,
-        "slots_bound": order.slots_bound,
-        "transfers_bound": order.transfers_bound,
-        "status": order.status,
-        "deterministic": order.deterministic,
-        "seconds": round(order.seconds, 4),
-    }
-    if with_table:
-        row["table"] = order.table.tolist()
-    return row
+    table = tuple(tuple(row) for row in order.table.tolist()) if with_table else None
+    return ScheduledWindow(first, OrderRow.of(order), round(order.seconds, 4), table)

@@ -4,7 +4,8 @@ import pytest
 
 from backends.simulate import Waits, group_waits, replay
 from ir.text import Filter, GroupBy, group_keys, group_name, grouped_rows
-from moexbar.inspection import group_json, waits_by_group, why_none
+from moexbar.inspection import group_row, waits_by_group, why_none
+from moexbar.report.programs import GroupedWaits
 from tests.backends.simulate.by_hand import CHIP, three_tokens
 
 NOTHING = "0 of 8 instructions: none"
@@ -81,18 +82,18 @@ def test_groups_are_those_of_the_listing_and_sums_are_of_all_their_rows(by: Grou
     assert [g.held_ps for g in groups] == sorted((g.held_ps for g in groups), reverse=True)
 
 
-def test_a_group_as_plain_data() -> None:
+def test_a_group_as_it_is_told() -> None:
     program = three_tokens()
     (group,) = waits_by_group(program, Waits(replay(program, CHIP)), Filter(expert=5), "opcode")
-    assert group_json(program, group, "opcode") == {
-        "group": "MVM",
-        "instructions": 1,
-        "waits_ps": {"unit": 5000},
-        "longest_ps": 5000,
-        "longest": 5,
-        "cause": "unit",
-        "waited_for": 4,
-    }
+    assert group_row(program, group, "opcode") == GroupedWaits(
+        group="MVM",
+        instructions=1,
+        waits_ps={"unit": 5000},
+        longest_ps=5000,
+        longest=5,
+        cause="unit",
+        waited_for=4,
+    )
 
 
 def test_no_instructions_have_no_groups() -> None:

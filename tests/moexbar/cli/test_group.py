@@ -161,9 +161,9 @@ def test_compare_prints_and_saves_every_solver(
     (layer,) = result["layers"]
     assert [row["solver"] for row in layer["solvers"]] == list(SOLVERS)
     for row in layer["solvers"]:
-        assert row["bound"] <= layer["bound"] <= row["fit"]
-        assert row["gap"] == pytest.approx((row["fit"] - layer["bound"]) / row["fit"])
-        assert row["progress"][-1][1] == row["fit"]
+        assert row["bound"] <= layer["bound"] <= row["value"]
+        assert row["gap"] == pytest.approx((row["value"] - layer["bound"]) / row["value"])
+        assert row["progress"][-1][1] == row["value"]
         assert [v for _, v in row["progress"]] == sorted(
             (v for _, v in row["progress"]), reverse=True
         )
@@ -197,7 +197,7 @@ def test_compare_profiles_a_model_first(tmp_path: Path, capsys: pytest.CaptureFi
     for layer in found["layers"]:
         assert [row["solver"] for row in layer["solvers"]] == ["sorted", "lpt"]
         assert all(
-            {"fit", "score", "bound", "gap", "status", "seconds", "seed"} <= row.keys()
+            {"value", "score", "bound", "gap", "status", "seconds", "seed"} <= row.keys()
             for row in layer["solvers"]
         )
     assert main(["compare", model]) == 2

@@ -12,9 +12,10 @@ from jsonschema import Draft202012Validator
 
 from moexbar.__main__ import main
 from moexbar.chips import preset_names
+from moexbar.report.certificates import CertificateRow
 from moexbar.report.documents import DOCUMENTS
 from moexbar.report.schema import FOLDER, document_schema, documented, schema_text
-from tests.paths import ROOT, TINY
+from tests.paths import MODELS, ROOT, TINY
 
 
 def classes(kind: Any) -> Iterator[type]:
@@ -128,8 +129,74 @@ def test_compile_without_execution(folder: Path, tmp_path: Path, printed: Any) -
     assert problems("compile", found) == []
 
 
-def test_verify(folder: Path, printed: Any) -> None:
-    assert problems("verify", printed("verify", folder)) == []
+def test_model_and_profile(tmp_path: Path, printed: Any) -> None:
+    assert problems("model", printed("model", TINY / "model.onnx")) == []
+    assert problems("model", printed("model", MODELS / "expert_choice.onnx")) == []
+    words = ["--inputs", TINY / "inputs.npz", "--tokens", 4, "-o", tmp_path / "routing.npz"]
+    assert problems("profile", printed("profile", TINY / "model.onnx", *words)) == []
+
+
+def test_inspect(folder: Path, printed: Any) -> None:
+    plain = printed("inspect", folder, "--limit", 9)
+    assert problems("inspect", plain) == []
+    assert {"waits_ps", "waited_for"}.isdisjoint(plain["instructions"][0])
+    waits = printed("inspect", folder, "--waits", "--group-by", "unit")
+    assert problems("inspect", waits) == []
+    assert {"waits_ps", "waited_for"} <= set(waits["instructions"][0])
+    assert waits["groups"]
+
+
+def test_simulate(folder: Path, printed: Any) -> None:
+    replayed, slower = printed("simulate", folder), printed("simulate", folder, "--scale", "MVM=2")
+    assert problems("simulate", replayed) == problems("simulate", slower) == []
+    assert "waits" not in replayed
+    waits = printed("simulate", folder, "--waits")
+    assert problems("simulate", waits) == []
+    assert waits["waits"]
+    assert waits["pairs"]
+
+
+def test_verify_and_accuracy(folder: Path, printed: Any) -> None:
+    found = printed("verify", folder)
+    assert problems("verify", found) == []
+    assert set(found) - {"schema"} == set(
+        json.loads((folder / "report.json").read_text())["executed"]
+    )
+    words = ["--sequences", 1, "--tokens", 8, "--adc-bits", "ideal"]
+    ideal = printed("accuracy", folder, *words)
+    assert problems("accuracy", ideal) == []
+    assert ideal["settings"]["adc_bits"] is None
+
+
+CERTIFICATE = [field.name for field in fields(CertificateRow)]
+
+
+def test_what_a_trace_tells_has_one_dialect(folder: Path, tmp_path: Path, printed: Any) -> None:
+    """The keys of a certificate are the same in report.json, group and compare."""
+    trace, window = folder / "routing.npz", ["--window", 8, "--shuffles", 0]
+    grouped = printed("group", trace, "--grouping", "lpt", *window)
+    assert problems("group", grouped) == []
+    compared = printed("compare", trace, "--solvers", "lpt,sorted", *window, "-o", tmp_path / "c")
+    assert problems("compare", compared) == []
+    assert json.loads((tmp_path / "c" / "compare.json").read_text()) == compared
+    report = json.loads((folder / "report.json").read_text())
+    for certificate in (
+        report["layers"][0]["grouping"],
+        report["placement"]["traffic"],
+        grouped["layers"][0],
+        compared["layers"][0]["solvers"][0],
+    ):
+        assert [key for key in certificate if key in CERTIFICATE] == CERTIFICATE
+    # the slot order of a window, with what only `schedule` tells of it
+    (tmp_path / "groups.json").write_text(json.dumps(grouped))
+    words = ["--grouping-file", tmp_path / "groups.json", "--window", 8, "--score", "0:0.1"]
+    scheduled = printed("schedule", trace, *words)
+    assert problems("schedule", scheduled) == []
+    order = scheduled["windows"][0]
+    assert set(order) == {*report["layers"][0]["schedule"], "first_token", "seconds"}
+    tables = printed("schedule", trace, *words, "--table")
+    assert problems("schedule", tables) == []
+    assert len(tables["windows"][0]["table"]) == order["slots"]
 
 
 def test_chips(printed: Any) -> None:
