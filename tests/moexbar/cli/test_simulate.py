@@ -224,5 +224,5 @@ def test_inspect_of_nothing_says_why(compiled: Path, capsys: pytest.CaptureFixtu
     assert line.endswith("with --layer 1 matches --token 99; they have tokens 0 to 15")
     assert main(["inspect", str(compiled), "--layer", "77", "--json"]) == 0
     captured = capsys.readouterr()
-    assert json.loads(captured.out) == {"instructions": []}
+    assert json.loads(captured.out) == {"schema": 2, "instructions": []}
     assert "none matches --layer 77" in captured.err
