@@ -24,12 +24,12 @@ from ir.mapping import Certificate, Grouping, Mapping, Placement
 from ir.selection import ByIds
 from ir.verify import verify_mapping
 from ir.workload import (
+    AnyOperator,
     Attention,
     Dense,
     Digital,
     Expert,
     MoELayer,
-    Operator,
     Router,
     Weight,
     Workload,
@@ -42,7 +42,7 @@ TOKENS = 512
 
 def llama_moe(layers: int = 32, d: int = 4096, f: int = 688, experts: int = 16) -> Workload:
     """LLaMA-MoE-3.5B (4 of 16 experts) by its sizes: dense attention, MoE, LM head of 32000."""
-    operators: list[Operator] = [
+    operators: list[AnyOperator] = [
         Digital("embed", -1, ("ids",), ("x0",), ("embed",), d, "embed", "token", d)
     ]
 

@@ -8,7 +8,7 @@ from typing import assert_never
 from ir.chip import Chip
 from ir.errors import InputError
 from ir.mapping import Block, DenseOwner, Grouping, Owner, Role, RoutedOwner, SharedOwner
-from ir.workload import Dense, Expert, MoELayer, Weight, Workload
+from ir.workload import Attention, Dense, Digital, Expert, MoELayer, Weight, Workload
 
 
 def partition(workload: Workload, chip: Chip) -> tuple[Block, ...]:
@@ -20,10 +20,15 @@ def partition(workload: Workload, chip: Chip) -> tuple[Block, ...]:
     """
     blocks: list[Block] = []
     for index, op in enumerate(workload.operators):
-        if isinstance(op, Dense):
-            blocks.append(_block(chip, index, op.layer, "dense", DenseOwner(), op.weight))
-        elif isinstance(op, MoELayer):
-            blocks += _moe_blocks(chip, index, op)
+        match op:
+            case Dense():
+                blocks.append(_block(chip, index, op.layer, "dense", DenseOwner(), op.weight))
+            case MoELayer():
+                blocks += _moe_blocks(chip, index, op)
+            case Attention() | Digital():
+                pass
+            case _:
+                assert_never(op)
     if not blocks:
         raise InputError(
             workload.name,

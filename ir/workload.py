@@ -138,7 +138,7 @@ class Router:
 
 @dataclass(frozen=True)
 class Operator:
-    """One step of the model.
+    """What every step of the model has; `AnyOperator` is one of its kinds.
 
     `layer` is the decoder layer (0-based; -1 before the first, e.g. the embedding), `inputs` and
     `outputs` are ONNX value names, `nodes` the ONNX nodes it stands for. `width` is the number of
@@ -243,6 +243,20 @@ class MoELayer(Operator):
         return self.experts[0].gate is not None
 
 
+AnyOperator = Dense | Attention | Digital | MoELayer
+
+
+def is_constant(op: AnyOperator) -> bool:
+    """Whether an operator gives the same for whatever tokens: it may depend on their number."""
+    match op:
+        case Digital():
+            return op.scope == "constant"
+        case Dense() | Attention() | MoELayer():
+            return False
+        case _:
+            assert_never(op)
+
+
 @dataclass(frozen=True)
 class Suspect:
     """A selection that looks like a router but whose MoE layer was not recognised.
@@ -269,7 +283,7 @@ class Workload:
     sha256: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    operators: tuple[Operator, ...]
+    operators: tuple[AnyOperator, ...]
     notes: tuple[str, ...] = ()
     suspects: tuple[Suspect, ...] = ()
 
@@ -308,6 +322,14 @@ class Workload:
         """Dense matrix products in order."""
         return (op for op in self.operators if isinstance(op, Dense))
 
+    def attentions(self) -> Iterator[Attention]:
+        """Attentions in order."""
+        return (op for op in self.operators if isinstance(op, Attention))
+
+    def digital(self) -> Iterator[Digital]:
+        """Digital operators in order."""
+        return (op for op in self.operators if isinstance(op, Digital))
+
 
 def with_ternary_experts(workload: Workload) -> Workload:
     """The same model with the matrices of its routed experts as ternary weights.
@@ -320,10 +342,13 @@ def with_ternary_experts(workload: Workload) -> Workload:
         up, down = (replace(w, format="ternary") for w in (expert.up, expert.down))
         return Expert(up, down, gate)
 
-    operators = tuple(
-        replace(op, experts=tuple(ternary(e) for e in op.experts))
-        if isinstance(op, MoELayer)
-        else op
-        for op in workload.operators
-    )
-    return replace(workload, operators=operators)
+    def changed(op: AnyOperator) -> AnyOperator:
+        match op:
+            case MoELayer():
+                return replace(op, experts=tuple(ternary(e) for e in op.experts))
+            case Dense() | Attention() | Digital():
+                return op
+            case _:
+                assert_never(op)
+
+    return replace(workload, operators=tuple(changed(op) for op in workload.operators))

@@ -1,6 +1,8 @@
 """A workload as text for people: one line per operator."""
 
-from ir.workload import Attention, Dense, Digital, MoELayer, Operator, Weight, Workload
+from typing import assert_never
+
+from ir.workload import AnyOperator, Attention, Dense, Digital, MoELayer, Weight, Workload
 
 WIDTH = 100
 
@@ -21,23 +23,25 @@ def workload_text(workload: Workload) -> str:
     return "".join(f"{_cut(line)}\n" for line in lines)
 
 
-def describe(operator: Operator) -> str:
+def describe(op: AnyOperator) -> str:
     """What an operator is, in a few words."""
-    if isinstance(operator, MoELayer):
-        return _moe(operator)
-    if isinstance(operator, Attention):
-        causal = "causal" if operator.causal else "not causal"
-        return (
-            f"{operator.heads} heads, {operator.kv_heads} kv heads, head_dim {operator.head_dim}, "
-            f"{causal}, {len(operator.nodes)} nodes"
-        )
-    if isinstance(operator, Dense):
-        return f"{_matrix(operator.weight)} {operator.weight.tensor}"
-    if isinstance(operator, Digital):
-        unit = "in all" if operator.scope == "constant" else "per token"
-        nodes = f"{len(operator.nodes)} node{'s' if len(operator.nodes) != 1 else ''}"
-        return f"{operator.kind}, {operator.scope}, {operator.elements} elements {unit}, {nodes}"
-    return type(operator).__name__
+    match op:
+        case MoELayer():
+            return _moe(op)
+        case Attention():
+            causal = "causal" if op.causal else "not causal"
+            return (
+                f"{op.heads} heads, {op.kv_heads} kv heads, head_dim {op.head_dim}, {causal}, "
+                f"{len(op.nodes)} nodes"
+            )
+        case Dense():
+            return f"{_matrix(op.weight)} {op.weight.tensor}"
+        case Digital():
+            unit = "in all" if op.scope == "constant" else "per token"
+            nodes = f"{len(op.nodes)} node{'s' if len(op.nodes) != 1 else ''}"
+            return f"{op.kind}, {op.scope}, {op.elements} elements {unit}, {nodes}"
+        case _:
+            assert_never(op)
 
 
 def _moe(layer: MoELayer) -> str:

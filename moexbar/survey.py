@@ -2,7 +2,7 @@
 
 from compiler.frontend.proof.decode import Decode
 from ir.selection import Capacity
-from ir.workload import Attention, Digital, MoELayer, Workload
+from ir.workload import Attention, MoELayer, Workload
 from moexbar.report.models import (
     AttentionRow,
     CapacityRow,
@@ -16,7 +16,6 @@ from moexbar.report.models import (
 
 def model_report(workload: Workload, decode: Decode) -> ModelReport:
     """Everything that the command tells."""
-    operators = workload.operators
     return ModelReport(
         model=workload.name,
         sha256=workload.sha256,
@@ -27,7 +26,7 @@ def model_report(workload: Workload, decode: Decode) -> ModelReport:
         suspected=tuple(
             SuspectRow(s.node, s.op_type, s.reason, s.traced) for s in workload.suspects
         ),
-        attention=tuple(_attention(op) for op in operators if isinstance(op, Attention)),
+        attention=tuple(_attention(op) for op in workload.attentions()),
         dense=tuple(
             DenseRow(
                 name=op.name,
@@ -41,8 +40,7 @@ def model_report(workload: Workload, decode: Decode) -> ModelReport:
         ),
         digital=tuple(
             DigitalRow(op.name, op.layer, op.kind, op.scope, op.elements, op.nodes)
-            for op in operators
-            if isinstance(op, Digital)
+            for op in workload.digital()
         ),
         decode=decode.kind,
         decode_reason=decode.reason,

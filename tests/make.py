@@ -33,11 +33,11 @@ from ir.mapping import Certificate, Grouping, LayerGrouping, Mapping
 from ir.schedule import Caches, Schedule, SlotOrder, assign_experts
 from ir.selection import ByCapacity, ByIds, Capacity
 from ir.workload import (
+    AnyOperator,
     Attention,
     Dense,
     Expert,
     MoELayer,
-    Operator,
     Router,
     Weight,
     Workload,
@@ -123,11 +123,11 @@ class _Builder:
     d: int
     bits: int
     bias: bool
-    operators: list[Operator]
+    operators: list[AnyOperator]
 
     def add(
         self,
-        cls: type[Operator],
+        cls: type[AnyOperator],
         name: str,
         layer: int,
         inputs: tuple[str, ...],

@@ -1,5 +1,7 @@
 """From a wrong result inward: the first instruction of a crossbar job that gave a wrong value."""
 
+from typing import assert_never
+
 import numpy as np
 
 from backends.functional.machine import TOLERANCE, Machine
@@ -7,7 +9,7 @@ from backends.functional.products import shared_of
 from ir.arrays import Array
 from ir.program import Opcode
 from ir.semantics import feed_forward
-from ir.workload import Dense, Expert, MoELayer
+from ir.workload import Attention, Dense, Digital, Expert, MoELayer
 
 
 def blame(m: Machine, row: int) -> int:
@@ -17,25 +19,35 @@ def blame(m: Machine, row: int) -> int:
     their definition on the model's own vector.
     """
     op, token = m.workload.operators[int(m.program.node[row])], int(m.program.token[row])
-    x = _vector(m, op.inputs[0], token) if isinstance(op, Dense | MoELayer) else None
-    if x is None:
-        return row
-    if isinstance(op, MoELayer) and (product := wrong_logits(m, op, row)) >= 0:
+    match op:
+        case Digital() | Attention():
+            return row
+        case Dense():
+            x = _vector(m, op.inputs[0], token)
+            return row if x is None else _load_or_mvm(m, int(m.job[row]), x)
+        case MoELayer():
+            x = _vector(m, op.inputs[0], token)
+            return row if x is None else _blame_layer(m, op, row, x)
+        case _:
+            assert_never(op)
+
+
+def _blame_layer(m: Machine, op: MoELayer, row: int, x: Array) -> int:
+    """The same for a row of an MoE layer; x: the model's own vector."""
+    product = wrong_logits(m, op, row)
+    if product >= 0:
         return _load_or_mvm(m, product, x)
-    store = _wrong_store(m, op, row, x) if isinstance(op, MoELayer) else row
+    store = _wrong_store(m, op, row, x)
     if store < 0:
         return row
-    mvm = int(m.job[store])
-    if isinstance(op, MoELayer):
-        second, mvm = mvm, int(m.job[m.values.single(np.array([mvm]), "vector")[0]])
-        told, fired, before = (int(e) for e in m.program.expert[[store, second, mvm]])
-        if told != fired:
-            return store if fired == before else second
-        made = m.values.batches[int(m.values.batch[store])].arrays["result"][m.values.row[store]]
-        right = m.matrices.product(_vector_of(m, second)[None], _expert_of(m, op, store).down)[0]
-        if _off(m, made, right):
-            return second
-    return _load_or_mvm(m, mvm, x)
+    second = int(m.job[store])
+    mvm = int(m.job[m.values.single(np.array([second]), "vector")[0]])
+    told, fired, before = (int(e) for e in m.program.expert[[store, second, mvm]])
+    if told != fired:
+        return store if fired == before else second
+    made = m.values.batches[int(m.values.batch[store])].arrays["result"][m.values.row[store]]
+    right = m.matrices.product(_vector_of(m, second)[None], _expert_of(m, op, store).down)[0]
+    return second if _off(m, made, right) else _load_or_mvm(m, mvm, x)
 
 
 def wrong_logits(m: Machine, op: MoELayer, row: int) -> int:

@@ -5,6 +5,7 @@ the scores that its TOPK has seen.
 """
 
 from collections.abc import Sequence
+from typing import assert_never
 
 import numpy as np
 
@@ -42,7 +43,13 @@ def _keep_rows(m: Machine, row: int, read: Ints, names: Sequence[str]) -> None:
 
 
 def _keep_scores(m: Machine, op: Attention | MoELayer, row: int, topk: int) -> None:
-    capacity = op.router.capacity if isinstance(op, MoELayer) else None
+    match op:
+        case MoELayer():
+            capacity = op.router.capacity
+        case Attention():
+            capacity = None
+        case _:
+            assert_never(op)
     arrays: dict[str, Array] = {}
     m.covers[row] = m.covers.get(topk, np.zeros(0, dtype=np.int64))
     if capacity is not None:

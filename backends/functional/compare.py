@@ -13,7 +13,7 @@ from backends.functional.reference import itself, packed
 from backends.functional.uncached import newest_rows
 from ir.arrays import Array, Ints
 from ir.errors import CheckError
-from ir.workload import Digital, Operator
+from ir.workload import Operator, is_constant
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def compare(m: Machine) -> Comparison:
     for step in range(m.step + 1):
         for index, op in enumerate(m.workload.operators):
             made = m.made.get((step, index))
-            if made is None and isinstance(op, Digital) and op.scope == "constant":
+            if made is None and is_constant(op):
                 continue
             if made is None:
                 raise CheckError("execution", op.name, f"no instruction does it in step {step}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 import numpy as np
 
@@ -133,14 +134,21 @@ def _carry_out(m: Machine, index: int, rows: Ints) -> None:
     rows = _moves(m, rows)
     by_opcode = {code: rows[p.opcode[rows] == code] for code in Opcode}
     recall(m, np.concatenate([by_opcode[Opcode.KV_RD], by_opcode[Opcode.GO_RD]]))
-    if isinstance(op, Digital | Attention):
-        run_nodes(m, index, op, np.sort(np.concatenate([by_opcode[c] for c in OWN_NODES])))
-    elif isinstance(op, Dense):
-        run_dense(m, index, op, by_opcode)
-    elif isinstance(op, MoELayer):
-        run_moe(m, index, op, by_opcode)
-    if isinstance(op, Attention | MoELayer):
-        keep(m, op, np.concatenate([by_opcode[Opcode.KV_WR], by_opcode[Opcode.GO_WR]]))
+    own = np.sort(np.concatenate([by_opcode[code] for code in OWN_NODES]))
+    writes = np.concatenate([by_opcode[Opcode.KV_WR], by_opcode[Opcode.GO_WR]])
+    match op:
+        case Digital():
+            run_nodes(m, index, op, own)
+        case Attention():
+            run_nodes(m, index, op, own)
+            keep(m, op, writes)
+        case Dense():
+            run_dense(m, index, op, by_opcode)
+        case MoELayer():
+            run_moe(m, index, op, by_opcode)
+            keep(m, op, writes)
+        case _:
+            assert_never(op)
     chosen = by_opcode[Opcode.SAMPLE]  # the next token is the model's input
     m.values.put(chosen, p.token[chosen].astype(np.int64), {})
 

@@ -14,7 +14,7 @@ from ir.chip import Chip
 from ir.errors import CheckError
 from ir.onnxdoor.weights import StoredMatrices
 from ir.program import Opcode, Program
-from ir.workload import Attention, Digital, Operator, Workload
+from ir.workload import Attention, Digital, Operator, Workload, is_constant
 
 TOLERANCE = 1e-4  # largest error that is rounding, of a value's largest magnitude
 
@@ -122,11 +122,12 @@ class Machine:
 
 def run_nodes(m: Machine, index: int, op: Digital | Attention, ids: Ints) -> None:
     """A digital or attention operator: its nodes, on what its instructions read."""
-    if m.step and isinstance(op, Digital) and op.scope == "constant":
+    constant = is_constant(op)
+    if m.step and constant:
         return  # made for all steps in the first
     if not len(ids):
         raise CheckError("execution", op.name, "no instruction does it")
-    if isinstance(op, Digital) and op.scope == "constant":
+    if constant:
         if len(ids) != 1:
             raise CheckError("execution", op.name, f"{len(ids)} instructions, expected 1")
         feeds = _feeds_of_constant(m, op, ids)
@@ -138,7 +139,6 @@ def run_nodes(m: Machine, index: int, op: Digital | Attention, ids: Ints) -> Non
     tables: dict[str, list[Array]] = {}
     for name in op.outputs:
         per_run = [values[name] for values in found]
-        constant = isinstance(op, Digital) and op.scope == "constant"
         rows = None if constant else m.to_rows(name, per_run)
         if rows is None:
             tables[name] = per_run
@@ -147,7 +147,7 @@ def run_nodes(m: Machine, index: int, op: Digital | Attention, ids: Ints) -> Non
     m.values.put(ids, m.program.token[ids].astype(np.int64), arrays, tables)
 
 
-def _feeds_of_constant(m: Machine, op: Digital, ids: Ints) -> list[dict[str, Array]]:
+def _feeds_of_constant(m: Machine, op: Operator, ids: Ints) -> list[dict[str, Array]]:
     """Other constants as read; of a token's vector it uses the shape at most, so zeros do."""
     _, read = m.values.edges(ids)
     out: list[dict[str, Array]] = [{} for _ in m.runs]

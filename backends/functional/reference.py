@@ -11,6 +11,7 @@ it is ever revised (`by_arrival`).
 """
 
 from collections.abc import Mapping, Sequence
+from typing import assert_never
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from ir.onnxdoor.ternary import open_as
 from ir.onnxdoor.weights import StoredMatrices
 from ir.selection import ByCapacity, Capacity
 from ir.semantics import combine_weights, routed_sum, shared_sum
-from ir.workload import Dense, MoELayer, Operator, Router, Workload
+from ir.workload import AnyOperator, Attention, Dense, Digital, MoELayer, Router, Workload
 
 
 def packed(source: Source) -> bool:
@@ -119,7 +120,7 @@ def by_arrival(nodes: Nodes, workload: Workload, run: Run, arrival: Ints) -> dic
                     weights = _on_arrival(scores[op.name], step, number, capacity)
                     found = _sum(nodes, matrices, op, fed, weights)
                 case _:
-                    found = _operator(nodes, matrices, op, fed)
+                    found = _operator(nodes, matrices, op, fed, fed)
             for name, array in found.items():
                 old = values.get(name) if number else None
                 values[name] = array if old is None else _renew(run, fresh, old, array)
@@ -168,26 +169,32 @@ def by_definition(
     which its routers decide; None = by the values computed here.
     """
     values: dict[str, Array] = dict(run.feeds)
+    decides = values if routed_as is None else {**run.feeds, **routed_as}
     for op in workload.operators:
         fed = {name: values[name] for name in op.inputs}
-        if isinstance(op, MoELayer):
-            seen = {**run.feeds, **routed_as} if routed_as is not None else values
-            values |= _layer(nodes, matrices, op, fed, {name: seen[name] for name in op.inputs})
-        else:
-            values |= _operator(nodes, matrices, op, fed)
+        values |= _operator(nodes, matrices, op, fed, {name: decides[name] for name in op.inputs})
     return values
 
 
 def _operator(
-    nodes: Nodes, matrices: StoredMatrices, op: Operator, fed: dict[str, Array]
+    nodes: Nodes,
+    matrices: StoredMatrices,
+    op: AnyOperator,
+    fed: dict[str, Array],
+    seen: dict[str, Array],
 ) -> dict[str, Array]:
-    if isinstance(op, Dense):
-        x = fed[op.inputs[0]]
-        out = matrices.product(x.astype(np.float32), op.weight)
-        return {op.outputs[0]: out.astype(x.dtype)}
-    if isinstance(op, MoELayer):
-        return _layer(nodes, matrices, op, fed, fed)
-    return nodes.run(op, fed, op.outputs)
+    """An operator on its inputs; seen: those that a router decides by."""
+    match op:
+        case Dense():
+            x = fed[op.inputs[0]]
+            out = matrices.product(x.astype(np.float32), op.weight)
+            return {op.outputs[0]: out.astype(x.dtype)}
+        case MoELayer():
+            return _layer(nodes, matrices, op, fed, seen)
+        case Attention() | Digital():
+            return nodes.run(op, fed, op.outputs)
+        case _:
+            assert_never(op)
 
 
 def _layer(

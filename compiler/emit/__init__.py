@@ -1,5 +1,7 @@
 """Mapping and slot orders to instructions, operator by operator; times come afterwards."""
 
+from typing import assert_never
+
 from compiler.emit.context import Context
 from compiler.emit.crossbars import emit_dense
 from compiler.emit.digital import emit_attention, emit_digital, emit_samples
@@ -21,14 +23,17 @@ def emit(
     for step in schedule.steps:
         ctx.begin(step)
         for index, op in enumerate(workload.operators):
-            if isinstance(op, Digital):
-                emit_digital(ctx, index, op)
-            elif isinstance(op, Attention):
-                emit_attention(ctx, index, op)
-            elif isinstance(op, MoELayer):
-                emit_moe(ctx, index, op)
-            elif isinstance(op, Dense):
-                emit_dense(ctx, index, op)
+            match op:
+                case Digital():
+                    emit_digital(ctx, index, op)
+                case Attention():
+                    emit_attention(ctx, index, op)
+                case MoELayer():
+                    emit_moe(ctx, index, op)
+                case Dense():
+                    emit_dense(ctx, index, op)
+                case _:
+                    assert_never(op)
         if schedule.sampled:
             emit_samples(ctx)
     return ctx.stream.finish(), ctx.units

@@ -14,7 +14,7 @@ from compiler.grouping.split import split_counts
 from ir.arrays import Bools, Ints
 from ir.chip import VALUES_PER_PACKET, Chip
 from ir.mapping import Block, Grouping, Placement
-from ir.workload import Digital, Operator, Workload
+from ir.workload import Workload, is_constant
 
 OBJECTIVE = "packets x hops"
 
@@ -103,11 +103,11 @@ def _pairs(grouping: Grouping, chosen: Mapping[int, Bools]) -> dict[tuple[int, i
 
 def _moves(workload: Workload, chip: Chip, tokens: int) -> tuple[tuple[tuple[int, int], int], ...]:
     """Packets from region to region: each value once to each region that reads it elsewhere."""
-    maker = {name: op for op in workload.operators for name in op.outputs if not _constant(op)}
+    maker = {name: op for op in workload.operators for name in op.outputs if not is_constant(op)}
     seen: set[tuple[str, int]] = set()
     moves: dict[tuple[int, int], int] = {}
     for op in workload.operators:
-        if _constant(op):
+        if is_constant(op):
             continue
         there = workload.region_of(op.layer)
         for name in op.inputs:
@@ -120,7 +120,3 @@ def _moves(workload: Workload, chip: Chip, tokens: int) -> tuple[tuple[tuple[int
                 amount = packets(source.width, chip) * tokens
                 moves[here, there] = moves.get((here, there), 0) + amount
     return tuple(sorted(moves.items()))
-
-
-def _constant(op: Operator) -> bool:
-    return isinstance(op, Digital) and op.scope == "constant"

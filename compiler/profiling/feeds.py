@@ -12,7 +12,7 @@ from compiler.frontend.facts.sizes import fixed_batch, token_axis_of_input
 from ir.arrays import Array
 from ir.errors import InputError
 from ir.npz import ArchiveLimits, read_arrays
-from ir.workload import Attention, Workload
+from ir.workload import Workload
 
 _LIMITS = ArchiveLimits(bytes=2**30, members=4096, directory_bytes=2**20)  # caches: two a layer
 
@@ -171,12 +171,8 @@ class Feeds:
 
 def _head_dims(graph: Graph, workload: Workload) -> dict[str, int]:
     """Head size of the attention that reads each cache input."""
-    heads: dict[str, int] = {}
     names = {name_of(v) for v in graph.inputs}
-    for operator in workload.operators:
-        if isinstance(operator, Attention):
-            heads.update((n, operator.head_dim) for n in operator.inputs if n in names)
-    return heads
+    return {n: op.head_dim for op in workload.attentions() for n in op.inputs if n in names}
 
 
 Say = Callable[[str], object]

@@ -1,6 +1,7 @@
 """What a mapping occupies of the chip."""
 
 from collections.abc import Sequence
+from typing import assert_never
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from ir.links import bus_width, return_lanes
 from ir.mapping import Mapping, RoutedOwner, SharedOwner
 from ir.program import Inventory
 from ir.schedule import Schedule
-from ir.workload import Attention, MoELayer, Operator, Workload
+from ir.workload import AnyOperator, Attention, Dense, Digital, MoELayer, Workload
 
 
 def inventory(
@@ -43,25 +44,31 @@ def inventory(
         moe_return_bits_per_ns=sum(w for layer, w in back.items() if layer in moe),
         buffer_bytes=buffer_bytes,
         kv_bytes=sum(_kv_bytes(op, schedule, chip) for op in workload.operators),
-        go_bytes=sum(_go_bytes(op, schedule, chip) for op in workload.operators),
+        go_bytes=sum(_go_bytes(op, schedule, chip) for op in workload.moe_layers),
     )
 
 
-def _kv_bytes(op: Operator, schedule: Schedule, chip: Chip) -> int:
+def _kv_bytes(op: AnyOperator, schedule: Schedule, chip: Chip) -> int:
     """Keys and values of every token; inputs of MoE layers whose routers score them again."""
     if not (schedule.caches.kv and len(schedule.steps) > 1):
         return 0
-    if isinstance(op, Attention):
-        return schedule.tokens * timing.key_bytes(chip, op.kv_heads, op.head_dim)
-    again = not schedule.caches.go and not timing.reads_in_series(chip)
-    if isinstance(op, MoELayer) and op.router.capacity is not None and again:
-        return schedule.tokens * -(-op.d_model * chip.mvm.output_bits // 8)
-    return 0
+    match op:
+        case Attention():
+            return schedule.tokens * timing.key_bytes(chip, op.kv_heads, op.head_dim)
+        case MoELayer():
+            again = not schedule.caches.go and not timing.reads_in_series(chip)
+            if op.router.capacity is None or not again:
+                return 0
+            return schedule.tokens * -(-op.d_model * chip.mvm.output_bits // 8)
+        case Dense() | Digital():
+            return 0
+        case _:
+            assert_never(op)
 
 
-def _go_bytes(op: Operator, schedule: Schedule, chip: Chip) -> int:
+def _go_bytes(op: MoELayer, schedule: Schedule, chip: Chip) -> int:
     """Scores of every sequence, as many as new tokens are compared with; outputs without keys."""
-    if not (schedule.caches.go and len(schedule.steps) > 1 and isinstance(op, MoELayer)):
+    if not (schedule.caches.go and len(schedule.steps) > 1):
         return 0
     lengths = np.unique(schedule.sequence, return_counts=True)[1].tolist()
     vector = -(-op.d_model * chip.mvm.output_bits // 8)

@@ -1,17 +1,20 @@
 """Invariants of the caches and of what steps hand on: written once, read in time, in full."""
 
 from collections.abc import Iterator
+from typing import assert_never
 
 import numpy as np
 
 from ir import timing
-from ir.arrays import Ints
+from ir.arrays import Bools, Ints
+from ir.selection import ByCapacity, Capacity
 from ir.verify.case import ProgramCase, int64
 from ir.verify.check import Check, Fault, first, first_difference
 from ir.verify.dataflow import results, samples
 from ir.verify.roles import READS_OF_CACHES, WRITES_OF_CACHES, Role
 from ir.verify.routing import top_k_rows
-from ir.workload import Attention, MoELayer, Router
+from ir.verify.visits import Visits
+from ir.workload import Attention, Dense, Digital, MoELayer, Router
 
 Wanted = tuple[Role, int, Ints]  # role, operator, bytes in each pass ([passes], -1 = none)
 
@@ -37,53 +40,87 @@ def cache_bytes(case: ProgramCase) -> tuple[int, int]:
     length = visits.so_far[-len(visits.sequence_ids) :]
     tokens, kv, go = int(length.sum()), 0, 0
     for op in case.workload.operators:
-        if isinstance(op, Attention):
-            kv += tokens * timing.key_bytes(chip, op.kv_heads, op.head_dim)
-        if not isinstance(op, MoELayer):
-            continue
-        vectors = tokens * -(-op.d_model * chip.mvm.output_bits // 8)
-        capacity, experts = op.router.capacity, op.router.experts
-        if timing.reads_in_series(chip):
-            go += sum(timing.reference_go_bytes(n, experts, op.d_model) for n in length.tolist())
-        elif capacity is not None:
-            most = length if capacity.constant is None else np.minimum(length, capacity.constant)
-            go += timing.score_bytes(experts, int(most.sum())) + vectors * (not caches.kv)
-            kv += vectors * (not caches.go)
+        match op:
+            case Attention():
+                kv += tokens * timing.key_bytes(chip, op.kv_heads, op.head_dim)
+            case MoELayer():
+                inputs, outputs = _layer_bytes(case, op, length)
+                kv += inputs
+                go += outputs
+            case Dense() | Digital():
+                pass
+            case _:
+                assert_never(op)
     return kv * caches.kv, go * caches.go
+
+
+def _layer_bytes(case: ProgramCase, op: MoELayer, length: Ints) -> tuple[int, int]:
+    """(inputs; scores and outputs) of an MoE layer held for sequences of so many tokens."""
+    caches, chip, capacity = case.schedule.caches, case.chip, op.router.capacity
+    vectors = int(length.sum()) * -(-op.d_model * chip.mvm.output_bits // 8)
+    if timing.reads_in_series(chip):
+        size = op.router.experts, op.d_model
+        return 0, sum(timing.reference_go_bytes(n, *size) for n in length.tolist())
+    if capacity is None:
+        return 0, 0
+    most = length if capacity.constant is None else np.minimum(length, capacity.constant)
+    scores = timing.score_bytes(op.router.experts, int(most.sum()))
+    return vectors * (not caches.go), scores + vectors * (not caches.kv)
 
 
 def _wanted(case: ProgramCase) -> Iterator[Wanted]:
     """Every read and write of a cache that the steps ask for, from the definitions."""
-    visits, caches, bits = case.visits, case.schedule.caches, case.chip.mvm.output_bits
-    number = np.repeat(visits.numbers, len(visits.sequence_ids))
-    later, more = number > 0, number < visits.numbers[-1]
-    fresh = visits.count(visits.fresh)
-    series = timing.reads_in_series(case.chip)
     for index, op in enumerate(case.workload.operators):
-        if isinstance(op, Attention):
-            token = timing.key_bytes(case.chip, op.kv_heads, op.head_dim)
-            keys = visits.so_far if series else visits.so_far - fresh
-            yield Role.KEYS_RD, index, np.where(later & caches.kv, keys * token, -1)
-            yield Role.KEYS_WR, index, np.where(more & caches.kv & (not series), fresh * token, -1)
-        if not isinstance(op, MoELayer) or op.router.capacity is None or series:
-            continue
-        vector = -(-op.d_model * bits // 8)
-        scores = timing.score_bytes(op.router.experts, 1)
-        kept = [kept_scores(case, op.router, i) for i in range(visits.passes)]
-        again = visits.count(visits.scored & ~visits.runs) * vector
-        past = visits.count(visits.runs & ~visits.scored) * vector
-        inputs = caches.kv and not caches.go
-        yield Role.INPUTS_RD, index, np.where(later & inputs, again, -1)
-        yield Role.INPUTS_WR, index, np.where(more & inputs, fresh * vector, -1)
-        yield Role.SCORES_RD, index, np.where(later & caches.go, np.array(kept) * scores, -1)
-        new = fresh * scores
-        if op.router.capacity.constant is not None:
-            best = np.minimum(fresh, op.router.capacity.constant) * scores
-            new = np.where(later, new, best)
-        yield Role.SCORES_WR, index, np.where(more & caches.go, new, -1)
-        outputs = caches.go and not caches.kv
-        yield Role.OUTPUTS_RD, index, np.where(later & outputs, past, -1)
-        yield Role.OUTPUTS_WR, index, np.where(more & outputs, fresh * vector, -1)
+        match op:
+            case Attention():
+                yield from _wanted_keys(case, index, op)
+            case MoELayer(router=Router(selection=ByCapacity(capacity=capacity))):
+                if not timing.reads_in_series(case.chip):
+                    yield from _wanted_of_layer(case, index, op, capacity)
+            case Dense() | Digital() | MoELayer():
+                pass
+            case _:
+                assert_never(op)
+
+
+def _wanted_keys(case: ProgramCase, index: int, op: Attention) -> Iterator[Wanted]:
+    visits, caches = case.visits, case.schedule.caches
+    later, more = _later_and_more(visits)
+    fresh, series = visits.count(visits.fresh), timing.reads_in_series(case.chip)
+    token = timing.key_bytes(case.chip, op.kv_heads, op.head_dim)
+    keys = visits.so_far if series else visits.so_far - fresh
+    yield Role.KEYS_RD, index, np.where(later & caches.kv, keys * token, -1)
+    yield Role.KEYS_WR, index, np.where(more & caches.kv & (not series), fresh * token, -1)
+
+
+def _wanted_of_layer(
+    case: ProgramCase, index: int, op: MoELayer, capacity: Capacity
+) -> Iterator[Wanted]:
+    visits, caches = case.visits, case.schedule.caches
+    later, more = _later_and_more(visits)
+    fresh, vector = visits.count(visits.fresh), -(-op.d_model * case.chip.mvm.output_bits // 8)
+    scores = timing.score_bytes(op.router.experts, 1)
+    kept = [kept_scores(case, op.router, i) for i in range(visits.passes)]
+    again = visits.count(visits.scored & ~visits.runs) * vector
+    past = visits.count(visits.runs & ~visits.scored) * vector
+    inputs = caches.kv and not caches.go
+    yield Role.INPUTS_RD, index, np.where(later & inputs, again, -1)
+    yield Role.INPUTS_WR, index, np.where(more & inputs, fresh * vector, -1)
+    yield Role.SCORES_RD, index, np.where(later & caches.go, np.array(kept) * scores, -1)
+    new = fresh * scores
+    if capacity.constant is not None:
+        best = np.minimum(fresh, capacity.constant) * scores
+        new = np.where(later, new, best)
+    yield Role.SCORES_WR, index, np.where(more & caches.go, new, -1)
+    outputs = caches.go and not caches.kv
+    yield Role.OUTPUTS_RD, index, np.where(later & outputs, past, -1)
+    yield Role.OUTPUTS_WR, index, np.where(more & outputs, fresh * vector, -1)
+
+
+def _later_and_more(visits: Visits) -> tuple[Bools, Bools]:
+    """Passes of a step after the first, and those that a step follows: bool [passes] each."""
+    number = np.repeat(visits.numbers, len(visits.sequence_ids))
+    return number > 0, number < visits.numbers[-1]
 
 
 def check_caches(case: ProgramCase) -> Fault | None:

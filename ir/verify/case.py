@@ -20,7 +20,7 @@ from ir.verify.jobs import JobClasses, job_classes
 from ir.verify.matrices import FireGroup, fire_groups
 from ir.verify.roles import CHAIN, KIND, Form, Role, form_of, result_opcode
 from ir.verify.visits import Visits
-from ir.workload import Attention, MoELayer, Workload
+from ir.workload import MoELayer, Workload
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,13 +193,13 @@ class ProgramCase:
         code, second = self.opcode, self.program.stage == 1
         moe = self.row_form == Form.MOE
         crossbar = moe | (self.row_form == Form.DENSE)
-        attends = [isinstance(op, Attention) for op in self.workload.operators]
-        attention = np.array(attends, dtype=np.bool_)[self.program.node]
-        own = np.array([result_opcode(op) for op in self.workload.operators], dtype=np.int64)
+        made = np.array([result_opcode(op) for op in self.workload.operators], dtype=np.int64)
+        own = made[self.program.node]
+        attention = own == Opcode.ATTN
         xfer, link = code == Opcode.XFER, self.kind == KIND["link"]
         role = np.zeros(len(code), dtype=np.int64)
         for mask, value in (
-            (code == own[self.program.node], Role.RESULT),
+            (code == own, Role.RESULT),
             (xfer & (self.kind == KIND["mesh"]), Role.MOVE),
             (crossbar & (code == Opcode.LOAD), Role.LOAD),
             (crossbar & (code == Opcode.MVM) & ~second, Role.MVM0),

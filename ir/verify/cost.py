@@ -1,5 +1,7 @@
 """Invariants of cost: every instruction takes what ir.timing says, and the counts add up."""
 
+from typing import assert_never
+
 import numpy as np
 
 from ir import timing
@@ -15,7 +17,7 @@ from ir.verify.dataflow import moved_from
 from ir.verify.jobs import JobClass
 from ir.verify.roles import READS_OF_CACHES, WRITES_OF_CACHES, Form, Role
 from ir.verify.tiles import MappingCase
-from ir.workload import Attention, Digital, MoELayer
+from ir.workload import Attention, Dense, Digital, MoELayer
 
 SAMPLED = -1  # stands for the operator of what moves the choice of a token
 LINKS = (Opcode.LOAD, Opcode.STORE, Opcode.XFER)
@@ -74,11 +76,16 @@ def _macs(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> in
     op, index = case.workload.operators[node], int(case.job_class[row])
     if role in (Role.MVM0, Role.MVM1) and index >= 0:
         return case.jobs.classes[index].macs(1 if role == Role.MVM1 else 0)
-    if role == Role.RESULT and isinstance(op, Attention):
-        return timing.attention_macs(*asked(case, amount), op.heads, op.head_dim, causal=op.causal)
-    if role == Role.GATE and isinstance(op, MoELayer):
-        return op.d_model * sum(_digital_scores(case, op))
-    return 0
+    match op:
+        case Attention() if role == Role.RESULT:
+            size = op.heads, op.head_dim
+            return timing.attention_macs(*asked(case, amount), *size, causal=op.causal)
+        case MoELayer() if role == Role.GATE:
+            return op.d_model * sum(_digital_scores(case, op))
+        case Attention() | MoELayer() | Dense() | Digital():
+            return 0
+        case _:
+            assert_never(op)
 
 
 def _digital_scores(case: ProgramCase, op: MoELayer) -> tuple[int, int]:
@@ -102,14 +109,21 @@ def _cost(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> Co
         return timing.dram(chip, amount)
     if role == Role.SAMPLE:
         return timing.sample(chip)
-    if isinstance(op, Digital):
-        return _digital(case, op, amount)
-    if isinstance(op, Attention):
-        return timing.attention(chip, *asked(case, amount), op.heads, op.head_dim, causal=op.causal)
     index = int(case.job_class[row])
-    if index >= 0:
-        return _job(case, role, case.jobs.classes[index], amount)
-    return _moe(case, op, role, amount) if isinstance(op, MoELayer) else _load(case, node)
+    match op:
+        case Digital():
+            return _digital(case, op, amount)
+        case Attention():
+            size = op.heads, op.head_dim
+            return timing.attention(chip, *asked(case, amount), *size, causal=op.causal)
+        case Dense() | MoELayer() if index >= 0:
+            return _job(case, role, case.jobs.classes[index], amount)
+        case MoELayer():
+            return _moe(case, op, role, amount)
+        case Dense():
+            return _load(case, node)
+        case _:
+            assert_never(op)
 
 
 def asked(case: ProgramCase, of_pass: int) -> tuple[int, int]:
@@ -250,12 +264,17 @@ def crossbar_counts(case: ProgramCase) -> tuple[int, int]:
     scored, runs = int(visits.scored.sum()), int((visits.runs & visits.scored).sum())
     for index, op in enumerate(case.workload.operators):
         base = case.jobs.base[index]
-        if not isinstance(op, MoELayer):
-            uses = {base: int(case.done_for[index].sum())} if base >= 0 else {}
-        else:
-            load = case.picked(op.layer).sum(axis=0).tolist()
-            load += [runs] * len(op.shared) + [scored] * _router_on_crossbars(case, op)
-            uses = {base + e: n for e, n in enumerate(load)}
+        match op:
+            case MoELayer():
+                load = case.picked(op.layer).sum(axis=0).tolist()
+                load += [runs] * len(op.shared) + [scored] * _router_on_crossbars(case, op)
+                uses = {base + e: n for e, n in enumerate(load)}
+            case Dense():
+                uses = {base: int(case.done_for[index].sum())}
+            case Attention() | Digital():
+                uses = {}
+            case _:
+                assert_never(op)
         for number, times in uses.items():
             job = case.jobs.classes[number]
             instructions += times * (2 if job.second else 1)

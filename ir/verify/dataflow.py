@@ -1,5 +1,7 @@
 """Invariants of the model's computation: every operator done for every token, on its own inputs."""
 
+from typing import assert_never
+
 import numpy as np
 
 from ir.arrays import Bools, Ints
@@ -7,7 +9,7 @@ from ir.verify.case import ProgramCase, int64
 from ir.verify.check import Check, Fault, first, first_difference
 from ir.verify.roles import Form, Role
 from ir.verify.routing import top_k_rows
-from ir.workload import Attention
+from ir.workload import Attention, Dense, Digital, MoELayer
 
 
 def results(case: ProgramCase) -> Ints:
@@ -170,11 +172,17 @@ def _entry_edges(case: ProgramCase, made: Ints, index: int) -> Ints:
             source = np.where(case.visits.runs, source, _cached_inputs(case, index))
         both = (readers >= 0) & (source >= 0)
         keys.append(readers[both] * rows + source[both])
-    if isinstance(op, Attention):
-        keys += [
-            readers[case.visits.of_pass == case.of_pass[row]] * rows + row
-            for row in np.flatnonzero((case.role == Role.KEYS_RD) & (case.program.node == index))
-        ]
+    match op:
+        case Attention():
+            kept = (case.role == Role.KEYS_RD) & (case.program.node == index)
+            keys += [
+                readers[case.visits.of_pass == case.of_pass[row]] * rows + row
+                for row in np.flatnonzero(kept)
+            ]
+        case Dense() | Digital() | MoELayer():
+            pass
+        case _:
+            assert_never(op)
     out = np.concatenate(keys)
     return out[out >= 0]
 

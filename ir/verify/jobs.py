@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import assert_never
 
 from ir import timing
 from ir.chip import Chip
 from ir.timing import Cost
 from ir.verify.matrices import tile_grid, weights_side_by_side
-from ir.workload import Dense, Expert, MoELayer, Weight, Workload
+from ir.workload import Attention, Dense, Digital, Expert, MoELayer, Weight, Workload
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,17 @@ def job_classes(workload: Workload, chip: Chip) -> JobClasses:
     classes: list[JobClass] = []
     base: list[int] = []
     for index, op in enumerate(workload.operators):
-        base.append(len(classes) if isinstance(op, Dense | MoELayer) else -1)
-        if isinstance(op, Dense):
-            classes.append(JobClass(index, max(op.layer, 0), (op.weight,)))
-        elif isinstance(op, MoELayer):
-            classes += _of_layer(index, op, chip)
+        before = len(classes)
+        match op:
+            case Dense():
+                classes.append(JobClass(index, max(op.layer, 0), (op.weight,)))
+            case MoELayer():
+                classes += _of_layer(index, op, chip)
+            case Attention() | Digital():
+                pass
+            case _:
+                assert_never(op)
+        base.append(before if len(classes) > before else -1)
     return JobClasses(tuple(classes), tuple(base))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import assert_never
 
 from ir.chip import Chip
 from ir.mapping import (
@@ -14,7 +15,7 @@ from ir.mapping import (
     RoutedOwner,
     SharedOwner,
 )
-from ir.workload import Dense, Expert, MoELayer, Weight, Workload
+from ir.workload import Attention, Dense, Digital, Expert, MoELayer, Weight, Workload
 
 MatrixKey = tuple[int, Role, Owner]  # operator, role, whose
 
@@ -39,17 +40,22 @@ def matrices(workload: Workload, chip: Chip) -> Iterator[Matrix]:
     """Every matrix that belongs on crossbars; the router only where the chip says so."""
     for index, op in enumerate(workload.operators):
         layer = max(op.layer, 0)
-        if isinstance(op, Dense):
-            yield Matrix(index, layer, "dense", DenseOwner(), op.weight)
-        elif isinstance(op, MoELayer):
-            if chip.digital.router_on == "crossbar" and op.router.projection is not None:
-                yield Matrix(index, layer, "dense", DenseOwner(), op.router.projection)
-            for number, expert in enumerate(op.experts):
-                for role, weight in of_expert(expert):
-                    yield Matrix(index, layer, role, RoutedOwner(number), weight)
-            for number, expert in enumerate(op.shared):
-                for role, weight in of_expert(expert):
-                    yield Matrix(index, layer, role, SharedOwner(number), weight)
+        match op:
+            case Dense():
+                yield Matrix(index, layer, "dense", DenseOwner(), op.weight)
+            case MoELayer():
+                if chip.digital.router_on == "crossbar" and op.router.projection is not None:
+                    yield Matrix(index, layer, "dense", DenseOwner(), op.router.projection)
+                for number, expert in enumerate(op.experts):
+                    for role, weight in of_expert(expert):
+                        yield Matrix(index, layer, role, RoutedOwner(number), weight)
+                for number, expert in enumerate(op.shared):
+                    for role, weight in of_expert(expert):
+                        yield Matrix(index, layer, role, SharedOwner(number), weight)
+            case Attention() | Digital():
+                pass
+            case _:
+                assert_never(op)
 
 
 def of_expert(expert: Expert) -> tuple[tuple[Role, Weight], ...]:

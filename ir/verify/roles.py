@@ -1,9 +1,10 @@
 """What instructions are for: forms of operators, roles of instructions, kinds of units."""
 
 from enum import IntEnum
+from typing import assert_never
 
 from ir.program import Opcode, UnitKind
-from ir.workload import Attention, Digital, MoELayer, Operator
+from ir.workload import AnyOperator, Attention, Dense, Digital, DigitalKind, MoELayer, Scope
 
 KINDS: tuple[UnitKind, ...] = (
     "group",
@@ -82,25 +83,44 @@ CHAIN = (
 )
 
 
-def form_of(op: Operator) -> Form:
+_FORMS: dict[Scope, Form] = {
+    "token": Form.TOKEN,
+    "sequence": Form.SEQUENCE,
+    "constant": Form.CONSTANT,
+}
+_OPCODES: dict[DigitalKind, Opcode] = {
+    "embed": Opcode.EMBED,
+    "norm": Opcode.NORM,
+    "add": Opcode.ADD,
+    "mul": Opcode.MUL,
+    "act": Opcode.ACT,
+    "other": Opcode.DIGITAL,
+}
+
+
+def form_of(op: AnyOperator) -> Form:
     """The form of an operator."""
-    if isinstance(op, Digital):
-        scopes = {"token": Form.TOKEN, "sequence": Form.SEQUENCE, "constant": Form.CONSTANT}
-        return scopes[op.scope]
-    if isinstance(op, Attention):
-        return Form.SEQUENCE
-    return Form.MOE if isinstance(op, MoELayer) else Form.DENSE
+    match op:
+        case Digital():
+            return _FORMS[op.scope]
+        case Attention():
+            return Form.SEQUENCE
+        case MoELayer():
+            return Form.MOE
+        case Dense():
+            return Form.DENSE
+        case _:
+            assert_never(op)
 
 
-def result_opcode(op: Operator) -> int:
+def result_opcode(op: AnyOperator) -> int:
     """Opcode by which a digital or attention operator is done, -1 for others."""
-    if isinstance(op, Digital):
-        return {
-            "embed": Opcode.EMBED,
-            "norm": Opcode.NORM,
-            "add": Opcode.ADD,
-            "mul": Opcode.MUL,
-            "act": Opcode.ACT,
-            "other": Opcode.DIGITAL,
-        }[op.kind]
-    return Opcode.ATTN if isinstance(op, Attention) else -1
+    match op:
+        case Digital():
+            return _OPCODES[op.kind]
+        case Attention():
+            return Opcode.ATTN
+        case Dense() | MoELayer():
+            return -1
+        case _:
+            assert_never(op)

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from ir.workload import Dense, Digital, MoELayer, Workload
+from ir.workload import Dense, MoELayer, Workload
 from moexbar.cli.options import Json, ModelFile
 from moexbar.console import note, out, print_json, table
 
@@ -46,8 +46,8 @@ def _print(workload: Workload, decode: "Decode") -> None:
         )
     console.print("")
     console.print(_dense_table(dense))
-    kinds = Counter(op.kind for op in workload.operators if isinstance(op, Digital))
-    nodes = sum(len(op.nodes) for op in workload.operators if isinstance(op, Digital))
+    kinds = Counter(op.kind for op in workload.digital())
+    nodes = sum(len(op.nodes) for op in workload.digital())
     parts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
     console.print("")
     console.print(f"digital: {parts or 'nothing'} ({nodes} ONNX nodes)")

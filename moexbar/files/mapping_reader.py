@@ -23,7 +23,7 @@ from ir.mapping import (
     RoutedOwner,
     SharedOwner,
 )
-from ir.workload import Dense, Expert, MoELayer, Operator, Weight, Workload
+from ir.workload import AnyOperator, Dense, Expert, MoELayer, Weight, Workload
 
 MAX_BYTES = 1 << 30
 MAX_NUMBER = 1 << 40
@@ -102,7 +102,7 @@ def _owner(found: dict[str, Any]) -> Owner:
     return SharedOwner(shared) if shared >= 0 else DenseOwner()
 
 
-def _weight(op: Operator, role: str, owner: Owner) -> Weight:
+def _weight(op: AnyOperator, role: str, owner: Owner) -> Weight:
     """The matrix of an operator that a block says it holds."""
     weight: Weight | None = None
     match op, owner:

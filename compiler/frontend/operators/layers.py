@@ -7,11 +7,12 @@ such as the residual stream, to layer c - 1.
 """
 
 from collections.abc import Sequence
+from typing import assert_never
 
-from ir.workload import Attention, Dense, Digital, MoELayer, Operator
+from ir.workload import AnyOperator, Attention, Dense, Digital, MoELayer, is_constant
 
 
-def layer_numbers(operators: Sequence[Operator]) -> list[int]:
+def layer_numbers(operators: Sequence[AnyOperator]) -> list[int]:
     """The layer of each operator (topological order in, same order out); -1 before the first."""
     maker = {value: i for i, op in enumerate(operators) for value in op.outputs}
     before = [
@@ -25,26 +26,36 @@ def layer_numbers(operators: Sequence[Operator]) -> list[int]:
     mixers = _mixers(operators, before, after)
     count = [0] * len(operators)
     for i, sources in enumerate(before):
-        reached = [count[j] + (j in mixers) for j in sources if not _is_constant(operators[j])]
+        reached = [count[j] + (j in mixers) for j in sources if not is_constant(operators[j])]
         count[i] = max(reached, default=0)
     through = _only_through(operators, after, mixers)
     upcoming = _next_mixer(operators, after, mixers, count)
     numbers = []
     for i, op in enumerate(operators):
-        if _is_constant(op):
+        if is_constant(op):
             numbers.append(-1)
         elif i in mixers:
             numbers.append(count[i])
         elif through[i]:
             numbers.append(upcoming[i])
         else:
-            floor = 0 if isinstance(op, MoELayer) else -1
-            numbers.append(max(upcoming[i] - 1, floor))
+            numbers.append(max(upcoming[i] - 1, _least(op)))
     return _with_their_readers(operators, after, numbers)
 
 
+def _least(op: AnyOperator) -> int:
+    """The lowest number an operator may have: an MoE layer is never before the first layer."""
+    match op:
+        case MoELayer():
+            return 0
+        case Dense() | Attention() | Digital():
+            return -1
+        case _:
+            assert_never(op)
+
+
 def _next_mixer(
-    operators: Sequence[Operator],
+    operators: Sequence[AnyOperator],
     after: Sequence[Sequence[int]],
     mixers: frozenset[int],
     count: Sequence[int],
@@ -59,25 +70,27 @@ def _next_mixer(
 
 
 def _with_their_readers(
-    operators: Sequence[Operator], after: Sequence[Sequence[int]], numbers: list[int]
+    operators: Sequence[AnyOperator], after: Sequence[Sequence[int]], numbers: list[int]
 ) -> list[int]:
     """A norm that feeds attention and a feed-forward block side by side belongs to their layer."""
     for i, op in enumerate(operators):
-        if isinstance(op, Digital) and op.kind == "norm" and after[i]:
-            readers = [operators[j] for j in after[i]]
-            layers = {numbers[j] for j in after[i]}
-            block = all(isinstance(r, Dense | MoELayer | Attention) for r in readers)
-            if block and len(layers) == 1:
-                numbers[i] = max(numbers[i], layers.pop())
+        match op:
+            case Digital(kind="norm") if after[i]:
+                layers = {numbers[j] for j in after[i]}
+                digital = any(isinstance(operators[j], Digital) for j in after[i])
+                if not digital and len(layers) == 1:
+                    numbers[i] = max(numbers[i], layers.pop())
+            case Digital() | Dense() | Attention() | MoELayer():
+                pass
+            case _:
+                assert_never(op)
     return numbers
 
 
-def _is_constant(op: Operator) -> bool:
-    return isinstance(op, Digital) and op.scope == "constant"
-
-
 def _mixers(
-    operators: Sequence[Operator], before: Sequence[Sequence[int]], after: Sequence[Sequence[int]]
+    operators: Sequence[AnyOperator],
+    before: Sequence[Sequence[int]],
+    after: Sequence[Sequence[int]],
 ) -> frozenset[int]:
     """Attention, else sequence operators with a path around them, else the MoE layers."""
     attention = frozenset(i for i, op in enumerate(operators) if isinstance(op, Attention))
@@ -112,7 +125,7 @@ def _closure(start: int, edges: Sequence[Sequence[int]]) -> set[int]:
 
 
 def _only_through(
-    operators: Sequence[Operator], after: Sequence[Sequence[int]], mixers: frozenset[int]
+    operators: Sequence[AnyOperator], after: Sequence[Sequence[int]], mixers: frozenset[int]
 ) -> list[bool]:
     """Whether every way on from an operator meets a mixer, and all meet the same one first."""
     first: list[int | None] = [None] * len(operators)  # the mixer, -1 = the end or several

@@ -15,10 +15,10 @@ from compiler.frontend.operators.digital import elements_of, scope_of
 from compiler.frontend.operators.layers import layer_numbers
 from compiler.frontend.operators.parts import Part, inputs_of
 from ir.errors import InputError
-from ir.workload import Attention, Dense, Digital, Operator
+from ir.workload import AnyOperator, Attention, Dense, Digital
 
 
-def operators_of(facts: Facts, parts: Sequence[Part], tokens: int) -> list[Operator]:
+def operators_of(facts: Facts, parts: Sequence[Part], tokens: int) -> list[AnyOperator]:
     """One operator per part, numbered by layer and named by kind.
 
     tokens: the length of a sequence at which elements are counted.
@@ -35,7 +35,7 @@ def operators_of(facts: Facts, parts: Sequence[Part], tokens: int) -> list[Opera
     return out
 
 
-def _operator(facts: Facts, part: Part, tokens: int) -> Operator:
+def _operator(facts: Facts, part: Part, tokens: int) -> AnyOperator:
     """One operator, not yet in a layer; its name is its kind."""
     graph, sizes = facts.graph, facts.sizes
     nodes = sorted(part.nodes, key=graph.order.__getitem__)

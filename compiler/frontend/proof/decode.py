@@ -7,7 +7,7 @@ every attention on T and on T + 1 tokens and comparing the rows of the first T.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 import numpy as np
 import onnx_ir
@@ -21,7 +21,7 @@ from ir.errors import InputError
 from ir.onnxdoor.extract import extract
 from ir.onnxdoor.session import Runtime, at_hand
 from ir.selection import ByCapacity
-from ir.workload import Attention, Digital, MoELayer, Operator, Workload
+from ir.workload import Attention, Dense, Digital, MoELayer, Operator, Router, Workload
 
 TOKENS = 11
 _TOLERANCE = 1e-4  # relative to the largest element
@@ -74,7 +74,7 @@ def _leads_to_state(facts: Facts, node: Node) -> bool:
 
 def _derived(facts: Facts, workload: Workload, runtime: Runtime | None) -> str:
     """What was proven, or _NoDecodeError."""
-    attentions = [op for op in workload.operators if isinstance(op, Attention)]
+    attentions = list(workload.attentions())
     if not attentions:
         raise _NoDecodeError("no attention was recognised")
     fixed = facts.sizes.static_tokens
@@ -100,21 +100,24 @@ def _check_structure(facts: Facts, workload: Workload) -> None:
     makers = {v: op for op in workload.operators for v in op.outputs}
     _check_mixing(workload)
     for op in workload.operators:
-        if isinstance(op, Attention) and not op.causal:
-            raise _NoDecodeError(f"{op.name} is not causal")
-        if isinstance(op, MoELayer) and isinstance(op.router.selection, ByCapacity):
-            _check_scores(facts, op, op.router.selection.scores)
-        if isinstance(op, Attention):
-            known = [v for v in op.inputs if v in makers]
-            if not known:
-                raise _NoDecodeError(f"{op.name}: its projections were not recognised")
+        match op:
+            case Attention():
+                if not op.causal:
+                    raise _NoDecodeError(f"{op.name} is not causal")
+                if not any(v in makers for v in op.inputs):
+                    raise _NoDecodeError(f"{op.name}: its projections were not recognised")
+            case MoELayer(router=Router(selection=ByCapacity(scores))):
+                _check_scores(facts, op, scores)
+            case MoELayer() | Dense() | Digital():
+                pass
+            case _:
+                assert_never(op)
 
 
 def _check_mixing(workload: Workload) -> None:
     """No state but keys and values, which are all that a program keeps (a convolution has one)."""
-    for op in workload.operators:
-        mixes = isinstance(op, Digital) and op.scope == "sequence" and op.inputs
-        if mixes and _is_needed(workload, op):
+    for op in workload.digital():
+        if op.scope == "sequence" and op.inputs and _is_needed(workload, op):
             raise _NoDecodeError(f"{op.name} mixes tokens outside attention (node {op.nodes[0]!r})")
 
 
@@ -122,10 +125,15 @@ def _is_needed(workload: Workload, op: Operator) -> bool:
     """Whether an attention or MoE layer comes after an operator."""
     reached = set(op.outputs)
     for other in workload.operators:
-        if reached.intersection(other.inputs):
-            if isinstance(other, Attention | MoELayer):
+        if reached.isdisjoint(other.inputs):
+            continue
+        match other:
+            case Attention() | MoELayer():
                 return True
-            reached.update(other.outputs)
+            case Dense() | Digital():
+                reached.update(other.outputs)
+            case _:
+                assert_never(other)
     return False
 
 
