@@ -22,7 +22,7 @@ from compiler.trace import Window, calibrate, first_window, routing_matrices
 from ir.arrays import Bools
 from ir.chip import Chip
 from ir.compiled import Compiled
-from ir.errors import InfeasibleError
+from ir.errors import Amount, InfeasibleError
 from ir.mapping import Block, Grouping, LayerGrouping, Mapping, RoutedOwner
 from ir.routing import Routing
 from ir.schedule import PairOrder, Schedule, SlotOrder, assign_experts
@@ -100,8 +100,9 @@ def group_experts(
     if size > chip.pg.mux:
         raise InfeasibleError(
             "crossbars behind a peripheral group",
-            f"groups of {size}",
-            f"mux {chip.pg.mux} on chip {chip.name}",
+            Amount(size, f"groups of {size}"),
+            Amount(chip.pg.mux, f"mux {chip.pg.mux} on chip {chip.name}"),
+            "crossbars",
             f"use groups of {chip.pg.mux}, or --set pg.mux={size}",
         )
     jobs = []

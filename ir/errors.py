@@ -4,6 +4,7 @@ Every message has one form: ``WHERE: FIELD: found, expected; hint``. The command
 one line as ``error: ...`` and exits with the class's code; no traceback for a user's mistake.
 """
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -68,21 +69,33 @@ class CheckError(MoexbarError):
         return type(self), (self.check, self.culprit, self.problem)
 
 
+@dataclass(frozen=True)
+class Amount:
+    """So much of something, and the words for it in a message."""
+
+    value: int
+    words: str
+
+
 class InfeasibleError(MoexbarError):
-    """The request does not fit: names the short resource, what is needed and what there is."""
+    """The request does not fit: names the short resource, what is needed and what there is.
+
+    `demand` and `supply` count `unit`, and the demand is the greater.
+    """
 
     exit_code = 5
 
-    def __init__(self, resource: str, demand: str, supply: str, hint: str) -> None:
+    def __init__(self, resource: str, demand: Amount, supply: Amount, unit: str, hint: str) -> None:
         self.resource = resource
         self.demand = demand
         self.supply = supply
+        self.unit = unit
         self.hint = hint
-        super().__init__(f"{resource}: needs {demand}, has {supply}; {hint}")
+        super().__init__(f"{resource}: needs {demand.words}, has {supply.words}; {hint}")
 
-    def __reduce__(self) -> tuple[type["InfeasibleError"], tuple[str, ...]]:
+    def __reduce__(self) -> tuple[type["InfeasibleError"], tuple[str | Amount, ...]]:
         """Rebuild it in another process."""
-        return type(self), (self.resource, self.demand, self.supply, self.hint)
+        return type(self), (self.resource, self.demand, self.supply, self.unit, self.hint)
 
 
 class RuntimeLostError(LocatedError):

@@ -1,7 +1,7 @@
 """Groups decided elsewhere, held against the model and the chip they are to be used for."""
 
 from ir.chip import Chip
-from ir.errors import InfeasibleError, InputError
+from ir.errors import Amount, InfeasibleError, InputError
 from ir.mapping import Grouping
 from ir.workload import Workload
 
@@ -32,8 +32,9 @@ def check_given(grouping: Grouping, workload: Workload, chip: Chip) -> None:
         if size > chip.pg.mux:
             raise InfeasibleError(
                 "crossbars behind a peripheral group",
-                f"groups of {size} (layer {number})",
-                f"mux {chip.pg.mux} on chip {chip.name}",
+                Amount(size, f"groups of {size} (layer {number})"),
+                Amount(chip.pg.mux, f"mux {chip.pg.mux} on chip {chip.name}"),
+                "crossbars",
                 f"use groups of {chip.pg.mux}, or --set pg.mux={size}",
             )
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from compiler.grouping.split import split_slots
 from ir.arrays import Bools, Ints
-from ir.errors import InfeasibleError, InputError
+from ir.errors import Amount, InfeasibleError, InputError
 from ir.mapping import Status
 
 Windows = Sequence[tuple[int, int]]
@@ -177,19 +177,22 @@ def _check_room(experts: int, size: int, groups: int | None, replicas: int) -> i
     if wanted < fewest:
         spare = wanted * size - experts
         without = f", or at most {spare} replicas" if replicas and spare >= 0 else ""
+        more = f" + {replicas} replicas" if replicas else ""
         raise InfeasibleError(
             "expert crossbar columns",
-            f"{copies} ({experts} experts" + (f" + {replicas} replicas)" if replicas else ")"),
-            f"{wanted * size} ({wanted} groups of {size})",
+            Amount(copies, f"{copies} ({experts} experts{more})"),
+            Amount(wanted * size, f"{wanted * size} ({wanted} groups of {size})"),
+            "columns",
             f"use {fewest} groups, or groups of {-(-copies // wanted)} (mux){without}",
         )
-    if replicas > experts * (wanted - 1):
+    places = experts * (wanted - 1)
+    if replicas > places:
         raise InfeasibleError(
             "groups for replicas",
-            f"{replicas} places apart from their expert's other copies",
-            f"{experts * (wanted - 1)} ({experts} experts x {wanted - 1} other groups)",
-            f"use at most {experts * (wanted - 1)} replicas, or "
-            f"{1 + -(-replicas // experts)} groups",
+            Amount(replicas, f"{replicas} places apart from their expert's other copies"),
+            Amount(places, f"{places} ({experts} experts x {wanted - 1} other groups)"),
+            "places",
+            f"use at most {places} replicas, or {1 + -(-replicas // experts)} groups",
         )
     return wanted
 

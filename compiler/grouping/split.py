@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ir.arrays import Bools, Ints
-from ir.errors import CheckError, InfeasibleError
+from ir.errors import Amount, CheckError, InfeasibleError
 from ir.mapping import LayerGrouping
 
 Copies = Sequence[tuple[int, ...]]
@@ -38,8 +38,9 @@ def critical_sets(copies: Copies, groups: int) -> list[frozenset[int]]:
         if len(found) > SETS_LIMIT:
             raise InfeasibleError(
                 "token split",
-                f"more than {SETS_LIMIT} unions of replica sets",
-                f"a limit of {SETS_LIMIT}",
+                Amount(len(found), f"more than {SETS_LIMIT} unions of replica sets"),
+                Amount(SETS_LIMIT, f"a limit of {SETS_LIMIT}"),
+                "unions",
                 "use fewer replicas",
             )
     return [frozenset((g,)) for g in range(groups)] + list(found)

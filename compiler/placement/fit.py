@@ -4,7 +4,7 @@ import math
 
 from compiler.placement.shelves import Shelves
 from ir.chip import Chip
-from ir.errors import InfeasibleError
+from ir.errors import Amount, InfeasibleError
 from ir.mapping import Block, Placement
 
 
@@ -24,8 +24,12 @@ def check_fits(blocks: tuple[Block, ...], shelves: Shelves, chip: Chip) -> None:
             height = math.ceil(block.tiles / (mesh.width * mesh.pgs_per_core))
             raise InfeasibleError(
                 f"peripheral groups for layer {block.layer} {block.role} {block.weight.tensor}",
-                f"{block.tiles} ({block.rows} x {block.columns} tiles that fire together)",
-                f"{supply} ({size})",
+                Amount(
+                    block.tiles,
+                    f"{block.tiles} ({block.rows} x {block.columns} tiles that fire together)",
+                ),
+                Amount(supply, f"{supply} ({size})"),
+                "peripheral groups",
                 f"set mesh.height to at least {height}, or mesh.width and mesh.height to auto",
             )
     cores = layer_cores(shelves, chip)
@@ -55,9 +59,13 @@ def too_small(cores: dict[int, int], chip: Chip) -> InfeasibleError:
     less = f" ({least} or more may do with --placement cp-sat)" if least < needed else ""
     return InfeasibleError(
         "mesh",
-        f"{width} x {needed} cores of {chip.mesh.pgs_per_core} peripheral groups for "
-        f"{sum(cores.values())} cores' worth of layers",
-        f"{width} x {height} on chip {chip.name}",
+        Amount(
+            needed,
+            f"{width} x {needed} cores of {chip.mesh.pgs_per_core} peripheral groups for "
+            f"{sum(cores.values())} cores' worth of layers",
+        ),
+        Amount(height, f"{width} x {height} on chip {chip.name}"),
+        "rows of cores",
         f"set mesh.height to {needed}{less}, or mesh.width and mesh.height to auto",
     )
 

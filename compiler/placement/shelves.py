@@ -12,7 +12,7 @@ import numpy.typing as npt
 from compiler.placement.spots import spots_alone, spots_packed
 from ir.arrays import Ints
 from ir.chip import Chip
-from ir.errors import InfeasibleError
+from ir.errors import Amount, InfeasibleError
 from ir.mapping import Block, Grouping, Owner, RoutedOwner
 
 
@@ -73,8 +73,9 @@ def _seats(grouping: Grouping, chip: Chip) -> dict[tuple[int, Owner], tuple[int,
             if len(group) > chip.pg.mux:
                 raise InfeasibleError(
                     f"layer {layer.layer}, group {g}",
-                    f"{len(group)} crossbars behind each peripheral group",
-                    f"mux {chip.pg.mux} on chip {chip.name}",
+                    Amount(len(group), f"{len(group)} crossbars behind each peripheral group"),
+                    Amount(chip.pg.mux, f"mux {chip.pg.mux} on chip {chip.name}"),
+                    "crossbars",
                     f"use a chip with mux >= {len(group)} or smaller groups",
                 )
             for seat, expert in enumerate(group):

@@ -6,7 +6,7 @@ import numpy as np
 
 from ir.arrays import Ints
 from ir.chip import Chip
-from ir.errors import InfeasibleError
+from ir.errors import Amount, InfeasibleError
 from ir.program import Buffer, Inventory, Lists
 
 
@@ -58,8 +58,9 @@ def check_caches(inventory: Inventory, chip: Chip) -> None:
     if limit and need > limit:
         raise InfeasibleError(
             "DRAM of the caches",
-            f"{need} bytes once the last token is in",
-            f"memory.dram_bytes {limit} on chip {chip.name}",
+            Amount(need, f"{need} bytes once the last token is in"),
+            Amount(limit, f"memory.dram_bytes {limit} on chip {chip.name}"),
+            "bytes",
             f"decode fewer steps or sequences, turn a cache off, or set it to {need} or 0",
         )
 
@@ -76,8 +77,9 @@ def size_buffers(need: dict[int, int], layers: int, chip: Chip) -> tuple[Buffer,
         if fixed and needed > fixed:
             raise InfeasibleError(
                 f"buffer of layer {layer}",
-                f"{needed} bytes for the values in flight",
-                f"memory.region_buffer_bytes {fixed} on chip {chip.name}",
+                Amount(needed, f"{needed} bytes for the values in flight"),
+                Amount(fixed, f"memory.region_buffer_bytes {fixed} on chip {chip.name}"),
+                "bytes",
                 f"prefill fewer tokens at a time, or set it to {needed} or 0 (auto)",
             )
         buffers.append(Buffer(f"buffer.{layer}", layer, fixed or needed))

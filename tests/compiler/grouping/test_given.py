@@ -46,5 +46,7 @@ def test_others_are_refused(
 def test_groups_larger_than_mux_do_not_fit() -> None:
     # three crossbars behind a peripheral group, and two at most on this chip
     layers = [(n, ((0, 1, 2), (3,))) for n in (0, 1)]
-    with pytest.raises(InfeasibleError, match=r"groups of 3 \(layer 0\), has mux 2"):
+    with pytest.raises(InfeasibleError, match=r"groups of 3 \(layer 0\), has mux 2") as refused:
         check_given(grouping(*layers), WORKLOAD, small_chip(pg={"mux": 2}))
+    short = refused.value
+    assert (short.demand.value, short.supply.value, short.unit) == (3, 2, "crossbars")

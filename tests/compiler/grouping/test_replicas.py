@@ -127,19 +127,26 @@ def test_other_solvers_say_who_places_replicas(solver: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "groups", "replicas", "message"),
+    ("size", "groups", "replicas", "amounts", "message"),
     [
-        (2, 3, 0, r"needs 8 \(8 experts\), has 6 \(3 groups of 2\); use 4 groups, or groups of 3"),
-        (4, 2, 3, r"needs 11 .8 experts \+ 3 replicas., has 8 .*at most 0 replicas"),
-        (20, 2, 9, r"needs 9 places .*, has 8 .*use at most 8 replicas, or 3 groups"),
+        (
+            2,
+            3,
+            0,
+            (8, 6),
+            r"needs 8 \(8 experts\), has 6 \(3 groups of 2\); use 4 groups, or groups of 3",
+        ),
+        (4, 2, 3, (11, 8), r"needs 11 .8 experts \+ 3 replicas., has 8 .*at most 0 replicas"),
+        (20, 2, 9, (9, 8), r"needs 9 places .*, has 8 .*use at most 8 replicas, or 3 groups"),
     ],
 )
 def test_what_does_not_fit_names_the_short_resource(
-    size: int, groups: int, replicas: int, message: str
+    size: int, groups: int, replicas: int, amounts: tuple[int, int], message: str
 ) -> None:
     chosen = np.ones((4, 8), dtype=np.bool_)
-    with pytest.raises(InfeasibleError, match=message):
+    with pytest.raises(InfeasibleError, match=message) as refused:
         group_layer(chosen, [(0, 4)], size, "cp-sat", layer=0, groups=groups, replicas=replicas)
+    assert (refused.value.demand.value, refused.value.supply.value) == amounts
 
 
 @pytest.mark.parametrize("solver", REPLICATING)

@@ -124,5 +124,6 @@ def test_without_replicas_the_split_is_the_grouping() -> None:
 def test_entangled_replicas_are_refused_with_a_way_out() -> None:
     # 14 experts each in group 0 and one other: every non-empty subset is a union of its own.
     copies = [(0, g) for g in range(1, 15)]
-    with pytest.raises(InfeasibleError, match="use fewer replicas"):
+    with pytest.raises(InfeasibleError, match="use fewer replicas") as refused:
         critical_sets(copies, 15)
+    assert refused.value.demand.value == refused.value.supply.value + 1

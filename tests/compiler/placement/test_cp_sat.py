@@ -178,8 +178,10 @@ def test_a_matrix_larger_than_the_chip_is_named() -> None:
     # layer 0's q: 20 x 20 weights on crossbars of 8 x 4 are 3 x 5 tiles; 2 x 1 cores hold 4 PGs
     model, chip = small_workload(), small_chip(mesh={"pgs_per_core": 2, "width": 2, "height": 1})
     where = r"peripheral groups for layer 0 dense q0: needs 15 \(3 x 5 tiles.*has 4 .*at least 4"
-    with pytest.raises(InfeasibleError, match=where):
+    with pytest.raises(InfeasibleError, match=where) as refused:
         place(partition(model, chip), contiguous(model, 2), chip)
+    short = refused.value
+    assert (short.demand.value, short.supply.value, short.unit) == (15, 4, "peripheral groups")
 
 
 def test_a_mesh_too_small_for_all_is_refused_with_the_height_that_fits() -> None:
@@ -188,8 +190,9 @@ def test_a_mesh_too_small_for_all_is_refused_with_the_height_that_fits() -> None
     routed = Routed(model, random_routing(model, np.zeros(8, dtype=np.int64)), 8)
     with pytest.raises(InfeasibleError) as refused:
         place(blocks, grouping, chip, PlacementOptions("cp-sat"), routed=routed)
-    assert refused.value.resource == "mesh"
-    height = int(refused.value.hint.removeprefix("set mesh.height to ").split()[0].rstrip(","))
+    assert (refused.value.resource, refused.value.supply.value) == ("mesh", 2)
+    height = refused.value.demand.value
+    assert refused.value.hint.startswith(f"set mesh.height to {height}")
     enough = small_chip(mesh={"width": 5, "height": height})
     place(blocks, grouping, enough, PlacementOptions("cp-sat"), routed=routed, limits=HASTY)
 

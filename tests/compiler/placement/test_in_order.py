@@ -50,15 +50,20 @@ def test_no_core_holds_more_than_it_can() -> None:
 
 def test_a_fixed_mesh_that_is_too_small_is_refused_with_the_size_that_fits() -> None:
     chip = small_chip(mesh={"width": 2, "height": 3})
-    with pytest.raises(InfeasibleError, match=r"mesh: needs 2 x \d+ cores.*set mesh.height to \d+"):
+    fits = r"mesh: needs 2 x \d+ cores.*set mesh.height to \d+"
+    with pytest.raises(InfeasibleError, match=fits) as refused:
         map_small(small_workload(), chip)
+    assert (refused.value.supply.value, refused.value.unit) == (3, "rows of cores")
+    assert f"needs 2 x {refused.value.demand.value} cores" in str(refused.value)
 
 
 def test_a_group_larger_than_mux_is_refused() -> None:
     workload, chip = small_workload(layers=1, experts=4), small_chip(pg={"mux": 2})
     grouping = contiguous(workload, 4)
-    with pytest.raises(InfeasibleError, match="4 crossbars behind each peripheral group"):
+    behind = "4 crossbars behind each peripheral group"
+    with pytest.raises(InfeasibleError, match=behind) as refused:
         place(partition(workload, chip), grouping, chip)
+    assert (refused.value.demand.value, refused.value.supply.value) == (4, 2)
 
 
 def test_groups_of_unequal_size() -> None:

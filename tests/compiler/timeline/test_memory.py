@@ -53,8 +53,11 @@ def test_overlapping_lives_never_overlap_in_bytes(rows: list[tuple[int, int, int
 
 def test_a_fixed_buffer_that_is_too_small_says_what_would_fit() -> None:
     chip = small_chip(memory={"region_buffer_bytes": 100})
-    with pytest.raises(InfeasibleError, match=r"buffer of layer 1: needs 101 bytes.*set it to 101"):
+    fits = r"buffer of layer 1: needs 101 bytes.*set it to 101"
+    with pytest.raises(InfeasibleError, match=fits) as refused:
         size_buffers({0: 50, 1: 101}, 2, chip)
+    short = refused.value
+    assert (short.demand.value, short.supply.value, short.unit) == (101, 100, "bytes")
 
 
 def test_auto_is_as_large_as_needed() -> None:
