@@ -6,7 +6,7 @@ Operators are in topological order and cover every node of the graph's computati
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, assert_never
 
@@ -329,26 +329,3 @@ class Workload:
     def digital(self) -> Iterator[Digital]:
         """Digital operators in order."""
         return (op for op in self.operators if isinstance(op, Digital))
-
-
-def with_ternary_experts(workload: Workload) -> Workload:
-    """The same model with the matrices of its routed experts as ternary weights.
-
-    Shared experts keep theirs, as in MoTE (arXiv 2506.14435).
-    """
-
-    def ternary(expert: Expert) -> Expert:
-        gate = replace(expert.gate, format="ternary") if expert.gate else None
-        up, down = (replace(w, format="ternary") for w in (expert.up, expert.down))
-        return Expert(up, down, gate)
-
-    def changed(op: AnyOperator) -> AnyOperator:
-        match op:
-            case MoELayer():
-                return replace(op, experts=tuple(ternary(e) for e in op.experts))
-            case Dense() | Attention() | Digital():
-                return op
-            case _:
-                assert_never(op)
-
-    return replace(workload, operators=tuple(changed(op) for op in workload.operators))

@@ -16,7 +16,8 @@ from ir.onnxdoor.load import open_model as open_source
 from ir.onnxdoor.session import Runtime
 from ir.onnxdoor.ternary import open_as
 from ir.routing import Routing
-from ir.workload import Workload, with_ternary_experts
+from ir.ternary import with_ternary_experts
+from ir.workload import Workload
 
 Experts = Literal["stored", "ternary"]
 Inputs = Path | str | Mapping[str, Array]

@@ -4,6 +4,7 @@ from typing import get_args
 
 import pytest
 
+from ir.ternary import with_ternary_experts
 from ir.workload import (
     AnyOperator,
     Attention,
@@ -13,7 +14,6 @@ from ir.workload import (
     Operator,
     Scope,
     is_constant,
-    with_ternary_experts,
 )
 from tests.make import small_workload
 

@@ -10,7 +10,8 @@ from ir.errors import InputError
 from ir.onnxdoor.load import open_model
 from ir.onnxdoor.ternary import open_as, ternary
 from ir.onnxdoor.weights import load_weight
-from ir.workload import Weight, Workload, with_ternary_experts
+from ir.ternary import with_ternary_experts
+from ir.workload import Weight, Workload
 from tests.compiler.frontend import models
 
 

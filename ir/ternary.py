@@ -1,0 +1,29 @@
+"""A model whose routed experts have ternary weights: -1, 0 or 1 times one scale."""
+
+from dataclasses import replace
+from typing import assert_never
+
+from ir.workload import AnyOperator, Attention, Dense, Digital, Expert, MoELayer, Workload
+
+
+def with_ternary_experts(workload: Workload) -> Workload:
+    """The same model with the matrices of its routed experts as ternary weights.
+
+    Shared experts keep theirs, as in MoTE (arXiv 2506.14435).
+    """
+
+    def ternary(expert: Expert) -> Expert:
+        gate = replace(expert.gate, format="ternary") if expert.gate else None
+        up, down = (replace(w, format="ternary") for w in (expert.up, expert.down))
+        return Expert(up, down, gate)
+
+    def changed(op: AnyOperator) -> AnyOperator:
+        match op:
+            case MoELayer():
+                return replace(op, experts=tuple(ternary(e) for e in op.experts))
+            case Dense() | Attention() | Digital():
+                return op
+            case _:
+                assert_never(op)
+
+    return replace(workload, operators=tuple(changed(op) for op in workload.operators))
