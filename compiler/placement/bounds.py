@@ -75,9 +75,12 @@ def _classes(flows: Sequence[Flow]) -> tuple[list[int], list[list[int]]]:
 def _hops_needed(demand: Ints, boxes: Ints, per_core: int, width: int, height: int) -> Ints:
     """Fewest hops within which `boxes` groups of `demand` PGs together can lie: [states]."""
     farthest = width + height - 2
+    alone = covered(np.arange(farthest + 1), 1, width, height)
+    enough = int(np.searchsorted(alone * per_core, demand.max(initial=0)))
+    hops = np.arange(min(enough, farthest) + 1)  # more groups have more room within as many hops
     out = np.zeros(len(demand), dtype=np.int64)
     for number in range(1, int(boxes.max(initial=0)) + 1):
-        room = covered(np.arange(farthest + 1), number, width, height)
+        room = covered(hops, number, width, height)
         here = boxes == number
         out[here] = np.searchsorted(room * per_core, demand[here])
     return np.minimum(out, farthest)
