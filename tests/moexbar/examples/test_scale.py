@@ -1,4 +1,7 @@
-"""Models of real sizes within the limits that are promised for them, in child processes."""
+"""Models of real sizes within the memory that is promised for them, in child processes.
+
+How many seconds they take: `python -m benchmarks.promises`.
+"""
 
 import json
 import subprocess
@@ -11,20 +14,19 @@ from moexbar.examples.catalogue import EXAMPLES
 
 pytestmark = pytest.mark.slow
 
-USE = "u = resource.getrusage(resource.RUSAGE_SELF); print(u.ru_utime + u.ru_stime, u.ru_maxrss)"
+USE = "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
 
 
-def measured(code: str, *words: object) -> tuple[str, float, int]:
-    """What `code` printed, its processor seconds and its largest resident set in bytes."""
+def measured(code: str, *words: object) -> tuple[str, int]:
+    """What `code` printed, and its largest resident set in bytes."""
     done = subprocess.run(
         [sys.executable, "-c", f"import resource, sys\n{code}\n{USE}", *map(str, words)],
         check=True,
         capture_output=True,
         text=True,
     )
-    *lines, usage = done.stdout.splitlines()
-    seconds, kib = usage.split()
-    return "\n".join(lines), float(seconds), int(kib) * 1024
+    *lines, kib = done.stdout.splitlines()
+    return "\n".join(lines), int(kib) * 1024
 
 
 MAIN = "from moexbar.__main__ import main\nassert main(sys.argv[1:]) == 0"
@@ -32,28 +34,23 @@ MAIN = "from moexbar.__main__ import main\nassert main(sys.argv[1:]) == 0"
 
 @pytest.mark.parametrize("name", list(EXAMPLES))
 def test_import(name: str, tmp_path: Path) -> None:
-    """20 s and 1 GB to read each model; writing it takes seconds, too."""
-    _, seconds, size = measured(MAIN, "example", name, "-o", tmp_path / "e", "--json")
-    assert seconds < 30
+    """1 GB to read each model, and to write it."""
+    _, size = measured(MAIN, "example", name, "-o", tmp_path / "e", "--json")
     assert size < 1e9
     assert (tmp_path / "e" / f"{name}.onnx.data").stat().st_blocks == 0
     read = (
         "from compiler.frontend import read_model\nprint(len(read_model(sys.argv[1]).moe_layers))"
     )
-    layers, seconds, size = measured(read, tmp_path / "e" / f"{name}.onnx")
+    layers, size = measured(read, tmp_path / "e" / f"{name}.onnx")
     assert int(layers) == len(EXAMPLES[name].sizes.moe_layers)
-    assert seconds < 20
     assert size < 1e9
 
 
 def test_compile_llama_moe(tmp_path: Path) -> None:
-    """120 s and 2 GB for 512 tokens; here without the baselines, which take three times as long.
-
-    About 20 processor seconds; the limit is a quarter of the promised time.
-    """
+    """2 GB for 512 tokens; here without the baselines, which take three times as long."""
     name, folder = "llama-moe-3.5b", tmp_path / "e"
     measured(MAIN, "example", name, "-o", folder, "--json")
-    shown, seconds, size = measured(
+    shown, size = measured(
         MAIN,
         "compile",
         folder / f"{name}.onnx",
@@ -69,6 +66,5 @@ def test_compile_llama_moe(tmp_path: Path) -> None:
     report = json.loads(shown)
     assert len(report["layers"]) == 32
     assert report["methods"][0]["instructions"] > 900_000
-    assert seconds < 40
     assert size < 2e9
     assert (tmp_path / "out" / "mapping.json").stat().st_size < 1e6
