@@ -24,6 +24,7 @@ TOKENS = 13
 
 
 def small_case(
+    runtime: Runtime,
     folder: Path,
     block: models.Ffn,
     *,
@@ -40,10 +41,11 @@ def small_case(
     """
     path = models.write(folder, [block] * layers)
     inputs = models.token_ids(tokens, sequences)
-    return case_of(path, inputs, chip, sequences, tokens, decode, **options)
+    return case_of(runtime, path, inputs, chip, sequences, tokens, decode, **options)
 
 
 def case_of(
+    runtime: Runtime,
     path: Path,
     inputs: dict[str, Any],
     chip: Chip | None,
@@ -54,8 +56,10 @@ def case_of(
     **options: Any,
 ) -> Case:
     """A model compiled, with a run for each sequence. reroute: makes another routing of its own."""
-    workload = read_model(path)
-    routing = reroute(profile(path, workload, inputs, tokens=tokens, decode=decode))
+    source = open_model(path)
+    workload = read_model(source, runtime=runtime)
+    recorded = profile(source, workload, inputs, tokens=tokens, decode=decode, runtime=runtime)
+    routing = reroute(recorded)
     whole = (0, routing.tokens)
     chosen: dict[str, Any] = {"grouping": "sorted", "limits": SolverOptions(time_s=0.1)}
     done = compile_model(
@@ -64,7 +68,6 @@ def case_of(
         chip or small_chip(),
         options_of(Shape(tokens - decode, sequences, decode), whole, whole, **(chosen | options)),
     )
-    source = open_model(path)
     feeds = Feeds(Graph.of(source), workload, inputs, tokens)
     runs = [
         Run(feeds.of(range(s, s + 1)), np.arange(s * tokens, (s + 1) * tokens)[None])
@@ -73,6 +76,5 @@ def case_of(
     return Case(done, source, runs, done.schedule.sequence)
 
 
-def run_case(case: Case) -> Comparison:
-    with Runtime() as runtime:
-        return compare(execute(case, runtime))
+def run_case(runtime: Runtime, case: Case) -> Comparison:
+    return compare(execute(case, runtime))

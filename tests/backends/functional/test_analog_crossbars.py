@@ -27,10 +27,10 @@ TOKENS = 9
 
 
 @pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
+def case(tmp_path_factory: pytest.TempPathFactory, runtime: Runtime) -> Case:
     """A sigmoid router's top-2 of 4 with a gated shared expert; ragged tiles on 8 x 8 crossbars."""
     block = m.dense_masked(m.sigmoid_topk, shared=m.gated_shared)
-    return small_case(tmp_path_factory.mktemp("analog"), block, tokens=TOKENS, layers=2)
+    return small_case(runtime, tmp_path_factory.mktemp("analog"), block, tokens=TOKENS, layers=2)
 
 
 def crossbars_of(case: Case, settings: Analog) -> AnalogCrossbars:
@@ -220,7 +220,7 @@ def test_weight_clipping(case: Case) -> None:
 def test_routers_on_crossbars_route_as_fixed_only(tmp_path: Any, runtime: Runtime) -> None:
     chip = small_chip()
     chip = replace(chip, digital=replace(chip.digital, router_on="crossbar"))
-    found = small_case(Path(tmp_path), m.dense_masked(), chip=chip)
+    found = small_case(runtime, Path(tmp_path), m.dense_masked(), chip=chip)
     crossbars = crossbars_of(found, SETTINGS)
     execute(found, runtime, crossbars, fixed=True)
     with pytest.raises(InputError, match="routers are on crossbars"):

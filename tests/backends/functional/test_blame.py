@@ -19,10 +19,10 @@ from tests.compiler.frontend import models as m
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Case:
+def shared(tmp_path_factory: pytest.TempPathFactory, runtime: Runtime) -> Case:
     """A layer with a gated shared expert."""
     folder = tmp_path_factory.mktemp("shared")
-    return small_case(folder, m.dense_masked(m.sigmoid_topk, shared=m.gated_shared))
+    return small_case(runtime, folder, m.dense_masked(m.sigmoid_topk, shared=m.gated_shared))
 
 
 def tiles_of(crossbars: Crossbars, role: str, owner: Owner) -> Tiles:
@@ -68,8 +68,10 @@ def close_pairs(g: m.Graph, x: str) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def tied(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    return small_case(tmp_path_factory.mktemp("tied"), m.dense_masked(close_pairs), tokens=40)
+def tied(tmp_path_factory: pytest.TempPathFactory, runtime: Runtime) -> Case:
+    return small_case(
+        runtime, tmp_path_factory.mktemp("tied"), m.dense_masked(close_pairs), tokens=40
+    )
 
 
 def before_the_router(case: Case, error: float) -> Crossbars:
@@ -115,7 +117,7 @@ def test_another_expert_than_the_model_selects(
         return replace(recorded, choices=choices)
 
     folder = tmp_path_factory.mktemp("rerouted")
-    case = small_case(folder, m.dense_masked(close_pairs), tokens=9, reroute=reroute)
+    case = small_case(runtime, folder, m.dense_masked(close_pairs), tokens=9, reroute=reroute)
     with pytest.raises(CheckError, match="where the router of layer 0 selects") as error:
         execute(case, runtime)
     assert "COMBINE layer 0 token 3" in error.value.culprit

@@ -39,9 +39,11 @@ GROWING = Capacity(numerator=1, denominator=2)
 
 
 @pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
+def case(tmp_path_factory: pytest.TempPathFactory, runtime: Runtime) -> Case:
     """Both caches on; nine tokens, the last three one by one."""
-    return small_case(tmp_path_factory.mktemp("model"), m.expert_choice(), tokens=9, decode=3)
+    return small_case(
+        runtime, tmp_path_factory.mktemp("model"), m.expert_choice(), tokens=9, decode=3
+    )
 
 
 def with_runs_anew(case: Case, inputs: dict[str, np.ndarray], tokens: int, decode: int) -> Case:
@@ -56,33 +58,43 @@ def with_runs_anew(case: Case, inputs: dict[str, np.ndarray], tokens: int, decod
 
 @pytest.mark.parametrize("caches", MODES, ids=str)
 @pytest.mark.parametrize("constant", [0, 3])
-def test_small_models(tmp_path: Path, caches: Caches, constant: int) -> None:
+def test_small_models(tmp_path: Path, caches: Caches, constant: int, runtime: Runtime) -> None:
     block = m.expert_choice(constant=constant)
     done = run_case(
-        small_case(tmp_path, block, layers=2, sequences=2, tokens=9, decode=3, caches=caches)
+        runtime,
+        small_case(
+            runtime, tmp_path, block, layers=2, sequences=2, tokens=9, decode=3, caches=caches
+        ),
     )
     assert (done.culprit, done.near_ties) == (-1, 0)
     assert done.worst < 2e-6
     assert len([d for d in done.operators if d.name == "logits"]) == 4
 
 
-def shipped(caches: Caches, prefill: int, decode: int) -> tuple[Case, list[int]]:
+def shipped(caches: Caches, prefill: int, decode: int, runtime: Runtime) -> tuple[Case, list[int]]:
     ids = load_inputs(MODEL.with_name("heldout.npz"))["input_ids"][:1, : prefill + decode]
     chip, inputs = load_chip("hermes-mux2"), {"input_ids": ids}
-    case = case_of(MODEL, inputs, chip, 1, prefill + decode, decode, caches=caches)
+    case = case_of(runtime, MODEL, inputs, chip, 1, prefill + decode, decode, caches=caches)
     return with_runs_anew(case, inputs, prefill + decode, decode), ids[0].tolist()
+
+
+def arrived(ids: list[int], prefill: int) -> Arriving:
+    """The shipped model in plain numpy, after its prefill and every token after it."""
+    plain = Arriving(MODEL)
+    plain.together(ids[:prefill])
+    for token in ids[prefill:]:
+        plain.arrive(token)
+    return plain
 
 
 @pytest.mark.slow
 def test_against_plain_numpy(runtime: Runtime) -> None:
     """(a) and (b): four steps in all four cache modes, every layer and the logits."""
     prefill, decode = 20, 4
+    plain: Arriving | None = None
     for caches in MODES:
-        case, ids = shipped(caches, prefill, decode)
-        plain = Arriving(MODEL)
-        plain.together(ids[:prefill])
-        for token in ids[prefill:]:
-            plain.arrive(token)
+        case, ids = shipped(caches, prefill, decode, runtime)
+        plain = plain or arrived(ids, prefill)
         machine = execute(case, runtime)
         for index, op in enumerate(case.workload.operators):
             if op.outputs[0] == "logits":
@@ -124,7 +136,7 @@ def test_a_first_layer_unlike_the_model_run_anew(case: Case, runtime: Runtime) -
 def test_the_reference_accounting_is_refused(tmp_path: Path, runtime: Runtime) -> None:
     """On chip `paper` writes to caches are no instructions, so a later step has nothing to read."""
     chip = small_chip(memory={"accounting": "reference"})
-    case = small_case(tmp_path, m.expert_choice(), tokens=9, decode=3, chip=chip)
+    case = small_case(runtime, tmp_path, m.expert_choice(), tokens=9, decode=3, chip=chip)
     with pytest.raises(InputError, match=r"memory\.accounting 'reference'"):
         execute(case, runtime)
 
@@ -145,7 +157,7 @@ def test_forgotten_scores(case: Case, runtime: Runtime) -> None:
 def test_outputs_of_another_step(tmp_path: Path, runtime: Runtime) -> None:
     """Without keys earlier outputs come from the GO cache: one write fewer, and they are zeros."""
     caches = Caches(kv=False)
-    case = small_case(tmp_path, m.expert_choice(), tokens=9, decode=3, caches=caches)
+    case = small_case(runtime, tmp_path, m.expert_choice(), tokens=9, decode=3, caches=caches)
     p = case.program
     reads = mutate.rows(p, Opcode.GO_RD, step=3)
     combined = {r for r in reads for w in p.reads[r] if p.opcode[p.reads[w][0]] == Opcode.COMBINE}
@@ -157,7 +169,7 @@ def test_outputs_of_another_step(tmp_path: Path, runtime: Runtime) -> None:
 def test_inputs_of_another_token(tmp_path: Path, runtime: Runtime) -> None:
     """Without a GO cache the router scores kept inputs again: one write fewer is noticed."""
     caches = Caches(go=False)
-    case = small_case(tmp_path, m.expert_choice(), tokens=9, decode=3, caches=caches)
+    case = small_case(runtime, tmp_path, m.expert_choice(), tokens=9, decode=3, caches=caches)
     p, moe = case.program, case.workload.operators.index(case.workload.moe_layers[0])
     read = mutate.rows(p, Opcode.KV_RD, step=3, node=moe)[0]
     changed = case.running(mutate.reads(p, read, p.reads[read].tolist()[1:]))

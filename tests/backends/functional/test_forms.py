@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto
 
 from compiler.profiling.profile import load_inputs
+from ir.onnxdoor.session import Runtime
 from tests.backends.functional.small import TOKENS, case_of, run_case, small_case
 from tests.compiler.frontend import models as m
 from tests.make import small_chip
@@ -47,41 +48,45 @@ FORMS: dict[str, tuple[m.Ffn, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_computes_the_model(name: str, tmp_path: Path) -> None:
+def test_computes_the_model(name: str, tmp_path: Path, runtime: Runtime) -> None:
     block, options = FORMS[name]
-    done = run_case(small_case(tmp_path, block, **options))
+    done = run_case(runtime, small_case(runtime, tmp_path, block, **options))
     assert done.culprit == -1
     assert done.worst < 2e-6
     assert [d.name for d in done.outputs] == ["logits"]
     assert len(done.layers) == options.get("layers", 1)
 
 
-def test_a_model_in_16_bits_is_computed_in_32(tmp_path: Path) -> None:
+def test_a_model_in_16_bits_is_computed_in_32(tmp_path: Path, runtime: Runtime) -> None:
     path = m.write(tmp_path, [m.dense_masked()])
     m.in_16_bits(path)
-    done = run_case(case_of(path, m.token_ids(TOKENS, 1), small_chip(), 1, TOKENS))
+    done = run_case(
+        runtime, case_of(runtime, path, m.token_ids(TOKENS, 1), small_chip(), 1, TOKENS)
+    )
     assert done.culprit == -1
     assert done.worst < 2e-6
     (own,) = done.runtime  # ONNX Runtime rounds every value to 11 bits
     assert 1e-5 < own.relative < 3e-2
 
 
-def test_onnx_runtime_does_not_run_bfloat16(tmp_path: Path) -> None:
+def test_onnx_runtime_does_not_run_bfloat16(tmp_path: Path, runtime: Runtime) -> None:
     path = m.write(tmp_path, [m.dense_masked()])
     m.in_16_bits(path, TensorProto.BFLOAT16)
-    done = run_case(case_of(path, m.token_ids(TOKENS, 1), small_chip(), 1, TOKENS))
+    done = run_case(
+        runtime, case_of(runtime, path, m.token_ids(TOKENS, 1), small_chip(), 1, TOKENS)
+    )
     assert done.culprit == -1
     assert done.worst < 2e-6
     assert not done.runtime
 
 
 @pytest.mark.parametrize("name", ["token_choice", "expert_choice"])
-def test_shipped(name: str) -> None:
+def test_shipped(name: str, runtime: Runtime) -> None:
     from moexbar.chips import load_chip
 
     inputs = {"input_ids": load_inputs(MODELS / "heldout.npz")["input_ids"][:2, :8]}
-    case = case_of(MODELS / f"{name}.onnx", inputs, load_chip("hermes-mux2"), 1, 8)
-    done = run_case(case)
+    case = case_of(runtime, MODELS / f"{name}.onnx", inputs, load_chip("hermes-mux2"), 1, 8)
+    done = run_case(runtime, case)
     assert done.culprit == -1
     assert done.worst < 2e-6
     assert [d.layer for d in done.layers] == [1, 3]

@@ -23,8 +23,8 @@ from tests.compiler.frontend import models as m
 
 
 @pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    return small_case(tmp_path_factory.mktemp("model"), m.dense_masked(m.sigmoid_topk))
+def case(tmp_path_factory: pytest.TempPathFactory, runtime: Runtime) -> Case:
+    return small_case(runtime, tmp_path_factory.mktemp("model"), m.dense_masked(m.sigmoid_topk))
 
 
 def outcome(case: Case, program: Program, runtime: Runtime) -> tuple[int, str]:
@@ -274,7 +274,7 @@ def test_a_gate_on_the_input_comes_from_the_topk_read(
     tmp_path_factory: pytest.TempPathFactory, runtime: Runtime
 ) -> None:
     """Two tokens of one expert: the sums of one multiplied by the gate of the other."""
-    case = small_case(tmp_path_factory.mktemp("model"), m.llama4)
+    case = small_case(runtime, tmp_path_factory.mktemp("model"), m.llama4)
     p = case.program
     topk = {int(p.token[r]): r for r in rows(p, Opcode.TOPK)}
     scales = [r for r in rows(p, Opcode.MUL) if int(p.reads[r][1]) in topk.values()]

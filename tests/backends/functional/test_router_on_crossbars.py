@@ -40,25 +40,25 @@ FORMS: dict[str, tuple[m.Ffn, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_computes_the_model(name: str, tmp_path: Path) -> None:
+def test_computes_the_model(name: str, tmp_path: Path, runtime: Runtime) -> None:
     block, options = FORMS[name]
-    case = small_case(tmp_path, block, **({"chip": CHIP} | options))
+    case = small_case(runtime, tmp_path, block, **({"chip": CHIP} | options))
     (layer,) = case.workload.moe_layers
     assert layer.router.projection is not None
     assert [
         b.weight for b in case.mapping.blocks if b.operator == _index(case) and b.role == "dense"
     ] == [layer.router.projection]
-    done = run_case(case)
+    done = run_case(runtime, case)
     assert (done.culprit, done.near_ties) == (-1, 0)
     assert done.worst < 2e-6
 
 
-def test_a_router_of_two_matrices_stays_digital(tmp_path: Path) -> None:
+def test_a_router_of_two_matrices_stays_digital(tmp_path: Path, runtime: Runtime) -> None:
     """Its last matrix multiplies tanh(x @ V), which is no vector that a LOAD could bring."""
-    case = small_case(tmp_path, m.dense_masked(m.two_step), chip=CHIP)
+    case = small_case(runtime, tmp_path, m.dense_masked(m.two_step), chip=CHIP)
     (layer,) = case.workload.moe_layers
     assert layer.router.projection is None
-    assert run_case(case).culprit == -1
+    assert run_case(runtime, case).culprit == -1
 
 
 def _index(case: Case) -> int:
@@ -66,8 +66,8 @@ def _index(case: Case) -> int:
 
 
 @pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    return small_case(tmp_path_factory.mktemp("model"), m.dense_masked(), chip=CHIP)
+def case(tmp_path_factory: pytest.TempPathFactory, runtime: Runtime) -> Case:
+    return small_case(runtime, tmp_path_factory.mktemp("model"), m.dense_masked(), chip=CHIP)
 
 
 def router_cells(case: Case) -> tuple[Crossbars, np.ndarray[Any, Any]]:

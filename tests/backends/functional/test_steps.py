@@ -21,15 +21,22 @@ from tests.compiler.frontend import models as m
 
 
 @pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    return small_case(tmp_path_factory.mktemp("model"), m.dense_masked(), tokens=9, decode=3)
+def case(tmp_path_factory: pytest.TempPathFactory, runtime: Runtime) -> Case:
+    return small_case(
+        runtime, tmp_path_factory.mktemp("model"), m.dense_masked(), tokens=9, decode=3
+    )
 
 
 @pytest.mark.parametrize(("kv", "sequences"), [(True, 1), (True, 2), (False, 2)])
-def test_every_step_computes_the_model(tmp_path: Path, *, kv: bool, sequences: int) -> None:
+def test_every_step_computes_the_model(
+    tmp_path: Path, *, kv: bool, sequences: int, runtime: Runtime
+) -> None:
     block, caches = m.dense_masked(), Caches(kv=kv)
     done = run_case(
-        small_case(tmp_path, block, sequences=sequences, tokens=9, decode=3, caches=caches)
+        runtime,
+        small_case(
+            runtime, tmp_path, block, sequences=sequences, tokens=9, decode=3, caches=caches
+        ),
     )
     assert done.culprit == -1
     assert done.worst < 2e-6
@@ -37,11 +44,13 @@ def test_every_step_computes_the_model(tmp_path: Path, *, kv: bool, sequences: i
     assert len(logits) == 4  # the prefill and three steps
 
 
-def test_keys_given_out_are_compared_when_all_are_there(tmp_path: Path) -> None:
+def test_keys_given_out_are_compared_when_all_are_there(tmp_path: Path, runtime: Runtime) -> None:
     """Present keys [1, heads, tokens, width] are no row per token; the last step has them all."""
     past = np.zeros((1, 2, 0, m.HEAD), dtype=np.float32)
     inputs = {**m.token_ids(9, 1), "past_key": past, "past_value": past}
-    done = run_case(case_of(m.with_past(tmp_path, kv_heads=2), inputs, None, 1, 9, 3))
+    done = run_case(
+        runtime, case_of(runtime, m.with_past(tmp_path, kv_heads=2), inputs, None, 1, 9, 3)
+    )
     assert (done.culprit, done.worst < 2e-6) == (-1, True)
     assert [d.name for d in done.operators].count("logits") == 4
     assert [d.name for d in done.operators].count("present_key") == 1

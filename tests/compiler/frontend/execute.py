@@ -102,7 +102,7 @@ def compare(
 
     workload: as it was read, if it was. unpacked: of the model with its packed weights unpacked.
     """
-    workload, source = workload or read_model(path), open_model(path)
+    workload, source = workload or read_model(path, runtime=runtime), open_model(path)
     check_cover(workload, source)
     every = Feeds(Graph.of(source), workload, inputs, None)
     feeds = every.of(every.groups(every.sequences)[0])

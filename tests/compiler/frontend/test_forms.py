@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from compiler.frontend import read_model
+from ir.onnxdoor.session import Runtime
 from ir.selection import Capacity
 from ir.workload import MoELayer
 from tests.compiler.frontend import models as m
@@ -103,7 +104,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_form(case: Case, tmp_path: Path, runtime: Any) -> None:
     path = m.write(tmp_path, [m.gated, case.block])
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     (layer,) = workload.moe_layers
     assert isinstance(layer, MoELayer)
     router = layer.router
@@ -120,10 +121,14 @@ def test_form(case: Case, tmp_path: Path, runtime: Any) -> None:
         assert compare(runtime, path, m.token_ids(), by_nodes=True) < case.tolerance
 
 
-def test_expert_index_follows_the_router_not_the_order(tmp_path: Path) -> None:
+def test_expert_index_follows_the_router_not_the_order(tmp_path: Path, runtime: Runtime) -> None:
     """Expert e is the one whose output is multiplied by column e."""
-    straight = read_model(m.write(tmp_path, [m.dense_masked(order=[0, 1, 2, 3])], "a"))
-    turned = read_model(m.write(tmp_path, [m.dense_masked(order=[2, 0, 3, 1])], "b"))
+    straight = read_model(
+        m.write(tmp_path, [m.dense_masked(order=[0, 1, 2, 3])], "a"), runtime=runtime
+    )
+    turned = read_model(
+        m.write(tmp_path, [m.dense_masked(order=[2, 0, 3, 1])], "b"), runtime=runtime
+    )
     first = [e.up.tensor for e in straight.moe_layers[0].experts]
     second = [e.up.tensor for e in turned.moe_layers[0].experts]
     # both list experts by column; the tensors were created in graph order, one more constant each
@@ -133,7 +138,7 @@ def test_expert_index_follows_the_router_not_the_order(tmp_path: Path) -> None:
 
 def test_gated_shared_expert(tmp_path: Path, runtime: Any) -> None:
     path = m.write(tmp_path, [m.dense_masked(shared=m.gated_shared)])
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     (layer,) = workload.moe_layers
     (gate,) = layer.shared_gates
     assert len(layer.shared) == 1
@@ -146,15 +151,17 @@ def test_gated_shared_expert(tmp_path: Path, runtime: Any) -> None:
 
 def test_half_precision_weights_are_read_through_their_cast(tmp_path: Path, runtime: Any) -> None:
     path = m.write(tmp_path, [m.dense_masked()], half=True)
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     weights = [d.weight for d in workload.dense()]
     weights += [e.down for e in workload.moe_layers[0].experts]
     assert {w.bits for w in weights} == {16}
     assert compare(runtime, path, m.token_ids()) < 1e-5
 
 
-def test_two_moe_layers_in_their_decoder_layers(tmp_path: Path) -> None:
-    workload = read_model(m.write(tmp_path, [m.dense_masked(), m.gated, m.dense_masked()]))
+def test_two_moe_layers_in_their_decoder_layers(tmp_path: Path, runtime: Runtime) -> None:
+    workload = read_model(
+        m.write(tmp_path, [m.dense_masked(), m.gated, m.dense_masked()]), runtime=runtime
+    )
     assert [layer.layer for layer in workload.moe_layers] == [0, 2]
     assert workload.layers == 3
 
@@ -162,7 +169,7 @@ def test_two_moe_layers_in_their_decoder_layers(tmp_path: Path) -> None:
 def test_missing_expert_is_not_mapped(tmp_path: Path, runtime: Any) -> None:
     """Three of four experts present (a traced export): digital, with the reason and the node."""
     path = m.write(tmp_path, [m.dense_masked(order=[0, 1, 3])])
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     assert workload.moe_layers == ()
     (suspect,) = workload.suspects
     assert suspect.traced
@@ -179,7 +186,7 @@ def test_factor_on_the_sum(tmp_path: Path, runtime: Any) -> None:
         return g("Mul", out, g.constant(2.5, "float32"))
 
     path = m.write(tmp_path, [block])
-    layer = read_model(path).moe_layers[0]
+    layer = read_model(path, runtime=runtime).moe_layers[0]
     assert (layer.scale, len(layer.outputs)) == (2.5, 1)
     assert compare(runtime, path, m.token_ids()) < 1e-5
 
@@ -187,7 +194,7 @@ def test_factor_on_the_sum(tmp_path: Path, runtime: Any) -> None:
 def test_traced_loop_is_diagnosed(tmp_path: Path, runtime: Any) -> None:
     """Right for this input (all experts are hit), but the note says when it is not."""
     path = m.write(tmp_path, [m.traced_loop])
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     (layer,) = workload.moe_layers
     assert (layer.router.experts, layer.proof) == (4, "traced")
     assert "the i-th expert that was hit" in workload.notes[0]
@@ -197,6 +204,6 @@ def test_traced_loop_is_diagnosed(tmp_path: Path, runtime: Any) -> None:
 def test_traced_stack_is_diagnosed(tmp_path: Path, runtime: Any) -> None:
     """All matrices are there, but block i takes those of the i-th expert that was hit."""
     path = m.write(tmp_path, [m.traced_stack])
-    (layer,) = read_model(path).moe_layers
+    (layer,) = read_model(path, runtime=runtime).moe_layers
     assert (layer.form, layer.proof, layer.router.experts) == ("per-expert-gather", "traced", 4)
     assert compare(runtime, path, m.token_ids(tokens=40)) < 1e-5

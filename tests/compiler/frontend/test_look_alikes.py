@@ -87,7 +87,7 @@ def test_one_expert_differs(
 ) -> None:
     """No definition of a layer fits: digital, and the reason names a node."""
     path = m.write(tmp_path, [masked(change)])
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     assert workload.moe_layers == ()
     (suspect,) = workload.suspects
     assert suspect.reason
@@ -123,11 +123,11 @@ def test_weights_are_those_that_the_region_uses(
     router: m.Router, tmp_path: Path, runtime: Runtime
 ) -> None:
     path = m.write(tmp_path, [m.dense_masked(router)])
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     (layer,) = workload.moe_layers
     assert (layer.proof, layer.scale) == ("run", 1.0)
     assert compare(runtime, path, m.token_ids()) < 1e-5
-    weights = profile(path, workload, m.token_ids(tokens=20)).weights
+    weights = profile(path, workload, m.token_ids(tokens=20), runtime=runtime).weights
     assert weights is not None
     both = weights[0]
     if router is by_length:
@@ -151,7 +151,7 @@ def test_factor_that_depends_on_the_token(tmp_path: Path, runtime: Runtime) -> N
         return g("Mul", out, g("Tanh", m.linear(g, x, m.D, 1)))
 
     path = m.write(tmp_path, [block])
-    (layer,) = read_model(path).moe_layers
+    (layer,) = read_model(path, runtime=runtime).moe_layers
     assert (layer.scale, layer.shared, layer.proof) == (1.0, (), "run")
     assert compare(runtime, path, m.token_ids()) < 1e-5
 
@@ -163,7 +163,7 @@ def test_shared_expert_with_another_gate(tmp_path: Path, runtime: Runtime) -> No
         return g("Mul", m.gated(g, x), g("Tanh", m.linear(g, x, m.D, 1)))
 
     path = m.write(tmp_path, [m.dense_masked(shared=shared)])
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     (layer,) = workload.moe_layers
     assert (len(layer.shared), layer.proof) == (0, "run")
     assert m.HIDDEN in [d.weight.columns for d in workload.dense()]
@@ -175,7 +175,7 @@ def test_shared_expert_doubled(tmp_path: Path, runtime: Runtime) -> None:
         return g("Mul", m.gated(g, x), g.constant(2.0, np.float32))
 
     path = m.write(tmp_path, [m.dense_masked(shared=shared)])
-    (layer,) = read_model(path).moe_layers
+    (layer,) = read_model(path, runtime=runtime).moe_layers
     assert (len(layer.shared), layer.proof) == (0, "run")
     assert compare(runtime, path, m.token_ids()) < 1e-5
 
@@ -187,6 +187,6 @@ def test_residual_is_not_swallowed(tmp_path: Path, runtime: Runtime) -> None:
         return g("Add", m.dense_masked()(g, x), x)
 
     path = m.write(tmp_path, [block])
-    (layer,) = read_model(path).moe_layers
+    (layer,) = read_model(path, runtime=runtime).moe_layers
     assert (layer.shared, layer.proof) == ((), "run")
     assert compare(runtime, path, m.token_ids()) < 1e-5

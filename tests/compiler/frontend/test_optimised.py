@@ -44,7 +44,7 @@ def test_gate_of_a_shared_expert_in_one_product(tmp_path: Path, runtime: Any) ->
         return g("Mul", m.gated(g, x), gate)
 
     path = m.write(tmp_path, [m.dense_masked(shared=shared)])
-    (layer,) = read_model(path).moe_layers
+    (layer,) = read_model(path, runtime=runtime).moe_layers
     assert (layer.gated_shared, layer.proof) == (1, "run")
     assert compare(runtime, path, m.token_ids()) < 1e-5
 

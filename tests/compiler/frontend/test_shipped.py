@@ -7,6 +7,7 @@ import pytest
 from compiler.frontend import read_model
 from compiler.profiling.feeds import load_inputs
 from compiler.profiling.profile import profile
+from ir.onnxdoor.session import Runtime
 from ir.selection import Capacity
 from ir.workload import Attention, Workload
 from tests.compiler.frontend.execute import compare
@@ -14,8 +15,8 @@ from tests.paths import MODELS
 
 
 @pytest.mark.parametrize("name", ["token_choice", "expert_choice"])
-def test_structure(name: str) -> None:
-    workload = read_model(MODELS / f"{name}.onnx")
+def test_structure(name: str, runtime: Runtime) -> None:
+    workload = read_model(MODELS / f"{name}.onnx", runtime=runtime)
     assert workload.notes == ()
     assert workload.layers == 4
     found = [op for op in workload.operators if isinstance(op, Attention)]
@@ -31,10 +32,10 @@ def test_structure(name: str) -> None:
     assert len(list(workload.dense())) == 4 * 4 + 2 * 3 + 1
 
 
-def test_routers() -> None:
-    token = read_model(MODELS / "token_choice.onnx").moe_layers[0].router
+def test_routers(runtime: Runtime) -> None:
+    token = read_model(MODELS / "token_choice.onnx", runtime=runtime).moe_layers[0].router
     assert (token.kind, token.top_k, token.capacity) == ("softmax-topk", 4, None)
-    expert = read_model(MODELS / "expert_choice.onnx").moe_layers[0].router
+    expert = read_model(MODELS / "expert_choice.onnx", runtime=runtime).moe_layers[0].router
     # floor(4 T / 16) = floor(T / 4)
     assert (expert.kind, expert.top_k) == ("expert-choice", None)
     assert expert.capacity == Capacity(None, 1, 4)
@@ -47,14 +48,20 @@ def test_runs_operator_by_operator(name: str, runtime: Any) -> None:
     assert compare(runtime, MODELS / f"{name}.onnx", part) < 1e-5
 
 
-def profiled(workload: Workload, name: str, tokens: int) -> Any:
+def profiled(workload: Workload, name: str, tokens: int, runtime: Runtime) -> Any:
     inputs = load_inputs(MODELS / "heldout.npz")
-    return profile(MODELS / f"{name}.onnx", workload, inputs, sequences=2, tokens=tokens)
+    return profile(
+        MODELS / f"{name}.onnx", workload, inputs, sequences=2, tokens=tokens, runtime=runtime
+    )
 
 
-def test_profiles() -> None:
-    token = profiled(read_model(MODELS / "token_choice.onnx"), "token_choice", 50)
+def test_profiles(runtime: Runtime) -> None:
+    token = profiled(
+        read_model(MODELS / "token_choice.onnx", runtime=runtime), "token_choice", 50, runtime
+    )
     assert token.choices.shape == (2, 100, 4)
-    expert = profiled(read_model(MODELS / "expert_choice.onnx"), "expert_choice", 50)
+    expert = profiled(
+        read_model(MODELS / "expert_choice.onnx", runtime=runtime), "expert_choice", 50, runtime
+    )
     assert expert.capacity.tolist() == [12, 12]  # floor(50 / 4)
     assert expert.matrix(0).sum() == 2 * 12 * 16

@@ -5,6 +5,7 @@ import pytest
 
 from compiler.frontend import read_model
 from compiler.profiling.profile import load_inputs, profile
+from ir.onnxdoor.session import Runtime
 from ir.routing import Routing
 from tests.paths import MODELS
 
@@ -12,18 +13,22 @@ PREFILL, DECODE = 24, 4
 
 
 @pytest.fixture(scope="module")
-def traces() -> tuple[Routing, Routing, Routing]:
+def traces(runtime: Runtime) -> tuple[Routing, Routing, Routing]:
     """Two sequences: in steps, their prefill alone, and grown without caches."""
     path = MODELS / "expert_choice.onnx"
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     inputs = {name: array[:2] for name, array in load_inputs(MODELS / "heldout.npz").items()}
-    stepped = profile(path, workload, inputs, tokens=PREFILL + DECODE, decode=DECODE)
-    first = profile(path, workload, inputs, tokens=PREFILL + DECODE, decode=DECODE, sequences=1)
+    stepped = profile(
+        path, workload, inputs, tokens=PREFILL + DECODE, decode=DECODE, runtime=runtime
+    )
+    first = profile(
+        path, workload, inputs, tokens=PREFILL + DECODE, decode=DECODE, sequences=1, runtime=runtime
+    )
     assert stepped.scores is not None
     assert first.scores is not None
     assert np.array_equal(first.scores, stepped.scores[:, : PREFILL + DECODE])
-    alone = profile(path, workload, inputs, tokens=PREFILL)
-    grown = profile(path, workload, inputs, tokens=PREFILL + DECODE)
+    alone = profile(path, workload, inputs, tokens=PREFILL, runtime=runtime)
+    grown = profile(path, workload, inputs, tokens=PREFILL + DECODE, runtime=runtime)
     return stepped, alone, grown
 
 

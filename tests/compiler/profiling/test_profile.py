@@ -19,10 +19,10 @@ from tests.compiler.frontend.execute import compare
 
 def test_token_choice(tmp_path: Path, runtime: Runtime) -> None:
     path = m.write(tmp_path, [m.dense_masked(), m.gated, m.dense_masked(m.sigmoid_topk)])
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     inputs = m.token_ids(tokens=11, sequences=3)
     seen: list[str] = []
-    routing = profile(path, workload, inputs, progress=seen.append)
+    routing = profile(path, workload, inputs, progress=seen.append, runtime=runtime)
     assert routing.choices is not None
     assert routing.weights is not None
     assert routing.choices.shape == (2, 33, m.TOP)
@@ -39,11 +39,11 @@ def test_token_choice(tmp_path: Path, runtime: Runtime) -> None:
     assert np.array_equal(np.sort(ids, axis=1), np.sort(routing.choices[0, 22:], axis=1))
 
 
-def test_first_sequences_and_tokens(tmp_path: Path) -> None:
+def test_first_sequences_and_tokens(tmp_path: Path, runtime: Runtime) -> None:
     path = m.write(tmp_path, [m.dense_masked()])
-    workload, inputs = read_model(path), m.token_ids(tokens=20, sequences=4)
-    whole = profile(path, workload, inputs)
-    part = profile(path, workload, inputs, sequences=2, tokens=7)
+    workload, inputs = read_model(path, runtime=runtime), m.token_ids(tokens=20, sequences=4)
+    whole = profile(path, workload, inputs, runtime=runtime)
+    part = profile(path, workload, inputs, sequences=2, tokens=7, runtime=runtime)
     assert part.tokens == 14
     assert whole.choices is not None
     assert part.choices is not None
@@ -52,9 +52,9 @@ def test_first_sequences_and_tokens(tmp_path: Path) -> None:
     assert np.array_equal(part.choices[0, 7:], whole.choices[0, 20:27])
 
 
-def test_expert_choice(tmp_path: Path) -> None:
+def test_expert_choice(tmp_path: Path, runtime: Runtime) -> None:
     path = m.write(tmp_path, [m.expert_choice()])
-    routing = profile(path, read_model(path), m.token_ids(tokens=9, sequences=2))
+    routing = profile(path, read_model(path, runtime=runtime), m.token_ids(tokens=9, sequences=2))
     assert routing.scores is not None
     assert routing.capacity is not None
     assert routing.capacity.tolist() == [4]  # floor(2 * 9 / 4)
@@ -62,9 +62,9 @@ def test_expert_choice(tmp_path: Path) -> None:
     assert routing.matrix(0).sum(axis=0).tolist() == [8] * 4  # 4 tokens of each sequence
 
 
-def test_contract_operator_selects_from_logits(tmp_path: Path) -> None:
+def test_contract_operator_selects_from_logits(tmp_path: Path, runtime: Runtime) -> None:
     path = m.write(tmp_path, [m.contract(normalise=1), m.contract(normalise=0)])
-    routing = profile(path, read_model(path), m.token_ids(tokens=10))
+    routing = profile(path, read_model(path, runtime=runtime), m.token_ids(tokens=10))
     assert routing.weights is not None
     sums = routing.weights.sum(axis=2)
     assert np.allclose(sums[0], 1.0)
@@ -89,36 +89,36 @@ def test_ties_inside_an_operator_go_to_the_highest_expert(tmp_path: Path, runtim
         )
 
     path = m.write(tmp_path, [block])
-    routing = profile(path, read_model(path), m.token_ids())
+    routing = profile(path, read_model(path, runtime=runtime), m.token_ids())
     assert routing.choices is not None
     assert np.all(routing.choices == [3, 2])
     assert compare(runtime, path, m.token_ids()) < 1e-5
 
 
-def test_nothing_to_profile(tmp_path: Path) -> None:
+def test_nothing_to_profile(tmp_path: Path, runtime: Runtime) -> None:
     path = m.write(tmp_path, [m.gated])
     with pytest.raises(InputError, match="no MoE layer"):
-        profile(path, read_model(path), m.token_ids())
+        profile(path, read_model(path, runtime=runtime), m.token_ids())
 
 
-def test_missing_and_short_inputs(tmp_path: Path) -> None:
+def test_missing_and_short_inputs(tmp_path: Path, runtime: Runtime) -> None:
     path = m.write(tmp_path, [m.dense_masked()])
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     with pytest.raises(InputError, match="no array 'input_ids', found other"):
-        profile(path, workload, {"other": np.zeros((1, 4))})
+        profile(path, workload, {"other": np.zeros((1, 4))}, runtime=runtime)
     with pytest.raises(InputError, match="sequences of 13 tokens, asked for 40"):
-        profile(path, workload, m.token_ids(), tokens=40)
+        profile(path, workload, m.token_ids(), tokens=40, runtime=runtime)
 
 
-def test_changed_file(tmp_path: Path) -> None:
+def test_changed_file(tmp_path: Path, runtime: Runtime) -> None:
     path = m.write(tmp_path, [m.dense_masked()])
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     m.write(tmp_path, [m.expert_choice()])
     with pytest.raises(InputError, match="changed since"):
-        profile(path, workload, m.token_ids())
+        profile(path, workload, m.token_ids(), runtime=runtime)
 
 
-def test_masks_and_positions_are_made(tmp_path: Path) -> None:
+def test_masks_and_positions_are_made(tmp_path: Path, runtime: Runtime) -> None:
     """attention_mask and position_ids follow from the tokens; the caller is told."""
     g = m.Graph()
     m.transformer(g, [m.dense_masked()])
@@ -132,17 +132,19 @@ def test_masks_and_positions_are_made(tmp_path: Path) -> None:
     inputs = dict.fromkeys(("input_ids", "attention_mask", "position_ids"), (kind, shape))
     path = g.model(tmp_path / "m.onnx", {**m.LOGITS, "total": [1, 1]}, inputs)
     told: list[str] = []
-    routing = profile(path, read_model(path), m.token_ids(tokens=5), say=told.append)
+    routing = profile(
+        path, read_model(path, runtime=runtime), m.token_ids(tokens=5), say=told.append
+    )
     assert routing.tokens == 5
     assert told == ["made up inputs that were not given: attention_mask, position_ids"]
 
 
-def test_static_length_is_named(tmp_path: Path) -> None:
+def test_static_length_is_named(tmp_path: Path, runtime: Runtime) -> None:
     g = m.transformer(m.Graph(), [m.dense_masked()])
     path = g.model(tmp_path / "m.onnx", {"logits": [1, 8, m.VOCAB]}, {"input_ids": (7, [1, 8])})
     with pytest.raises(InputError, match="axis 1 has 13, the model was exported for exactly 8"):
-        profile(path, read_model(path), m.token_ids())
-    assert profile(path, read_model(path), m.token_ids(), tokens=8).tokens == 8
+        profile(path, read_model(path, runtime=runtime), m.token_ids())
+    assert profile(path, read_model(path, runtime=runtime), m.token_ids(), tokens=8).tokens == 8
 
 
 def test_load_inputs(tmp_path: Path) -> None:
@@ -156,14 +158,14 @@ def test_load_inputs(tmp_path: Path) -> None:
 
 
 def test_packed_weights_that_stay_packed_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: Runtime
 ) -> None:
     path = m.write(tmp_path, [m.quantised_contract(4)])
-    workload, told = read_model(path), list[str]()
-    profile(path, workload, m.token_ids(), say=told.append)
+    workload, told = read_model(path, runtime=runtime), list[str]()
+    profile(path, workload, m.token_ids(), say=told.append, runtime=runtime)
     assert not told
     monkeypatch.setattr(unpack, "MAX_BYTES", 1)
-    profile(path, workload, m.token_ids(), say=told.append)
+    profile(path, workload, m.token_ids(), say=told.append, runtime=runtime)
     assert told == [
         "packed weights stay packed, as too large otherwise: routed as ONNX Runtime rounds"
     ]

@@ -15,12 +15,12 @@ from tests.compiler.frontend.execute import compare
 def test_first_four_tokens_of_each_expert(tmp_path: Path, runtime: Runtime) -> None:
     """Top-1 with four places: what the layer computes is read from the mask, not from the ids."""
     path = m.write(tmp_path, [partial(m.dropping, most=4)])
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     (layer,) = workload.moe_layers
     assert (layer.proof, layer.router.top_k, layer.router.kind) == ("run", 1, "argmax")
     assert workload.notes == ()
     assert compare(runtime, path, m.token_ids(tokens=30)) < 1e-5
-    routing = profile(path, workload, m.token_ids(tokens=30))
+    routing = profile(path, workload, m.token_ids(tokens=30), runtime=runtime)
     assert routing.choices is not None
     load = routing.matrix(0).sum(axis=0)
     # 30 tokens, 4 x 4 places: every expert has at most 4, and at least 14 tokens have none
@@ -30,7 +30,7 @@ def test_first_four_tokens_of_each_expert(tmp_path: Path, runtime: Runtime) -> N
 
 def test_capacity_that_never_bites(tmp_path: Path, runtime: Runtime) -> None:
     path = m.write(tmp_path, [m.dropping])
-    routing = profile(path, read_model(path), m.token_ids(tokens=20))
+    routing = profile(path, read_model(path, runtime=runtime), m.token_ids(tokens=20))
     assert routing.choices is not None
     assert (routing.choices >= 0).all()
 
@@ -38,11 +38,11 @@ def test_capacity_that_never_bites(tmp_path: Path, runtime: Runtime) -> None:
 def test_two_picks_with_places(tmp_path: Path, runtime: Runtime) -> None:
     """GShard: 2 x 30 pairs, 4 x 8 places; the weights are those of the combine tensor."""
     path = m.write(tmp_path, [m.gshard])
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     (layer,) = workload.moe_layers
     assert (layer.proof, layer.router.top_k, layer.router.experts) == ("run", 2, 4)
     assert compare(runtime, path, m.token_ids(tokens=30)) < 1e-5
-    routing = profile(path, workload, m.token_ids(tokens=30))
+    routing = profile(path, workload, m.token_ids(tokens=30), runtime=runtime)
     assert routing.weights is not None
     assert routing.choices is not None
     assert routing.matrix(0).sum(axis=0).max() == 8
@@ -57,7 +57,7 @@ def test_two_picks_with_places(tmp_path: Path, runtime: Runtime) -> None:
 def test_zero_experts_are_named(tmp_path: Path, runtime: Runtime) -> None:
     """LongCat's router: digital, but not taken for a traced export, which would be refused."""
     path = m.write(tmp_path, [m.zero_experts])
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     assert workload.moe_layers == ()
     (suspect,) = workload.suspects
     assert not suspect.traced

@@ -10,6 +10,7 @@ from onnx import helper
 
 from compiler.frontend import read_model
 from compiler.frontend.read import survey_model
+from ir.onnxdoor.session import Runtime
 from ir.workload import Attention, Dense, Digital
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.execute import compare
@@ -44,15 +45,17 @@ def near(distance: int) -> np.ndarray:
 def test_causal(mask: Any, causal: bool, tmp_path: Path, runtime: Any) -> None:
     g = m.transformer(m.Graph(), [m.gated], mask=mask)
     path = g.model(tmp_path / "m.onnx", {"logits": [1, T, m.VOCAB]}, {"input_ids": (7, [1, T])})
-    (found,) = (op for op in read_model(path).operators if isinstance(op, Attention))
+    (found,) = (
+        op for op in read_model(path, runtime=runtime).operators if isinstance(op, Attention)
+    )
     assert found.causal is causal
     assert (found.heads, found.head_dim) == (2, 8)
     assert compare(runtime, path, m.token_ids(tokens=T)) < 1e-5
 
 
-def test_it_starts_at_the_projections(tmp_path: Path) -> None:
+def test_it_starts_at_the_projections(tmp_path: Path, runtime: Runtime) -> None:
     """Inputs: the outputs of q, k, v and tables; output: the out-projection's input."""
-    workload = read_model(m.write(tmp_path, [m.gated, m.gated]))
+    workload = read_model(m.write(tmp_path, [m.gated, m.gated]), runtime=runtime)
     found = next(op for op in workload.operators if isinstance(op, Attention))
     dense = [op for op in workload.operators if isinstance(op, Dense)][:4]
     tables = next(op for op in workload.operators if isinstance(op, Digital))
@@ -63,7 +66,7 @@ def test_it_starts_at_the_projections(tmp_path: Path) -> None:
 def test_grouped_query_attention_operator(tmp_path: Path, runtime: Any) -> None:
     """com.microsoft::GroupQueryAttention with packed q, k, v and empty caches."""
     path = m.with_past(tmp_path)
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     (found,) = (op for op in workload.operators if isinstance(op, Attention))
     assert (found.heads, found.kv_heads, found.head_dim, found.causal) == (2, 1, 8, True)
     assert found.width == 16
@@ -92,7 +95,9 @@ def test_a_residual_addition_stands_alone(tmp_path: Path, runtime: Any) -> None:
     x = g("Relu", "x")
     g.nodes.append(helper.make_node("Add", [x, m.relu(g, m.linear(g, x, m.D, m.D))], ["y"]))
     path = g.model(tmp_path / "m.onnx", {"y": [1, "tokens", m.D]}, {"x": (1, [1, "tokens", m.D])})
-    kinds = [op.kind for op in read_model(path).operators if isinstance(op, Digital)]
+    kinds = [
+        op.kind for op in read_model(path, runtime=runtime).operators if isinstance(op, Digital)
+    ]
     assert kinds == ["act", "act", "add"]
     x_in = np.random.default_rng(0).standard_normal((1, 5, m.D)).astype(np.float32)
     assert compare(runtime, path, {"x": x_in}) < 1e-5

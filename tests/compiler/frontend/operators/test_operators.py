@@ -9,6 +9,7 @@ import onnx
 import pytest
 
 from compiler.frontend import read_model
+from ir.onnxdoor.session import Runtime
 from ir.workload import Attention, Dense, Digital, Operator, Workload
 from ir.workload_text import workload_text
 from tests.compiler.frontend import models as m
@@ -20,9 +21,11 @@ def kinds(workload: Workload) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def dense(tmp_path_factory: pytest.TempPathFactory) -> Workload:
+def dense(tmp_path_factory: pytest.TempPathFactory, runtime: Runtime) -> Workload:
     """Two layers, no MoE, one kv head for two heads."""
-    return read_model(m.write(tmp_path_factory.mktemp("m"), [m.gated, m.plain], kv_heads=1))
+    return read_model(
+        m.write(tmp_path_factory.mktemp("m"), [m.gated, m.plain], kv_heads=1), runtime=runtime
+    )
 
 
 def test_order_and_kinds(dense: Workload) -> None:
@@ -55,12 +58,12 @@ def test_scopes_and_elements(dense: Workload) -> None:
     assert (act.width, act.elements) == (24, 3 * 24)  # sigmoid, times x, times up
 
 
-def test_constant_elements_at_a_length(tmp_path: Path) -> None:
+def test_constant_elements_at_a_length(tmp_path: Path, runtime: Runtime) -> None:
     """Positions: range T, cast T, angle 4T, both 8T, cos 8T, sin 8T, mask T^2; views are free."""
     path = m.write(tmp_path, [m.gated, m.gated])
 
     def shared(tokens: int) -> int:
-        op = read_model(path, tokens).operators[0]
+        op = read_model(path, tokens, runtime=runtime).operators[0]
         assert isinstance(op, Digital)
         return op.elements
 
@@ -90,9 +93,9 @@ def test_text_fits(dense: Workload) -> None:
     assert "2 heads, 1 kv heads, head_dim 8, causal" in text
 
 
-def test_deterministic(tmp_path: Path) -> None:
+def test_deterministic(tmp_path: Path, runtime: Runtime) -> None:
     path = m.write(tmp_path, [m.dense_masked(), m.expert_choice()])
-    assert read_model(path) == read_model(path)
+    assert read_model(path, runtime=runtime) == read_model(path, runtime=runtime)
 
 
 def test_bias_after_matmul_and_in_gemm(tmp_path: Path, runtime: Any) -> None:
@@ -110,7 +113,7 @@ def test_bias_after_matmul_and_in_gemm(tmp_path: Path, runtime: Any) -> None:
         {"y": ["tokens", 5]},
         {"x": (onnx.TensorProto.FLOAT, [1, "tokens", m.D])},
     )
-    first, second = read_model(path).dense()
+    first, second = read_model(path, runtime=runtime).dense()
     assert (first.weight.rows, first.weight.columns, first.weight.transposed) == (16, 8, False)
     assert (second.weight.rows, second.weight.columns, second.weight.transposed) == (8, 5, True)
     assert first.weight.bias is not None
@@ -119,7 +122,7 @@ def test_bias_after_matmul_and_in_gemm(tmp_path: Path, runtime: Any) -> None:
     assert compare(runtime, path, x_in) < 1e-6
 
 
-def test_product_over_the_token_axis_is_not_dense(tmp_path: Path) -> None:
+def test_product_over_the_token_axis_is_not_dense(tmp_path: Path, runtime: Runtime) -> None:
     """x^T W mixes the tokens of a static export: it stays digital, and a note says so."""
     g = m.Graph()
     turned = g("Transpose", "x", perm=[0, 2, 1])
@@ -127,7 +130,7 @@ def test_product_over_the_token_axis_is_not_dense(tmp_path: Path) -> None:
     path = g.model(
         tmp_path / "m.onnx", {"y": [1, m.D, 3]}, {"x": (onnx.TensorProto.FLOAT, [1, 6, m.D])}
     )
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     assert not list(workload.dense())
     (note,) = workload.notes
     assert "MatMul" in note
@@ -135,7 +138,7 @@ def test_product_over_the_token_axis_is_not_dense(tmp_path: Path) -> None:
     assert [op.scope for op in workload.operators if isinstance(op, Digital)][-1] == "sequence"
 
 
-def test_no_attention_and_an_unknown_operator(tmp_path: Path) -> None:
+def test_no_attention_and_an_unknown_operator(tmp_path: Path, runtime: Runtime) -> None:
     """An operator nobody knows is one digital operation; the rest is read as usual."""
     g = m.Graph()
     y = m.linear(g, "x", m.D, m.D)
@@ -146,7 +149,7 @@ def test_no_attention_and_an_unknown_operator(tmp_path: Path) -> None:
         {"y": [1, "tokens", 4]},
         {"x": (onnx.TensorProto.FLOAT, [1, "tokens", m.D])},
     )
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     assert sum(isinstance(op, Dense) for op in workload.operators) >= 1
     assert any("Whatever" in n for op in workload.operators for n in op.nodes)
 
@@ -159,7 +162,7 @@ def test_convolutions_stay_digital(tmp_path: Path, runtime: Any) -> None:
     path = g.model(
         tmp_path / "m.onnx", {"y": [1, 2]}, {"image": (onnx.TensorProto.FLOAT, [1, 3, 8, 8])}
     )
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     assert workload.moe_layers == ()
     image = np.random.default_rng(0).standard_normal((1, 3, 8, 8)).astype(np.float32)
     assert compare(runtime, path, {"image": image}) < 1e-5
@@ -195,7 +198,7 @@ def norms_after(g: m.Graph, blocks: list[m.Ffn]) -> m.Graph:
 def test_other_orders_of_blocks(build: Any, per_layer: int, tmp_path: Path, runtime: Any) -> None:
     g = build(m.Graph(), [m.dense_masked(), m.dense_masked()])
     path = g.model(tmp_path / "m.onnx", m.LOGITS)
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     numbers = Counter(op.layer for op in workload.operators)
     assert numbers == {-1: 2, 0: per_layer, 1: per_layer + 1}  # the head is in the last layer
     assert [layer.layer for layer in workload.moe_layers] == [0, 1]

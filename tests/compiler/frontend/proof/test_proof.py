@@ -15,6 +15,7 @@ from compiler.frontend.proof import prover
 from compiler.frontend.proof.traced import refuse_unhit
 from ir.activation import Activation
 from ir.errors import InputError
+from ir.onnxdoor.session import Runtime
 from ir.routing import Routing
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.execute import compare
@@ -30,7 +31,7 @@ def test_an_odd_activation_is_not_mapped(tmp_path: Path, runtime: Any) -> None:
         return m.linear(g, both, m.HIDDEN, m.D)
 
     path = m.write(tmp_path, [m.dense_masked(expert=odd)])
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     assert workload.moe_layers == ()
     assert "does not compute the layer that its structure suggests" in workload.suspects[0].reason
     assert read_model(path, prove=False).moe_layers[0].activation.text == "silu"
@@ -106,7 +107,7 @@ def test_numbers_of_an_activation_rounded_to_bfloat16(
     assert compare(runtime, path, m.token_ids()) < 1e-5
 
 
-def test_holes_are_not_run(tmp_path: Path) -> None:
+def test_holes_are_not_run(tmp_path: Path, runtime: Runtime) -> None:
     """Weights in a file that was never written: recognised by structure only, and said so."""
     path = m.write(tmp_path, [m.dense_masked()])
     model = onnx.load(path)
@@ -121,7 +122,7 @@ def test_holes_are_not_run(tmp_path: Path) -> None:
     path.write_bytes(model.SerializeToString())
     with (tmp_path / "w.bin").open("wb") as file:
         file.truncate(size)
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     assert workload.moe_layers[0].proof == "structure"
     assert workload.notes == (
         "1 MoE layer recognised by structure only: the weights are holes in a sparse file",
@@ -130,7 +131,7 @@ def test_holes_are_not_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("order", "proven"), [((0, 1, 2, 3), True), ((1, 0, 2, 3), False)])
 def test_experts_whose_numbers_are_not_in_the_graph(
-    order: tuple[int, ...], proven: bool, tmp_path: Path
+    order: tuple[int, ...], proven: bool, tmp_path: Path, runtime: Runtime
 ) -> None:
     """Expert e's weight is combine . one_hot(e), a sum: no node of the graph says "column e".
 
@@ -156,7 +157,7 @@ def test_experts_whose_numbers_are_not_in_the_graph(
     (note,) = read_model(path, prove=False).notes
     assert note.startswith("node 'TopK#")
     assert note.endswith("taken in graph order")
-    workload = read_model(path)
+    workload = read_model(path, runtime=runtime)
     if proven:
         assert [layer.proof for layer in workload.moe_layers] == ["run"]
         assert workload.notes == ()
@@ -174,24 +175,24 @@ def test_a_hit_loop_is_marked_without_a_run(block: m.Ffn, tmp_path: Path) -> Non
 
 
 def test_a_hit_loop_too_large_to_run_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: Runtime
 ) -> None:
     """4 experts of 3 matrices, 18 KiB in all, with a limit of 1 byte: not run, but recorded."""
     monkeypatch.setattr(prover, "MAX_LAYER_BYTES", 1)
     path = m.write(tmp_path, [m.traced_loop])
     with pytest.raises(InputError, match="recorded the routing of one input"):
-        read_model(path, trust_traced=False)
+        read_model(path, trust_traced=False, runtime=runtime)
 
 
-def test_untrusted_traced_file(tmp_path: Path) -> None:
+def test_untrusted_traced_file(tmp_path: Path, runtime: Runtime) -> None:
     path = m.write(tmp_path, [m.traced_loop])
     with pytest.raises(InputError, match="recorded the routing of one input"):
-        read_model(path, trust_traced=False)
+        read_model(path, trust_traced=False, runtime=runtime)
 
 
-def test_traced_layer_needs_every_expert(tmp_path: Path) -> None:
+def test_traced_layer_needs_every_expert(tmp_path: Path, runtime: Runtime) -> None:
     """Sequence 0 uses experts 0 to 3; sequence 1 only 0, 1, 2."""
-    workload = read_model(m.write(tmp_path, [m.traced_loop]))
+    workload = read_model(m.write(tmp_path, [m.traced_loop]), runtime=runtime)
     choices = np.array([[[0, 1], [2, 3], [0, 1], [0, 2]]], dtype=np.int16)
     routing = Routing(
         layer=np.array([0]),
@@ -203,7 +204,7 @@ def test_traced_layer_needs_every_expert(tmp_path: Path) -> None:
         refuse_unhit("model.onnx", workload, routing)
 
 
-def test_count_of_one_input_in_a_shape(tmp_path: Path) -> None:
+def test_count_of_one_input_in_a_shape(tmp_path: Path, runtime: Runtime) -> None:
     """Expert 0's tokens are reshaped to 7 rows, as many as it had when traced: refused."""
 
     def block(g: m.Graph, x: str) -> str:
@@ -227,14 +228,14 @@ def test_count_of_one_input_in_a_shape(tmp_path: Path) -> None:
         return g("Reshape", total, g("Shape", x))
 
     path = m.write(tmp_path, [block])
-    (suspect,) = read_model(path).suspects
+    (suspect,) = read_model(path, runtime=runtime).suspects
     assert suspect.traced
     assert "could not be run" in suspect.reason
     with pytest.raises(InputError, match="could not be run"):
-        read_model(path, trust_traced=False)
+        read_model(path, trust_traced=False, runtime=runtime)
 
 
-def test_operators_with_more_than_is_read_stay_digital(tmp_path: Path) -> None:
+def test_operators_with_more_than_is_read_stay_digital(tmp_path: Path, runtime: Runtime) -> None:
     """QMoE's gates from outside, and a clip after the activation, are other functions."""
     path = m.write(tmp_path, [m.quantised_contract(4)])
     for change, reason in (("gates", "router_weights: gates"), ("clip", "clipped after")):
@@ -246,6 +247,6 @@ def test_operators_with_more_than_is_read_stay_digital(tmp_path: Path) -> None:
             node.attribute.append(onnx.helper.make_attribute("swiglu_limit_after_activation", 1))
         changed = tmp_path / f"{change}.onnx"
         onnx.save(model, changed)
-        workload = read_model(changed)
+        workload = read_model(changed, runtime=runtime)
         assert workload.moe_layers == ()
         assert reason in workload.suspects[0].reason
