@@ -38,9 +38,8 @@ def run_json(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, An
 def test_group_then_schedule(
     trace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    grouped = run_json(
-        capsys, "group", trace, "--chip", "hermes-mux2", "--window", 16, "--time", 1, "--json"
-    )
+    words = ["group", trace, "--chip", "hermes-mux2", "--window", 16, "--time", 1]
+    grouped = run_json(capsys, *words, "--processes", 1, "--json")
     assert [row["layer"] for row in grouped["layers"]] == [3, 7]
     for row in grouped["layers"]:
         assert sorted(e for group in row["groups"] for e in group) == list(range(8))
@@ -101,7 +100,7 @@ def test_one_layer_and_a_plain_table(trace: Path, capsys: pytest.CaptureFixture[
 def test_a_wrong_request_is_one_line_and_code_2(
     trace: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
-    assert main(["group", str(trace), "--window", "16", *words]) == 2
+    assert main(["group", str(trace), "--window", "16", "--processes", "1", *words]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     (line,) = captured.err.strip().splitlines()

@@ -64,17 +64,13 @@ def test_every_cache_mode_of_the_expert_choice_model(
     assert ("no KV cache" in shown, "no GO cache" in shown) == (kv == "off", go == "off")
 
 
-def test_keys_of_every_token_are_kept(tmp_path: Path, inputs: Path) -> None:
+def test_token_choice_keeps_every_key_and_has_no_use_for_a_go_cache(
+    tmp_path: Path, inputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     held = compiled(tmp_path, inputs, "token_choice")["memory"]
     # 4 layers x 16 tokens x a key and a value of 128 bytes
     assert held["kv_bytes"] == 4 * 16 * 2 * 128
     assert held["go_bytes"] == 0
-
-
-def test_token_choice_says_that_it_has_no_use_for_a_go_cache(
-    tmp_path: Path, inputs: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    compiled(tmp_path, inputs, "token_choice")
     assert "token choice needs no GO cache" in capsys.readouterr().out
 
 
