@@ -40,9 +40,8 @@ class Opcode(IntEnum):
     KV_WR = 15
     GO_RD = 16
     GO_WR = 17
-    WRITE = 18
-    SAMPLE = 19
-    DIGITAL = 20
+    SAMPLE = 18
+    DIGITAL = 19
 
 
 UnitKind = Literal["group", "bus", "return", "link", "mesh", "dpu", "mha", "acc", "dram"]

@@ -19,7 +19,7 @@ MOST = 1 << 52  # ps (75 minutes), fJ, bytes: far from where 64 bits would not h
 
 RUNS_ON: dict[str, tuple[Opcode, ...]] = {
     "bus": (Opcode.LOAD,),
-    "group": (Opcode.MVM, Opcode.WRITE),
+    "group": (Opcode.MVM,),
     "acc": (Opcode.ACC,),
     "link": (Opcode.XFER,),
     "mesh": (Opcode.XFER,),

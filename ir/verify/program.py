@@ -12,7 +12,7 @@ from ir.verify.roles import CHAIN, KIND, READS_OF_CACHES, WRITES_OF_CACHES, Form
 
 Column = npt.NDArray[np.integer[Any]]
 
-# Kinds of unit that may run each opcode; ACC depends on the chip, WRITE programs a group's tiles.
+# Kinds of unit that may run each opcode; ACC depends on the chip.
 LEGAL: dict[Opcode, tuple[str, ...]] = {
     Opcode.EMBED: ("dpu",),
     Opcode.LOAD: ("bus",),
@@ -32,7 +32,6 @@ LEGAL: dict[Opcode, tuple[str, ...]] = {
     Opcode.KV_WR: ("dram",),
     Opcode.GO_RD: ("dram",),
     Opcode.GO_WR: ("dram",),
-    Opcode.WRITE: ("group",),
     Opcode.SAMPLE: ("dpu",),
     Opcode.DIGITAL: ("dpu",),
 }

@@ -160,12 +160,14 @@ def _opcodes(table: pa.Table, where: str) -> npt.NDArray[np.uint8]:
     column = _column(table, "opcode", kind, where)
     if isinstance(column, pa.ChunkedArray):
         column = pa.concat_arrays(column.unify_dictionaries().chunks)
-    names = column.dictionary.to_pylist()
-    unknown = sorted(set(names) - set(_NAMES), key=str)
-    if unknown:
-        raise InputError(where, f"column opcode: {unknown[0]!r}, expected one of {_NAMES}")
-    codes = np.array([_NAMES.index(name) for name in names], dtype=np.uint8)
-    rows: npt.NDArray[np.uint8] = codes[column.indices.to_numpy()]
+    names, places = column.dictionary.to_pylist(), column.indices.to_numpy()
+    number = {name: code for code, name in enumerate(_NAMES)}
+    codes = np.array([number.get(name, -1) for name in names], dtype=np.int64)[places]
+    unknown = np.flatnonzero(codes < 0)  # what the dictionary names and no row is does no harm
+    if len(unknown):
+        found = names[places[unknown[0]]]
+        raise InputError(where, f"column opcode: {found!r}, expected one of {_NAMES}")
+    rows: npt.NDArray[np.uint8] = codes.astype(np.uint8)
     return rows
 
 

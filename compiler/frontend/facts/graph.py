@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-import onnx_ir
 from onnx_ir import Node, Value
 
 from ir.onnxdoor.extract import captured
@@ -151,12 +150,3 @@ def axis_attribute(node: Node, default: int, rank: int) -> int:
     """A node's `axis`, counted from the front."""
     axis = int(node.attributes.get_int("axis", default) or 0)
     return axis + rank if axis < 0 else axis
-
-
-def small_constant(
-    graph: Graph, value: Value | None, limit: int = 4096
-) -> onnx_ir.TensorProtocol | None:
-    """The tensor of an initialiser of at most `limit` elements, or None."""
-    if value is None or not value.is_initializer() or value.const_value is None:
-        return None
-    return value.const_value if value.const_value.size <= limit else None

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ir.errors import InputError
-from ir.program import Lists
+from ir.program import Lists, Opcode, Program
 from moexbar.files.mapping_file import mapping_json
 from moexbar.files.program_file import KEY, read_program, write_program
 from tests.make import compile_small
@@ -80,6 +80,32 @@ def test_tables_with_something_else_in_them_are_refused(
     path = rewritten(tmp_path / "p.parquet", {}, **{KEY.decode(): json.dumps(found).encode()})
     with pytest.raises(InputError, match=f"metadata is not as written by moexbar.*{field}: "):
         read_program(path)
+
+
+def opcodes(names: list[str], known: list[str]) -> "pa.Array[Any]":
+    """A column of opcode names with a dictionary of those known."""
+    codes = pa.array([known.index(name) for name in names], pa.int8())
+    return pa.DictionaryArray.from_arrays(codes, pa.array(known))
+
+
+def names_of(program: Program) -> list[str]:
+    return [Opcode(code).name for code in program.opcode.tolist()]
+
+
+def test_opcodes_are_read_by_name_and_one_that_no_row_has_does_no_harm(tmp_path: Path) -> None:
+    # Files of before name every opcode of their time, with numbers of their own; WRITE was one.
+    names = names_of(compile_small().program)
+    column = opcodes(names, ["WRITE", *dict.fromkeys(names)])
+    again = read_program(rewritten(tmp_path / "p.parquet", {"opcode": column}))
+    assert names_of(again) == names
+
+
+def test_an_opcode_that_no_one_knows_is_refused(tmp_path: Path) -> None:
+    names = names_of(compile_small().program)
+    names[7] = "WRITE"
+    column = opcodes(names, list(dict.fromkeys(names)))
+    with pytest.raises(InputError, match="column opcode: 'WRITE', expected one of"):
+        read_program(rewritten(tmp_path / "p.parquet", {"opcode": column}))
 
 
 def test_a_column_of_another_type_is_refused(tmp_path: Path) -> None:
