@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import networkx as nx
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts import Facts
@@ -17,7 +18,7 @@ from ir.errors import InputError
 
 @dataclass(eq=False)
 class Part:
-    """An operator to be: what was found, and the nodes it stands for."""
+    """An operator to be: what it is, and the nodes it stands for."""
 
     found: FoundLayer | FoundAttention | Product | DigitalSet
     nodes: set[Node]
@@ -132,39 +133,29 @@ def _attach_constants(graph: Graph, parts: list[Part]) -> None:
 
 
 def in_order(graph: Graph, parts: Sequence[Part]) -> list[Part]:
-    """The parts so that each comes after those it reads from; graph order where free."""
+    """The parts so that each comes after those it reads from; graph order where free.
+
+    Depth first: what a part reads from stands right before it, if it does not stand already.
+    """
     owner = {node: part for part in parts for node in part.nodes}
-    place = {id(p): min(graph.order[n] for n in p.nodes) for p in parts}
-    out: list[Part] = []
-    state: dict[int, int] = {}
-    for start in sorted(parts, key=lambda p: place[id(p)]):
-        stack = [start]
-        while stack:
-            part = stack[-1]
-            if state.get(id(part)) == 2:
-                stack.pop()
-                continue
-            sources = _sources(graph, owner, part)
-            waiting = [p for p in sources if state.get(id(p)) != 2]
-            if not waiting:
-                state[id(part)] = 2
-                out.append(stack.pop())
-            elif state.get(id(part)) == 1 and any(state.get(id(p)) == 1 for p in waiting):
-                names = sorted(n.name or "" for n in part.nodes)
-                raise InputError(graph.name, f"operators depend on each other at node {names[0]!r}")
-            else:
-                state[id(part)] = 1
-                stack.extend(sorted(waiting, key=lambda p: -place[id(p)]))
-    return out
+    place = {part: min(graph.order[n] for n in part.nodes) for part in parts}
+    starting = sorted(parts, key=place.__getitem__)
+    reads: nx.DiGraph[Part] = nx.DiGraph()
+    reads.add_nodes_from(starting)
+    for part in starting:
+        sources = sorted(_sources(graph, owner, part), key=place.__getitem__)
+        reads.add_edges_from((part, source) for source in sources)
+    if not nx.is_directed_acyclic_graph(reads):
+        part = min((reader for reader, _ in nx.find_cycle(reads)), key=place.__getitem__)
+        first = min(part.nodes, key=graph.order.__getitem__)
+        raise InputError(graph.name, f"operators depend on each other at node {first.name!r}")
+    return list(nx.dfs_postorder_nodes(reads))
 
 
-def _sources(graph: Graph, owner: dict[Node, Part], part: Part) -> list[Part]:
-    found: dict[int, Part] = {}
-    for value in inputs_of(graph, part.nodes):
-        node = value.producer()
-        if node is not None and owner[node] is not part:
-            found[id(owner[node])] = owner[node]
-    return list(found.values())
+def _sources(graph: Graph, owner: Mapping[Node, Part], part: Part) -> set[Part]:
+    """The parts that make what a part reads."""
+    makers = [value.producer() for value in inputs_of(graph, part.nodes)]
+    return {owner[maker] for maker in makers if maker is not None} - {part}
 
 
 def inputs_of(graph: Graph, nodes: Collection[Node]) -> list[Value]:
