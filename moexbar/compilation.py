@@ -132,10 +132,9 @@ def compile(
     to fit to and to score on. experts: see `Model.workload`. baselines: also compile by the three
     other methods; execute: carry small programs out and compare with ONNX Runtime. trust_traced:
     take an export that recorded the routing of one input. processes: layers grouped at a time,
-    None: as many as there are cores where there are many layers.
-
-    Raises InputError for what cannot be used, InfeasibleError where the chip is too small, and
-    CheckError where the program is wrong, which is a fault of this package.
+    None: as many as there are cores where there are many layers. Raises InputError for what cannot
+    be used, InfeasibleError where the chip is too small, and CheckError where the program is wrong,
+    which is a fault of this package.
     """
     model = model if isinstance(model, Model) else open_model(model)
     shape = Shape(prefill, batch, decode)
