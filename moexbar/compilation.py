@@ -158,9 +158,13 @@ def compile(
     )
     results = _by_methods(workload, trace, methods(chip, options), progress, given, baselines)
     executed = _executed(model, results[-1].compiled, trace, inputs, wanted=execute)
-    sources = {"model": model.path, "routing": routing, "inputs": inputs}
-    files = {what: Path(p) for what, p in sources.items() if isinstance(p, Path | str)}
+    files = _files(model=model.path, routing=routing, inputs=inputs)
     return Compilation(model, trace, results, compile_report(trace, results, executed), files)
+
+
+def _files(**sources: object) -> dict[str, Path]:
+    """Those of the sources that are files."""
+    return {what: Path(p) for what, p in sources.items() if isinstance(p, Path | str)}
 
 
 def _trace(

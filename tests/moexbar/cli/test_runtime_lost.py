@@ -33,11 +33,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def words(command: str, folder: Path, out: Path) -> list[str]:
     if command == "model":
         return ["model", str(folder / "model.onnx"), "--json"]
-    return [
-        "compile", str(folder / "model.onnx"), "--inputs", str(folder / "inputs.npz"),
-        "--prefill", "8", "--chip", "tiny", "--set", "pg.mux=2", "--no-baselines", "--json",
-        "-o", str(out),
-    ]  # fmt: skip
+    files = ["--inputs", str(folder / "inputs.npz"), "-o", str(out)]
+    asked = "--prefill 8 --chip tiny --set pg.mux=2 --no-baselines --json".split()
+    return ["compile", str(folder / "model.onnx"), *files, *asked]
 
 
 def at_request(monkeypatch: pytest.MonkeyPatch, number: int, before: Before) -> list[int]:
