@@ -38,7 +38,7 @@ def critical_sets(copies: Copies, groups: int) -> list[frozenset[int]]:
         if len(found) > SETS_LIMIT:
             raise InfeasibleError(
                 "token split",
-                Amount(len(found), f"more than {SETS_LIMIT} unions of replica sets"),
+                Amount(SETS_LIMIT + 1, f"more than {SETS_LIMIT} unions of replica sets"),
                 Amount(SETS_LIMIT, f"a limit of {SETS_LIMIT}"),
                 "unions",
                 "use fewer replicas",
