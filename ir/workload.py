@@ -257,6 +257,17 @@ def is_constant(op: AnyOperator) -> bool:
             assert_never(op)
 
 
+def has_products(op: AnyOperator) -> bool:
+    """Whether an operator has products with constant weights, which stand on crossbars."""
+    match op:
+        case Dense() | MoELayer():
+            return True
+        case Attention() | Digital():
+            return False
+        case _:
+            assert_never(op)
+
+
 @dataclass(frozen=True)
 class Suspect:
     """A selection that looks like a router but whose MoE layer was not recognised.
@@ -306,8 +317,7 @@ class Workload:
     @cached_property
     def regions(self) -> tuple[int, ...]:
         """Layers that have products on crossbars, ascending: each has a region of the chip."""
-        placed = (Dense, MoELayer)
-        return tuple(sorted({max(op.layer, 0) for op in self.operators if isinstance(op, placed)}))
+        return tuple(sorted({max(op.layer, 0) for op in self.operators if has_products(op)}))
 
     def region_of(self, layer: int) -> int:
         """The region an operator of `layer` works in.

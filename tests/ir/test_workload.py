@@ -13,6 +13,7 @@ from ir.workload import (
     MoELayer,
     Operator,
     Scope,
+    has_products,
     is_constant,
 )
 from tests.make import small_workload
@@ -43,6 +44,11 @@ def test_only_a_digital_operator_can_be_constant(scope: Scope) -> None:
     others = [op for op in small_workload().operators if not isinstance(op, Digital)]
     assert {type(op) for op in others} == {Dense, Attention, MoELayer}
     assert not any(is_constant(op) for op in others)
+
+
+def test_products_stand_on_crossbars() -> None:
+    asked = {type(op): has_products(op) for op in small_workload().operators}
+    assert asked == {Dense: True, MoELayer: True, Attention: False, Digital: False}
 
 
 def test_ternary_are_the_routed_experts_alone() -> None:

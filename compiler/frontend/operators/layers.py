@@ -77,8 +77,8 @@ def _with_their_readers(
         match op:
             case Digital(kind="norm") if after[i]:
                 layers = {numbers[j] for j in after[i]}
-                digital = any(isinstance(operators[j], Digital) for j in after[i])
-                if not digital and len(layers) == 1:
+                readers = (operators[j] for j in after[i])
+                if len(layers) == 1 and not any(isinstance(op, Digital) for op in readers):
                     numbers[i] = max(numbers[i], layers.pop())
             case Digital() | Dense() | Attention() | MoELayer():
                 pass
@@ -93,15 +93,21 @@ def _mixers(
     after: Sequence[Sequence[int]],
 ) -> frozenset[int]:
     """Attention, else sequence operators with a path around them, else the MoE layers."""
-    attention = frozenset(i for i, op in enumerate(operators) if isinstance(op, Attention))
-    other = [
-        i
-        for i, op in enumerate(operators)
-        if isinstance(op, Digital) and op.scope == "sequence" and _has_bypass(i, before, after)
-    ]
-    if attention or other:
-        return attention | frozenset(other)
-    return frozenset(i for i, op in enumerate(operators) if isinstance(op, MoELayer))
+    mixers, layers = list[int](), list[int]()
+    for i, op in enumerate(operators):
+        match op:
+            case Attention():
+                mixers.append(i)
+            case Digital():
+                if op.scope == "sequence" and _has_bypass(i, before, after):
+                    mixers.append(i)
+            case MoELayer():
+                layers.append(i)
+            case Dense():
+                pass
+            case _:
+                assert_never(op)
+    return frozenset(mixers or layers)
 
 
 def _has_bypass(

@@ -211,7 +211,7 @@ class Trial:
         if found.size != run.x.shape[0] * layer.experts[0].down.columns:
             return np.inf
         operator = layer.as_operator()
-        if isinstance(operator.activation, UnknownActivation):
+        if isinstance(layer.activation, UnknownActivation):
             return np.inf
         try:
             combine = combine_weights(layer.router, run.values, len(run.x))
