@@ -74,9 +74,9 @@ def test_of_equal_logits_the_highest_ids_are_selected() -> None:
 
 
 def test_combine_weights_are_summed_over_places() -> None:
-    """Two places of each expert: token 0 has one of expert 0 and one of expert 2, token 1 none."""
+    """Two places of each expert: token 0 has one of expert 0 and both of expert 2, token 1 none."""
     places = np.zeros((TOKENS, EXPERTS, 2))
-    places[0, 0, 1], places[0, 2, 0] = 0.25, 0.5
+    places[0, 0, 1], places[0, 2] = 0.25, 0.25
     chosen, values = router(ByCombine("combine")), {"combine": places}
     assert chosen.exposed == ("combine",)
     assert combine_weights(chosen, values, TOKENS).tolist() == [[0.25, 0, 0.5], [0, 0, 0]]
