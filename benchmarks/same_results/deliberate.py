@@ -25,7 +25,6 @@ DELIBERATE: dict[str, str] = {
     "group.json: layers[].seed": "added: a certificate has the same keys everywhere",
     "schedule.json: windows[].policy": "added: a slot order has the same keys everywhere",
     "limited.json: windows[].policy": "added: a slot order has the same keys everywhere",
-    "columns.json: windows[].policy": "added: a slot order has the same keys everywhere",
     "verify.json: summary": "added: as in report.json, whose `executed` has the same keys",
     "compile.txt: bound by *": "added: which units bind, and what of the chip to change",
     "compile.txt: then by *": "added: which units bind, and what of the chip to change",
