@@ -2,12 +2,12 @@
 
     python -m benchmarks.efficiency --traces DIR [--layers N] [--every N] [--parts traces ...]
 
-traces: by slots and transfers (`backends/efficiency.py`), on routing traces of real models in their
-published shapes: every `--every`-th window of 512 tokens of `--layers` layers; groups are fitted to
-one half of the sequences and scored on the other, both ways; the figure is the mean over layers and
-ways. Per method: GOPS/mm2 where 80 / 65 / 50 per cent of a core are peripherals, and how many times
-those of (i). programs: the same windows' time in emitted programs of one MoE layer. shipped: whole
-programs of the two shipped models, which needs no --traces.
+traces: by slots and transfers (`moexbar/efficiency/layer.py`), on routing traces of real models in
+their published shapes: every `--every`-th window of 512 tokens of `--layers` layers; groups are
+fitted to one half of the sequences and scored on the other, both ways; the figure is the mean over
+layers and ways. Per method: GOPS/mm2 where 80 / 65 / 50 per cent of a core are peripherals, and how
+many times those of (i). programs: the same windows' time in emitted programs of one MoE layer.
+shipped: whole programs of the two shipped models, which needs no --traces.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from compiler.pipeline import compile_model
 from compiler.profiling.profile import load_inputs, profile
 from ir.routing import Routing, select_sequences
 from moexbar.chips import load_chip
-from moexbar.efficiency import MUXES, PUBLISHED, SHARES, Counted, count_methods, judge
+from moexbar.efficiency.methods import MUXES, PUBLISHED, SHARES, Counted, count_methods, judge
 from moexbar.files.routing_file import load_routing
 
 MODELS = Path(__file__).parents[1] / "examples" / "models"

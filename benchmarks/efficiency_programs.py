@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from backends.cost import cost
-from backends.efficiency import Windows, window_ps
 from benchmarks.moe_shapes import moe_layers, spread
 from compiler.baselines import Method, methods
 from compiler.options import PLACERS, Options, PlacementOptions
@@ -26,6 +25,7 @@ from ir.routing import Routing
 from ir.schedule import prefill_schedule
 from ir.workload import Workload
 from moexbar.chips import load_chip
+from moexbar.efficiency.layer import Windows, window_ps
 
 SAMPLED_LAYERS = 6  # of the emitted programs; the first window of each half
 INPUT_BUFFERS = (2, 4)

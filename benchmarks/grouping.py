@@ -29,8 +29,8 @@ from ir.errors import InputError
 from ir.mapping import LayerGrouping
 from ir.routing import Routing, select_sequences, windows
 from moexbar.chips import load_chip
+from moexbar.efficiency.tile_area import tile_area_um2
 from moexbar.files.routing_file import load_routing
-from moexbar.tile_area import tile_area_um2
 
 STRIDE = 64  # of the overlapping windows scored on
 DIRECTIONS = {"forward": ((0.0, 0.5), (0.5, 1.0)), "backward": ((0.5, 1.0), (0.0, 0.5))}

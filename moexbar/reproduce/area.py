@@ -5,7 +5,7 @@ from compiler.options import Options, Shape, SolverOptions
 from compiler.profiling.profile import load_inputs, profile
 from ir.routing import select_sequences
 from moexbar.chips import load_chip
-from moexbar.efficiency import efficiency_rows
+from moexbar.efficiency.methods import efficiency_rows
 from moexbar.examples.write import MODELS
 from moexbar.report.reproduced import EfficiencyRow
 

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from moexbar.chips import load_chip
 from moexbar.console import table
-from moexbar.efficiency import PUBLISHED
+from moexbar.efficiency.methods import PUBLISHED
 from moexbar.reproduce.reference import BOTH, CLAIMED, MODES, RATIOS
 from moexbar.reproduce.suite import Reproduction, go_reads_ns
 

@@ -5,9 +5,9 @@ from compiler.slots import order_slots
 from ir.arrays import Bools, Span
 from ir.chip import Chip
 from ir.mapping import LayerGrouping
+from moexbar.efficiency.tile_area import tile_area_um2
 from moexbar.report.certificates import CertificateRow
 from moexbar.report.traces import GroupRow, Taken
-from moexbar.tile_area import tile_area_um2
 from moexbar.traces.scope import Scope
 
 

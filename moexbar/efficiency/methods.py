@@ -1,4 +1,4 @@
-"""Area efficiency of MoE layers under the four methods, from a routing trace and a chip.
+"""Area efficiency of a model's MoE layers under the four methods, from a routing trace and a chip.
 
 Groups are fitted to one range of the trace and scored on windows of another. Neither slots nor
 transfers depend on bus or areas, so windows are counted once (`count_methods`) and judged for every
@@ -12,7 +12,6 @@ from statistics import fmean
 import numpy as np
 
 from backends.cost import with_peripherals
-from backends.efficiency import Windows, gops_per_mm2
 from compiler.baselines import Method, methods
 from compiler.options import Options
 from compiler.partition import partition
@@ -23,6 +22,7 @@ from ir.errors import InputError
 from ir.mapping import LayerGrouping
 from ir.routing import Routing, windows
 from ir.workload import MoELayer, Workload
+from moexbar.efficiency.layer import Windows, gops_per_mm2
 from moexbar.report.reproduced import EfficiencyRow
 
 PUBLISHED = 2.2  # "up to", over an unshared chip: arXiv 2602.10254

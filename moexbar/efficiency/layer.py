@@ -7,8 +7,8 @@ max(L x t_mvm, X x t_load) + fill with two input buffers or more, L x t_mvm + X 
 one.
 
 That time knows of slots and the bus alone. A program also waits for digital units, links and the
-vectors on their way between the stages; `cost.CostReport.moe_gops_per_mm2` is the same figure of a
-program, and `benchmarks/efficiency.py` prints both.
+vectors on their way between the stages; `moe_gops_per_mm2` of `backends/cost.py` is the same figure
+of a program, and `benchmarks/efficiency.py` prints both.
 """
 
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ from compiler.options import GroupingOptions, Options, Shape
 from ir.errors import InputError
 from ir.routing import Routing
 from moexbar.chips import load_chip
-from moexbar.efficiency import SHARES, count_methods, efficiency_rows, judge
+from moexbar.efficiency.methods import SHARES, count_methods, efficiency_rows, judge
 from moexbar.report.reproduced import EfficiencyRow
 from tests.make import random_routing, small_workload
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from backends.cost import cost
-from backends.efficiency import Windows, fill_ps, gops_per_mm2, layer_area, window_ps
 from ir.chip import Chip
 from ir.workload import MoELayer
 from moexbar.chips import load_chip
+from moexbar.efficiency.layer import Windows, fill_ps, gops_per_mm2, layer_area, window_ps
 from tests.make import compile_small, small_chip, small_workload
 
 
