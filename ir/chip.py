@@ -203,7 +203,11 @@ class Memory:
 
 @dataclass(frozen=True)
 class Write:
-    """Programming the crossbars, where published."""
+    """Programming the crossbars, where published.
+
+    row_ps: one row of one crossbar, all its cells together; cell_fj: one cell; endurance: writes
+    that a cell survives.
+    """
 
     row_ps: int | None = None
     cell_fj: int | None = None

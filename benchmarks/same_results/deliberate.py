@@ -33,6 +33,8 @@ DELIBERATE: dict[str, str] = {
     "simulate.txt: then by *": "added: which units bind, and what of the chip to change",
     "simulate.json: bound_by": "added: which units bind, and what of the chip to change",
     "slower.json: bound_by": "added: which units bind, and what of the chip to change",
+    "report.json: programming": "added: what writing the weights once takes",
+    "compile.txt: writing the weights once: *": "added, for a chip with a `write` table",
     "waits.txt: ": "added: a table of the waits of each group, after an empty line",
     "waits.txt: expert *": "added: a table of the waits of each group",
     "waits.txt: layer *": "added: a table of the waits of each group",

@@ -9,7 +9,7 @@ from ir.compiled import Compiled
 from moexbar.compilation import Compilation
 from moexbar.console import note, out
 from moexbar.execution import executes_steps
-from moexbar.report.compiled import LayerRow, Placement, Report
+from moexbar.report.compiled import LayerRow, Placement, Programming, Report
 from moexbar.report.executed import Skipped
 from moexbar.report.tables import layers_table, methods_table
 
@@ -26,7 +26,8 @@ def print_compiled(compilation: Compilation, output: Path) -> None:
         console.print(line)
     console.print("")
     binding = binding_lines(bound_by(done.program, done.chip))
-    for line in (*_placed(report.placement), *_steps(report), *binding):
+    placed = *_placed(report.placement), *_written(report.programming)
+    for line in (*placed, *_steps(report), *binding):
         console.print(line)
     console.print(f"all {len(report.checks)} checks passed", style="green")
     _print_executed(report, done)
@@ -74,6 +75,20 @@ def _placed(placement: Placement) -> Iterator[str]:
             f"packed: {crossbars.used} crossbars hold {crossbars.tiles} tiles of experts, "
             "the fewest that their peripheral groups can do with"
         )
+
+
+def _written(programming: Programming | None) -> Iterator[str]:
+    """What writing the weights takes, where the chip's source publishes any of it."""
+    if programming is None:
+        return
+    told = [f"{programming.crossbars} crossbars"]
+    if programming.time_ns is not None:
+        told.append(f"at least {programming.time_ns / 1000:.2f} us")
+    if programming.energy_nj is not None:
+        told.append(f"{programming.energy_nj / 1000:.2f} uJ")
+    if programming.endurance is not None:
+        told.append(f"cells last {programming.endurance} writes")
+    yield f"writing the weights once: {', '.join(told)}"
 
 
 def _steps(report: Report) -> Iterator[str]:

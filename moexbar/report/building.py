@@ -8,6 +8,7 @@ import numpy as np
 
 from backends.bounds import lower_bounds
 from backends.cost import Area, CostReport, area_band, chip_area, cost, moe_area
+from backends.programming import write_cost
 from compiler.baselines import Method
 from ir import timing
 from ir.chip import Chip
@@ -28,6 +29,7 @@ from moexbar.report.compiled import (
     Memory,
     ModelRow,
     Placement,
+    Programming,
     Report,
     Solver,
     Steps,
@@ -75,6 +77,7 @@ def compile_report(
         solver=Solver(options.limits.seed, options.limits.time_s),
         assumed=tuple(f"{fact.path} = {fact.text}" for fact in done.chip.assumed),
         executed=executed,
+        programming=_programming(done),
     )
 
 
@@ -215,6 +218,22 @@ def _placement(compiled: Compiled, *, packed: bool) -> Placement:
             used=compiled.program.inventory.expert_crossbars,
             tiles=sum(b.tiles for b in blocks if isinstance(b.owner, RoutedOwner)),
         ),
+    )
+
+
+def _programming(compiled: Compiled) -> Programming | None:
+    """What writing its weights once takes, as far as the chip's source publishes it."""
+    found = write_cost(compiled.mapping, compiled.chip)
+    if found is None:
+        return None
+    return Programming(
+        crossbars=found.crossbars,
+        rows=found.rows,
+        cells=found.cells,
+        time_ns=None if found.time_ps is None else found.time_ps / 1000,
+        serial_ns=None if found.serial_ps is None else found.serial_ps / 1000,
+        energy_nj=None if found.energy_fj is None else found.energy_fj / 1e6,
+        endurance=found.endurance,
     )
 
 

@@ -161,6 +161,29 @@ class Placement:
 
 
 @dataclass(frozen=True)
+class Programming:
+    """Writing the weights into the crossbars, once; before, and not part of, what the program does.
+
+    crossbars: that hold weights.
+    rows: of those crossbars that hold weights.
+    cells: of those rows that hold weights.
+    time_ns: at least: all peripheral groups at once, the crossbars behind one in turn; null where
+        not published.
+    serial_ns: at most: one row of the whole chip at a time; null where not published.
+    energy_nj: of the cells; null where not published.
+    endurance: how often it can be done, a write of each cell every time; null where not published.
+    """
+
+    crossbars: int
+    rows: int
+    cells: int
+    time_ns: float | None
+    serial_ns: float | None
+    energy_nj: float | None
+    endurance: int | None
+
+
+@dataclass(frozen=True)
 class Solver:
     """Limits of every solve.
 
@@ -190,6 +213,7 @@ class Report(Document):
     solver: its limits.
     assumed: numbers of the chip without a published value, as `FIELD = VALUE`.
     executed: what executing the program gave, or why it was not executed.
+    programming: what writing the weights once takes; null where the chip file has no `write` table.
     """
 
     moexbar: str
@@ -206,3 +230,4 @@ class Report(Document):
     solver: Solver
     assumed: tuple[str, ...]
     executed: Executed | Skipped
+    programming: Programming | None = None

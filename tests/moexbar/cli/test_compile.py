@@ -11,7 +11,9 @@ from ir.routing import Routing
 from moexbar.__main__ import main
 from moexbar.files.program_file import read_program
 from moexbar.files.routing_file import save_routing
-from tests.paths import MODELS
+from moexbar.report.compiled import Programming
+from moexbar.report.reading import read_report
+from tests.paths import MODELS, TINY
 
 
 @pytest.fixture
@@ -292,6 +294,38 @@ def test_compile_with_replicas(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "groups of 3, has mux 2 on chip hermes-mux2; use groups of 2, or --set pg.mux=3" in (
         capsys.readouterr().err
     )
+
+
+def test_compile_tells_what_writing_the_weights_takes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(TINY / "model.onnx"), "--inputs", str(TINY / "inputs.npz"), "--prefill", "8"]
+    words = ["compile", *files, "--grouping", "lpt", "--no-baselines", "--no-verify"]
+
+    def told(name: str, **written: str) -> tuple[Programming | None, list[str]]:
+        changes = [word for key in written for word in ("--set", f"write.{key}={written[key]}")]
+        assert main([*words, *changes, "-o", str(tmp_path / name)]) == 0
+        lines = [line for line in capsys.readouterr().out.splitlines() if "weights" in line]
+        return read_report(tmp_path / name / "report.json").programming, lines
+
+    # 8 dense matrices of 64 x 64 and one of 64 x 256, 16 experts of two 64 x 96 and one 96 x 64:
+    # a crossbar of 256 x 256 holds any; two experts' second stages behind a group have 192 rows
+    rows = 9 * 64 + 16 * (64 + 64 + 96)
+    cells = 8 * 64 * 64 + 64 * 256 + 16 * 3 * 64 * 96
+    every = {"row_ns": "85.7", "cell_pj": "1.29", "endurance": "1000000"}
+    time, serial = 192 * 85.7, rows * 85.7
+    assert told("all", **every) == (
+        Programming(57, rows, cells, time, serial, cells * 1290 / 1e6, 10**6),
+        [
+            "writing the weights once: 57 crossbars, at least 16.45 us, 0.44 uJ, "
+            "cells last 1000000 writes"
+        ],
+    )
+    assert told("time", row_ns="85.7") == (
+        Programming(57, rows, cells, time, serial, None, None),
+        ["writing the weights once: 57 crossbars, at least 16.45 us"],
+    )
+    assert told("none") == (None, [])
 
 
 def test_compile_says_what_is_missing(

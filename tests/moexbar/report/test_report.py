@@ -62,6 +62,13 @@ def test_a_report_without_a_number_is_of_an_earlier_version(folder: Path, tmp_pa
     assert read_report(path) == read_report(folder / "report.json")
 
 
+def test_a_report_from_before_the_weights_writing_was_told(folder: Path, tmp_path: Path) -> None:
+    path, report = tmp_path / "report.json", written(folder)
+    assert report["programming"] is None  # of this chip nothing is published
+    path.write_text(json.dumps({name: report[name] for name in report if name != "programming"}))
+    assert read_report(path) == read_report(folder / "report.json")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
