@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from compiler.emit.at import At
 from compiler.emit.context import Context
 from compiler.emit.crossbars import emit_dense
 from compiler.emit.digital import emit_attention, emit_digital, emit_samples
@@ -25,13 +26,13 @@ def emit(
         for index, op in enumerate(workload.operators):
             match op:
                 case Digital():
-                    emit_digital(ctx, index, op)
+                    emit_digital(At(ctx, index, op))
                 case Attention():
-                    emit_attention(ctx, index, op)
+                    emit_attention(At(ctx, index, op))
                 case MoELayer():
-                    emit_moe(ctx, index, op)
+                    emit_moe(At(ctx, index, op))
                 case Dense():
-                    emit_dense(ctx, index, op)
+                    emit_dense(At(ctx, index, op))
                 case _:
                     assert_never(op)
         if schedule.sampled:

@@ -9,7 +9,8 @@ writes and the GO cache cost nothing.
 
 import numpy as np
 
-from compiler.emit.context import Context
+from compiler.emit.at import At
+from compiler.emit.context import Context, Kept
 from ir import timing
 from ir.arrays import Ints
 from ir.program import Opcode
@@ -17,91 +18,89 @@ from ir.selection import Capacity
 from ir.workload import Attention, MoELayer, Operator
 
 
-def read_keys(ctx: Context, index: int, op: Attention) -> Ints:
+def read_keys(at: At[Attention]) -> Ints:
     """KV_RD for each sequence's attention, where a cache holds them: [window tokens] or -1."""
+    ctx = at.ctx
     out = np.full(ctx.tokens, -1, dtype=np.int64)
     if not ctx.step.kv:
         return out
     series = timing.reads_in_series(ctx.chip)
-    for part in ctx.by_sequence(ctx.rows_of(op)):
+    for part in ctx.by_sequence(at.rows):
         seq = int(ctx.schedule.sequence[part[0]])
         fresh = len(np.intersect1d(part, ctx.step.fresh))
         tokens = ctx.so_far(seq) - (0 if series else fresh)
-        row = _read(
-            ctx,
-            Opcode.KV_RD,
-            index,
-            seq,
-            tokens * timing.key_bytes(ctx.chip, op.kv_heads, op.head_dim),
-            "keys",
-        )
+        row = _read(at, Opcode.KV_RD, seq, tokens * _key_bytes(at), "keys")
         if series:
-            made = np.unique([source[part] for source in _makers(ctx, index, op)])
+            made = np.unique([source[part] for source in _makers(at)])
             ctx.stream.link("reads", np.full(len(made), row), made)
         out[part] = row
     return out
 
 
-def write_keys(ctx: Context, index: int, op: Attention) -> None:
+def write_keys(at: At[Attention]) -> None:
     """KV_WR of the keys and values of each sequence's new tokens."""
-    if not _kept_later(ctx, kv=True):
+    if not _kept_later(at.ctx, kv=True):
         return
-    sources = _makers(ctx, index, op)
-    for part in ctx.by_sequence(ctx.step.fresh):
-        size = len(part) * timing.key_bytes(ctx.chip, op.kv_heads, op.head_dim)
-        _write(ctx, Opcode.KV_WR, index, part, size, "keys", [s[part] for s in sources])
+    sources = _makers(at)
+    for part in at.ctx.by_sequence(at.ctx.step.fresh):
+        size = len(part) * _key_bytes(at)
+        _write(at, Opcode.KV_WR, part, size, "keys", [s[part] for s in sources])
 
 
-def _makers(ctx: Context, index: int, op: Attention) -> list[Ints]:
+def _key_bytes(at: At[Attention]) -> int:
+    """Bytes of a token's key and value."""
+    return timing.key_bytes(at.ctx.chip, at.op.kv_heads, at.op.head_dim)
+
+
+def _makers(at: At[Attention]) -> list[Ints]:
     """Who makes the attention's inputs, each [window tokens]; the model's own are nobody's."""
-    names = [name for name in op.inputs if name not in ctx.workload.inputs]
-    return [ctx.fetch(name, ctx.region(op), index) for name in names]
+    return [at.fetch(name) for name in at.op.inputs if name not in at.ctx.workload.inputs]
 
 
-def read_inputs(ctx: Context, index: int, op: MoELayer) -> Ints:
+def read_inputs(at: At[MoELayer]) -> Ints:
     """KV_RD of the layer's earlier inputs, which its router scores again: [window tokens] or -1."""
-    earlier = np.setdiff1d(ctx.step.scored, ctx.step.rows)
-    return _read_vectors(ctx, Opcode.KV_RD, index, op, earlier, "inputs")
+    earlier = np.setdiff1d(at.ctx.step.scored, at.ctx.step.rows)
+    return _read_vectors(at, Opcode.KV_RD, earlier, "inputs")
 
 
-def write_inputs(ctx: Context, index: int, op: MoELayer, x: Ints) -> None:
+def write_inputs(at: At[MoELayer], x: Ints) -> None:
     """KV_WR of the layer's new inputs, where later steps score them again without their makers."""
-    if op.router.capacity is None or ctx.schedule.caches.go or not _kept_later(ctx, kv=True):
+    ctx = at.ctx
+    if at.op.router.capacity is None or ctx.schedule.caches.go or not _kept_later(ctx, kv=True):
         return
-    _write_vectors(ctx, Opcode.KV_WR, index, op, x, "inputs")
+    _write_vectors(at, Opcode.KV_WR, x, "inputs")
 
 
-def read_scores(ctx: Context, index: int, op: MoELayer, capacity: Capacity, seq: int) -> int:
+def read_scores(at: At[MoELayer], capacity: Capacity, seq: int) -> int:
     """GO_RD of the scores that a new token is compared with; -1 where they cost nothing."""
-    if timing.reads_in_series(ctx.chip):
+    if timing.reads_in_series(at.ctx.chip):
         return -1
-    before = ctx.so_far(seq) - 1
-    size = timing.score_bytes(op.router.experts, scores_kept(capacity, before))
-    return _read(ctx, Opcode.GO_RD, index, seq, size, "scores")
+    before = at.ctx.so_far(seq) - 1
+    size = timing.score_bytes(at.op.router.experts, scores_kept(capacity, before))
+    return _read(at, Opcode.GO_RD, seq, size, "scores")
 
 
-def write_scores(
-    ctx: Context, index: int, op: MoELayer, capacity: Capacity, topk: Ints, part: Ints
-) -> None:
+def write_scores(at: At[MoELayer], capacity: Capacity, topk: Ints, part: Ints) -> None:
     """GO_WR of a sequence's new scores after its TOPK [window tokens]."""
-    if not _kept_later(ctx, go=True):
+    if not _kept_later(at.ctx, go=True):
         return
-    kept = scores_kept(capacity, len(part))
-    size = timing.score_bytes(op.router.experts, kept if ctx.step.number == 0 else len(part))
-    _write(ctx, Opcode.GO_WR, index, part, size, "scores", [topk[part]])
+    kept = len(part) if at.ctx.step.number else scores_kept(capacity, len(part))
+    size = timing.score_bytes(at.op.router.experts, kept)
+    _write(at, Opcode.GO_WR, part, size, "scores", [topk[part]])
 
 
-def read_outputs(ctx: Context, index: int, op: MoELayer) -> Ints:
+def read_outputs(at: At[MoELayer]) -> Ints:
     """GO_RD of earlier tokens' outputs, where those run again: [window tokens] or -1."""
-    earlier = np.setdiff1d(ctx.step.rows, ctx.step.scored)
-    return _read_vectors(ctx, Opcode.GO_RD, index, op, earlier, "outputs")
+    earlier = np.setdiff1d(at.ctx.step.rows, at.ctx.step.scored)
+    return _read_vectors(at, Opcode.GO_RD, earlier, "outputs")
 
 
-def write_outputs(ctx: Context, index: int, op: MoELayer, combined: Ints) -> None:
+def write_outputs(at: At[MoELayer], combined: Ints) -> None:
     """GO_WR of the new tokens' outputs, where later steps run all tokens again."""
-    if op.router.capacity is None or ctx.schedule.caches.kv or not _kept_later(ctx, go=True):
+    ctx = at.ctx
+    if at.op.router.capacity is None or ctx.schedule.caches.kv or not _kept_later(ctx, go=True):
         return
-    _write_vectors(ctx, Opcode.GO_WR, index, op, combined, "outputs")
+    _write_vectors(at, Opcode.GO_WR, combined, "outputs")
 
 
 def scores_kept(capacity: Capacity, tokens: int) -> int:
@@ -116,52 +115,50 @@ def _kept_later(ctx: Context, *, kv: bool = False, go: bool = False) -> bool:
     return on and not last and not timing.reads_in_series(ctx.chip)
 
 
-def _read_vectors(
-    ctx: Context, opcode: Opcode, index: int, op: MoELayer, tokens: Ints, kind: str
-) -> Ints:
+def _read_vectors(at: At[MoELayer], opcode: Opcode, tokens: Ints, kind: Kept) -> Ints:
     """A vector of d_model for each of `tokens`, sequence by sequence: [window tokens] or -1."""
+    ctx = at.ctx
     out = np.full(ctx.tokens, -1, dtype=np.int64)
     for part in ctx.by_sequence(tokens):
         seq = int(ctx.schedule.sequence[part[0]])
-        out[part] = _read(ctx, opcode, index, seq, len(part) * ctx.bytes_of(op.d_model), kind)
+        out[part] = _read(at, opcode, seq, len(part) * ctx.bytes_of(at.op.d_model), kind)
     return out
 
 
-def _write_vectors(
-    ctx: Context, opcode: Opcode, index: int, op: MoELayer, made: Ints, kind: str
-) -> None:
+def _write_vectors(at: At[MoELayer], opcode: Opcode, made: Ints, kind: Kept) -> None:
     """The new tokens' vectors `made` [window tokens], sequence by sequence."""
-    for part in ctx.by_sequence(ctx.step.fresh):
-        size = len(part) * ctx.bytes_of(op.d_model)
-        _write(ctx, opcode, index, part, size, kind, [made[part]])
+    for part in at.ctx.by_sequence(at.ctx.step.fresh):
+        size = len(part) * at.ctx.bytes_of(at.op.d_model)
+        _write(at, opcode, part, size, kind, [made[part]])
 
 
-def _read(ctx: Context, opcode: Opcode, index: int, seq: int, size: int, kind: str) -> int:
-    op: Operator = ctx.workload.operators[index]
-    writes = ctx.kept.get((index, seq, kind), [])
+def _read(at: At[Operator], opcode: Opcode, seq: int, size: int, kind: Kept) -> int:
+    ctx = at.ctx
+    writes = ctx.kept.get((at.index, seq, kind), [])
     row = ctx.stream.append(
         opcode,
         ctx.units.number("dram"),
         timing.dram(ctx.chip, size),
-        ctx.whole_tag(index, seq),
+        at.whole_tag(seq),
         rows=1,
-        buffer=ctx.region(op),
+        buffer=at.region,
     )
     ctx.stream.link("reads", np.full(len(writes), row[0]), np.array(writes, dtype=np.int64))
     return int(row[0])
 
 
 def _write(
-    ctx: Context, opcode: Opcode, index: int, part: Ints, size: int, kind: str, sources: list[Ints]
+    at: At[Operator], opcode: Opcode, part: Ints, size: int, kind: Kept, sources: list[Ints]
 ) -> None:
+    ctx = at.ctx
     seq = int(ctx.schedule.sequence[part[0]])
     row = ctx.stream.append(
         opcode,
         ctx.units.number("dram"),
         timing.dram(ctx.chip, size),
-        ctx.whole_tag(index, seq),
+        at.whole_tag(seq),
         rows=1,
     )
     made = np.unique(np.concatenate(sources))
     ctx.stream.link("reads", np.full(len(made), row[0]), made)
-    ctx.kept.setdefault((index, seq, kind), []).append(int(row[0]))
+    ctx.kept.setdefault((at.index, seq, kind), []).append(int(row[0]))

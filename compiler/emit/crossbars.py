@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from compiler.emit.context import Context
+from compiler.emit.at import At
 from compiler.emit.stream import Tag
 from compiler.fire_groups import FireGroup
 from ir import timing
@@ -12,7 +12,7 @@ from ir.arrays import Ints
 from ir.mapping import Block, DenseOwner
 from ir.program import Opcode
 from ir.timing import Cost
-from ir.workload import Dense
+from ir.workload import Dense, Operator
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,16 +23,15 @@ class Product:
     sums: list[Ints]
 
 
-def emit_load(ctx: Context, layer: int, values: int, tag: Tag, reads: list[Ints]) -> Ints:
+def emit_load(at: At[Operator], values: int, tag: Tag, reads: list[Ints]) -> Ints:
     """Broadcast vectors of `values` over the region's bus, one LOAD per row of `reads`."""
-    cost = timing.load(ctx.chip, values, ctx.links[layer][0])
-    bus = ctx.units.number("bus", layer)
-    return ctx.stream.append(Opcode.LOAD, bus, cost, tag, rows=len(reads[0]), reads=reads)
+    cost = timing.load(at.ctx.chip, values, at.ctx.links[at.region][0])
+    bus = at.ctx.units.number("bus", at.region)
+    return at.ctx.stream.append(Opcode.LOAD, bus, cost, tag, rows=len(reads[0]), reads=reads)
 
 
 def emit_product(
-    ctx: Context,
-    layer: int,
+    at: At[Operator],
     group: Ints,
     blocks: tuple[Block, ...],
     filled: Ints,
@@ -45,11 +44,11 @@ def emit_product(
     group: [rows] group number of each row; filled: [rows] the LOAD or XFER that filled its input
     buffer. Without partial sums or a bias there is nothing to add and no ACC.
     """
-    stage, rows = blocks[0].stage, len(filled)
+    ctx, stage, rows = at.ctx, blocks[0].stage, len(filled)
     in_turn = replace(tag, priority=ctx.turn(tag.slot)) if shared_pg else tag
     mvm = ctx.stream.append(
         Opcode.MVM,
-        ctx.groups("group", layer, stage, group),
+        at.groups("group", stage, group),
         timing.mvm(ctx.chip, sum(b.tiles for b in blocks), shared=shared_pg),
         in_turn,
         rows=rows,
@@ -64,10 +63,10 @@ def emit_product(
     per_tile = ctx.chip.crossbar.weights_per_row(blocks[0].weight)
     cost = timing.accumulate(ctx.chip, blocks[0].rows, columns, per_tile, bias=bias)
     if ctx.chip.accumulate.where == "dpu":  # one job per output column of tiles
-        unit: Ints | int = ctx.units.dpu(layer)
+        unit: Ints | int = at.dpu
         jobs = columns
     else:
-        unit, jobs = ctx.groups("acc", layer, stage, group), 1
+        unit, jobs = at.groups("acc", stage, group), 1
     sums = ctx.stream.append(
         Opcode.ACC,
         unit,
@@ -79,41 +78,38 @@ def emit_product(
     return Product(mvm, list(sums.reshape(jobs, rows)))
 
 
-def emit_store(
-    ctx: Context, layer: int, group: Ints, sums: list[Ints], values: int, tag: Tag
-) -> Ints:
+def emit_store(at: At[Operator], group: Ints, sums: list[Ints], values: int, tag: Tag) -> Ints:
     """Finished sums of `group` [rows] over the region's return link into its buffer."""
-    width, lanes = ctx.links[layer]
+    ctx, (width, lanes) = at.ctx, at.ctx.links[at.region]
 
     def store(hops: int, _ports: int) -> Cost:  # the return link is a bus of its own
         return timing.store(ctx.chip, values, width, lanes, hops)
 
-    cost = ctx.costs_by_path(layer, tag.stage, group, store)
-    link = ctx.units.number("return", layer)
+    cost = at.costs_by_path(tag.stage, group, store)
+    link = ctx.units.number("return", at.region)
     return ctx.stream.append(
-        Opcode.STORE, link, cost, tag, rows=len(sums[0]), reads=sums, buffer=layer
+        Opcode.STORE, link, cost, tag, rows=len(sums[0]), reads=sums, buffer=at.region
     )
 
 
-def emit_bank(ctx: Context, index: int, bank: FireGroup, tokens: Ints, load: Ints) -> Ints:
+def emit_bank(at: At[Operator], bank: FireGroup, tokens: Ints, load: Ints) -> Ints:
     """`tokens` through a dense bank after their LOADs [tokens]; returns the STOREs."""
-    tag = replace(ctx.tag(index, tokens), stage=bank.stage)
+    tag = at.tag(tokens, stage=bank.stage)
     group = np.full(len(tokens), bank.number)
-    ctx.stream.link("dst", load, ctx.groups("group", bank.layer, bank.stage, group))
-    product = emit_product(ctx, bank.layer, group, bank.blocks, load, tag, shared_pg=False)
-    ctx.stream.mark_last_readers(product.mvm)
+    at.ctx.stream.link("dst", load, at.groups("group", bank.stage, group))
+    product = emit_product(at, group, bank.blocks, load, tag, shared_pg=False)
+    at.ctx.stream.mark_last_readers(product.mvm)
     columns = sum(b.weight.columns for b in bank.blocks)
-    return emit_store(ctx, bank.layer, group, product.sums, columns, tag)
+    return emit_store(at, group, product.sums, columns, tag)
 
 
-def emit_dense(ctx: Context, index: int, op: Dense) -> None:
+def emit_dense(at: At[Dense]) -> None:
     """One MVM per token; products of the same input in one region (q, k, v) share its LOAD."""
-    layer, tokens = ctx.region(op), ctx.rows_of(op)
-    key = (op.inputs[0], layer, op.newest)
+    ctx, tokens, name = at.ctx, at.rows, at.op.inputs[0]
+    key = (name, at.region, at.op.newest)
     if key not in ctx.loads:
-        tag = ctx.tag(index, tokens, stage=0)
-        source = ctx.fetch(op.inputs[0], layer, index)[tokens]
-        ctx.loads[key] = ctx.spread(tokens, emit_load(ctx, layer, op.weight.rows, tag, [source]))
-    bank = ctx.units.banks[index, DenseOwner(), 0]
-    ids = emit_bank(ctx, index, bank, tokens, ctx.loads[key][tokens])
-    ctx.produce(op, ctx.spread(tokens, ids), layer=layer)
+        source = at.fetch(name)[tokens]
+        load = emit_load(at, at.op.weight.rows, at.tag(tokens, stage=0), [source])
+        ctx.loads[key] = ctx.spread(tokens, load)
+    bank = ctx.units.banks[at.index, DenseOwner(), 0]
+    at.produce(ctx.spread(tokens, emit_bank(at, bank, tokens, ctx.loads[key][tokens])))

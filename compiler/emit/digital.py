@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from compiler.emit.at import At
 from compiler.emit.caches import read_keys, write_keys
 from compiler.emit.context import Context, Value
 from compiler.emit.stream import Costs
 from ir import timing
 from ir.arrays import Ints
+from ir.chip import Chip
 from ir.program import Opcode, UnitKind
 from ir.timing import Cost
 from ir.workload import Attention, Digital, DigitalKind
@@ -21,67 +23,69 @@ OPCODE: dict[DigitalKind, Opcode] = {
 }
 
 
-def emit_digital(ctx: Context, index: int, op: Digital) -> None:
+def emit_digital(at: At[Digital]) -> None:
     """One instruction per token, per sequence, or one in all, as the operator's scope says."""
-    layer = ctx.region(op)
+    ctx, op = at.ctx, at.op
     if op.scope == "constant":
         if op.outputs[0] not in ctx.values:  # the first step makes it for all
-            _emit_constant(ctx, index, op)
+            _emit_constant(at)
         return
-    tokens = ctx.rows_of(op)
+    tokens = at.rows
     if op.scope == "sequence":
         parts = ctx.by_sequence(tokens)
         costs = [timing.digital(ctx.chip, op.elements * len(s)) for s in parts]
-        ids = _per_sequence(ctx, index, op, OPCODE[op.kind], "dpu", costs, [0] * len(costs))
+        ids = _per_sequence(at, OPCODE[op.kind], "dpu", costs, [0] * len(costs))
     else:
         rows = ctx.stream.append(
             OPCODE[op.kind],
-            ctx.units.dpu(layer),
-            _token_cost(ctx, op),
-            ctx.tag(index, tokens),
+            at.dpu,
+            _token_cost(ctx.chip, op),
+            at.tag(tokens),
             rows=len(tokens),
-            reads=[ctx.fetch(name, layer, index)[tokens] for name in op.inputs],
+            reads=[at.fetch(name)[tokens] for name in op.inputs],
             size=ctx.bytes_of(op.width),
-            buffer=layer,
+            buffer=at.region,
         )
         ids = ctx.spread(tokens, rows)
-    ctx.produce(op, ids, layer=layer)
+    at.produce(ids)
 
 
-def _token_cost(ctx: Context, op: Digital) -> Cost:
+def _token_cost(chip: Chip, op: Digital) -> Cost:
     if op.kind == "norm":
-        return timing.norm(ctx.chip, op.width)
+        return timing.norm(chip, op.width)
     if op.kind == "act":
-        return timing.act(ctx.chip, op.width)
-    return timing.digital(ctx.chip, op.elements if op.kind == "other" else op.width)
+        return timing.act(chip, op.width)
+    return timing.digital(chip, op.elements if op.kind == "other" else op.width)
 
 
-def _emit_constant(ctx: Context, index: int, op: Digital) -> None:
+def _emit_constant(at: At[Digital]) -> None:
     """Tables and masks: made once, by whatever they are made of; no region holds them.
 
     Of a token's vector they use the shape at most, so only other constants are read.
     """
+    ctx, op = at.ctx, at.op
     known = [ctx.values[name] for name in op.inputs if name in ctx.values]
     made = [value.ids[:1] for value in known if value.layer == -1]
     row = ctx.stream.append(
         OPCODE[op.kind],
-        ctx.units.dpu(ctx.region(op)),
+        at.dpu,
         timing.digital(ctx.chip, op.elements),
-        ctx.whole_tag(index),
+        at.whole_tag(),
         rows=1,
         reads=made,
         size=ctx.bytes_of(max(op.elements, op.width)),  # a view makes nothing, but is held
-        buffer=ctx.region(op),
+        buffer=at.region,
     )
-    ctx.produce(op, np.full(ctx.tokens, row[0]), layer=-1)
+    at.produce(np.full(ctx.tokens, row[0]), held=False)
 
 
-def emit_attention(ctx: Context, index: int, op: Attention) -> None:
+def emit_attention(at: At[Attention]) -> None:
     """One job per sequence on an attention unit: a barrier over the sequence's tokens.
 
     With a key-value cache only the tokens that arrive ask; every token so far answers.
     """
-    parts = ctx.by_sequence(ctx.rows_of(op))
+    ctx, op = at.ctx, at.op
+    parts = ctx.by_sequence(at.rows)
     keys = [ctx.so_far(int(ctx.schedule.sequence[part[0]])) for part in parts]
     asked = [queries(ctx, part, n) for part, n in zip(parts, keys, strict=True)]
     costs = [
@@ -92,10 +96,9 @@ def emit_attention(ctx: Context, index: int, op: Attention) -> None:
         timing.attention_macs(q, n, op.heads, op.head_dim, causal=op.causal)
         for q, n in zip(asked, keys, strict=True)
     ]
-    kept = read_keys(ctx, index, op)
-    ids = _per_sequence(ctx, index, op, Opcode.ATTN, "mha", costs, macs, kept)
-    ctx.produce(op, ids, layer=ctx.region(op))
-    write_keys(ctx, index, op)
+    kept = read_keys(at)
+    at.produce(_per_sequence(at, Opcode.ATTN, "mha", costs, macs, kept))
+    write_keys(at)
 
 
 def queries(ctx: Context, part: Ints, keys: int) -> int:
@@ -104,9 +107,7 @@ def queries(ctx: Context, part: Ints, keys: int) -> int:
 
 
 def _per_sequence(
-    ctx: Context,
-    index: int,
-    op: Attention | Digital,
+    at: At[Attention | Digital],
     opcode: Opcode,
     pool: UnitKind,
     costs: list[Cost],
@@ -117,19 +118,19 @@ def _per_sequence(
 
     kept: [window tokens] what it reads of its cache.
     """
-    layer, parts = ctx.region(op), ctx.by_sequence(ctx.rows_of(op))
-    sources = [ctx.fetch(name, layer, index) for name in op.inputs]
+    ctx, parts = at.ctx, at.ctx.by_sequence(at.rows)
+    sources = [at.fetch(name) for name in at.op.inputs]
     sources += [] if kept is None else [kept]
     first = np.array([part[0] for part in parts], dtype=np.int64)
     rows = ctx.stream.append(
         opcode,
-        ctx.units.dpu(layer) if pool == "dpu" else ctx.units.number(pool),
+        at.dpu if pool == "dpu" else ctx.units.number(pool),
         Costs(costs, np.arange(len(costs))),
-        ctx.whole_tag(index, ctx.schedule.sequence[first]),
+        at.whole_tag(ctx.schedule.sequence[first]),
         rows=len(parts),
-        size=np.array([ctx.bytes_of(op.width * len(part)) for part in parts], dtype=np.int64),
+        size=np.array([ctx.bytes_of(at.op.width * len(part)) for part in parts], dtype=np.int64),
         macs=np.array(macs, dtype=np.int64),
-        buffer=layer,
+        buffer=at.region,
     )
     out = np.full(ctx.tokens, -1, dtype=np.int64)
     for row, members in zip(rows, parts, strict=True):
@@ -142,19 +143,18 @@ def _per_sequence(
 
 def emit_samples(ctx: Context) -> None:
     """The next token of every sequence, from the model's first output of its newest token."""
-    name = ctx.workload.outputs[0]
-    value, last = ctx.values[name], len(ctx.workload.operators) - 1
-    layer = ctx.region(ctx.workload.operators[last])
+    last = len(ctx.workload.operators) - 1
+    at, value = At(ctx, last, ctx.workload.operators[last]), ctx.values[ctx.workload.outputs[0]]
     newest = np.array([part[-1] for part in ctx.by_sequence(ctx.step.rows)], dtype=np.int64)
     rows = ctx.stream.append(
         Opcode.SAMPLE,
-        ctx.units.dpu(layer),
+        at.dpu,
         timing.sample(ctx.chip),
-        ctx.tag(last, newest),
+        at.tag(newest),
         rows=len(newest),
         reads=[value.ids[newest]],
         size=ctx.bytes_of(timing.SAMPLE_VALUES),
-        buffer=layer,
+        buffer=at.region,
     )
     ids = rows[np.searchsorted(ctx.schedule.sequence[newest], ctx.schedule.sequence)]
-    ctx.sampled = Value(ids, layer, timing.SAMPLE_VALUES)
+    ctx.sampled = Value(ids, at.region, timing.SAMPLE_VALUES)

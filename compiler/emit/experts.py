@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 
+from compiler.emit.at import At
 from compiler.emit.context import Context
 from compiler.emit.crossbars import emit_load, emit_product, emit_store
 from compiler.emit.stream import Tag
@@ -31,38 +32,36 @@ class Turns:
     last: Bools
 
 
-def emit_experts(ctx: Context, index: int, op: MoELayer, turns: Turns, routed: Ints) -> Ints:
+def emit_experts(at: At[MoELayer], turns: Turns, routed: Ints) -> Ints:
     """Every routed turn; returns the STOREs [turns]. routed: [window tokens] TOPK of each."""
-    first = RoutedOwner(0)
-    one = [b for b in ctx.mapping.blocks if b.operator == index and b.owner == first]
-    gates = routed[turns.token] if op.weight_on == "input" else None
-    mvm, stores = _two_stages(ctx, index, op, turns, one, turns.group, gates=gates)
-    if ctx.step.of(op.layer).order.lockstep:
-        ctx.stream.lockstep.add(op.layer)
+    ctx, first = at.ctx, RoutedOwner(0)
+    one = [b for b in ctx.mapping.blocks if b.operator == at.index and b.owner == first]
+    gates = routed[turns.token] if at.op.weight_on == "input" else None
+    mvm, stores = _two_stages(at, turns, one, turns.group, gates=gates)
+    if ctx.step.of(at.op.layer).order.lockstep:
+        ctx.stream.lockstep.add(at.op.layer)
         _lockstep(ctx, turns, mvm)
     return stores
 
 
-def emit_shared(ctx: Context, index: int, op: MoELayer, tokens: Ints, x: Ints) -> list[Ints]:
+def emit_shared(at: At[MoELayer], tokens: Ints, x: Ints) -> list[Ints]:
     """Every shared expert on every one of `tokens`; returns the STOREs [tokens] of each."""
+    ctx = at.ctx
     out: list[Ints] = []
-    for number in range(len(op.shared)):
-        up, down = (ctx.units.banks[index, SharedOwner(number), stage] for stage in (0, 1))
-        tag = ctx.tag(index, tokens, stage=0)
-        load = emit_load(ctx, op.layer, op.d_model, tag, [x[tokens]])
+    for number in range(len(at.op.shared)):
+        up, down = (ctx.units.banks[at.index, SharedOwner(number), stage] for stage in (0, 1))
+        load = emit_load(at, at.op.d_model, at.tag(tokens, stage=0), [x[tokens]])
         group = np.full(len(tokens), up.number)
-        ctx.stream.link("dst", load, ctx.groups("group", op.layer, 0, group))
+        ctx.stream.link("dst", load, at.groups("group", 0, group))
         turns = Turns(tokens, group, -1, -1, -1, load, np.ones(len(tokens), dtype=np.bool_))
         blocks = [*up.blocks, *down.blocks]
         second = np.full(len(tokens), down.number)
-        out.append(_two_stages(ctx, index, op, turns, blocks, second)[1])
+        out.append(_two_stages(at, turns, blocks, second)[1])
     return out
 
 
 def _two_stages(
-    ctx: Context,
-    index: int,
-    op: MoELayer,
+    at: At[MoELayer],
     turns: Turns,
     blocks: list[Block],
     down_group: Ints,
@@ -74,34 +73,32 @@ def _two_stages(
     blocks: those of one expert (all have the same shape); down_group: group numbers of stage 1;
     gates: [turns] who made the factors of the experts' inputs, where a model puts them there.
     """
+    ctx = at.ctx
     up, down = (tuple(b for b in blocks if b.stage == stage) for stage in (0, 1))
     shared_pg = isinstance(blocks[0].owner, RoutedOwner)
-    tag = ctx.tag(index, turns.token, stage=0, expert=turns.expert, slot=turns.slot)
+    tag = at.tag(turns.token, stage=0, expert=turns.expert, slot=turns.slot)
     tag = replace(tag, replica=turns.replica)
-    first = emit_product(ctx, op.layer, turns.group, up, turns.load, tag, shared_pg=shared_pg)
+    first = emit_product(at, turns.group, up, turns.load, tag, shared_pg=shared_pg)
     ctx.stream.mark_last_readers(first.mvm[turns.last])
-    hidden = _activate(ctx, op, up, turns.group, first.sums, tag, gates)
+    hidden = _activate(at, up, turns.group, first.sums, tag, gates)
     tag = replace(tag, stage=1)
-    link = ctx.groups("link", op.layer, 1, down_group)
+    link = at.groups("link", 1, down_group)
     moved = ctx.stream.append(
         Opcode.XFER,
         link,
-        ctx.costs_by_path(
-            op.layer, 1, down_group, partial(timing.xfer, ctx.chip, down[0].weight.rows)
-        ),
+        at.costs_by_path(1, down_group, partial(timing.xfer, ctx.chip, down[0].weight.rows)),
         tag,
         rows=len(turns.token),
         reads=[hidden],
     )
-    ctx.stream.link("dst", moved, ctx.groups("group", op.layer, 1, down_group))
-    second = emit_product(ctx, op.layer, down_group, down, moved, tag, shared_pg=shared_pg)
+    ctx.stream.link("dst", moved, at.groups("group", 1, down_group))
+    second = emit_product(at, down_group, down, moved, tag, shared_pg=shared_pg)
     ctx.stream.mark_last_readers(second.mvm)
-    return first.mvm, emit_store(ctx, op.layer, down_group, second.sums, op.d_model, tag)
+    return first.mvm, emit_store(at, down_group, second.sums, at.op.d_model, tag)
 
 
 def _activate(
-    ctx: Context,
-    op: MoELayer,
+    at: At[MoELayer],
     up: tuple[Block, ...],
     group: Ints,
     sums: list[Ints],
@@ -113,58 +110,58 @@ def _activate(
     A factor of the experts' input multiplies the sums, which are linear in it: the vector that is
     broadcast stays one for all of a token's experts.
     """
-    rows, width, dpu = len(group), up[0].weight.columns, ctx.units.dpu(op.layer)
+    ctx, rows, width = at.ctx, len(group), up[0].weight.columns
     both = sum(b.weight.columns for b in up)
     out = ctx.stream.append(
         Opcode.XFER,
-        ctx.groups("link", op.layer, 0, group),
-        ctx.costs_by_path(op.layer, 0, group, partial(timing.xfer, ctx.chip, both)),
+        at.groups("link", 0, group),
+        at.costs_by_path(0, group, partial(timing.xfer, ctx.chip, both)),
         tag,
         rows=rows,
         reads=sums,
-        src=ctx.groups("group", op.layer, 0, group),
-        buffer=op.layer,
+        src=at.groups("group", 0, group),
+        buffer=at.region,
     )
     if gates is not None:
         out = ctx.stream.append(
             Opcode.MUL,
-            dpu,
+            at.dpu,
             timing.add(ctx.chip, both),
             tag,
             rows=rows,
             reads=[out, gates],
             size=ctx.bytes_of(both),
-            buffer=op.layer,
+            buffer=at.region,
         )
     size = ctx.bytes_of(width)
     acted = ctx.stream.append(
         Opcode.ACT,
-        dpu,
+        at.dpu,
         timing.act(ctx.chip, width),
         tag,
         rows=rows,
         reads=[out],
         size=size,
-        buffer=op.layer,
+        buffer=at.region,
     )
     if len(up) == 1:
         return acted
     return ctx.stream.append(
         Opcode.MUL,
-        dpu,
+        at.dpu,
         timing.add(ctx.chip, width),
         tag,
         rows=rows,
         reads=[acted, out],
         size=size,
-        buffer=op.layer,
+        buffer=at.region,
     )
 
 
 def _lockstep(ctx: Context, turns: Turns, mvm: Ints) -> None:
     """A slot's first-stage MVMs wait until all of the slot before have ended."""
-    at = np.broadcast_to(np.asarray(turns.slot), mvm.shape)  # ascending, as turns are
-    slot = np.unique(at, return_inverse=True)[1]  # an idle slot is no turn's slot before
+    slots = np.broadcast_to(np.asarray(turns.slot), mvm.shape)  # ascending, as turns are
+    slot = np.unique(slots, return_inverse=True)[1]  # an idle slot is no turn's slot before
     this, before = np.searchsorted(slot, slot), np.searchsorted(slot, slot - 1)
     count = this - before
     waiting = np.repeat(mvm, count)  # not the LOADs: a kept input has none of its own

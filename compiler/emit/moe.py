@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from compiler.emit.at import At
 from compiler.emit.caches import (
     read_inputs,
     read_outputs,
@@ -11,12 +12,12 @@ from compiler.emit.caches import (
     write_outputs,
     write_scores,
 )
-from compiler.emit.context import Context
 from compiler.emit.crossbars import emit_bank, emit_load
 from compiler.emit.experts import Turns, emit_experts, emit_shared
 from compiler.emit.stream import Costs
 from ir import timing
 from ir.arrays import Bools, Ints
+from ir.chip import Chip
 from ir.mapping import DenseOwner
 from ir.program import Opcode
 from ir.schedule import SlotOrder
@@ -24,120 +25,120 @@ from ir.selection import Capacity
 from ir.workload import MoELayer
 
 
-def emit_moe(ctx: Context, index: int, op: MoELayer) -> None:
+def emit_moe(at: At[MoELayer]) -> None:
     """GATE, TOPK, LOAD, two stages of every expert, COMBINE: for every token of the step."""
-    x = ctx.fetch(op.inputs[0], op.layer, index)
-    earlier = read_inputs(ctx, index, op)
+    ctx = at.ctx
+    x = at.fetch(at.op.inputs[0])
+    earlier = read_inputs(at)
     scored = ctx.step.scored
-    gate = ctx.spread(
-        scored, _gate(ctx, index, op, scored, np.where(earlier >= 0, earlier, x)[scored])
-    )
-    routed = _route(ctx, index, op, gate)
-    write_inputs(ctx, index, op, x)
-    done = read_outputs(ctx, index, op)
+    gate = ctx.spread(scored, _gate(at, scored, np.where(earlier >= 0, earlier, x)[scored]))
+    routed = _route(at, gate)
+    write_inputs(at, x)
+    done = read_outputs(at)
     tokens = ctx.step.rows[done[ctx.step.rows] < 0]
-    turns = _broadcast(ctx, index, op, x, routed)
-    stores = [(turns.token, emit_experts(ctx, index, op, turns, routed))]
-    stores += [(tokens, ids) for ids in emit_shared(ctx, index, op, tokens, x)]
-    combined = ctx.spread(tokens, _combine(ctx, index, op, tokens, stores, routed, gate))
-    write_outputs(ctx, index, op, combined)
-    ctx.produce(op, np.where(done >= 0, done, combined), layer=op.layer)
+    turns = _broadcast(at, x, routed)
+    stores = [(turns.token, emit_experts(at, turns, routed))]
+    stores += [(tokens, ids) for ids in emit_shared(at, tokens, x)]
+    combined = ctx.spread(tokens, _combine(at, tokens, stores, routed, gate))
+    write_outputs(at, combined)
+    at.produce(np.where(done >= 0, done, combined))
 
 
-def _route(ctx: Context, index: int, op: MoELayer, gate: Ints) -> Ints:
+def _route(at: At[MoELayer], gate: Ints) -> Ints:
     """The TOPK that decides for each token, from the GATE of each: [window tokens] both.
 
     Token choice has one TOPK per token; expert choice one per sequence, over all tokens it has
     scores of: in a decode step with a GO cache those of the new token and the kept ones.
     """
-    scored, dpu, capacity = ctx.step.scored, ctx.units.dpu(op.layer), op.router.capacity
-    if capacity is None:
-        k = op.router.top_k or 1
+    ctx, router, scored = at.ctx, at.op.router, at.ctx.step.scored
+    if router.capacity is None:
+        k = router.top_k or 1
         rows = ctx.stream.append(
             Opcode.TOPK,
-            dpu,
-            timing.topk(ctx.chip, op.router.experts, k),
-            ctx.tag(index, scored),
+            at.dpu,
+            timing.topk(ctx.chip, router.experts, k),
+            at.tag(scored),
             rows=len(scored),
             reads=[gate[scored]],
             size=4 * k,  # an id and a weight of two bytes each
-            buffer=op.layer,
+            buffer=at.region,
         )
         return ctx.spread(scored, rows)
     out = np.full(ctx.tokens, -1, dtype=np.int64)
     for part in ctx.by_sequence(scored):
-        out[part] = _choose(ctx, index, op, capacity, part, gate[part])
+        out[part] = _choose(at, router.capacity, part, gate[part])
         if ctx.schedule.caches.go:
-            write_scores(ctx, index, op, capacity, out, part)
+            write_scores(at, router.capacity, out, part)
     return out
 
 
-def _choose(
-    ctx: Context, index: int, op: MoELayer, capacity: Capacity, part: Ints, gate: Ints
-) -> int:
+def _choose(at: At[MoELayer], capacity: Capacity, part: Ints, gate: Ints) -> int:
     """TOPK of every expert over one sequence's scores `gate` [part] and those kept of it."""
+    ctx, experts = at.ctx, at.op.router.experts
     seq, kept, scores = int(ctx.schedule.sequence[part[0]]), 0, -1
     old = ctx.schedule.caches.go and ctx.step.number > 0
     if old:
         kept = scores_kept(capacity, ctx.so_far(seq) - len(part))
-        scores = read_scores(ctx, index, op, capacity, seq)
+        scores = read_scores(at, capacity, seq)
     row = ctx.stream.append(
         Opcode.TOPK,
-        ctx.units.dpu(op.layer),
-        timing.top_tokens(ctx.chip, len(part), kept, op.router.experts),
-        ctx.whole_tag(index, seq),
+        at.dpu,
+        timing.top_tokens(ctx.chip, len(part), kept, experts),
+        at.whole_tag(seq),
         rows=1,
-        size=4 * capacity.of(ctx.so_far(seq)) * op.router.experts,
-        buffer=op.layer,
+        size=4 * capacity.of(ctx.so_far(seq)) * experts,
+        buffer=at.region,
     )
     ctx.stream.link("reads", np.full(len(part), row[0]), gate)
     ctx.stream.link("reads", row, np.array([scores]))
     return int(row[0])
 
 
-def _gate(ctx: Context, index: int, op: MoELayer, tokens: Ints, x: Ints) -> Ints:
+def _gate(at: At[MoELayer], tokens: Ints, x: Ints) -> Ints:
     """The scores of `tokens`: the router's matrix on a digital unit, or on crossbars.
 
     With them the gates of shared experts, always on the digital unit, and what else the layer gives
     out, which may be made of its input.
     """
+    ctx, op = at.ctx, at.op
     experts, shared, sources = op.router.experts, op.gated_shared, [x]
-    bank = ctx.units.banks.get((index, DenseOwner(), 0))
+    bank = ctx.units.banks.get((at.index, DenseOwner(), 0))
     if bank is not None:
-        load = emit_load(ctx, op.layer, op.d_model, ctx.tag(index, tokens, stage=0), [x])
-        product = emit_bank(ctx, index, bank, tokens, load)
+        load = emit_load(at, op.d_model, at.tag(tokens, stage=0), [x])
+        product = emit_bank(at, bank, tokens, load)
         sources = [product, x] if shared or op.outputs[1:] else [product]
-    sources += [ctx.fetch(name, op.layer, index)[tokens] for name in op.inputs[1:]]
+    sources += [at.fetch(name)[tokens] for name in op.inputs[1:]]
     return ctx.stream.append(
         Opcode.GATE,
-        ctx.units.dpu(op.layer),
+        at.dpu,
         timing.gate(ctx.chip, op.d_model, experts, shared, on_crossbar=bank is not None),
-        ctx.tag(index, tokens),
+        at.tag(tokens),
         rows=len(tokens),
         reads=sources,
         macs=op.d_model * (shared if bank is not None else experts + shared),
         size=2 * (experts + shared),
-        buffer=op.layer,
+        buffer=at.region,
     )
 
 
-def _broadcast(ctx: Context, index: int, op: MoELayer, x: Ints, routed: Ints) -> Turns:
+def _broadcast(at: At[MoELayer], x: Ints, routed: Ints) -> Turns:
     """One LOAD per transfer, in slot order on the region's bus."""
-    order = ctx.step.of(op.layer)
+    ctx = at.ctx
+    order = ctx.step.of(at.op.layer)
     table = order.order.table
     kept = _kept(order.order, retain=ctx.chip.pg.retain_input)
     slot, group = np.nonzero((table >= 0) & ~kept)
     key = slot * (ctx.tokens + 1) + table[slot, group]
     transfers, transfer = np.unique(key, return_inverse=True)
-    token, at = transfers % (ctx.tokens + 1), transfers // (ctx.tokens + 1)
+    of_slot, token = np.divmod(transfers, ctx.tokens + 1)
     reads = [x[token]]
     if ctx.chip.digital.experts_wait_for_router:
         reads.append(routed[token])
-    load = emit_load(ctx, op.layer, op.d_model, ctx.tag(index, token, stage=0, slot=at), reads)
-    ctx.stream.link("dst", load[transfer], ctx.groups("group", op.layer, 0, group))
-    before = np.append(ctx.last_load.get(index, -1), load[:-1])
+    load = emit_load(at, at.op.d_model, at.tag(token, stage=0, slot=of_slot), reads)
+    ctx.stream.link("dst", load[transfer], at.groups("group", 0, group))
+    before = np.append(ctx.last_load.get(at.index, -1), load[:-1])
     ctx.stream.link("chained", load, before[: len(load)])
-    ctx.last_load[index] = int(load[-1]) if len(load) else int(before[0])
+    ctx.last_load[at.index] = int(load[-1]) if len(load) else int(before[0])
     filled = np.full(table.shape, -1, dtype=np.int64)
     filled[slot, group] = load[transfer]
     for s in range(1, len(table)):
@@ -165,9 +166,7 @@ def _kept(order: SlotOrder, *, retain: bool) -> Bools:
 
 
 def _combine(
-    ctx: Context,
-    index: int,
-    op: MoELayer,
+    at: At[MoELayer],
     tokens: Ints,
     stores: list[tuple[Ints, Ints]],
     routed: Ints,
@@ -177,31 +176,32 @@ def _combine(
 
     Shared experts are added, each times its gate where it has one. Ids [tokens].
     """
+    ctx, op = at.ctx, at.op
     parts = np.zeros(ctx.tokens, dtype=np.int64)
     for owner, _ in stores:
         parts += np.bincount(owner, minlength=ctx.tokens)
     numbers, which = np.unique(parts[tokens], return_inverse=True)
-    costs = [_combine_cost(ctx, op, n) for n in numbers.tolist()]
+    costs = [_combine_cost(ctx.chip, op, n) for n in numbers.tolist()]
     ids = ctx.stream.append(
         Opcode.COMBINE,
-        ctx.units.dpu(op.layer),
+        at.dpu,
         Costs(costs, which),
-        ctx.tag(index, tokens),
+        at.tag(tokens),
         rows=len(tokens),
         reads=[routed[tokens], gate[tokens]] if op.gated_shared else [routed[tokens]],
         size=ctx.bytes_of(op.d_model),
-        buffer=op.layer,
+        buffer=at.region,
     )
-    at = ctx.spread(tokens, ids)
+    combine = ctx.spread(tokens, ids)
     for owner, rows in stores:
-        ctx.stream.link("reads", at[owner], rows)
+        ctx.stream.link("reads", combine[owner], rows)
     return ids
 
 
-def _combine_cost(ctx: Context, op: MoELayer, parts: int) -> timing.Cost:
+def _combine_cost(chip: Chip, op: MoELayer, parts: int) -> timing.Cost:
     """The sum of `parts` outputs; routed ones are weighted here unless their input was."""
     weighted = op.gated_shared
     if op.weight_on == "output":
         weighted += parts - len(op.shared)
     scaled = op.scale != 1.0
-    return timing.combine(ctx.chip, parts, weighted, op.d_model, op.d_expert, scaled=scaled)
+    return timing.combine(chip, parts, weighted, op.d_model, op.d_expert, scaled=scaled)

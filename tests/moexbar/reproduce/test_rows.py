@@ -9,9 +9,11 @@ import pytest
 import compiler.emit.crossbars
 import compiler.emit.experts
 import compiler.pipeline
+from compiler.emit.at import At
 from compiler.emit.crossbars import Product
 from ir import timing
 from ir.program import Opcode
+from ir.workload import Operator
 from moexbar.chips import load_chip
 from moexbar.reproduce.reference import GENERATION_OF_8, MODES, RATIOS, ROWS, Row
 from moexbar.reproduce.run import Ran, Run, execute
@@ -101,13 +103,14 @@ def test_reads_of_the_go_cache_that_the_reference_leaves_out() -> None:
 
 
 def one_job_per_add(
-    ctx: Any, layer: int, group: Any, blocks: Any, filled: Any, tag: Any, *, shared_pg: bool
+    at: At[Operator], group: Any, blocks: Any, filled: Any, tag: Any, *, shared_pg: bool
 ) -> Product:
     """As emit_product, but every add is a job of its own and a column's are in row order."""
+    ctx = at.ctx
     in_turn = replace(tag, priority=ctx.turn(tag.slot)) if shared_pg else tag
     mvm = ctx.stream.append(
         Opcode.MVM,
-        ctx.groups("group", layer, blocks[0].stage, group),
+        at.groups("group", blocks[0].stage, group),
         timing.mvm(ctx.chip, sum(b.tiles for b in blocks), shared=shared_pg),
         in_turn,
         rows=len(filled),
@@ -118,7 +121,7 @@ def one_job_per_add(
         sums = [
             ctx.stream.append(
                 Opcode.ACC,
-                ctx.units.dpu(layer),
+                at.dpu,
                 timing.add(ctx.chip, 256),
                 tag,
                 rows=len(filled),
