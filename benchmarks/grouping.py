@@ -22,8 +22,8 @@ from functools import partial
 import numpy as np
 
 from benchmarks.traces import add_traces, trace_file
-from compiler.grouping import calibration, group_layer, window_slots
-from compiler.options import SolverOptions
+from compiler.grouping import Calibration, calibration, group_layer, window_slots
+from compiler.options import GROUPING_SOLVERS, GroupingOptions, GroupingSolver, SolverOptions
 from ir.chip import Chip
 from ir.errors import InputError
 from ir.mapping import LayerGrouping
@@ -32,6 +32,7 @@ from moexbar.chips import load_chip
 from moexbar.efficiency.tile_area import tile_area_um2
 from moexbar.files.routing_file import load_routing
 
+BASELINES: tuple[GroupingSolver, ...] = ("sorted", "lpt")
 STRIDE = 64  # of the overlapping windows scored on
 DIRECTIONS = {"forward": ((0.0, 0.5), (0.5, 1.0)), "backward": ((0.5, 1.0), (0.0, 0.5))}
 
@@ -53,7 +54,7 @@ class Setting:
 
     case: Case
     direction: str
-    solver: str
+    solver: GroupingSolver
     window: int
     within_domains: bool
     options: SolverOptions
@@ -108,20 +109,19 @@ def run_layer(routing: Routing, setting: Setting, row: int) -> dict[str, Row]:
     sample = calibration(seen, routing.sequence[fit], setting.window)
     found = {
         setting.solver: group_layer(
-            sample.chosen,
-            sample.windows,
+            sample,
+            row,
             case.size,
-            setting.solver,
-            layer=row,
-            groups=case.groups,
-            replicas=case.replicas,
-            options=setting.options,
+            GroupingOptions(setting.solver, groups=case.groups, replicas=case.replicas),
+            limits=setting.options,
         )
     }
     seconds = time.perf_counter() - begun
     aligned = windows(len(seen), setting.window)
-    for solver in ("sorted", "lpt"):
-        found[solver] = group_layer(seen, aligned, case.mux, solver, layer=row)
+    for solver in BASELINES:
+        found[solver] = group_layer(
+            Calibration(seen, aligned), row, case.mux, GroupingOptions(solver)
+        )
     chip = load_chip("hermes", {"pg.mux": str(case.mux)})
     return {name: _row(g, unseen, setting, chip, seconds) for name, g in found.items()}
 
@@ -173,7 +173,7 @@ def main(argv: list[str] | None = None) -> int:
     add_traces(parser)
     parser.add_argument("--trace", nargs="+", default=["gpt-oss-20b", "mixtral-8x7b"])
     parser.add_argument("--case", nargs="+", default=["mux2", "mux4", "mux8", "8x5+3", "9x4+3"])
-    parser.add_argument("--solver", default="cp-sat")
+    parser.add_argument("--solver", default="cp-sat", choices=GROUPING_SOLVERS)
     parser.add_argument("--window", type=int, default=512)
     parser.add_argument("--time", type=float, default=5.0, help="solver time units per layer")
     parser.add_argument(

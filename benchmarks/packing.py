@@ -10,8 +10,8 @@ import argparse
 import numpy as np
 
 from benchmarks.placement import llama_moe
-from compiler.grouping import group_layer
-from compiler.options import PlacementOptions
+from compiler.grouping import Calibration, group_layer
+from compiler.options import GroupingOptions, PlacementOptions
 from compiler.partition import partition
 from compiler.placement import place
 from compiler.timeline.inventory import inventory
@@ -35,8 +35,8 @@ SHAPES = {  # d_model, width of an expert, experts
 def crossbars_and_area(workload: Workload, chip: Chip, *, pack: bool) -> tuple[int, int | None]:
     """Crossbars of the experts, and the area of their part in um2 where it is published."""
     experts = workload.moe_layers[0].router.experts
-    anyhow = np.ones((1, experts), dtype=np.bool_)
-    layer = group_layer(anyhow, [(0, 1)], chip.pg.mux, "contiguous", layer=0)
+    anyhow = Calibration(np.ones((1, experts), dtype=np.bool_), [(0, 1)])
+    layer = group_layer(anyhow, 0, chip.pg.mux, GroupingOptions("contiguous"))
     blocks, grouping = partition(workload, chip), Grouping((layer,))
     mapping = Mapping(blocks, grouping, place(blocks, grouping, chip, PlacementOptions(pack=pack)))
     verify_mapping(mapping, workload, chip)

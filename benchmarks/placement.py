@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from compiler.frontend import read_model
-from compiler.grouping import group_layer
-from compiler.options import PLACERS, PlacementOptions, SolverOptions
+from compiler.grouping import Calibration, group_layer
+from compiler.options import PLACERS, GroupingOptions, PlacementOptions, SolverOptions
 from compiler.partition import partition
 from compiler.placement import Routed, place
 from compiler.profiling.profile import load_inputs, profile
@@ -105,11 +105,10 @@ def measure(routed: Routed, chip_name: str, seconds: float) -> str:
     chip = load_chip(chip_name)
     layers = tuple(
         group_layer(
-            routed.chosen[op.layer],
-            [(0, routed.tokens)],
+            Calibration(routed.chosen[op.layer], [(0, routed.tokens)]),
+            op.layer,
             chip.pg.mux,
-            "lpt",
-            layer=op.layer,
+            GroupingOptions("lpt"),
         )
         for op in routed.workload.moe_layers
     )

@@ -17,7 +17,8 @@ from backends.cost import cost
 from benchmarks.placement import llama_moe
 from benchmarks.slots import WINDOW
 from benchmarks.traces import add_traces, trace_file
-from compiler.grouping import group_layer
+from compiler.grouping import Calibration, group_layer
+from compiler.options import GroupingOptions
 from compiler.partition import partition
 from compiler.pipeline import realise
 from compiler.placement import place
@@ -54,7 +55,8 @@ def measure(routing: Routing, workload: Workload, chip: Chip, bus: int) -> dict[
     for row in LAYERS:
         chosen = routing.matrix(row)
         half = len(chosen) // 2 // WINDOW * WINDOW
-        layer = group_layer(chosen[:half], [(0, half)], chip.pg.mux, "lpt", layer=0)
+        fit = Calibration(chosen[:half], [(0, half)])
+        layer = group_layer(fit, 0, chip.pg.mux, GroupingOptions("lpt"))
         grouping = Grouping((layer,))
         mapping = Mapping(blocks, grouping, place(blocks, grouping, chip))
         for number in WINDOWS:

@@ -18,8 +18,8 @@ from time import process_time
 import numpy as np
 
 from benchmarks.traces import add_traces, trace_files
-from compiler.grouping import group_layer
-from compiler.options import SolverOptions
+from compiler.grouping import Calibration, group_layer
+from compiler.options import GROUPING_SOLVERS, GroupingOptions, SolverOptions, one_of
 from compiler.slots import order_slots
 from ir.arrays import Ints
 from ir.mapping import LayerGrouping
@@ -69,8 +69,9 @@ def grouped(routing: Routing, layer: int, mux: int, solver: str) -> LayerGroupin
     """Group one layer, fitted to the first half of the sequences."""
     _, half = select_sequences(routing, FIT)
     spans = windows(half, WINDOW) if solver == "cp-sat" else [(0, half)]
-    options = SolverOptions(time_s=4.0)
-    return group_layer(routing.matrix(layer), spans, mux, solver, layer=layer, options=options)
+    fit, limits = Calibration(routing.matrix(layer), spans), SolverOptions(time_s=4.0)
+    options = GroupingOptions(one_of("grouping", solver, GROUPING_SOLVERS, "solver"))
+    return group_layer(fit, layer, mux, options, limits=limits)
 
 
 @dataclass(frozen=True)

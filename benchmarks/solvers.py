@@ -21,7 +21,7 @@ from benchmarks.traces import add_traces, trace_files
 from compiler.grouping import SOLVERS, Job, calibration, window_slots
 from compiler.grouping.parallel import solve_jobs
 from compiler.grouping.sample import Calibration
-from compiler.options import SolverOptions
+from compiler.options import GroupingOptions, GroupingSolver, SolverOptions
 from ir.routing import select_sequences, windows
 from moexbar.files.routing_file import load_routing
 
@@ -77,11 +77,11 @@ def least_slots(instance: Instance) -> int:
 
 
 def lines(
-    instance: Instance, solvers: Sequence[str], options: SolverOptions, processes: int
+    instance: Instance, solvers: Sequence[GroupingSolver], options: SolverOptions, processes: int
 ) -> Iterator[str]:
     """One line per solver."""
     names = [name for name in solvers if name != "matching" or instance.mux == 2]
-    jobs = [Job(0, instance.fit, instance.mux, name, options=options) for name in names]
+    jobs = [Job(0, instance.fit, instance.mux, GroupingOptions(name), options) for name in names]
     solved = [answer for answer in solve_jobs(jobs, processes).answers if answer is not None]
     best = max(answer.grouping.certificate.bound for answer in solved)
     least = least_slots(instance)

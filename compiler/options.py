@@ -107,7 +107,7 @@ class GroupingOptions:
     objective: Objective = "slots"
 
     def __post_init__(self) -> None:
-        one_of("grouping", self.solver, GROUPING_SOLVERS)
+        one_of("grouping", self.solver, GROUPING_SOLVERS, "solver")
         one_of("objective", self.objective, OBJECTIVES)
 
 
@@ -161,14 +161,17 @@ class Options:
 Name = TypeVar("Name", bound=str)
 
 
-def one_of(where: str, name: str, known: tuple[Name, ...]) -> Name:
-    """`name` as one of `known`; InputError naming all of them and the nearest where it is none."""
+def one_of(where: str, name: str, known: tuple[Name, ...], kind: str = "") -> Name:
+    """`name` as one of `known`; InputError naming all of them and the nearest where it is none.
+
+    kind: what a name stands for, where `where` does not say it.
+    """
     for candidate in known:
         if candidate == name:
             return candidate
     near = difflib.get_close_matches(name, known, n=1)
     raise InputError(
         where,
-        f"{name!r}, expected one of {', '.join(known)}",
+        f"{kind} {name!r}, expected one of {', '.join(known)}".lstrip(),
         f"did you mean {near[0]}?" if near else "",
     )

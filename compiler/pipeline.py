@@ -115,10 +115,8 @@ def group_experts(
             Job(
                 op.layer,
                 calibrate(traced[op.layer], routing, options.fit, window, seed=options.limits.seed),
-                size,
-                asked.solver,
-                asked.groups,
-                asked.replicas,
+                chip.pg.mux,
+                asked,
                 options.limits,
                 costs_on(chip, asked.objective, op.d_model, one, groups),
             )

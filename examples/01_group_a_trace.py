@@ -5,7 +5,8 @@ Run: python examples/01_group_a_trace.py
 
 import numpy as np
 
-from compiler.grouping import group_layer, score
+from compiler.grouping import Calibration, group_layer, score
+from compiler.options import GroupingOptions
 from ir.routing import Routing, select_sequences, windows
 
 
@@ -31,7 +32,7 @@ def main() -> None:
     )
     print("solver       groups                                fit slots  bound  unseen slots")
     for solver in ("contiguous", "sorted", "lpt", "cp-sat"):
-        found = group_layer(chosen, fit, mux=2, solver=solver, layer=0)
+        found = group_layer(Calibration(chosen, fit), 0, 2, GroupingOptions(solver))
         slots, _ = score(found, chosen, unseen)
         groups = " ".join(str(group).replace(" ", "") for group in found.groups)
         proof = found.certificate

@@ -9,7 +9,7 @@ replicas and minimise the worst part of the windows (`parts`).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from math import gcd
 from types import MappingProxyType
@@ -22,7 +22,6 @@ from compiler.grouping.objective import (
     Costs,
     Found,
     GroupingProblem,
-    Windows,
     cost,
     grouping_problem,
 )
@@ -39,8 +38,8 @@ from compiler.grouping.score import score, window_slots
 from compiler.grouping.split import split_counts, split_pairs
 from compiler.grouping.start import first_start, improved_start
 from compiler.grouping.watch import Watch
-from compiler.options import SolverOptions
-from ir.arrays import Bools, Ints
+from compiler.options import GroupingOptions, GroupingSolver, SolverOptions
+from ir.arrays import Ints
 from ir.errors import InputError
 from ir.mapping import PROVEN, Certificate, LayerGrouping
 
@@ -66,6 +65,7 @@ __all__ = [
 
 OBJECTIVE = SLOTS.name
 ROBUST_OBJECTIVE = "sum of window slots of the worst part"
+LIMITS = SolverOptions()
 
 Solver = Callable[[GroupingProblem, SolverOptions], Found]
 
@@ -81,7 +81,7 @@ def _group_local_search(problem: GroupingProblem, options: SolverOptions) -> Fou
     return found if found.status in PROVEN else replace(found, status="heuristic")
 
 
-SOLVERS: Mapping[str, Solver] = MappingProxyType(
+SOLVERS: Mapping[GroupingSolver, Solver] = MappingProxyType(
     {
         "contiguous": _heuristic(group_contiguous),
         "sorted": _heuristic(group_sorted),
@@ -95,21 +95,37 @@ SOLVERS: Mapping[str, Solver] = MappingProxyType(
         "scip": partial(group_mip, solver="scip"),
     }
 )
-REPLICATING = ("local-search", "cp-sat", "highs", "scip")
+REPLICATING: tuple[GroupingSolver, ...] = ("local-search", "cp-sat", "highs", "scip")
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One layer to be grouped by one solver, at most `size` experts to a group."""
+    """One layer to be grouped: what it is fitted to, and what is asked.
+
+    mux: experts that a group of the chip holds, which counts where `options` name no size. costs:
+    what the objective of `options` costs on the chip (`compiler.grouping.costs`); InputError where
+    it is another than slots and they are not given.
+    """
 
     layer: int
     fit: Calibration
-    size: int
-    solver: str
-    groups: int | None = None
-    replicas: int = 0
-    options: SolverOptions = field(default_factory=SolverOptions)
+    mux: int
+    options: GroupingOptions
+    limits: SolverOptions = LIMITS
     costs: Costs = SLOTS
+
+    def __post_init__(self) -> None:
+        if self.options.objective != "slots" and self.costs == SLOTS:
+            raise InputError(
+                "grouping",
+                f"objective {self.options.objective!r}, but not what a slot and a broadcast cost",
+                "use objective slots, or give the costs on a chip (compiler.grouping.costs)",
+            )
+
+    @property
+    def size(self) -> int:
+        """Experts in a group at most."""
+        return self.options.size or self.mux
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,34 +137,25 @@ class LayerAnswer:
 
 
 def group_layer(
-    chosen: Bools,
-    windows: Windows,
-    mux: int,
-    solver: str,
-    *,
+    fit: Calibration,
     layer: int,
-    groups: int | None = None,
-    replicas: int = 0,
-    parts: int = 1,
-    options: SolverOptions | None = None,
+    mux: int,
+    options: GroupingOptions,
+    *,
+    limits: SolverOptions = LIMITS,
     costs: Costs = SLOTS,
 ) -> LayerGrouping:
-    """Group the experts of one MoE layer, at most `mux` to a group.
+    """Group the experts of one MoE layer, at most `mux` to a group or as many as `options` say.
 
-    chosen: bool [tokens, experts], True where a token goes to an expert; windows: [start, stop)
-    pairs of tokens to fit to, which may overlap. `groups` defaults to ceil(experts / mux), the
-    fewest. Groups come out in the order of their lowest expert. The certificate's value is counted
-    anew from the answer, its bound holds for every grouping.
+    fit: the tokens and windows to fit to, see `Job` for the rest. Groups come out in the order of
+    their lowest expert. The certificate's value is counted anew from the answer, its bound holds
+    for every grouping.
 
-    costs: minimise these of slots and broadcasts instead of slots alone (without replicas or
-    parts). replicas: copies of experts to add, of the solver's choice; parts: the windows are so
-    many blocks of equal number, and the worst of them is what counts. Raises InputError for an
-    unknown solver, no windows, or a solver that cannot do what is asked, InfeasibleError where the
-    experts do not fit, and KeyboardInterrupt on Ctrl-C (`solve_layer` gives the best until then).
+    Raises InputError for no windows, or a solver that cannot do what is asked (costs of broadcasts
+    come without replicas or parts), InfeasibleError where the experts do not fit, and
+    KeyboardInterrupt on Ctrl-C (`solve_layer` gives the best until then).
     """
-    fit = Calibration(chosen, list(windows), parts)
-    job = Job(layer, fit, mux, solver, groups, replicas, options or SolverOptions(), costs)
-    answer = solve_layer(job)
+    answer = solve_layer(Job(layer, fit, mux, options, limits, costs))
     if answer.found.interrupted:
         raise KeyboardInterrupt
     return answer.grouping
@@ -156,19 +163,20 @@ def group_layer(
 
 def solve_layer(job: Job) -> LayerAnswer:
     """Group as `group_layer` does; return the solver's own answer too, even one cut short."""
-    _check_solver(job.solver, job.replicas)
+    asked = job.options
+    _check_replicas(asked)
     watch, parts = Watch(), job.fit.parts
     problem = grouping_problem(
         job.fit.chosen,
         job.fit.windows,
         job.size,
-        job.groups,
-        replicas=job.replicas,
+        asked.groups,
+        replicas=asked.replicas,
         parts=parts,
         costs=_in_whole_units(job.costs),
     )
     unit = _unit(job.costs)
-    found = SOLVERS[job.solver](problem, job.options)
+    found = SOLVERS[asked.solver](problem, job.limits)
     value, bound = cost(problem, found.assignment, found.replicas), lower_bound(problem)
     best = bound if found.bound is None else max(bound, found.bound)
     certificate = Certificate(
@@ -177,11 +185,11 @@ def solve_layer(job: Job) -> LayerAnswer:
         bound=best * unit,
         status="optimal (bound)" if value == bound else found.status,
         seconds=watch.seconds,
-        seed=job.options.seed,
+        seed=job.limits.seed,
         deterministic=found.deterministic and not found.interrupted,
     )
     groups = _as_groups(problem, found)
-    return LayerAnswer(LayerGrouping(job.layer, groups, job.solver, certificate), found)
+    return LayerAnswer(LayerGrouping(job.layer, groups, asked.solver, certificate), found)
 
 
 def _unit(costs: Costs) -> int:
@@ -194,13 +202,12 @@ def _in_whole_units(costs: Costs) -> Costs:
     return Costs(costs.name, costs.slot // unit, costs.broadcast // unit)
 
 
-def _check_solver(solver: str, replicas: int) -> None:
-    if solver not in SOLVERS:
-        raise InputError("grouping", f"solver {solver!r}, expected one of {', '.join(SOLVERS)}")
-    if replicas and solver not in REPLICATING:
+def _check_replicas(options: GroupingOptions) -> None:
+    if options.replicas and options.solver not in REPLICATING:
         raise InputError(
             "grouping",
-            f"solver {solver!r} places no replicas, expected one of {', '.join(REPLICATING)}",
+            f"solver {options.solver!r} places no replicas, "
+            f"expected one of {', '.join(REPLICATING)}",
         )
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compiler.options import GROUPING_SOLVERS
+from compiler.options import GROUPING_SOLVERS, one_of
 from moexbar.cli.complete import solver_names
 from moexbar.cli.options import METHODS, Json, RoutingFile, Time, flattened, solver_options
 from moexbar.cli.scope import INTERRUPTED, GroupingRequest
@@ -47,9 +47,9 @@ def group(
     from moexbar.report.traces import GroupReport
     from moexbar.traces.grouped import group_row
 
-    chip = asked.read_chip()
-    scope = asked.scope(load_routing(routing_file), chip)
-    jobs = scope.jobs([grouping], solver_options(time, asked.seed))
+    chip, solver = asked.read_chip(), one_of("grouping", grouping, GROUPING_SOLVERS, "solver")
+    scope = asked.scope(load_routing(routing_file), chip, solver)
+    jobs = scope.jobs([solver], solver_options(time, asked.seed))
     with progress(len(jobs), "grouping") as advance:
         solved = solve_jobs(jobs, asked.processes, advance)
     rows = tuple(group_row(answer.grouping, scope, chip) for answer in solved.answers if answer)

@@ -21,6 +21,7 @@ from moexbar.cli.options import (
 from moexbar.console import note
 
 if TYPE_CHECKING:
+    from compiler.options import GroupingSolver
     from ir.chip import Chip
     from ir.routing import Routing
     from moexbar.traces.scope import Scope
@@ -112,18 +113,19 @@ class GroupingRequest:
         """The chip with the changes of --set."""
         return read_chip(self.chip, self.settings)
 
-    def scope(self, routing: "Routing", chip: "Chip") -> "Scope":
+    def scope(
+        self, routing: "Routing", chip: "Chip", solver: "GroupingSolver" = "cp-sat"
+    ) -> "Scope":
         """Split the trace; refuses a layer or range that it does not have before any work."""
+        from compiler.options import GroupingOptions
         from ir.routing import overlap
         from moexbar.traces.scope import Scope
 
         scope = Scope.of(
             routing,
             chip,
+            GroupingOptions(solver, self.groups, self.group_size, self.replicas),
             layer=self.layer,
-            size=self.group_size,
-            groups=self.groups,
-            replicas=self.replicas,
             fit=fraction_span(self.fit, "--fit"),
             score=fraction_span(self.score, "--score"),
             window=self.window,

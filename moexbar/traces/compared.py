@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from compiler.grouping import REPLICATING, LayerAnswer, window_slots
 from compiler.grouping.parallel import Answers
-from compiler.options import GROUPING_SOLVERS
+from compiler.options import GROUPING_SOLVERS, GroupingSolver
 from ir.arrays import Bools, Span
 from ir.errors import InputError
 from moexbar import __version__
@@ -14,18 +14,19 @@ from moexbar.report.traces import ComparedLayer, CompareReport, CompareRow
 from moexbar.traces.scope import Scope
 
 
-def chosen_solvers(text: str, size: int, replicas: int) -> list[str]:
+def chosen_solvers(text: str, size: int, replicas: int) -> list[GroupingSolver]:
     """Names asked for, each once, or all that can solve the problem."""
     if not text:
         able = REPLICATING if replicas else GROUPING_SOLVERS
         return [name for name in able if name != "matching" or size == 2]
-    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
+    known: dict[str, GroupingSolver] = {name: name for name in GROUPING_SOLVERS}
+    names = dict.fromkeys(name.strip() for name in text.split(","))
     for name in names:
-        if name not in GROUPING_SOLVERS:
+        if name not in known:
             raise InputError(
                 "--solvers", f"{name!r}, expected some of {', '.join(GROUPING_SOLVERS)}"
             )
-    return names
+    return [known[name] for name in names]
 
 
 def compare_report(solved: Answers, scope: Scope, time_s: float) -> CompareReport:

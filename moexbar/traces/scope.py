@@ -1,10 +1,10 @@
 """Which layers and tokens of a trace are grouped and scored, and how their windows are cut."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from compiler.grouping import Calibration, Job
-from compiler.options import SolverOptions
+from compiler.options import GroupingOptions, GroupingSolver, SolverOptions
 from compiler.trace import calibrate
 from ir.arrays import Span
 from ir.chip import Chip
@@ -16,16 +16,15 @@ from ir.routing import FIT, SCORE, Routing, token_spans, windows
 class Scope:
     """A trace, its layers to group, and what is asked of the groups.
 
-    size: experts in a group at most; groups: how many, None for the fewest; replicas: copies to
-    add. fitted, scored: token ranges; window: tokens in flight together; stride, shuffles, robust:
-    of the windows to fit to (`compiler.trace.calibrate`).
+    mux: experts that a group of the chip holds. fitted, scored: token ranges; window: tokens in
+    flight together; stride, shuffles, robust: of the windows to fit to
+    (`compiler.trace.calibrate`).
     """
 
     routing: Routing
     layers: tuple[int, ...]
-    size: int
-    groups: int | None
-    replicas: int
+    mux: int
+    options: GroupingOptions
     fitted: Span
     scored: Span
     window: int
@@ -39,11 +38,9 @@ class Scope:
         cls,
         routing: Routing,
         chip: Chip,
+        options: GroupingOptions,
         *,
         layer: int | None = None,
-        size: int | None = None,
-        groups: int | None = None,
-        replicas: int = 0,
         fit: tuple[float, float] = FIT,
         score: tuple[float, float] = SCORE,
         window: int = 512,
@@ -54,17 +51,15 @@ class Scope:
     ) -> "Scope":
         """A trace with its tokens split; refuses a layer or a range that it does not have.
 
-        layer: one, or all; size: the chip's mux where nothing is asked for; fit, score: fractions
-        of the trace's sequences.
+        layer: one, or all; fit, score: fractions of the trace's sequences.
         """
         if layer is not None:
             routing.row(layer)
         scope = cls(
             routing,
             tuple(int(i) for i in routing.layer) if layer is None else (layer,),
-            size or chip.pg.mux,
-            groups,
-            replicas,
+            chip.pg.mux,
+            options,
             *token_spans(routing, fit, score),
             window,
             stride,
@@ -75,11 +70,16 @@ class Scope:
         scope.score_spans()
         return scope
 
-    def jobs(self, solvers: Sequence[str], limits: SolverOptions) -> list[Job]:
-        """Every layer by every solver, layer by layer."""
+    @property
+    def size(self) -> int:
+        """Experts in a group at most."""
+        return self.options.size or self.mux
+
+    def jobs(self, solvers: Sequence[GroupingSolver], limits: SolverOptions) -> list[Job]:
+        """Every layer by every solver in place of the one of `options`, layer by layer."""
         fits = {layer: self.calibration(layer) for layer in self.layers}
         return [
-            Job(layer, fit, self.size, solver, self.groups, self.replicas, limits)
+            Job(layer, fit, self.mux, replace(self.options, solver=solver), limits)
             for layer, fit in fits.items()
             for solver in solvers
         ]

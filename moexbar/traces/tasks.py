@@ -44,10 +44,8 @@ def group(
     scope = Scope.of(
         trace,
         chip if isinstance(chip, Chip) else load_chip(chip),
+        options,
         layer=layer,
-        size=options.size,
-        groups=options.groups,
-        replicas=options.replicas,
         fit=fit,
         score=score,
         window=window,

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from backends.cost import CostReport, cost
 from compiler.baselines import methods, unshared
-from compiler.grouping import REPLICATING, SOLVERS, group_layer, window_slots
+from compiler.grouping import REPLICATING, SOLVERS, Calibration, group_layer, window_slots
 from compiler.grouping.split import split_slots
-from compiler.options import POLICIES, Options, Shape
+from compiler.options import POLICIES, GroupingOptions, GroupingSolver, Options, Shape
 from compiler.pipeline import compile_model
 from ir.chip import Chip
 from ir.compiled import Compiled
@@ -131,10 +131,10 @@ def test_renaming_experts_leaves_totals(names: list[int], seed: int) -> None:
 
 
 @pytest.mark.parametrize("solver", sorted(set(SOLVERS) - {"scip", "highs"}))
-def test_every_expert_used_makes_grouping_irrelevant_to_load(solver: str) -> None:
+def test_every_expert_used_makes_grouping_irrelevant_to_load(solver: GroupingSolver) -> None:
     # k = E = 6, groups of 2: every group has both its experts used by all 5 tokens of a window
     chosen = np.ones((10, 6), dtype=np.bool_)
-    found = group_layer(chosen, [(0, 5), (5, 10)], 2, solver, layer=0)
+    found = group_layer(Calibration(chosen, [(0, 5), (5, 10)]), 0, 2, GroupingOptions(solver))
     assert window_slots(found, chosen, [(0, 5), (5, 10)]).tolist() == [10, 10]
     assert found.certificate.value == found.certificate.bound == 20
 
@@ -154,13 +154,15 @@ def test_a_further_copy_never_raises_the_slots_of_a_split(data: st.DataObject) -
 
 @pytest.mark.parametrize("solver", REPLICATING)
 @pytest.mark.parametrize("seed", range(3))
-def test_a_replica_never_raises_the_optimal_slots(solver: str, seed: int) -> None:
+def test_a_replica_never_raises_the_optimal_slots(solver: GroupingSolver, seed: int) -> None:
     # three groups of up to 3 for 6 experts: room for one or two more copies in the same groups
     workload = replace(small_workload(layers=1, experts=6, k=2))
     chosen = random_routing(workload, np.zeros(24, dtype=np.int64), seed, skew=3.0)[0]
     spans = [(0, 8), (8, 16), (16, 24)]
     values = [
-        group_layer(chosen, spans, 3, solver, layer=0, groups=3, replicas=n).certificate
+        group_layer(
+            Calibration(chosen, spans), 0, 3, GroupingOptions(solver, groups=3, replicas=n)
+        ).certificate
         for n in (0, 1, 2)
     ]
     if solver != "local-search":

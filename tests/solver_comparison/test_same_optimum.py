@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 import compiler.grouping.start as start_room
-from compiler.grouping import SOLVERS, group_layer
+from compiler.grouping import SOLVERS, Calibration, group_layer
 from compiler.grouping.objective import grouping_problem
 from compiler.grouping.rules import group_contiguous
 from compiler.grouping.start import first_start
-from compiler.options import SolverOptions
+from compiler.options import GroupingOptions, GroupingSolver, SolverOptions
 from ir.arrays import Span
 
 Sizes = tuple[int, int, int]  # experts, size, groups
 
-EXACT = ("cp-sat", "highs", "scip")
+EXACT: tuple[GroupingSolver, ...] = ("cp-sat", "highs", "scip")
 ASKED = dict.fromkeys(EXACT, 0)  # instances that our own bound did not close
 SMALL = [(5, 2, 3), (5, 3, 2), (6, 2, 3), (6, 3, 2)]
 LARGER = [(7, 3, 3), (8, 2, 4), (8, 4, 2), (8, 3, 3), (9, 3, 3), (8, 4, 3)]
@@ -56,9 +56,10 @@ def enumerated(chosen: np.ndarray, spans: list[Span], size: int, groups: int) ->
 
 def optima(seed: int, shapes: list[Sizes]) -> dict[str, tuple[int, int]]:
     chosen, spans, size, groups = instance(seed, shapes)
-    out = {}
+    out: dict[str, tuple[int, int]] = {}
     for solver in EXACT:
-        known = group_layer(chosen, spans, size, solver, layer=0, groups=groups).certificate
+        options = GroupingOptions(solver, groups=groups)
+        known = group_layer(Calibration(chosen, spans), 0, size, options).certificate
         out[solver] = (known.value, known.bound)
         ASKED[solver] += known.status == "optimal (solver)"
     return out
@@ -108,7 +109,11 @@ def test_no_answer_is_below_a_bound_or_worse_than_its_start(seed: int, mux: int)
     start = first_start(grouping_problem(chosen, spans, mux)).value
     certificates = {
         solver: group_layer(
-            chosen, spans, mux, solver, layer=0, options=SolverOptions(time_s=0.5)
+            Calibration(chosen, spans),
+            0,
+            mux,
+            GroupingOptions(solver),
+            limits=SolverOptions(time_s=0.5),
         ).certificate
         for solver in SOLVERS
         if mux == 2 or solver != "matching"

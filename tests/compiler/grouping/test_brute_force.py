@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import compiler.grouping.start as room
-from compiler.grouping import group_layer
+from compiler.grouping import Calibration, group_layer
 from compiler.grouping.bounds import lower_bound, window_bounds
 from compiler.grouping.local_search import improve
 from compiler.grouping.objective import (
@@ -15,6 +15,7 @@ from compiler.grouping.objective import (
 )
 from compiler.grouping.rules import group_lpt, group_sorted
 from compiler.grouping.watch import Watch
+from compiler.options import GroupingOptions
 from ir.arrays import Span
 
 # More groups than the fewest, and sizes that do not divide the experts, are among them.
@@ -73,7 +74,9 @@ def test_cp_sat_matches_enumeration_on_200(
     for seed in range(200):
         chosen, spans, size, groups = instance(seed)
         best = best_by_enumeration(chosen, spans, size, groups)
-        certificate = group_layer(chosen, spans, size, "cp-sat", layer=0, groups=groups).certificate
+        certificate = group_layer(
+            Calibration(chosen, spans), 0, size, GroupingOptions("cp-sat", groups=groups)
+        ).certificate
         if (certificate.value, certificate.bound) != (best, best):
             wrong.append((seed, best, certificate))
         problem = grouping_problem(chosen, spans, size, groups)

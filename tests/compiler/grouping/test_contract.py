@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from compiler.grouping import OBJECTIVE, SOLVERS, group_layer
-from compiler.options import SolverOptions
+from compiler.grouping import OBJECTIVE, SOLVERS, Calibration, group_layer
+from compiler.options import GroupingOptions, GroupingSolver, SolverOptions
 from ir.arrays import Span
 from ir.errors import InputError
 from ir.routing import windows
@@ -52,14 +52,15 @@ def slots_by_counting(
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize(("experts", "mux", "groups"), SHAPES)
-def test_contract(solver: str, experts: int, mux: int, groups: int | None) -> None:
+def test_contract(solver: GroupingSolver, experts: int, mux: int, groups: int | None) -> None:
     chosen = trace(experts, seed=experts)
     spans = windows(len(chosen), 24, 12)  # overlapping
+    fit, options = Calibration(chosen, spans), GroupingOptions(solver, groups=groups)
     if solver == "matching" and mux != 2:
         with pytest.raises(InputError, match=r"expected pairs \(mux 2\)"):
-            group_layer(chosen, spans, mux, solver, layer=3, groups=groups, options=QUICK)
+            group_layer(fit, 3, mux, options, limits=QUICK)
         return
-    found = group_layer(chosen, spans, mux, solver, layer=3, groups=groups, options=QUICK)
+    found = group_layer(fit, 3, mux, options, limits=QUICK)
     assert sorted(e for group in found.groups for e in group) == list(range(experts))
     assert len(found.groups) == (groups or -(-experts // mux))
     assert all(1 <= len(group) <= mux for group in found.groups)
@@ -72,7 +73,7 @@ def test_contract(solver: str, experts: int, mux: int, groups: int | None) -> No
     if solver in ("highs", "scip") and not certificate.deterministic:
         return  # their limit is a clock; one that cut them short is said to
     assert certificate.deterministic
-    again = group_layer(chosen, spans, mux, solver, layer=3, groups=groups, options=QUICK)
+    again = group_layer(fit, 3, mux, options, limits=QUICK)
     assert again.groups == found.groups
     assert again.certificate.bound == certificate.bound
 
@@ -81,9 +82,9 @@ def test_contract(solver: str, experts: int, mux: int, groups: int | None) -> No
 @pytest.mark.parametrize("mux", [2, 4])
 def test_cp_sat_is_never_worse_than_a_baseline(seed: int, mux: int) -> None:
     chosen = trace(16, seed=seed)
-    spans = windows(len(chosen), 16)
+    fit = Calibration(chosen, windows(len(chosen), 16))
     value = {
-        solver: group_layer(chosen, spans, mux, solver, layer=0, options=QUICK).certificate.value
+        solver: group_layer(fit, 0, mux, GroupingOptions(solver), limits=QUICK).certificate.value
         for solver in SOLVERS
         if mux == 2 or solver != "matching"
     }
@@ -96,42 +97,44 @@ def test_cp_sat_sees_bursts_that_the_total_hides() -> None:
     chosen = np.zeros((8, 4), dtype=np.bool_)
     chosen[:4, :2] = True
     chosen[4:, 2:] = True
-    spans = [(0, 4), (4, 8)]
-    worst = group_layer(chosen, spans, 2, "contiguous", layer=0).certificate
-    best = group_layer(chosen, spans, 2, "cp-sat", layer=0).certificate
+    fit = Calibration(chosen, [(0, 4), (4, 8)])
+    worst = group_layer(fit, 0, 2, GroupingOptions("contiguous")).certificate
+    best = group_layer(fit, 0, 2, GroupingOptions("cp-sat")).certificate
     assert worst.value == 16
     assert (best.value, best.bound, best.status) == (8, 8, "optimal (bound)")
 
 
 @pytest.mark.parametrize("solver", [name for name in SOLVERS if name != "matching"])
-def test_mux_one_costs_the_hottest_expert_and_is_proven(solver: str) -> None:
+def test_mux_one_costs_the_hottest_expert_and_is_proven(solver: GroupingSolver) -> None:
     chosen = trace(6)
     spans = windows(len(chosen), 32)
-    certificate = group_layer(chosen, spans, 1, solver, layer=0).certificate
+    certificate = group_layer(Calibration(chosen, spans), 0, 1, GroupingOptions(solver)).certificate
     hottest = sum(int(chosen[a:b].sum(axis=0).max()) for a, b in spans)
     assert (certificate.value, certificate.status) == (hottest, "optimal (bound)")
 
 
 @pytest.mark.parametrize("solver", [name for name in SOLVERS if name != "matching"])
-def test_one_group_costs_every_pair_and_is_proven(solver: str) -> None:
-    chosen = trace(6)  # 96 tokens x 2 experts, all behind one PG
-    certificate = group_layer(chosen, [(0, 96)], 8, solver, layer=0).certificate
+def test_one_group_costs_every_pair_and_is_proven(solver: GroupingSolver) -> None:
+    fit = Calibration(trace(6), [(0, 96)])  # 96 tokens x 2 experts, all behind one PG
+    certificate = group_layer(fit, 0, 8, GroupingOptions(solver)).certificate
     assert (certificate.value, certificate.status) == (192, "optimal (bound)")
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_experts_without_load(solver: str) -> None:
+def test_experts_without_load(solver: GroupingSolver) -> None:
     chosen = trace(8)
     chosen[:, [2, 5]] = False
-    found = group_layer(chosen, [(0, 96)], 2, solver, layer=0, options=QUICK)
+    options = GroupingOptions(solver)
+    found = group_layer(Calibration(chosen, [(0, 96)]), 0, 2, options, limits=QUICK)
     assert found.experts == 8
-    idle = group_layer(np.zeros_like(chosen), [(0, 96)], 2, solver, layer=0).certificate
+    nothing = Calibration(np.zeros_like(chosen), [(0, 96)])
+    idle = group_layer(nothing, 0, 2, options).certificate
     assert (idle.value, idle.bound, idle.status) == (0, 0, "optimal (bound)")
 
 
 def test_unknown_solver_names_the_known_ones() -> None:
     with pytest.raises(InputError, match=r"'lptt', expected one of contiguous, sorted, lpt, karm"):
-        group_layer(trace(4), [(0, 8)], 2, "lptt", layer=0)
+        GroupingOptions("lptt")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -149,9 +152,10 @@ def test_requests_without_an_answer(
     spans: list[Span], mux: int, groups: int | None, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        group_layer(trace(8), spans, mux, "lpt", layer=0, groups=groups)
+        group_layer(Calibration(trace(8), spans), 0, mux, GroupingOptions("lpt", groups=groups))
 
 
 def test_no_experts_at_all() -> None:
+    fit = Calibration(np.zeros((8, 0), dtype=np.bool_), [(0, 8)])
     with pytest.raises(InputError, match="0 experts"):
-        group_layer(np.zeros((8, 0), dtype=np.bool_), [(0, 8)], 2, "lpt", layer=0)
+        group_layer(fit, 0, 2, GroupingOptions("lpt"))

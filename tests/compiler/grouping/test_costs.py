@@ -1,16 +1,15 @@
 """Other objectives than slots: costs of slots and broadcasts, by hand and by enumeration."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
-from compiler.grouping import Costs, group_layer
+from compiler.grouping import Calibration, Costs, group_layer
 from compiler.grouping.bounds import lower_bound
 from compiler.grouping.costs import ENERGY, costs_on
 from compiler.grouping.local_search import improve
 from compiler.grouping.objective import SLOTS, cost, grouping_problem
 from compiler.grouping.watch import Watch
+from compiler.options import GroupingOptions, GroupingSolver
 from compiler.partition import partition
 from ir import timing
 from ir.arrays import Span
@@ -21,6 +20,7 @@ from tests.compiler.grouping.test_brute_force import instance, partitions
 from tests.make import small_chip, small_workload
 
 BOTH = Costs("test", 3, 2)
+EXACT: tuple[GroupingSolver, ...] = ("cp-sat", "highs", "scip")
 
 
 def broadcasts(chosen: np.ndarray, groups: np.ndarray) -> int:
@@ -59,8 +59,9 @@ def test_every_exact_solver_finds_the_optimum(costs: Costs) -> None:
         best = min(counted(chosen, spans, one, costs) for one in every)
         problem = grouping_problem(chosen, spans, size, groups, costs=costs)
         assert lower_bound(problem) <= best
-        for solver in ("cp-sat", "highs", "scip"):
-            found = group_layer(chosen, spans, size, solver, layer=0, groups=groups, costs=costs)
+        for solver in EXACT:
+            options = GroupingOptions(solver, groups=groups)
+            found = group_layer(Calibration(chosen, spans), 0, size, options, costs=costs)
             known = found.certificate
             assert (known.value, known.bound) == (best, best), (seed, solver)
             assert known.value == counted(chosen, spans, found.group_of(), costs)
@@ -77,12 +78,28 @@ def test_the_local_search_keeps_count_of_what_it_pays() -> None:
         assert cost(problem, found) == counted(chosen, spans, found, BOTH)
 
 
-@pytest.mark.parametrize("more", [{"replicas": 1, "groups": 3}, {"parts": 2}])
-def test_not_with_replicas_or_a_worst_part(more: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [(GroupingOptions(groups=3, replicas=1), 1), (GroupingOptions(), 2)],
+)
+def test_not_with_replicas_or_a_worst_part(options: GroupingOptions, parts: int) -> None:
     chosen = np.ones((8, 4), dtype=np.bool_)
-    spans = [(0, 4), (4, 8)]
+    fit = Calibration(chosen, [(0, 4), (4, 8)], parts)
     with pytest.raises(InputError, match="use the objective slots"):
-        group_layer(chosen, spans, 2, "cp-sat", layer=0, costs=BOTH, **more)
+        group_layer(fit, 0, 2, options, costs=BOTH)
+
+
+def test_another_objective_is_not_minimised_as_slots_for_want_of_its_costs() -> None:
+    fit = Calibration(np.ones((8, 4), dtype=np.bool_), [(0, 8)])
+    with pytest.raises(InputError, match="objective 'time', but not what a slot and a broadcast"):
+        group_layer(fit, 0, 2, GroupingOptions(objective="time"))
+
+
+def test_a_size_asked_for_counts_instead_of_the_mux() -> None:
+    # every token goes to all four experts: in fours one group runs 4 slots a token, in pairs two
+    fit = Calibration(np.ones((8, 4), dtype=np.bool_), [(0, 8)])
+    assert group_layer(fit, 0, 4, GroupingOptions()).certificate.value == 4 * 8
+    assert group_layer(fit, 0, 4, GroupingOptions(size=2)).certificate.value == 2 * 8
 
 
 def test_costs_of_a_chip() -> None:

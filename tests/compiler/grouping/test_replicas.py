@@ -20,7 +20,7 @@ from compiler.grouping.objective import grouping_problem, slots
 from compiler.grouping.replica_search import Pricing, add_replicas, improve_with_replicas
 from compiler.grouping.split import split_slots
 from compiler.grouping.watch import Watch
-from compiler.options import SolverOptions
+from compiler.options import GroupingOptions, GroupingSolver, SolverOptions
 from ir.errors import InfeasibleError, InputError
 
 SHAPES = [(4, 2, 3, 1), (4, 3, 2, 2), (5, 3, 2, 1), (4, 2, 3, 2)]  # experts, size, groups, replicas
@@ -51,7 +51,9 @@ def best_by_enumeration(loads: np.ndarray, size: int, groups: int, replicas: int
 
 
 @pytest.mark.parametrize("solver", ["cp-sat", "highs", "scip"])
-def test_exact_solvers_match_enumeration(solver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exact_solvers_match_enumeration(
+    solver: GroupingSolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("compiler.grouping.start.improve_with_replicas", lambda _, held, **__: held)
     asked = 0
     for seed in range(16):
@@ -60,7 +62,8 @@ def test_exact_solvers_match_enumeration(solver: str, monkeypatch: pytest.Monkey
         problem = grouping_problem(chosen, spans, size, groups, replicas=replicas)
         best = best_by_enumeration(problem.loads, size, groups, replicas)
         assert lower_bound(problem) <= best
-        found = group_layer(chosen, spans, size, solver, layer=0, groups=groups, replicas=replicas)
+        options = GroupingOptions(solver, groups=groups, replicas=replicas)
+        found = group_layer(Calibration(chosen, spans), 0, size, options)
         assert (found.certificate.value, found.certificate.bound) == (best, best), seed
         asked += found.certificate.status == "optimal (solver)"
     assert asked > 3
@@ -112,7 +115,8 @@ def test_the_hottest_expert_is_not_always_the_one_to_copy() -> None:
     # it saves nothing anywhere. Window 1: expert 3 has 10 and all others are idle: a copy saves 5.
     loads = np.array([[12, 12, 12, 2], [3, 0, 0, 10]])
     chosen = np.concatenate([np.arange(12)[:, None] < row[None, :] for row in loads])
-    found = group_layer(chosen, [(0, 12), (12, 24)], 2, "cp-sat", layer=0, groups=3, replicas=1)
+    options = GroupingOptions("cp-sat", groups=3, replicas=1)
+    found = group_layer(Calibration(chosen, [(0, 12), (12, 24)]), 0, 2, options)
     copied = [e for e, held in enumerate(found.copies()) if len(held) > 1]
     assert copied == [3]
     # window 0: 38 pairs in 3 groups, 13; window 1: 13 pairs, 5 + 5 and the 3 apart: 5
@@ -120,10 +124,10 @@ def test_the_hottest_expert_is_not_always_the_one_to_copy() -> None:
 
 
 @pytest.mark.parametrize("solver", [name for name in SOLVERS if name not in REPLICATING])
-def test_other_solvers_say_who_places_replicas(solver: str) -> None:
+def test_other_solvers_say_who_places_replicas(solver: GroupingSolver) -> None:
     chosen, spans = instance(0)
     with pytest.raises(InputError, match="expected one of local-search, cp-sat"):
-        group_layer(chosen, spans, 2, solver, layer=0, groups=3, replicas=1)
+        group_layer(Calibration(chosen, spans), 0, 2, GroupingOptions(solver, groups=3, replicas=1))
 
 
 @pytest.mark.parametrize(
@@ -143,29 +147,28 @@ def test_other_solvers_say_who_places_replicas(solver: str) -> None:
 def test_what_does_not_fit_names_the_short_resource(
     size: int, groups: int, replicas: int, amounts: tuple[int, int], message: str
 ) -> None:
-    chosen = np.ones((4, 8), dtype=np.bool_)
+    fit = Calibration(np.ones((4, 8), dtype=np.bool_), [(0, 4)])
+    options = GroupingOptions("cp-sat", groups=groups, replicas=replicas)
     with pytest.raises(InfeasibleError, match=message) as refused:
-        group_layer(chosen, [(0, 4)], size, "cp-sat", layer=0, groups=groups, replicas=replicas)
+        group_layer(fit, 0, size, options)
     assert (refused.value.demand.value, refused.value.supply.value) == amounts
 
 
 @pytest.mark.parametrize("solver", REPLICATING)
-def test_contract_with_replicas(solver: str) -> None:
+def test_contract_with_replicas(solver: GroupingSolver) -> None:
     random = np.random.default_rng(4)
     chosen = random.random((96, 8)) < random.random(8) ** 2
     spans = [(a, a + 24) for a in range(0, 73, 12)]
-    options = SolverOptions(time_s=0.5)
-    found = [
-        group_layer(chosen, spans, 3, solver, layer=2, groups=4, replicas=3, options=options)
-        for _ in range(2)
-    ]
+    fit, limits = Calibration(chosen, spans), SolverOptions(time_s=0.5)
+    options = GroupingOptions(solver, groups=4, replicas=3)
+    found = [group_layer(fit, 2, 3, options, limits=limits) for _ in range(2)]
     certificate = found[0].certificate
     assert found[0].experts == 8
     assert found[0].replicas <= 3
     assert all(1 <= len(group) <= 3 for group in found[0].groups)
     assert certificate.value == score(found[0], chosen, spans)[0]
     assert certificate.bound <= certificate.value
-    without = group_layer(chosen, spans, 3, solver, layer=2, groups=4, options=options)
+    without = group_layer(fit, 2, 3, GroupingOptions(solver, groups=4), limits=limits)
     assert certificate.value <= without.certificate.value
     if certificate.deterministic:
         assert found[1].groups == found[0].groups
@@ -177,7 +180,8 @@ def test_a_large_layer_with_replicas_leaves_the_program_out(
     monkeypatch.setattr(cp_sat_room, "_SPLIT_LIMIT", 1)
     monkeypatch.setattr(cp_sat_room, "solve", lambda *_: pytest.fail("the solver was asked"))
     chosen, spans = instance(1)
-    found = group_layer(chosen, spans, 3, "cp-sat", layer=0, groups=2, replicas=2)
+    options = GroupingOptions("cp-sat", groups=2, replicas=2)
+    found = group_layer(Calibration(chosen, spans), 0, 3, options)
     assert found.replicas <= 2
 
 
@@ -192,7 +196,7 @@ def test_ctrl_c_in_the_local_search_keeps_its_start(
 
     monkeypatch.setattr(f"compiler.grouping.{room}.walk", interrupt)
     chosen, spans = instance(1)
-    job = Job(0, Calibration(chosen, spans), 3, "cp-sat", groups=2, replicas=2)
+    job = Job(0, Calibration(chosen, spans), 3, GroupingOptions("cp-sat", groups=2, replicas=2))
     answer = solve_layer(job)
     grouping, found = answer.grouping, answer.found
     assert found.interrupted

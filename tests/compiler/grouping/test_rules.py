@@ -5,9 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from compiler.grouping import group_layer, score
+from compiler.grouping import Calibration, group_layer, score
 from compiler.grouping.objective import grouping_problem, slots
 from compiler.grouping.rules import group_co_activation, group_karmarkar_karp, group_matching
+from compiler.options import GroupingOptions
 from ir.errors import InputError
 
 
@@ -44,9 +45,9 @@ def test_matching_is_exact_for_transfers_of_pairs_and_three_experts_a_token() ->
     for t in range(80):
         chosen[t, np.argsort(-random.gumbel(size=8) - np.arange(8) * (t % 3) / 4)[:3]] = True
     problem = grouping_problem(chosen, [(0, 80)], 2)
-    assert score(group_layer(chosen, [(0, 80)], 2, "matching", layer=0), chosen, [(0, 80)])[
-        1
-    ] == min(transfers(chosen, pairing) for pairing in pairings(list(range(8))))
+    found = group_layer(Calibration(chosen, [(0, 80)]), 0, 2, GroupingOptions("matching"))
+    least = min(transfers(chosen, pairing) for pairing in pairings(list(range(8))))
+    assert score(found, chosen, [(0, 80)])[1] == least
     assert np.bincount(group_matching(problem)).tolist() == [2, 2, 2, 2]
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from compiler.grouping import (
     ROBUST_OBJECTIVE,
+    Calibration,
     calibration,
     group_layer,
     robust_calibration,
@@ -12,6 +13,7 @@ from compiler.grouping import (
 )
 from compiler.grouping.bounds import lower_bound
 from compiler.grouping.objective import grouping_problem, slots
+from compiler.options import GroupingOptions, GroupingSolver
 from ir.errors import InputError
 
 SEQUENCE = np.repeat(np.arange(6), [3, 5, 2, 4, 6, 4])  # 24 tokens
@@ -82,20 +84,21 @@ def test_the_worst_part_counts_and_not_the_sum() -> None:
 
 
 @pytest.mark.parametrize("solver", ["local-search", "cp-sat", "highs", "scip"])
-def test_robust_and_mean_may_differ(solver: str) -> None:
+def test_robust_and_mean_may_differ(solver: GroupingSolver) -> None:
     # Part 1: three windows; part 2: three windows. Experts 0 and 1 fire together in part 2 only.
     random = np.random.default_rng(8)
     heat = random.random((6, 8)) ** 3
     chosen = np.concatenate([random.random((16, 8)) < row for row in heat])
     spans = [(w * 16, w * 16 + 16) for w in range(6)]
-    found = group_layer(chosen, spans, 2, solver, layer=0, parts=2)
+    fit = Calibration(chosen, spans, parts=2)
+    found = group_layer(fit, 0, 2, GroupingOptions(solver))
     certificate = found.certificate
     halves = [score(found, chosen, spans[:3])[0], score(found, chosen, spans[3:])[0]]
     assert certificate.objective == ROBUST_OBJECTIVE
     assert certificate.value == max(halves)
     assert certificate.bound <= certificate.value
     if solver != "local-search":
-        best = group_layer(chosen, spans, 2, "cp-sat", layer=0, parts=2).certificate
+        best = group_layer(fit, 0, 2, GroupingOptions("cp-sat")).certificate
         assert (certificate.value, certificate.bound) == (best.value, best.value)
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from compiler.grouping import group_layer, score
+from compiler.grouping import Calibration, group_layer, score
+from compiler.options import GroupingOptions, GroupingSolver
 from ir.mapping import Certificate, LayerGrouping
 
 TOKENS = [(2, 4, 6, 8), (2, 3, 4, 7), (1, 2, 5, 7), (1, 2, 3, 5), (1, 4, 5, 7), (3, 4, 5, 7)]
@@ -58,9 +59,9 @@ def test_no_pairing_is_better() -> None:
 
 
 @pytest.mark.parametrize("solver", ["sorted", "lpt", "cp-sat"])
-def test_solvers_on_the_example(solver: str) -> None:
+def test_solvers_on_the_example(solver: GroupingSolver) -> None:
     # 24 pairs in 4 groups: mean 6. Loads 4 4 4 4 3 3 1 1: the fifth of the sorted list shares a
     # group with one of the first four, so some group has 4 + 3 = 7: 7 slots are optimal.
-    found = group_layer(CHOSEN, [(0, 6)], 2, solver, layer=0)
+    found = group_layer(Calibration(CHOSEN, [(0, 6)]), 0, 2, GroupingOptions(solver))
     assert (found.certificate.value, found.certificate.bound) == (7, 7)
     assert found.certificate.status == "optimal (bound)"
