@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from compiler.options import GroupingOptions, Options, PlacementOptions, SlotOptions
 from ir.chip import Chip
+from ir.errors import InfeasibleError
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,14 @@ class Method:
     name: str
     chip: Chip
     options: Options
+
+
+@dataclass(frozen=True, eq=False)
+class Unfit:
+    """A method that the chip is too small for, and what is short."""
+
+    method: Method
+    error: InfeasibleError
 
 
 def unshared(chip: Chip) -> Chip:

@@ -91,7 +91,12 @@ class InfeasibleError(MoexbarError):
         self.supply = supply
         self.unit = unit
         self.hint = hint
-        super().__init__(f"{resource}: needs {demand.words}, has {supply.words}; {hint}")
+        super().__init__(f"{self.shortage}; {hint}")
+
+    @property
+    def shortage(self) -> str:
+        """What is needed and what there is, without what to do."""
+        return f"{self.resource}: needs {self.demand.words}, has {self.supply.words}"
 
     def __reduce__(self) -> tuple[type["InfeasibleError"], tuple[str | Amount, ...]]:
         """Rebuild it in another process."""

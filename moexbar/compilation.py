@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from compiler.baselines import Method, methods
+from compiler.baselines import Method, Unfit, methods
 from compiler.frontend.proof.traced import refuse_missing, refuse_unhit
 from compiler.grouping.given import check_given
 from compiler.options import (
@@ -26,7 +26,7 @@ from compiler.slots import count_slots
 from compiler.trace import mean_slots, no_routing, routing_matrices
 from ir.chip import Chip
 from ir.compiled import Compiled
-from ir.errors import InputError
+from ir.errors import InfeasibleError, InputError
 from ir.mapping import Grouping
 from ir.program import Program
 from ir.routing import Routing, token_spans
@@ -63,12 +63,14 @@ FIT, SCORE = (0.0, 0.5), (0.5, 1.0)
 class Compilation:
     """What a compilation gave: the program of each method, and all that is told of them.
 
-    results: by method, the asked one last; sources: what was read, by what it is, for the manifest.
+    baselines: what the other methods gave, or that the chip is too small for them; ours: what the
+    asked one gave; sources: what was read, by what it is, for the manifest.
     """
 
     model: Model
     routing: Routing
-    results: tuple[MethodResult, ...]
+    baselines: tuple[MethodResult | Unfit, ...]
+    ours: MethodResult
     report: Report
     sources: dict[str, Path]
 
@@ -78,7 +80,7 @@ class Compilation:
     @property
     def compiled(self) -> Compiled:
         """The compilation by the method that was asked for."""
-        return self.results[-1].compiled
+        return self.ours.compiled
 
     @property
     def program(self) -> Program:
@@ -130,11 +132,10 @@ def compile(
     and executed; routing: a trace instead. grouping: how to group experts, or groups decided
     elsewhere, or the file of `moexbar group --json`. fit, score: fractions of the trace's sequences
     to fit to and to score on. experts: see `Model.workload`. baselines: also compile by the three
-    other methods; execute: carry small programs out and compare with ONNX Runtime. trust_traced:
-    take an export that recorded the routing of one input. processes: layers grouped at a time,
-    None: as many as there are cores where there are many layers. Raises InputError for what cannot
-    be used, InfeasibleError where the chip is too small, and CheckError where the program is wrong,
-    which is a fault of this package.
+    other methods, if they fit; execute: carry small programs out and compare with ONNX Runtime.
+    trust_traced: take an export that recorded one input's routing. processes: layers grouped at a
+    time, None: as many as cores where there are many layers. Raises InputError for what cannot be
+    used, InfeasibleError where the chip is too small, and CheckError for a fault of this package.
     """
     model = model if isinstance(model, Model) else open_model(model)
     shape = Shape(prefill, batch, decode)
@@ -156,10 +157,12 @@ def compile(
         limits,
         processes or _processes(workload),
     )
-    results = _by_methods(workload, trace, methods(chip, options), progress, given, baselines)
-    executed = _executed(model, results[-1].compiled, trace, inputs, wanted=execute)
+    every = methods(chip, options)
+    before, ours = _by_methods(workload, trace, every, progress, given, baselines)
+    executed = _executed(model, ours.compiled, trace, inputs, wanted=execute)
+    report = compile_report(trace, before, ours, executed)
     files = _files(model=model.path, routing=routing, inputs=inputs)
-    return Compilation(model, trace, results, compile_report(trace, results, executed), files)
+    return Compilation(model, trace, before, ours, report, files)
 
 
 def _files(**sources: object) -> dict[str, Path]:
@@ -234,11 +237,20 @@ def _by_methods(
     progress: Progress,
     given: Grouping | None,
     baselines: bool,
-) -> tuple[MethodResult, ...]:
-    """Compile by the asked method, the last one, with the groups given; before it the others."""
+) -> tuple[tuple[MethodResult | Unfit, ...], MethodResult]:
+    """Compile by the asked method, the last one, with the groups given; before it the others.
+
+    A chip that is too small for one of the others is no error.
+    """
     others = every[:-1] if baselines and workload.moe_layers else ()  # else all are the same
-    before = [_by_method(workload, trace, method, progress, None) for method in others]
-    return (*before, _by_method(workload, trace, every[-1], progress, given))
+    before: list[MethodResult | Unfit] = []
+    for method in others:
+        try:
+            before.append(_by_method(workload, trace, method, progress, None))
+        except InfeasibleError as error:
+            progress.end()
+            before.append(Unfit(method, error))
+    return tuple(before), _by_method(workload, trace, every[-1], progress, given)
 
 
 def _by_method(

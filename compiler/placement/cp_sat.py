@@ -52,7 +52,7 @@ def place_cp_sat(
     if _few(meshes, shapes):
         plan = _proven_plan(inside, traffic, meshes, start, shapes, options)
     if plan is None:
-        raise too_small(inside.cores(), chip)
+        raise too_small(shelves, chip)
     if plan.value > plan.bound:
         better = _improved_plan(inside, traffic, meshes, plan, options)
         repeats = plan.deterministic and better.deterministic

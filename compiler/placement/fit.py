@@ -35,7 +35,7 @@ def check_fits(blocks: tuple[Block, ...], shelves: Shelves, chip: Chip) -> None:
     cores = layer_cores(shelves, chip)
     total = sum(cores.values())
     if total > mesh.width * mesh.height:
-        raise too_small(cores, chip)
+        raise too_small(shelves, chip)
 
 
 def layer_cores(shelves: Shelves, chip: Chip) -> dict[int, int]:
@@ -49,11 +49,12 @@ def rows_needed(cores: dict[int, int], width: int) -> int:
     return sum(math.ceil(n / width) for n in cores.values())
 
 
-def too_small(cores: dict[int, int], chip: Chip) -> InfeasibleError:
+def too_small(shelves: Shelves, chip: Chip) -> InfeasibleError:
     """The report that a fixed mesh is too small, with a height that is sure to do.
 
     The least height by cores alone stands beside it where it is lower.
     """
+    cores, groups = layer_cores(shelves, chip), sum(shelves.layer_pgs.values())
     width, height = chip.mesh.width, chip.mesh.height
     needed, least = rows_needed(cores, width), math.ceil(sum(cores.values()) / width)
     less = f" ({least} or more may do with --placement cp-sat)" if least < needed else ""
@@ -62,7 +63,7 @@ def too_small(cores: dict[int, int], chip: Chip) -> InfeasibleError:
         Amount(
             needed,
             f"{width} x {needed} cores of {chip.mesh.pgs_per_core} peripheral groups for "
-            f"{sum(cores.values())} cores' worth of layers",
+            f"{groups} groups, {sum(cores.values())} cores' worth of layers",
         ),
         Amount(height, f"{width} x {height} on chip {chip.name}"),
         "rows of cores",

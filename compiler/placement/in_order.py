@@ -19,7 +19,7 @@ def place_in_order(shelves: Shelves, chip: Chip) -> Placement:
     nearly square. Raises InfeasibleError when a fixed mesh is too small.
     """
     cores = layer_cores(shelves, chip)
-    width, height = _mesh_size(cores, chip)
+    width, height = _mesh_size(shelves, chip)
     core = np.zeros(len(shelves.pg_class), dtype=np.int64)
     regions: list[Region] = []
     y, first_pg = 0, 0
@@ -48,10 +48,11 @@ def _snake(order: Ints, width: int) -> Ints:
     return row * width + np.where(row % 2 == 0, column, width - 1 - column)
 
 
-def _mesh_size(cores: dict[int, int], chip: Chip) -> tuple[int, int]:
+def _mesh_size(shelves: Shelves, chip: Chip) -> tuple[int, int]:
+    cores = layer_cores(shelves, chip)
     if chip.mesh.width:
         if rows_needed(cores, chip.mesh.width) > chip.mesh.height:
-            raise too_small(cores, chip)
+            raise too_small(shelves, chip)
         return chip.mesh.width, chip.mesh.height
     side = max(1, math.isqrt(sum(cores.values())))
     candidates = range(max(1, side // 2), 2 * side + 2)

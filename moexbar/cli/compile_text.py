@@ -5,13 +5,14 @@ from itertools import pairwise
 from pathlib import Path
 
 from backends.binding import binding_lines, bound_by
+from backends.cost import chip_area
 from ir.compiled import Compiled
 from moexbar.compilation import Compilation
 from moexbar.console import note, out
 from moexbar.execution import executes_steps
 from moexbar.report.compiled import LayerRow, Placement, Programming, Report
 from moexbar.report.executed import Skipped
-from moexbar.report.tables import layers_table, methods_table
+from moexbar.report.tables import layers_table, methods_table, unfit_lines
 
 
 def print_compiled(compilation: Compilation, output: Path) -> None:
@@ -19,6 +20,8 @@ def print_compiled(compilation: Compilation, output: Path) -> None:
     report, done, console = compilation.report, compilation.compiled, out()
     console.print(_headline(report, done))
     console.print(methods_table(report.methods))
+    for line in unfit_lines(report.methods):
+        console.print(line)
     if report.layers:
         console.print("")
         console.print(layers_table(report.layers))
@@ -34,7 +37,7 @@ def print_compiled(compilation: Compilation, output: Path) -> None:
     console.print(_scope(report))
     if report.window.scored_on_fitted:
         note("note: --fit and --score overlap, so these figures are no test of the grouping")
-    _print_unknown(report, done.chip.name)
+    _print_unknown(report, done)
     console.print(f"written to {output}")
 
 
@@ -138,9 +141,9 @@ def _scope(report: Report) -> str:
     )
 
 
-def _print_unknown(report: Report, chip: str) -> None:
+def _print_unknown(report: Report, done: Compiled) -> None:
     """Areas that nobody published, and numbers that are assumed."""
-    missing = report.methods[-1].area_mm2.not_published
+    chip, missing = done.chip.name, chip_area(done.program, done.chip).missing
     if missing:
         out().print(f"no area: {', '.join(missing)} not published for {chip}")
     if report.assumed:

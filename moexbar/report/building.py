@@ -9,7 +9,7 @@ import numpy as np
 from backends.bounds import lower_bounds
 from backends.cost import Area, CostReport, area_band, chip_area, cost, moe_area
 from backends.programming import write_cost
-from compiler.baselines import Method
+from compiler.baselines import Method, Unfit
 from ir import timing
 from ir.chip import Chip
 from ir.compiled import Compiled
@@ -36,7 +36,15 @@ from moexbar.report.compiled import (
     Window,
 )
 from moexbar.report.executed import Executed, Skipped
-from moexbar.report.methods import AreaRow, Banded, BusyUnit, Energy, MethodRow
+from moexbar.report.methods import (
+    AreaRow,
+    Banded,
+    BusyUnit,
+    Energy,
+    MethodRow,
+    Shortage,
+    UnfitRow,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,23 +62,26 @@ class MethodResult:
 
 
 def compile_report(
-    trace: Routing, results: Sequence[MethodResult], executed: Executed | Skipped
+    trace: Routing,
+    baselines: Sequence[MethodResult | Unfit],
+    ours: MethodResult,
+    executed: Executed | Skipped,
 ) -> Report:
     """What was compiled, by which methods, with what proof.
 
-    results: of every method, the one that was asked for last, which is the one executed.
+    ours: of the method that was asked for, which is the one executed; baselines: of the others.
     """
-    done, options = results[-1].compiled, results[-1].method.options
+    done, options = ours.compiled, ours.method.options
     workload = done.workload
     return Report(
         moexbar=__version__,
         model=ModelRow(workload.name, workload.sha256, tuple(workload.notes), _experts(workload)),
         chip=chip_sheet(done.chip),
-        window=_window(results[-1], trace),
+        window=_window(ours, trace),
         expert_choice=any(op.router.capacity is not None for op in workload.moe_layers),
         steps=_steps(done),
         memory=_memory(done),
-        methods=tuple(method_row(result) for result in results),
+        methods=tuple(method_row(result) for result in (*baselines, ours)),
         layers=_layers(done),
         placement=_placement(done, packed=options.placement.pack),
         checks=tuple(check.name for check in CHECKS),
@@ -132,8 +143,26 @@ def _memory(done: Compiled) -> Memory:
     )
 
 
-def method_row(result: MethodResult) -> MethodRow:
-    """All figures of one method."""
+def method_row(result: MethodResult | Unfit) -> MethodRow | UnfitRow:
+    """All figures of one method, or what it has too little of."""
+    return _unfit(result) if isinstance(result, Unfit) else _figures(result)
+
+
+def _unfit(found: Unfit) -> UnfitRow:
+    method, short = found.method, found.error
+    return UnfitRow(
+        does_not_fit=Shortage(
+            short.resource, short.demand.value, short.supply.value, short.unit, short.shortage
+        ),
+        method=method.name,
+        chip=method.chip.name,
+        mux=method.chip.pg.mux,
+        grouping=method.options.grouping.solver,
+        scheduling=method.options.slots.policy,
+    )
+
+
+def _figures(result: MethodResult) -> MethodRow:
     compiled, options = result.compiled, result.method.options
     figures, bounds = cost(compiled.program, compiled.chip), lower_bounds(compiled.program)
     orders = [layer.order for layer in compiled.schedule.prefill.layers]

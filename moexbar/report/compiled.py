@@ -6,7 +6,7 @@ from typing import Literal
 from moexbar.report.certificates import CertificateRow, OrderRow
 from moexbar.report.chips import ChipSheet
 from moexbar.report.executed import Executed, Skipped
-from moexbar.report.methods import MethodRow
+from moexbar.report.methods import MethodRow, UnfitRow
 from moexbar.report.plain import Document
 
 
@@ -206,7 +206,7 @@ class Report(Document):
     expert_choice: whether experts choose tokens in some layer.
     steps: when they end.
     memory: what is held where.
-    methods: figures of each, the one that was asked for last.
+    methods: figures of each, or what it is that does not fit; the one that was asked for last.
     layers: MoE layers by the method that was asked for.
     placement: by that method.
     checks: names of those that mapping and program passed.
@@ -223,7 +223,7 @@ class Report(Document):
     expert_choice: bool
     steps: Steps
     memory: Memory
-    methods: tuple[MethodRow, ...]
+    methods: tuple[UnfitRow | MethodRow, ...]
     layers: tuple[LayerRow, ...]
     placement: Placement
     checks: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""One method's figures: time, energy and area of its program."""
+"""One method's figures: time, energy and area of its program; or why it has none."""
 
 from dataclasses import dataclass
 
@@ -113,3 +113,41 @@ class MethodRow:
     macs: int
     instructions: int
     compile_seconds: float
+
+
+@dataclass(frozen=True)
+class Shortage:
+    """What a chip has too little of.
+
+    resource: that is short.
+    needs: of it, in units.
+    has: of it, in units.
+    unit: that both count.
+    summary: the same as text, with where it is needed.
+    """
+
+    resource: str
+    needs: int
+    has: int
+    unit: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class UnfitRow:
+    """A method that does not fit the chip, so that it has no program and no figures.
+
+    does_not_fit: what is short.
+    method: name.
+    chip: name.
+    mux: expert crossbars behind one peripheral group.
+    grouping: solver of the groups.
+    scheduling: policy of the slots.
+    """
+
+    does_not_fit: Shortage
+    method: str
+    chip: str
+    mux: int
+    grouping: str
+    scheduling: str

@@ -112,8 +112,19 @@ def _type(kind: Any, parts: dict[str, Schema]) -> Schema:
     if origin in (Union, UnionType):
         if all(one in TYPES for one in inner):
             return {"type": [TYPES[one] for one in inner]}
+        if len(inner) == 2 and all(is_dataclass(one) for one in inner):
+            return _either(inner[0], inner[1], parts)
         return {"anyOf": [_type(one, parts) for one in inner]}
     raise TypeError(f"{kind}: no rule says how it is described")
+
+
+def _either(one: type, other: type, parts: dict[str, Schema]) -> Schema:
+    """The schema of one of two dataclasses, told apart as `reading` does: by the first's first key.
+
+    What is wrong of a value is so said of the one that it is.
+    """
+    (first, *_), (then, otherwise) = fields(one), (_type(kind, parts) for kind in (one, other))
+    return {"if": {"required": [first.name]}, "then": then, "else": otherwise}
 
 
 def _array(inner: tuple[Any, ...], parts: dict[str, Schema]) -> Schema:

@@ -1,16 +1,16 @@
 """Tables of a compilation's report: its methods and its MoE layers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
 from moexbar.console import table
 from moexbar.report.compiled import LayerRow
-from moexbar.report.methods import AreaRow, MethodRow
+from moexbar.report.methods import AreaRow, MethodRow, UnfitRow
 
 
-def methods_table(rows: Sequence[MethodRow]) -> Table:
-    """One line per method."""
+def methods_table(rows: Sequence[UnfitRow | MethodRow]) -> Table:
+    """One line per method; dashes for one that does not fit (`unfit_lines` say why)."""
     shown = table(
         "method",
         "slots",
@@ -26,6 +26,9 @@ def methods_table(rows: Sequence[MethodRow]) -> Table:
         least=("MoE\nmm2", "mean\nslots", "area\nmm2", "trans-\nfers"),
     )
     for row in rows:
+        if isinstance(row, UnfitRow):
+            shown.add_row(f"{row.method}\ndoes not fit", *["-"] * (len(shown.columns) - 1))
+            continue
         shown.add_row(
             row.method,
             str(row.slots),
@@ -41,6 +44,13 @@ def methods_table(rows: Sequence[MethodRow]) -> Table:
             style="bold" if row is rows[-1] else None,
         )
     return shown
+
+
+def unfit_lines(rows: Sequence[UnfitRow | MethodRow]) -> Iterator[str]:
+    """Of each method that does not fit, what is short."""
+    for row in rows:
+        if isinstance(row, UnfitRow):
+            yield f"{row.method}: does not fit ({row.does_not_fit.summary})"
 
 
 def _area(area: AreaRow) -> str:
