@@ -5,6 +5,7 @@ from typing import assert_never
 import numpy as np
 
 from backends.functional.machine import TOLERANCE, Machine
+from backends.functional.names import Inner
 from backends.functional.products import shared_of
 from ir.arrays import Array
 from ir.program import Opcode
@@ -41,11 +42,11 @@ def _blame_layer(m: Machine, op: MoELayer, row: int, x: Array) -> int:
     if store < 0:
         return row
     second = int(m.job[store])
-    mvm = int(m.job[m.values.single(np.array([second]), "vector")[0]])
+    mvm = int(m.job[m.values.single(np.array([second]), Inner.VECTOR)[0]])
     told, fired, before = (int(e) for e in m.program.expert[[store, second, mvm]])
     if told != fired:
         return store if fired == before else second
-    made = m.values.batches[int(m.values.batch[store])].arrays["result"][m.values.row[store]]
+    made = m.values.of(store).arrays[Inner.RESULT][m.values.row[store]]
     right = m.matrices.product(_vector_of(m, second)[None], _expert_of(m, op, store).down)[0]
     return second if _off(m, made, right) else _load_or_mvm(m, mvm, x)
 
@@ -58,8 +59,8 @@ def wrong_logits(m: Machine, op: MoELayer, row: int) -> int:
         return -1
     mine = (p.node == p.node[row]) & (p.token == token) & (p.step == p.step[row])
     stores = np.flatnonzero(mine & (p.opcode == Opcode.STORE))
-    for store in stores[m.values.holds(stores, "logits")].tolist():
-        made = m.values.rows(np.array([row]), np.array([store]), "logits", np.array([token]))[0]
+    for store in stores[m.values.holds(stores, Inner.LOGITS)].tolist():
+        made = m.values.rows(np.array([row]), np.array([store]), Inner.LOGITS, np.array([token]))[0]
         if _off(m, made, theirs):
             return int(m.job[store])
     return -1
@@ -68,13 +69,13 @@ def wrong_logits(m: Machine, op: MoELayer, row: int) -> int:
 def _load_or_mvm(m: Machine, mvm: int, x: Array) -> int:
     """The LOAD of an MVM if it did not bring the vector `x`, else the MVM."""
     given = _vector_of(m, mvm)
-    load = int(m.values.single(np.array([mvm]), "vector")[0])
+    load = int(m.values.single(np.array([mvm]), Inner.VECTOR)[0])
     return load if given.shape != x.shape or _off(m, given, x) else mvm
 
 
 def _vector_of(m: Machine, mvm: int) -> Array:
     """What stood in the input buffer of an MVM."""
-    return np.asarray(m.values.take(np.array([mvm]), "vector")[0])
+    return np.asarray(m.values.take(np.array([mvm]), Inner.VECTOR)[0])
 
 
 def _vector(m: Machine, name: str, token: int) -> Array | None:
@@ -91,11 +92,11 @@ def _wrong_store(m: Machine, op: MoELayer, row: int, x: Array) -> int:
     if m.program.opcode[row] != Opcode.COMBINE:
         return -1
     _, read = m.values.edges(one)
-    factors = m.values.take(one, "factors")[0]
-    for store in read[m.values.holds(read, "result")].tolist():
+    factors = m.values.take(one, Inner.FACTORS)[0]
+    for store in read[m.values.holds(read, Inner.RESULT)].tolist():
         number, expert = int(m.program.expert[store]), _expert_of(m, op, store)
         scaled = x * factors[number] if op.weight_on == "input" and number >= 0 else x
-        made = m.values.rows(one, np.array([store]), "result", token)[0]
+        made = m.values.rows(one, np.array([store]), Inner.RESULT, token)[0]
         right = feed_forward(m.matrices, expert, op.activation, scaled[None])
         if _off(m, made, right[0]):
             return int(store)

@@ -11,6 +11,8 @@ import numpy as np
 
 from backends.functional.choice import best_of
 from backends.functional.machine import Machine
+from backends.functional.names import Inner, Name
+from backends.functional.values import Batch
 from ir.arrays import Array, Ints
 from ir.program import Opcode
 from ir.workload import Attention, MoELayer
@@ -30,7 +32,7 @@ def keep(m: Machine, op: Attention | MoELayer, ids: Ints) -> None:
 
 def _keep_rows(m: Machine, row: int, read: Ints, names: Sequence[str]) -> None:
     token = m.program.token[read].astype(np.int64)
-    arrays: dict[str, Array] = {}
+    arrays: dict[Name, Array] = {}
     for name in names:
         mine = m.values.holds(read, name) & (token >= 0)
         if mine.any():
@@ -38,7 +40,7 @@ def _keep_rows(m: Machine, row: int, read: Ints, names: Sequence[str]) -> None:
             arrays[name] = _spread(
                 m, token[mine], m.values.rows(readers, read[mine], name, token[mine])
             )
-    m.values.put(np.array([row]), np.array([-1]), arrays)
+    m.values.put(np.array([row]), np.array([-1]), Batch(arrays))
     m.covers[row] = np.unique(token[token >= 0])
 
 
@@ -50,13 +52,13 @@ def _keep_scores(m: Machine, op: Attention | MoELayer, row: int, topk: int) -> N
             capacity = None
         case _:
             assert_never(op)
-    arrays: dict[str, Array] = {}
+    arrays: dict[Name, Array] = {}
     m.covers[row] = m.covers.get(topk, np.zeros(0, dtype=np.int64))
     if capacity is not None:
-        held = m.values.batches[int(m.values.batch[topk])].arrays
-        arrays["scores"] = best_of(held["scores"], m.covers[row], capacity)
-        arrays["near"] = held["near"]
-    m.values.put(np.array([row]), np.array([-1]), arrays)
+        held = m.values.of(topk).arrays
+        arrays[Inner.SCORES] = best_of(held[Inner.SCORES], m.covers[row], capacity)
+        arrays[Inner.NEAR] = held[Inner.NEAR]
+    m.values.put(np.array([row]), np.array([-1]), Batch(arrays))
 
 
 def recall(m: Machine, ids: Ints) -> None:
@@ -64,13 +66,13 @@ def recall(m: Machine, ids: Ints) -> None:
     for row in ids.tolist():
         _, read = m.values.inputs(np.array([row]))
         kept = [i for i in read.tolist() if i in m.covers]
-        batches = [m.values.batches[int(m.values.batch[i])].arrays for i in kept]
+        batches = [m.values.of(i).arrays for i in kept]
         arrays = {
             name: _merge([b[name] for b in batches], [m.covers[i] for i in kept])
             for name in (batches[0] if batches else {})
             if all(name in b for b in batches)
         }
-        m.values.put(np.array([row]), np.array([-1]), arrays)
+        m.values.put(np.array([row]), np.array([-1]), Batch(arrays))
         none = np.zeros(0, dtype=np.int64)
         m.covers[row] = np.unique(np.concatenate([none, *(m.covers[i] for i in kept)]))
 

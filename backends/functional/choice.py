@@ -7,7 +7,8 @@ keeps. Scores come from the step's GATEs and, with a GO cache, from those that e
 import numpy as np
 
 from backends.functional.machine import Machine
-from backends.functional.values import wrong
+from backends.functional.names import Inner
+from backends.functional.values import Batch, wrong
 from ir.arrays import Array, Bools, Ints
 from ir.program import Opcode
 from ir.selection import Capacity
@@ -55,8 +56,15 @@ def choose_tokens(
         seen[mine[scored]], all_near[mine] = scores[scored], near
         m.covers[row] = mine[scored]
     of_sequences = np.full(len(ids), -1, dtype=np.int64)
-    arrays = {"selected": picked, "factors": weights, "scores": seen, "near": all_near}
-    m.values.put(ids, of_sequences, arrays)
+    chosen = Batch(
+        {
+            Inner.SELECTED: picked,
+            Inner.FACTORS: weights,
+            Inner.SCORES: seen,
+            Inner.NEAR: all_near,
+        }
+    )
+    m.values.put(ids, of_sequences, chosen)
 
 
 def best_of(scores: Array, tokens: Ints, capacity: Capacity) -> Array:
@@ -84,7 +92,7 @@ def _scores(m: Machine, row: int, mine: Ints, experts: int) -> tuple[Array, Bool
     """
     p = m.program
     _, read = m.values.edges(np.array([row]))
-    read = read[m.values.holds(read, "scores")]
+    read = read[m.values.holds(read, Inner.SCORES)]
     kept, gates = read[p.opcode[read] == Opcode.GO_RD], read[p.opcode[read] != Opcode.GO_RD]
     token = p.token[gates].astype(np.int64)
     sources = [token, *(m.covers[int(k)] for k in kept)]
@@ -94,10 +102,10 @@ def _scores(m: Machine, row: int, mine: Ints, experts: int) -> tuple[Array, Bool
     scores = np.full((m.tokens, experts), -np.inf, dtype=np.float32)
     near = np.zeros(m.tokens, dtype=np.bool_)
     readers = np.full(len(gates), row)
-    scores[token] = m.values.rows(readers, gates, "scores", token)
-    near[token] = m.values.rows(readers, gates, "near", token)
+    scores[token] = m.values.rows(readers, gates, Inner.SCORES, token)
+    near[token] = m.values.rows(readers, gates, Inner.NEAR, token)
     for one in kept.tolist():
         of = m.covers[one]
-        held = m.values.batches[int(m.values.batch[one])].arrays
-        scores[of], near[of] = held["scores"][of], held["near"][of]
+        held = m.values.of(one).arrays
+        scores[of], near[of] = held[Inner.SCORES][of], held[Inner.NEAR][of]
     return scores[mine], near[mine], np.isin(mine, token)

@@ -14,7 +14,7 @@ from backends.functional.nodes import Nodes, Run
 from backends.functional.order import check_order
 from backends.functional.products import run_dense
 from backends.functional.reference import reference
-from backends.functional.values import Values
+from backends.functional.values import Batch, Values
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
 from ir.compiled import Executable
@@ -150,7 +150,7 @@ def _carry_out(m: Machine, index: int, rows: Ints) -> None:
         case _:
             assert_never(op)
     chosen = by_opcode[Opcode.SAMPLE]  # the next token is the model's input
-    m.values.put(chosen, p.token[chosen].astype(np.int64), {})
+    m.values.put(chosen, p.token[chosen].astype(np.int64), Batch({}))
 
 
 def _moves(m: Machine, rows: Ints) -> Ints:

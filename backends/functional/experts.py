@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from backends.functional.blame import wrong_logits
 from backends.functional.machine import Machine
+from backends.functional.names import Inner, Moved, Name, Passed
 from backends.functional.products import (
     add_up,
     by_batch,
@@ -17,7 +18,7 @@ from backends.functional.products import (
     take_sums,
 )
 from backends.functional.router import choose, score
-from backends.functional.values import wrong
+from backends.functional.values import Batch, wrong
 from ir.arrays import Array, Bools, Ints
 from ir.errors import CheckError
 from ir.program import Opcode
@@ -43,7 +44,7 @@ def run_moe(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> N
     add_up(m, _readable(m, rows[Opcode.ACC], stage=1))
     for mine, read in by_batch(m, without_values(m, rows[Opcode.STORE])):
         result = named(m, take_sums(m, mine, read), "down", mine)
-        m.values.put(mine, np.arange(len(mine)), {"result": result})
+        m.values.put(mine, np.arange(len(mine)), Batch({Inner.RESULT: result}))
     _combine(m, index, op, rows[Opcode.COMBINE])
 
 
@@ -65,33 +66,35 @@ def _activate(m: Machine, op: MoELayer, rows: dict[Opcode, Ints]) -> None:
     moved = without_values(m, rows[Opcode.XFER])
     fills = np.diff(p.dst.offsets)[moved] > 0
     for mine, read in by_batch(m, moved[~fills]):
-        sums = {f"sum {role}": s for role, s in take_sums(m, mine, read).items()}
-        m.values.put(mine, np.arange(len(mine)), sums)
+        sums = take_sums(m, mine, read)
+        m.values.put(mine, np.arange(len(mine)), Batch({Moved(r): s for r, s in sums.items()}))
     scale = rows[Opcode.MUL][_reads_gates(m, rows[Opcode.MUL])]
     for mine, read in by_batch(m, scale):
-        gates = m.values.take(mine, "factors")[np.arange(len(mine)), p.expert[mine]]
-        names = ["sum up", "sum gate"] if op.gated else ["sum up"]
-        sums = {name: gates[:, None] * m.values.take(mine, name) for name in names}
-        m.values.put(mine, np.arange(len(mine)), sums)
+        gates = m.values.take(mine, Inner.FACTORS)[np.arange(len(mine)), p.expert[mine]]
+        names = [Moved("up"), Moved("gate")] if op.gated else [Moved("up")]
+        scaled = Batch({name: gates[:, None] * m.values.take(mine, name) for name in names})
+        m.values.put(mine, np.arange(len(mine)), scaled)
         m.job[mine] = m.job[read]
     for mine, read in by_batch(m, rows[Opcode.ACT]):  # a shared expert may be gated alone
-        gated = "sum gate" in m.values.batches[int(m.values.batch[read[0]])].arrays
-        acted = activate(op.activation, m.values.take(mine, "sum gate" if gated else "sum up"))
-        m.values.put(mine, np.arange(len(mine)), {"acted" if gated else "hidden": acted})
+        gated = Moved("gate") in m.values.of(read[0]).arrays
+        source, made = (Moved("gate"), Inner.ACTED) if gated else (Moved("up"), Inner.HIDDEN)
+        acted = activate(op.activation, m.values.take(mine, source))
+        m.values.put(mine, np.arange(len(mine)), Batch({made: acted}))
         m.job[mine] = m.job[read]
     for mine, read in by_batch(m, np.setdiff1d(rows[Opcode.MUL], scale)):
-        up = linear(op.activation, m.values.take(mine, "sum up"))
-        hidden = m.values.take(mine, "acted") * up
-        m.values.put(mine, np.arange(len(mine)), {"hidden": hidden})
+        up = linear(op.activation, m.values.take(mine, Moved("up")))
+        hidden = m.values.take(mine, Inner.ACTED) * up
+        m.values.put(mine, np.arange(len(mine)), Batch({Inner.HIDDEN: hidden}))
         m.job[mine] = m.job[read]
     for mine, read in by_batch(m, moved[fills]):
-        m.values.put(mine, np.arange(len(mine)), {"vector": m.values.take(mine, "hidden")})
+        vectors = m.values.take(mine, Inner.HIDDEN)
+        m.values.put(mine, np.arange(len(mine)), Batch({Inner.VECTOR: vectors}))
         m.job[mine] = m.job[read]
 
 
 def _reads_gates(m: Machine, ids: Ints) -> Bools:
     place, read = m.values.reads(ids)
-    return np.isin(np.arange(len(ids)), place[m.values.holds(read, "factors")])
+    return np.isin(np.arange(len(ids)), place[m.values.holds(read, Inner.FACTORS)])
 
 
 def _combine(m: Machine, index: int, op: MoELayer, ids: Ints) -> None:
@@ -101,12 +104,12 @@ def _combine(m: Machine, index: int, op: MoELayer, ids: Ints) -> None:
     selected exactly the experts read, except those of weight 0.
     """
     p = m.program
-    picked, weights = m.values.take(ids, "selected"), m.values.take(ids, "factors")
+    picked, weights = m.values.take(ids, Inner.SELECTED), m.values.take(ids, Inner.FACTORS)
     place, read = m.values.edges(ids)
-    stores = m.values.holds(read, "result")
+    stores = m.values.holds(read, Inner.RESULT)
     place, read = place[stores], read[stores]
     expert, readers = p.expert[read].astype(np.int64), ids[place]
-    result = m.values.rows(readers, read, "result", p.token[readers].astype(np.int64))
+    result = m.values.rows(readers, read, Inner.RESULT, p.token[readers].astype(np.int64))
     out = np.zeros((len(ids), op.d_model), dtype=np.float32)
     routed = expert >= 0
     odd = np.flatnonzero(expert >= op.router.experts)
@@ -126,8 +129,10 @@ def _combine(m: Machine, index: int, op: MoELayer, ids: Ints) -> None:
         np.add.at(out, place[~routed], factor[:, None] * result[~routed])
     shape = m.row_shape(op.outputs[0])
     made = out.astype(m.whole[0][op.outputs[0]].dtype).reshape(len(ids), *(shape or (-1,)))
-    others = {name: m.values.take(ids, f"passed {name}") for name in op.outputs[1:]}
-    m.values.put(ids, np.arange(len(ids)), {op.outputs[0]: made, **others})
+    results: dict[Name, Array] = {op.outputs[0]: made}
+    for name in op.outputs[1:]:
+        results[name] = m.values.take(ids, Passed(name))
+    m.values.put(ids, np.arange(len(ids)), Batch(results))
     m.record(index, ids)
 
 
@@ -147,7 +152,7 @@ def _shared_factor(m: Machine, op: MoELayer, ids: Ints, place: Ints, read: Ints)
         raise wrong(p, int(ids[at]), problem)
     if not op.gated_shared:
         return np.ones(len(read), dtype=np.float32)
-    return m.values.take(ids, "shared gates")[place, shared]
+    return m.values.take(ids, Inner.SHARED_GATES)[place, shared]
 
 
 def _check_selection(

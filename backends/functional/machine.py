@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from backends.functional.crossbars import Crossbars
+from backends.functional.names import Name
 from backends.functional.nodes import Nodes, Run
-from backends.functional.values import Values, wrong
+from backends.functional.values import Batch, Values, wrong
 from ir.arrays import Array, Ints
 from ir.chip import Chip
 from ir.errors import CheckError
@@ -61,7 +62,7 @@ class Machine:
     step: int = 0
     made: dict[tuple[int, int], Ints] = field(default_factory=dict)
     covers: dict[int, Ints] = field(default_factory=dict)
-    told: dict[int, dict[str, Array]] = field(default_factory=dict)
+    told: dict[int, dict[Name, Array]] = field(default_factory=dict)
     tied: set[tuple[int, int]] = field(default_factory=set)
 
     @property
@@ -135,7 +136,7 @@ def run_nodes(m: Machine, index: int, op: Digital | Attention, ids: Ints) -> Non
         feeds = gather(m, op, ids, op.inputs)
         m.record(index, ids)
     found = [m.nodes.run(op, fed, op.outputs) for fed in feeds]
-    arrays: dict[str, Array] = {}
+    arrays: dict[Name, Array] = {}
     tables: dict[str, list[Array]] = {}
     for name in op.outputs:
         per_run = [values[name] for values in found]
@@ -144,7 +145,7 @@ def run_nodes(m: Machine, index: int, op: Digital | Attention, ids: Ints) -> Non
             tables[name] = per_run
         else:
             arrays[name] = rows
-    m.values.put(ids, m.program.token[ids].astype(np.int64), arrays, tables)
+    m.values.put(ids, m.program.token[ids].astype(np.int64), Batch(arrays, tables))
 
 
 def _feeds_of_constant(m: Machine, op: Operator, ids: Ints) -> list[dict[str, Array]]:

@@ -1,7 +1,7 @@
 """LOAD, MVM, ACC and STORE: a vector through the crossbars of a group and back.
 
-A job's value grows by name: `vector` in the input buffer, `partial ROLE` [row tiles, columns] after
-the MVM, ROLE [columns] (up, gate, down, dense) once its row tiles are added, with its bias.
+A job's value changes its name: VECTOR in the input buffer, Partial sums after the MVM, Added ones
+once its row tiles are added, with its bias.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,14 +10,15 @@ import numpy as np
 
 from backends.functional.crossbars import Tiles
 from backends.functional.machine import Machine
-from backends.functional.values import wrong
+from backends.functional.names import Added, Inner, Name, Partial
+from backends.functional.values import Batch, wrong
 from ir.arrays import Array, Ints
 from ir.errors import CheckError
-from ir.mapping import SharedOwner
+from ir.mapping import Role, SharedOwner
 from ir.program import Opcode
 from ir.workload import Dense
 
-ROLES = ("up", "gate", "down", "dense")
+ROLES: tuple[Role, ...] = ("up", "gate", "down", "dense")
 
 
 def run_dense(m: Machine, index: int, op: Dense, rows: dict[Opcode, Ints]) -> None:
@@ -27,7 +28,7 @@ def run_dense(m: Machine, index: int, op: Dense, rows: dict[Opcode, Ints]) -> No
     name, shape = op.outputs[0], m.row_shape(op.outputs[0])
     for ids, result in through_bank(m, index, op.inputs[0], rows):
         made = result.astype(m.whole[0][name].dtype).reshape(len(ids), *(shape or (-1,)))
-        m.values.put(ids, np.arange(len(ids)), {name: made})
+        m.values.put(ids, np.arange(len(ids)), Batch({name: made}))
         m.record(index, ids)
 
 
@@ -42,7 +43,7 @@ def through_bank(
         yield ids, named(m, take_sums(m, ids, read), "dense", ids)
 
 
-def named(m: Machine, sums: dict[str, Array], role: str, ids: Ints) -> Array:
+def named(m: Machine, sums: dict[Role, Array], role: Role, ids: Ints) -> Array:
     """The sums of that role; an error where `ids` took those of another matrix."""
     if role not in sums:
         raise wrong(m.program, int(ids[0]), f"takes sums of {', '.join(sums)}, expected {role}")
@@ -59,7 +60,7 @@ def load(m: Machine, name: str, ids: Ints) -> None:
     else:
         x = m.values.take(ids, name)
     vectors = x.reshape(len(ids), -1).astype(np.float32)
-    m.values.put(ids, np.arange(len(ids)), {"vector": vectors})
+    m.values.put(ids, np.arange(len(ids)), Batch({Inner.VECTOR: vectors}))
 
 
 def multiply(m: Machine, index: int, ids: Ints) -> None:
@@ -70,7 +71,7 @@ def multiply(m: Machine, index: int, ids: Ints) -> None:
     if not len(ids):
         return
     p = m.program
-    vectors = m.values.take(ids, "vector")
+    vectors = m.values.take(ids, Inner.VECTOR)
     m.job[ids] = ids
     key = np.stack([p.unit[ids], p.expert[ids], p.replica[ids]])
     kinds, kind = np.unique(key, axis=1, return_inverse=True)
@@ -98,11 +99,12 @@ def _multiply(
 ) -> None:
     """MVMs of groups whose blocks have the same shapes, all with or without a bias: one batch."""
     places = np.concatenate([mine for mine, _ in parts])
-    arrays: dict[str, Array] = {}
+    sums: dict[Name, Array] = {}
+    biases: dict[Role, Array] = {}
     for number, first in enumerate(parts[0][1]):
         role = first.block.role
         found = [m.crossbars.multiply(tiles[number], vectors[mine]) for mine, tiles in parts]
-        arrays[f"partial {role}"] = np.concatenate(found)
+        sums[Partial(role)] = np.concatenate(found)
         if first.bias is not None:
             each = [(tiles[number].bias, len(mine)) for mine, tiles in parts]
             bias = [
@@ -110,10 +112,10 @@ def _multiply(
                 for b, n in each
                 if b is not None
             ]
-            arrays[f"bias {role}"] = np.concatenate(bias)
-    jobs = sum(t.block.columns for t in parts[0][1])
-    arrays["jobs"] = np.full(len(places), jobs if m.chip.accumulate.where == "dpu" else 1)
-    m.values.put(ids[places], np.arange(len(places)), arrays)
+            biases[role] = np.concatenate(bias)
+    apart = m.chip.accumulate.where == "dpu"  # each column of tiles is added on its own
+    jobs = sum(tiles.block.columns for tiles in parts[0][1]) if apart else 1
+    m.values.put(ids[places], np.arange(len(places)), Batch(sums, biases=biases, jobs=jobs))
 
 
 def shared_of(m: Machine, store: int) -> int:
@@ -135,31 +137,33 @@ def add_up(m: Machine, ids: Ints) -> None:
     the sums must read as many as there are.
     """
     for mine, read in by_batch(m, ids):
-        batch = m.values.batches[int(m.values.batch[read[0]])].arrays
-        sums = {r: batch[f"partial {r}"].sum(axis=1) for r in ROLES if f"partial {r}" in batch}
+        batch = m.values.of(read[0])
+        sums: dict[Name, Array] = {}
+        for role in ROLES:
+            if (partial := batch.arrays.get(Partial(role))) is not None:
+                whole = partial.sum(axis=1)
+                bias = batch.biases.get(role)
+                sums[Added(role)] = whole if bias is None else whole + bias
         if not sums:
             raise wrong(m.program, int(mine[0]), "reads no partial sums")
-        for role in sums:
-            if f"bias {role}" in batch:
-                sums[role] = sums[role] + batch[f"bias {role}"]
-        m.values.put(mine, m.values.row[read], {**sums, "jobs": batch["jobs"]})
+        m.values.put(mine, m.values.row[read], Batch(sums, jobs=batch.jobs))
         m.job[mine] = m.job[read]
 
 
-def take_sums(m: Machine, ids: Ints, read: Ints) -> dict[str, Array]:
+def take_sums(m: Machine, ids: Ints, read: Ints) -> dict[Role, Array]:
     """Finished sums [ids, columns] by role, where all read one batch (see `by_batch`).
 
     An MVM without partial sums and without a bias needs no ACC.
     """
-    batch = m.values.batches[int(m.values.batch[read[0]])].arrays
-    out: dict[str, Array] = {}
+    batch = m.values.of(read[0])
+    out: dict[Role, Array] = {}
     for role in ROLES:
-        if role in batch:
-            out[role] = m.values.take(ids, role, int(batch["jobs"][0]))
-        elif f"partial {role}" in batch:
-            if batch[f"partial {role}"].shape[1] > 1 or f"bias {role}" in batch:
+        if Added(role) in batch.arrays:
+            out[role] = m.values.take(ids, Added(role), batch.jobs)
+        elif (partial := batch.arrays.get(Partial(role))) is not None:
+            if partial.shape[1] > 1 or role in batch.biases:
                 raise wrong(m.program, int(ids[0]), "takes partial sums that nothing added")
-            out[role] = m.values.take(ids, f"partial {role}")[:, 0]
+            out[role] = m.values.take(ids, Partial(role))[:, 0]
     if not out:
         raise wrong(m.program, int(ids[0]), "reads no sums of a product")
     m.job[ids] = m.job[read]

@@ -16,7 +16,9 @@ import numpy as np
 
 from backends.functional.choice import choose_tokens
 from backends.functional.machine import TOLERANCE, Machine, gather
+from backends.functional.names import Inner, Name, Passed
 from backends.functional.products import through_bank
+from backends.functional.values import Batch
 from ir.arrays import Array, Bools, Ints
 from ir.program import Opcode
 from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
@@ -40,15 +42,15 @@ def score(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> Non
     if op.router.capacity is None:
         arrays = _by_the_model(m, index, op, arrays, token[near[token]])
     else:
-        arrays["near"] = near
+        arrays[Inner.NEAR] = near
     if op.gated_shared:
         vectors = _vectors(m, op, feeds)
         gates = [None if w is None else m.matrices.product(vectors, w) for w in op.shared_gates]
         gates += [None] * (len(op.shared) - len(gates))
         ones = np.ones(m.tokens, dtype=np.float32)
         each = [ones if g is None else sigmoid(g)[:, 0] for g in gates]
-        arrays["shared gates"] = np.stack(each, axis=1)
-    m.values.put(ids, token, arrays)
+        arrays[Inner.SHARED_GATES] = np.stack(each, axis=1)
+    m.values.put(ids, token, Batch(arrays))
 
 
 def on_crossbars(m: Machine, op: MoELayer) -> bool:
@@ -68,7 +70,7 @@ def _project(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> 
     stores = _readers(m, rows[Opcode.STORE], np.concatenate([mvm, sums]))
     own = {Opcode.LOAD: loads, Opcode.MVM: mvm, Opcode.ACC: sums, Opcode.STORE: stores}
     for ids, logits in through_bank(m, index, op.inputs[0], own):
-        m.values.put(ids, np.arange(len(ids)), {"logits": logits})
+        m.values.put(ids, np.arange(len(ids)), Batch({Inner.LOGITS: logits}))
 
 
 def _readers(m: Machine, ids: Ints, of: Ints) -> Ints:
@@ -85,7 +87,7 @@ def _from_logits(m: Machine, op: MoELayer, ids: Ints) -> tuple[list[dict[str, Ar
     """
     feeds = gather(m, op, ids, op.inputs if op.gated_shared or op.outputs[1:] else op.inputs[1:])
     logits = np.zeros((m.tokens, op.router.experts), dtype=np.float32)
-    logits[m.program.token[ids]] = m.values.take(ids, "logits")
+    logits[m.program.token[ids]] = m.values.take(ids, Inner.LOGITS)
     x, name, theirs = op.inputs[0], op.router.logits, np.zeros_like(logits)
     for fed, given, found, run in zip(feeds, _own_feeds(m, op), m.whole, m.runs, strict=True):
         if name not in found:  # what the model's own product gives
@@ -97,7 +99,7 @@ def _from_logits(m: Machine, op: MoELayer, ids: Ints) -> tuple[list[dict[str, Ar
     return feeds, _near(m, logits, theirs)
 
 
-def _exposed(m: Machine, op: MoELayer, feeds: list[dict[str, Array]]) -> dict[str, Array]:
+def _exposed(m: Machine, op: MoELayer, feeds: list[dict[str, Array]]) -> dict[Name, Array]:
     """Scores of an expert-choice router, else selection and weights: [window tokens, experts].
 
     With them the layer's outputs besides its result (a model may give out its router's logits).
@@ -105,27 +107,26 @@ def _exposed(m: Machine, op: MoELayer, feeds: list[dict[str, Array]]) -> dict[st
     router = op.router
     names = dict.fromkeys([*router.exposed, *op.outputs[1:]])
     asked = [n for n in names if n not in feeds[0]]
-    out: dict[str, Array] = {}
+    out: dict[Name, Array] = {}
     for fed, run in zip(feeds, m.runs, strict=True):
         values = fed | m.nodes.run(op, fed, asked) if asked else fed
         tokens = run.tokens.ravel()
         found = _per_token(router, values, len(tokens))
-        found |= {
-            n: values[n].reshape(len(tokens), *(m.row_shape(n) or ())) for n in op.outputs[1:]
-        }
+        for n in op.outputs[1:]:
+            found[n] = values[n].reshape(len(tokens), *(m.row_shape(n) or ()))
         for name, array in found.items():
             full = out.setdefault(name, np.zeros((m.tokens, *array.shape[1:]), dtype=array.dtype))
             full[tokens] = array
     return out
 
 
-def _per_token(router: Router, values: Mapping[str, Array], tokens: int) -> dict[str, Array]:
+def _per_token(router: Router, values: Mapping[str, Array], tokens: int) -> dict[Name, Array]:
     match router.selection:
         case ByCapacity(scores):
-            return {"scores": values[scores].reshape(tokens, router.experts)}
+            return {Inner.SCORES: values[scores].reshape(tokens, router.experts)}
         case ByIds() | ByScoresOfIds() | ByLogits() | ByCombine():
             weights = combine_weights(router, values, tokens)
-            return {"picked": picked(router, values, tokens), "weights": weights}
+            return {Inner.PICKED: picked(router, values, tokens), Inner.WEIGHTS: weights}
         case _:
             assert_never(router.selection)
 
@@ -152,7 +153,7 @@ def _own_feeds(m: Machine, op: MoELayer) -> list[dict[str, Array]]:
     ]
 
 
-def _told(m: Machine, index: int, op: MoELayer) -> dict[str, Array]:
+def _told(m: Machine, index: int, op: MoELayer) -> dict[Name, Array]:
     """What the router says of the model's own vectors."""
     if index not in m.told:
         m.told[index] = _exposed(m, op, _own_feeds(m, op))
@@ -160,8 +161,8 @@ def _told(m: Machine, index: int, op: MoELayer) -> dict[str, Array]:
 
 
 def _by_the_model(
-    m: Machine, index: int, op: MoELayer, arrays: dict[str, Array], near: Ints
-) -> dict[str, Array]:
+    m: Machine, index: int, op: MoELayer, arrays: dict[Name, Array], near: Ints
+) -> dict[Name, Array]:
     """Near ties: what the router says of the model's own vector, where that selects otherwise.
 
     Or where it gives the same experts other weights: a router of two picks (PhiMoE) weights the
@@ -170,8 +171,8 @@ def _by_the_model(
     if not len(near):
         return arrays
     theirs = _told(m, index, op)
-    other = arrays["picked"][near] != theirs["picked"][near]
-    other |= np.abs(arrays["weights"][near] - theirs["weights"][near]) > TOLERANCE
+    other = arrays[Inner.PICKED][near] != theirs[Inner.PICKED][near]
+    other |= np.abs(arrays[Inner.WEIGHTS][near] - theirs[Inner.WEIGHTS][near]) > TOLERANCE
     tied = near[other.any(axis=1)]
     m.tied |= {(index, token) for token in tied.tolist()}
     for name, array in arrays.items():
@@ -187,15 +188,16 @@ def choose(m: Machine, index: int, op: MoELayer, ids: Ints) -> None:
     """
     router, token = op.router, m.program.token[ids].astype(np.int64)
     if router.capacity is not None:
-        choose_tokens(m, index, op, router.capacity, ids, _told(m, index, op)["scores"])
+        choose_tokens(m, index, op, router.capacity, ids, _told(m, index, op)[Inner.SCORES])
         return
     weights = np.zeros((m.tokens, router.experts), dtype=np.float32)
     selected = np.zeros(weights.shape, dtype=np.bool_)
-    weights[token] = m.values.take(ids, "weights")
-    selected[token] = m.values.take(ids, "picked")
-    others = {n: m.values.take(ids, n) for n in op.outputs[1:]}
-    passed = {f"passed {n}": _spread(m, token, rows) for n, rows in others.items()}
-    m.values.put(ids, token, {"selected": selected, "factors": weights, **passed})
+    weights[token] = m.values.take(ids, Inner.WEIGHTS)
+    selected[token] = m.values.take(ids, Inner.PICKED)
+    arrays: dict[Name, Array] = {Inner.SELECTED: selected, Inner.FACTORS: weights}
+    for name in op.outputs[1:]:
+        arrays[Passed(name)] = _spread(m, token, m.values.take(ids, name))
+    m.values.put(ids, token, Batch(arrays))
 
 
 def _spread(m: Machine, token: Ints, rows: Array) -> Array:

@@ -1,16 +1,18 @@
 """Values between instructions: each is a row of a batch, found by the id of who wrote it.
 
 Instructions of one kind are computed together, so their values stand together: a batch holds
-arrays by name (an ONNX value, or what a crossbar job has so far) with one row per value.
+arrays by name (see `names`) with one row per value.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from backends.functional.names import Name
 from ir.arrays import Array, Bools, Ints
 from ir.errors import CheckError
+from ir.mapping import Role
 from ir.program import Program
 
 
@@ -21,10 +23,16 @@ def wrong(program: Program, row: int, problem: str) -> CheckError:
 
 @dataclass(frozen=True)
 class Batch:
-    """arrays: [rows, ...] by name; tables: values that are no token's, by name, one per run."""
+    """arrays: [rows, ...] by name; tables: values that are no token's, by name, one per run.
 
-    arrays: Mapping[str, Array]
-    tables: Mapping[str, list[Array]]
+    Of products: biases [rows, columns] that the sums of a role still lack; jobs: how many
+    instructions make the added sums of a row together.
+    """
+
+    arrays: Mapping[Name, Array]
+    tables: Mapping[str, list[Array]] = field(default_factory=dict)
+    biases: Mapping[Role, Array] = field(default_factory=dict)
+    jobs: int = 1
 
 
 class Values:
@@ -40,16 +48,14 @@ class Values:
         self.batch = np.full(len(program), -1, dtype=np.int64)
         self.row = np.full(len(program), -1, dtype=np.int64)
 
-    def put(
-        self,
-        ids: Ints,
-        rows: Ints,
-        arrays: Mapping[str, Array],
-        tables: Mapping[str, list[Array]] | None = None,
-    ) -> None:
-        """`ids` write rows `rows` of new arrays."""
+    def put(self, ids: Ints, rows: Ints, batch: Batch) -> None:
+        """`ids` write rows `rows` of a new batch."""
         self.batch[ids], self.row[ids] = len(self.batches), rows
-        self.batches.append(Batch(arrays, tables or {}))
+        self.batches.append(batch)
+
+    def of(self, read: int) -> Batch:
+        """The batch that `read` wrote to."""
+        return self.batches[int(self.batch[read])]
 
     def edges(self, readers: Ints) -> tuple[Ints, Ints]:
         """(place in `readers`, id read) of everything they read; all of it must be written."""
@@ -76,16 +82,16 @@ class Values:
         both = np.unique(np.stack([place, read]), axis=1)
         return both[0], both[1]
 
-    def holds(self, read: Ints, name: str) -> Bools:
+    def holds(self, read: Ints, name: Name) -> Bools:
         """Which of `read` wrote a value of that name."""
         known = [name in b.arrays or name in b.tables for b in self.batches]
         return np.array([*known, False], dtype=np.bool_)[self.batch[read]]
 
     def table(self, read: int, name: str) -> list[Array] | None:
         """The table of that name that `read` wrote, one per run; None where it wrote rows."""
-        return self.batches[int(self.batch[read])].tables.get(name)
+        return self.of(read).tables.get(name)
 
-    def rows(self, readers: Ints, read: Ints, name: str, tokens: Ints) -> Array:
+    def rows(self, readers: Ints, read: Ints, name: Name, tokens: Ints) -> Array:
         """What each reader takes from what it reads: [readers, ...].
 
         tokens: whose row each takes where a whole sequence was written.
@@ -108,11 +114,11 @@ class Values:
                 out = np.zeros((len(read), *array.shape[1:]), dtype=array.dtype)
             elif out.shape[1:] != array.shape[1:]:
                 at = int(np.argmax(mine))
-                raise wrong(self.program, int(readers[at]), f"reads {name!r} of another size")
+                raise wrong(self.program, int(readers[at]), f"reads {str(name)!r} of another size")
             out[mine] = array[row[mine]]
         return np.zeros((0, 0), dtype=np.float32) if out is None else out
 
-    def single(self, readers: Ints, name: str, times: int = 1) -> Ints:
+    def single(self, readers: Ints, name: Name, times: int = 1) -> Ints:
         """The one id that each reader has a value of that name from: [readers].
 
         times: how many instructions must have made it together (the adding jobs of one product).
@@ -124,17 +130,17 @@ class Values:
         odd = np.flatnonzero(count != times)
         if len(odd):
             found, at = int(count[odd[0]]), int(readers[odd[0]])
-            raise wrong(self.program, at, f"reads {found} values {name!r}, expected {times}")
+            raise wrong(self.program, at, f"reads {found} values {str(name)!r}, expected {times}")
         first = read[:: max(times, 1)]
         same = (self.batch[read] == np.repeat(self.batch[first], times)) & (
             self.row[read] == np.repeat(self.row[first], times)
         )
         if not np.all(same):
             at = int(readers[place[int(np.argmin(same))]])
-            raise wrong(self.program, at, f"reads {name!r} of different jobs")
+            raise wrong(self.program, at, f"reads {str(name)!r} of different jobs")
         return first
 
-    def take(self, readers: Ints, name: str, times: int = 1) -> Array:
+    def take(self, readers: Ints, name: Name, times: int = 1) -> Array:
         """Rows [readers, ...] of the value of that name, each from the one id it reads it from."""
         first = self.single(readers, name, times)
         return self.rows(readers, first, name, self.program.token[readers].astype(np.int64))
