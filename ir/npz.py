@@ -1,4 +1,4 @@
-"""Read arrays from an .npz archive that may be hostile: every size is checked before inflating.
+"""Read arrays from an .npz archive or .npy file that may be hostile: sizes are checked first.
 
 Nothing is unpickled or evaluated: an array is a header of one fixed form and as many bytes as its
 shape says. Only the arrays asked for are read.
@@ -9,10 +9,11 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -24,19 +25,48 @@ _END_SIZE = 22
 _END_64_LOCATOR = b"PK\x06\x07"
 _COMMENT = 65535
 _HEADER_LIMIT = 4096
+_FLOOR, _RATIO, _CEILING = 64 * 2**20, 200, 4 * 2**30
 _HEADER = re.compile(
     rb"\{'descr': '([^']{1,16})', 'fortran_order': (True|False), 'shape': \(([-\d, L]*)\),? ?\}\s*"
 )
-_WORDS = {"iu": "integers", "f": "floating-point numbers", "b": "booleans", "iub": "integers"}
+_WORDS = {
+    "iu": "integers",
+    "f": "floating-point numbers",
+    "b": "booleans",
+    "iub": "integers",
+    "iuf": "numbers",
+}
 
 
 @dataclass(frozen=True)
 class ArchiveLimits:
-    """What an archive may hold: inflated bytes of all arrays read, members, directory bytes."""
+    """What an archive may hold: inflated bytes of all arrays read, members, directory bytes.
 
-    bytes: int = 64 * 2**20
+    bytes: None stands for 64 MiB, or 200 times the file's own size where that is more, up to 4 GiB:
+    traces deflate a hundredfold, bombs a thousandfold. option: the command line's way to raise a
+    limit, which messages name; empty where there is none.
+    """
+
+    bytes: int | None = None
     members: int = 64
     directory_bytes: int = 64 * 2**10
+    option: str = ""
+
+    def bytes_of(self, size: int) -> int:
+        """Most bytes that a file of `size` bytes may inflate to."""
+        return max(_FLOOR, min(_CEILING, _RATIO * size)) if self.bytes is None else self.bytes
+
+    def hint(self, name: str, needed: int, instead: str) -> str:
+        """What to do about the limit `name` where `needed` is more than it."""
+        return f"{instead}, or raise it: {self.option} {name}={needed}" if self.option else instead
+
+
+@dataclass(frozen=True)
+class ArrayHeader:
+    """What stands before an array's numbers: its element type as numpy codes it, and its shape."""
+
+    code: str
+    shape: tuple[int, ...]
 
 
 def read_arrays(
@@ -49,24 +79,81 @@ def read_arrays(
     """
     where = str(path)
     limits = limits or ArchiveLimits()
+    with _opened(where, path, limits) as archive:
+        members = _wanted(where, path, _members(where, archive, limits), wanted, limits)
+        return {
+            name: _read_member(where, name, archive, member, wanted[name])
+            for name, member in members.items()
+        }
+
+
+def read_names(path: Path | str, limits: ArchiveLimits | None = None) -> tuple[str, ...]:
+    """Names of the arrays of an archive; raises InputError as `read_arrays` does."""
+    limits = limits or ArchiveLimits()
+    with _opened(str(path), path, limits) as archive:
+        return tuple(_members(str(path), archive, limits))
+
+
+def read_headers(
+    path: Path | str, limits: ArchiveLimits | None = None
+) -> dict[str, ArrayHeader | None]:
+    """Type and shape of every array of an archive; None for what is no plain array.
+
+    Raises InputError as `read_arrays` does.
+    """
+    where = str(path)
+    limits = limits or ArchiveLimits()
+    with _opened(where, path, limits) as archive:
+        found: dict[str, ArrayHeader | None] = {}
+        for name, member in _members(where, archive, limits).items():
+            with archive.open(member) as file:
+                try:
+                    found[name] = _parsed(where, name, _header_of(where, name, file)[0])[0]
+                except InputError:
+                    found[name] = None
+        return found
+
+
+def read_array(path: Path | str, kinds: str, limits: ArchiveLimits | None = None) -> Array:
+    """Read the one array of an .npy file, of the numpy kinds in `kinds`; raises InputError."""
+    where = str(path)
+    limits = limits or ArchiveLimits()
     try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):
-            raise InputError(where, "not a regular file, expected an .npz archive")
+        size = _size(where, path, ".npy file")
+        most = limits.bytes_of(_CEILING)  # it is as long as it says
+        if size > most:
+            hint = limits.hint("bytes", size, "cut the file")
+            raise InputError(where, f"{size} bytes, limit {most}", hint)
+        with Path(path).open("rb") as file:
+            return _read_from(where, "array", file, size, kinds)
+    except OSError as error:
+        raise InputError(where, f"cannot be read: {error.strerror or error}") from error
+
+
+def _size(where: str, path: Path | str, what: str) -> int:
+    """Bytes of a regular file."""
+    found = Path(path).stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise InputError(where, f"not a regular file, expected an {what}")
+    return found.st_size
+
+
+@contextmanager
+def _opened(where: str, path: Path | str, limits: ArchiveLimits) -> Generator[zipfile.ZipFile]:
+    """The archive; InputError for what cannot be read, here or while it is used."""
+    try:
+        _size(where, path, ".npz archive")
         with Path(path).open("rb") as file:
             _check_directory_size(where, file, limits)
             with zipfile.ZipFile(file) as archive:
-                members = _checked_members(where, archive.infolist(), wanted, limits)
-                return {
-                    name: _read_array(where, name, archive, member, wanted[name])
-                    for name, member in members.items()
-                }
+                yield archive
     except OSError as error:
         raise InputError(where, f"cannot be read: {error.strerror or error}") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise InputError(where, f"a broken archive: {error}") from error
 
 
-def _check_directory_size(where: str, file: BinaryIO, limits: ArchiveLimits) -> None:
+def _check_directory_size(where: str, file: IO[bytes], limits: ArchiveLimits) -> None:
     """Refuse a member list that zipfile would take long to read; it reads it whole on opening."""
     size = file.seek(0, 2)
     file.seek(max(0, size - _END_SIZE - _COMMENT - 20))
@@ -76,23 +163,28 @@ def _check_directory_size(where: str, file: BinaryIO, limits: ArchiveLimits) -> 
         raise InputError(where, "not a zip archive, expected one written by numpy.savez")
     directory = int.from_bytes(tail[end + 12 : end + 16], "little")
     if _END_64_LOCATOR in tail[max(0, end - 20) : end]:
-        raise InputError(where, "a zip64 archive of 4 GiB or more, expected a smaller one")
+        raise InputError(
+            where,
+            "a zip64 archive of 4 GiB or more, expected a smaller one",
+            "save it with numpy.savez_compressed, or its array alone with numpy.save",
+        )
     if directory > limits.directory_bytes:
         raise InputError(
-            where, f"a member list of {directory} bytes, limit {limits.directory_bytes}"
+            where,
+            f"a member list of {directory} bytes, limit {limits.directory_bytes}",
+            limits.hint("directory_bytes", directory, "save fewer arrays"),
         )
     file.seek(0)
 
 
-def _checked_members(
-    where: str,
-    found: list[zipfile.ZipInfo],
-    wanted: Mapping[str, str],
-    limits: ArchiveLimits,
+def _members(
+    where: str, archive: zipfile.ZipFile, limits: ArchiveLimits
 ) -> dict[str, zipfile.ZipInfo]:
-    """Check names, number and declared sizes; return the wanted members by array name."""
+    """The members by array name, their names and number checked."""
+    found = archive.infolist()
     if len(found) > limits.members:
-        raise InputError(where, f"{len(found)} members, limit {limits.members}")
+        hint = limits.hint("members", len(found), "save fewer arrays")
+        raise InputError(where, f"{len(found)} members, limit {limits.members}", hint)
     seen: dict[str, zipfile.ZipInfo] = {}
     for member in found:
         # orig_filename: zipfile cuts `filename` at a NUL and would hide the rest
@@ -107,67 +199,92 @@ def _checked_members(
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise InputError(where, f"{shown}: unknown compression, expected stored or deflated")
         seen[name] = member
-    chosen = {name: seen[name] for name in wanted if name in seen}
+    return seen
+
+
+def _wanted(
+    where: str,
+    path: Path | str,
+    members: Mapping[str, zipfile.ZipInfo],
+    wanted: Mapping[str, str],
+    limits: ArchiveLimits,
+) -> dict[str, zipfile.ZipInfo]:
+    """The members asked for; InputError where they inflate to more than the limit."""
+    chosen = {name: members[name] for name in wanted if name in members}
     total = sum(member.file_size for member in chosen.values())
-    if total > limits.bytes:
+    most = limits.bytes_of(Path(path).stat().st_size)
+    if total > most:
         largest = max(chosen, key=lambda name: chosen[name].file_size)
         raise InputError(
             where,
-            f"{largest}: {total} bytes when inflated with the others, limit {limits.bytes}",
-            "cut the file, or raise the limit",
+            f"{largest}: {total} bytes when inflated with the others, limit {most}",
+            limits.hint("bytes", total, "cut the file"),
         )
     return chosen
 
 
-def _read_array(
+def _read_member(
     where: str, name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo, kinds: str
 ) -> Array:
     """Read one member; zipfile itself stops at the size declared in the directory."""
     with archive.open(member) as file:
-        magic = file.read(8)
-        if magic[:6] != b"\x93NUMPY" or magic[6:] not in (b"\x01\x00", b"\x02\x00"):
-            raise InputError(where, f"{name}: not a numpy array of format version 1.0 or 2.0")
-        length_bytes = 2 if magic[6] == 1 else 4
-        length = int.from_bytes(file.read(length_bytes), "little")
-        if length > _HEADER_LIMIT:
-            raise InputError(where, f"{name}: header of {length} bytes, limit {_HEADER_LIMIT}")
-        dtype, fortran, shape = _parse_header(where, name, file.read(length), kinds)
-        stored = member.file_size - 8 - length_bytes - length
-        needed = math.prod(shape) * dtype.itemsize
-        if needed != stored:
-            raise InputError(
-                where,
-                f"{name}: shape {_brief(shape)} of {dtype} needs {needed} bytes, found {stored}",
-            )
-        data = np.frombuffer(file.read(), dtype=dtype)
-    if data.nbytes != needed:
-        raise InputError(where, f"{name}: {data.nbytes} bytes, expected {needed}")
-    return data.reshape(shape, order="F" if fortran else "C")
+        return _read_from(where, name, file, member.file_size, kinds)
 
 
-def _parse_header(
-    where: str, name: str, header: bytes, kinds: str
-) -> tuple[np.dtype[Any], bool, tuple[int, ...]]:
-    """Parse dtype, Fortran order and shape; refuse every other form, such as records."""
-    found = _HEADER.fullmatch(header)
-    if found is None:
-        raise InputError(where, f"{name}: unreadable header, expected that of a plain array")
-    expected = _WORDS.get(kinds, f"kind {kinds}")
-    code = found[1].decode("latin-1")
-    if re.fullmatch(r"[<>|=]?[biuf][1248]", code) is None or code.lstrip("<>|=")[0] not in kinds:
-        raise InputError(where, f"{name}: element type {code!r}, expected {expected}")
-    numbers = [part.strip(" L") for part in found[3].decode("ascii").split(",")]
-    texts = [part for part in numbers if part]
-    if any(re.fullmatch(r"\d{1,18}", text) is None for text in texts) or len(texts) > 8:
+def _read_from(where: str, name: str, file: IO[bytes], size: int, kinds: str) -> Array:
+    """Read an array of `size` bytes with its header."""
+    text, read = _header_of(where, name, file)
+    header, fortran = _parsed(where, name, text)
+    dtype = _dtype(where, name, header.code, kinds)
+    needed, stored = math.prod(header.shape) * dtype.itemsize, size - read
+    if needed != stored:
         raise InputError(
             where,
-            f"{name}: shape ({', '.join(texts)[:80]}), expected up to 8 sizes of at least 0",
+            f"{name}: shape {_brief(header.shape)} of {dtype} needs {needed} bytes, found {stored}",
         )
+    data = np.frombuffer(file.read(), dtype=dtype)
+    if data.nbytes != needed:
+        raise InputError(where, f"{name}: {data.nbytes} bytes, expected {needed}")
+    return data.reshape(header.shape, order="F" if fortran else "C")
+
+
+def _header_of(where: str, name: str, file: IO[bytes]) -> tuple[bytes, int]:
+    """(the header's text, bytes up to the array's numbers)."""
+    magic = file.read(8)
+    if magic[:6] != b"\x93NUMPY" or magic[6:] not in (b"\x01\x00", b"\x02\x00"):
+        raise InputError(where, f"{name}: not a numpy array of format version 1.0 or 2.0")
+    length_bytes = 2 if magic[6] == 1 else 4
+    length = int.from_bytes(file.read(length_bytes), "little")
+    if length > _HEADER_LIMIT:
+        raise InputError(where, f"{name}: header of {length} bytes, limit {_HEADER_LIMIT}")
+    return file.read(length), 8 + length_bytes + length
+
+
+def _parsed(where: str, name: str, text: bytes) -> tuple[ArrayHeader, bool]:
+    """Type, shape and Fortran order; every other form is refused, such as records."""
+    found = _HEADER.fullmatch(text)
+    if found is None:
+        raise InputError(where, f"{name}: unreadable header, expected that of a plain array")
+    numbers = [part.strip(" L") for part in found[3].decode("ascii").split(",")]
+    sizes = [part for part in numbers if part]
+    if any(re.fullmatch(r"\d{1,18}", size) is None for size in sizes) or len(sizes) > 8:
+        raise InputError(
+            where,
+            f"{name}: shape ({', '.join(sizes)[:80]}), expected up to 8 sizes of at least 0",
+        )
+    shape = tuple(int(size) for size in sizes)
+    return ArrayHeader(found[1].decode("latin-1"), shape), found[2] == b"True"
+
+
+def _dtype(where: str, name: str, code: str, kinds: str) -> np.dtype[Any]:
+    """The element type, if it is one of `kinds`."""
+    problem = f"{name}: element type {code!r}, expected {_WORDS.get(kinds, f'kind {kinds}')}"
+    if re.fullmatch(r"[<>|=]?[biuf][1248]", code) is None or code.lstrip("<>|=")[0] not in kinds:
+        raise InputError(where, problem)
     try:
-        dtype = np.dtype(code)
+        return np.dtype(code)
     except TypeError as error:
-        raise InputError(where, f"{name}: element type {code!r}, expected {expected}") from error
-    return dtype, found[2] == b"True", tuple(int(text) for text in texts)
+        raise InputError(where, problem) from error
 
 
 def _brief(shape: tuple[int, ...]) -> str:
