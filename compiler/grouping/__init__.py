@@ -15,6 +15,7 @@ from math import gcd
 from types import MappingProxyType
 
 from compiler.grouping.bounds import lower_bound
+from compiler.grouping.counted import NEEDS_TOKENS, Counted, counted_problem
 from compiler.grouping.cp_sat import group_cp_sat
 from compiler.grouping.mip import group_mip
 from compiler.grouping.objective import (
@@ -44,6 +45,7 @@ from ir.errors import InputError
 from ir.mapping import PROVEN, Certificate, LayerGrouping
 
 __all__ = [
+    "NEEDS_TOKENS",
     "OBJECTIVE",
     "REPLICATING",
     "ROBUST_OBJECTIVE",
@@ -51,6 +53,7 @@ __all__ = [
     "SOLVERS",
     "Calibration",
     "Costs",
+    "Counted",
     "Job",
     "LayerAnswer",
     "calibration",
@@ -102,13 +105,14 @@ REPLICATING: tuple[GroupingSolver, ...] = ("local-search", "cp-sat", "highs", "s
 class Job:
     """One layer to be grouped: what it is fitted to, and what is asked.
 
-    mux: experts that a group of the chip holds, which counts where `options` name no size. costs:
-    what the objective of `options` costs on the chip (`compiler.grouping.costs`); InputError where
-    it is another than slots and they are not given.
+    fit: windows of tokens, or counts alone, which have costs of their own. mux: experts that a
+    group of the chip holds, which counts where `options` name no size. costs: what the objective of
+    `options` costs on the chip (`compiler.grouping.costs`); InputError where it is another than
+    slots and they are not given.
     """
 
     layer: int
-    fit: Calibration
+    fit: Calibration | Counted
     mux: int
     options: GroupingOptions
     limits: SolverOptions = LIMITS
@@ -166,15 +170,7 @@ def solve_layer(job: Job) -> LayerAnswer:
     asked = job.options
     _check_replicas(asked)
     watch, parts = Watch(), job.fit.parts
-    problem = grouping_problem(
-        job.fit.chosen,
-        job.fit.windows,
-        job.size,
-        asked.groups,
-        replicas=asked.replicas,
-        parts=parts,
-        costs=_in_whole_units(job.costs),
-    )
+    problem = _problem(job)
     unit = _unit(job.costs)
     found = SOLVERS[asked.solver](problem, job.limits)
     value, bound = cost(problem, found.assignment, found.replicas), lower_bound(problem)
@@ -190,6 +186,22 @@ def solve_layer(job: Job) -> LayerAnswer:
     )
     groups = _as_groups(problem, found)
     return LayerAnswer(LayerGrouping(job.layer, groups, asked.solver, certificate), found)
+
+
+def _problem(job: Job) -> GroupingProblem:
+    """What the job decides, counted; raises for a request without an answer."""
+    costs, asked = _in_whole_units(job.costs), job.options
+    if isinstance(job.fit, Counted):
+        return counted_problem(job.fit, job.size, asked, costs)
+    return grouping_problem(
+        job.fit.chosen,
+        job.fit.windows,
+        job.size,
+        asked.groups,
+        replicas=asked.replicas,
+        parts=job.fit.parts,
+        costs=costs,
+    )
 
 
 def _unit(costs: Costs) -> int:

@@ -123,7 +123,7 @@ def grouping_problem(
     tokens, experts = chosen.shape
     if experts < 1:
         raise InputError("grouping", "a layer of 0 experts, expected at least 1")
-    wanted = _check_room(experts, mux, groups, replicas)
+    wanted = check_room(experts, mux, groups, replicas)
     if not windows:
         raise InputError(
             "grouping",
@@ -158,8 +158,8 @@ def grouping_problem(
     )
 
 
-def _check_room(experts: int, size: int, groups: int | None, replicas: int) -> int:
-    """Return the number of groups, which hold every expert and replica."""
+def check_room(experts: int, size: int, groups: int | None, replicas: int) -> int:
+    """Return the number of groups, which hold every expert and replica; raises for too few."""
     if size < 1:
         raise InputError("grouping", f"mux {size}, expected at least 1")
     if replicas < 0:
