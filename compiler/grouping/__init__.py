@@ -70,16 +70,15 @@ OBJECTIVE = SLOTS.name
 ROBUST_OBJECTIVE = "sum of window slots of the worst part"
 LIMITS = SolverOptions()
 
-Solver = Callable[[GroupingProblem, SolverOptions], Found]
+Solver = Callable[[GroupingProblem, SolverOptions, Watch], Found]
 
 
 def _heuristic(rule: Callable[[GroupingProblem], Ints]) -> Solver:
-    return lambda problem, _: Found(rule(problem))
+    return lambda problem, *_: Found(rule(problem))
 
 
-def _group_local_search(problem: GroupingProblem, options: SolverOptions) -> Found:
-    watch = Watch()
-    start = improved_start(problem, first_start(problem), options.seed, watch)
+def _group_local_search(problem: GroupingProblem, options: SolverOptions, watch: Watch) -> Found:
+    start = improved_start(problem, first_start(problem), options, watch)
     found = start.found(watch)
     return found if found.status in PROVEN else replace(found, status="heuristic")
 
@@ -169,10 +168,10 @@ def solve_layer(job: Job) -> LayerAnswer:
     """Group as `group_layer` does; return the solver's own answer too, even one cut short."""
     asked = job.options
     _check_replicas(asked)
-    watch, parts = Watch(), job.fit.parts
+    watch, parts = Watch.over(job.limits), job.fit.parts
     problem = _problem(job)
     unit = _unit(job.costs)
-    found = SOLVERS[asked.solver](problem, job.limits)
+    found = SOLVERS[asked.solver](problem, job.limits, watch)
     value, bound = cost(problem, found.assignment, found.replicas), lower_bound(problem)
     best = bound if found.bound is None else max(bound, found.bound)
     certificate = Certificate(

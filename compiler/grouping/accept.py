@@ -4,18 +4,23 @@ The answer is counted again in integers and is never worse than the start. Where
 met, or the model would be too large to help, the solver is not asked.
 """
 
+import math
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
+from compiler.grouping.aims import worth_aiming
 from compiler.grouping.objective import Found, GroupingProblem, cost
 from compiler.grouping.start import Start, copies_of, first_start, held_by, improved_start
 from compiler.grouping.watch import Watch
 from compiler.options import SolverOptions
 from compiler.solver import SolveInterrupted, SolverAnswer
 from ir.mapping import Status
+
+_ORDERING_LIMIT = 200_000  # terms of the constraints that order groups
 
 
 class RankedModel:
@@ -25,6 +30,12 @@ class RankedModel:
         self.problem = problem
         self.by_heat = np.argsort(-problem.total, kind="stable")
         self.loads = problem.loads[:, self.by_heat]
+
+    @property
+    def ordered_ranks(self) -> int:
+        """Ranks whose groups are put in order: all, unless that alone makes a large program."""
+        most = math.isqrt(2 * _ORDERING_LIMIT // self.problem.groups)
+        return min(self.problem.experts, most)
 
     def ordered(self, start: Start) -> np.ndarray:
         """Which group holds which rank at `start`, bool [ranks, groups].
@@ -58,20 +69,30 @@ class ExactModel(Protocol):
 def solve_from_start(
     problem: GroupingProblem,
     options: SolverOptions,
+    watch: Watch,
     limit: int,
     build: Callable[[GroupingProblem, Start], ExactModel],
     name: str,
 ) -> Found:
-    """Improve the best baseline and hand it to the program, if that has at most `limit` cells."""
-    watch = Watch()
-    start = improved_start(problem, first_start(problem), options.seed, watch)
+    """Improve the best baseline and hand it to the program, if that has at most `limit` cells.
+
+    What the search towards aims took of the time is not the program's any more.
+    """
+    start = improved_start(problem, first_start(problem), options, watch)
     too_large = problem.experts * problem.groups * problem.windows > limit
-    if watch.interrupted or start.value <= start.bound or too_large:
+    if watch.interrupted or start.value <= start.bound or too_large or watch.ended:
         return start.found(watch)
-    model = build(problem, start)
     begun = watch.seconds
+    model = build(problem, start)
+    built = watch.seconds - begun  # handing the model over takes as long again
+    if watch.left_s <= built:
+        watch.cut = True
+        return start.found(watch)
+    share = 0.5 if worth_aiming(problem) else 1.0
+    wall_s = max(0.01, min(options.wall_s, watch.left_s - built))
+    begun, limits = watch.seconds, replace(options, time_s=share * options.time_s, wall_s=wall_s)
     try:
-        answer = model.solve(options)
+        answer = model.solve(limits)
     except SolveInterrupted as stopped:
         watch.interrupted = True
         answer = stopped.answer
@@ -117,7 +138,7 @@ def accept(
         assignment,
         status,
         bound,
-        answer.deterministic,
+        answer.deterministic and not watch.cut,
         replicas,
         watch.progress,
         watch.interrupted,

@@ -22,7 +22,8 @@ _EXPERTS = 64  # smaller layers are searched well by swaps alone, and solved exa
 _WINDOWS = 16  # with more the objective is not flat
 _ROUNDS = 12
 _STEPS = 60  # of a round, times the number of experts
-_WORK = 500_000_000  # overflows computed in all; about 12 s on one core
+WORK = 500_000_000  # overflows computed in all, at most; about 12 s on one core
+WORK_PER_SECOND = 20_000_000  # of them, for each second asked for: takes about half of it
 _CROWDED = 4  # overflowing groups looked at in one step
 _TENURE = (5, 15)  # steps a moved expert stays, drawn from this half-open range
 
@@ -35,23 +36,36 @@ def worth_aiming(problem: GroupingProblem) -> bool:
 
 
 def improve_to_aims(
-    problem: GroupingProblem, start: Ints, aims: Floats, goal: int, seed: int, watch: Watch
+    problem: GroupingProblem,
+    start: Ints,
+    aims: Floats,
+    goal: int,
+    seed: int,
+    watch: Watch,
+    *,
+    work: int = WORK,
 ) -> Ints:
     """Improve `start` [experts] towards `aims` [windows] until `goal` is met or rounds run out.
 
-    The answer is never worse than `start`. Better values go to `watch`, and Ctrl-C ends the search
-    with what it has.
+    The answer is never worse than `start`. work: overflows computed at most. Better values go
+    to `watch`; Ctrl-C and its deadline end the search with what it has.
     """
-    return best_of(_better(problem, start, aims, goal, seed), start, watch)
+    return best_of(_better(problem, start, aims, goal, seed, watch, work), start, watch)
 
 
 def _better(
-    problem: GroupingProblem, start: Ints, aims: Floats, goal: int, seed: int
+    problem: GroupingProblem,
+    start: Ints,
+    aims: Floats,
+    goal: int,
+    seed: int,
+    watch: Watch,
+    work: int,
 ) -> Iterator[tuple[Ints, int]]:
     """Yield every better grouping [experts] on the way, with its value."""
     random = np.random.default_rng(seed)
     limit = np.ceil(aims).astype(np.int64)
-    search = _Search(problem, start, limit)
+    search = _Search(problem, start, limit, work)
     steps = _STEPS * problem.experts
     best = int(search.slots.sum())
     for turn in range(_ROUNDS):
@@ -60,7 +74,9 @@ def _better(
             if value < best:
                 best = value
                 yield search.places.group[: problem.experts].copy(), value
-        if best <= goal or search.work > _WORK:
+            if watch.ended:
+                return
+        if best <= goal or search.work > search.most:
             return
         search.aim_at(_next(search, turn))
 
@@ -92,15 +108,15 @@ class _Swaps:
 
 
 class _Search:
-    """Where the search stands; `work` counts the overflows computed so far.
+    """Where the search stands; `work` counts the overflows computed so far, of `most`.
 
     limit: aims [windows]; price: overflow squared of each group [groups].
     """
 
-    def __init__(self, problem: GroupingProblem, start: Ints, limit: Ints) -> None:
+    def __init__(self, problem: GroupingProblem, start: Ints, limit: Ints, most: int) -> None:
         self.places = places_of(problem, start)
         self.things = len(self.places)
-        self.work = 0
+        self.work, self.most = 0, most
         self.aim_at(limit)
 
     @property
@@ -127,7 +143,7 @@ class _Search:
     def moves(self, random: np.random.Generator) -> _Swaps:
         """Swaps of an expert of some overflowing groups with any other; none to end."""
         every = np.arange(self.things)
-        if self.work > _WORK:
+        if self.work > self.most:
             return _Swaps(every[:0], every)
         crowded = np.flatnonzero(self.price > 0)
         if len(crowded) > _CROWDED:

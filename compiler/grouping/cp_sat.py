@@ -12,6 +12,7 @@ from compiler.grouping.bounds import window_bounds
 from compiler.grouping.objective import Found, GroupingProblem, group_loads
 from compiler.grouping.split import split_slots
 from compiler.grouping.start import Start
+from compiler.grouping.watch import Watch
 from compiler.options import SolverOptions
 from compiler.solver import SolverAnswer, cp_model, solve
 
@@ -20,12 +21,12 @@ _PER_SECOND = 500_000  # coefficients of a model that is built in as long as it 
 _SPLIT_LIMIT = 60_000  # variables of a model with replicas, beyond which it finds nothing better
 
 
-def group_cp_sat(problem: GroupingProblem, options: SolverOptions) -> Found:
+def group_cp_sat(problem: GroupingProblem, options: SolverOptions, watch: Watch) -> Found:
     """Find the best grouping in the time given, with a bound and who proved it."""
     limit = min(_MODEL_LIMIT, int(options.time_s * _PER_SECOND))
     if problem.replicas:
         limit = _SPLIT_LIMIT
-    return solve_from_start(problem, options, limit, _Model, "CP-SAT")
+    return solve_from_start(problem, options, watch, limit, _Model, "CP-SAT")
 
 
 class _Model(RankedModel):
@@ -123,7 +124,7 @@ class _Model(RankedModel):
         With replicas the hottest of two groups may be the same expert.
         """
         tie = 1 if self.problem.replicas else 0
-        for rank, row in enumerate(self.inside):
+        for rank, row in enumerate(self.inside[: self.ordered_ranks]):
             for g in range(1, self.problem.groups):
                 before = sum(self.inside[r][g - 1] for r in range(rank + tie))
                 self.model.add(row[g] <= before)

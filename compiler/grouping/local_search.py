@@ -17,6 +17,7 @@ from ir.arrays import Bools, Ints
 
 _STEPS = 5000
 _WORK = 100_000_000  # window loads computed in all; about 1 s on one core for the largest layers
+_LOOKED = 30_000_000  # pairs of places looked at in all; less than _WORK for up to 100 places
 _BLOCK = 2_000_000  # window loads held at once
 _PATIENCE = 4  # steps without a better value, times the number of swaps, that end the search
 _TENURE = (5, 10)  # steps a moved expert stays, drawn from this half-open range
@@ -33,14 +34,14 @@ def improve(
 ) -> Ints:
     """Improve `start` [experts] until `goal` is met, nothing helps any more, or steps run out.
 
-    The result is never worse than `start`. Better values go to `watch`, and Ctrl-C ends the search
-    with what it has.
+    The result is never worse than `start`. Better values go to `watch`; Ctrl-C and its deadline end
+    the search with what it has.
     """
-    return best_of(_better(problem, start, goal, seed, steps), start, watch)
+    return best_of(_better(problem, start, goal, seed, steps, watch), start, watch)
 
 
 def _better(
-    problem: GroupingProblem, start: Ints, goal: int, seed: int, steps: int
+    problem: GroupingProblem, start: Ints, goal: int, seed: int, steps: int, watch: Watch
 ) -> Iterator[tuple[Ints, int]]:
     """Yield every better grouping [experts] on the way, with its value."""
     search = _Search(problem, start)
@@ -48,6 +49,8 @@ def _better(
     for better in walk(search, limits, np.random.default_rng(seed), goal):
         if better:
             yield search.assignment, search.value
+        if watch.ended:
+            return
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +69,7 @@ class _Swaps:
 
 
 class _Search:
-    """Where the search stands; `work` counts the window loads computed so far."""
+    """Where the search stands; `work` and `looked` count what was done so far."""
 
     def __init__(self, problem: GroupingProblem, start: Ints) -> None:
         self.problem = problem
@@ -74,7 +77,7 @@ class _Search:
         self.things = len(self.places)
         self.first, self.second = np.triu_indices(self.things, 1)
         self.company = _Company(problem, self.places.group) if problem.costs.broadcast else None
-        self.work = 0
+        self.work = self.looked = 0
 
     @property
     def assignment(self) -> Ints:
@@ -97,7 +100,8 @@ class _Search:
             helps &= fullest[g] | fullest[h]
         some = np.flatnonzero(helps)
         self.work += len(some) * self.problem.windows
-        if self.work > _WORK:
+        self.looked += len(self.first)
+        if self.work > _WORK or self.looked > _LOOKED:
             some = some[:0]
         return _Swaps(self.first[some], self.second[some])
 

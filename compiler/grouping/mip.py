@@ -12,16 +12,25 @@ from compiler.grouping.accept import RankedModel, solve_from_start
 from compiler.grouping.bounds import window_bounds
 from compiler.grouping.objective import Found, GroupingProblem
 from compiler.grouping.start import Start
+from compiler.grouping.watch import Watch
 from compiler.options import SolverOptions
 from compiler.solver import MipSolver, SolverAnswer, mathopt, solve_mip
 
 _MODEL_LIMIT = 1_000_000  # coefficients
+_PER_SECOND = 100_000  # coefficients of a model that is built in as long as it may be solved
+_ALWAYS = 20_000  # coefficients of a model that is built in no time
+_SHARES = 4  # how much more a coefficient takes in a model with replicas
 
 
-def group_mip(problem: GroupingProblem, options: SolverOptions, solver: MipSolver) -> Found:
+def group_mip(
+    problem: GroupingProblem, options: SolverOptions, watch: Watch, solver: MipSolver
+) -> Found:
     """Find the best grouping in the time given (wall seconds), with a bound and who proved it."""
     build = partial(_Model, solver=solver)
-    return solve_from_start(problem, options, _MODEL_LIMIT, build, solver)
+    limit = min(_MODEL_LIMIT, max(_ALWAYS, int(options.time_s * _PER_SECOND)))
+    if problem.replicas:
+        limit //= _SHARES
+    return solve_from_start(problem, options, watch, limit, build, solver)
 
 
 class _Model(RankedModel):
@@ -97,7 +106,7 @@ class _Model(RankedModel):
     def groups_in_order_of_their_hottest_expert(self) -> None:
         """As in `cp_sat`: groups are alike."""
         tie = 1 if self.problem.replicas else 0
-        for rank, row in enumerate(self.inside):
+        for rank, row in enumerate(self.inside[: self.ordered_ranks]):
             for g in range(1, self.problem.groups):
                 before = mathopt.fast_sum(self.inside[r][g - 1] for r in range(rank + tie))
                 self.model.add_linear_constraint(row[g] - before <= 0)

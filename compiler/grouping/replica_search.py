@@ -69,20 +69,22 @@ def improve_with_replicas(
 
     The answer holds every expert at least once, at most `size` in a group and as many copies in all
     as `start`; it is never worse. Neighbours are priced on some windows where there are many,
-    better ones then on all. Better values go to `watch`, and Ctrl-C ends the search with what it
-    has.
+    better ones then on all. Better values go to `watch`; Ctrl-C and its deadline end the search
+    with what it has.
     """
-    return best_of(_better(problem, start, goal, seed, steps), start, watch)
+    return best_of(_better(problem, start, goal, seed, steps, watch), start, watch)
 
 
 def _better(
-    problem: GroupingProblem, start: Held, goal: int, seed: int, steps: int
+    problem: GroupingProblem, start: Held, goal: int, seed: int, steps: int, watch: Watch
 ) -> Iterator[tuple[Held, int]]:
     """Yield every better answer [experts, groups] on the way, with its value."""
     search, price = _Search(_thinned(problem), start), Pricing(problem)
     best = int(price(start[None])[0])
     limits = Limits(min(steps, _affordable(search.problem, start)), _PATIENCE, _TENURE)
     for better in walk(search, limits, np.random.default_rng(seed)):
+        if watch.ended:
+            return
         if not better:
             continue
         value = int(price(search.held[None])[0])

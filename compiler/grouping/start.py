@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.grouping.aims import improve_to_aims, worth_aiming
+from compiler.grouping.aims import WORK, WORK_PER_SECOND, improve_to_aims, worth_aiming
 from compiler.grouping.bounds import lower_bound, window_aims
 from compiler.grouping.local_search import improve
 from compiler.grouping.objective import Found, GroupingProblem, cost
@@ -17,6 +17,7 @@ from compiler.grouping.rules import (
     group_sorted,
 )
 from compiler.grouping.watch import Watch
+from compiler.options import SolverOptions
 from ir.arrays import Ints
 
 Copies = tuple[tuple[int, int], ...]
@@ -37,6 +38,7 @@ class Start:
             self.assignment,
             "optimal (bound)" if self.value <= self.bound else "feasible",
             self.bound,
+            deterministic=not watch.cut,
             replicas=self.replicas,
             progress=watch.progress,
             interrupted=watch.interrupted,
@@ -54,19 +56,23 @@ def first_start(problem: GroupingProblem) -> Start:
     return Start(best, replicas, cost(problem, best, replicas), lower_bound(problem))
 
 
-def improved_start(problem: GroupingProblem, start: Start, seed: int, watch: Watch) -> Start:
-    """Improve `start`; Ctrl-C ends the search early, then `watch.interrupted` is set."""
+def improved_start(
+    problem: GroupingProblem, start: Start, options: SolverOptions, watch: Watch
+) -> Start:
+    """Improve `start`; Ctrl-C and the deadline of `watch` end the search early."""
+    seed = options.seed
     watch.better(start.value)
     assignment = improve(problem, start.assignment, goal=start.bound, seed=seed, watch=watch)
-    if cost(problem, assignment) > start.bound and worth_aiming(problem) and not watch.interrupted:
+    if cost(problem, assignment) > start.bound and worth_aiming(problem) and not watch.ended:
         aims = window_aims(problem)
-        assignment = improve_to_aims(problem, assignment, aims, start.bound, seed, watch)
+        work = min(WORK, int(options.time_s * WORK_PER_SECOND))
+        assignment = improve_to_aims(problem, assignment, aims, start.bound, seed, watch, work=work)
     if not problem.replicas:
         return Start(assignment, (), cost(problem, assignment), start.bound)
     held = add_replicas(problem, assignment)
     if cost(problem, assignment, copies_of(held, assignment)) > start.value:
         held = held_by(problem, start.assignment, start.replicas)
-    if not watch.interrupted:
+    if not watch.ended:
         held = improve_with_replicas(problem, held, goal=start.bound, seed=seed, watch=watch)
     assignment = held.argmax(axis=1).astype(np.int64)
     replicas = copies_of(held, assignment)
