@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from ir.errors import InputError
+from ir.formula import ITSELF, Formula
 
 Curve = Literal[
     "identity",
@@ -17,6 +18,24 @@ Curve = Literal[
     "sigmoid",
     "tanh",
     "mish",
+    "relu6",
+    "hard-tanh",
+    "hard-sigmoid",
+    "hard-swish",
+    "leaky-relu",
+    "elu",
+    "celu",
+    "selu",
+    "thresholded-relu",
+    "shrink",
+    "softplus",
+    "softsign",
+    "erf",
+    "exp",
+    "sin",
+    "cos",
+    "abs",
+    "square",
 ]
 ActivationKind = Literal[Curve, "swiglu-oai"]
 CURVES: tuple[Curve, ...] = get_args(Curve)
@@ -24,6 +43,14 @@ _USUAL: dict[ActivationKind, tuple[float, ...]] = {  # of the kinds that have nu
     "gelu": (math.sqrt(2),),
     "gelu-tanh": (math.sqrt(2 / math.pi), 0.044715),
     "quick-gelu": (1.702,),
+    "hard-tanh": (-1.0, 1.0),  # least, greatest
+    "hard-sigmoid": (0.2, 0.5),  # slope, value at 0
+    "leaky-relu": (0.01,),
+    "elu": (1.0,),
+    "celu": (1.0,),
+    "selu": (1.67326319217681884765625, 1.05070102214813232421875),  # alpha, gamma
+    "thresholded-relu": (1.0,),
+    "shrink": (0.5, 0.0),  # lambda, bias
     "swiglu-oai": (1.702, 1.0, 7.0),
 }
 
@@ -62,13 +89,24 @@ class Activation:
 
 
 @dataclass(frozen=True)
-class UnknownActivation:
-    """A function that was read from a model but is not computed here, by its name there."""
+class Composed:
+    """A function that has no name here: the model's own element-wise operations.
 
-    text: str
+    gate: of what goes through the activation; up: of what the result is multiplied with, without
+    steps where that is taken as it is, or where there is no gate.
+    """
+
+    gate: Formula
+    up: Formula = ITSELF
+
+    @property
+    def text(self) -> str:
+        """The operators of the gate's side, and of the other where it has some."""
+        sides = [side.text or "x" for side in (self.gate, self.up)]
+        return f"composed({' | '.join(sides if self.up.steps else sides[:1])})"
 
 
-AnyActivation = Activation | UnknownActivation
+AnyActivation = Activation | Composed
 
 
 def usual(kind: ActivationKind) -> Activation:
@@ -76,9 +114,6 @@ def usual(kind: ActivationKind) -> Activation:
     return Activation(kind, usual_numbers(kind))
 
 
-def named(name: str) -> AnyActivation:
-    """The curve of that name, with its usual numbers where it is known here."""
-    for curve in CURVES:
-        if curve == name:
-            return usual(curve)
-    return UnknownActivation(name)
+def named(name: str) -> Activation | None:
+    """The curve of that name with its usual numbers; None where none is called so."""
+    return next((usual(curve) for curve in CURVES if curve == name), None)

@@ -3,66 +3,31 @@
 out = scale * sum_e gate_e * expert_e(x) + sum_s sigmoid(x @ w_s) * shared_s(x)
 """
 
-import math
 from collections.abc import Mapping
 from typing import Protocol, assert_never
 
 import numpy as np
 
-from ir.activation import CURVES, Activation, AnyActivation, UnknownActivation
+from ir.activation import Activation, AnyActivation, Composed
 from ir.arrays import Array, Bools, Ints
-from ir.errors import InputError
+from ir.curves import curve, evaluate, sigmoid
+from ir.formula import Formula
 from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
 from ir.workload import Expert, MoELayer, Router, Weight
-
-
-def sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x)), without overflow."""
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))
-
-
-def _erf(x: Array) -> Array:
-    flat = [math.erf(v) for v in np.ravel(x).tolist()]
-    return np.array(flat, dtype=x.dtype).reshape(x.shape)
 
 
 def activate(activation: AnyActivation, x: Array) -> Array:
     """The function of what the gate matrix gives (the up matrix, where there is no gate).
 
-    Of `swiglu-oai` the gate's side; `linear` is the other. Raises InputError for an activation
-    that is not known here.
+    Of `swiglu-oai` the gate's side; `linear` is the other.
     """
-    if isinstance(activation, UnknownActivation):
-        raise InputError(f"activation {activation.text}", f"expected one of {', '.join(CURVES)}")
-    n = activation.numbers
-    match activation.kind:
-        case "identity":
-            out = x
-        case "silu":
-            out = x * sigmoid(x)
-        case "relu":
-            out = np.maximum(x, 0)
-        case "relu2":
-            out = np.maximum(x, 0) ** 2
-        case "gelu":
-            out = 0.5 * x * (1 + _erf(x / n[0]))
-        case "gelu-tanh":
-            out = 0.5 * x * (1 + np.tanh(n[0] * (x + n[1] * x**3)))
-        case "quick-gelu":
-            out = x * sigmoid(n[0] * x)
-        case "sigmoid":
-            out = sigmoid(x)
-        case "tanh":
-            out = np.tanh(x)
-        case "mish":
-            out = x * np.tanh(np.logaddexp(0, x))
-        case "swiglu-oai":
-            alpha, _, limit = n
-            gate = np.minimum(x, limit)
-            out = gate * sigmoid(alpha * gate)
+    match activation:
+        case Activation(kind, numbers):
+            return curve(kind, x, numbers)
+        case Composed(gate):
+            return evaluate(gate, x)
         case _:
-            assert_never(activation.kind)
-    return np.asarray(out)
+            assert_never(activation)
 
 
 def linear(activation: AnyActivation, up: Array) -> Array:
@@ -70,6 +35,8 @@ def linear(activation: AnyActivation, up: Array) -> Array:
     match activation:
         case Activation("swiglu-oai", (_, beta, limit)):
             return np.asarray(np.clip(up, -limit, limit) + beta)
+        case Composed(_, Formula(steps)) if steps:
+            return evaluate(activation.up, up)
         case _:
             return up
 

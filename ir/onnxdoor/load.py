@@ -18,7 +18,7 @@ from onnx_ir.passes.common import (
 
 from ir.errors import InputError
 from ir.onnxdoor.check import check_proto
-from ir.onnxdoor.unfuse import unfuse_products
+from ir.onnxdoor.unfuse import unfuse
 from ir.onnxdoor.widen import widen
 
 MAX_FILE_BYTES = 2**31 - 1  # what protobuf can parse; larger models keep weights outside the file
@@ -75,7 +75,7 @@ def open_model(path: str | Path, widened: bool = True) -> Source:
             InlinePass()(model)
         LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
         RemoveUnusedNodesPass()(model)
-        unfuse_products(model.graph)
+        unfuse(model.graph)
         model.graph.sort()
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
         raise InputError(str(path), f"not a valid ONNX graph: {first_line(error)}") from error

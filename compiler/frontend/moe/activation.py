@@ -1,122 +1,196 @@
-"""The activation that some nodes compute."""
+"""Which curve a formula is: evaluated, and held against every curve that is known.
+
+Exporters write one curve in many ways (Where, Max, products in any order), so the nodes are not
+compared but what they compute: at some 500 numbers, dense around 0, beyond every constant of the
+formula, and out to 1000 times either. The numbers of a curve are computed from a few values of the
+formula; where the model has that number as a constant, it is the model's. What is no curve with a
+name stays the formula that it is.
+"""
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from statistics import NormalDist, StatisticsError
 
-from onnx_ir import Node, Value
+import numpy as np
 
-from compiler.frontend.facts.sizes import Sizes
 from ir.activation import (
+    CURVES,
     Activation,
     AnyActivation,
+    Composed,
     Curve,
-    UnknownActivation,
-    named,
     usual,
     usual_numbers,
 )
+from ir.arrays import Array
+from ir.curves import curve, evaluate
+from ir.formula import Formula
+from ir.semantics import activate, linear
 
-_NEAR = 0.01  # of a number: rounded to bfloat16 it is off by up to 0.004
+_NEAR = 1e-6  # of a value, or of 1 where it is smaller: a constant in 32 bits is off by 1e-7
+_FAR = 1e3
+_BY_NUMBERS = sorted(CURVES, key=lambda kind: len(usual_numbers(kind)))  # the simplest first
 
-CURVES = frozenset(
+Numbers = tuple[float, ...]
+Value = Callable[[float], float]
+
+
+@lru_cache(maxsize=256)
+def activation_of(formula: Formula) -> AnyActivation:
+    """The curve that a formula is, by name where it has one."""
+    return _named(formula) or Composed(formula)
+
+
+@lru_cache(maxsize=256)
+def gated_activation(sides: tuple[Formula, Formula]) -> tuple[AnyActivation, int]:
+    """The activation of two factors, and which of them is the gate.
+
+    The gate is the one that is curved; of two that are, one that has a name, else the first. Where
+    none is, the first is the gate and goes through unchanged.
     """
-    Sigmoid Tanh Erf Relu Gelu Softplus QuickGelu FastGelu Swish HardSwish Mish Elu Exp
-    LeakyRelu BiasGelu Celu Selu
-    """.split()
-)
+    for gate in (0, 1):
+        clipped = _clipped(sides[gate], sides[1 - gate])
+        if clipped is not None:
+            return clipped, gate
+    straight = [_is_straight(side) for side in sides]
+    names = [_named(side) for side in sides]
+    gate = 0
+    if straight[0] != straight[1]:
+        gate = straight.index(False)
+    elif names[0] is None and names[1] is not None:
+        gate = 1
+    own, up = names[gate], sides[1 - gate]
+    if own is not None and names[1 - gate] == usual("identity"):
+        return own, gate
+    return Composed(sides[gate], up), gate
 
 
-def activation_of(sizes: Sizes, steps: Collection[Node]) -> AnyActivation:
-    """The activation that some nodes compute, by the functions they use."""
-    kinds = {n.op_type for n in steps}
-    scales = [
-        number
-        for n in steps
-        if n.op_type in ("Mul", "Div")
-        for v in n.inputs
-        for number in _scalar(sizes, v)
-    ]
-    if "Sigmoid" in kinds:
-        if any(abs(s - 1.702) < _NEAR * 1.702 for s in scales):
-            return _with_numbers("quick-gelu", scales)
-        return usual("silu" if "Mul" in kinds else "sigmoid")
-    if "Relu" in kinds:
-        squared = any(
-            n.op_type == "Pow" or (n.op_type == "Mul" and n.inputs[0] is n.inputs[1]) for n in steps
-        )
-        return usual("relu2" if squared else "relu")
-    for node in steps:
-        if node.op_type == "Gelu":
-            tanh = node.attributes.get_string("approximate") == "tanh"
-            return usual("gelu-tanh" if tanh else "gelu")
-        if node.op_type == "QuickGelu":
-            alpha = node.attributes.get_float("alpha", 1.702) or 1.702
-            if abs(alpha - 1.0) < 1e-6:
-                return usual("silu")
-            return _with_numbers("quick-gelu", [alpha])
-        if node.op_type == "Swish":
-            return usual("silu")
-    if "Erf" in kinds:
-        return _with_numbers("gelu", [*scales, *(1 / s for s in scales if s)])
-    if "Softplus" in kinds:
-        return usual("mish")
-    if "Tanh" in kinds:
-        return _with_numbers("gelu-tanh", scales) if len(kinds) > 2 else usual("tanh")
-    curves = sorted(kinds & CURVES)
-    if not curves:
-        return usual("identity")
-    return named(curves[0].lower()) if len(curves) == 1 else UnknownActivation("unknown")
+def _named(formula: Formula) -> Activation | None:
+    x = _grid(formula)
+    wanted = evaluate(formula, x)
+    for kind in _BY_NUMBERS:
+        for numbers in _candidates(kind, formula):
+            if _same(wanted, curve(kind, x, numbers), x):
+                return Activation(kind, numbers)
+    return None
 
 
-def _with_numbers(kind: Curve, scales: Sequence[float]) -> Activation:
-    """The curve, with the model's own numbers where they are not the usual ones."""
+def _grid(*formulas: Formula) -> Array:
+    """Numbers around 0, around and beyond every constant of the formulas, and far out."""
+    fixed = (1.0, *(n for f in formulas for n in f.numbers))
+    sizes = {abs(n) for n in fixed if n and math.isfinite(n)}
+    points = {s * k for s in sizes | {1 / s for s in sizes} for k in (0.999, 1.001, 2.0, _FAR)}
+    half = np.concatenate([np.arange(1, 129) / 16.03, np.geomspace(1e-4, _FAR, 64), list(points)])
+    half = half[half < 1e30]
+    return np.concatenate([-half[::-1], [0.0], half])
+
+
+def _same(found: Array, known: Array, x: Array) -> bool:
+    """Equal wherever the model's nodes give a number; they must in the middle."""
+    whole = np.isfinite(found)
+    if not whole[np.abs(x) <= 8].all():
+        return False
+    with np.errstate(all="ignore"):
+        off = np.abs(found - known) / np.maximum(np.abs(known), 1.0)
+    return bool((off[whole] < _NEAR).all())
+
+
+def _is_straight(formula: Formula) -> bool:
+    """Whether it is a factor and a shift only."""
+    x = _grid(formula)
+    y, (low, high) = evaluate(formula, x), evaluate(formula, np.array([0.0, 1.0]))
+    return _same(y, low + (high - low) * x, x)
+
+
+def _candidates(kind: Curve, formula: Formula) -> Iterator[Numbers]:
+    """The numbers that a curve may have if the formula is it: the usual, then fitted ones."""
     defined = usual_numbers(kind)
-    found = [min(scales, key=lambda s: abs(s - n), default=n) for n in defined]
-    own = [f if abs(f - n) < _NEAR * n else n for f, n in zip(found, defined, strict=True)]
-    if all(abs(o - n) < 1e-6 * n for o, n in zip(own, defined, strict=True)):
-        return usual(kind)
-    return Activation(kind, tuple(own))
+    yield defined
+    if not defined:
+        return
+
+    def value(x: float) -> float:
+        return float(evaluate(formula, np.array([x]))[0])
+
+    try:
+        fitted = list(_FITS[kind](value, formula.numbers))
+    except (ValueError, ZeroDivisionError, OverflowError, StatisticsError):
+        return  # a value that the curve does not take
+    for numbers in fitted:
+        if all(map(math.isfinite, numbers)):
+            yield tuple(
+                _snapped(n, d, formula.numbers) for n, d in zip(numbers, defined, strict=True)
+            )
 
 
-def clipped_gate(
-    sizes: Sizes, gate: Collection[Node], up: Collection[Node], shared: Collection[Node]
-) -> Activation | None:
-    """A gate that is clipped, scaled and shifted; None where it is plain.
+def _snapped(number: float, defined: float, constants: Iterable[float]) -> float:
+    """The usual number, or a constant of the model or one over it, where it is near enough."""
+    inverse = [1 / c for c in constants if c and math.isfinite(c)]
+    for known in (defined, *constants, *inverse):
+        if abs(known - number) <= _NEAR * abs(known):
+            return known
+    return number
 
-    gate, up: the nodes of either side, `shared` those of both.
-    """
-    alpha, limit, beta = 1.0, math.inf, 0.0
-    for node in gate:
-        before = node.inputs[0].producer() if node.inputs and node.inputs[0] is not None else None
-        if node.op_type == "Sigmoid" and before is not None and before.op_type == "Mul":
-            alpha = next((s for v in before.inputs for s in _scalar(sizes, v)), alpha)
-        if node.op_type == "QuickGelu":
-            alpha = float(node.attributes.get_float("alpha", 1.702) or 1.702)
-        limit = _upper_limit(sizes, node, limit)
-    for node in up:
-        limit = _upper_limit(sizes, node, limit)
-        if node.op_type == "Add" and node not in shared:
-            beta = next((s for v in node.inputs for s in _scalar(sizes, v)), beta)
-    curved = any(n.op_type in ("Sigmoid", "QuickGelu") for n in gate)
-    if not curved or (limit == math.inf and not beta):
+
+def _gelu(value: Value, _: Sequence[float]) -> list[Numbers]:
+    return [(math.sqrt(2) / NormalDist().inv_cdf(value(1.0)),)]
+
+
+def _gelu_tanh(value: Value, _: Sequence[float]) -> list[Numbers]:
+    """The numbers of a (x + b x^3), from its values at 1/2 and 1."""
+    half, one = (math.atanh(2 * value(x) / x - 1) for x in (0.5, 1.0))
+    a = (8 * half - one) / 3
+    return [(a, one / a - 1)]
+
+
+def _quick_gelu(value: Value, _: Sequence[float]) -> list[Numbers]:
+    return [(_logit(value(1.0)),)]
+
+
+def _hard_sigmoid(value: Value, constants: Sequence[float]) -> list[Numbers]:
+    step = 1e-3
+    return [((value(step) - value(-step)) / (2 * step), value(0.0))]
+
+
+def _shrink(value: Value, constants: Sequence[float]) -> list[Numbers]:
+    bias = _FAR - value(_FAR)
+    return [(abs(c), b) for c in constants for b in (bias, 0.0)]
+
+
+_FITS: Mapping[Curve, Callable[[Value, Sequence[float]], list[Numbers]]] = {
+    "gelu": _gelu,
+    "gelu-tanh": _gelu_tanh,
+    "quick-gelu": _quick_gelu,
+    "hard-tanh": lambda f, c: [(f(-1e30), f(1e30))],
+    "hard-sigmoid": _hard_sigmoid,
+    "leaky-relu": lambda f, c: [(-f(-1.0),)],
+    "elu": lambda f, c: [(-f(-50.0),)],
+    "celu": lambda f, c: [(-f(-1e6),)],
+    "selu": lambda f, c: [(-f(-50.0) / f(1.0), f(1.0))],
+    "thresholded-relu": lambda f, c: [(n,) for n in c],
+    "shrink": _shrink,
+}
+
+
+def _logit(p: float) -> float:
+    return math.log(p / (1 - p))
+
+
+def _clipped(gate: Formula, up: Formula) -> Activation | None:
+    """min(gate, limit) times its sigmoid, and up clipped and shifted; None where it is plain."""
+    beta = float(evaluate(up, np.zeros(1))[0])
+    top = float(evaluate(up, np.array([1e30]))[0])
+    limit = math.inf if top > 1e29 else top - beta
+    if not math.isfinite(beta) or limit <= 0 or (limit == math.inf and not beta):
         return None
-    return Activation("swiglu-oai", (alpha, beta, limit))
-
-
-def _upper_limit(sizes: Sizes, node: Node, known: float) -> float:
-    """The greatest value a Clip or Min lets through."""
-    if node.op_type == "Clip":
-        given = node.attributes.get_float("max", None)
-        found = [] if given is None else [float(given)]
-        if len(node.inputs) > 2:
-            found = _scalar(sizes, node.inputs[2])
-    elif node.op_type == "Min":
-        found = [s for v in node.inputs for s in _scalar(sizes, v)]
-    else:
-        return known
-    return found[0] if found and found[0] < 1e30 else known
-
-
-def _scalar(sizes: Sizes, value: Value | None) -> list[float]:
-    content = sizes.content(value)
-    return [float(content[0].ravel()[0])] if content is not None and content[0].size == 1 else []
+    at = min(limit, 1.0) / 2
+    try:
+        alpha = _logit(float(evaluate(gate, np.array([at]))[0]) / at) / at
+    except (ValueError, ZeroDivisionError):
+        return None
+    alpha = _snapped(alpha, 1.0, gate.numbers)
+    found = Activation("swiglu-oai", (alpha, _snapped(beta, 1.0, up.numbers), limit))
+    x = _grid(gate, up)
+    same = _same(evaluate(gate, x), activate(found, x), x)
+    return found if same and _same(evaluate(up, x), linear(found, x), x) else None

@@ -1,21 +1,19 @@
 """The feed-forward experts of a region: their matrices, roles, activation and order."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts import Facts
-from compiler.frontend.facts.constants import slice_cuts, weight_of
-from compiler.frontend.facts.graph import Graph, axis_attribute
+from compiler.frontend.facts.constants import weight_of
 from compiler.frontend.facts.products import Product
-from compiler.frontend.facts.sizes import Sizes
-from compiler.frontend.moe.activation import CURVES, activation_of, clipped_gate
+from compiler.frontend.moe.activation import activation_of, gated_activation
+from compiler.frontend.moe.hidden import Hidden, Nearest, Side
 from compiler.frontend.moe.unreadable import Unreadable
 from ir.activation import AnyActivation
 from ir.workload import Expert, Weight
 
-Nearest = Mapping[Value, frozenset[Product] | None]
 MANY = 8  # more nearest products than an expert has matrices: the values of several experts met
 
 
@@ -148,105 +146,22 @@ def _feed_forward(
     counts = {p.stacked for p in (*ups, down)}
     if len(counts) != 1:
         raise Unreadable("stacked and single matrices meet", down.node)
-    steps = _between(facts.graph, near, down.data, {u.out for u in ups})
-    meeting = _meeting(facts, near, steps, ups)
-    sizes = facts.sizes
+    sides = Hidden(facts, near, ups).sides(down.data)
     rows = down.matrix.axes[-2].length
-    if meeting is None:
-        if len(ups) != 1 or ups[0].columns != rows:
-            raise Unreadable("up and gate do not meet in a product", down.node)
-        curve, one = activation_of(sizes, steps), ups[0]
-        return FeedForward(Part(one), None, down, tuple(ups), curve, counts.pop())
-    curved = [bool(CURVES & {n.op_type for n in side.nodes}) for side in meeting]
-    if curved[0] == curved[1]:
-        raise Unreadable("cannot tell gate from up", down.node)
-    gate_side, up_side = meeting if curved[0] else meeting[::-1]
-    gate = _part(sizes, near, ups, gate_side, rows)
-    up = _part(sizes, near, ups, up_side, rows)
-    both = [n for n in gate_side.nodes if n in up_side.nodes]
-    clipped = clipped_gate(sizes, gate_side.nodes, up_side.nodes, both)
-    activation = clipped or activation_of(sizes, gate_side.nodes)
-    return FeedForward(up, gate, down, tuple(ups), activation, counts.pop())
+    parts = [_part(side, rows) for side in sides]
+    if len(sides) == 1:
+        curve = activation_of(sides[0].formula)
+        return FeedForward(parts[0], None, down, tuple(ups), curve, counts.pop())
+    activation, gate = gated_activation((sides[0].formula, sides[1].formula))
+    return FeedForward(parts[1 - gate], parts[gate], down, tuple(ups), activation, counts.pop())
 
 
-@dataclass(frozen=True, eq=False)
-class _Side:
-    """One operand of the Mul where gate and up meet, and the nodes from its product to it."""
-
-    end: Value
-    nodes: list[Node]
-
-
-def _between(graph: Graph, near: Nearest, end: Value, starts: Collection[Value]) -> list[Node]:
-    """The data nodes from `starts` to `end`, in order; other sources are not followed."""
-    found: set[Node] = set()
-    todo = [end]
-    while todo:
-        value = todo.pop()
-        node = value.producer()
-        if value in starts or node is None or node in found or near.get(value) == frozenset():
-            continue
-        if value not in graph.data:
-            continue
-        found.add(node)
-        todo.extend(graph.data_inputs(node))
-    return sorted(found, key=graph.order.__getitem__)
-
-
-def _meeting(
-    facts: Facts, near: Nearest, steps: Sequence[Node], ups: Sequence[Product]
-) -> tuple[_Side, _Side] | None:
-    """The two sides of the Mul where gate meets up, or None if there is no gate."""
-    graph, starts = facts.graph, {u.out for u in ups}
-    for node in reversed(steps):
-        data = graph.data_inputs(node)
-        if node.op_type != "Mul" or len(data) != 2:
-            continue
-        sides = (
-            _Side(data[0], _between(graph, near, data[0], starts)),
-            _Side(data[1], _between(graph, near, data[1], starts)),
-        )
-        if len(ups) == 2:
-            sources = [near.get(v) or frozenset() for v in data]
-            if sources[0] != sources[1] and all(len(s) == 1 for s in sources):
-                return sides
-            continue
-        halves = [_half(facts.sizes, side, ups[0]) for side in sides]
-        if None not in halves and halves[0] != halves[1]:
-            return sides
-    return None
-
-
-def _half(sizes: Sizes, side: _Side, up: Product) -> tuple[int, int, int] | None:
-    """(start, step, length) of the columns of a fused matrix that one side uses, or None."""
-    found: set[tuple[int, int, int]] = set()
-    reads = {v for n in side.nodes for v in n.inputs if v is not None} | {side.end}
-    for node in side.nodes:
-        rank = sizes.rank(node.inputs[0]) or 0
-        if node.op_type == "Split" and axis_attribute(node, 0, rank) == rank - 1:
-            lengths = [(sizes.fixed(v) or (None,))[-1] for v in node.outputs]
-            index = [i for i, v in enumerate(node.outputs) if v in reads]
-            if None in lengths or len(index) != 1:
-                return None
-            found.add((sum(n or 0 for n in lengths[: index[0]]), 1, lengths[index[0]] or 0))
-        elif node.op_type == "Slice":
-            cuts = slice_cuts(sizes, node, rank)
-            length = (sizes.fixed(node.outputs[0]) or (None,))[-1]
-            if cuts is not None and rank - 1 in cuts and length is not None:
-                start, step = cuts[rank - 1]
-                found.add((start % up.columns, step, length))
-    return found.pop() if len(found) == 1 else None
-
-
-def _part(sizes: Sizes, near: Nearest, ups: Sequence[Product], side: _Side, rows: int) -> Part:
-    """The matrix (or the columns of the fused one) that one side of the meeting comes from."""
-    if len(ups) == 1:
-        half = _half(sizes, side, ups[0])
-        if half is None or half[2] != rows:
-            raise Unreadable("gate and up are not halves of one matrix", ups[0].node)
-        start, step, length = half
-        return Part(ups[0], start, step, length)
-    (up,) = near.get(side.end) or frozenset()  # `_meeting` made sure that there is one
-    if up.columns != rows:
-        raise Unreadable("up and gate do not fit the down projection", up.node)
-    return Part(up)
+def _part(side: Side, rows: int) -> Part:
+    """The matrix (or the columns of a fused one) that one factor of the hidden vector is of."""
+    product, cut = side.product, side.cut
+    if (product.columns if cut is None else cut.length) != rows:
+        words = "up and gate do not fit" if cut is None else "columns of a matrix that do not fit"
+        raise Unreadable(f"{words} the down projection", product.node)
+    if cut is None:
+        return Part(product)
+    return Part(product, cut.start, cut.step, cut.length)

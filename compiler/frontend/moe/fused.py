@@ -128,7 +128,10 @@ def _activation(node: Node, kind: str) -> AnyActivation:
     if kind in ("gelu", "geglu"):
         return usual("gelu-tanh")
     if kind != "swiglu":
-        return named(kind)
+        curve = named(kind)
+        if curve is None:
+            raise Unreadable(f"activation_type {kind!r} is no curve that is known", node)
+        return curve
     alpha = node.attributes.get_float("activation_alpha", 1.0)
     beta = node.attributes.get_float("activation_beta", 0.0)
     limit = node.attributes.get_float("swiglu_limit", None)

@@ -13,8 +13,8 @@ from compiler.frontend.facts import Facts
 from compiler.frontend.facts.axes import NORMS, Axes
 from compiler.frontend.facts.graph import SHAPE_OPS, Graph
 from compiler.frontend.facts.sizes import Sizes
-from compiler.frontend.moe.activation import CURVES
 from compiler.frontend.moe.anchors import VIEWS
+from compiler.frontend.moe.formula import CURVES
 from ir.workload import DigitalKind, Scope
 
 _ROOTS = ("Sqrt", "Reciprocal", "Pow", "Add", "Cast", "Identity", "Max", "Clip", "Div")

@@ -20,13 +20,18 @@ class Cutout:
     of tokens; where those are unknown it is computed from the model's inputs, fed with zeros.
     """
 
-    def __init__(self, facts: Facts, layer: FoundLayer, outputs: Sequence[str]) -> None:
-        """Cut a layer's region out, with those of its values as outputs."""
+    def __init__(
+        self, facts: Facts, layer: FoundLayer, outputs: Sequence[str], *, unpacked: bool = False
+    ) -> None:
+        """Cut a layer's region out, with those of its values as outputs.
+
+        unpacked: with packed weights in 32 bits, where activations are not rounded.
+        """
         self._graph, self._sizes = facts.graph, facts.sizes
         fed = [layer.entry, *self._boundary(layer)]
         self.kinds = {name_of(v): facts.sizes.kind(v) or onnx_ir.DataType.FLOAT for v in fed}
         self._fed = fed[1:]
-        self.model = extract(facts.graph.source, dict(self.kinds), outputs)
+        self.model = extract(facts.graph.source, dict(self.kinds), outputs, unpacked=unpacked)
 
     def feeds(self, sample: int) -> dict[str, Array]:
         """The arrays of every input but the entry."""

@@ -15,7 +15,7 @@ from compiler.frontend.facts.graph import name_of
 from compiler.frontend.moe.found import FoundLayer
 from compiler.frontend.moe.unreadable import Unreadable
 from compiler.frontend.proof.cutout import Cutout
-from ir.activation import CURVES, Activation, UnknownActivation, usual
+from compiler.frontend.proof.reach import far_sizes
 from ir.arrays import Array
 from ir.errors import LoadRefusedError, RunRefusedError
 from ir.onnxdoor.session import LoadedModel, Runtime
@@ -61,19 +61,45 @@ class Trial:
         self._base = replace(layers[-1])
         exposed = [name for router in self._routers for name in router.exposed]
         self._outputs = list(dict.fromkeys([*(name_of(f.exit) for f in layers), *exposed]))
-        self._cut = Cutout(facts, layers[0], self._outputs)
-        where = f"the region of node {layers[0].last.name!r}"
+        self._facts, self._runtime = facts, runtime
+        self._cut, self._model = self._load(unpacked=False)
+
+    def _load(self, *, unpacked: bool) -> tuple[Cutout, LoadedModel]:
+        cut = Cutout(self._facts, self._layers[0], self._outputs, unpacked=unpacked)
+        where = f"the region of node {self._layers[0].last.name!r}"
         try:
-            self._model: LoadedModel = runtime.load(self._cut.model, where)
+            return cut, self._runtime.load(cut.model, where)
         except LoadRefusedError as error:
             raise CannotRunError(error.problem) from error
 
     def verdict(self) -> FoundLayer:
         """The layer that the region computes on every input tried, or on those that hit all."""
         try:
-            return self._decide()
+            layer = self._decide()
+            if layer.proof == "run":
+                self._reach(layer)
+            return layer
         finally:
             self._model.drop()
+
+    def _reach(self, layer: FoundLayer) -> None:
+        """Unreadable where the layer is another far from where its inputs were drawn.
+
+        A limit (a clip, a saturation) is met at the model's own range or beyond it. Packed weights
+        are unpacked here: what rounding does to a vector grows with it.
+        """
+        if self._tolerance(layer) == _LOOSE:
+            self._model.drop()
+            self._cut, self._model = self._load(unpacked=True)
+        for size in far_sizes(self._facts, self._entry):
+            run = self._tried(0, spread=1.0, sample=0, size=size)
+            error = None if run is None else self._error(layer, run, finite_only=True)
+            if error is not None and error >= _TIGHT:
+                raise Unreadable(
+                    f"the region computes {layer.activation.text} experts for small vectors only: "
+                    f"for elements of size {size:.3g} it is off by {error:.2g}",
+                    self._base.last,
+                )
 
     def _decide(self) -> FoundLayer:
         first = self._first()
@@ -113,15 +139,15 @@ class Trial:
             raise problems[0]
         return last
 
-    def _tried(self, seed: int, spread: float, sample: int) -> _Run | None:
+    def _tried(self, seed: int, spread: float, sample: int, size: float = 1.0) -> _Run | None:
         """One run; None where it fails."""
         try:
-            return self._run(seed, spread, sample)
+            return self._run(seed, spread, sample, size)
         except CannotRunError:
             return None
 
-    def _run(self, seed: int, spread: float, sample: int) -> _Run:
-        """One run, or CannotRunError. spread: how far tokens lie apart."""
+    def _run(self, seed: int, spread: float, sample: int, size: float = 1.0) -> _Run:
+        """One run, or CannotRunError. spread: how far tokens lie apart; size: of their elements."""
         sample = min(sample, len(self._sizes.tokens) - 1)
         shape = self._sizes.shape(self._entry)
         if shape is None or np.any(shape[:, sample] < 0):
@@ -131,7 +157,7 @@ class Trial:
         vectors = random.standard_normal(dims) * spread
         if spread < 1:
             vectors = vectors + random.standard_normal(dims[-1])
-        x = vectors.astype(self._cut.kinds[name_of(self._entry)].numpy())
+        x = (size * vectors).astype(self._cut.kinds[name_of(self._entry)].numpy())
         feeds = {name_of(self._entry): x, **self._cut.feeds(sample)}
         try:
             values = self._model.run(feeds, self._outputs)
@@ -167,7 +193,7 @@ class Trial:
         return (None, float(best)) if near is None else near
 
     def _hypotheses(self) -> Iterator[FoundLayer]:
-        """Every exit as read; then with another router value, weight site or activation."""
+        """Every exit as read; then with another router value or weight site."""
         yield from self._layers
         for router in self._routers:
             for site in ("output", "input"):
@@ -175,12 +201,6 @@ class Trial:
                     tried = self._with_own_gates(layer, router)
                     if tried is not None:
                         yield replace(layer, router=tried, weight_on=site)
-        if isinstance(own := self._base.activation, Activation) and own.kind == "swiglu-oai":
-            return
-        for curve in CURVES:
-            if usual(curve) != own:
-                for layer in self._layers:
-                    yield replace(layer, activation=usual(curve))
 
     def _with_own_gates(self, layer: FoundLayer, router: Router) -> Router | None:
         """Another reading of the router, times the gates that the layer's exit moved on over.
@@ -202,17 +222,17 @@ class Trial:
         error = self._error(layer, run)
         return error is None or error < self._tolerance(layer)
 
-    def _error(self, layer: FoundLayer, run: _Run) -> float | None:
+    def _error(self, layer: FoundLayer, run: _Run, *, finite_only: bool = False) -> float | None:
         """Largest difference at the layer's exit, over the largest element there.
 
         None where both are zero, which says nothing: few tokens, whose experts' relu passes none.
+        finite_only: of the tokens that the region gives numbers for, None where it gives
+        none (an exponential overflows).
         """
         found = run.values[name_of(layer.exit)].astype(np.float32)
         if found.size != run.x.shape[0] * layer.experts[0].down.columns:
             return np.inf
         operator = layer.as_operator()
-        if isinstance(layer.activation, UnknownActivation):
-            return np.inf
         try:
             combine = combine_weights(layer.router, run.values, len(run.x))
         except (ValueError, IndexError, KeyError):
@@ -220,12 +240,18 @@ class Trial:
         with np.errstate(all="ignore"):
             wanted = routed_sum(self._matrices, operator, run.x, combine)
             wanted += shared_sum(self._matrices, operator, run.x)
+        found = found.reshape(wanted.shape)
+        if finite_only:
+            finite = np.isfinite(found).all(axis=1)
+            found, wanted = found[finite], wanted[finite]
+            if not len(found):
+                return None
         largest = float(np.abs(found).max())
         if largest < 1e-12 and float(np.abs(wanted).max()) < 1e-12:
             return None
         if not np.isfinite(largest) or largest < 1e-12:
             return np.inf
-        difference = float(np.abs(found.reshape(wanted.shape) - wanted).max()) / largest
+        difference = float(np.abs(found - wanted).max()) / largest
         return difference if np.isfinite(difference) else np.inf
 
     def _tolerance(self, layer: FoundLayer) -> float:
