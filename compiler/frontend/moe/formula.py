@@ -193,20 +193,7 @@ class FormulaReader:
             if slope is None:
                 raise Unreadable("PRelu has a slope of its own for every column", node)
             return self._step("leaky-relu", self._of(x), Number(slope))
-        return self._old(node, x)
-
-    def _old(self, node: Node, x: Value) -> Operand | None:
-        """Curves of opset 1 that ONNX Runtime still has."""
-        alpha, beta = _attribute(node, "alpha", 1.0), _attribute(node, "beta", 1.0)
-        if node.op_type == "Affine":
-            beta = _attribute(node, "beta", 0.0)
-            scaled = self._step("Mul", self._of(x), Number(alpha))
-            return self._step("Add", scaled, Number(beta))
-        if node.op_type not in ("ScaledTanh", "ParametricSoftplus"):
-            return None
-        inner = self._step("Mul", self._of(x), Number(beta))
-        curve = "tanh" if node.op_type == "ScaledTanh" else "softplus"
-        return self._step("Mul", self._step(curve, inner), Number(alpha))
+        return None
 
 
 def number_of(sizes: Sizes, value: Value | None) -> float | None:

@@ -1,0 +1,223 @@
+"""Every curve of `curves` is read as what it is, proven by a run, and executed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backends.functional import compare as compare_execution
+from backends.functional import execute
+from compiler.frontend import read_model
+from compiler.frontend.facts import Facts
+from compiler.frontend.facts.graph import Graph
+from compiler.frontend.moe import experts
+from compiler.frontend.proof.reach import usual_size
+from ir.activation import AnyActivation, usual
+from ir.formula import Formula
+from ir.onnxdoor.load import open_model
+from ir.onnxdoor.session import Runtime
+from tests.backends.functional.small import TOKENS, case_of
+from tests.compiler.frontend import models as m
+from tests.compiler.frontend.execute import compare
+from tests.compiler.frontend.moe.curves import CASES, num
+
+
+def wide(act: m.Act) -> m.Ffn:
+    """down(act(up(x))), whose sums reach about 15 either way, so that limits are met."""
+
+    def expert(g: m.Graph, x: str) -> str:
+        up = g("MatMul", x, g.weight(g.d, g.hidden, scale=1.0))
+        return m.linear(g, act(g, up), g.hidden, g.d)
+
+    return m.dense_masked(expert=expert)
+
+
+def write(folder: Path, blocks: list[m.Ffn], opset: int = 24) -> Path:
+    g = m.transformer(m.Graph(), blocks)
+    return g.model(folder / "m.onnx", m.LOGITS, opset=opset)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_curve(name: str, tmp_path: Path, runtime: Runtime) -> None:
+    act, text = CASES[name]
+    path = write(tmp_path, [wide(act)])
+    workload = read_model(path, runtime=runtime)
+    assert workload.notes == ()
+    (layer,) = workload.moe_layers
+    assert (layer.activation.text, layer.proof, layer.gated) == (text, "run", False)
+    assert compare(runtime, path, m.token_ids()) < 1e-5
+
+
+@pytest.mark.parametrize("first", range(0, len(CASES), 12))
+def test_executed(first: int, tmp_path: Path, runtime: Runtime) -> None:
+    """Twelve curves in a model, a layer each, compiled and carried out on crossbars."""
+    acts = [act for act, _ in list(CASES.values())[first : first + 12]]
+    path = write(tmp_path, [wide(act) for act in acts])
+    case = case_of(runtime, path, m.token_ids(TOKENS), None, 1, TOKENS)
+    assert len(case.executable.workload.moe_layers) == len(acts)
+    assert compare_execution(execute(case, runtime)).worst < 1e-4
+
+
+def gated(act: m.Act, up: m.Act, order: str) -> m.Ffn:
+    """down(act(gate(x)) * up'(up(x))). order: of the factors, or one matrix cut in halves."""
+
+    def expert(g: m.Graph, x: str) -> str:
+        if order == "halves":
+            both = g("MatMul", x, g.weight(g.d, 2 * g.hidden, scale=1.0))
+            first, second = g.many("Split", both, outputs=2, axis=-1, num_outputs=2)
+        else:
+            first, second = (g("MatMul", x, g.weight(g.d, g.hidden, scale=1.0)) for _ in range(2))
+        sides = [act(g, first), up(g, second)]
+        if order == "up first":
+            sides.reverse()
+        return m.linear(g, g("Mul", *sides), g.hidden, g.d)
+
+    return m.dense_masked(expert=expert)
+
+
+def identity(g: m.Graph, x: str) -> str:
+    return x
+
+
+GATED: dict[str, tuple[m.Act, m.Act, str]] = {
+    "glu": (CASES["Sigmoid"][0], identity, "sigmoid"),
+    "reglu": (m.relu, identity, "relu"),
+    "geglu": (m.erf_gelu, identity, "gelu"),
+    "geglu by tanh": (m.tanh_gelu, identity, "gelu-tanh"),
+    "softplus gate": (CASES["softplus by Abs"][0], identity, "softplus"),
+    "elu gate": (CASES["elu by Where"][0], identity, "elu(0.5)"),
+    "bilinear": (identity, identity, "identity"),
+    "up clipped": (
+        m.silu,
+        lambda g, x: g("Clip", x, num(g, -2), num(g, 2)),
+        "composed(sigmoid, Mul | Max, Min)",
+    ),
+    "up halved": (m.silu, lambda g, x: g("Mul", x, num(g, 0.5)), "composed(sigmoid, Mul | Mul)"),
+    "gate clipped after": (
+        lambda g, x: g("Clip", m.silu(g, x), num(g, -2), num(g, 2)),
+        identity,
+        "composed(sigmoid, Mul, Max, Min)",
+    ),
+    "both curved": (m.silu, CASES["Tanh"][0], "composed(sigmoid, Mul | tanh)"),
+}
+
+
+@pytest.mark.parametrize("order", ["gate first", "up first", "halves"])
+@pytest.mark.parametrize("name", GATED)
+def test_gate(name: str, order: str, tmp_path: Path, runtime: Runtime) -> None:
+    act, up, text = GATED[name]
+    path = write(tmp_path, [gated(act, up, order)])
+    workload = read_model(path, runtime=runtime)
+    assert workload.notes == ()
+    (layer,) = workload.moe_layers
+    assert (layer.activation.text, layer.proof, layer.gated) == (text, "run", True)
+    assert compare(runtime, path, m.token_ids()) < 1e-5
+
+
+def test_factors_in_another_order(tmp_path: Path, runtime: Runtime) -> None:
+    """(up * gate) * sigmoid(gate) / 2, negated: silu of the gate, times -up / 2."""
+
+    def expert(g: m.Graph, x: str) -> str:
+        gate, up = (m.linear(g, x, g.d, g.hidden) for _ in range(2))
+        both = g("Mul", g("Mul", up, gate), g("Sigmoid", gate))
+        return m.linear(g, g("Neg", g("Div", both, num(g, 2))), g.hidden, g.d)
+
+    path = write(tmp_path, [m.dense_masked(expert=expert)])
+    (layer,) = read_model(path, runtime=runtime).moe_layers
+    assert (layer.activation.text, layer.proof) == ("composed(sigmoid, Mul | Mul)", "run")
+    assert compare(runtime, path, m.token_ids()) < 1e-5
+
+
+def off(by: float, curve: str) -> m.Act:
+    """A curve plus a little of x * x / (1 + x * x), which is small at 0 and flat far out."""
+
+    def act(g: m.Graph, x: str) -> str:
+        square = g("Mul", x, x)
+        little = g("Mul", g("Div", square, g("Add", square, num(g, 1))), num(g, by))
+        return g("Add", CASES[curve][0](g, x), little)
+
+    return act
+
+
+@pytest.mark.parametrize(
+    "curve", ["Relu", "Elu", "HardSwish", "Softplus", "silu", "gelu by Erf", "mish", "Tanh"]
+)
+def test_nearly_a_curve_is_not_that_curve(curve: str, tmp_path: Path, runtime: Runtime) -> None:
+    """1e-5 off, which no run tells within its tolerance of 3e-4: still read as its own nodes."""
+    path = write(tmp_path, [wide(off(1e-5, curve))])
+    (layer,) = read_model(path, runtime=runtime).moe_layers
+    assert layer.activation.text.startswith("composed(")
+    assert layer.proof == "run"
+    assert compare(runtime, path, m.token_ids()) < 1e-6
+
+
+UNKNOWN: dict[str, tuple[m.Act, str]] = {
+    "PRelu with a slope per column": (
+        lambda g, x: g("PRelu", x, g.weight(g.hidden, scale=0.1)),
+        "of nodes [PRelu] is no curve that is known: PRelu has a slope of its own for every column",
+    ),
+    "scale per column": (
+        lambda g, x: g("Relu", g("Mul", x, g.weight(g.hidden, scale=1.0))),
+        "of nodes [Mul, Relu] is no curve that is known: 'c",
+    ),
+    "softmax": (
+        lambda g, x: g("Mul", x, g("Softmax", x, axis=-1)),
+        "of nodes [Softmax, Mul] is no curve that is known: Softmax is no element-wise operator",
+    ),
+    "sum of the vector": (
+        lambda g, x: g("Mul", x, g("ReduceSum", x, g.constant([-1]), keepdims=1)),
+        "of nodes [ReduceSum, Mul] is no curve that is known: ReduceSum is no element-wise",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_what_is_no_curve_is_named(name: str, tmp_path: Path, runtime: Runtime) -> None:
+    act, words = UNKNOWN[name]
+    workload = read_model(write(tmp_path, [wide(act)]), runtime=runtime)
+    assert workload.moe_layers == ()
+    (note,) = workload.notes
+    assert f"stays digital: the expert's activation {words}" in note
+    assert "does not compute the layer" not in note
+
+
+@pytest.mark.parametrize(("limit", "size"), [(12.0, "8.13"), (100.0, "65")])
+def test_a_limit_beyond_the_first_inputs_is_met(
+    limit: float, size: str, tmp_path: Path, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clip(0, limit) taken for relu: of sums of size 1 none shows it, of 8 or 64 times that some.
+
+    Sums of 16 normal products of size 1/4 are of size 1; the largest of 37 * 24 * 4 are about 4.
+    The norm's weights, 1 +- 0.1, have a root mean square of 1.01.
+    """
+
+    def blind(formula: Formula) -> AnyActivation:
+        return usual("relu")
+
+    monkeypatch.setattr(experts, "activation_of", blind)
+    act = m.dense_masked(
+        expert=lambda g, x: m.plain(g, x, lambda g, y: g("Clip", y, num(g, 0), num(g, limit)))
+    )
+    workload = read_model(write(tmp_path, [act]), runtime=runtime)
+    assert workload.moe_layers == ()
+    words = f"relu experts for small vectors only: for elements of size {size} it is off by"
+    assert words in workload.notes[0]
+
+
+@pytest.mark.parametrize("norm", ["nodes", "one node", "none"])
+def test_usual_size(norm: str, tmp_path: Path) -> None:
+    """The root mean square of (4, 4, 4, -4, 0, 0, 0, 0): sqrt(8); of no norm 1."""
+    scale = np.array([4, 4, 4, -4, 0, 0, 0, 0], dtype=np.float32)
+    g = m.Graph(d=8)
+    if norm == "nodes":
+        out = g("Mul", "x", g.constant(scale, np.float32))
+    elif norm == "one node":
+        out = g("LayerNormalization", "x", g.constant(scale, np.float32))
+    else:
+        out = g("Add", "x", g.constant(scale, np.float32))
+    g.nodes.append(m.helper.make_node("Relu", [g("Reshape", out, g.constant([-1, 8]))], ["y"]))
+    path = g.model(tmp_path / "m.onnx", {"y": ["tokens", 8]}, {"x": (1, [1, "tokens", 8])})
+    facts = Facts.of(Graph.of(open_model(path)))
+    entry = facts.graph.nodes[-1].inputs[0]
+    assert entry is not None
+    assert usual_size(facts, entry) == pytest.approx(1.0 if norm == "none" else 8**0.5)
