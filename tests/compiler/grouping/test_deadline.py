@@ -1,18 +1,19 @@
 """The time asked for is kept: what the deadline cuts short is an answer that does not repeat."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from compiler.grouping import REPLICATING, group_layer
+from compiler.grouping import REPLICATING, Calibration, group_layer
 from compiler.grouping.accept import RankedModel
 from compiler.grouping.aims import WORK_PER_SECOND
 from compiler.grouping.local_search import improve
 from compiler.grouping.objective import grouping_problem
 from compiler.grouping.start import first_start, improved_start
 from compiler.grouping.watch import Watch
-from compiler.options import SolverOptions
+from compiler.options import GroupingOptions, GroupingSolver, SolverOptions
 from ir.arrays import Bools
 from ir.routing import windows
 
@@ -34,20 +35,17 @@ def test_the_deadline_is_half_as_much_again_and_a_moment() -> None:
 
 @pytest.mark.parametrize("replicas", [0, 2])
 @pytest.mark.parametrize("solver", REPLICATING)
-def test_past_the_deadline_the_start_is_the_answer(solver: str, replicas: int) -> None:
+def test_past_the_deadline_the_start_is_the_answer(solver: GroupingSolver, replicas: int) -> None:
     """1 ns is over before the first step; 10 s is not, and with the same work it repeats."""
     chosen, late = trace(10), SolverOptions(time_s=10, wall_s=1e-9)
     problem = grouping_problem(chosen, SPANS, 4, 3, replicas=replicas)
-    found = group_layer(
-        chosen, SPANS, 4, solver, layer=0, groups=3, replicas=replicas, options=late
-    )
+    fit, asked = Calibration(chosen, SPANS), GroupingOptions(solver, 3, replicas=replicas)
+    found = group_layer(fit, 0, 4, asked, limits=late)
     known = found.certificate
     assert not known.deterministic
     assert known.bound <= known.value <= first_start(problem).value
     assert sorted({e for group in found.groups for e in group}) == list(range(10))
-    in_time = group_layer(
-        chosen, SPANS, 4, "local-search", layer=0, groups=3, replicas=replicas
-    ).certificate
+    in_time = group_layer(fit, 0, 4, replace(asked, solver="local-search")).certificate
     assert in_time.deterministic
     assert in_time.value <= known.value
 

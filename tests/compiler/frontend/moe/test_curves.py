@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import helper
 
 from backends.functional import compare as compare_execution
 from backends.functional import execute
@@ -215,7 +216,7 @@ def test_usual_size(norm: str, tmp_path: Path) -> None:
         out = g("LayerNormalization", "x", g.constant(scale, np.float32))
     else:
         out = g("Add", "x", g.constant(scale, np.float32))
-    g.nodes.append(m.helper.make_node("Relu", [g("Reshape", out, g.constant([-1, 8]))], ["y"]))
+    g.nodes.append(helper.make_node("Relu", [g("Reshape", out, g.constant([-1, 8]))], ["y"]))
     path = g.model(tmp_path / "m.onnx", {"y": ["tokens", 8]}, {"x": (1, [1, "tokens", 8])})
     facts = Facts.of(Graph.of(open_model(path)))
     entry = facts.graph.nodes[-1].inputs[0]
