@@ -92,19 +92,12 @@ def combine_weights(router: Router, values: Mapping[str, Array], tokens: int) ->
 
 
 def picked(router: Router, values: Mapping[str, Array], tokens: int) -> Bools:
-    """Experts that every token selects: bool [tokens, experts], those with a weight of 0 included.
+    """Experts that every token selects: bool [tokens, experts]. A weight of exactly 0 is no work.
 
-    Where only the weights are told, an expert of weight 0 counts as not selected.
+    So it is where a router takes its experts until they reach a probability, and weights the rest
+    with 0.
     """
-    out: Bools = np.zeros((tokens, router.experts), dtype=np.bool_)
-    match router.selection:
-        case ByIds(name) | ByScoresOfIds(name):
-            np.put_along_axis(out, _ids(values[name], tokens), True, axis=1)
-        case ByLogits() | ByCombine() | ByCapacity():
-            out = combine_weights(router, values, tokens) != 0
-        case _:
-            assert_never(router.selection)
-    return out
+    return np.asarray(combine_weights(router, values, tokens) != 0)
 
 
 def _ids(value: Array, tokens: int) -> Ints:

@@ -84,9 +84,10 @@ class Expert:
 class Router:
     """Who goes where: decided by the model's own nodes, told by the values of `selection`.
 
-    `top_k`: experts of a token, None where experts choose. `projection`: the one matrix that the
-    layer's input meets first, where there is one; its product is the value `logits`, which the
-    rest follows from, so a chip may do it on crossbars.
+    `top_k`: experts of a token at most, None where experts choose. `projection`: the one matrix
+    that the layer's input meets first, where there is one; its product is the value `logits`, which
+    the rest follows from, so a chip may do it on crossbars. `reads`: the layer's input that this
+    matrix multiplies, '' for its first one, the vectors that the experts read.
     """
 
     kind: RouterKind
@@ -95,6 +96,7 @@ class Router:
     top_k: int | None = None
     projection: Weight | None = None
     logits: str = ""
+    reads: str = ""
     nodes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

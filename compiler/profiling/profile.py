@@ -176,7 +176,8 @@ def _picked(path: str, layer: MoELayer, values: Mapping[str, Array], tokens: int
         )
     if gates is None:
         return ids.astype(np.int16), None
-    order = np.argsort(-gates.astype(np.float64), axis=1, kind="stable")
+    ids = np.where(gates != 0, ids, -1)  # a weight of exactly 0 is no work
+    order = np.argsort(np.where(ids < 0, np.inf, -gates), axis=1, kind="stable")
     return (
         np.take_along_axis(ids, order, axis=1).astype(np.int16),
         np.take_along_axis(gates, order, axis=1).astype(np.float32),

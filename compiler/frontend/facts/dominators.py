@@ -12,10 +12,10 @@ from onnx_ir import Node, Value
 from compiler.frontend.facts.graph import SHAPE_OPS, Graph
 
 
-def computed_from(graph: Graph, entry: Value) -> dict[Value, int]:
-    """Data values computed from `entry` and non-data values only, numbered in graph order."""
-    found: dict[Value, int] = {entry: 0}
-    heap = [graph.order[node] for node in graph.readers(entry)]
+def computed_from(graph: Graph, *entries: Value) -> dict[Value, int]:
+    """Data values computed from `entries` and non-data values only, numbered in graph order."""
+    found: dict[Value, int] = {entry: place for place, entry in enumerate(entries)}
+    heap = [graph.order[node] for entry in entries for node in graph.readers(entry)]
     heapq.heapify(heap)
     last = -1
     while heap:
@@ -28,10 +28,19 @@ def computed_from(graph: Graph, entry: Value) -> dict[Value, int]:
         if not data or any(v not in found for v in data):
             continue
         for value in node.outputs:
-            found[value] = len(found)
+            found.setdefault(value, len(found))
             for reader in graph.readers(value):
                 heapq.heappush(heap, graph.order[reader])
+    if len(entries) > 1:  # one of them may come from another
+        ordered = sorted(found, key=lambda value: _place(graph, value))
+        return {value: number for number, value in enumerate(ordered)}
     return found
+
+
+def _place(graph: Graph, value: Value) -> int:
+    """Position of the node that makes a value; -1 for an input."""
+    node = value.producer()
+    return -1 if node is None else graph.order[node]
 
 
 def post_dominators(

@@ -19,7 +19,8 @@ class Product:
     `nodes`: the product itself and what adds its bias. `flipped`: computed as matrix^T @ data^T,
     so that the columns come first in `out`. `selected`: the matrices are picked from the stack at
     run time, a single one for all rows where `single`. `members`: one product per expert, whose
-    rows are joined in `out`; `bias_index`: which of the stored biases is a member's.
+    rows are joined in `out`; `bias_index`: which of the stored biases is a member's. `index`: the
+    run-time value by which matrices are selected.
     """
 
     node: Node
@@ -33,6 +34,7 @@ class Product:
     single: bool = False
     members: tuple["Product", ...] = ()
     bias_index: int | None = None
+    index: Value | None = None
 
     @property
     def columns(self) -> int:
@@ -190,27 +192,21 @@ class Products:
         """A product with matrices that are gathered from a stack at run time, one per row."""
         if node.op_type != "MatMul":
             return None
-        views = self._gathered(left), self._gathered(right)
-        if (views[0] is None) == (views[1] is None):
+        found = self._gathered(left), self._gathered(right)
+        turned = found[0] is not None  # matrix @ column vector
+        picked, data = (found[0], right) if turned else (found[1], left)
+        if picked is None or None not in found or len(picked[0].axes) != 3:
             return None
-        view, data = (views[0], right) if views[0] is not None else (views[1], left)
-        if view is None or len(view.axes) != 3:
-            return None
-        if views[0] is not None:  # matrix @ column vector
-            view = view.transposed()
-        if self._is_single(right if views[0] is None else left):
-            out = node.outputs[0]
-            flipped = views[0] is not None
-            return (
-                None
-                if flipped
-                else Product(node, data, out, view, None, (node,), selected=True, single=True)
-            )
+        view = picked[0].transposed() if turned else picked[0]
+        index, out = picked[1], node.outputs[0]
+        if self._is_single(left if turned else right):
+            one = Product(node, data, out, view, None, (node,), selected=True, single=True)
+            return None if turned else replace(one, index=index)
         shape = self._sizes.fixed(data)
         if shape is None or 1 not in shape[-2:]:
             return None
-        bias, out, adds = self._picked_bias(node.outputs[0], (view.shape[0], view.shape[2]))
-        return Product(node, data, out, view, bias, (node, *adds), selected=True)
+        bias, out, adds = self._picked_bias(out, (view.shape[0], view.shape[2]))
+        return Product(node, data, out, view, bias, (node, *adds), selected=True, index=index)
 
     def _picked_bias(
         self, out: Value, shape: tuple[int, int]
@@ -229,8 +225,8 @@ class Products:
             if reader.op_type == "Add":
                 other = reader.inputs[1] if reader.inputs[0] is value else reader.inputs[0]
                 stored = self._gathered(other) if other is not None else None
-                if stored is not None and stored.shape == shape:
-                    return stored.tensor, reader.outputs[0], steps
+                if stored is not None and stored[0].shape == shape:
+                    return stored[0].tensor, reader.outputs[0], steps
                 return None, out, []
             value = reader.outputs[0]
 
@@ -243,8 +239,8 @@ class Products:
             node is not None and node.op_type == "Gather" and self._sizes.rank(node.inputs[1]) == 0
         )
 
-    def _gathered(self, value: Value) -> View | None:
-        """The constant whose first axis a run-time index picks from, as turned afterwards."""
+    def _gathered(self, value: Value) -> tuple[View, Value] | None:
+        """The constant whose first axis a run-time index picks from, as turned; and that index."""
         turns: list[Node] = []
         node = value.producer()
         while node is not None and node.op_type in ("Transpose", "Cast", "Identity"):
@@ -253,7 +249,7 @@ class Products:
         if node is None or node.op_type not in ("Gather", "GatherND"):
             return None
         table, index = node.inputs[0], node.inputs[1]
-        if table not in self._graph.constant or index not in self._graph.data:
+        if table not in self._graph.constant or index is None or index not in self._graph.data:
             return None
         view = view_of(self._graph, self._sizes, table)
         if view is None or len(view.axes) < 2:
@@ -269,7 +265,7 @@ class Products:
                 if len(view.axes) != 3 or order[-2:] != [len(order) - 1, len(order) - 2]:
                     return None
                 view = view.transposed()
-        return view
+        return view, index
 
     def _packed(self, node: Node) -> Product | None:
         """MatMulNBits: quantised weights packed along K; the matrix has K rows and N columns."""

@@ -1,13 +1,22 @@
-"""Selections that may be a router: TopK or ArgMax over a small projection of the tokens."""
+"""Selections that may be a router: TopK or ArgMax over a small projection of the tokens.
 
+Two more kinds are found from the experts' side, for routers that select in another way: the `ids`
+by which matrices are gathered from a stack, and a projection whose outputs are the `weights` of as
+many experts.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
+import numpy as np
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.graph import Graph, axis_attribute
 from compiler.frontend.facts.products import Product
 
+MAX_TABLE = 2**26  # numbers of a table: 16 experts for each of four million tokens
 VIEWS = ("Reshape", "Cast", "Identity", "Squeeze", "Unsqueeze", "Flatten")
 POINTWISE = frozenset(
     """
@@ -20,25 +29,31 @@ POINTWISE = frozenset(
 )
 
 
+Kind = Literal["best experts", "best tokens", "ids", "weights"]
+
+
 @dataclass(frozen=True, eq=False)
 class Anchor:
-    """A selection: TopK or ArgMax over the outputs of a constant-weight projection.
+    """What decides over experts, and where it comes from.
 
-    source: what is selected from; products: the router's matrices, the last one first; entry: the
-    value they start from.
+    kind: a token's `best experts`, an expert's `best tokens`, the `ids` of a token's experts
+    however they were made, or a token's `weights` of all experts.
+    node, source, starts: what selects, what it selects from, and what it gives. products: the
+    router's matrices, the last one first; entry: the value they start from, or the ids.
     """
 
+    kind: Kind
     node: Node
     source: Value
+    starts: tuple[Value, ...]
     products: tuple[Product, ...]
     entry: Value
     experts: int
-    expert_choice: bool
 
     @property
-    def starts(self) -> tuple[Value, ...]:
-        """The selection's outputs."""
-        return tuple(self.node.outputs)
+    def expert_choice(self) -> bool:
+        """Whether experts choose among tokens."""
+        return self.kind == "best tokens"
 
 
 def find_anchors(facts: Facts) -> list[Anchor]:
@@ -65,8 +80,53 @@ def _anchor(facts: Facts, node: Node) -> Anchor | None:
     by_token = token is not None and token.axis == axis
     if (not by_token and shape[axis] != experts) or (by_token and experts not in shape):
         return None
+    choice: Kind = "best tokens" if by_token and node.op_type == "TopK" else "best experts"
     entry = root(facts.graph, matrices[-1].data)
-    return Anchor(node, source, matrices, entry, experts, by_token and node.op_type == "TopK")
+    return Anchor(choice, node, source, tuple(node.outputs), matrices, entry, experts)
+
+
+def anchors_by_ids(facts: Facts) -> Iterator[Anchor]:
+    """One anchor for each value by which matrices are gathered from stacks.
+
+    And one for each that is looked up in a table of small numbers by the tokens' ids.
+    """
+    seen: set[Value] = set()
+    for product in facts.products.by_node.values():
+        index = product.index
+        if index is None or product.single or not product.stacked:
+            continue
+        ids = root(facts.graph, index)
+        if ids not in seen:
+            seen.add(ids)
+            node = ids.producer() or product.node
+            yield Anchor("ids", node, ids, (ids,), (), ids, product.stacked)
+    for node in facts.graph.nodes:
+        experts = _numbers_looked_up(facts, node)
+        if experts and node.outputs[0] not in seen:
+            ids = node.outputs[0]
+            yield Anchor("ids", node, ids, (ids,), (), ids, experts)
+
+
+def _numbers_looked_up(facts: Facts, node: Node) -> int:
+    """How many experts a stored table of their numbers has, if a node looks tokens up in one."""
+    table = node.inputs[0] if node.op_type == "Gather" else None
+    if table is None or table.const_value is None or not facts.graph.is_data(node):
+        return 0
+    kind, size = table.const_value.dtype, table.const_value.size
+    if not kind.is_integer() or not 1 < size <= MAX_TABLE:
+        return 0
+    numbers = np.unique(table.const_value.numpy())
+    whole = np.array_equal(numbers, np.arange(len(numbers)))
+    return len(numbers) if whole and len(numbers) > 1 else 0
+
+
+def anchors_by_weights(facts: Facts) -> Iterator[Anchor]:
+    """One anchor for each projection, as if its outputs weighted as many experts."""
+    for product in facts.products.by_node.values():
+        alone = product.stacked is None and not product.selected and not product.flipped
+        if alone and product.columns > 1:
+            out, entry = product.out, root(facts.graph, product.data)
+            yield Anchor("weights", product.node, out, (out,), (product,), entry, product.columns)
 
 
 def router_products(facts: Facts, source: Value) -> tuple[Product, ...]:

@@ -30,7 +30,7 @@ def extensions(facts: Facts, region: Region, layer: FoundLayer) -> list[FoundLay
         step = _step(facts, region, found[0])
         if step is None:
             return found
-        nodes = nodes_between(facts.graph, {step.entry}, [step.exit], region)
+        nodes = nodes_between(facts.graph, step.entries, [step.exit], region)
         found.insert(0, replace(step, nodes=tuple(dict.fromkeys([*layer.nodes, *nodes]))))
 
 
@@ -106,7 +106,7 @@ def _with_shared(
     """The shared experts whose sum `other` is, added; None where it is something else."""
     if other not in region or root(facts.graph, other) is layer.entry:
         return None
-    nodes = nodes_between(facts.graph, {layer.entry}, [other], region)
+    nodes = nodes_between(facts.graph, layer.entries, [other], region)
     count = sum(n in facts.products.by_node for n in nodes)
     if not 2 <= count <= 4 * MAX_SHARED:
         return None

@@ -1,23 +1,32 @@
 """Find the MoE layers: from a router's selection to the sum of its experts' outputs.
 
-A selection (TopK or ArgMax on a small projection of a value D) anchors the search. Everything
-computed from D alone is a candidate; the values that every path from the selection must pass are
-candidate exits. The first exit whose region holds one feed-forward expert per router output is
-taken and then moved on over what still belongs to the layer: reshapes and shared experts.
+A selection anchors the search: TopK or ArgMax on a small projection, ids that gather matrices, or
+weights of all experts. It meets the token vectors that the experts read. Everything computed from
+these and from what the router reads is a candidate; the values that every path from the selection
+must pass are candidate exits. The first exit whose region holds one feed-forward expert per router
+output is taken and then moved on over what still belongs to the layer: reshapes and shared experts.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.dominators import computed_from, nodes_between, post_dominators
 from compiler.frontend.facts.graph import Graph, name_of
-from compiler.frontend.moe.anchors import VIEWS, Anchor, find_anchors
+from compiler.frontend.moe.anchors import (
+    VIEWS,
+    Anchor,
+    anchors_by_ids,
+    anchors_by_weights,
+    find_anchors,
+)
 from compiler.frontend.moe.experts import FeedForward, feed_forwards
 from compiler.frontend.moe.extend import extensions
 from compiler.frontend.moe.found import Evidence, FoundLayer
 from compiler.frontend.moe.fused import contract_layer
+from compiler.frontend.moe.meeting import entries_of, meeting, products_before
 from compiler.frontend.moe.numbering import expert_numbers
 from compiler.frontend.moe.router import describe
 from compiler.frontend.moe.unreadable import Unreadable
@@ -35,27 +44,42 @@ def find_moe(facts: Facts, prove: Prove) -> tuple[list[FoundLayer], list[Suspect
     """
     graph = facts.graph
     layers: list[FoundLayer] = []
-    suspects: list[Suspect] = []
     taken: set[Node] = set()
+    doubts: dict[Node, Suspect] = {}  # by the nodes that made one look for a layer
     for node in graph.nodes:
         if node.op_type in ("MoE", "QMoE") and node.domain == "com.microsoft":
             try:
                 layers.append(prove(_contract(facts, node)))
             except (Unreadable, InputError) as error:
-                suspects.append(Suspect(node.name or "", node.op_type, str(error)))
+                doubts[node] = Suspect(node.name or "", node.op_type, str(error))
             else:
                 taken.update(layers[-1].nodes)
-    for anchor in find_anchors(facts):
-        if anchor.node in taken:
-            continue
+    for anchor in _anchors(facts, taken):
         found, suspect = _layer(facts, anchor, prove)
         if found is not None and not taken.intersection(found.nodes):
             layers.append(found)
             taken.update(found.nodes)
         elif suspect is not None:
-            suspects.append(suspect)
+            own = {anchor.node, *(p.node for p in anchor.products)}
+            if own.isdisjoint(doubts):
+                doubts |= dict.fromkeys(own, suspect)
     layers.sort(key=lambda layer: graph.order[layer.nodes[0]])
-    return layers, suspects
+    return layers, list(dict.fromkeys(s for n, s in doubts.items() if n not in taken))
+
+
+def _anchors(facts: Facts, taken: Collection[Node]) -> Iterator[Anchor]:
+    """What may decide over experts outside `taken`, which grows; the surest kind first."""
+    for anchor in find_anchors(facts):
+        if anchor.node not in taken:
+            yield anchor
+    for anchor in anchors_by_ids(facts):
+        if anchor.node not in taken:
+            yield anchor
+    for anchor in anchors_by_weights(facts):
+        if anchor.node not in taken:
+            met = meeting(facts, anchor)
+            if met.zeroes and anchor.experts in (met.experts, met.times):
+                yield anchor
 
 
 def _unread(facts: Facts, anchor: Anchor, region: Collection[Value]) -> Suspect | None:
@@ -82,16 +106,37 @@ def _contract(facts: Facts, node: Node) -> list[FoundLayer]:
 
 def _layer(facts: Facts, anchor: Anchor, prove: Prove) -> tuple[FoundLayer | None, Suspect | None]:
     """The layer of one anchor, or why there is none (None when nothing suggests one)."""
+    met = meeting(facts, anchor)
+    if anchor.kind in ("ids", "weights"):
+        own = products_before(facts, anchor.starts, met.vectors)
+        products = dict.fromkeys([*anchor.products, *met.scores, *own])
+        anchor = replace(anchor, products=tuple(products))
+    suspects: list[Suspect] = []
+    for entries in dict.fromkeys([entries_of(facts, anchor, met), (anchor.entry,)]):
+        found, suspect = _between(facts, anchor, entries, prove)
+        if found is not None:
+            return found, None
+        suspects += [suspect] if suspect is not None else []
+    region = computed_from(facts.graph, anchor.entry)
+    first = next((s for s in suspects if s.traced), suspects[0] if suspects else None)
+    return None, first or _unread(facts, anchor, region)
+
+
+def _between(
+    facts: Facts, anchor: Anchor, entries: tuple[Value, ...], prove: Prove
+) -> tuple[FoundLayer | None, Suspect | None]:
+    """The layer of one anchor that reads `entries`, or why there is none."""
     graph, name = facts.graph, anchor.node.name or ""
-    region = computed_from(graph, anchor.entry)
+    region = computed_from(graph, *entries)
     chain = post_dominators(graph, region, anchor.starts)
     suspect: Suspect | None = None
     for exit_ in chain:
-        nodes = nodes_between(graph, {anchor.entry}, [exit_], region)
+        nodes = nodes_between(graph, entries, [exit_], region)
         if sum(n in facts.products.by_node for n in nodes) <= len(anchor.products):
             continue
         try:
-            return prove(extensions(facts, region, _readable(facts, anchor, exit_, nodes))), None
+            layer = _readable(facts, anchor, entries, exit_, nodes)
+            return prove(extensions(facts, region, layer)), None
         except Unreadable as why:
             doubt = Suspect(name, anchor.node.op_type, why.located, why.traced)
         except InputError as error:
@@ -102,7 +147,7 @@ def _layer(facts: Facts, anchor: Anchor, prove: Prove) -> tuple[FoundLayer | Non
             suspect = doubt
         if len(nodes) > 4 * anchor.experts + 2000:
             break
-    return None, suspect or _unread(facts, anchor, region)
+    return None, suspect
 
 
 def _suggests_experts(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> bool:
@@ -112,8 +157,10 @@ def _suggests_experts(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> bo
     return len(own) > 1 or any(p.stacked is not None or p.selected for p in own)
 
 
-def _readable(facts: Facts, anchor: Anchor, exit_: Value, nodes: list[Node]) -> FoundLayer:
-    """Read the region up to `exit_` as a MoE layer, or raise Unreadable."""
+def _readable(
+    facts: Facts, anchor: Anchor, entries: tuple[Value, ...], exit_: Value, nodes: list[Node]
+) -> FoundLayer:
+    """Read the region from `entries` to `exit_` as a MoE layer, or raise Unreadable."""
     graph = facts.graph
     blocks = feed_forwards(facts, nodes, anchor.products, anchor.starts)
     chosen = _depends(graph, nodes, anchor.starts)
@@ -123,15 +170,16 @@ def _readable(facts: Facts, anchor: Anchor, exit_: Value, nodes: list[Node]) -> 
         raise Unreadable(
             "an expert that is not routed is summed before the routed ones", inner.down.node
         )
-    experts, evidence = _experts(facts, anchor, routed, chosen)
+    experts, evidence = _experts(facts, anchor, entries[0], routed, chosen)
     if facts.sizes.per_token(exit_) != experts[0].down.columns:
         raise Unreadable(f"{name_of(exit_)!r} is not one vector per token", exit_.producer())
     weighted = _depends(graph, nodes, [anchor.node.outputs[0]])
     on_input = any(u.data in weighted for b in routed for u in b.ups)
-    on_input = on_input and not anchor.expert_choice and anchor.node.op_type == "TopK"
-    routers = describe(facts, anchor, nodes)
+    on_input = on_input and anchor.kind == "best experts" and anchor.node.op_type == "TopK"
+    routers = describe(facts, anchor, nodes, entries)
     return FoundLayer(
-        entry=anchor.entry,
+        entry=entries[0],
+        beside=entries[1:],
         exit=exit_,
         nodes=tuple(nodes),
         selection=anchor.node,
@@ -204,23 +252,23 @@ def _experts_hit(anchor: Anchor, routed: Sequence[FeedForward]) -> list[Expert]:
     return routed[0].experts()
 
 
-def _passes_on(facts: Facts, anchor: Anchor, chosen: Collection[Value]) -> bool:
+def _passes_on(facts: Facts, vectors: Value, chosen: Collection[Value]) -> bool:
     """Whether token vectors are weighted by the selection without going through a matrix."""
     graph = facts.graph
     for node in graph.nodes:
         if node.op_type != "Mul":
             continue
-        vectors = [v for v in graph.data_inputs(node) if _is_entry(facts, anchor, v)]
-        others = [v for v in graph.data_inputs(node) if v not in vectors and v in chosen]
-        if vectors and others:
+        data = graph.data_inputs(node)
+        passed = [v for v in data if _is_entry(vectors, v)]
+        if passed and any(v in chosen for v in data if v not in passed):
             return True
     return False
 
 
-def _is_entry(facts: Facts, anchor: Anchor, value: Value) -> bool:
+def _is_entry(vectors: Value, value: Value) -> bool:
     """Whether a value is the token vectors, or rows of them."""
     moved = ("Gather", "GatherND", "Expand", "Tile", *VIEWS)
-    while value is not anchor.entry:
+    while value is not vectors:
         node = value.producer()
         if node is None or node.op_type not in moved or node.inputs[0] is None:
             return False
@@ -229,13 +277,17 @@ def _is_entry(facts: Facts, anchor: Anchor, value: Value) -> bool:
 
 
 def _experts(
-    facts: Facts, anchor: Anchor, routed: Sequence[FeedForward], chosen: Collection[Value]
+    facts: Facts,
+    anchor: Anchor,
+    vectors: Value,
+    routed: Sequence[FeedForward],
+    chosen: Collection[Value],
 ) -> tuple[list[Expert], Evidence]:
     """The experts by index, and how we know the index."""
     if routed and all(p.single for b in routed for p in (*b.ups, b.down)):
         return _experts_hit(anchor, routed), "hit loop"
     count = sum(b.stacked or 1 for b in routed)
-    if 1 < count < anchor.experts and _passes_on(facts, anchor, chosen):
+    if 1 < count < anchor.experts and _passes_on(facts, vectors, chosen):
         raise Unreadable(
             f"{count} feed-forward experts, the router has {anchor.experts} outputs: the others "
             "pass the token on (zero-computation experts), which is not read",

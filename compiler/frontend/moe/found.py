@@ -23,11 +23,11 @@ RECORDED = (
 class FoundLayer:
     """From `entry` (the token vectors) to `exit` (the weighted sum): data nodes in order.
 
-    selection: the node that picks the experts. evidence: how we know which expert is which router
-    output: `numbered` in the graph, taken in `graph order`, or not at all in a `hit loop`, whose
-    block i serves the i-th expert that was hit. remarks: on the operator, where the layer is one.
-    routers: other readings of the router, for a proof to choose from. The other fields are those of
-    `MoELayer`.
+    beside: what the router reads beside the entry, as a pre-gated one does. selection: the node
+    that picks the experts. evidence: how we know which expert is which router output: `numbered` in
+    the graph, taken in `graph order`, or not at all in a `hit loop`, whose block i serves the i-th
+    expert that was hit. remarks: on the operator, where the layer is one. routers: other readings
+    of the router, for a proof to choose from. The other fields are those of `MoELayer`.
     """
 
     entry: Value
@@ -43,9 +43,15 @@ class FoundLayer:
     evidence: Evidence = "numbered"
     remarks: tuple[str, ...] = ()
     routers: tuple[Router, ...] = ()
+    beside: tuple[Value, ...] = ()
     shared_gates: tuple[Weight | None, ...] = ()
     scale: float = 1.0
     proof: Proof = "structure"
+
+    @property
+    def entries(self) -> tuple[Value, ...]:
+        """All that the layer reads: the token vectors first."""
+        return (self.entry, *self.beside)
 
     @property
     def last(self) -> Node:
@@ -66,7 +72,7 @@ class FoundLayer:
         return MoELayer(
             "moe",
             -1,
-            (name_of(self.entry),),
+            tuple(name_of(v) for v in self.entries),
             (name_of(self.exit),),
             (),
             0,

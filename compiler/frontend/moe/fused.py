@@ -11,7 +11,7 @@ from compiler.frontend.facts.graph import name_of
 from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.anchors import root, router_products
 from compiler.frontend.moe.found import FoundLayer
-from compiler.frontend.moe.router import projected
+from compiler.frontend.moe.projection import projected
 from compiler.frontend.moe.unreadable import Unreadable
 from ir.activation import Activation, AnyActivation, named, usual
 from ir.onnxdoor.packing import reads_packed
@@ -35,7 +35,7 @@ def contract_layer(facts: Facts, node: Node) -> FoundLayer:
     ends = [node.outputs[0]]
     own = nodes_between(graph, {entry} if inside else {entry, logits}, ends, region)
     experts, activation = _experts(facts.sizes, node)
-    projection, product = projected(graph, matrices, entry)
+    projection, product, _ = projected(graph, matrices, [entry])
     router = Router(
         kind=_kind(node, own),
         experts=len(experts),

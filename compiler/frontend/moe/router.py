@@ -2,32 +2,50 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 import numpy as np
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts import Facts
-from compiler.frontend.facts.constants import weight_of
 from compiler.frontend.facts.graph import Graph, name_of
-from compiler.frontend.facts.products import Product
 from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.anchors import POINTWISE, VIEWS, Anchor, root
 from compiler.frontend.moe.capacity import capacity
+from compiler.frontend.moe.opaque import by_ids, by_weights
+from compiler.frontend.moe.projection import projected, upstream
 from compiler.frontend.moe.unreadable import Unreadable
 from ir.selection import ByCapacity, ByCombine, ByIds, ByScoresOfIds
-from ir.workload import Router, RouterKind, Weight
+from ir.workload import Router, RouterKind
 
 MAX_READINGS = 24  # values tried as the final weights of a router with a capacity
 
 
-def describe(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> tuple[Router, ...]:
+def describe(
+    facts: Facts, anchor: Anchor, nodes: Sequence[Node], entries: Sequence[Value]
+) -> tuple[Router, ...]:
     """The `Router` of an anchor, and other readings of it: which value holds the final weights.
 
-    nodes: those of its MoE layer.
+    nodes: those of its MoE layer; entries: what that reads, the experts' vectors first.
     """
+    match anchor.kind:
+        case "ids":
+            return by_ids(facts, anchor, nodes)
+        case "weights":
+            return by_weights(facts, anchor, nodes, entries)
+        case "best experts" | "best tokens":
+            return _by_selection(facts, anchor, nodes, entries)
+        case _:
+            assert_never(anchor.kind)
+
+
+def _by_selection(
+    facts: Facts, anchor: Anchor, nodes: Sequence[Node], entries: Sequence[Value]
+) -> tuple[Router, ...]:
+    """A TopK or ArgMax over scores."""
     graph, sizes = facts.graph, facts.sizes
-    upstream = _upstream(graph, anchor, nodes)
-    projection, logits = projected(graph, anchor.products, anchor.entry)
+    before = upstream(graph, anchor, nodes)
+    projection, logits, reads = projected(graph, anchor.products, entries)
     if anchor.expert_choice and sizes.batch > 1:
         raise Unreadable(
             f"experts choose among tokens in a file exported for {sizes.batch} sequences; export "
@@ -41,19 +59,21 @@ def describe(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> tuple[Route
             selection=ByCapacity(name_of(_scores(facts, anchor)), capacity(sizes, anchor)),
             projection=projection,
             logits=logits,
-            nodes=tuple(n.name or "" for n in upstream),
+            reads=reads,
+            nodes=tuple(n.name or "" for n in before),
         )
         return (only,)
     found = _choice(facts, anchor, nodes)
     ids = name_of(found.ids)
     first = Router(
-        kind=_kind(anchor, upstream, found.chain),
+        kind=_kind(anchor, before, found.chain),
         experts=anchor.experts,
         selection=ByIds(ids, None if found.gates is None else name_of(found.gates)),
         top_k=found.top_k,
         projection=projection,
         logits=logits,
-        nodes=tuple(n.name or "" for n in dict.fromkeys([*upstream, *found.chain])),
+        reads=reads,
+        nodes=tuple(n.name or "" for n in dict.fromkeys([*before, *found.chain])),
     )
     readings = [first]
     others = [v for v in found.others if v is not found.gates]
@@ -64,21 +84,10 @@ def describe(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> tuple[Route
     if kind == "opaque" and any(n is not None and n.op_type == "Sigmoid" for n in makers):
         kind = "sigmoid-topk"  # the same choice: a sigmoid keeps the order
     readings += [replace(first, kind=kind, selection=ByScoresOfIds(ids, name_of(v))) for v in wide]
-    picks = _picks(sizes, upstream)
+    picks = _picks(sizes, before)
     for value in _combining(facts, anchor, nodes):
         readings.append(replace(first, selection=ByCombine(name_of(value)), top_k=picks))
     return tuple(readings)
-
-
-def projected(graph: Graph, products: Sequence[Product], entry: Value) -> tuple[Weight | None, str]:
-    """The router's matrix and the value of its product; (None, "") where they are not all of it.
-
-    Neither a router of two matrices nor one that changes the layer's input first is one product.
-    """
-    if len(products) != 1 or products[0].flipped or root(graph, products[0].data) is not entry:
-        return None, ""
-    found = weight_of(products[0].matrix, products[0].bias)
-    return found, "" if found is None else name_of(products[0].out)
 
 
 def _picks(sizes: Sizes, upstream: Sequence[Node]) -> int:
@@ -156,19 +165,6 @@ def _joined(graph: Graph, anchor: Anchor, nodes: Sequence[Node]) -> _Choice | No
     if found is None:
         return None
     return _Choice(found.outputs[0], gates, len(found.inputs), [found])
-
-
-def _upstream(graph: Graph, anchor: Anchor, nodes: Sequence[Node]) -> list[Node]:
-    """The layer's nodes that the selection depends on, itself included."""
-    inside, found = set(nodes), {anchor.node}
-    todo = [anchor.node]
-    while todo:
-        for value in graph.data_inputs(todo.pop()):
-            node = value.producer()
-            if node is not None and node in inside and node not in found:
-                found.add(node)
-                todo.append(node)
-    return [n for n in nodes if n in found]
 
 
 def _kind(anchor: Anchor, upstream: Collection[Node], chain: Collection[Node]) -> RouterKind:

@@ -46,7 +46,7 @@ def _operator(facts: Facts, part: Part, tokens: int) -> AnyOperator:
     names = tuple(n.name or "" for n in nodes)
     read = inputs_of(graph, part.nodes)
     if isinstance(found, FoundLayer):  # the token vectors come first
-        read = [found.entry, *(v for v in read if v is not found.entry)]
+        read = [*found.entries, *(v for v in read if v not in found.entries)]
     inputs = tuple(name_of(v) for v in read)
     outs = tuple(name_of(v) for v in outputs)
     width = (sizes.per_token(outputs[0]) or 0) if outputs else 0

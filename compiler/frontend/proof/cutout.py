@@ -28,13 +28,13 @@ class Cutout:
         unpacked: with packed weights in 32 bits, where activations are not rounded.
         """
         self._graph, self._sizes = facts.graph, facts.sizes
-        fed = [layer.entry, *self._boundary(layer)]
+        fed = [*layer.entries, *self._boundary(layer)]
         self.kinds = {name_of(v): facts.sizes.kind(v) or onnx_ir.DataType.FLOAT for v in fed}
-        self._fed = fed[1:]
+        self._fed = fed[len(layer.entries) :]
         self.model = extract(facts.graph.source, dict(self.kinds), outputs, unpacked=unpacked)
 
     def feeds(self, sample: int) -> dict[str, Array]:
-        """The arrays of every input but the entry."""
+        """The arrays of every input but the entries."""
         found = {}
         for value in self._fed:
             content, kind = self._sizes.content(value), self.kinds[name_of(value)].numpy()
@@ -51,7 +51,7 @@ class Cutout:
         graph = self._graph
         own = _influenced(graph, layer)
         found: dict[Value, None] = {}
-        seen: set[Value] = {layer.entry}
+        seen: set[Value] = set(layer.entries)
         todo = [v for n in layer.nodes for v in graph.reads(n)]
         while todo:
             value = todo.pop()
@@ -67,12 +67,11 @@ class Cutout:
 
 
 def _influenced(graph: Graph, layer: FoundLayer) -> set[Value]:
-    """The values that depend on the entry's content or shape, up to the layer's last node."""
-    producer = layer.entry.producer()
-    first = graph.order[producer] + 1 if producer is not None else 0
-    found = {layer.entry}
+    """The values that depend on the entries' content or shape, up to the layer's last node."""
+    first = min((graph.order[r] for v in layer.entries for r in graph.readers(v)), default=0)
+    found = set(layer.entries)
     for node in graph.nodes[first : graph.order[layer.last] + 1]:
-        if node.op_type in SHAPE_OPS and node.inputs[0] is layer.entry:
+        if node.op_type in SHAPE_OPS and node.inputs[0] in layer.entries:
             continue  # its content is known like any other shape
         if any(v in found for v in graph.reads(node)):
             found.update(node.outputs)

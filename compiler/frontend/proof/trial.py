@@ -158,13 +158,30 @@ class Trial:
         if spread < 1:
             vectors = vectors + random.standard_normal(dims[-1])
         x = (size * vectors).astype(self._cut.kinds[name_of(self._entry)].numpy())
-        feeds = {name_of(self._entry): x, **self._cut.feeds(sample)}
+        beside = self._beside(random, size, sample)
+        feeds = {name_of(self._entry): x, **beside, **self._cut.feeds(sample)}
         try:
             values = self._model.run(feeds, self._outputs)
         except RunRefusedError as error:
             raise CannotRunError(error.problem, running=True) from error
         width = self._base.experts[0].up.rows
         return _Run(x.reshape(-1, width).astype(np.float32), values)
+
+    def _beside(self, random: np.random.Generator, size: float, sample: int) -> dict[str, Array]:
+        """What the router reads beside the entry: vectors, or ids of experts that differ."""
+        made: dict[str, Array] = {}
+        for value in self._layers[0].beside:
+            shape, kind = self._sizes.shape(value), self._cut.kinds[name_of(value)]
+            if shape is None or np.any(shape[:, sample] < 0):
+                raise CannotRunError(f"the shape of {name_of(value)!r} is not known")
+            dims = tuple(int(d) for d in shape[:, sample])
+            drawn: Array = size * random.standard_normal(dims)
+            if kind.is_integer():
+                experts, k = self._routers[0].experts, self._routers[0].top_k or 1
+                ranked = random.random((drawn.size // k, experts)).argsort(axis=1)
+                drawn = ranked[:, :k].reshape(dims)
+            made[name_of(value)] = drawn.astype(kind.numpy())
+        return made
 
     def _hits_all(self, run: _Run) -> bool:
         router = self._routers[0]

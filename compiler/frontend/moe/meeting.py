@@ -1,0 +1,274 @@
+"""Where a selection meets the token vectors that the experts read.
+
+A router may read another value than its experts do: the vector before their norm, a wider one, that
+of the layer before. So the experts' vectors are looked for from the selection on: whatever is made
+of the selection alone is followed, until a node brings it together with something else. That is a
+token vector, rows of it, or the output of an expert, whose own input is one.
+"""
+
+import heapq
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from onnx_ir import Node, Value
+
+from compiler.frontend.facts import Facts
+from compiler.frontend.facts.graph import SHAPE_OPS, Graph
+from compiler.frontend.facts.products import Product
+from compiler.frontend.moe.anchors import POINTWISE, VIEWS, Anchor, router_products
+
+_MOVED = (*VIEWS, "Transpose", "Concat")  # from an expert's product to where it is weighted
+_COPIED = (*VIEWS, "Expand", "Tile", "Transpose")  # a token once for each of its experts
+_LOOKED_UP = ("GatherElements", "GatherND", "ScatterElements")
+_ZEROING = frozenset(
+    """
+    Relu ThresholdedRelu HardSigmoid Clip Max Where TopK ScatterElements ScatterND OneHot Greater
+    GreaterOrEqual Less LessOrEqual Equal ArgMax Shrink Trilu Floor Round
+    """.split()
+)
+_BETWEEN = 64  # nodes of a curve and its gate: more are no expert
+
+
+@dataclass(frozen=True, eq=False)
+class Meeting:
+    """What a selection meets.
+
+    vectors: the token vectors, each once. downs: the last products of experts that it weights.
+    scores: further products that only the router has. times: how often it meets a vector. zeroes:
+    whether anything on the way makes exact zeros, without which nothing is selected.
+    """
+
+    vectors: tuple[Value, ...]
+    downs: tuple[Product, ...]
+    scores: tuple[Product, ...]
+    times: int
+    zeroes: bool
+
+    @property
+    def experts(self) -> int:
+        """Experts whose outputs are weighted, as far as they were seen."""
+        return sum(down.stacked or 1 for down in self.downs)
+
+
+def meeting(facts: Facts, anchor: Anchor) -> Meeting:
+    """What the selection of an anchor meets.
+
+    Nodes are taken in graph order. What is made of the selection alone goes on; what is made of a
+    vector it has met does not meet it again.
+    """
+    return _Walk(facts, anchor).meeting()
+
+
+class _Walk:
+    """One walk from a selection: what is made of it alone, and what of vectors it has met."""
+
+    def __init__(self, facts: Facts, anchor: Anchor) -> None:
+        self.facts, self.graph = facts, facts.graph
+        self.anchor = anchor
+        self.alone = {*anchor.starts, *(p.out for p in anchor.products)}
+        self.mixed: set[Value] = set()
+        self.vectors: dict[Value, None] = {}
+        self.downs: dict[Product, None] = {}
+        self.scores: dict[Product, None] = {}
+        self.times = 0
+        self.zeroes = False
+
+    def meeting(self) -> Meeting:
+        """Walk as long as something made of the selection alone is ahead."""
+        graph = self.graph
+        queued = {graph.order[n] for v in self.alone for n in graph.readers(v)}
+        heap, ahead = sorted(queued), set(queued)
+        while ahead:
+            place = heapq.heappop(heap)
+            ahead.discard(place)
+            node = graph.nodes[place]
+            alone = self._visit(node)
+            readers = {graph.order[r] for v in node.outputs for r in graph.readers(v)}
+            for reader in readers - queued:
+                heapq.heappush(heap, reader)
+            queued |= readers
+            ahead |= readers if alone else set()
+        return Meeting(
+            tuple(self.vectors), tuple(self.downs), tuple(self.scores), self.times, self.zeroes
+        )
+
+    def _visit(self, node: Node) -> bool:
+        """Whether the node's outputs are made of the selection alone."""
+        data = self.graph.data_inputs(node)
+        if node.op_type in SHAPE_OPS or not data:
+            return False
+        if not any(v in self.alone for v in data):
+            self.mixed.update(node.outputs)
+            return False
+        others = [v for v in data if v not in self.alone]
+        if not others and node in self.facts.products.by_node:  # it is taken for a vector itself
+            self.mixed.update(node.outputs)
+            return False
+        self.zeroes = self.zeroes or node.op_type in _ZEROING
+        if all(self._is_score(node, v) for v in others):
+            self.alone.update(node.outputs)
+            return True
+        for value in others:
+            if value not in self.mixed and not self._is_score(node, value):
+                self._meet(node, value)
+        self.mixed.update(node.outputs)
+        return False
+
+    def _is_score(self, node: Node, value: Value) -> bool:
+        """Whether a value is the router's too: what its ids are looked up in, or multiplied by."""
+        if value in self.mixed:
+            return False
+        products = router_products(self.facts, value)
+        small = any(p.columns <= self.anchor.experts for p in products)
+        if not small or node in self.facts.products.by_node:
+            return False
+        if node.op_type not in _LOOKED_UP and not self._alike(node, value):
+            return False
+        self.scores.update(dict.fromkeys(products))
+        return True
+
+    def _alike(self, node: Node, value: Value) -> bool:
+        """Whether what a value is combined with is as wide as the result: it is no vector's."""
+
+        def width(v: Value | None) -> int | None:
+            return (self.facts.sizes.fixed(v) or (None,))[-1]
+
+        out = width(node.outputs[0])
+        mine = [width(v) for v in node.inputs if v in self.alone]
+        return out is not None and width(value) in (1, out) and out in mine
+
+    def _meet(self, node: Node, value: Value) -> None:
+        """Note the vector that `value` is, or that the expert whose output it is has read."""
+        self.times += 1
+        product = self.facts.products.by_node.get(node)
+        downs = [] if product is not None else self._downs(value)
+        weighted = node.op_type in ("Mul", "Where")
+        for down in downs:
+            sources = _sources(self.facts, down)
+            if sources or weighted:
+                self.downs[down] = None
+                own = [u.data for u in sources] or [down.data]
+                self.vectors.update((_vector(self.graph, v), None) for v in own)
+        if not any(down in self.downs for down in downs):
+            self.vectors[_vector(self.graph, value)] = None
+
+    def _downs(self, value: Value) -> list[Product]:
+        """The products whose outputs `value` is, moved or joined."""
+        found: list[Product] = []
+        todo = [value]
+        while todo:
+            value = todo.pop()
+            product = self.facts.products.by_out.get(value)
+            node = value.producer()
+            if product is not None:
+                found.append(product)
+            elif node is not None and node.op_type in _MOVED:
+                todo.extend(self.graph.data_inputs(node))
+        return found
+
+
+def _sources(facts: Facts, down: Product) -> list[Product]:
+    """The products that a down projection's input is a curve of, none where it is no expert's."""
+    graph, found = facts.graph, dict[Product, None]()
+    todo, seen = [down.data], {down.data}
+    while todo:
+        value = todo.pop()
+        product, node = facts.products.by_out.get(value), value.producer()
+        if product is not None:
+            found[product] = None
+            continue
+        if node is None or node.op_type not in POINTWISE | _CURVES or len(seen) > _BETWEEN:
+            return []
+        fresh = [v for v in graph.data_inputs(node) if v not in seen]
+        seen.update(fresh)
+        todo.extend(fresh)
+    return list(found)
+
+
+_CURVES = frozenset(
+    """
+    Erf Gelu QuickGelu FastGelu BiasGelu Swish HardSwish HardSigmoid Mish Elu Celu Selu LeakyRelu
+    PRelu Softsign ThresholdedRelu Sin Cos Shrink Expand Tile Min LessOrEqual And Or Sum
+    """.split()
+)
+
+
+def _vector(graph: Graph, value: Value) -> Value:
+    """The token vectors before they were reshaped, copied for each expert or picked by place."""
+    while True:
+        node = value.producer()
+        if node is None or node.inputs[0] is None or node.inputs[0] not in graph.data:
+            return value
+        picked = node.op_type == "Gather" and node.inputs[1] not in graph.data
+        if node.op_type not in _COPIED and not picked:
+            return value
+        value = node.inputs[0]
+
+
+def entries_of(facts: Facts, anchor: Anchor, met: Meeting) -> tuple[Value, ...]:
+    """What the layer reads: the experts' vectors, then what the router reads where that is another.
+
+    Where the router's value is itself computed from the vectors it is the layer's own.
+    """
+    if len(met.vectors) != 1 or met.vectors[0] is anchor.entry:
+        return (anchor.entry,)
+    vectors, graph = met.vectors[0], facts.graph
+    if _follows(graph, anchor.entry, vectors):
+        return (vectors,)
+    starts = anchor.entry if anchor.kind == "ids" else anchor.products[-1].data
+    return (vectors, _outside(graph, starts, vectors))
+
+
+def products_before(
+    facts: Facts, starts: Collection[Value], vectors: Collection[Value]
+) -> list[Product]:
+    """The products on the way from the vectors to a selection, where it is made of them alone."""
+    if len(vectors) != 1 or not all(_follows(facts.graph, v, *vectors) for v in starts):
+        return []
+    found: dict[Product, None] = {}
+    todo, seen = list(starts), set(starts)
+    while todo:
+        value = todo.pop()
+        if value in facts.products.by_out:
+            found[facts.products.by_out[value]] = None
+        node = value.producer()
+        read = facts.graph.data_inputs(node) if node is not None else ()
+        fresh = [v for v in read if v not in seen and v not in vectors]
+        seen.update(fresh)
+        todo.extend(fresh)
+    return list(found)
+
+
+def _follows(graph: Graph, value: Value, entry: Value) -> bool:
+    """Whether a value is computed from `entry` alone."""
+    return _leaves(graph, value, entry) <= {entry}
+
+
+def _outside(graph: Graph, value: Value, vectors: Value) -> Value:
+    """`value` before its views, but for those that the vectors are made of too.
+
+    A layer would else hold a node between two of its inputs.
+    """
+    while True:
+        node = value.producer()
+        if node is None or node.op_type not in VIEWS or node.inputs[0] not in graph.data:
+            return value
+        if value in _leaves(graph, vectors, value) or node.inputs[0] is None:
+            return value
+        value = node.inputs[0]
+
+
+def _leaves(graph: Graph, value: Value, entry: Value) -> set[Value]:
+    """What a value is computed from: `entry`, and what is made of other things."""
+    first = min((graph.order[n] for n in graph.readers(entry)), default=len(graph.nodes))
+    found, seen, todo = set[Value](), {value}, [value]
+    while todo:
+        value = todo.pop()
+        node = value.producer()
+        if value is entry or node is None or graph.order[node] < first:
+            found.add(value)
+            continue
+        fresh = [v for v in graph.data_inputs(node) if v not in seen]
+        seen.update(fresh)
+        todo.extend(fresh)
+    return found
