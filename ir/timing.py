@@ -173,13 +173,23 @@ def topk(chip: Chip, experts: int, k: int) -> Cost:
     return _job(k * once.duration_ps, k * once.energy_fj)
 
 
-def gate(chip: Chip, d_model: int, experts: int, shared: int, *, on_crossbar: bool) -> Cost:
+def gate(
+    chip: Chip,
+    d_model: int,
+    experts: int,
+    shared: int,
+    *,
+    on_crossbar: bool,
+    scored: int | None = None,
+) -> Cost:
     """Scores of a token: `experts` of the router and `shared` gates of shared experts.
 
-    Products of d_model values on a digital unit; the router's may come from crossbars, and then
-    take one element-wise pass (none in the reference).
+    Products of d_model values on a digital unit; those of the router of `scored` values, where it
+    reads another vector than its experts. The router's may come from crossbars, and then take one
+    element-wise pass (none in the reference).
     """
-    products = macs(chip, d_model * (shared if on_crossbar else experts + shared))
+    of_router = 0 if on_crossbar else experts * (d_model if scored is None else scored)
+    products = macs(chip, of_router + d_model * shared)
     if not on_crossbar:
         return products
     taken = _job(0, 0) if chip.digital.accounting == "reference" else digital(chip, experts)

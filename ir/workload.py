@@ -87,7 +87,8 @@ class Router:
     `top_k`: experts of a token at most, None where experts choose. `projection`: the one matrix
     that the layer's input meets first, where there is one; its product is the value `logits`, which
     the rest follows from, so a chip may do it on crossbars. `reads`: the layer's input that this
-    matrix multiplies, '' for its first one, the vectors that the experts read.
+    matrix multiplies, and no node of the router another vector; '' for the layer's first input, the
+    vectors that the experts read.
     """
 
     kind: RouterKind
@@ -233,6 +234,29 @@ class MoELayer(Operator):
     def d_expert(self) -> int:
         """Hidden width of one expert."""
         return self.experts[0].up.columns
+
+    @property
+    def scored(self) -> str:
+        """The input that the router's matrix multiplies: the experts' vectors, or a value beside."""
+        return self.router.reads or self.inputs[0]
+
+    @property
+    def scored_width(self) -> int:
+        """Width of the vectors that the router scores."""
+        matrix = self.router.projection
+        return self.d_model if matrix is None else matrix.rows
+
+    def gate_inputs(self, *, on_crossbars: bool) -> tuple[str, ...]:
+        """The inputs that a GATE reads; on_crossbars: beside the product with the router's matrix.
+
+        The experts' vectors only where its router scores them, shared experts have gates or the
+        layer gives out more than its result, which may be made of them.
+        """
+        if self.gated_shared or self.outputs[1:]:
+            return self.inputs
+        unread = {self.inputs[0]} if self.router.reads else set[str]()
+        unread |= {self.scored} if on_crossbars else set()
+        return tuple(name for name in self.inputs if name not in unread)
 
     @property
     def gated_shared(self) -> int:

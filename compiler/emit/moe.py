@@ -31,7 +31,7 @@ def emit_moe(at: At[MoELayer]) -> None:
     x = at.fetch(at.op.inputs[0])
     earlier = read_inputs(at)
     scored = ctx.step.scored
-    gate = ctx.spread(scored, _gate(at, scored, np.where(earlier >= 0, earlier, x)[scored]))
+    gate = ctx.spread(scored, _gate(at, scored, np.where(earlier >= 0, earlier, x)))
     routed = _route(at, gate)
     write_inputs(at, x)
     done = read_outputs(at)
@@ -98,24 +98,32 @@ def _gate(at: At[MoELayer], tokens: Ints, x: Ints) -> Ints:
     """The scores of `tokens`: the router's matrix on a digital unit, or on crossbars.
 
     With them the gates of shared experts, always on the digital unit, and what else the layer gives
-    out, which may be made of its input.
+    out, which may be made of its input. x: [window tokens] the experts' vectors.
     """
     ctx, op = at.ctx, at.op
-    experts, shared, sources = op.router.experts, op.gated_shared, [x]
+    experts, shared = op.router.experts, op.gated_shared
+    read = {n: (x if n == op.inputs[0] else at.fetch(n))[tokens] for n in op.inputs}
     bank = ctx.units.banks.get((at.index, DenseOwner(), 0))
+    sources = [read[name] for name in op.gate_inputs(on_crossbars=bank is not None)]
     if bank is not None:
-        load = emit_load(at, op.d_model, at.tag(tokens, stage=0), [x])
-        product = emit_bank(at, bank, tokens, load)
-        sources = [product, x] if shared or op.outputs[1:] else [product]
-    sources += [at.fetch(name)[tokens] for name in op.inputs[1:]]
+        load = emit_load(at, op.scored_width, at.tag(tokens, stage=0), [read[op.scored]])
+        sources.insert(0, emit_bank(at, bank, tokens, load))
+    cost = timing.gate(
+        ctx.chip,
+        op.d_model,
+        experts,
+        shared,
+        on_crossbar=bank is not None,
+        scored=op.scored_width,
+    )
     return ctx.stream.append(
         Opcode.GATE,
         at.dpu,
-        timing.gate(ctx.chip, op.d_model, experts, shared, on_crossbar=bank is not None),
+        cost,
         at.tag(tokens),
         rows=len(tokens),
         reads=sources,
-        macs=op.d_model * (shared if bank is not None else experts + shared),
+        macs=op.scored_width * experts * (bank is None) + op.d_model * shared,
         size=2 * (experts + shared),
         buffer=at.region,
     )

@@ -44,6 +44,8 @@ def expected_costs(case: ProgramCase) -> Ints:
     amount[move] = unit_layer[move] * layers + p.layer[move]
     moved = moved_from(case)[move]
     node[move] = np.where(role[moved] == Role.SAMPLE, SAMPLED, p.node[moved])
+    routing = (role[case.read] == Role.LOAD) & case.of_router[case.reader]
+    amount[case.read[routing]] = 1  # of which the router's matrix says how wide
     placed = np.isin(role, [Role.OUT, Role.IN, Role.STORE])
     amount[placed] = _group_of(case)[placed]
     columns = (role, int64(p.stage) + 1, node + 1, case.job_class + 1, amount)
@@ -81,7 +83,8 @@ def _macs(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> in
             size = op.heads, op.head_dim
             return timing.attention_macs(*asked(case, amount), *size, causal=op.causal)
         case MoELayer() if role == Role.GATE:
-            return op.d_model * sum(_digital_scores(case, op))
+            router, gates = _digital_scores(case, op)
+            return op.scored_width * router + op.d_model * gates
         case Attention() | MoELayer() | Dense() | Digital():
             return 0
         case _:
@@ -206,7 +209,8 @@ def _moe(case: ProgramCase, op: MoELayer, role: Role, amount: int) -> Cost:
     chip, experts = case.chip, op.router.experts
     if role == Role.GATE:
         on_crossbar, shared = _router_on_crossbars(case, op), _digital_scores(case, op)[1]
-        return timing.gate(chip, op.d_model, experts, shared, on_crossbar=on_crossbar)
+        size, scored = (op.d_model, experts, shared), op.scored_width
+        return timing.gate(chip, *size, on_crossbar=on_crossbar, scored=scored)
     if role == Role.TOPK and op.router.capacity is not None:
         scored = int(case.visits.count(case.visits.scored)[amount])
         return timing.top_tokens(chip, scored, kept_scores(case, op.router, amount), experts)
@@ -217,7 +221,8 @@ def _moe(case: ProgramCase, op: MoELayer, role: Role, amount: int) -> Cost:
         scaled = op.scale != 1.0
         weighted = shared + (routed if op.weight_on == "output" else 0)
         return timing.combine(chip, amount, weighted, op.d_model, op.d_expert, scaled=scaled)
-    return timing.load(chip, op.d_model, bus_width(case.workload, max(op.layer, 0)))
+    values = op.scored_width if amount else op.d_model
+    return timing.load(chip, values, bus_width(case.workload, max(op.layer, 0)))
 
 
 def check_duration(case: ProgramCase) -> Fault | None:

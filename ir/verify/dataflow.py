@@ -156,8 +156,7 @@ def _entry_edges(case: ProgramCase, made: Ints, index: int) -> Ints:
         scores = np.flatnonzero((case.role == Role.STORE) & case.of_router)
         scores = scores[case.program.node[scores] == index]
         keys.append(readers[case.visit[scores]] * rows + scores)
-        if len(scores) and not any(case.moe[index].shared_gates) and not op.outputs[1:]:
-            inputs = inputs[1:]  # it takes the product, not the vector
+        inputs = case.moe[index].gate_inputs(on_crossbars=len(scores) > 0)
     for name in inputs:
         maker = case.maker.get(name)
         if name in case.workload.inputs and case.form[index] != Form.CONSTANT:
@@ -226,17 +225,19 @@ def _load_edges(case: ProgramCase, made: Ints) -> Ints:
     A model input waits for the choice of its token.
     """
     p = case.program
-    makers = np.full(len(p.nodes), -1, dtype=np.int64)
-    entered = np.zeros(len(p.nodes), dtype=np.bool_)
+    makers = np.full((2, len(p.nodes)), -1, dtype=np.int64)  # of an operator's matrices, a router's
+    entered = np.zeros(makers.shape, dtype=np.bool_)
     for index, op in enumerate(case.workload.operators):
         if case.form[index] in (Form.DENSE, Form.MOE):
-            makers[index] = case.maker.get(op.inputs[0], -1)
-            entered[index] = op.inputs[0] in case.workload.inputs
+            names = op.inputs[0], case.moe[index].scored if index in case.moe else op.inputs[0]
+            makers[:, index] = [case.maker.get(name, -1) for name in names]
+            entered[:, index] = [name in case.workload.inputs for name in names]
     uses = (case.role[case.read] == Role.LOAD) & (case.role[case.reader] == Role.MVM0)
     load, mvm = case.read[uses], case.reader[uses]
-    maker = makers[p.node[mvm]]
+    of_router = case.of_router[mvm].astype(np.int64)
+    maker = makers[of_router, p.node[mvm]]
     source: Ints = np.where(maker >= 0, made[maker, case.visit[mvm]], -1)
-    chosen = entered[p.node[mvm]]
+    chosen = entered[of_router, p.node[mvm]]
     source[chosen] = _sampled_before(case)[case.visit[mvm[chosen]]]
     for index in case.moe:
         old = (p.node[mvm] == index) & ~case.visits.runs[case.visit[mvm]]
