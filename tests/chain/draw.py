@@ -9,12 +9,14 @@ from typing import Any
 from compiler.grouping import REPLICATING, SOLVERS
 from compiler.options import OBJECTIVES, POLICIES, SolverOptions
 from compiler.slots import LIMITED
-from tests.chain.forms import EXPERT_CHOICE, FORMS, ROUTERS, SHARED, TOKEN_CHOICE
+from tests.chain.forms import APART, EXPERT_CHOICE, FORMS, ROUTERS, SHARED, TOKEN_CHOICE
 from tests.chain.recipe import Layer, Model, Recipe, Span
 from tests.compiler.frontend.models import ACTS
+from tests.compiler.frontend.routers import WIDE
 
 Choose = Callable[[str, Sequence[Any]], Any]
 SOLVED = ("cp-sat", "highs", "scip")  # groupings by a solver; the others are rules
+NOT_ALONE = ("a table", "a table alone", "top-p", *WIDE)  # nothing to select among one expert
 QUICK = SolverOptions(time_s=0.02)
 
 
@@ -22,7 +24,8 @@ def draw_recipe(choose: Choose) -> Recipe:
     """A valid case: what is drawn fits together, so that nothing may be refused."""
     choice = choose("expert choice", [False, False, True])
     model = _model(choose, choice)
-    span = _span(choose, choice)
+    pairs = any(layer.router == "the best pairs" for layer in model.layers)
+    span = _span(choose, choice, pairs)
     chip = _chip(choose, span)
     return Recipe(
         model, span, chip, _options(choose, model, chip), choose("method", [3] * 7 + [0, 1, 2])
@@ -72,16 +75,25 @@ def _layer(choose: Choose, choice: bool) -> Layer:
     often = ("dense masked",) * 3 + ("gather batched",)  # which have the most kinds
     name = choose("form", EXPERT_CHOICE if choice else often + TOKEN_CHOICE)
     form = FORMS[name]
-    router = choose("router", list(ROUTERS)) if form.free else "softmax, then the best"
+    router = "softmax, then the best"
+    if form.free or form.wide:
+        router = choose("router", list(ROUTERS if form.free else WIDE))
     experts = choose("experts", [4, 2, 3, 5, 6, 7, 8, 1])
     most = experts
     if router == "two matrices":
         experts = max(experts, 2)  # a router of one by one is not looked for
     if router == "best of groups":
         experts, most = max(4, experts - experts % 2), 2
+    if router == "two levels":
+        experts = max(4, experts - experts % 2)
+        most = experts // 2
+    if router in NOT_ALONE:
+        experts = max(experts, 2)
+        most = min(most, experts)
     experts = max(experts, form.least)
     top = form.top or (2 if router == "two picks" else choose("top", [*range(1, most + 1)]))
     experts = max(experts, top)
+    top = experts if router == "top-p" else top
     return Layer(
         name,
         router,
@@ -93,20 +105,27 @@ def _layer(choose: Choose, choice: bool) -> Layer:
         choose("routing", ["random", "random", "ties", "equal", "one"]),
         choose("shared expert", ["", *SHARED]) if form.shared else "",
         choose("factor", [False, False, True]),
+        choose("router reads", ["", "", "", *APART]) if form.free else "",
     )
 
 
-def _span(choose: Choose, choice: bool) -> Span:
+def _span(choose: Choose, choice: bool, pairs: bool) -> Span:
+    """pairs: whether a router takes the best of all tokens' pairs, so tokens depend on others."""
     prefill, batch = choose("prefill", range(1, 13)), choose("sequences", [1, 1, 2, 3])
-    decode = choose("decode steps", [0, 0, 1, 2, 4])
+    decode = 0 if pairs else choose("decode steps", [0, 0, 1, 2, 4])
     cut = 0
-    if not choice and not decode and choose("window", ["whole", "whole", "cut"]) == "cut":
+    if (
+        not choice
+        and not pairs
+        and not decode
+        and choose("window", ["whole", "whole", "cut"]) == "cut"
+    ):
         cut, batch = choose("cut at", range(1, prefill + 1)), 1
     return Span(
         prefill,
         decode,
         batch,
-        not choice and batch > 1 and choose("together", [False, True]),
+        not choice and not pairs and batch > 1 and choose("together", [False, True]),
         cut,
         choose("kv cache", [True, False]) if decode else True,
         choose("go cache", [True, False]) if decode else True,

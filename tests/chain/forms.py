@@ -6,6 +6,7 @@ from functools import partial
 
 from tests.chain.recipe import Layer
 from tests.compiler.frontend import models as m
+from tests.compiler.frontend import routers as r
 
 ROUTERS: dict[str, m.Router] = {
     "softmax, then the best": m.softmax_topk,
@@ -14,6 +15,11 @@ ROUTERS: dict[str, m.Router] = {
     "two matrices": m.two_step,
     "two picks": m.argmax_twice,
     "best of groups": m.group_limited,
+    **r.ROUTERS,
+}
+APART: dict[str, Callable[[Callable[[m.Router], m.Ffn], m.Router], m.Ffn]] = {
+    "before the norm": r.before_the_norm,
+    "latent": lambda make, router: r.latent(make, 6, router),
 }
 SHARED: dict[str, m.Ffn] = {"plain": m.plain, "gated": m.gated, "with a gate": m.gated_shared}
 
@@ -22,12 +28,14 @@ SHARED: dict[str, m.Ffn] = {"plain": m.plain, "gated": m.gated, "with a gate": m
 class Form:
     """make: the block of a layer. free: whether it takes any router (else it has its own).
 
-    top: the only top-k there is, 0 = any; least: experts it needs; experts may be `plain` ones
+    wide: whether it takes any router that weights all experts. top: the only top-k there is, 0 =
+    any; least: experts it needs; experts may be `plain` ones
     (`acts`: with any activation), with a `shared` one beside them. widths: of an expert.
     """
 
     make: Callable[[Layer], m.Ffn]
     free: bool = False
+    wide: bool = False
     top: int = 0
     plain: bool = False
     acts: bool = False
@@ -38,20 +46,33 @@ class Form:
 
 def _masked(layer: Layer) -> m.Ffn:
     order = list(range(layer.experts))[::-1]
-    return m.dense_masked(
-        ROUTERS[layer.router],
-        m.gated if layer.gated else m.plain,
-        SHARED[layer.shared] if layer.shared else None,
-        order,
-    )
+
+    def make(router: m.Router) -> m.Ffn:
+        shared = SHARED[layer.shared] if layer.shared else None
+        return m.dense_masked(router, m.gated if layer.gated else m.plain, shared, order)
+
+    return _free(layer, make)
+
+
+def _free(layer: Layer, make: Callable[[m.Router], m.Ffn]) -> m.Ffn:
+    """A form with any router, which may read another value than the experts."""
+    router = ROUTERS[layer.router]
+    return APART[layer.apart](make, router) if layer.apart else make(router)
 
 
 FORMS: dict[str, Form] = {
     "dense masked": Form(_masked, free=True, plain=True, acts=True, shared=True),
-    "gather batched": Form(lambda layer: m.gather_batched(ROUTERS[layer.router]), free=True),
+    "gather batched": Form(lambda layer: _free(layer, m.gather_batched), free=True),
     "gather batched, clipped, biases": Form(
-        lambda layer: m.gather_batched(ROUTERS[layer.router], oai=True), free=True
+        lambda layer: _free(layer, partial(m.gather_batched, oai=True)), free=True
     ),
+    "weighted": Form(
+        lambda layer: r.weighted(r.WIDE[layer.router], m.gated if layer.gated else m.plain),
+        wide=True,
+        plain=True,
+        acts=True,
+    ),
+    "weighted, stacked": Form(lambda layer: r.weighted_stack(r.WIDE[layer.router]), wide=True),
     "sorted and split": Form(lambda _: m.grouped, least=2),
     "sorted and split, biases": Form(lambda _: partial(m.grouped, bias=True), least=2),
     "sorted and split, apart": Form(lambda _: partial(m.grouped, bias=True, apart=True), least=2),

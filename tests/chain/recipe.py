@@ -13,7 +13,8 @@ class Layer:
     """A feed-forward of a decoder layer: `form` names how its MoE layer is exported, see `forms`.
 
     act, routing, hidden, experts, top: see tests.compiler.frontend.models.Graph; shared: the kind
-    of shared expert; scaled: the sum times 2.5. Form `dense`: one feed-forward, no experts.
+    of shared expert; scaled: the sum times 2.5; apart: how the router's input is another than the
+    experts'. Form `dense`: one feed-forward, no experts.
     """
 
     form: str = "dense masked"
@@ -26,6 +27,7 @@ class Layer:
     routing: str = "random"
     shared: str = ""
     scaled: bool = False
+    apart: str = ""
 
 
 @dataclass(frozen=True)

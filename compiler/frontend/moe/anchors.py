@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts import Facts
@@ -86,10 +85,7 @@ def _anchor(facts: Facts, node: Node) -> Anchor | None:
 
 
 def anchors_by_ids(facts: Facts) -> Iterator[Anchor]:
-    """One anchor for each value by which matrices are gathered from stacks.
-
-    And one for each that is looked up in a table of small numbers by the tokens' ids.
-    """
+    """One anchor for each value by which matrices are gathered from stacks."""
     seen: set[Value] = set()
     for product in facts.products.by_node.values():
         index = product.index
@@ -100,24 +96,29 @@ def anchors_by_ids(facts: Facts) -> Iterator[Anchor]:
             seen.add(ids)
             node = ids.producer() or product.node
             yield Anchor("ids", node, ids, (ids,), (), ids, product.stacked)
+
+
+def anchors_by_table(facts: Facts) -> Iterator[Anchor]:
+    """One anchor for each value looked up in a stored table of whole numbers from 0 on.
+
+    It has at least so many experts: a number may be in no row.
+    """
     for node in facts.graph.nodes:
-        experts = _numbers_looked_up(facts, node)
-        if experts and node.outputs[0] not in seen:
-            ids = node.outputs[0]
+        experts, ids = _numbers_looked_up(facts, node), node.outputs[0]
+        if experts:
             yield Anchor("ids", node, ids, (ids,), (), ids, experts)
 
 
 def _numbers_looked_up(facts: Facts, node: Node) -> int:
-    """How many experts a stored table of their numbers has, if a node looks tokens up in one."""
+    """How many experts a stored table of their numbers has at least, if a node looks one up."""
     table = node.inputs[0] if node.op_type == "Gather" else None
     if table is None or table.const_value is None or not facts.graph.is_data(node):
         return 0
     kind, size = table.const_value.dtype, table.const_value.size
     if not kind.is_integer() or not 1 < size <= MAX_TABLE:
         return 0
-    numbers = np.unique(table.const_value.numpy())
-    whole = np.array_equal(numbers, np.arange(len(numbers)))
-    return len(numbers) if whole and len(numbers) > 1 else 0
+    numbers = table.const_value.numpy()
+    return int(numbers.max()) + 1 if numbers.min() >= 0 and numbers.max() > 0 else 0
 
 
 def anchors_by_weights(facts: Facts) -> Iterator[Anchor]:

@@ -19,6 +19,7 @@ from compiler.frontend.moe.anchors import (
     VIEWS,
     Anchor,
     anchors_by_ids,
+    anchors_by_table,
     anchors_by_weights,
     find_anchors,
 )
@@ -75,6 +76,12 @@ def _anchors(facts: Facts, taken: Collection[Node]) -> Iterator[Anchor]:
     for anchor in anchors_by_ids(facts):
         if anchor.node not in taken:
             yield anchor
+    for anchor in anchors_by_table(facts):
+        if anchor.node not in taken:
+            met = meeting(facts, anchor)
+            experts = max(met.experts, met.times)
+            if experts >= anchor.experts:
+                yield replace(anchor, experts=experts)
     for anchor in anchors_by_weights(facts):
         if anchor.node not in taken:
             met = meeting(facts, anchor)

@@ -27,10 +27,16 @@ def cosine(g: Graph, x: str) -> tuple[str, str]:
     return ids, best
 
 
+def looked_up(g: Graph) -> str:
+    """The experts of every token [T, top], from a table by its id."""
+    first = g.random.integers(g.experts, size=(g.vocab, 1))
+    rows = (first + g.random.permutation(g.experts)[: g.top]) % g.experts
+    return g("Reshape", g("Gather", g.constant(rows), "input_ids"), g.constant([-1, g.top]))
+
+
 def table(g: Graph, x: str) -> tuple[str, str]:
     """Hash layer: a token's experts stand in a table; gates sqrt(softplus(x W)) (DeepSeek-V4)."""
-    rows = [g.random.permutation(g.experts)[: g.top] for _ in range(g.vocab)]
-    ids = g("Reshape", g("Gather", g.constant(rows), "input_ids"), g.constant([-1, g.top]))
+    ids = looked_up(g)
     scores = g("Sqrt", g("Softplus", m.router_logits(g, x)))
     best = g("GatherElements", scores, ids, axis=1)
     return ids, g("Div", best, g("ReduceSum", best, g.constant([-1]), keepdims=1))
@@ -38,8 +44,7 @@ def table(g: Graph, x: str) -> tuple[str, str]:
 
 def table_alone(g: Graph, x: str) -> tuple[str, str]:
     """Hash layer without scores: every expert of a token has the same gate."""
-    rows = [g.random.permutation(g.experts)[: g.top] for _ in range(g.vocab)]
-    ids = g("Reshape", g("Gather", g.constant(rows), "input_ids"), g.constant([-1, g.top]))
+    ids = looked_up(g)
     ones = g("Cast", g("GreaterOrEqual", ids, g.constant(0)), to=TensorProto.FLOAT)
     return ids, g("Mul", ones, g.constant(1 / g.top, np.float32))
 
