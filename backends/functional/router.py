@@ -35,8 +35,8 @@ def score(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> Non
         _project(m, index, op, rows)
         feeds, near = _from_logits(m, op, ids)
     else:
-        feeds = gather(m, op, ids, op.inputs)
-        near = _near(m, _vectors(m, op, feeds), _vectors(m, op, _own_feeds(m, op)))
+        feeds = _read(m, op, ids, on_crossbars=False)
+        near = _near(m, _scored(m, op, feeds), _scored(m, op, _own_feeds(m, op)))
     arrays = _exposed(m, op, feeds)
     if m.fixed:
         arrays, near = {**arrays, **_told(m, index, op)}, np.ones_like(near)
@@ -70,7 +70,7 @@ def _project(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> 
     sums = _readers(m, rows[Opcode.ACC], mvm)
     stores = _readers(m, rows[Opcode.STORE], np.concatenate([mvm, sums]))
     own = {Opcode.LOAD: loads, Opcode.MVM: mvm, Opcode.ACC: sums, Opcode.STORE: stores}
-    for ids, logits in through_bank(m, index, op.inputs[0], own):
+    for ids, logits in through_bank(m, index, op.scored, own):
         m.values.put(ids, np.arange(len(ids)), Batch({Inner.LOGITS: logits}))
 
 
@@ -83,21 +83,36 @@ def _readers(m: Machine, ids: Ints, of: Ints) -> Ints:
 def _from_logits(m: Machine, op: MoELayer, ids: Ints) -> tuple[list[dict[str, Array]], Bools]:
     """What the nodes after the router's matrix read, and the tokens whose logits are the model's.
 
-    Of the layer's input they use the shape at most, so it is zeros; gates of shared experts, which
-    stay digital, do read it, and what else the layer gives out may.
+    Of what the matrix multiplied they use the shape at most.
     """
-    feeds = gather(m, op, ids, op.inputs if op.gated_shared or op.outputs[1:] else op.inputs[1:])
+    feeds = _read(m, op, ids, on_crossbars=True)
     logits = np.zeros((m.tokens, op.router.experts), dtype=np.float32)
     logits[m.program.token[ids]] = m.values.take(ids, Inner.LOGITS)
-    x, name, theirs = op.inputs[0], op.router.logits, np.zeros_like(logits)
+    name, theirs = op.router.logits, np.zeros_like(logits)
     for fed, given, found, run in zip(feeds, _own_feeds(m, op), m.whole, m.runs, strict=True):
         if name not in found:  # what the model's own product gives
             found[name] = m.nodes.run(op, given, [name])[name]
         tokens, own = run.tokens.ravel(), found[name]
         theirs[tokens] = own.reshape(len(tokens), -1)
         fed[name] = logits[tokens].astype(own.dtype).reshape(own.shape)
-        fed.setdefault(x, np.zeros_like(given[x]))
     return feeds, _near(m, logits, theirs)
+
+
+def _read(m: Machine, op: MoELayer, ids: Ints, *, on_crossbars: bool) -> list[dict[str, Array]]:
+    """The layer's inputs as its GATEs read them; those that they do not read are zeros."""
+    feeds = gather(m, op, ids, op.gate_inputs(on_crossbars=on_crossbars))
+    for fed, given in zip(feeds, _own_feeds(m, op), strict=True):
+        for name in op.inputs:
+            fed.setdefault(name, np.zeros_like(given[name]))
+    return feeds
+
+
+def _scored(m: Machine, op: MoELayer, feeds: Sequence[Mapping[str, Array]]) -> Array:
+    """What the router scores of every token: float32 [window tokens, width]."""
+    out = np.zeros((m.tokens, op.scored_width), dtype=np.float32)
+    for fed, run in zip(feeds, m.runs, strict=True):
+        out[run.tokens.ravel()] = fed[op.scored].reshape(-1, op.scored_width)
+    return out
 
 
 def _exposed(m: Machine, op: MoELayer, feeds: list[dict[str, Array]]) -> dict[Name, Array]:
