@@ -93,6 +93,7 @@ def _layer(choose: Choose, choice: bool) -> Layer:
     experts = max(experts, form.least)
     top = form.top or (2 if router == "two picks" else choose("top", [*range(1, most + 1)]))
     experts = max(experts, top)
+    some_zero = router in ("relu", "threshold")  # all are, where all scores are equal
     top = experts if router == "top-p" else top
     return Layer(
         name,
@@ -102,7 +103,7 @@ def _layer(choose: Choose, choice: bool) -> Layer:
         choose("expert width", form.widths),
         choose("activation", ["", *ACTS]) if form.acts else "",
         choose("expert gate", [True, False]) if form.plain else True,
-        choose("routing", ["random", "random", "ties", "equal", "one"]),
+        choose("routing", ["random", "random", "ties", "one", "equal"][: 4 if some_zero else 5]),
         choose("shared expert", ["", *SHARED]) if form.shared else "",
         choose("factor", [False, False, True]),
         choose("router reads", ["", "", "", *APART]) if form.free else "",

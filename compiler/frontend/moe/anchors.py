@@ -23,7 +23,7 @@ POINTWISE = frozenset(
     Sqrt Max Min Transpose ReduceMax ReduceSum Abs Greater Less Not TopK ScatterElements
     Expand Relu GatherElements OneHot GreaterOrEqual LessOrEqual Softplus ArgMax Equal
     Squeeze Unsqueeze Reshape Cast Identity Flatten Concat Gather ScatterND Slice Split
-    ReduceL1 ReduceL2
+    ReduceL1 ReduceL2 CumSum And Or Min
     """.split()
 )
 

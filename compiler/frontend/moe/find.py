@@ -27,7 +27,7 @@ from compiler.frontend.moe.experts import FeedForward, feed_forwards
 from compiler.frontend.moe.extend import extensions
 from compiler.frontend.moe.found import Evidence, FoundLayer
 from compiler.frontend.moe.fused import contract_layer
-from compiler.frontend.moe.meeting import entries_of, meeting, products_before
+from compiler.frontend.moe.meeting import entries_of, meeting, with_all_products
 from compiler.frontend.moe.numbering import expert_numbers
 from compiler.frontend.moe.router import describe
 from compiler.frontend.moe.unreadable import Unreadable
@@ -114,10 +114,7 @@ def _contract(facts: Facts, node: Node) -> list[FoundLayer]:
 def _layer(facts: Facts, anchor: Anchor, prove: Prove) -> tuple[FoundLayer | None, Suspect | None]:
     """The layer of one anchor, or why there is none (None when nothing suggests one)."""
     met = meeting(facts, anchor)
-    if anchor.kind in ("ids", "weights"):
-        own = products_before(facts, anchor.starts, met.vectors)
-        products = dict.fromkeys([*anchor.products, *met.scores, *own])
-        anchor = replace(anchor, products=tuple(products))
+    anchor = with_all_products(facts, anchor, met)
     suspects: list[Suspect] = []
     for entries in dict.fromkeys([entries_of(facts, anchor, met), (anchor.entry,)]):
         found, suspect = _between(facts, anchor, entries, prove)

@@ -7,8 +7,7 @@ token vector, rows of it, or the output of an expert, whose own input is one.
 """
 
 import heapq
-from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from onnx_ir import Node, Value
 
@@ -205,35 +204,45 @@ def _vector(graph: Graph, value: Value) -> Value:
         value = node.inputs[0]
 
 
+def with_all_products(facts: Facts, anchor: Anchor, met: Meeting) -> Anchor:
+    """The anchor with every product of its router: of the selection, and of what it looks up."""
+    if anchor.kind not in ("ids", "weights"):
+        return anchor
+    found = dict.fromkeys([*anchor.products, *_products_before(facts, anchor), *met.scores])
+    return replace(anchor, products=tuple(found))
+
+
 def entries_of(facts: Facts, anchor: Anchor, met: Meeting) -> tuple[Value, ...]:
     """What the layer reads: the experts' vectors, then what the router reads where that is another.
 
-    Where the router's value is itself computed from the vectors it is the layer's own.
+    anchor: with all of its products. What is itself computed from the vectors is the layer's own.
     """
     if len(met.vectors) != 1 or met.vectors[0] is anchor.entry:
         return (anchor.entry,)
     vectors, graph = met.vectors[0], facts.graph
-    if _follows(graph, anchor.entry, vectors):
-        return (vectors,)
-    starts = anchor.entry if anchor.kind == "ids" else anchor.products[-1].data
-    return (vectors, _outside(graph, starts, vectors))
+    read = [anchor.products[-1].data] if anchor.kind not in ("ids", "weights") else []
+    if not read:
+        first = [p for p in anchor.products if not router_products(facts, p.data)]
+        read = [*dict.fromkeys(p.data for p in first)]
+        if anchor.kind == "ids" and not _products_before(facts, anchor):
+            read.insert(0, anchor.entry)
+    beside = [_outside(graph, v, vectors) for v in read if not _follows(graph, v, vectors)]
+    return (vectors, *dict.fromkeys(beside))
 
 
-def products_before(
-    facts: Facts, starts: Collection[Value], vectors: Collection[Value]
-) -> list[Product]:
-    """The products on the way from the vectors to a selection, where it is made of them alone."""
-    if len(vectors) != 1 or not all(_follows(facts.graph, v, *vectors) for v in starts):
-        return []
+def _products_before(facts: Facts, anchor: Anchor) -> list[Product]:
+    """The products that a selection is made of; none where it is made of anything else too."""
     found: dict[Product, None] = {}
-    todo, seen = list(starts), set(starts)
+    todo, seen = list(anchor.starts), set(anchor.starts)
     while todo:
-        value = todo.pop()
-        if value in facts.products.by_out:
-            found[facts.products.by_out[value]] = None
-        node = value.producer()
-        read = facts.graph.data_inputs(node) if node is not None else ()
-        fresh = [v for v in read if v not in seen and v not in vectors]
+        value = todo.pop(0)
+        product, node = facts.products.by_out.get(value), value.producer()
+        if product is not None:
+            found[product] = None
+            continue
+        if node is None or node.op_type not in POINTWISE:
+            return []
+        fresh = [v for v in facts.graph.data_inputs(node) if v not in seen]
         seen.update(fresh)
         todo.extend(fresh)
     return list(found)
