@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, assert_never
 
+from ir.account import WeightAccount
 from ir.activation import AnyActivation
 from ir.errors import InputError
 from ir.selection import (
@@ -29,6 +30,7 @@ DigitalKind = Literal["embed", "norm", "add", "mul", "act", "other"]
 Scope = Literal["token", "sequence", "constant"]
 Proof = Literal["run", "structure", "traced"]
 Format = Literal["binary", "ternary"]
+NOTHING_STORED = WeightAccount()
 
 
 @dataclass(frozen=True)
@@ -312,8 +314,8 @@ class Workload:
     """A model ready to be mapped.
 
     `sha256` is the model file's digest; `notes` are findings for the user (suspected MoE layers
-    that were not recognised, operators left digital and why). `value_shapes` is not kept: widths
-    per token stand on the operators.
+    that were not recognised, operators left digital and why); `account` is where every stored
+    number goes. `value_shapes` is not kept: widths per token stand on the operators.
     """
 
     name: str
@@ -323,6 +325,7 @@ class Workload:
     operators: tuple[AnyOperator, ...]
     notes: tuple[str, ...] = ()
     suspects: tuple[Suspect, ...] = ()
+    account: WeightAccount = NOTHING_STORED
 
     def __repr__(self) -> str:
         return (

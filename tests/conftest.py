@@ -3,10 +3,15 @@
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from compiler.frontend import account, read
+from compiler.frontend.facts import Facts
+from ir.account import WeightAccount
 from ir.onnxdoor.session import Runtime
+from tests.compiler.frontend.left_digital import stored_elements
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -23,6 +28,20 @@ def _interruptible() -> None:
     own is reset to the default in them.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _every_account_adds_up() -> Iterator[None]:
+    """In every model that a test reads, each stored element is in one category of its account."""
+
+    def checked(facts: Facts, *rest: Any) -> WeightAccount:
+        found, path = account.account_of(facts, *rest), facts.graph.source.path
+        assert found.elements == stored_elements(path), path
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(read, "account_of", checked)
+        yield
 
 
 @pytest.fixture

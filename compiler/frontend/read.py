@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from compiler.frontend.account import account_of, notes_of
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.dimensions import check_dimensions, unknown_operators
 from compiler.frontend.facts.graph import Graph, name_of
@@ -82,10 +83,13 @@ def _read(
         layers, suspects = find_moe(facts, prover.prove if prove else no_proof)
     facts = facts.with_exits({layer.exit: layer.entry for layer in layers})
     parts, refused = find_parts(facts, layers)
-    operators = operators_of(facts, in_order(graph, parts), tokens or REFERENCE_TOKENS)
+    parts = in_order(graph, parts)
+    operators = operators_of(facts, parts, tokens or REFERENCE_TOKENS)
     notes = [f"node {s.node!r} ({s.op_type}) stays digital: {s.reason}" for s in suspects]
     notes += [*prover.notes, *unknown_operators(graph)]
     notes += [note for layer in layers for note in layer.notes] + refused
+    account = account_of(facts, parts, operators, suspects)
+    notes += notes_of(account, notes)
     workload = Workload(
         name=source.path.stem,
         sha256=source.sha256,
@@ -94,5 +98,6 @@ def _read(
         operators=tuple(operators),
         notes=tuple(notes),
         suspects=tuple(suspects),
+        account=account,
     )
     return workload, facts

@@ -18,6 +18,7 @@ from onnx_ir.passes.common import (
 
 from ir.errors import InputError
 from ir.onnxdoor.check import check_proto
+from ir.onnxdoor.stored import stored_tensors
 from ir.onnxdoor.unfuse import unfuse
 from ir.onnxdoor.widen import widen
 
@@ -30,13 +31,15 @@ class Source:
 
     Nodes are in topological order, each with a name of its own; functions are inlined, Constant
     nodes are initialisers, nodes whose outputs no one uses are gone, FusedGemm is split in two.
-    widened: some values had 16 bits in the file and have 32 here (see `widen`).
+    widened: some values had 16 bits in the file and have 32 here (see `widen`). tensors: all that
+    the file stores, in nodes that are gone too (see `stored`).
     """
 
     path: Path
     sha256: str
     model: onnx_ir.Model
     widened: bool = False
+    tensors: tuple[onnx_ir.TensorProtocol, ...] = ()
     _protos: dict[onnx_ir.Node, onnx.NodeProto] = field(
         default_factory=dict[onnx_ir.Node, onnx.NodeProto], repr=False
     )
@@ -71,6 +74,7 @@ def open_model(path: str | Path, widened: bool = True) -> Source:
     del data
     try:
         model = onnx_ir.serde.deserialize_model(proto)
+        tensors = stored_tensors(model)
         if model.functions:
             InlinePass()(model)
         LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
@@ -83,7 +87,7 @@ def open_model(path: str | Path, widened: bool = True) -> Source:
         model.graph, path.parent
     )
     _name_nodes(model.graph)
-    return Source(path, sha256, model, widened and widen(model.graph))
+    return Source(path, sha256, model, widened and widen(model.graph), tensors)
 
 
 def first_line(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from onnx_ir import Value
 
@@ -9,6 +10,7 @@ from compiler.frontend.facts.axes import Axes, TokenAxis
 from compiler.frontend.facts.graph import Graph
 from compiler.frontend.facts.products import Products
 from compiler.frontend.facts.sizes import Sizes
+from compiler.frontend.facts.uses import Uses
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +27,11 @@ class Facts:
         """All that the nodes alone tell."""
         sizes = Sizes.fitting(graph)
         return cls(graph, sizes, Axes(graph, sizes), Products(graph, sizes))
+
+    @cached_property
+    def uses(self) -> Uses:
+        """What every stored tensor is used for."""
+        return Uses(self.graph, self.sizes)
 
     def with_exits(self, entries: Mapping[Value, Value]) -> "Facts":
         """The same, once regions are known that keep tokens apart whatever their nodes do.

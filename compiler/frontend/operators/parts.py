@@ -36,7 +36,7 @@ def find_parts(facts: Facts, layers: Sequence[FoundLayer]) -> tuple[list[Part], 
     for product in facts.products.by_node.values():
         if product.node in taken:
             continue
-        reason = _not_dense(facts, product)
+        reason = not_dense(facts, product)
         if reason:
             refused.setdefault(reason, []).append(product.node)
         else:
@@ -100,7 +100,7 @@ def _refusals(refused: Mapping[str, Sequence[Node]]) -> list[str]:
     return notes
 
 
-def _not_dense(facts: Facts, product: Product) -> str:
+def not_dense(facts: Facts, product: Product) -> str:
     """Why a product is no crossbar work, '' if it is."""
     token = facts.axes.of(product.data)
     if product.flipped:

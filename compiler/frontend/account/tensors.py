@@ -1,0 +1,98 @@
+"""The stored tensors of a model, each with its uses and with what of it stands on crossbars."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from onnx_ir import Value
+
+from compiler.frontend.facts import Facts
+from compiler.frontend.facts.graph import name_of
+from compiler.frontend.facts.uses import Use, stored_size
+from ir.onnxdoor.stored import elements_per_item
+from ir.onnxdoor.widen import as_stored
+from ir.workload import AnyOperator, Attention, Dense, Digital, MoELayer, Weight
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A stored tensor, held by several values where a function that has it is called again.
+
+    placed: the matrices in it that stand on crossbars, by operator.
+    """
+
+    values: tuple[Value, ...]
+    elements: int
+    placed: Mapping[str, tuple[Weight, ...]]
+    uses: tuple[Use, ...]
+
+    @property
+    def name(self) -> str:
+        """Its name in the graph."""
+        return name_of(self.values[0])
+
+
+def tensors_of(facts: Facts, operators: Sequence[AnyOperator]) -> Iterator[Tensor]:
+    """Every tensor of the graphs, once."""
+    placed: dict[str, dict[str, list[Weight]]] = defaultdict(lambda: defaultdict(list))
+    for op in operators:
+        for weight in weights_of(op):
+            placed[weight.tensor][op.name].append(weight)
+    held: dict[int, list[Value]] = {}
+    for value in facts.uses.stored:
+        held.setdefault(_identity(value), []).append(value)
+    for values in held.values():
+        on: dict[str, list[Weight]] = defaultdict(list)
+        for value in values:
+            for operator, weights in placed.get(name_of(value), {}).items():
+                on[operator] += [_bare(w, name_of(values[0])) for w in weights]
+        yield Tensor(
+            values=tuple(values),
+            elements=stored_size(values[0]) * max(elements_per_item(v) for v in values),
+            placed={operator: tuple(weights) for operator, weights in on.items()},
+            uses=tuple(use for value in values for use in facts.uses.of[value]),
+        )
+
+
+def _bare(weight: Weight, tensor: str) -> Weight:
+    """The same part of `tensor`, without its bias: equal ones are the same elements."""
+    return replace(weight, tensor=tensor, bias=None, bias_index=None)
+
+
+def gone(facts: Facts) -> int:
+    """Elements of tensors that no graph holds any more, as nobody read them."""
+    held = {_identity(value) for value in facts.uses.stored}
+    return sum(int(t.size) for t in facts.graph.source.tensors if id(t) not in held)
+
+
+def weights_of(op: AnyOperator) -> tuple[Weight, ...]:
+    """The matrices of an operator that stand on crossbars."""
+    match op:
+        case Dense():
+            return (op.weight,)
+        case MoELayer():
+            every = (*op.experts, *op.shared)
+            return tuple(w for e in every for w in (e.up, e.gate, e.down) if w is not None)
+        case Attention() | Digital():
+            return ()
+
+
+def covered(weights: Iterable[Weight]) -> int:
+    """Elements of a stored tensor that are in at least one of the matrices."""
+    upright: dict[int | None, set[int]] = defaultdict(set)  # columns by entry of the stack
+    turned: dict[int | None, set[int]] = defaultdict(set)
+    rows: dict[tuple[int | None, bool], int] = {}
+    for w in weights:
+        columns = range(w.start, w.start + w.step * w.columns, w.step)
+        (turned if w.transposed else upright)[w.index].update(columns)
+        rows[w.index, w.transposed] = w.rows
+    total = 0
+    for index in {*upright, *turned}:
+        a, b = len(upright[index]), len(turned[index])
+        total += a * rows.get((index, False), 0) + b * rows.get((index, True), 0) - a * b
+    return total
+
+
+def _identity(value: Value) -> int:
+    tensor = value.const_value
+    return id(None if tensor is None else as_stored(tensor))
