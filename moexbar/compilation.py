@@ -26,7 +26,7 @@ from compiler.slots import count_slots
 from compiler.trace import mean_slots, no_routing, routing_matrices
 from ir.chip import Chip
 from ir.compiled import Compiled
-from ir.errors import InfeasibleError, InputError
+from ir.errors import InfeasibleError, InputError, RefusedError
 from ir.mapping import Grouping
 from ir.program import Program
 from ir.routing import Routing, token_spans
@@ -46,6 +46,7 @@ from moexbar.files.grouping_file import read_grouping
 from moexbar.files.outputs import hashes, write_outputs
 from moexbar.files.parts import ALL, Part
 from moexbar.files.routing_file import load_routing
+from moexbar.least_placed import LEAST_PLACED, refuse_unplaced
 from moexbar.model import Experts, Inputs, Model, arrays_of, open_model
 from moexbar.progress import Progress, Quiet
 from moexbar.report.building import MethodResult, compile_report
@@ -123,6 +124,7 @@ def compile(
     baselines: bool = True,
     execute: bool = True,
     trust_traced: bool = False,
+    least_placed: float = LEAST_PLACED,
     processes: int | None = None,
     progress: Progress = QUIET,
 ) -> Compilation:
@@ -133,15 +135,16 @@ def compile(
     elsewhere, or the file of `moexbar group --json`. fit, score: fractions of the trace's sequences
     to fit to and to score on. experts: see `Model.workload`. baselines: also compile by the three
     other methods, if they fit; execute: carry small programs out and compare with ONNX Runtime.
-    trust_traced: take an export that recorded one input's routing. processes: layers grouped at a
+    trust_traced: take an export that recorded one input's routing. least_placed: per cent of the
+    matrix elements outside lookup tables that crossbars must hold. processes: layers grouped at a
     time, None: as many as cores where there are many layers. Raises InputError for what cannot be
-    used, InfeasibleError where the chip is too small, and CheckError for a fault of this package.
+    used, InfeasibleError where the chip is too small or holds too little of the model, and
+    CheckError for a fault of this package.
     """
     model = model if isinstance(model, Model) else open_model(model)
     shape = Shape(prefill, batch, decode)
-    workload = model.workload(tokens=shape.length, batch=batch, decodes=decode > 0, experts=experts)
-    if not trust_traced:
-        refuse_missing(model.path, workload)
+    workload = _workload(model, shape, experts, progress, trust_traced=trust_traced)
+    refuse_unplaced(model.path, workload, least_placed)
     trace = _trace(model, workload, shape, routing, inputs, progress)
     if not trust_traced:
         refuse_unhit(model.path, workload, trace)
@@ -163,6 +166,20 @@ def compile(
     report = compile_report(trace, before, ours, executed)
     files = _files(model=model.path, routing=routing, inputs=inputs)
     return Compilation(model, trace, before, ours, report, files)
+
+
+def _workload(
+    model: Model, shape: Shape, experts: Experts, progress: Progress, *, trust_traced: bool
+) -> Workload:
+    """What is compiled; what was found in it is told before anything is refused."""
+    found = model.workload(
+        tokens=shape.length, batch=shape.batch, decodes=shape.decode > 0, experts=experts
+    )
+    for line in dict.fromkeys(found.notes):
+        progress.note(line)
+    if not trust_traced:
+        refuse_missing(model.path, found)
+    return found
 
 
 def _files(**sources: object) -> dict[str, Path]:
@@ -303,6 +320,8 @@ def _executed(
             int(compiled.schedule.trace[0]),
         )
         done = execute_program(case, model.runtime)
+    except RefusedError:
+        raise  # ONNX Runtime does not run the model on these inputs
     except InputError as error:
         return Skipped(str(error))
     refuse_wrong(done, compiled.program)

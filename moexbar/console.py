@@ -5,7 +5,7 @@ import copy
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -53,6 +53,12 @@ def fail(message: str) -> None:
 def note(message: str) -> None:
     """A remark on standard error."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(Text(printable(message), "yellow"))
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """What the front end found, each once, on standard error."""
+    for line in dict.fromkeys(notes):
+        note(f"note: {line}")
 
 
 def print_json(value: object) -> None:
@@ -188,6 +194,9 @@ class _Lines:
     def end(self) -> None:
         self._work = ""
 
+    def note(self, text: str) -> None:
+        print_notes([text])
+
 
 class _Bar:
     """Progress as one bar for each piece of work."""
@@ -206,6 +215,9 @@ class _Bar:
 
     def end(self) -> None:
         self._bar.remove_task(self._task)
+
+    def note(self, text: str) -> None:
+        self._bar.console.print(Text(printable(f"note: {text}"), "yellow"), soft_wrap=True)
 
 
 @contextlib.contextmanager

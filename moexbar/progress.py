@@ -15,6 +15,9 @@ class Progress(Protocol):
     def end(self) -> None:
         """It is done."""
 
+    def note(self, text: str) -> None:
+        """Something that was found and whoever asked should know."""
+
 
 class Quiet:
     """Tells nobody."""
@@ -26,4 +29,7 @@ class Quiet:
         """Say nothing."""
 
     def end(self) -> None:
+        """Say nothing."""
+
+    def note(self, text: str) -> None:
         """Say nothing."""

@@ -12,6 +12,7 @@ from moexbar.report.models import (
     MoeRow,
     SuspectRow,
 )
+from moexbar.report.weights import WeightsRow
 
 
 def model_report(workload: Workload, decode: Decode) -> ModelReport:
@@ -45,6 +46,7 @@ def model_report(workload: Workload, decode: Decode) -> ModelReport:
         decode=decode.kind,
         decode_reason=decode.reason,
         notes=workload.notes,
+        weights=WeightsRow.of(workload.account),
     )
 
 

@@ -10,6 +10,7 @@ from compiler.frontend.moe.find import find_moe
 from compiler.frontend.operators.name import operators_of
 from compiler.frontend.operators.parts import find_parts, in_order
 from compiler.frontend.proof.decode import Decode, decode_of
+from compiler.frontend.proof.loaded import refuse_unloadable
 from compiler.frontend.proof.prover import Prover, no_proof
 from compiler.frontend.proof.traced import refuse_traced
 from ir.errors import InputError
@@ -31,7 +32,8 @@ def read_model(
 ) -> Workload:
     """Read the model at `path`, or one opened before.
 
-    Weights are loaded only to prove MoE layers of moderate size.
+    Weights are loaded only to see that ONNX Runtime takes the model and to prove MoE layers, where
+    they are of moderate size.
     tokens: the length of a sequence, at which operators that mix tokens (average per token) or do
     not depend on them (in all) count their elements; a static export has its own, and another one
     asked for is an error; None: its own, else 128. batch: sequences run together, likewise. prove:
@@ -39,7 +41,7 @@ def read_model(
     graph's structure. trust_traced: False refuses a file whose routing was recorded by tracing;
     decodes: True one that cannot generate step by step. runtime: the child process that runs the
     layers, one of its own if there is none. Raises InputError naming file, dimension, node and
-    layer.
+    layer, or with ONNX Runtime's reason for a model that it does not take.
     """
     source = path if isinstance(path, Source) else open_model(path)
     workload, facts = _read(source, tokens, batch, prove=prove, runtime=runtime)
@@ -80,6 +82,7 @@ def _read(
     check_dimensions(graph, tokens, batch)
     facts = Facts.of(graph)
     with Prover(facts, runtime) as prover:
+        untried = refuse_unloadable(facts, prover.runtime) if prove else []
         layers, suspects = find_moe(facts, prover.prove if prove else no_proof)
     facts = facts.with_exits({layer.exit: layer.entry for layer in layers})
     parts, refused = find_parts(facts, layers)
@@ -90,6 +93,8 @@ def _read(
     notes += [note for layer in layers for note in layer.notes] + refused
     account = account_of(facts, parts, operators, suspects)
     notes += notes_of(account, notes)
+    if not any("holes in a sparse file" in note for note in notes):
+        notes += untried
     workload = Workload(
         name=source.path.stem,
         sha256=source.sha256,

@@ -131,6 +131,7 @@ def _compile(
             baselines=baselines,
             execute=verify,
             trust_traced=trust_traced,
+            least_placed=asked.least_placed,
             processes=asked.processes,
             progress=progress,
         )

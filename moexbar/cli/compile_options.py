@@ -33,6 +33,7 @@ from moexbar.cli.options import (
     Time,
 )
 from moexbar.cli.scope import Groups, GroupSize, Replicas
+from moexbar.least_placed import LEAST_PLACED
 
 Switch = Literal["on", "off"]
 
@@ -91,6 +92,16 @@ Experts = Annotated[
         rich_help_panel=METHODS,
     ),
 ]
+LeastPlaced = Annotated[
+    float,
+    typer.Option(
+        help="Per cent of the matrix elements outside lookup tables that crossbars must hold.",
+        metavar="PERCENT",
+        min=0,
+        max=100,
+        rich_help_panel=INPUTS,
+    ),
+]
 Pack = Annotated[
     bool,
     typer.Option(
@@ -136,6 +147,7 @@ class CompileRequest:
     bus: Bus = None
     buffer: Buffer = None
     experts: Experts = "stored"
+    least_placed: LeastPlaced = LEAST_PLACED
     pack: Pack = False
     time: Time = 1
     seed: Seed = 0

@@ -13,6 +13,7 @@ from moexbar.execution import executes_steps
 from moexbar.report.compiled import LayerRow, Placement, Programming, Report
 from moexbar.report.executed import Skipped
 from moexbar.report.tables import layers_table, methods_table, unfit_lines
+from moexbar.report.weights import weights_line
 
 
 def print_compiled(compilation: Compilation, output: Path) -> None:
@@ -28,6 +29,7 @@ def print_compiled(compilation: Compilation, output: Path) -> None:
     for line in _replicas(report.layers):
         console.print(line)
     console.print("")
+    console.print(weights_line(done.workload.account), soft_wrap=True)
     binding = binding_lines(bound_by(done.program, done.chip))
     placed = *_placed(report.placement), *_written(report.programming)
     for line in (*placed, *_steps(report), *binding):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ir.workload import Dense, MoELayer, Workload
 from moexbar.cli.options import Json, ModelFile
-from moexbar.console import note, out, print_json, table
+from moexbar.console import out, print_json, print_notes, table
 
 if TYPE_CHECKING:
     from compiler.frontend.proof.decode import Decode
@@ -28,9 +28,12 @@ def model_command(model: ModelFile, json: Json = False) -> None:
         print_json(model_report(workload, decode))
     else:
         _print(workload, decode)
+    print_notes(workload.notes)
 
 
 def _print(workload: Workload, decode: "Decode") -> None:
+    from moexbar.report.weights import weights_line
+
     console = out()
     dense = list(workload.dense())
     console.print(
@@ -51,11 +54,10 @@ def _print(workload: Workload, decode: "Decode") -> None:
     parts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
     console.print("")
     console.print(f"digital: {parts or 'nothing'} ({nodes} ONNX nodes)")
+    console.print(weights_line(workload.account), soft_wrap=True)
     console.print(f"decode: {decode.kind}: {decode.reason}")
     if not workload.moe_layers and not workload.suspects:
         console.print("no MoE layer: nothing selects among feed-forward experts")
-    for line in workload.notes:
-        note(f"note: {line}")
 
 
 def _moe_table(workload: Workload) -> Any:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from moexbar.cli.options import INPUTS, OUTPUT, Json, ModelFile
-from moexbar.console import note, out, print_json, progress, table
+from moexbar.console import note, out, print_json, print_notes, progress, table
 
 Inputs = Annotated[
     Path, typer.Option(help="NPZ with one array per model input.", rich_help_panel=INPUTS)
@@ -57,6 +57,7 @@ def profile_command(
     from moexbar.traces.loads import load_rows
 
     workload = read_model(model, tokens=tokens, batch=batch)
+    print_notes(workload.notes)
     arrays = load_inputs(inputs)
     with progress(len(next(iter(arrays.values()))), "profiling") as advance:
         routing = profile(

@@ -45,6 +45,7 @@ from moexbar.report.methods import (
     Shortage,
     UnfitRow,
 )
+from moexbar.report.weights import WeightsRow
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +90,7 @@ def compile_report(
         assumed=tuple(f"{fact.path} = {fact.text}" for fact in done.chip.assumed),
         executed=executed,
         programming=_programming(done),
+        weights=WeightsRow.of(workload.account),
     )
 
 

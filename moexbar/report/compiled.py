@@ -1,13 +1,14 @@
 """report.json: what was compiled, by which methods, and with what proof."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from moexbar.report.certificates import CertificateRow, OrderRow
 from moexbar.report.chips import ChipSheet
 from moexbar.report.executed import Executed, Skipped
 from moexbar.report.methods import MethodRow, UnfitRow
-from moexbar.report.plain import Document
+from moexbar.report.plain import OPTIONAL, Document
+from moexbar.report.weights import WeightsRow
 
 
 @dataclass(frozen=True)
@@ -214,6 +215,7 @@ class Report(Document):
     assumed: numbers of the chip without a published value, as `FIELD = VALUE`.
     executed: what executing the program gave, or why it was not executed.
     programming: what writing the weights once takes; null where the chip file has no `write` table.
+    weights: where the numbers that the model file stores go; not in reports of earlier versions.
     """
 
     moexbar: str
@@ -231,3 +233,4 @@ class Report(Document):
     assumed: tuple[str, ...]
     executed: Executed | Skipped
     programming: Programming | None = None
+    weights: WeightsRow | None = field(default=None, metadata=OPTIONAL)

@@ -5,6 +5,7 @@ from typing import Literal
 
 from ir.workload import DigitalKind, Proof, RouterKind, Scope
 from moexbar.report.plain import Document
+from moexbar.report.weights import WeightsRow
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,7 @@ class ModelReport(Document):
     decode: whether the model can go on token by token: as written, as derived, or not.
     decode_reason: why.
     notes: what else there is to say.
+    weights: where the numbers that the file stores go.
     """
 
     model: str
@@ -171,3 +173,4 @@ class ModelReport(Document):
     decode: Literal["native", "derived", "no"]
     decode_reason: str
     notes: tuple[str, ...]
+    weights: WeightsRow

@@ -46,6 +46,12 @@ class Prover:
             for reason, count in self._skipped.items()
         ]
 
+    def runtime(self) -> Runtime:
+        """The child process, started now if nothing needed it before."""
+        if self._runtime is None:
+            self._runtime = Runtime(seconds=60.0)
+        return self._runtime
+
     def prove(self, layers: Sequence[FoundLayer]) -> FoundLayer:
         """The first of `layers` (outermost first, one router and set of experts) that is proven.
 
@@ -56,10 +62,8 @@ class Prover:
         if reason:
             self._skipped[reason] = self._skipped.get(reason, 0) + 1
             return no_proof(layers)
-        if self._runtime is None:
-            self._runtime = Runtime(seconds=60.0)
         try:
-            return Trial(self._facts, self._runtime, layers).verdict()
+            return Trial(self._facts, self.runtime(), layers).verdict()
         except (CannotRunError, Unreadable) as error:
             if layers[0].form in ("MoE", "QMoE"):  # the operator's definition says what it computes
                 key = f"ONNX Runtime's run of its operator does not agree: {error}"

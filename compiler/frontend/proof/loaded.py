@@ -1,0 +1,80 @@
+"""Does ONNX Runtime take the model at all? It is loaded once, as it would be run.
+
+Its operator MoE checks its weights only when it runs, so that is run once too, on random tokens.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from onnx_ir import DataType, Node
+
+from compiler.frontend.facts import Facts
+from compiler.frontend.facts.dimensions import unknown_operators
+from compiler.frontend.facts.graph import Graph, name_of
+from ir.errors import InputError, RefusedError
+from ir.onnxdoor.extract import extract, with_outputs
+from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.weights import stored_bytes
+
+MAX_BYTES = 256 * 2**20  # of weights: a larger model is not loaded for this alone
+_NOT_HERE = (  # what the runtime says of operators that others of its builds have
+    "is not a registered function/op",
+    "No Op registered",
+    "Could not find an implementation",
+    "CUDA",
+)
+
+
+def refuse_unloadable(facts: Facts, runtime: Callable[[], Runtime]) -> list[str]:
+    """Raise RefusedError, with the runtime's reason, for a model that it does not take.
+
+    runtime: gives the child process, when it is needed. A note says why it was not tried.
+    """
+    graph = facts.graph
+    reason = _not_tried(graph)
+    if reason:
+        return [f"not loaded in ONNX Runtime, which may refuse it: {reason}"]
+    try:
+        data = with_outputs(graph.source, [name_of(v) for v in graph.outputs], unpacked=True)
+    except InputError as error:
+        return [f"not loaded in ONNX Runtime, which may refuse it: {error.problem}"]
+    try:
+        runtime().load(data, graph.name).drop()
+        for node in graph.nodes:
+            if node.op_type == "MoE" and node.domain == "com.microsoft":
+                _run_alone(facts, node, runtime())
+    except RefusedError as error:
+        if any(words in error.problem for words in _NOT_HERE):
+            return [f"this machine's ONNX Runtime does not run it: {error.problem}"]
+        raise type(error)(
+            graph.name, error.problem, "export it again: this file cannot be run"
+        ) from error
+    return []
+
+
+def _run_alone(facts: Facts, node: Node, runtime: Runtime) -> None:
+    """Run a node of floats on random inputs of its shapes; not where these are not known."""
+    feeds, random = {}, np.random.default_rng(0)
+    for value in facts.graph.data_inputs(node):
+        shape = facts.sizes.shape(value)
+        if shape is None or np.any(shape < 0):
+            return
+        feeds[name_of(value)] = random.standard_normal(shape[:, 0].tolist()).astype(np.float32)
+    output = name_of(node.outputs[0])
+    cut = extract(facts.graph.source, dict.fromkeys(feeds, DataType.FLOAT), [output])
+    model = runtime.load(cut, node.name or "")
+    model.run(feeds, [output])
+    model.drop()
+
+
+def _not_tried(graph: Graph) -> str:
+    """Why a model is not loaded, '' where it is."""
+    if unknown_operators(graph):
+        return "it has operators that are not known"
+    names = sorted(graph.source.graph.initializers)
+    sizes = [stored_bytes(graph.source, name) for name in names]
+    if None in sizes:
+        return "the weights are holes in a sparse file"
+    if sum(size for size in sizes if size is not None) > MAX_BYTES:
+        return f"it has over {MAX_BYTES // 2**20} MiB of weights"
+    return ""
