@@ -26,7 +26,9 @@ class Unfit:
 
 def unshared(chip: Chip) -> Chip:
     """The same chip with peripherals of its own for every crossbar (mux 1)."""
-    return replace(chip, name=f"{chip.name} unshared", pg=replace(chip.pg, mux=1))
+    kept = tuple(change for change in chip.changes if change.key != "pg.mux")
+    alone = replace(chip.pg, mux=1)
+    return replace(chip, name=f"{chip.name} unshared", pg=alone, changes=kept)
 
 
 def methods(chip: Chip, options: Options) -> tuple[Method, ...]:

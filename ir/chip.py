@@ -5,7 +5,7 @@ publishes no value; a report that needs it says so. The values come from TOML pr
 (moexbar/chips), where each number stands beside its source; `facts` carries those along.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ir.errors import InputError
@@ -232,6 +232,20 @@ class Fact:
 
 
 @dataclass(frozen=True)
+class Change:
+    """A number that was set for this chip alone: `key = text`, as it was asked for.
+
+    key: table and field with the unit it was given in, e.g. mvm.read_ns; text: its value.
+    """
+
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.key} = {self.text}"
+
+
+@dataclass(frozen=True)
 class Headline:
     """What the source says one full crossbar reaches; the preset's self-test (0 = not stated)."""
 
@@ -241,7 +255,11 @@ class Headline:
 
 @dataclass(frozen=True, repr=False)
 class Chip:
-    """A complete chip description."""
+    """A complete chip description.
+
+    changes: what was set to other than the description that `name` stands for has it; they are in
+    the numbers already, so two chips of the same numbers are the same.
+    """
 
     name: str
     description: str
@@ -256,10 +274,11 @@ class Chip:
     write: Write = Write()
     headline: Headline = Headline()
     facts: tuple[Fact, ...] = ()
+    changes: tuple[Change, ...] = field(default=(), compare=False)
 
     def __repr__(self) -> str:
         side = f"{self.crossbar.rows} x {self.crossbar.columns}"
-        return f"<Chip {self.name}: crossbars of {side} cells, mux {self.pg.mux}>"
+        return f"<Chip {self.title}: crossbars of {side} cells, mux {self.pg.mux}>"
 
     def __post_init__(self) -> None:
         """Refuse what no chip can be; the loader adds the file's name."""
@@ -299,6 +318,12 @@ class Chip:
                 f"crossbar.columns: {self.crossbar.columns} cells hold no weight of "
                 f"{self.crossbar.slices(self.crossbar.weight_bits)} cells",
             )
+
+    @property
+    def title(self) -> str:
+        """Its name with what was changed, e.g. `hermes-mux2 with pg.mux = 4`."""
+        changes = ", ".join(str(change) for change in self.changes)
+        return f"{self.name} with {changes}" if changes else self.name
 
     @property
     def assumed(self) -> tuple[Fact, ...]:

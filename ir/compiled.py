@@ -22,7 +22,7 @@ class Executable:
 
     def __repr__(self) -> str:
         return (
-            f"<{type(self).__name__} {self.workload.name} on {self.chip.name}: "
+            f"<{type(self).__name__} {self.workload.name} on {self.chip.title}: "
             f"{len(self.program)} instructions, {self.program.makespan_ps / 1e6:.2f} us>"
         )
 

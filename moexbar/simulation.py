@@ -13,6 +13,7 @@ from ir.chip import Chip
 from ir.compiled import Executable
 from ir.program import Opcode, Program
 from moexbar.chips import load_chip
+from moexbar.chips.show import change_rows
 from moexbar.files.chip_file import read_folder_chip
 from moexbar.files.program_file import read_program
 from moexbar.report.programs import (
@@ -77,6 +78,7 @@ def simulation_report(
     return SimulateReport(
         mode=mode,
         chip=other.name,
+        changes=change_rows(other),
         instructions=len(given),
         makespan_ns=done.program.makespan_ps / 1000,
         given_makespan_ns=given.makespan_ps / 1000,

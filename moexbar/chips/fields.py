@@ -57,6 +57,7 @@ WORDS: dict[str, tuple[str, int | None]] = {
 }
 NOT_PUBLISHED = "not published"
 
+CLOSE = 0.6  # of 1, so that a name may have been meant
 MAX_COUNT = 10**6
 MAX_VALUE = 10**15
 _LARGE = frozenset({"write.endurance"})
@@ -147,10 +148,14 @@ def shown(name: str) -> str:
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Name the valid name closest to `name`, or list them all if none is close."""
-    names = list(valid)
-    close = difflib.get_close_matches(name[:100], names, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else "expected one of: " + ", ".join(names)
+    """Name the valid names closest to `name`, or list them all if none is close."""
+    names, short = list(valid), name[:100]
+    close = {one: difflib.SequenceMatcher(None, one, short).ratio() for one in names}
+    best = max(close.values(), default=0.0)
+    if best < CLOSE:
+        return "expected one of: " + ", ".join(names)
+    *others, last = [one for one in names if close[one] == best]
+    return f"did you mean {', '.join(others)}{' or ' * bool(others)}{last}?"
 
 
 def find(table: str, key: str) -> tuple[Field, int] | str:

@@ -1,40 +1,25 @@
 """Chip descriptions: TOML layers (a preset, a file that extends it, --set) into an ir.chip.Chip."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from ir.chip import Chip, Fact
 from ir.errors import InputError
-from moexbar.chips.entry import Entry, read_entry
-from moexbar.chips.fields import SCHEMA, find, nearest, shown
+from moexbar.chips.entry import Entry
+from moexbar.chips.fields import SCHEMA, nearest, shown
+from moexbar.chips.layer import Layer, merge, put
 from moexbar.chips.read import read_toml
+from moexbar.chips.settings import Setting, changes, set_layer, words_of
 
 PRESETS = Path(__file__).parent
 MAX_EXTENDS = 8
-SET = "set on the command line"
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?|[+-]?(inf|nan)")
-
-
-@dataclass(frozen=True)
-class Layer:
-    """What one file states: {field path: entry} and what it extends."""
-
-    where: str
-    description: str
-    extends: str
-    entries: dict[str, Entry]
 
 
 def preset_names() -> tuple[str, ...]:
     """List the names of the presets that are shipped, in alphabetical order."""
     return tuple(sorted(path.stem for path in PRESETS.glob("*.toml")))
-
-
-Setting = str | bool | int | float
 
 
 def load_chip(name_or_path: str | Path, overrides: Mapping[str, Setting] | None = None) -> Chip:
@@ -43,12 +28,34 @@ def load_chip(name_or_path: str | Path, overrides: Mapping[str, Setting] | None 
     overrides: {"pg.mux": 4}, as `--set pg.mux=4` gives them as text; these values count as assumed.
     Raises InputError naming the file, the field and the nearest valid name.
     """
+    if not isinstance(name_or_path, str | Path):
+        expected = "the name of a preset or the path of a TOML file"
+        raise InputError("chip", f"{shown(repr(name_or_path))}, expected {expected}")
+    return changed_chip(name_or_path, {} if overrides is None else words_of(overrides))
+
+
+def changed_chip(name_or_path: str | Path, words: Mapping[str, str], said: str = "") -> Chip:
+    """The chip with fields set, {"pg.mux": "4"}; said: what is before each in messages, `--set `.
+
+    Raises InputError as load_chip does.
+    """
     path = _locate(str(name_or_path))
-    where = _where(path)
     layers = _chain(path)
-    if overrides:
-        layers.append(_set_layer({path: _word(value) for path, value in overrides.items()}))
-    entries = _merge(layers)
+    if not words:
+        return _chip(path, layers)
+    above = set_layer(words, said)
+    try:
+        chip = _chip(path, [*layers, above])
+    except InputError as error:
+        _chip(path, layers)  # its own fault is said of the file
+        raise InputError(above.where, error.problem, error.hint) from error
+    return replace(chip, changes=changes((), words))
+
+
+def _chip(path: Path, layers: list[Layer]) -> Chip:
+    """The chip that the layers of the file at `path` state."""
+    where = _where(path)
+    entries = merge(layers)
     _check_complete(entries, where)
     values: dict[str, dict[str, Any]] = {table: {} for table in SCHEMA}
     for entry in entries.values():
@@ -67,17 +74,13 @@ def load_chip(name_or_path: str | Path, overrides: Mapping[str, Setting] | None 
         raise InputError(where, error.problem, error.hint) from error
 
 
-def _word(value: Setting) -> str:
-    """A value as the command line spells it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def change_chip(chip: Chip, overrides: Mapping[str, str]) -> Chip:
+def change_chip(chip: Chip, words: Mapping[str, str]) -> Chip:
     """The chip with fields set as `--set` gives them, {"pg.mux": "4"}; their facts are dropped.
 
     Stating a bus's width in one way drops the other. Raises InputError as load_chip does.
     """
-    entries = _merge([_set_layer(overrides)])
+    above = set_layer(words, "--set ")
+    entries = merge([above])
     widths = {"transfers_per_slot", "bits_per_ns"}
     values: dict[str, dict[str, Any]] = {}
     for entry in entries.values():
@@ -87,7 +90,11 @@ def change_chip(chip: Chip, overrides: Mapping[str, str]) -> Chip:
         values["bus"] |= dict.fromkeys(widths - stated)
     tables = {name: replace(getattr(chip, name), **new) for name, new in values.items()}
     kept = tuple(fact for fact in chip.facts if fact.path not in entries)
-    return replace(chip, facts=kept, **tables)
+    told = changes(chip.changes, words)
+    try:
+        return replace(chip, facts=kept, changes=told, **tables)
+    except InputError as error:
+        raise InputError(above.where, error.problem, error.hint) from error
 
 
 def _locate(name_or_path: str) -> Path:
@@ -153,7 +160,7 @@ def _read_layer(path: Path, where: str) -> Layer:
         if not isinstance(content, dict):
             raise InputError(where, f"{table}: found a value, expected a table [{table}]")
         for key, raw in content.items():
-            _put(entries, table, key, raw, where)
+            put(entries, table, key, raw, where)
     return Layer(where, texts["description"], texts["extends"], entries)
 
 
@@ -161,61 +168,6 @@ def _text(value: object, key: str, where: str) -> str:
     if not isinstance(value, str) or len(value) > 200 or not value.isprintable():
         raise InputError(where, f"{key}: expected printable text, at most 200 characters")
     return value
-
-
-def _put(entries: dict[str, Entry], table: str, key: str, raw: object, where: str) -> None:
-    """Read one entry and add it; the same field under two units is an error."""
-    found = find(table, key)
-    if isinstance(found, str):
-        raise InputError(where, f"{table}.{shown(key)}: {found}")
-    field, factor = found
-    if field.path in entries:
-        both = f"as {entries[field.path].key} and as {key}"
-        raise InputError(where, f"{table}.{field.stem}: given twice, {both}")
-    entries[field.path] = read_entry(field, key, factor, raw, where)
-
-
-def _set_layer(overrides: Mapping[str, str]) -> Layer:
-    """Read --set options as a layer."""
-    entries: dict[str, Entry] = {}
-    for path, text in overrides.items():
-        where = f"--set {shown(path)}={shown(text)}"
-        table, _, key = path.partition(".")
-        if table not in SCHEMA:
-            whole = [f"{f.table}.{key}" for fs in SCHEMA.values() for f in fs for key in f.keys]
-            hits = [name for name in whole if name.partition(".")[2] == path]
-            hint = nearest(path, hits) if hits else nearest(table, SCHEMA)
-            raise InputError(where, f"{shown(table)}: unknown table", hint)
-        raw = {"value": _plain(text), "assumed": True, "why": SET}
-        _put(entries, table, key, raw, where)
-    return Layer("--set", "", "", entries)
-
-
-def _plain(text: str) -> object:
-    """Read a word of the command line as a number, true, false or itself."""
-    text = text.strip()
-    if text in ("true", "false"):
-        return text == "true"
-    return Decimal(text) if _NUMBER.fullmatch(text) else text
-
-
-def _merge(layers: list[Layer]) -> dict[str, Entry]:
-    """Merge to {field path: entry}, later layers over earlier ones.
-
-    A bus has a width in transfers per slot or in bits per ns: stating one drops the inherited
-    other.
-    """
-    widths = ("bus.transfers_per_slot", "bus.bits_per_ns")
-    merged: dict[str, Entry] = {}
-    for layer in layers:
-        stated = [width for width in widths if width in layer.entries]
-        if len(stated) == 2 and all(layer.entries[w].value is not None for w in widths):
-            found = "transfers_per_slot and bits_per_ns both given"
-            raise InputError(layer.where, f"bus: {found}, expected one of them")
-        if stated:
-            merged = {path: entry for path, entry in merged.items() if path not in widths}
-        merged.update(layer.entries)
-    return merged
 
 
 def _check_complete(entries: Mapping[str, Entry], where: str) -> None:

@@ -12,7 +12,7 @@ from ir.chip import Chip, Fact
 from ir.timing import mvm, mvm_ps
 from moexbar.chips.fields import NOT_PUBLISHED, SCHEMA, UNIT_TEXT, Field
 from moexbar.console import Fitting
-from moexbar.report.chips import ChipField, ChipSheet, ChipSummary
+from moexbar.report.chips import ChangeRow, ChipField, ChipSheet, ChipSummary
 
 WIDTH = 100
 ASSUMED = "* assumed: no published value for this chip"
@@ -74,7 +74,7 @@ def describe(chip: Chip) -> Group:
             source = fact.source if fact else ""
             table.add_row(Text(_key(field, fact)), Text(value), Text(source))
         table.add_section()
-    title = Text(f"{chip.name}: {chip.description}")
+    title = Text(f"{chip.title}: {chip.description}")
     count = f"{len(chip.assumed)} of {len(chip.facts)} values assumed"
     return Group(title, Constrain(table, WIDTH), Text(f"{count}; {ASSUMED}"))
 
@@ -95,7 +95,12 @@ def chip_sheet(chip: Chip) -> ChipSheet:
                 low=fact.low if fact else None,
                 high=fact.high if fact else None,
             )
-    return ChipSheet(summary(chip), len(chip.assumed), fields)
+    return ChipSheet(summary(chip), len(chip.assumed), fields, change_rows(chip))
+
+
+def change_rows(chip: Chip) -> tuple[ChangeRow, ...]:
+    """What was set for this run."""
+    return tuple(ChangeRow(change.key, change.text) for change in chip.changes)
 
 
 def _area(value: int | None) -> str:

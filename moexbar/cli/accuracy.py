@@ -206,7 +206,7 @@ def accuracy(
     if json:
         print_json(accuracy_report(routing, found, settings, calibrated))
     else:
-        _print(found, settings, calibrated, chip.name, routing)
+        _print(found, settings, calibrated, chip.title, routing)
 
 
 def _number(text: str, option: str, kind: type[int] | type[float]) -> float:

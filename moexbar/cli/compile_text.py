@@ -49,7 +49,7 @@ def _headline(report: Report, done: Compiled) -> str:
     sequences = f"{window.batch} sequences of " * (window.batch > 1)
     steps = f" and {window.decode} decode steps" * (window.decode > 0)
     return (
-        f"{report.model.name} on {done.chip.name}: prefill of {sequences}"
+        f"{report.model.name} on {done.chip.title}: prefill of {sequences}"
         f"{window.prefill} tokens{steps}, "
         f"{len(done.program)} instructions, {placement.pgs} peripheral groups on "
         f"{placement.mesh_width} x {placement.mesh_height} cores"
@@ -145,11 +145,11 @@ def _scope(report: Report) -> str:
 
 def _print_unknown(report: Report, done: Compiled) -> None:
     """Areas that nobody published, and numbers that are assumed."""
-    chip, missing = done.chip.name, chip_area(done.program, done.chip).missing
+    chip, missing = done.chip, chip_area(done.program, done.chip).missing
     if missing:
-        out().print(f"no area: {', '.join(missing)} not published for {chip}")
+        out().print(f"no area: {', '.join(missing)} not published for {chip.name}")
     if report.assumed:
-        out().print(
-            f"{len(report.assumed)} chip numbers are assumed (moexbar chips {chip})",
-            style="yellow",
-        )
+        told = f"{len(report.assumed)} chip numbers are assumed"
+        here = ", ".join(str(change) for change in chip.changes)
+        told += f", {len(chip.changes)} of them set here ({here})" if here else ""
+        out().print(told if here else f"{told} (moexbar chips {chip.name})", style="yellow")

@@ -133,9 +133,9 @@ def flattened(command: Callable[..., None]) -> Callable[..., None]:
 
 def read_chip(name: str, settings: list[str] | None) -> "Chip":
     """The chip with the command line's changes."""
-    from moexbar.chips import load_chip
+    from moexbar.chips import changed_chip
 
-    return load_chip(name, overrides(settings))
+    return changed_chip(name, overrides(settings), "--set ")
 
 
 def overrides(settings: list[str] | None) -> dict[str, str]:

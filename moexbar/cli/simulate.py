@@ -93,7 +93,7 @@ def simulate(
     if json:
         print_json(report)
     else:
-        _print(report, binding_lines(bindings))
+        _print(report, other.title, binding_lines(bindings))
 
 
 def _factors(words: list[str] | None) -> dict["Opcode", Fraction]:
@@ -116,9 +116,9 @@ def _factors(words: list[str] | None) -> dict["Opcode", Fraction]:
     return factors
 
 
-def _print(report: "SimulateReport", bound: Iterable[str]) -> None:
+def _print(report: "SimulateReport", chip: str, bound: Iterable[str]) -> None:
     console = out()
-    head = f"{report.instructions} instructions on {report.chip}: "
+    head = f"{report.instructions} instructions on {chip}: "
     if report.mode == "replay":
         head += f"all times hold; makespan {report.makespan_ns / 1000:.3f} us"
     else:

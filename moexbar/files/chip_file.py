@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from ir.chip import Chip
+from ir.chip import Change, Chip
 from ir.errors import InputError
 from moexbar.chips.fields import SCHEMA, Field, shown
-from moexbar.report.reading import read_object
+from moexbar.report.chips import ChangeRow
+from moexbar.report.reading import read_object, typed
 
 
 def read_folder_chip(folder: Path) -> Chip:
@@ -20,12 +21,14 @@ def read_folder_chip(folder: Path) -> Chip:
         name, found = str(report["chip"]["name"]), report["chip"]["fields"]
     except (KeyError, TypeError) as error:
         raise InputError(where, "no chip in it", "compile again, or give --chip") from error
+    rows = typed(tuple[ChangeRow, ...], report["chip"].get("changes", []), where, "chip.changes")
+    changes = tuple(Change(shown(row.key), shown(row.value)) for row in rows)
     hints = get_type_hints(Chip)
     tables = {
         table: hints[table](**{field.name: _value(found, field, where) for field in known})
         for table, known in SCHEMA.items()
     }
-    return Chip(name=shown(name), description="", **tables)
+    return Chip(name=shown(name), description="", changes=changes, **tables)
 
 
 def _value(found: Any, field: Field, where: str) -> Any:

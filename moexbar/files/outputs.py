@@ -11,7 +11,7 @@ from ir.chip import Chip
 from ir.compiled import Compiled
 from ir.routing import Routing
 from ir.text import listing
-from moexbar.chips.show import chip_sheet
+from moexbar.chips.show import change_rows, chip_sheet
 from moexbar.files.mapping_file import mapping_json
 from moexbar.files.parts import ALL, Part
 from moexbar.files.program_file import write_program
@@ -53,7 +53,11 @@ def hashes(chip: Chip, sources: Mapping[str, Path], target: Path) -> dict[str, A
     """What went in, for the manifest of the folder `target`; of the chip the hash of its values."""
     inputs = {name: source_entry(path, target) for name, path in sources.items()}
     chip_text = json.dumps(as_json(chip_sheet(chip)), sort_keys=True).encode()
-    inputs["chip"] = {"file": chip.name, "sha256": hashlib.sha256(chip_text).hexdigest()}
+    inputs["chip"] = {
+        "file": chip.name,
+        "changes": as_json(change_rows(chip)),
+        "sha256": hashlib.sha256(chip_text).hexdigest(),
+    }
     return inputs
 
 

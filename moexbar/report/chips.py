@@ -54,17 +54,31 @@ class ChipField:
 
 
 @dataclass(frozen=True)
+class ChangeRow:
+    """A number set for this run, by --set or in Python.
+
+    key: as it was named, such as `mvm.read_ns`.
+    value: as it was given.
+    """
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True)
 class ChipSheet:
     """A whole chip.
 
     summary: its main numbers.
     assumed: how many fields are.
     fields: by path, such as `mvm.read_ps`.
+    changes: which of them are not as in the preset or file of that name.
     """
 
     summary: ChipSummary = field(metadata=FLAT)
     assumed: int
     fields: dict[str, ChipField]
+    changes: tuple[ChangeRow, ...] = ()
 
 
 @dataclass(frozen=True)

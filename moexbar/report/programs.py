@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from moexbar.report.chips import ChangeRow
 from moexbar.report.plain import OPTIONAL, Document
 
 
@@ -184,6 +185,7 @@ class SimulateReport(Document):
 
     mode: whether the given times were checked or computed anew in the same order.
     chip: whose times they are.
+    changes: which numbers are not as in the preset or file of that name.
     instructions: of the program.
     makespan_ns: end of the last instruction.
     given_makespan_ns: the same as compiled.
@@ -197,6 +199,7 @@ class SimulateReport(Document):
 
     mode: Literal["replay", "run"]
     chip: str
+    changes: tuple[ChangeRow, ...]
     instructions: int
     makespan_ns: float
     given_makespan_ns: float

@@ -15,6 +15,7 @@ from ir.mapping import Grouping
 from ir.onnxdoor import load
 from ir.onnxdoor.session import Runtime
 from moexbar.__main__ import main
+from moexbar.cli.compile_text import print_compiled
 from moexbar.report.executed import Executed
 from tests.paths import MODELS, ROOT
 
@@ -58,6 +59,38 @@ def test_another_chip_is_compiled_from_the_same_routing(
     assert (done.chip.pg.mux, other.chip.pg.mux) == (2, 4)
     sizes = [max(len(g) for g in layer.groups) for layer in other.compiled.mapping.grouping.layers]
     assert sizes == [4, 4]
+
+
+def test_what_was_set_of_a_chip_is_said_wherever_it_is_named(
+    model: mx.Model,
+    done: mx.Compilation,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    chip = mx.load_chip("hermes-mux2", {"pg.mux": 4, "mvm.read_ns": 260})
+    title = "hermes-mux2 with pg.mux = 4, mvm.read_ns = 260"
+    assert repr(chip) == f"<Chip {title}: crossbars of 256 x 256 cells, mux 4>"
+    made = mx.compile(model, chip, routing=done.routing, prefill=16, baselines=False)
+    assert repr(made.compiled).startswith(f"<Compiled token_choice on {title}: ")
+    out = tmp_path / "out"
+    print_compiled(made, out)
+    told = capsys.readouterr().out.replace("\n", " ")
+    assert f"token_choice on {title}: prefill of 16 tokens" in told
+    counted = f"{len(chip.assumed)} chip numbers are assumed, 2 of them set here"
+    assert f"{counted} (pg.mux = 4, mvm.read_ns = 260)" in told
+
+    made.save(out)
+    changes = [{"key": "pg.mux", "value": "4"}, {"key": "mvm.read_ns", "value": "260"}]
+    assert json.loads((out / "report.json").read_text())["chip"]["changes"] == changes
+    assert json.loads((out / "manifest.json").read_text())["inputs"]["chip"]["changes"] == changes
+    assert mx.read_compiled(out, inputs=MODELS / "heldout.npz").executable.chip.title == title
+    assert main(["simulate", str(out)]) == 0
+    assert f"instructions on {title}: all times hold" in capsys.readouterr().out.replace("\n", " ")
+    assert main(["simulate", str(out), "--set", "mvm.read_us=1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["changes"] == [
+        {"key": "pg.mux", "value": "4"},
+        {"key": "mvm.read_us", "value": "1"},
+    ]
 
 
 def test_a_program_is_a_table_with_units_by_name(done: mx.Compilation) -> None:

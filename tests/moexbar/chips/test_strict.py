@@ -1,11 +1,13 @@
 """Chip files that are wrong, each with the exact words the user reads."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from compiler.baselines import unshared
 from ir.errors import InputError
-from moexbar.chips import load_chip
+from moexbar.chips import change_chip, changed_chip, load_chip
 
 
 def load(tmp_path: Path, text: str) -> str:
@@ -285,10 +287,71 @@ def test_overrides() -> None:
         ("mux", "4", "--set mux=4: mux: unknown table; did you mean pg.mux?"),
         ("pg.mux", "four", '--set pg.mux=four: pg.mux: found "four", expected a number'),
         ("pg.mux", "nan", "--set pg.mux=nan: pg.mux: found nan, expected a finite number"),
-        ("pg.mux", "0", "preset hermes: pg.mux: 0, expected at least 1"),
+        ("pg.mux", "0", "--set pg.mux=0: pg.mux: 0, expected at least 1"),
+        (
+            "headline",
+            "4",
+            "--set headline=4: headline: is a table, expected a field of it: "
+            "headline.tops_per_w, headline.tops_per_mm2",
+        ),
     ],
 )
 def test_wrong_overrides(path: str, text: str, expected: str) -> None:
     with pytest.raises(InputError) as caught:
-        load_chip("hermes", {path: text})
+        changed_chip("hermes", {path: text}, "--set ")
     assert str(caught.value) == expected
+    with pytest.raises(InputError) as caught:  # from Python: nothing was typed
+        load_chip("hermes", {path: text})
+    assert str(caught.value) == expected.removeprefix("--set ")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["a"], """overrides: ['a'], expected fields and their values, such as {"pg.mux": 4}"""),
+        (
+            {"pg": {"mux": 4}},
+            "overrides: 'pg': {'mux': 4}, expected a field such as 'pg.mux' and text, a number, "
+            "true or false",
+        ),
+        (
+            {3: 4},
+            "overrides: 3: 4, expected a field such as 'pg.mux' and text, a number, true or false",
+        ),
+    ],
+)
+def test_overrides_of_a_wrong_kind(overrides: Any, expected: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_chip("hermes", overrides)
+    assert str(caught.value) == expected
+
+
+def test_a_chip_of_a_wrong_kind() -> None:
+    with pytest.raises(InputError) as caught:
+        load_chip(4)  # type: ignore[arg-type]
+    assert str(caught.value) == "chip: 4, expected the name of a preset or the path of a TOML file"
+
+
+def test_what_was_set_goes_with_the_chip() -> None:
+    """Its title says it; a later setting of the same field, or width of the bus, replaces it."""
+    chip = load_chip("hermes", {"mvm.read_ns": 260, "bus.transfers_per_slot": 4})
+    assert chip.title == "hermes with mvm.read_ns = 260, bus.transfers_per_slot = 4"
+    again = change_chip(chip, {"mvm.read_us": "0.5", "bus.bits_per_ns": "64"})
+    assert again.title == "hermes with mvm.read_us = 0.5, bus.bits_per_ns = 64"
+    assert load_chip("hermes").title == "hermes"
+    assert load_chip("hermes", {"pg.mux": 1}).pg == load_chip("hermes").pg
+    assert unshared(load_chip("hermes", {"pg.mux": 4})).title == "hermes unshared"
+
+
+def test_a_fault_of_the_file_is_not_said_of_what_was_set(tmp_path: Path) -> None:
+    path = tmp_path / "my.toml"
+    path.write_text(BASE + "[mvm]\ninput_bits = 0")
+    with pytest.raises(InputError, match=r"my\.toml: mvm\.input_bits: 0, expected at least 1"):
+        load_chip(path, {"pg.mux": 4})
+
+
+def test_names_equally_near_are_all_named() -> None:
+    with pytest.raises(InputError) as caught:
+        load_chip("hermes-mux3")
+    hint = "did you mean hermes-mux2, hermes-mux4 or hermes-mux8?"
+    assert str(caught.value) == f"chip: no preset 'hermes-mux3'; {hint}"
