@@ -239,7 +239,7 @@ class MoELayer(Operator):
 
     @property
     def scored(self) -> str:
-        """The input that the router's matrix multiplies: the experts' vectors, or a value beside."""
+        """The input that the router's matrix multiplies: the experts' vectors or one beside."""
         return self.router.reads or self.inputs[0]
 
     @property
