@@ -4,7 +4,7 @@ from typing import assert_never
 
 import numpy as np
 
-from backends.functional.machine import TOLERANCE, Machine
+from backends.functional.machine import TOLERANCE, At, Machine
 from backends.functional.names import Inner
 from backends.functional.products import shared_of
 from ir.arrays import Array
@@ -19,7 +19,8 @@ def blame(m: Machine, row: int) -> int:
     A dense product is followed back to its MVM; of a COMBINE the experts' outputs are held against
     their definition on the model's own vector.
     """
-    op, token = m.workload.operators[int(m.program.node[row])], int(m.program.token[row])
+    index, token = int(m.program.node[row]), int(m.program.token[row])
+    op = m.workload.operators[index]
     match op:
         case Digital() | Attention():
             return row
@@ -28,17 +29,18 @@ def blame(m: Machine, row: int) -> int:
             return row if x is None else _load_or_mvm(m, int(m.job[row]), x)
         case MoELayer():
             x = _vector(m, op.inputs[0], token)
-            return row if x is None else _blame_layer(m, op, row, x)
+            return row if x is None else _blame_layer(At(m, index, op), row, x)
         case _:
             assert_never(op)
 
 
-def _blame_layer(m: Machine, op: MoELayer, row: int, x: Array) -> int:
+def _blame_layer(at: At[MoELayer], row: int, x: Array) -> int:
     """The same for a row of an MoE layer; x: the model's own vector."""
-    product = wrong_logits(m, op, row)
+    m = at.m
+    product = wrong_logits(at, row)
     if product >= 0:
         return _load_or_mvm(m, product, x)
-    store = _wrong_store(m, op, row, x)
+    store = _wrong_store(at, row, x)
     if store < 0:
         return row
     second = int(m.job[store])
@@ -47,14 +49,15 @@ def _blame_layer(m: Machine, op: MoELayer, row: int, x: Array) -> int:
     if told != fired:
         return store if fired == before else second
     made = m.values.of(store).arrays[Inner.RESULT][m.values.row[store]]
-    right = m.matrices.product(_vector_of(m, second)[None], _expert_of(m, op, store).down)[0]
+    right = m.matrices.product(_vector_of(m, second)[None], _expert_of(at, store).down)[0]
     return second if _off(m, made, right) else _load_or_mvm(m, mvm, x)
 
 
-def wrong_logits(m: Machine, op: MoELayer, row: int) -> int:
+def wrong_logits(at: At[MoELayer], row: int) -> int:
     """The MVM of a router on crossbars that gave wrong logits for the token of `row`, else -1."""
-    p, token = m.program, int(m.program.token[row])
-    theirs = _vector(m, op.router.logits, token)
+    m, p = at.m, at.m.program
+    token = int(p.token[row])
+    theirs = _vector(m, at.op.router.logits, token)
     if theirs is None:  # a digital router
         return -1
     mine = (p.node == p.node[row]) & (p.token == token) & (p.step == p.step[row])
@@ -86,15 +89,16 @@ def _vector(m: Machine, name: str, token: int) -> Array | None:
     return None if rows is None else rows[token].ravel().astype(np.float32)
 
 
-def _wrong_store(m: Machine, op: MoELayer, row: int, x: Array) -> int:
+def _wrong_store(at: At[MoELayer], row: int, x: Array) -> int:
     """The first STORE that a COMBINE reads and that is not its expert's output; -1 if all are."""
-    one, token = np.array([row]), m.program.token[[row]].astype(np.int64)
+    m, op, one = at.m, at.op, np.array([row])
+    token = m.program.token[[row]].astype(np.int64)
     if m.program.opcode[row] != Opcode.COMBINE:
         return -1
     _, read = m.values.edges(one)
     factors = m.values.take(one, Inner.FACTORS)[0]
     for store in read[m.values.holds(read, Inner.RESULT)].tolist():
-        number, expert = int(m.program.expert[store]), _expert_of(m, op, store)
+        number, expert = int(m.program.expert[store]), _expert_of(at, store)
         scaled = x * factors[number] if op.weight_on == "input" and number >= 0 else x
         made = m.values.rows(one, np.array([store]), Inner.RESULT, token)[0]
         right = feed_forward(m.matrices, expert, op.activation, scaled[None])
@@ -103,12 +107,10 @@ def _wrong_store(m: Machine, op: MoELayer, row: int, x: Array) -> int:
     return -1
 
 
-def _expert_of(m: Machine, op: MoELayer, store: int) -> Expert:
+def _expert_of(at: At[MoELayer], store: int) -> Expert:
     """The expert that a STORE names, or the shared one whose tiles gave its product."""
-    number = int(m.program.expert[store])
-    if number >= 0:
-        return op.experts[number]
-    return op.shared[shared_of(m, store)]
+    number = int(at.m.program.expert[store])
+    return at.op.experts[number] if number >= 0 else at.op.shared[shared_of(at.m, store)]
 
 
 def _off(m: Machine, ours: Array, theirs: Array) -> bool:

@@ -10,7 +10,7 @@ from typing import assert_never
 import numpy as np
 
 from backends.functional.choice import best_of
-from backends.functional.machine import Machine
+from backends.functional.machine import At, Machine
 from backends.functional.names import Inner, Name
 from backends.functional.values import Batch
 from ir.arrays import Array, Ints
@@ -18,13 +18,14 @@ from ir.program import Opcode
 from ir.workload import Attention, MoELayer
 
 
-def keep(m: Machine, op: Attention | MoELayer, ids: Ints) -> None:
+def keep(at: At[Attention | MoELayer], ids: Ints) -> None:
     """KV_WR and GO_WR: rows that their `reads` made."""
+    m, op = at.m, at.op
     for row in ids.tolist():
         _, read = m.values.inputs(np.array([row]))
         chosen = read[m.program.opcode[read] == Opcode.TOPK]
         if m.program.opcode[row] == Opcode.GO_WR and len(chosen):
-            _keep_scores(m, op, row, int(chosen[0]))
+            _keep_scores(at, row, int(chosen[0]))
         else:
             names = op.inputs if m.program.opcode[row] == Opcode.KV_WR else op.outputs
             _keep_rows(m, row, read, names)
@@ -44,7 +45,8 @@ def _keep_rows(m: Machine, row: int, read: Ints, names: Sequence[str]) -> None:
     m.covers[row] = np.unique(token[token >= 0])
 
 
-def _keep_scores(m: Machine, op: Attention | MoELayer, row: int, topk: int) -> None:
+def _keep_scores(at: At[Attention | MoELayer], row: int, topk: int) -> None:
+    m, op = at.m, at.op
     match op:
         case MoELayer():
             capacity = op.router.capacity

@@ -6,7 +6,7 @@ keeps. Scores come from the step's GATEs and, with a GO cache, from those that e
 
 import numpy as np
 
-from backends.functional.machine import Machine
+from backends.functional.machine import At, Machine
 from backends.functional.names import Inner
 from backends.functional.values import Batch, wrong
 from ir.arrays import Array, Bools, Ints
@@ -32,25 +32,24 @@ def admitted(scores: Array, arrival: Ints, capacity: Capacity) -> Bools:
     return taken
 
 
-def choose_tokens(
-    m: Machine, index: int, op: MoELayer, capacity: Capacity, ids: Ints, told: Array
-) -> None:
+def choose_tokens(at: At[MoELayer], capacity: Capacity, ids: Ints, told: Array) -> None:
     """The TOPK of each sequence: the experts of the tokens scored in this step, and their weights.
 
     told: [window tokens, E] the scores of the model's own vectors. Where they send
     a token elsewhere although every vector scored is the model's up to rounding, it is a near tie.
     """
-    shape = (m.tokens, op.router.experts)
+    m, experts = at.m, at.op.router.experts
+    shape = (m.tokens, experts)
     weights, picked = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.bool_)
     seen, all_near = np.full(shape, -np.inf, dtype=np.float32), np.zeros(m.tokens, dtype=np.bool_)
     for row in ids.tolist():
         mine = m.so_far(int(m.program.seq[row]))
-        scores, near, scored = _scores(m, row, mine, op.router.experts)
+        scores, near, scored = _scores(m, row, mine, experts)
         taken = admitted(scores, m.arrival[mine], capacity)
         theirs = admitted(told[mine], m.arrival[mine], capacity)
         tied = near.all() & (taken != theirs).any(axis=1)
         taken[tied] = theirs[tied]
-        m.tied |= {(index, token) for token in mine[tied].tolist()}
+        m.tied |= {(at.index, token) for token in mine[tied].tolist()}
         taken &= scored[:, None]
         picked[mine], weights[mine] = taken, np.where(taken, scores, 0)
         seen[mine[scored]], all_near[mine] = scores[scored], near

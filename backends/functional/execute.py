@@ -9,7 +9,7 @@ import numpy as np
 from backends.functional.caches import keep, recall
 from backends.functional.crossbars import Crossbars
 from backends.functional.experts import run_moe
-from backends.functional.machine import OWN_NODES, Machine, run_nodes
+from backends.functional.machine import OWN_NODES, At, Machine, run_nodes
 from backends.functional.nodes import Nodes, Run
 from backends.functional.order import check_order
 from backends.functional.products import run_dense
@@ -138,15 +138,15 @@ def _carry_out(m: Machine, index: int, rows: Ints) -> None:
     writes = np.concatenate([by_opcode[Opcode.KV_WR], by_opcode[Opcode.GO_WR]])
     match op:
         case Digital():
-            run_nodes(m, index, op, own)
+            run_nodes(At(m, index, op), own)
         case Attention():
-            run_nodes(m, index, op, own)
-            keep(m, op, writes)
+            run_nodes(At(m, index, op), own)
+            keep(At(m, index, op), writes)
         case Dense():
-            run_dense(m, index, op, by_opcode)
+            run_dense(At(m, index, op), by_opcode)
         case MoELayer():
-            run_moe(m, index, op, by_opcode)
-            keep(m, op, writes)
+            run_moe(At(m, index, op), by_opcode)
+            keep(At(m, index, op), writes)
         case _:
             assert_never(op)
     chosen = by_opcode[Opcode.SAMPLE]  # the next token is the model's input

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backends.functional.blame import wrong_logits
-from backends.functional.machine import Machine
+from backends.functional.machine import At, Machine
 from backends.functional.names import Inner, Moved, Name, Passed
 from backends.functional.products import (
     add_up,
@@ -26,26 +26,27 @@ from ir.semantics import activate, linear
 from ir.workload import MoELayer
 
 
-def run_moe(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> None:
+def run_moe(at: At[MoELayer], rows: dict[Opcode, Ints]) -> None:
     """GATE, TOPK, LOAD, both stages, COMBINE."""
+    m, op = at.m, at.op
     for code in (Opcode.GATE, Opcode.TOPK, Opcode.COMBINE):
         if not len(rows[code]):
             raise CheckError("execution", op.name, f"no {code.name} among its instructions")
-    score(m, index, op, rows)
-    choose(m, index, op, rows[Opcode.TOPK])
+    score(at, rows)
+    choose(at, rows[Opcode.TOPK])
     load(m, op.inputs[0], without_values(m, rows[Opcode.LOAD]))
     stage = m.program.stage
     first, second = (rows[Opcode.MVM][stage[rows[Opcode.MVM]] == s] for s in (0, 1))
-    multiply(m, index, without_values(m, first))
+    multiply(at, without_values(m, first))
     add_up(m, _readable(m, rows[Opcode.ACC], stage=0))
-    _activate(m, op, rows)
+    _activate(at, rows)
     for mine, _ in by_batch(m, second):
-        multiply(m, index, mine)
+        multiply(at, mine)
     add_up(m, _readable(m, rows[Opcode.ACC], stage=1))
     for mine, read in by_batch(m, without_values(m, rows[Opcode.STORE])):
         result = named(m, take_sums(m, mine, read), "down", mine)
         m.values.put(mine, np.arange(len(mine)), Batch({Inner.RESULT: result}))
-    _combine(m, index, op, rows[Opcode.COMBINE])
+    _combine(at, rows[Opcode.COMBINE])
 
 
 def without_values(m: Machine, ids: Ints) -> Ints:
@@ -57,12 +58,12 @@ def _readable(m: Machine, ids: Ints, *, stage: int) -> Ints:
     return without_values(m, ids[m.program.stage[ids] == stage])
 
 
-def _activate(m: Machine, op: MoELayer, rows: dict[Opcode, Ints]) -> None:
+def _activate(at: At[MoELayer], rows: dict[Opcode, Ints]) -> None:
     """XFER out of the group, ACT, MUL where gated, XFER into the second stage's input buffer.
 
     A MUL that reads a TOPK multiplies the sums by its gate, where a model puts that on the input.
     """
-    p = m.program
+    m, op, p = at.m, at.op, at.m.program
     moved = without_values(m, rows[Opcode.XFER])
     fills = np.diff(p.dst.offsets)[moved] > 0
     for mine, read in by_batch(m, moved[~fills]):
@@ -97,13 +98,13 @@ def _reads_gates(m: Machine, ids: Ints) -> Bools:
     return np.isin(np.arange(len(ids)), place[m.values.holds(read, Inner.FACTORS)])
 
 
-def _combine(m: Machine, index: int, op: MoELayer, ids: Ints) -> None:
+def _combine(at: At[MoELayer], ids: Ints) -> None:
     """The layer's sum: scale * sum of weight * expert output, plus the shared experts'.
 
     The weight is the one that the TOPK read gives to the STORE's expert; the TOPK must have
     selected exactly the experts read, except those of weight 0.
     """
-    p = m.program
+    m, op, p = at.m, at.op, at.m.program
     picked, weights = m.values.take(ids, Inner.SELECTED), m.values.take(ids, Inner.FACTORS)
     place, read = m.values.edges(ids)
     stores = m.values.holds(read, Inner.RESULT)
@@ -117,7 +118,7 @@ def _combine(m: Machine, index: int, op: MoELayer, ids: Ints) -> None:
         raise wrong(p, int(read[odd[0]]), f"is of expert {expert[odd[0]]}, the layer has fewer")
     ran = np.zeros(picked.shape, dtype=np.bool_)
     ran[place[routed], expert[routed]] = True
-    _check_selection(m, op, ids, ran, picked, weights)
+    _check_selection(at, ids, ran, picked, weights)
     factor = np.ones(int(routed.sum()), dtype=np.float32)
     if op.weight_on == "output":
         factor = weights[place[routed], expert[routed]]
@@ -125,7 +126,7 @@ def _combine(m: Machine, index: int, op: MoELayer, ids: Ints) -> None:
         np.add.at(out, place[routed], factor[:, None] * result[routed])
     out *= np.float32(op.scale)
     if op.shared or (~routed).any():
-        factor = _shared_factor(m, op, ids, place[~routed], read[~routed])
+        factor = _shared_factor(at, ids, place[~routed], read[~routed])
         np.add.at(out, place[~routed], factor[:, None] * result[~routed])
     shape = m.row_shape(op.outputs[0])
     made = out.astype(m.whole[0][op.outputs[0]].dtype).reshape(len(ids), *(shape or (-1,)))
@@ -133,12 +134,12 @@ def _combine(m: Machine, index: int, op: MoELayer, ids: Ints) -> None:
     for name in op.outputs[1:]:
         results[name] = m.values.take(ids, Passed(name))
     m.values.put(ids, np.arange(len(ids)), Batch(results))
-    m.record(index, ids)
+    at.record(ids)
 
 
-def _shared_factor(m: Machine, op: MoELayer, ids: Ints, place: Ints, read: Ints) -> Array:
+def _shared_factor(at: At[MoELayer], ids: Ints, place: Ints, read: Ints) -> Array:
     """Gate of the shared expert that each STORE comes from; every one must be there once."""
-    p = m.program
+    m, op, p = at.m, at.op, at.m.program
     units = p.unit[m.job[read]]
     shared = np.zeros(len(read), dtype=np.int64)
     for unit in np.unique(units).tolist():
@@ -147,27 +148,28 @@ def _shared_factor(m: Machine, op: MoELayer, ids: Ints, place: Ints, read: Ints)
     count = np.zeros((len(ids), len(op.shared)), dtype=np.int64)
     np.add.at(count, (place, shared), 1)
     if np.any(count != 1):
-        at, which = (int(n) for n in np.argwhere(count != 1)[0])
-        problem = f"reads {count[at, which]} results of shared expert {which}, expected 1"
-        raise wrong(p, int(ids[at]), problem)
+        reader, which = (int(n) for n in np.argwhere(count != 1)[0])
+        problem = f"reads {count[reader, which]} results of shared expert {which}, expected 1"
+        raise wrong(p, int(ids[reader]), problem)
     if not op.gated_shared:
         return np.ones(len(read), dtype=np.float32)
     return m.values.take(ids, Inner.SHARED_GATES)[place, shared]
 
 
 def _check_selection(
-    m: Machine, op: MoELayer, ids: Ints, ran: Bools, picked: Bools, weights: Array
+    at: At[MoELayer], ids: Ints, ran: Bools, picked: Bools, weights: Array
 ) -> None:
     """Every token's experts are those its router selects."""
+    m, op = at.m, at.op
     differs = (ran & ~picked) | (picked & ~ran & (weights != 0))
-    at = np.flatnonzero(differs.any(axis=1))
-    if not len(at):
+    odd = np.flatnonzero(differs.any(axis=1))
+    if not len(odd):
         return
-    row = int(ids[at[0]])
-    product = wrong_logits(m, op, row)
+    row = int(ids[odd[0]])
+    product = wrong_logits(at, row)
     if product >= 0:
         raise wrong(m.program, product, "gives its router wrong logits")
-    found, wanted = (_names(np.flatnonzero(mask[at[0]])) for mask in (ran, picked))
+    found, wanted = (_names(np.flatnonzero(mask[odd[0]])) for mask in (ran, picked))
     problem = f"sums experts {found}, where the router of layer {op.layer} selects {wanted}"
     raise wrong(m.program, row, problem)
 

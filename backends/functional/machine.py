@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -105,24 +106,37 @@ class Machine:
             rows[run.tokens.ravel()] = array.reshape(run.tokens.size, *shape)
         return rows
 
-    def record(self, index: int, ids: Ints) -> None:
-        """`ids` made the results of operator `index` for their tokens, or for whole sequences."""
-        p = self.program
-        none = np.full(self.tokens, -1, dtype=np.int64)
-        made = self.made.setdefault((self.step, index), none)
+
+Op_co = TypeVar("Op_co", bound=Operator, covariant=True)
+
+
+@dataclass(frozen=True, eq=False)
+class At(Generic[Op_co]):
+    """An operator that is carried out; index: its place in the workload."""
+
+    m: Machine
+    index: int
+    op: Op_co
+
+    def record(self, ids: Ints) -> None:
+        """`ids` made the operator's results for their tokens, or for whole sequences."""
+        m, p = self.m, self.m.program
+        none = np.full(m.tokens, -1, dtype=np.int64)
+        made = m.made.setdefault((m.step, self.index), none)
         for row in ids.tolist():
             token, seq = int(p.token[row]), int(p.seq[row])
-            cells = np.array([token]) if token >= 0 else self.so_far(seq)
+            cells = np.array([token]) if token >= 0 else m.so_far(seq)
             if token < 0:
-                self.covers[row] = cells
+                m.covers[row] = cells
             if np.any(made[cells] >= 0):
                 other = p.name(int(made[cells].max()))
                 raise wrong(p, row, f"does what {other} did")
             made[cells] = row
 
 
-def run_nodes(m: Machine, index: int, op: Digital | Attention, ids: Ints) -> None:
+def run_nodes(at: At[Digital | Attention], ids: Ints) -> None:
     """A digital or attention operator: its nodes, on what its instructions read."""
+    m, op = at.m, at.op
     constant = is_constant(op)
     if m.step and constant:
         return  # made for all steps in the first
@@ -131,10 +145,10 @@ def run_nodes(m: Machine, index: int, op: Digital | Attention, ids: Ints) -> Non
     if constant:
         if len(ids) != 1:
             raise CheckError("execution", op.name, f"{len(ids)} instructions, expected 1")
-        feeds = _feeds_of_constant(m, op, ids)
+        feeds = _feeds_of_constant(at, ids)
     else:
-        feeds = gather(m, op, ids, op.inputs)
-        m.record(index, ids)
+        feeds = gather(m, ids, op.inputs)
+        at.record(ids)
     found = [m.nodes.run(op, fed, op.outputs) for fed in feeds]
     arrays: dict[Name, Array] = {}
     tables: dict[str, list[Array]] = {}
@@ -148,11 +162,12 @@ def run_nodes(m: Machine, index: int, op: Digital | Attention, ids: Ints) -> Non
     m.values.put(ids, m.program.token[ids].astype(np.int64), Batch(arrays, tables))
 
 
-def _feeds_of_constant(m: Machine, op: Operator, ids: Ints) -> list[dict[str, Array]]:
+def _feeds_of_constant(at: At[Operator], ids: Ints) -> list[dict[str, Array]]:
     """Other constants as read; of a token's vector it uses the shape at most, so zeros do."""
+    m = at.m
     _, read = m.values.edges(ids)
     out: list[dict[str, Array]] = [{} for _ in m.runs]
-    for name in op.inputs:
+    for name in at.op.inputs:
         mine = read[m.values.holds(read, name)]
         table = m.values.table(int(mine[0]), name) if len(mine) else None
         for place, (run, whole) in enumerate(zip(m.runs, m.whole, strict=True)):
@@ -163,7 +178,7 @@ def _feeds_of_constant(m: Machine, op: Operator, ids: Ints) -> list[dict[str, Ar
     return out
 
 
-def gather(m: Machine, op: Operator, ids: Ints, names: Sequence[str]) -> list[dict[str, Array]]:
+def gather(m: Machine, ids: Ints, names: Sequence[str]) -> list[dict[str, Array]]:
     """The inputs of an operator's nodes, one dict per run, from what its instructions read.
 
     Tokens that no instruction stands for are zeros, as nothing reads their results; those before

@@ -9,35 +9,37 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from backends.functional.crossbars import Tiles
-from backends.functional.machine import Machine
+from backends.functional.machine import At, Machine
 from backends.functional.names import Added, Inner, Name, Partial
 from backends.functional.values import Batch, wrong
 from ir.arrays import Array, Ints
 from ir.errors import CheckError
 from ir.mapping import Role, SharedOwner
 from ir.program import Opcode
-from ir.workload import Dense
+from ir.workload import Dense, Operator
 
 ROLES: tuple[Role, ...] = ("up", "gate", "down", "dense")
 
 
-def run_dense(m: Machine, index: int, op: Dense, rows: dict[Opcode, Ints]) -> None:
+def run_dense(at: At[Dense], rows: dict[Opcode, Ints]) -> None:
     """A constant matrix product: every token's vector through its bank."""
+    m, op = at.m, at.op
     if not len(rows[Opcode.STORE]):
         raise CheckError("execution", op.name, "no instruction does it")
     name, shape = op.outputs[0], m.row_shape(op.outputs[0])
-    for ids, result in through_bank(m, index, op.inputs[0], rows):
+    for ids, result in through_bank(at, op.inputs[0], rows):
         made = result.astype(m.whole[0][name].dtype).reshape(len(ids), *(shape or (-1,)))
         m.values.put(ids, np.arange(len(ids)), Batch({name: made}))
-        m.record(index, ids)
+        at.record(ids)
 
 
 def through_bank(
-    m: Machine, index: int, name: str, rows: dict[Opcode, Ints]
+    at: At[Operator], name: str, rows: dict[Opcode, Ints]
 ) -> Iterator[tuple[Ints, Array]]:
     """Each token's value `name` through a dense matrix: STOREs, and results [ids, columns]."""
+    m = at.m
     load(m, name, rows[Opcode.LOAD])
-    multiply(m, index, rows[Opcode.MVM])
+    multiply(at, rows[Opcode.MVM])
     add_up(m, rows[Opcode.ACC])
     for ids, read in by_batch(m, rows[Opcode.STORE]):
         yield ids, named(m, take_sums(m, ids, read), "dense", ids)
@@ -63,14 +65,14 @@ def load(m: Machine, name: str, ids: Ints) -> None:
     m.values.put(ids, np.arange(len(ids)), Batch({Inner.VECTOR: vectors}))
 
 
-def multiply(m: Machine, index: int, ids: Ints) -> None:
+def multiply(at: At[Operator], ids: Ints) -> None:
     """MVM: the vector in the group's input buffer times the tiles behind its PGs.
 
     The group is the MVM's unit; its expert and replica say which crossbar every PG drives.
     """
     if not len(ids):
         return
-    p = m.program
+    m, p = at.m, at.m.program
     vectors = m.values.take(ids, Inner.VECTOR)
     m.job[ids] = ids
     key = np.stack([p.unit[ids], p.expert[ids], p.replica[ids]])
@@ -80,7 +82,7 @@ def multiply(m: Machine, index: int, ids: Ints) -> None:
     for number, (unit, expert, replica) in enumerate(kinds.T.tolist()):
         mine = np.flatnonzero(kind == number)
         tiles = m.crossbars.on(p.units[unit], expert, replica)
-        if not tiles or tiles[0].block.operator != index:
+        if not tiles or tiles[0].block.operator != at.index:
             problem = f"the PGs of {p.units[unit].name} do not hold its tiles, one each"
             raise wrong(p, int(ids[mine[0]]), problem)
         if tiles[0].block.weight.rows != vectors.shape[1]:

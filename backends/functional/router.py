@@ -15,37 +15,37 @@ from typing import assert_never
 import numpy as np
 
 from backends.functional.choice import choose_tokens
-from backends.functional.machine import TOLERANCE, Machine, gather
+from backends.functional.machine import TOLERANCE, At, Machine, gather
 from backends.functional.names import Inner, Name, Passed
 from backends.functional.products import through_bank
 from backends.functional.values import Batch
 from ir.arrays import Array, Bools, Ints
-from ir.curves import sigmoid
 from ir.program import Opcode
 from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
-from ir.semantics import combine_weights, picked
+from ir.semantics import combine_weights, picked, sigmoid
 from ir.workload import MoELayer, Router
 
 
-def score(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> None:
+def score(at: At[MoELayer], rows: dict[Opcode, Ints]) -> None:
     """GATE: what the router exposes for each token, and the gates of shared experts."""
+    m, op = at.m, at.op
     ids = rows[Opcode.GATE]
     token = m.program.token[ids].astype(np.int64)
-    if on_crossbars(m, op):
-        _project(m, index, op, rows)
-        feeds, near = _from_logits(m, op, ids)
+    if _on_crossbars(at):
+        _project(at, rows)
+        feeds, near = _from_logits(at, ids)
     else:
-        feeds = _read(m, op, ids, on_crossbars=False)
-        near = _near(m, _scored(m, op, feeds), _scored(m, op, _own_feeds(m, op)))
-    arrays = _exposed(m, op, feeds)
+        feeds = _read(at, ids, on_crossbars=False)
+        near = _near(_scored(at, feeds), _scored(at, _own_feeds(at)))
+    arrays = _exposed(at, feeds)
     if m.fixed:
-        arrays, near = {**arrays, **_told(m, index, op)}, np.ones_like(near)
+        arrays, near = {**arrays, **_told(at)}, np.ones_like(near)
     if op.router.capacity is None:
-        arrays = _by_the_model(m, index, op, arrays, token[near[token]])
+        arrays = _by_the_model(at, arrays, token[near[token]])
     else:
         arrays[Inner.NEAR] = near
     if op.gated_shared:
-        vectors = _vectors(m, op, feeds)
+        vectors = _vectors(at, feeds)
         gates = [None if w is None else m.matrices.product(vectors, w) for w in op.shared_gates]
         gates += [None] * (len(op.shared) - len(gates))
         ones = np.ones(m.tokens, dtype=np.float32)
@@ -54,14 +54,15 @@ def score(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> Non
     m.values.put(ids, token, Batch(arrays))
 
 
-def on_crossbars(m: Machine, op: MoELayer) -> bool:
+def _on_crossbars(at: At[MoELayer]) -> bool:
     """Whether the router's first matrix is on crossbars."""
-    return m.chip.digital.router_on == "crossbar" and op.router.projection is not None
+    placed = at.m.chip.digital.router_on == "crossbar"
+    return placed and at.op.router.projection is not None
 
 
-def _project(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> None:
+def _project(at: At[MoELayer], rows: dict[Opcode, Ints]) -> None:
     """LOAD, MVM, ACC and STORE of a router on crossbars: the logits of each token."""
-    p, mvm = m.program, rows[Opcode.MVM]
+    m, p, mvm = at.m, at.m.program, rows[Opcode.MVM]
     mvm = mvm[p.expert[mvm] < 0]
     held = {u: m.crossbars.on(p.units[u], -1, -1) for u in np.unique(p.unit[mvm]).tolist()}
     dense = [u for u, tiles in held.items() if tiles and tiles[0].block.role == "dense"]
@@ -70,7 +71,7 @@ def _project(m: Machine, index: int, op: MoELayer, rows: dict[Opcode, Ints]) -> 
     sums = _readers(m, rows[Opcode.ACC], mvm)
     stores = _readers(m, rows[Opcode.STORE], np.concatenate([mvm, sums]))
     own = {Opcode.LOAD: loads, Opcode.MVM: mvm, Opcode.ACC: sums, Opcode.STORE: stores}
-    for ids, logits in through_bank(m, index, op.scored, own):
+    for ids, logits in through_bank(at, at.op.scored, own):
         m.values.put(ids, np.arange(len(ids)), Batch({Inner.LOGITS: logits}))
 
 
@@ -80,47 +81,49 @@ def _readers(m: Machine, ids: Ints, of: Ints) -> Ints:
     return ids[np.unique(place[np.isin(read, of)])]
 
 
-def _from_logits(m: Machine, op: MoELayer, ids: Ints) -> tuple[list[dict[str, Array]], Bools]:
+def _from_logits(at: At[MoELayer], ids: Ints) -> tuple[list[dict[str, Array]], Bools]:
     """What the nodes after the router's matrix read, and the tokens whose logits are the model's.
 
     Of what the matrix multiplied they use the shape at most.
     """
-    feeds = _read(m, op, ids, on_crossbars=True)
+    m, op = at.m, at.op
+    feeds = _read(at, ids, on_crossbars=True)
     logits = np.zeros((m.tokens, op.router.experts), dtype=np.float32)
     logits[m.program.token[ids]] = m.values.take(ids, Inner.LOGITS)
     name, theirs = op.router.logits, np.zeros_like(logits)
-    for fed, given, found, run in zip(feeds, _own_feeds(m, op), m.whole, m.runs, strict=True):
+    for fed, given, found, run in zip(feeds, _own_feeds(at), m.whole, m.runs, strict=True):
         if name not in found:  # what the model's own product gives
             found[name] = m.nodes.run(op, given, [name])[name]
         tokens, own = run.tokens.ravel(), found[name]
         theirs[tokens] = own.reshape(len(tokens), -1)
         fed[name] = logits[tokens].astype(own.dtype).reshape(own.shape)
-    return feeds, _near(m, logits, theirs)
+    return feeds, _near(logits, theirs)
 
 
-def _read(m: Machine, op: MoELayer, ids: Ints, *, on_crossbars: bool) -> list[dict[str, Array]]:
+def _read(at: At[MoELayer], ids: Ints, *, on_crossbars: bool) -> list[dict[str, Array]]:
     """The layer's inputs as its GATEs read them; those that they do not read are zeros."""
-    feeds = gather(m, op, ids, op.gate_inputs(on_crossbars=on_crossbars))
-    for fed, given in zip(feeds, _own_feeds(m, op), strict=True):
-        for name in op.inputs:
+    feeds = gather(at.m, ids, at.op.gate_inputs(on_crossbars=on_crossbars))
+    for fed, given in zip(feeds, _own_feeds(at), strict=True):
+        for name in at.op.inputs:
             fed.setdefault(name, np.zeros_like(given[name]))
     return feeds
 
 
-def _scored(m: Machine, op: MoELayer, feeds: Sequence[Mapping[str, Array]]) -> Array:
+def _scored(at: At[MoELayer], feeds: Sequence[Mapping[str, Array]]) -> Array:
     """What the router scores of every token: float32 [window tokens, width]."""
-    out = np.zeros((m.tokens, op.scored_width), dtype=np.float32)
-    for fed, run in zip(feeds, m.runs, strict=True):
-        out[run.tokens.ravel()] = fed[op.scored].reshape(-1, op.scored_width)
+    width = at.op.scored_width
+    out = np.zeros((at.m.tokens, width), dtype=np.float32)
+    for fed, run in zip(feeds, at.m.runs, strict=True):
+        out[run.tokens.ravel()] = fed[at.op.scored].reshape(-1, width)
     return out
 
 
-def _exposed(m: Machine, op: MoELayer, feeds: list[dict[str, Array]]) -> dict[Name, Array]:
+def _exposed(at: At[MoELayer], feeds: list[dict[str, Array]]) -> dict[Name, Array]:
     """Scores of an expert-choice router, else selection and weights: [window tokens, experts].
 
     With them the layer's outputs besides its result (a model may give out its router's logits).
     """
-    router = op.router
+    m, op, router = at.m, at.op, at.op.router
     names = dict.fromkeys([*router.exposed, *op.outputs[1:]])
     asked = [n for n in names if n not in feeds[0]]
     out: dict[Name, Array] = {}
@@ -147,38 +150,37 @@ def _per_token(router: Router, values: Mapping[str, Array], tokens: int) -> dict
             assert_never(router.selection)
 
 
-def _vectors(m: Machine, op: MoELayer, feeds: Sequence[Mapping[str, Array]]) -> Array:
+def _vectors(at: At[MoELayer], feeds: Sequence[Mapping[str, Array]]) -> Array:
     """The layer's input of every token: float32 [window tokens, d_model]."""
-    out = np.zeros((m.tokens, op.d_model), dtype=np.float32)
-    for fed, run in zip(feeds, m.runs, strict=True):
-        out[run.tokens.ravel()] = fed[op.inputs[0]].reshape(-1, op.d_model)
+    d_model = at.op.d_model
+    out = np.zeros((at.m.tokens, d_model), dtype=np.float32)
+    for fed, run in zip(feeds, at.m.runs, strict=True):
+        out[run.tokens.ravel()] = fed[at.op.inputs[0]].reshape(-1, d_model)
     return out
 
 
-def _near(m: Machine, ours: Array, theirs: Array) -> Bools:
+def _near(ours: Array, theirs: Array) -> Bools:
     """Tokens whose row is the model's own up to rounding: bool [window tokens]."""
     scale = np.abs(theirs).max(axis=1, initial=0)
     return np.asarray(np.abs(ours - theirs).max(axis=1, initial=0) <= TOLERANCE / 10 * scale)
 
 
-def _own_feeds(m: Machine, op: MoELayer) -> list[dict[str, Array]]:
+def _own_feeds(at: At[MoELayer]) -> list[dict[str, Array]]:
     """The layer's inputs as the model has them, for each run."""
     return [
-        {n: found[n] if n in found else run.feeds[n] for n in op.inputs}
-        for found, run in zip(m.whole, m.runs, strict=True)
+        {n: found[n] if n in found else run.feeds[n] for n in at.op.inputs}
+        for found, run in zip(at.m.whole, at.m.runs, strict=True)
     ]
 
 
-def _told(m: Machine, index: int, op: MoELayer) -> dict[Name, Array]:
+def _told(at: At[MoELayer]) -> dict[Name, Array]:
     """What the router says of the model's own vectors."""
-    if index not in m.told:
-        m.told[index] = _exposed(m, op, _own_feeds(m, op))
-    return m.told[index]
+    if at.index not in at.m.told:
+        at.m.told[at.index] = _exposed(at, _own_feeds(at))
+    return at.m.told[at.index]
 
 
-def _by_the_model(
-    m: Machine, index: int, op: MoELayer, arrays: dict[Name, Array], near: Ints
-) -> dict[Name, Array]:
+def _by_the_model(at: At[MoELayer], arrays: dict[Name, Array], near: Ints) -> dict[Name, Array]:
     """Near ties: what the router says of the model's own vector, where that selects otherwise.
 
     Or where it gives the same experts other weights: a router of two picks (PhiMoE) weights the
@@ -186,32 +188,33 @@ def _by_the_model(
     """
     if not len(near):
         return arrays
-    theirs = _told(m, index, op)
+    theirs = _told(at)
     other = arrays[Inner.PICKED][near] != theirs[Inner.PICKED][near]
     other |= np.abs(arrays[Inner.WEIGHTS][near] - theirs[Inner.WEIGHTS][near]) > TOLERANCE
     tied = near[other.any(axis=1)]
-    m.tied |= {(index, token) for token in tied.tolist()}
+    at.m.tied |= {(at.index, token) for token in tied.tolist()}
     for name, array in arrays.items():
         array[tied] = theirs[name][tied]
     return arrays
 
 
-def choose(m: Machine, index: int, op: MoELayer, ids: Ints) -> None:
+def choose(at: At[MoELayer], ids: Ints) -> None:
     """TOPK: the experts of each token and their weights.
 
     Token choice has one TOPK per token; with expert choice each expert takes its best tokens of a
     sequence.
     """
-    router, token = op.router, m.program.token[ids].astype(np.int64)
+    m, router = at.m, at.op.router
+    token = m.program.token[ids].astype(np.int64)
     if router.capacity is not None:
-        choose_tokens(m, index, op, router.capacity, ids, _told(m, index, op)[Inner.SCORES])
+        choose_tokens(at, router.capacity, ids, _told(at)[Inner.SCORES])
         return
     weights = np.zeros((m.tokens, router.experts), dtype=np.float32)
     selected = np.zeros(weights.shape, dtype=np.bool_)
     weights[token] = m.values.take(ids, Inner.WEIGHTS)
     selected[token] = m.values.take(ids, Inner.PICKED)
     arrays: dict[Name, Array] = {Inner.SELECTED: selected, Inner.FACTORS: weights}
-    for name in op.outputs[1:]:
+    for name in at.op.outputs[1:]:
         arrays[Passed(name)] = _spread(m, token, m.values.take(ids, name))
     m.values.put(ids, token, Batch(arrays))
 

@@ -30,8 +30,8 @@ class Batch:
     """
 
     arrays: Mapping[Name, Array]
-    tables: Mapping[str, list[Array]] = field(default_factory=dict)
-    biases: Mapping[Role, Array] = field(default_factory=dict)
+    tables: Mapping[str, list[Array]] = field(default_factory=dict[str, list[Array]])
+    biases: Mapping[Role, Array] = field(default_factory=dict[Role, Array])
     jobs: int = 1
 
 

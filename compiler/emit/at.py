@@ -69,7 +69,8 @@ class At(Generic[Op_co]):
 
     def groups(self, kind: UnitKind, stage: int, group: Ints) -> Ints:
         """Unit of each row's group number."""
-        ctx, key = self.ctx, (kind, self.region, stage)
+        ctx = self.ctx
+        key = (kind, self.region, stage)
         if key not in ctx.unit_of:
             mine = [k for k in ctx.units.numbers if k[:3] == key]
             table = np.full(max(k[3] for k in mine) + 1, -1, dtype=np.int64)
