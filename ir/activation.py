@@ -112,8 +112,3 @@ AnyActivation = Activation | Composed
 def usual(kind: ActivationKind) -> Activation:
     """An activation with the numbers that it is defined with."""
     return Activation(kind, usual_numbers(kind))
-
-
-def named(name: str) -> Activation | None:
-    """The curve of that name with its usual numbers; None where none is called so."""
-    return next((usual(curve) for curve in CURVES if curve == name), None)

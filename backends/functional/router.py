@@ -20,7 +20,7 @@ from backends.functional.names import Inner, Name, Passed
 from backends.functional.products import through_bank
 from backends.functional.values import Batch
 from ir.arrays import Array, Bools, Ints
-from ir.formula import sigmoid
+from ir.curves import sigmoid
 from ir.program import Opcode
 from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
 from ir.semantics import combine_weights, picked

@@ -14,7 +14,6 @@ from ir.activation import (
     Activation,
     ActivationKind,
     Composed,
-    named,
     usual,
     usual_numbers,
 )
@@ -125,12 +124,6 @@ def test_text() -> None:
         "composed(7 operations)": Composed(Formula((Step("Neg", (0,)),) * 7)),
     }
     assert {activation.text: activation for activation in texts.values()} == texts
-
-
-def test_by_name() -> None:
-    assert named("relu") == usual("relu")
-    assert named("blend") is None
-    assert named("swiglu-oai") is None  # a gate, not a curve
 
 
 def test_formula() -> None:

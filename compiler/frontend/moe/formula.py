@@ -202,9 +202,16 @@ def number_of(sizes: Sizes, value: Value | None) -> float | None:
     if content is None or not content[0].size or content[0].dtype.kind not in "fiub":
         return None
     numbers = np.concatenate([np.ravel(c) for c in content]).astype(np.float64)
-    return float(numbers[0]) if np.all(numbers == numbers[0]) else None
+    return _decimal(float(numbers[0])) if np.all(numbers == numbers[0]) else None
 
 
 def _attribute(node: Node, name: str, usual: float) -> float:
     found = node.attributes.get_float(name, None)
-    return usual if found is None else float(found)
+    return usual if found is None else _decimal(float(found))
+
+
+def _decimal(value: float) -> float:
+    """What a number was written as, if its 32 bits are those of a short decimal: 0.2."""
+    short = float(f"{value:.6g}")
+    with np.errstate(over="ignore"):
+        return short if np.float32(short) == np.float32(value) else value

@@ -13,13 +13,20 @@ from compiler.frontend.moe.anchors import root, router_products
 from compiler.frontend.moe.found import FoundLayer
 from compiler.frontend.moe.projection import projected
 from compiler.frontend.moe.unreadable import Unreadable
-from ir.activation import Activation, AnyActivation, named, usual
+from ir.activation import Activation, AnyActivation, Curve, usual
 from ir.onnxdoor.packing import reads_packed
 from ir.onnxdoor.widen import as_stored
 from ir.selection import ByLogits
 from ir.workload import Expert, Router, RouterKind, Weight
 
 _QMOE = {"fc1": (2, 4), "fc2": (5, 7), "fc3": (8, 10)}  # weight and bias inputs
+_CURVES: dict[str, Curve] = {  # by activation_type
+    "relu": "relu",
+    "gelu": "gelu-tanh",
+    "silu": "silu",
+    "identity": "identity",
+    "geglu": "gelu-tanh",
+}
 _MOE = {"fc1": (2, 3), "fc2": (4, 5), "fc3": (6, 7)}
 
 
@@ -125,13 +132,11 @@ def _experts(sizes: Sizes, node: Node) -> tuple[tuple[Expert, ...], AnyActivatio
 
 def _activation(node: Node, kind: str) -> AnyActivation:
     """What the kernel computes: swiglu is silu on the gate unless it is scaled or clipped."""
-    if kind in ("gelu", "geglu"):
-        return usual("gelu-tanh")
     if kind != "swiglu":
-        curve = named(kind)
-        if curve is None:
-            raise Unreadable(f"activation_type {kind!r} is no curve that is known", node)
-        return curve
+        if kind not in _CURVES:
+            known = ", ".join((*_CURVES, "swiglu"))
+            raise Unreadable(f"activation_type {kind!r} is not known, expected {known}", node)
+        return usual(_CURVES[kind])
     alpha = node.attributes.get_float("activation_alpha", 1.0)
     beta = node.attributes.get_float("activation_beta", 0.0)
     limit = node.attributes.get_float("swiglu_limit", None)

@@ -27,7 +27,7 @@ def node(op: str, *rest: float, **attributes: Any) -> m.Act:
 NODES: dict[str, Case] = {
     "Relu": (node("Relu"), "relu"),
     "LeakyRelu": (node("LeakyRelu"), "leaky-relu"),
-    "LeakyRelu 0.2": (node("LeakyRelu", alpha=0.25), "leaky-relu(0.25)"),
+    "LeakyRelu 0.2": (node("LeakyRelu", alpha=0.2), "leaky-relu(0.2)"),
     "PRelu of one slope": (node("PRelu", 0.125), "leaky-relu(0.125)"),
     "PRelu of equal slopes": (
         lambda g, x: g("PRelu", x, g.constant([0.25] * g.hidden, np.float32)),

@@ -222,3 +222,23 @@ def test_usual_size(norm: str, tmp_path: Path) -> None:
     entry = facts.graph.nodes[-1].inputs[0]
     assert entry is not None
     assert usual_size(facts, entry) == pytest.approx(1.0 if norm == "none" else 8**0.5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("relu", "relu"), ("gelu", "gelu-tanh"), ("silu", "silu"), ("identity", "identity")],
+)
+def test_activation_of_an_operator(kind: str, text: str, tmp_path: Path, runtime: Runtime) -> None:
+    """Those that ONNX Runtime's MoE has without a gate; its gelu is the one by tanh."""
+    path = write(tmp_path, [m.contract(activation=kind)])
+    (layer,) = read_model(path, runtime=runtime).moe_layers
+    assert (layer.activation.text, layer.proof) == (text, "run")
+    assert compare(runtime, path, m.token_ids()) < 1e-5
+
+
+def test_activation_that_no_operator_has(tmp_path: Path) -> None:
+    """A curve that is known, but not as an activation_type."""
+    path = write(tmp_path, [m.contract(activation="elu")])
+    (suspect,) = read_model(path, prove=False).suspects
+    words = "activation_type 'elu' is not known, expected relu, gelu, silu, identity, geglu, swiglu"
+    assert suspect.reason.startswith(words)
