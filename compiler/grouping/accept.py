@@ -14,7 +14,14 @@ import numpy as np
 
 from compiler.grouping.aims import worth_aiming
 from compiler.grouping.objective import Found, GroupingProblem, cost
-from compiler.grouping.start import Start, copies_of, first_start, held_by, improved_start
+from compiler.grouping.start import (
+    Start,
+    copies_of,
+    first_start,
+    held_by,
+    improved_start,
+    many_copies,
+)
 from compiler.grouping.watch import Watch
 from compiler.options import SolverOptions
 from compiler.solver import SolveInterrupted, SolverAnswer
@@ -76,7 +83,7 @@ def solve_from_start(
 ) -> Found:
     """Improve the best baseline and hand it to the program, if that has at most `limit` cells.
 
-    What the search towards aims took of the time is not the program's any more.
+    Where the search before it takes half of the time, that half is not the program's any more.
     """
     start = improved_start(problem, first_start(problem), options, watch)
     too_large = problem.experts * problem.groups * problem.windows > limit
@@ -88,7 +95,7 @@ def solve_from_start(
     if watch.left_s <= built:
         watch.cut = True
         return start.found(watch)
-    share = 0.5 if worth_aiming(problem) else 1.0
+    share = 0.5 if worth_aiming(problem) or many_copies(problem) else 1.0
     wall_s = max(0.01, min(options.wall_s, watch.left_s - built))
     begun, limits = watch.seconds, replace(options, time_s=share * options.time_s, wall_s=wall_s)
     try:

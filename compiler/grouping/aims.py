@@ -65,7 +65,7 @@ def _better(
     """Yield every better grouping [experts] on the way, with its value."""
     random = np.random.default_rng(seed)
     limit = np.ceil(aims).astype(np.int64)
-    search = _Search(problem, start, limit, work)
+    search = AimSearch(problem, start, limit, work)
     steps = _STEPS * problem.experts
     best = int(search.slots.sum())
     for turn in range(_ROUNDS):
@@ -81,7 +81,7 @@ def _better(
         search.aim_at(_next(search, turn))
 
 
-def _next(search: "_Search", turn: int) -> Ints:
+def _next(search: "AimSearch", turn: int) -> Ints:
     """Raise an aim that was missed; lower one, each window in turn, where all were met."""
     limit, load = search.limit.copy(), search.places.load
     if search.value > 0:
@@ -93,7 +93,7 @@ def _next(search: "_Search", turn: int) -> Ints:
 
 
 @dataclass(frozen=True, eq=False)
-class _Swaps:
+class Swaps:
     """Each of the places `mine` with each of `every` place: mine x every swaps."""
 
     mine: Ints
@@ -107,7 +107,7 @@ class _Swaps:
         return (things[self.mine][:, None] | things[self.every]).ravel()
 
 
-class _Search:
+class AimSearch:
     """Where the search stands; `work` counts the overflows computed so far, of `most`.
 
     limit: aims [windows]; price: overflow squared of each group [groups].
@@ -140,17 +140,17 @@ class _Search:
         price: Ints = (over * over).sum(axis=-1)
         return price
 
-    def moves(self, random: np.random.Generator) -> _Swaps:
+    def moves(self, random: np.random.Generator) -> Swaps:
         """Swaps of an expert of some overflowing groups with any other; none to end."""
         every = np.arange(self.things)
         if self.work > self.most:
-            return _Swaps(every[:0], every)
+            return Swaps(every[:0], every)
         crowded = np.flatnonzero(self.price > 0)
         if len(crowded) > _CROWDED:
             crowded = random.choice(crowded, _CROWDED, replace=False)
-        return _Swaps(np.flatnonzero(np.isin(self.places.group, crowded)), every)
+        return Swaps(np.flatnonzero(np.isin(self.places.group, crowded)), every)
 
-    def values(self, moves: _Swaps) -> Ints:
+    def values(self, moves: Swaps) -> Ints:
         """Price of all groups after each swap: [swaps]."""
         mine, load, loads = moves.mine, self.places.load, self.places.loads
         g, h = self.places.group[mine], self.places.group
@@ -161,12 +161,12 @@ class _Search:
         price[g[:, None] == h] = BARRED
         return price.ravel()
 
-    def choose(self, moves: _Swaps, values: Ints) -> int | None:
+    def choose(self, moves: Swaps, values: Ints) -> int | None:
         """The first of least value, if any may be made."""
         pick = int(values.argmin())
         return None if values[pick] == BARRED else pick
 
-    def make(self, moves: _Swaps, pick: int) -> Ints:
+    def make(self, moves: Swaps, pick: int) -> Ints:
         """Swap two places; return them."""
         nth, j = divmod(pick, len(moves.every))
         i = int(moves.mine[nth])

@@ -15,7 +15,7 @@ from compiler.grouping.tabu import Limits, best_of, walk
 from compiler.grouping.watch import Watch
 from ir.arrays import Bools, Ints
 
-_STEPS = 5000
+STEPS = 5000
 _WORK = 100_000_000  # window loads computed in all; about 1 s on one core for the largest layers
 _LOOKED = 30_000_000  # pairs of places looked at in all; less than _WORK for up to 100 places
 _BLOCK = 2_000_000  # window loads held at once
@@ -30,7 +30,7 @@ def improve(
     watch: Watch,
     goal: int = 0,
     seed: int = 0,
-    steps: int = _STEPS,
+    steps: int = STEPS,
 ) -> Ints:
     """Improve `start` [experts] until `goal` is met, nothing helps any more, or steps run out.
 
@@ -90,7 +90,7 @@ class _Search:
         return cost(self.problem, self.assignment)
 
     def moves(self, random: np.random.Generator) -> _Swaps:
-        """Swaps that can help, with the fullest group of some window, or all; none to end."""
+        """_Swaps that can help, with the fullest group of some window, or all; none to end."""
         group, load = self.places.group, self.places.load
         g, h = group[self.first], group[self.second]
         helps = g != h

@@ -79,9 +79,9 @@ def _better(
     problem: GroupingProblem, start: Held, goal: int, seed: int, steps: int, watch: Watch
 ) -> Iterator[tuple[Held, int]]:
     """Yield every better answer [experts, groups] on the way, with its value."""
-    search, price = _Search(_thinned(problem), start), Pricing(problem)
+    search, price = _Search(thinned(problem, _WINDOWS), start), Pricing(problem)
     best = int(price(start[None])[0])
-    limits = Limits(min(steps, _affordable(search.problem, start)), _PATIENCE, _TENURE)
+    limits = Limits(min(steps, affordable_steps(problem)), _PATIENCE, _TENURE)
     for better in walk(search, limits, np.random.default_rng(seed)):
         if watch.ended:
             return
@@ -95,10 +95,10 @@ def _better(
             return
 
 
-def _thinned(problem: GroupingProblem) -> GroupingProblem:
-    """Leave out windows between, evenly, where there are many: they overlap anyway."""
+def thinned(problem: GroupingProblem, most: int) -> GroupingProblem:
+    """Leave out windows between, evenly, where there are more: they overlap anyway."""
     length = problem.windows // problem.parts
-    kept = min(length, max(1, _WINDOWS // problem.parts))
+    kept = min(length, max(1, most // problem.parts))
     picked = np.linspace(0, length - 1, kept).round().astype(np.int64)
     rows = (np.arange(problem.parts)[:, None] * length + picked).ravel()
     return replace(problem, loads=problem.loads[rows])
@@ -136,12 +136,12 @@ class _Search:
         return experts[experts < self.problem.experts]
 
 
-def _affordable(problem: GroupingProblem, held: Held) -> int:
-    """Steps that the work is enough for, at least 20."""
+def affordable_steps(problem: GroupingProblem) -> int:
+    """Steps that the work is enough for."""
     sets = problem.groups + (1 << problem.replicas)
-    copies = int(held.sum())
+    copies = problem.experts + problem.replicas
     neighbours = copies * (copies - 1) // 2 + _EXCHANGES
-    return max(20, _WORK // (neighbours * sets * problem.windows))
+    return _WORK // (neighbours * sets * min(problem.windows, _WINDOWS))
 
 
 def _neighbours(problem: GroupingProblem, held: Held, random: np.random.Generator) -> _Moves:

@@ -2,13 +2,15 @@
 
 The least slots of a window have a closed form (Hall 1935): L = max over sets S of groups of
 ceil(pairs whose copies all lie in S / |S|). A set that is not connected by replicas is the mean of
-its parts, so only single groups and connected unions of replica sets need be looked at.
+its parts, so only single groups and connected unions of replica sets need be looked at. Of more
+than a few replicated experts these are too many, and `even_split` finds the same slots by flow.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from compiler.grouping.even_split import even_split
 from ir.arrays import Bools, Ints
 from ir.errors import Amount, CheckError, InfeasibleError
 from ir.mapping import LayerGrouping
@@ -17,6 +19,7 @@ Copies = Sequence[tuple[int, ...]]
 Step = tuple[int, int, int]  # expert, from group, to group
 
 SETS_LIMIT = 4096
+CLOSED_FORM = 12  # replicated experts: so many have no more than SETS_LIMIT unions
 
 
 def critical_sets(copies: Copies, groups: int) -> list[frozenset[int]]:
@@ -47,15 +50,23 @@ def critical_sets(copies: Copies, groups: int) -> list[frozenset[int]]:
 
 
 def split_slots(loads: Ints, copies: Copies, groups: int) -> Ints:
-    """Least slots of every window by the closed form: [windows].
+    """Least slots of every window: [windows].
 
     loads: pairs of each expert in each window [windows, experts]; copies: groups of each expert.
     """
+    if _entangled(copies):
+        return np.array(
+            [even_split(load, copies, groups).sum(axis=0).max() for load in loads], dtype=np.int64
+        )
     best = np.zeros(len(loads), dtype=np.int64)
     for inside in critical_sets(copies, groups):
         confined = [e for e, held in enumerate(copies) if inside.issuperset(held)]
         best = np.maximum(best, -(-loads[:, confined].sum(axis=1) // len(inside)))
     return best
+
+
+def _entangled(copies: Copies) -> bool:
+    return sum(len(held) > 1 for held in copies) > CLOSED_FORM
 
 
 def split_loads(load: Ints, copies: Copies, groups: int) -> Ints:
@@ -65,6 +76,8 @@ def split_loads(load: Ints, copies: Copies, groups: int) -> Ints:
     pairs then move along chains of shared experts from a group over the limit to one below it,
     which must exist as long as a group is over the limit (Ford and Fulkerson 1956).
     """
+    if _entangled(copies):
+        return even_split(load, copies, groups)
     limit = int(split_slots(load[None, :], copies, groups)[0])
     share = np.zeros((len(copies), groups), dtype=np.int64)
     for e, held in enumerate(copies):
