@@ -27,6 +27,7 @@ from compiler.options import SolverOptions
 from compiler.solver import SolveInterrupted, SolverAnswer
 from ir.mapping import Status
 
+_LARGE = 128  # experts of a layer whose search and program take long to begin
 _ORDERING_LIMIT = 200_000  # terms of the constraints that order groups
 
 
@@ -95,7 +96,8 @@ def solve_from_start(
     if watch.left_s <= built:
         watch.cut = True
         return start.found(watch)
-    share = 0.5 if worth_aiming(problem) or many_copies(problem) else 1.0
+    large = worth_aiming(problem) or many_copies(problem) or problem.experts >= _LARGE
+    share = 0.5 if large else 1.0
     wall_s = max(0.01, min(options.wall_s, watch.left_s - built))
     begun, limits = watch.seconds, replace(options, time_s=share * options.time_s, wall_s=wall_s)
     try:
