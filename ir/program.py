@@ -197,7 +197,7 @@ class Program:
         return program_table(self)
 
     def to_pandas(self) -> Any:
-        """The same as a DataFrame; InputError where pandas is not installed."""
+        """The same as a pandas DataFrame."""
         from ir.tables import to_pandas
 
         return to_pandas(self.to_arrow())

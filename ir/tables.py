@@ -1,7 +1,6 @@
 """Programs and routing traces as tables, one row per instruction or per token and expert.
 
-Names instead of numbers where there are some. pyarrow is imported when a table is asked for; pandas
-is an extra (`pip install 'moexbar[pandas]'`).
+Names instead of numbers where there are some. pyarrow is imported when a table is asked for.
 """
 
 # pyright: basic
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ir.arrays import Array
-from ir.errors import InputError
 from ir.program import Lists, Opcode, Program
 from ir.routing import Routing
 
@@ -82,12 +80,8 @@ def routing_table(routing: Routing) -> "pa.Table":
 
 
 def to_pandas(table: "pa.Table") -> Any:
-    """The table as a pandas DataFrame; InputError where pandas is not installed."""
-    try:
-        return table.to_pandas()
-    except ImportError as error:
-        hint = "pip install 'moexbar[pandas]', or use to_arrow()"
-        raise InputError("to_pandas", "pandas is not installed", hint) from error
+    """The table as a pandas DataFrame."""
+    return table.to_pandas()
 
 
 def _weights(routing: Routing, row: int, token: Array, expert: Array) -> Array | None:
