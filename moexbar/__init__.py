@@ -14,7 +14,6 @@ are short, so an unrelated package of the same name could shadow one: this is ch
 """
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,11 +53,6 @@ __all__ = [
     "verify",
 ]
 
-try:
-    __version__ = version("moexbar")
-except PackageNotFoundError:  # running from a checkout that is not installed
-    __version__ = "0+unknown"
-
 _OURS = Path(__file__).resolve().parent.parent
 
 for _name in ("ir", "compiler", "backends"):
@@ -72,6 +66,7 @@ for _name in ("ir", "compiler", "backends"):
         )
 
 if TYPE_CHECKING:
+    __version__: str
     from compiler.options import GroupingOptions, PlacementOptions, SlotOptions, SolverOptions
     from ir.chip import Chip
     from ir.compiled import Compiled, Executable
@@ -124,11 +119,23 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 def __getattr__(name: str) -> object:
     """A public name, its room imported when it is first asked for: solvers take their time."""
+    if name == "__version__":
+        return _version()
     if name not in _ROOM_OF:
         raise AttributeError(f"module 'moexbar' has no attribute {name!r}")
     found = getattr(import_module(_ROOM_OF[name]), name)
     globals()[name] = found
     return found
+
+
+def _version() -> str:
+    """The version that is installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("moexbar")
+    except PackageNotFoundError:  # running from a checkout that is not installed
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:
