@@ -16,7 +16,9 @@ def window_bounds(problem: GroupingProblem) -> Ints:
     k + 1, and fills up with at best the coldest experts there are (k = 0: the hottest expert).
     Empty places count as experts without load, so that every group is full. With R replicas at
     least all but the R hottest are in one group only, and nothing fills a group up; the hottest
-    shares are those of R copies given out one by one to the expert with the largest share.
+    shares are those of R copies given out one by one to the expert with the largest share. Of
+    counts in pairs the best answer is known: the i hottest have i partners, which are not all among
+    the i - 1 coldest, so the i-th hottest with the i-th coldest is a bound for every i.
     """
     hot: Ints = -np.sort(-_padded(problem), axis=1)
     best: Ints = -(-hot.sum(axis=1) // problem.groups)
@@ -28,6 +30,8 @@ def window_bounds(problem: GroupingProblem) -> Ints:
         if not problem.replicas:
             together += hot[:, hot.shape[1] - (problem.size - k - 1) :].sum(axis=1)
         best = np.maximum(best, together)
+    if problem.counted and problem.size == 2 and not problem.replicas:
+        best = np.maximum(best, (hot + hot[:, ::-1]).max(axis=1))
     return np.maximum(best, _largest_share(problem)) if problem.replicas else best
 
 

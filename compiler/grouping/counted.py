@@ -48,12 +48,13 @@ def counted_problem(
     experts = fit.loads.shape[1]
     unknown = np.zeros((experts, experts), dtype=np.int64)
     return GroupingProblem(
-        fit.loads,
-        fit.loads.sum(axis=0),
-        unknown,
-        check_room(experts, size, options.groups, options.replicas),
-        size,
-        options.replicas,
-        fit.parts,
-        costs,
+        loads=fit.loads,
+        total=fit.loads.sum(axis=0),
+        together=unknown,
+        groups=check_room(experts, size, options.groups, options.replicas),
+        size=size,
+        replicas=options.replicas,
+        parts=fit.parts,
+        costs=costs,
+        counted=True,
     )

@@ -44,6 +44,7 @@ class GroupingProblem:
     be added, never two of one expert in a group. parts: the windows are so many blocks of equal
     number, of which the worst counts. costs: of slots and broadcasts; meets: [experts, experts]
     tokens that use both, once for each window they are in; visits: tokens with an expert, likewise.
+    counted: the loads are counts of steps, of whose tokens nothing is known (`counted`).
     """
 
     loads: Ints
@@ -56,6 +57,7 @@ class GroupingProblem:
     costs: Costs = SLOTS
     meets: Ints | None = None
     visits: int = 0
+    counted: bool = False
 
     @property
     def pair_costs(self) -> Ints:
