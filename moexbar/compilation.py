@@ -137,9 +137,8 @@ def compile(
     other methods, if they fit; execute: carry small programs out and compare with ONNX Runtime.
     trust_traced: take an export that recorded one input's routing. least_placed: per cent of the
     matrix elements outside lookup tables that crossbars must hold. processes: layers grouped at a
-    time, None: as many as cores where there are many layers. Raises InputError for what cannot be
-    used, InfeasibleError where the chip is too small or holds too little of the model, and
-    CheckError for a fault of this package.
+    time, None: as many as cores where there are many layers. Raises InputError for what is no use,
+    InfeasibleError where the chip holds too little, and CheckError for a fault of this package.
     """
     model = model if isinstance(model, Model) else open_model(model)
     shape = Shape(prefill, batch, decode)
@@ -160,8 +159,7 @@ def compile(
         limits,
         processes or _processes(workload),
     )
-    every = methods(chip, options)
-    before, ours = _by_methods(workload, trace, every, progress, given, baselines)
+    before, ours = _by_methods(workload, trace, methods(chip, options), progress, given, baselines)
     executed = _executed(model, ours.compiled, trace, inputs, wanted=execute)
     report = compile_report(trace, before, ours, executed)
     files = _files(model=model.path, routing=routing, inputs=inputs)

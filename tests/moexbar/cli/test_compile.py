@@ -305,7 +305,8 @@ def test_compile_tells_what_writing_the_weights_takes(
     def told(name: str, **written: str) -> tuple[Programming | None, list[str]]:
         changes = [word for key in written for word in ("--set", f"write.{key}={written[key]}")]
         assert main([*words, *changes, "-o", str(tmp_path / name)]) == 0
-        lines = [line for line in capsys.readouterr().out.splitlines() if "weights" in line]
+        shown = capsys.readouterr().out.splitlines()
+        lines = [line for line in shown if "writing the weights" in line]
         return read_report(tmp_path / name / "report.json").programming, lines
 
     # 8 dense matrices of 64 x 64 and one of 64 x 256, 16 experts of two 64 x 96 and one 96 x 64:
