@@ -18,8 +18,8 @@ from compiler.solver import MipSolver, SolverAnswer, mathopt, solve_mip
 
 _MODEL_LIMIT = 1_000_000  # coefficients
 _PER_SECOND = 100_000  # coefficients of a model that is built in as long as it may be solved
-_ALWAYS = 20_000  # coefficients of a model that is built in no time
-_SHARES = 4  # how much more a coefficient takes in a model with replicas
+_SHARES_PER_SECOND = 5_000  # the same in a model with replicas, each of which is a share too
+_ALWAYS = 5_000  # coefficients of a model that is built in no time
 
 
 def group_mip(
@@ -27,9 +27,8 @@ def group_mip(
 ) -> Found:
     """Find the best grouping in the time given (wall seconds), with a bound and who proved it."""
     build = partial(_Model, solver=solver)
-    limit = min(_MODEL_LIMIT, max(_ALWAYS, int(options.time_s * _PER_SECOND)))
-    if problem.replicas:
-        limit //= _SHARES
+    each = _SHARES_PER_SECOND if problem.replicas else _PER_SECOND
+    limit = min(_MODEL_LIMIT, max(_ALWAYS, int(options.time_s * each)))
     return solve_from_start(problem, options, watch, limit, build, solver)
 
 
