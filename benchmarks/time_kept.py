@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.solvers import WINDOW, synthetic
 from compiler.grouping import REPLICATING, SOLVERS, Job, solve_layer
 from compiler.grouping.sample import Calibration
-from compiler.options import SolverOptions
+from compiler.options import GroupingOptions, GroupingSolver, SolverOptions
 from compiler.slots import order_slots
 from ir.routing import windows
 from moexbar.console import out, table
@@ -80,13 +80,13 @@ def chosen(experts: int) -> np.ndarray:
     return whole[:, :experts]
 
 
-def grouped(solver: str, shape: Shape, time_s: float) -> Row:
+def grouped(solver: GroupingSolver, shape: Shape, time_s: float) -> Row:
     """One layer by one solver."""
     picked = chosen(shape.experts)
     fit = Calibration(picked, windows(len(picked), WINDOW, shape.stride))
-    limits = SolverOptions(time_s=time_s)
+    asked = GroupingOptions(solver, shape.groups, replicas=shape.replicas)
     begun = time.perf_counter()
-    answer = solve_layer(Job(0, fit, shape.size, solver, shape.groups, shape.replicas, limits))
+    answer = solve_layer(Job(0, fit, shape.size, asked, SolverOptions(time_s=time_s)))
     wall_s, known = time.perf_counter() - begun, answer.grouping.certificate
     return Row(solver, str(shape), time_s, wall_s, known.value, known.bound, known.deterministic)
 

@@ -10,9 +10,11 @@ from compiler.options import GroupingOptions, GroupingSolver, SolverOptions
 from ir.errors import InfeasibleError, InputError
 
 
-def solved(counts: object, size: int, solver: GroupingSolver, **asked: int) -> LayerAnswer:
+def solved(
+    counts: object, size: int, solver: GroupingSolver, groups: int | None = None, replicas: int = 0
+) -> LayerAnswer:
     fit = Counted(np.atleast_2d(np.array(counts, dtype=np.int64)))
-    options = GroupingOptions(solver, **asked)  # type: ignore[arg-type]
+    options = GroupingOptions(solver, groups, replicas=replicas)
     return solve_layer(Job(3, fit, size, options, SolverOptions(time_s=1.0), fit.costs))
 
 
@@ -40,7 +42,7 @@ def test_cp_sat_is_exact_and_no_bound_lies(steps: int, experts: int, size: int, 
     exact = solved(counts, size, "cp-sat").grouping.certificate
     assert (exact.value, exact.proven) == (best, True)
     for solver in ("lpt", "karmarkar-karp", "local-search"):
-        known = solved(counts, size, solver).grouping.certificate  # type: ignore[arg-type]
+        known = solved(counts, size, solver).grouping.certificate
         assert known.bound <= best <= known.value
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from compiler.grouping import REPLICATING, group_layer, score
+from compiler.grouping import REPLICATING, Calibration, group_layer, score
 from compiler.grouping.even_split import even_split
 from compiler.grouping.many_replicas import give_out, improve_many
 from compiler.grouping.objective import GroupingProblem, grouping_problem
@@ -11,7 +11,7 @@ from compiler.grouping.replica_search import affordable_steps
 from compiler.grouping.split import CLOSED_FORM, split_counts, split_loads, split_slots
 from compiler.grouping.start import many_copies
 from compiler.grouping.watch import Watch
-from compiler.options import SolverOptions
+from compiler.options import GroupingOptions, GroupingSolver, SolverOptions
 from ir.arrays import Bools
 from ir.routing import windows
 
@@ -116,11 +116,11 @@ def test_the_search_keeps_the_rules_and_repeats() -> None:
 
 
 @pytest.mark.parametrize("solver", REPLICATING)
-def test_sixty_four_replicas(solver: str) -> None:
+def test_sixty_four_replicas(solver: GroupingSolver) -> None:
     """Every solver's certificate is the split's own count, and near the bound."""
     chosen, spans = bursts(64), windows(256, 64)
-    options = SolverOptions(time_s=0.5)
-    found = group_layer(chosen, spans, 16, solver, layer=0, groups=8, replicas=64, options=options)
+    asked, fit = GroupingOptions(solver, groups=8, replicas=64), Calibration(chosen, spans)
+    found = group_layer(fit, 0, 16, asked, limits=SolverOptions(time_s=0.5))
     known = found.certificate
     assert 0 < found.replicas <= 64
     assert max(len(group) for group in found.groups) <= 16
