@@ -159,6 +159,8 @@ class Products:
             return None
         order = [own.index(c) for c in (*stack, *rows, *columns)]
         view = replace(view, axes=tuple(view.axes[i] for i in order))
+        if stack and out.index(stack[0]) == len(out) - 3:  # matrix by matrix, as MatMul gives it
+            return self._with_bias(node, data, view, flipped=False)
         return Product(node, data, node.outputs[0], view, None, (node,))
 
     def _with_bias(self, node: Node, data: Value, view: View, *, flipped: bool) -> Product | None:
@@ -173,19 +175,27 @@ class Products:
         if bias is None and adder is not None and adder.op_type == "Add" and not flipped:
             other = adder.inputs[1] if adder.inputs[0] is out else adder.inputs[0]
             shape = self._sizes.fixed(other)
-            vector = shape is not None and [d for d in shape if d != 1] == [view.axes[-1].length]
-            bias = self._stored(other) if vector and len(view.axes) == 2 else None
+            if len(view.axes) == 3:  # one for each matrix of a stack
+                same = shape is not None and shape[-3:] == (view.shape[0], 1, view.shape[2])
+                bias = self._stored(other, view.shape[0]) if same else None
+            elif shape is not None and [d for d in shape if d != 1] == [view.axes[-1].length]:
+                bias = self._stored(other)
             if bias is not None:
                 out, nodes = adder.outputs[0], (node, adder)
         return Product(node, data, out, view, bias, nodes, flipped)
 
-    def _stored(self, value: Value | None) -> str | None:
-        """The stored tensor that a bias is all of, perhaps through a Cast; None where it is not."""
+    def _stored(self, value: Value | None, stacked: int | None = None) -> str | None:
+        """The stored tensor that a bias is all of, perhaps through a Cast; None where it is not.
+
+        stacked: so many biases, along its first axis.
+        """
         view = view_of(self._graph, self._sizes, value)
         if view is None or any(n.op_type == "DequantizeLinear" for n in view.nodes):
             return None
         dims = self._graph.source.graph.initializers[view.tensor].shape
         whole = dims is not None and math.prod(dims.numpy()) == math.prod(view.shape)
+        if stacked is not None and (dims is None or dims.numpy()[:1] != (stacked,)):
+            return None
         return view.tensor if whole else None
 
     def _picked(self, node: Node, left: Value, right: Value) -> Product | None:

@@ -242,3 +242,41 @@ def test_activation_that_no_operator_has(tmp_path: Path) -> None:
     (suspect,) = read_model(path, prove=False).suspects
     words = "activation_type 'elu' is not known, expected relu, gelu, silu, identity, geglu, swiglu"
     assert suspect.reason.startswith(words)
+
+
+@pytest.mark.parametrize("by", ["MatMul", "Einsum"])
+@pytest.mark.parametrize("flat", [False, True])
+def test_biases_of_a_stack(by: str, flat: bool, tmp_path: Path, runtime: Runtime) -> None:
+    """[E, T, F] + [E, 1, F] before the curve, stored so or as [E, F], and after down likewise."""
+
+    def product(g: m.Graph, x: str, rows: int, columns: int, equation: str) -> str:
+        matrices = g.weight(g.experts, rows, columns)
+        if by == "MatMul":
+            return g("MatMul", x, matrices)
+        return g("Einsum", x, matrices, equation=equation)
+
+    def bias(g: m.Graph, width: int) -> str:
+        if not flat:
+            return g.weight(g.experts, 1, width, scale=0.5)
+        return g("Unsqueeze", g.weight(g.experts, width, scale=0.5), g.constant([1]))
+
+    def block(g: m.Graph, x: str) -> str:
+        tokens = m.flat(g, x)
+        ids, gates = m.softmax_topk(g, tokens)
+        shape = g("Concat", g("Shape", tokens, end=1), g.constant([g.experts]), axis=0)
+        zeros = g("Expand", g.constant(0.0, np.float32), shape)
+        combine = g("ScatterElements", zeros, ids, gates, axis=1)
+        weight = g("Unsqueeze", g("Transpose", combine, perm=[1, 0]), g.constant([-1]))
+        up = product(g, tokens, g.d, g.hidden, "td,edf->etf")
+        acted = g("Elu", g("Add", up, bias(g, g.hidden)))
+        down = product(g, acted, g.hidden, g.d, "etf,efd->etd")
+        out = g("Add", bias(g, g.d), down)
+        total = g("ReduceSum", g("Mul", out, weight), g.constant([0]), keepdims=0)
+        return g("Reshape", total, g("Shape", x))
+
+    path = write(tmp_path, [block])
+    (layer,) = read_model(path, runtime=runtime).moe_layers
+    assert (layer.activation.text, layer.form, layer.proof) == ("elu", "dense-batched", "run")
+    assert len({e.up.bias for e in layer.experts}) == 1
+    assert None not in {e.up.bias for e in layer.experts}
+    assert compare(runtime, path, m.token_ids()) < 1e-5
