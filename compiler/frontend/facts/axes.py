@@ -13,18 +13,10 @@ import numpy as np
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts.graph import Graph, axis_attribute
+from compiler.frontend.facts.shape_rules import ELEMENTWISE
 from compiler.frontend.facts.sizes import Sizes, token_axis_of_input
 from ir.workload import Scope
 
-ELEMENTWISE = frozenset(
-    """
-    Abs Acos Add And BitShift Cast CastLike Ceil Celu Clip Cos Div Elu Equal Erf Exp Floor
-    Gelu Greater GreaterOrEqual HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Less
-    LessOrEqual Log Max Mean Min Mish Mod Mul Neg Not Or Pow PRelu Reciprocal Relu Round
-    Selu Sigmoid Sign Sin Softplus Softsign Sqrt Sub Sum Swish Tan Tanh ThresholdedRelu
-    Where Xor QuickGelu FastGelu BiasGelu BiasAdd Dropout DequantizeLinear QuantizeLinear
-    """.split()
-)
 ALONG = frozenset(  # work along `axis` and keep every other axis apart
     """
     Softmax LogSoftmax Hardmax CumSum TopK ArgMax ArgMin GatherElements ScatterElements

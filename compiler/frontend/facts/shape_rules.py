@@ -1,4 +1,4 @@
-"""Shapes of operators that ONNX itself does not know."""
+"""Shapes of operators that ONNX itself does not know, or not at every version."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,16 @@ from compiler.frontend.facts.graph import axis_attribute
 from ir.arrays import Array
 
 Shape = tuple[int, ...]
-
+ELEMENTWISE = frozenset(
+    """
+    Abs Acos Add And BitShift Cast CastLike Ceil Celu Clip Cos Div Elu Equal Erf Exp Floor
+    Gelu Greater GreaterOrEqual HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Less
+    LessOrEqual Log Max Mean Min Mish Mod Mul Neg Not Or Pow PRelu Reciprocal Relu Round
+    Selu Sigmoid Sign Sin Softplus Softsign Sqrt Sub Sum Swish Tan Tanh ThresholdedRelu
+    Where Xor QuickGelu FastGelu BiasGelu BiasAdd Dropout DequantizeLinear QuantizeLinear
+    """.split()
+)
+COMPARING = ("Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal")
 
 _LIKE_FIRST = {
     "SimplifiedLayerNormalization",
@@ -73,3 +82,24 @@ def contrib_shape(node: Node, shapes: Sequence[Shape | None]) -> tuple[Shape | N
         value = shapes[2] if len(shapes) > 2 else None
         return ((*first[:-1], value[-1] if value is not None and len(value) == 3 else first[-1]),)
     return None
+
+
+def broadcast_shape(node: Node, shapes: Sequence[Shape | None]) -> Shape | None:
+    """The shape of an elementwise operator's output; None for another, or where one is unknown.
+
+    LessOrEqual and GreaterOrEqual infer none before opset 16.
+    """
+    known = [s for s, v in zip(shapes, node.inputs, strict=True) if v is not None and s is not None]
+    if node.op_type not in ELEMENTWISE or len(known) < sum(v is not None for v in node.inputs):
+        return None
+    rank = max(len(shape) for shape in known)
+    columns = zip(*((1,) * (rank - len(shape)) + shape for shape in known), strict=True)
+    out: list[int] = []
+    for lengths in columns:
+        wide = {n for n in lengths if n != 1}
+        if len(wide) > 1:  # an unknown one is 1 or as long as the others
+            wide -= {-1}
+        if len(wide) > 1:
+            return None
+        out.append(wide.pop() if wide else 1)
+    return tuple(out)

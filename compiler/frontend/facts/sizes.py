@@ -17,7 +17,12 @@ from onnx_ir import Node, Value
 from compiler.frontend.facts.arithmetic import Arithmetic, taken_of_shape
 from compiler.frontend.facts.graph import Graph
 from compiler.frontend.facts.inference import UNKNOWN, Inference
-from compiler.frontend.facts.shape_rules import contrib_shape, split_shapes
+from compiler.frontend.facts.shape_rules import (
+    COMPARING,
+    broadcast_shape,
+    contrib_shape,
+    split_shapes,
+)
 from ir.arrays import Array, Ints
 
 Content = tuple[Array, ...]
@@ -238,12 +243,15 @@ class Sizes:
         contents = [None if c is None else c[sample] for c in held]
         inferred = self._inference.of(node, kinds, shapes, contents)
         for value, (_, kind) in zip(node.outputs, inferred, strict=True):
-            if kind:
-                self._kind.setdefault(value, onnx_ir.DataType(kind))
+            if kind or node.op_type in COMPARING:
+                self._kind.setdefault(value, onnx_ir.DataType(kind or onnx_ir.DataType.BOOL))
         lengths = contents[1] if node.op_type == "Split" and len(contents) > 1 else None
         if lengths is not None:  # known even where the length of what is split is not
             return split_shapes(node, shapes[0], lengths)
-        return tuple(shape for shape, _ in inferred)
+        found = [shape for shape, _ in inferred]
+        if len(found) == 1 and found[0] is None:
+            found[0] = broadcast_shape(node, shapes)
+        return tuple(found)
 
 
 _READABLE = (

@@ -14,7 +14,6 @@ from typing import Literal
 import onnx_ir
 from onnx_ir import Node, Value
 
-from compiler.frontend.facts.axes import ELEMENTWISE
 from compiler.frontend.facts.graph import SHAPE_OPS, Graph
 from compiler.frontend.facts.operands import (
     FOLDED,
@@ -25,6 +24,7 @@ from compiler.frontend.facts.operands import (
     TABLES,
     is_unknown,
 )
+from compiler.frontend.facts.shape_rules import ELEMENTWISE
 from compiler.frontend.facts.sizes import Sizes
 
 Role = Literal["matrix", "table", "other", "folded"]

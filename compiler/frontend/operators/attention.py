@@ -12,8 +12,8 @@ import numpy as np
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts import Facts
-from compiler.frontend.facts.axes import ELEMENTWISE
 from compiler.frontend.facts.graph import SHAPE_OPS, Graph
+from compiler.frontend.facts.shape_rules import ELEMENTWISE
 from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.anchors import VIEWS
 
