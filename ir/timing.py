@@ -288,6 +288,18 @@ def top_tokens(chip: Chip, scored: int, kept: int, experts: int) -> Cost:
     return topk(chip, scored, experts)
 
 
+def with_products(chip: Chip, work: Cost, count: int, data: int) -> Cost:
+    """Element-wise `work` and products with matrices that no crossbar holds, on one digital unit.
+
+    `data` bytes of weights come from DRAM, then `count` multiply-accumulates are done, then the
+    rest: one after the other, as a digital unit has no store for weights (assumed).
+    """
+    if not count and not data:
+        return work
+    parts = (dram(chip, data), macs(chip, count), work)
+    return _job(sum(p.duration_ps for p in parts), sum(p.energy_fj for p in parts))
+
+
 def digital(chip: Chip, elements: int) -> Cost:
     """Any other element-wise work: `elements` outputs, counted as adds."""
     return add(chip, elements)

@@ -183,11 +183,17 @@ class Digital(Operator):
 
     `elements` counts the output elements of all its nodes per token (`scope` token) or in all
     (`scope` constant: it does not depend on the tokens' values; `scope` sequence: it mixes tokens).
+    `macs`: multiply-accumulates with matrices that it holds, per token or in all likewise.
+    `weight_bytes`: of those matrices, read whenever it is used: for every token, every sequence or
+    once, as its scope says. `gathered_bytes`: taken per token of stacks, by run-time indices.
     """
 
     kind: DigitalKind
     scope: Scope
     elements: int
+    macs: int = 0
+    weight_bytes: int = 0
+    gathered_bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,10 @@ def emit_digital(at: At[Digital]) -> None:
     tokens = at.rows
     if op.scope == "sequence":
         parts = ctx.by_sequence(tokens)
-        costs = [timing.digital(ctx.chip, op.elements * len(s)) for s in parts]
-        ids = _per_sequence(at, OPCODE[op.kind], "dpu", costs, [0] * len(costs))
+        work = [timing.digital(ctx.chip, op.elements * len(s)) for s in parts]
+        costs = [_with_products(ctx.chip, op, w, len(s)) for w, s in zip(work, parts, strict=True)]
+        macs = [op.macs * len(s) for s in parts]
+        ids = _per_sequence(at, OPCODE[op.kind], "dpu", costs, macs)
     else:
         rows = ctx.stream.append(
             OPCODE[op.kind],
@@ -44,18 +46,27 @@ def emit_digital(at: At[Digital]) -> None:
             rows=len(tokens),
             reads=[at.fetch(name)[tokens] for name in op.inputs],
             size=ctx.bytes_of(op.width),
+            macs=op.macs,
             buffer=at.region,
         )
         ids = ctx.spread(tokens, rows)
     at.produce(ids)
 
 
+def _with_products(chip: Chip, op: Digital, work: Cost, tokens: int) -> Cost:
+    """One use for so many tokens: the matrices that the operator holds are read once for all."""
+    data = op.weight_bytes + op.gathered_bytes * tokens
+    return timing.with_products(chip, work, op.macs * tokens, data)
+
+
 def _token_cost(chip: Chip, op: Digital) -> Cost:
     if op.kind == "norm":
-        return timing.norm(chip, op.width)
-    if op.kind == "act":
-        return timing.act(chip, op.width)
-    return timing.digital(chip, op.elements if op.kind == "other" else op.width)
+        work = timing.norm(chip, op.width)
+    elif op.kind == "act":
+        work = timing.act(chip, op.width)
+    else:
+        work = timing.digital(chip, op.elements if op.kind == "other" else op.width)
+    return _with_products(chip, op, work, 1)
 
 
 def _emit_constant(at: At[Digital]) -> None:
@@ -69,11 +80,12 @@ def _emit_constant(at: At[Digital]) -> None:
     row = ctx.stream.append(
         OPCODE[op.kind],
         at.dpu,
-        timing.digital(ctx.chip, op.elements),
+        _with_products(ctx.chip, op, timing.digital(ctx.chip, op.elements), 1),
         at.whole_tag(),
         rows=1,
         reads=made,
         size=ctx.bytes_of(max(op.elements, op.width)),  # a view makes nothing, but is held
+        macs=op.macs,
         buffer=at.region,
     )
     at.produce(np.full(ctx.tokens, row[0]), held=False)

@@ -7,6 +7,7 @@ from compiler.frontend.facts import Facts
 from compiler.frontend.facts.dimensions import check_dimensions, unknown_operators
 from compiler.frontend.facts.graph import Graph, name_of
 from compiler.frontend.moe.find import find_moe
+from compiler.frontend.operators.held import loops_of_unknown_length
 from compiler.frontend.operators.name import operators_of
 from compiler.frontend.operators.parts import find_parts, in_order
 from compiler.frontend.proof.decode import Decode, decode_of
@@ -92,7 +93,7 @@ def _read(
     notes += [*prover.notes, *unknown_operators(graph)]
     notes += [note for layer in layers for note in layer.notes] + refused
     account = account_of(facts, parts, operators, suspects)
-    notes += notes_of(account, notes)
+    notes += [*notes_of(account, notes), *loops_of_unknown_length(facts)]
     if not any("holes in a sparse file" in note for note in notes):
         notes += untried
     workload = Workload(

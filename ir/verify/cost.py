@@ -14,6 +14,7 @@ from ir.verify.caches import cache_bytes, kept_scores
 from ir.verify.case import ProgramCase, int64
 from ir.verify.check import Check, Fault, first
 from ir.verify.dataflow import moved_from
+from ir.verify.digital import digital_cost, tokens_of_use
 from ir.verify.jobs import JobClass
 from ir.verify.roles import READS_OF_CACHES, WRITES_OF_CACHES, Form, Role
 from ir.verify.tiles import MappingCase
@@ -85,6 +86,8 @@ def _macs(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> in
         case MoELayer() if role == Role.GATE:
             router, gates = _digital_scores(case, op)
             return op.scored_width * router + op.d_model * gates
+        case Digital() if role == Role.RESULT:
+            return op.macs * tokens_of_use(case, op, amount)
         case Attention() | MoELayer() | Dense() | Digital():
             return 0
         case _:
@@ -115,7 +118,7 @@ def _cost(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> Co
     index = int(case.job_class[row])
     match op:
         case Digital():
-            return _digital(case, op, amount)
+            return digital_cost(case, op, amount)
         case Attention():
             size = op.heads, op.head_dim
             return timing.attention(chip, *asked(case, amount), *size, causal=op.causal)
@@ -158,21 +161,6 @@ def _path(case: ProgramCase, fire: int) -> tuple[int, int]:
         return 0, 1
     placement, g = case.mapping.placement, case.fire_groups[fire]
     return placement.hops_to_port(g.layer, g.first_pg, g.pgs), placement.ports(g.first_pg, g.pgs)
-
-
-def _digital(case: ProgramCase, op: Digital, of_pass: int) -> Cost:
-    if op.scope == "constant":
-        return timing.digital(case.chip, op.elements)
-    if op.scope == "sequence":
-        tokens = int(case.visits.count(case.visits.runs)[of_pass])
-        return timing.digital(case.chip, op.elements * tokens)
-    if op.kind == "norm":
-        return timing.norm(case.chip, op.width)
-    if op.kind == "act":
-        return timing.act(case.chip, op.width)
-    if op.kind == "other":
-        return timing.digital(case.chip, op.elements)
-    return timing.add(case.chip, op.width)
 
 
 def _job(case: ProgramCase, role: Role, job: JobClass, fire: int) -> Cost:
@@ -254,7 +242,7 @@ def check_bytes(case: ProgramCase) -> Fault | None:
 
 
 def check_macs(case: ProgramCase) -> Fault | None:
-    """Multiply-accumulates are those of the matrices, attention and digital routers."""
+    """Multiply-accumulates are those of all matrices, attention and digital routers."""
     p, wanted = case.program, expected_costs(case)
     at = first(p.macs != wanted[:, 4])
     if at is None:

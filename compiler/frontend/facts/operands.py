@@ -1,5 +1,8 @@
 """What the inputs of an operator are to it: matrices, tables, scales, shapes."""
 
+import math
+from collections.abc import Sequence
+
 from onnx_ir import Node
 
 MATRICES: dict[str, tuple[int, ...]] = {  # inputs that are multiplied as matrices or kernels
@@ -81,17 +84,14 @@ def is_unknown(node: Node) -> bool:
     )
 
 
-def contracted(node: Node, place: int, shape: tuple[int, ...]) -> int | None:
+def contracted(node: Node, place: int, shape: Sequence[int | None]) -> int | None:
     """Products summed for one element of a node's output, by the operand at `place` of `shape`.
 
-    None for an operator that is not one product.
+    None for an operator that is not one product, and where a length is not known.
     """
     kind = node.op_type
     if kind in KERNELS:
-        made = 1
-        for length in shape[1:]:
-            made *= length
-        return made
+        return _product(shape[1:])
     if kind in ("MatMulNBits", "MatMulBnb4"):
         return node.attributes.get_int("K", None)
     if kind == "Einsum":
@@ -105,14 +105,16 @@ def contracted(node: Node, place: int, shape: tuple[int, ...]) -> int | None:
     return shape[-2] if right != turned else shape[-1]
 
 
-def _summed(node: Node, place: int, shape: tuple[int, ...]) -> int | None:
+def _product(lengths: Sequence[int | None]) -> int | None:
+    known = [n for n in lengths if n is not None]
+    return math.prod(known) if len(known) == len(lengths) else None
+
+
+def _summed(node: Node, place: int, shape: Sequence[int | None]) -> int | None:
     """The letters of an operand that an Einsum's result does not have."""
     equation = (node.attributes.get_string("equation", "") or "").replace(" ", "")
     terms, arrow, out = equation.partition("->")
     parts = terms.split(",")
     if not arrow or place >= len(parts) or "." in parts[place] or len(parts[place]) != len(shape):
         return None
-    made = 1
-    for letter, length in zip(parts[place], shape, strict=True):
-        made *= length if letter not in out else 1
-    return made
+    return _product([n for c, n in zip(parts[place], shape, strict=True) if c not in out])

@@ -12,6 +12,7 @@ from compiler.frontend.facts.products import Product
 from compiler.frontend.moe.found import FoundLayer
 from compiler.frontend.operators.attention import FoundAttention
 from compiler.frontend.operators.digital import elements_of, scope_of
+from compiler.frontend.operators.held import held_by
 from compiler.frontend.operators.layers import layer_numbers
 from compiler.frontend.operators.parts import Part, inputs_of
 from ir.errors import InputError
@@ -75,7 +76,21 @@ def _operator(facts: Facts, part: Part, tokens: int) -> AnyOperator:
     elements = elements_of(sizes, found.nodes, scope, tokens)
     if not width and scope == "sequence":  # its shape depends on the data: all it makes, per token,
         width = max(elements, 1)  # and where nothing is known of it, one value
-    return Digital(found.kind, -1, inputs, outs, names, width, found.kind, scope, elements)
+    held = held_by(facts, found.nodes, scope, tokens)
+    return Digital(
+        found.kind,
+        -1,
+        inputs,
+        outs,
+        names,
+        width,
+        found.kind,
+        scope,
+        elements,
+        held.macs,
+        held.weight_bytes,
+        held.gathered_bytes,
+    )
 
 
 def _outputs(graph: Graph, nodes: Collection[Node]) -> list[Value]:

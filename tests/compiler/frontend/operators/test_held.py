@@ -1,0 +1,132 @@
+"""What a digital operator costs for the matrices that it holds, counted by hand from the shapes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from compiler.frontend import read_model
+from ir.onnxdoor.session import Runtime
+from ir.workload import Digital, Workload
+from tests.compiler.frontend.left_digital import UNREAD_BRANCHES, UNREAD_INTEGERS
+from tests.compiler.frontend.models import (
+    EXPERTS,
+    HIDDEN,
+    LOGITS,
+    VOCAB,
+    D,
+    Graph,
+    dense_masked,
+    write,
+)
+
+EXPERT = 3 * D * HIDDEN
+FLOAT = TensorProto.FLOAT
+
+
+def holding(workload: Workload) -> list[Digital]:
+    """The digital operators that hold matrices or take them from a stack."""
+    return [op for op in workload.digital() if op.macs or op.weight_bytes or op.gathered_bytes]
+
+
+def figures(workload: Workload) -> tuple[int, int, int]:
+    """Sums over all of them: (macs, weight_bytes, gathered_bytes)."""
+    found = holding(workload)
+    return (
+        sum(op.macs for op in found),
+        sum(op.weight_bytes for op in found),
+        sum(op.gathered_bytes for op in found),
+    )
+
+
+def read(g: Graph, path: Path, x: str, runtime: Runtime) -> Workload:
+    """The model whose last vector [1, tokens, D] is x, with a head."""
+    g.nodes.append(helper.make_node("MatMul", [x, g.weight(D, VOCAB)], ["logits"]))
+    return read_model(g.model(path / "m.onnx", LOGITS), tokens=16, runtime=runtime)
+
+
+def embedded(g: Graph) -> str:
+    return g("Gather", g.weight(VOCAB, D, scale=1.0), "input_ids")
+
+
+def test_a_model_that_is_read_holds_nothing(tmp_path: Path, runtime: Runtime) -> None:
+    workload = read_model(write(tmp_path, [dense_masked()]), runtime=runtime)
+    assert holding(workload) == []
+
+
+def test_integers(tmp_path: Path, runtime: Runtime) -> None:
+    """Every expert on every token: a byte and a MAC for each weight."""
+    workload = read_model(write(tmp_path, [UNREAD_INTEGERS]), runtime=runtime)
+    assert figures(workload) == (EXPERTS * EXPERT, EXPERTS * EXPERT, 0)
+    assert {(op.macs, op.weight_bytes) for op in holding(workload)} == {(D * HIDDEN, D * HIDDEN)}
+
+
+def test_the_larger_branch_of_an_if(tmp_path: Path, runtime: Runtime) -> None:
+    """The other branch has no weights; floats are 4 bytes."""
+    workload = read_model(write(tmp_path, [UNREAD_BRANCHES]), runtime=runtime)
+    assert figures(workload) == (EXPERTS * EXPERT, 4 * EXPERTS * EXPERT, 0)
+
+
+def test_matrices_taken_by_run_time_ids(tmp_path: Path, runtime: Runtime) -> None:
+    """One D x D matrix a token of a stack of 5: its bytes per token, not those of the stack."""
+    g = Graph()
+    x = embedded(g)
+    picked = g("Gather", g.weight(5, D, D), g("Mod", pick(g, x), g.constant(5)))
+    x = g("Squeeze", g("MatMul", picked, g("Unsqueeze", x, g.constant([-1]))), g.constant([-1]))
+    assert figures(read(g, tmp_path, x, runtime)) == (D * D, 0, 4 * D * D)
+
+
+def pick(g: Graph, x: str) -> str:
+    """A number for each token that depends on what it is."""
+    return g("ArgMax", x, axis=-1, keepdims=0)
+
+
+def test_a_convolution(tmp_path: Path, runtime: Runtime) -> None:
+    """Tokens x D outputs of D x 3 products each; its kernel is read once a sequence."""
+    g = Graph()
+    x = g("Transpose", embedded(g), perm=[0, 2, 1])
+    mixed = g("Conv", x, g.weight(D, D, 3), pads=[2, 0])
+    workload = read(g, tmp_path, g("Transpose", mixed, perm=[0, 2, 1]), runtime)
+    assert figures(workload) == (3 * D * D, 4 * 3 * D * D, 0)
+    assert holding(workload)[0].scope == "sequence"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_loops(known: bool, tmp_path: Path, runtime: Runtime) -> None:
+    """Three trips through a D x D matrix; where their number is not known, one for each token."""
+    g = Graph()
+    x = embedded(g)
+    matrix = g.weight(D, D)
+    value = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["on"]),
+            helper.make_node("MatMul", ["carried", matrix], ["next"]),
+        ],
+        "body",
+        [
+            value("trip", TensorProto.INT64, []),
+            value("go", TensorProto.BOOL, []),
+            value("carried", FLOAT, None),
+        ],
+        [value("on", TensorProto.BOOL, []), value("next", FLOAT, None)],
+    )
+    length = g("Squeeze", g("Shape", "input_ids", start=1, end=2))
+    count = g.constant(3) if known else length
+    workload = read(g, tmp_path, g("Loop", count, "", x, body=body), runtime)
+    head = D * VOCAB  # behind what mixes tokens it stays digital too
+    loop = (3 * D * D, 4 * 3 * D * D, 0) if known else (D * D, 0, 4 * D * D)
+    assert figures(workload) == (loop[0] + head, loop[1] + 4 * head, loop[2])
+    assert any("how often its body runs is not known" in n for n in workload.notes) == (not known)
+
+
+def test_products_of_what_no_token_is_in_are_free(tmp_path: Path, runtime: Runtime) -> None:
+    """Frequencies times positions, as rotary embeddings are exported: [8, 1] @ [1, T]."""
+    g = Graph()
+    length = g("Squeeze", g("Shape", "input_ids", start=1, end=2))
+    place = g("Cast", g("Range", g.constant(0), length, g.constant(1)), to=FLOAT)
+    frequencies = g.constant(np.ones((D, 1)), np.float32)
+    angles = g("MatMul", frequencies, g("Unsqueeze", place, g.constant([0])))
+    x = g("Add", embedded(g), g("Cos", g("Transpose", angles, perm=[1, 0])))
+    assert holding(read(g, tmp_path, x, runtime)) == []
