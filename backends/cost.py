@@ -15,6 +15,14 @@ from ir.chip import Chip
 from ir.program import Opcode, Program
 
 FJ_PER_NJ = 10**6
+ELEMENT_WISE = (  # of digital units; those that multiply too have their weights in DRAM
+    Opcode.EMBED,
+    Opcode.NORM,
+    Opcode.ADD,
+    Opcode.MUL,
+    Opcode.ACT,
+    Opcode.DIGITAL,
+)
 
 
 @dataclass(frozen=True)
@@ -120,10 +128,11 @@ def _energy(program: Program, chip: Chip) -> Energy:
 
 
 def _dram_idle_uw(program: Program, chip: Chip) -> int:
-    """Power of DRAM that holds a cache; the reference counts it for the GO cache alone."""
-    held = program.inventory.go_bytes
+    """Power of DRAM that holds caches or weights; the reference counts the GO cache alone."""
+    held = program.inventory.go_bytes > 0
     if chip.memory.accounting == "full":
-        held += program.inventory.kv_bytes
+        multiplies = np.isin(program.opcode, ELEMENT_WISE) & (program.macs > 0)
+        held |= program.inventory.kv_bytes > 0 or bool(np.any(multiplies))
     return chip.memory.dram_idle_uw if held else 0
 
 

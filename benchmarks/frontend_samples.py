@@ -234,13 +234,14 @@ def compiled(path: Path, chip: str, lead: Array, decode: int) -> tuple[int, str]
     shape = ["--prefill", str(tokens - decode), "--decode", str(decode)]
     shape += ["--batch", str(batch)] if batch > 1 else []
     inputs = ["--inputs", str(path.with_suffix(".npz")), *shape]
+    words = ["--no-baselines", "--least-placed", "0"]  # what is read is compared with the table
     with (
         tempfile.TemporaryDirectory() as folder,
         contextlib.redirect_stdout(said),
         contextlib.redirect_stderr(errors),
     ):
         code = moexbar(
-            ["compile", str(path), "--chip", chip, *inputs, "--no-baselines", "-o", f"{folder}/out"]
+            ["compile", str(path), "--chip", chip, *inputs, *words, "-o", f"{folder}/out"]
         )
     text = " ".join((said.getvalue() if code == 0 else errors.getvalue()).split())
     checks = text[text.find("all ") :].partition(" fitted")[0]

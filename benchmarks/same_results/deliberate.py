@@ -19,6 +19,8 @@ NOT_COMPARED = {
     "compare.json: layers[].solvers[].progress[][0]": "what a clock said",
 }
 DELIBERATE: dict[str, str] = {
+    "*.json: weights": "added: where every stored number of the model goes",
+    "*.txt: weights on crossbars: *": "added: where the numbers of the model's matrices go",
     "compile.errors.txt: *": "stages of a compilation, on standard error where it is no terminal",
     "*.json: schema": "added: a document says the number of its form",
     "replicas.json: layers[].seed": "added: a certificate has the same keys everywhere",
