@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from onnx_ir import Value
 
@@ -79,18 +80,23 @@ def weights_of(op: AnyOperator) -> tuple[Weight, ...]:
 
 def covered(weights: Iterable[Weight]) -> int:
     """Elements of a stored tensor that are in at least one of the matrices."""
-    upright: dict[int | None, set[int]] = defaultdict(set)  # columns by entry of the stack
-    turned: dict[int | None, set[int]] = defaultdict(set)
+    columns: dict[tuple[int | None, bool], set[range]] = defaultdict(set)
     rows: dict[tuple[int | None, bool], int] = {}
     for w in weights:
-        columns = range(w.start, w.start + w.step * w.columns, w.step)
-        (turned if w.transposed else upright)[w.index].update(columns)
-        rows[w.index, w.transposed] = w.rows
+        at = w.index, w.transposed
+        columns[at].add(range(w.start, w.start + w.step * w.columns, w.step))
+        rows[at] = w.rows
     total = 0
-    for index in {*upright, *turned}:
-        a, b = len(upright[index]), len(turned[index])
+    for index in {index for index, _ in columns}:
+        a, b = (_together(frozenset(columns[index, t])) for t in (False, True))
         total += a * rows.get((index, False), 0) + b * rows.get((index, True), 0) - a * b
     return total
+
+
+@cache
+def _together(columns: frozenset[range]) -> int:
+    """How many columns there are in some of the ranges; all experts of a layer ask the same."""
+    return len(set[int]().union(*columns))
 
 
 def _identity(value: Value) -> int:

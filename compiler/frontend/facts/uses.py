@@ -76,6 +76,16 @@ class Uses:
                     found.setdefault(use.outer, []).append(use)
         return {node: tuple(uses) for node, uses in found.items()}
 
+    @cached_property
+    def picked(self) -> dict[Node, tuple[Use, ...]]:
+        """Uses as a matrix in the main graph, each tensor once, by the node that takes entries."""
+        found: dict[Node, dict[Value, Use]] = {}
+        for uses in self.matrices.values():
+            for use in uses:
+                if use.picked is not None and use.outer is use.node:
+                    found.setdefault(use.picked, {})[use.stored] = use
+        return {node: tuple(uses.values()) for node, uses in found.items()}
+
     def outer(self, node: Node) -> Node:
         """The node of the main graph that `node` is, or is in a subgraph of."""
         while node.graph in self._owner:

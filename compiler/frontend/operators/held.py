@@ -64,14 +64,8 @@ def held_by(facts: Facts, nodes: Collection[Node], scope: Scope, tokens: int) ->
             total += _control(facts.sizes, node, _by_graph(uses))
         elif uses:
             total += counted.product(node, uses)
-    picked = {
-        (use.picked, use.stored): use
-        for uses in facts.uses.matrices.values()
-        for use in uses
-        if use.picked in nodes and use.outer is use.node
-    }
-    for use in picked.values():
-        total += Held(0, 0, counted.picked_bytes(use))
+        for use in facts.uses.picked.get(node, ()):
+            total += Held(0, 0, counted.picked_bytes(use))
     return total
 
 
