@@ -11,6 +11,7 @@ from onnx_ir import DataType, Node
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.dimensions import unknown_operators
 from compiler.frontend.facts.graph import Graph, name_of
+from ir.arrays import Array
 from ir.errors import InputError, RefusedError
 from ir.onnxdoor.extract import extract, with_outputs
 from ir.onnxdoor.session import Runtime
@@ -54,12 +55,12 @@ def refuse_unloadable(facts: Facts, runtime: Callable[[], Runtime]) -> list[str]
 
 def _run_alone(facts: Facts, node: Node, runtime: Runtime) -> None:
     """Run a node of floats on random inputs of its shapes; not where these are not known."""
-    feeds, random = {}, np.random.default_rng(0)
+    feeds, random = dict[str, Array](), np.random.default_rng(0)
     for value in facts.graph.data_inputs(node):
         shape = facts.sizes.shape(value)
         if shape is None or np.any(shape < 0):
             return
-        feeds[name_of(value)] = random.standard_normal(shape[:, 0].tolist()).astype(np.float32)
+        feeds[name_of(value)] = random.standard_normal(tuple(shape[:, 0]), dtype=np.float32)
     output = name_of(node.outputs[0])
     cut = extract(facts.graph.source, dict.fromkeys(feeds, DataType.FLOAT), [output])
     model = runtime.load(cut, node.name or "")
