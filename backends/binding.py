@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backends.bounds import Bounds, Part, lower_bounds
+from backends.cost import multiplies
 from ir.chip import Chip
 from ir.program import Program, Unit, UnitKind
 
@@ -41,10 +42,11 @@ def bound_by(program: Program, chip: Chip, bounds: Bounds | None = None) -> tupl
     bounds = bounds or lower_bounds(program)
     of_experts = set(np.unique(program.unit[program.expert >= 0]).tolist())
     shared = {program.units[number].name for number in of_experts}
+    reading = _reading(program)
     parts: dict[tuple[UnitKind | None, str], list[Part]] = {}
     for part in bounds.parts:
         kind = None if part.unit is None else part.unit.kind
-        change = "" if part.unit is None else _change(part.unit, chip, shared)
+        change = "" if part.unit is None else _change(part.unit, chip, shared, reading)
         parts.setdefault((kind, change), []).append(part)
     whole = max(program.makespan_ps, 1)
     found = [
@@ -55,11 +57,22 @@ def bound_by(program: Program, chip: Chip, bounds: Bounds | None = None) -> tupl
     return tuple(sorted(found, key=lambda binding: -binding.ps))
 
 
-def _change(unit: Unit, chip: Chip, shared: Collection[str]) -> str:
+def _reading(program: Program) -> set[str]:
+    """Names of the digital units that mostly read matrices which no crossbar holds."""
+    busy = np.bincount(program.unit, program.busy_ps, len(program.units))
+    held = np.where(multiplies(program), program.busy_ps, 0)
+    most = np.bincount(program.unit, held, len(program.units)) > busy / 2
+    return {unit.name for unit, found in zip(program.units, most, strict=True) if found}
+
+
+def _change(unit: Unit, chip: Chip, shared: Collection[str], reading: Collection[str]) -> str:
     """The field of the chip that a unit's time depends on, as `--set` names it.
 
     shared: names of the units that experts run on; dense matrices have peripherals of their own.
+    reading: of the units whose time is that of weights which come from DRAM.
     """
+    if unit.name in reading:
+        return "raise memory.dram_gb_per_s or digital.macs_per_ns"
     digital = chip.digital
     width = "bus.transfers_per_slot" if chip.bus.bits_per_ns is None else "bus.bits_per_ns"
     changes: dict[UnitKind, str] = {

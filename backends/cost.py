@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ir.arrays import Bools
 from ir.chip import Chip
 from ir.program import Opcode, Program
 
 FJ_PER_NJ = 10**6
-ELEMENT_WISE = (  # of digital units; those that multiply too have their weights in DRAM
+ELEMENT_WISE = (  # of digital operators; those that multiply too have their weights in DRAM
     Opcode.EMBED,
     Opcode.NORM,
     Opcode.ADD,
@@ -131,9 +132,13 @@ def _dram_idle_uw(program: Program, chip: Chip) -> int:
     """Power of DRAM that holds caches or weights; the reference counts the GO cache alone."""
     held = program.inventory.go_bytes > 0
     if chip.memory.accounting == "full":
-        multiplies = np.isin(program.opcode, ELEMENT_WISE) & (program.macs > 0)
-        held |= program.inventory.kv_bytes > 0 or bool(np.any(multiplies))
+        held |= program.inventory.kv_bytes > 0 or bool(np.any(multiplies(program)))
     return chip.memory.dram_idle_uw if held else 0
+
+
+def multiplies(program: Program) -> Bools:
+    """Instructions of digital operators that hold matrices themselves: [instructions]."""
+    return np.isin(program.opcode, ELEMENT_WISE) & (program.macs > 0)
 
 
 def chip_area(program: Program, chip: Chip) -> Area:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import moexbar as mx
+from backends.binding import bound_by
 from backends.cost import CostReport, cost
 from ir import timing
 from ir.program import Opcode
@@ -58,6 +59,13 @@ def test_difference_is_what_the_figures_say(tmp_path: Path) -> None:
     assert int(program.macs[rows].sum()) == 3 * m.EXPERTS * weights * PREFILL
     took = len(products) * sum(c.duration_ps for c in one) + sum(c.duration_ps for c in work)
     assert int(program.duration_ps[rows].sum()) == took
+
+
+def test_what_binds_is_the_reading_of_weights(tmp_path: Path) -> None:
+    """Most of a digital unit's time is that of DRAM, which more such units would not make less."""
+    done = compiled(tmp_path / "unread", UNREAD_INTEGERS)
+    changes = {b.change for b in bound_by(done.program, done.chip) if b.kind == "dpu"}
+    assert changes == {"raise memory.dram_gb_per_s or digital.macs_per_ns"}
 
 
 def test_verifier_refuses_products_that_cost_nothing(tmp_path: Path) -> None:

@@ -78,13 +78,17 @@ class Uses:
 
     @cached_property
     def picked(self) -> dict[Node, tuple[Use, ...]]:
-        """Uses as a matrix in the main graph, each tensor once, by the node that takes entries."""
-        found: dict[Node, dict[Value, Use]] = {}
-        for uses in self.matrices.values():
-            for use in uses:
-                if use.picked is not None and use.outer is use.node:
-                    found.setdefault(use.picked, {})[use.stored] = use
-        return {node: tuple(uses.values()) for node, uses in found.items()}
+        """Matrices of the main graph taken at run time, by the first node that multiplies them."""
+        found: dict[Node, list[Use]] = {}
+        taken: set[tuple[Node, Value]] = set()
+        for node in sorted(self.matrices, key=self._graph.order.__getitem__):
+            for use in self.matrices[node]:
+                if use.picked is None or use.outer is not use.node:
+                    continue
+                if (use.picked, use.stored) not in taken:
+                    taken.add((use.picked, use.stored))
+                    found.setdefault(node, []).append(use)
+        return {node: tuple(uses) for node, uses in found.items()}
 
     def outer(self, node: Node) -> Node:
         """The node of the main graph that `node` is, or is in a subgraph of."""
