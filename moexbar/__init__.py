@@ -29,6 +29,7 @@ __all__ = [
     "GroupingOptions",
     "InfeasibleError",
     "InputError",
+    "Load",
     "Model",
     "MoexbarError",
     "PlacementOptions",
@@ -41,6 +42,7 @@ __all__ = [
     "compile",
     "group",
     "load_chip",
+    "load_counts",
     "load_routing",
     "open_model",
     "preset_names",
@@ -77,6 +79,7 @@ if TYPE_CHECKING:
         InputError,
         MoexbarError,
     )
+    from ir.load import Load
     from ir.program import Program
     from ir.routing import Routing
     from ir.schedule import Caches
@@ -85,7 +88,7 @@ if TYPE_CHECKING:
     from moexbar.compilation import Compilation, compile
     from moexbar.files.compiled import read_compiled, verify
     from moexbar.files.program_file import read_program
-    from moexbar.files.routing_file import load_routing, save_routing
+    from moexbar.files.routing_file import load_counts, load_routing, save_routing
     from moexbar.model import Model, open_model, profile
     from moexbar.simulation import simulate
     from moexbar.traces.tasks import group, schedule
@@ -101,6 +104,7 @@ _ROOMS = {
         "InputError",
         "MoexbarError",
     ),
+    "ir.load": ("Load",),
     "ir.program": ("Program",),
     "ir.routing": ("Routing",),
     "ir.schedule": ("Caches",),
@@ -109,7 +113,7 @@ _ROOMS = {
     "moexbar.compilation": ("Compilation", "compile"),
     "moexbar.files.compiled": ("read_compiled", "verify"),
     "moexbar.files.program_file": ("read_program",),
-    "moexbar.files.routing_file": ("load_routing", "save_routing"),
+    "moexbar.files.routing_file": ("load_counts", "load_routing", "save_routing"),
     "moexbar.model": ("Model", "open_model", "profile"),
     "moexbar.simulation": ("simulate",),
     "moexbar.traces.tasks": ("group", "schedule"),

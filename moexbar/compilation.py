@@ -6,7 +6,7 @@
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -45,7 +45,9 @@ from moexbar.files.folder import Draft, publish
 from moexbar.files.grouping_file import read_grouping
 from moexbar.files.outputs import hashes, write_outputs
 from moexbar.files.parts import ALL, Part
-from moexbar.files.routing_file import load_routing
+from moexbar.files.routing_file import only_routing
+from moexbar.files.traces.read import read_trace
+from moexbar.files.traces.reading import Reading
 from moexbar.least_placed import LEAST_PLACED, refuse_unplaced
 from moexbar.model import Experts, Inputs, Model, arrays_of, open_model
 from moexbar.progress import Progress, Quiet
@@ -56,7 +58,7 @@ from moexbar.report.executed import Executed, Skipped
 MANY_LAYERS = 8  # starting a process takes longer than grouping a few small layers
 LIMITS = SolverOptions(time_s=1.0)
 CACHES, GROUPING, PLACEMENT = Caches(), GroupingOptions(), PlacementOptions()
-SLOTS, QUIET = SlotOptions(), Quiet()
+SLOTS, QUIET, READING = SlotOptions(), Quiet(), Reading()
 FIT, SCORE = (0.0, 0.5), (0.5, 1.0)
 
 
@@ -110,6 +112,7 @@ def compile(
     *,
     inputs: Inputs | None = None,
     routing: Routing | Path | str | None = None,
+    reading: Reading = READING,
     prefill: int = 128,
     batch: int = 1,
     decode: int = 0,
@@ -131,20 +134,20 @@ def compile(
     """Compile a prefill of `batch` sequences, and `decode` steps after it, for a chip.
 
     chip: a preset, a TOML file or a `Chip`. inputs: the model's inputs, profiled for its routing
-    and executed; routing: a trace instead. grouping: how to group experts, or groups decided
-    elsewhere, or the file of `moexbar group --json`. fit, score: fractions of the trace's sequences
-    to fit to and to score on. experts: see `Model.workload`. baselines: also compile by the three
-    other methods, if they fit; execute: carry small programs out and compare with ONNX Runtime.
-    trust_traced: take an export that recorded one input's routing. least_placed: per cent of the
-    matrix elements outside lookup tables that crossbars must hold. processes: layers grouped at a
-    time, None: as many as cores where there are many layers. Raises InputError for what is no use,
-    InfeasibleError where the chip holds too little, and CheckError for a fault of this package.
+    and executed; routing: a trace instead, `reading`: of its file. grouping: how to group experts,
+    or groups decided elsewhere, or the file of `moexbar group --json`. fit, score: fractions of the
+    trace's sequences to fit to and to score on. experts: see `Model.workload`. baselines: also
+    compile by the three other methods, if they fit; execute: run small programs against ONNX
+    Runtime. trust_traced: take an export that recorded one input's routing. least_placed: per cent
+    of the matrix elements outside lookup tables that crossbars must hold. processes: layers grouped
+    at a time, None: as many as cores where there are many. Raises InputError for what cannot be
+    used, InfeasibleError for too small a chip, CheckError for a fault of ours.
     """
     model = model if isinstance(model, Model) else open_model(model)
     shape = Shape(prefill, batch, decode)
     workload = _workload(model, shape, experts, progress, trust_traced=trust_traced)
     refuse_unplaced(model.path, workload, least_placed)
-    trace = _trace(model, workload, shape, routing, inputs, progress)
+    trace = _trace(model, workload, shape, _Given(routing, reading, inputs), progress)
     if not trust_traced:
         refuse_unhit(model.path, workload, trace)
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
@@ -185,21 +188,33 @@ def _files(**sources: object) -> dict[str, Path]:
     return {what: Path(p) for what, p in sources.items() if isinstance(p, Path | str)}
 
 
+@dataclass(frozen=True, eq=False)
+class _Given:
+    """Where the routing is to come from: a trace, or inputs to record one with."""
+
+    routing: Routing | Path | str | None
+    reading: Reading
+    inputs: Inputs | None
+
+    def trace(self, workload: Workload) -> Routing | None:
+        """The trace, if one is given; of a file without it the model says how many experts."""
+        if self.routing is None or isinstance(self.routing, Routing):
+            return self.routing
+        experts = {op.router.experts for op in workload.moe_layers}
+        reading = replace(self.reading, model_experts=experts.pop() if len(experts) == 1 else None)
+        return only_routing(read_trace(self.routing, reading))
+
+
 def _trace(
-    model: Model,
-    workload: Workload,
-    shape: Shape,
-    routing: Routing | Path | str | None,
-    inputs: Inputs | None,
-    progress: Progress,
+    model: Model, workload: Workload, shape: Shape, given: _Given, progress: Progress
 ) -> Routing:
     """The trace given, or one recorded now; a model without MoE layers needs neither."""
+    routing, inputs = given.routing, given.inputs
     if not workload.moe_layers:
         return no_routing(shape.length, shape.batch)
     if routing is not None and inputs is not None and not isinstance(routing, Routing):
         raise InputError("compile", "both --routing and --inputs", "give one of them")
-    if routing is not None:
-        trace = routing if isinstance(routing, Routing) else load_routing(routing)
+    if (trace := given.trace(workload)) is not None:
         if trace.expert_choice:
             _check_expert_choice(trace, shape)
         return trace

@@ -101,6 +101,13 @@ COMMANDS = (
         "Group each layer with every solver, side by side.",
     ),
     Command(
+        "trace-import",
+        "trace_import",
+        "trace_import",
+        TRACE,
+        "Write a routing trace of another form as routing.npz.",
+    ),
+    Command(
         "chips",
         "chips",
         "chips",

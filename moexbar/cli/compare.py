@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Source = Annotated[
     Path,
-    typer.Argument(metavar="MODEL|ROUTING", help="Routing trace (NPZ), or a model with --inputs."),
+    typer.Argument(metavar="MODEL|ROUTING", help="Routing trace, or a model with --inputs."),
 ]
 Inputs = Annotated[
     Path | None,
@@ -81,7 +81,7 @@ def compare(
     chip = asked.read_chip()
     names = chosen_solvers(solvers, asked.group_size or chip.pg.mux, asked.replicas)
     with publish(output, "compare") if output else nullcontext() as draft:
-        scope = asked.scope(_routing(source, inputs), chip)
+        scope = asked.scope(_routing(source, inputs, asked), chip)
         jobs = scope.jobs(names, solver_options(time, asked.seed))
         with progress(len(jobs), "comparing") as advance:
             solved = solve_jobs(jobs, asked.processes, advance)
@@ -99,16 +99,17 @@ def compare(
         raise typer.Exit(INTERRUPTED)
 
 
-def _routing(source: Path, inputs: Path | None) -> "Routing":
+def _routing(source: Path, inputs: Path | None, asked: GroupingRequest) -> "Routing":
     """The trace given, or one recorded now by running the model given."""
     from compiler.frontend import read_model
     from compiler.profiling.profile import load_inputs, profile
-    from moexbar.files.routing_file import load_routing
+    from moexbar.files.routing_file import only_routing
+    from moexbar.files.traces.read import read_trace
 
     if inputs is None:
         if source.suffix == ".onnx":
             raise InputError(str(source), "a model without its inputs", "give --inputs X.npz")
-        return load_routing(source)
+        return only_routing(read_trace(source, asked.reading))
     workload, arrays = read_model(source), load_inputs(inputs)
     with progress(len(next(iter(arrays.values()))), "profiling") as advance:
         return profile(source, workload, arrays, progress=advance)

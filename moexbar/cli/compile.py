@@ -117,6 +117,7 @@ def _compile(
             read_chip(asked.chip, asked.settings),
             inputs=asked.inputs,
             routing=asked.routing,
+            reading=asked.reading,
             prefill=asked.prefill,
             batch=asked.batch,
             decode=asked.decode,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -23,17 +23,24 @@ from moexbar.cli.options import (
     INPUTS,
     METHODS,
     WINDOW,
+    AxisNames,
     Buffer,
     Bus,
     ChipName,
     Fit,
+    NumExperts,
     Score,
     Seed,
     Settings,
     Time,
+    TraceLimits,
+    trace_reading,
 )
 from moexbar.cli.scope import Groups, GroupSize, Replicas
 from moexbar.least_placed import LEAST_PLACED
+
+if TYPE_CHECKING:
+    from moexbar.files.traces.reading import Reading
 
 Switch = Literal["on", "off"]
 
@@ -152,6 +159,14 @@ class CompileRequest:
     time: Time = 1
     seed: Seed = 0
     processes: Processes = None
+    axes: AxisNames = None
+    num_experts: NumExperts = None
+    limits_of_trace: TraceLimits = None
+
+    @property
+    def reading(self) -> "Reading":
+        """How to read the routing trace."""
+        return trace_reading(self.axes, self.num_experts, self.limits_of_trace)
 
     @property
     def caches(self) -> Caches:

@@ -12,7 +12,18 @@ from moexbar.cli.scope import INTERRUPTED, GroupingRequest
 from moexbar.console import note, out, print_json, progress, table
 
 if TYPE_CHECKING:
-    from moexbar.report.traces import GroupRow
+    from compiler.grouping import Job
+    from compiler.grouping.parallel import Answers
+    from ir.chip import Chip
+    from ir.mapping import LayerGrouping
+    from moexbar.report.traces import GroupRow, LoadGroupRow
+    from moexbar.traces.balanced import LoadScope
+    from moexbar.traces.scope import Scope
+
+BY_LOAD = (
+    "note: {} holds load counts: grouped by load, the largest group load{}, not by slots; slots "
+    "and transfers cannot be known from counts"
+)
 
 Solver = Annotated[
     str,
@@ -36,30 +47,69 @@ def group(
     """Group the experts of every MoE layer; score on other sequences.
 
     slots and transfers are sums over whole windows; transfers are those of min-transfer at the
-    minimum number of slots. Ctrl-C prints the best groups so far.
+    minimum number of slots. Of load counts (experts' tokens, without which) the largest group load
+    is minimised instead. Ctrl-C prints the best groups so far.
 
     Example: moexbar group routing.npz --chip hermes-mux4 --window 512 --json > groups.json
 
     Example: moexbar group routing.npz --groups 8 --group-size 5 --replicas 3
+
+    Example: moexbar group loads.csv --chip hermes-mux4
     """
-    from compiler.grouping.parallel import solve_jobs
-    from moexbar.files.routing_file import load_routing
-    from moexbar.report.traces import GroupReport
-    from moexbar.traces.grouped import group_row
+    from ir.load import Load
+    from moexbar.files.traces.read import read_trace
 
     chip, solver = asked.read_chip(), one_of("grouping", grouping, GROUPING_SOLVERS, "solver")
-    scope = asked.scope(load_routing(routing_file), chip, solver)
-    jobs = scope.jobs([solver], solver_options(time, asked.seed))
+    found, limits = read_trace(routing_file, asked.reading), solver_options(time, asked.seed)
+    scope: Scope | LoadScope
+    if isinstance(found, Load):
+        scope = asked.load_scope(found, chip, solver)
+        jobs = scope.jobs(limits)
+        note(BY_LOAD.format(found.source, "" if found.steps == 1 else " of each step, summed"))
+    else:
+        scope = asked.scope(found, chip, solver)
+        jobs = scope.jobs([solver], limits)
+    solved = _solved(jobs, asked.processes)
+    done = [answer.grouping for answer in solved.answers if answer]
+    _tell(done, scope, chip, asked, json=json)
+    if solved.interrupted:
+        note(f"note: the best so far, {len(done)} of {len(jobs)} layers")
+        raise typer.Exit(INTERRUPTED)
+
+
+def _solved(jobs: list["Job"], processes: int) -> "Answers":
+    from compiler.grouping.parallel import solve_jobs
+
     with progress(len(jobs), "grouping") as advance:
-        solved = solve_jobs(jobs, asked.processes, advance)
-    rows = tuple(group_row(answer.grouping, scope, chip) for answer in solved.answers if answer)
+        return solve_jobs(jobs, processes, advance)
+
+
+def _tell(
+    done: list["LayerGrouping"],
+    scope: "Scope | LoadScope",
+    chip: "Chip",
+    asked: GroupingRequest,
+    *,
+    json: bool,
+) -> None:
+    """Print the layers, as a table or as JSON."""
+    from moexbar.report.traces import GroupReport, LoadGroupReport
+    from moexbar.traces.balanced import LoadScope, load_group_row
+    from moexbar.traces.grouped import group_row
+
+    if isinstance(scope, LoadScope):
+        counted = tuple(load_group_row(layer, scope, chip) for layer in done)
+        if json:
+            steps = scope.load.steps
+            print_json(LoadGroupReport("load", counted, asked.seed, steps, scope.size))
+        else:
+            _print_loads(counted, asked.seed)
+        return
+    rows = tuple(group_row(layer, scope, chip) for layer in done)
     if json:
         print_json(GroupReport(rows, asked.seed, asked.window, scope.size))
     else:
         _print(rows, asked.seed)
-    if solved.interrupted:
-        note(f"note: the best so far, {len(rows)} of {len(jobs)} layers")
-        raise typer.Exit(INTERRUPTED)
 
 
 def _print(rows: Sequence["GroupRow"], seed: int) -> None:
@@ -84,8 +134,30 @@ def _print(rows: Sequence["GroupRow"], seed: int) -> None:
             str(row.score.transfers),
             f"{row.certificate.seconds:.2f}",
         )
+    out().print(shown)
+    _print_area(rows, seed)
+
+
+def _print_loads(rows: Sequence["LoadGroupRow"], seed: int) -> None:
+    shown = table(
+        "layer", "status", "gap %", "largest load", "bound", "its load / mean", "seconds", left=2
+    )
+    for row in rows:
+        shown.add_row(
+            str(row.layer),
+            row.certificate.status,
+            f"{100 * row.certificate.gap:.2f}",
+            str(row.certificate.value),
+            str(row.certificate.bound),
+            f"{row.largest_over_mean:.3f}",
+            f"{row.certificate.seconds:.2f}",
+        )
+    out().print(shown)
+    _print_area(rows, seed)
+
+
+def _print_area(rows: "Sequence[GroupRow | LoadGroupRow]", seed: int) -> None:
     console = out()
-    console.print(shown)
     if rows and (area_um2 := rows[0].area_um2) is not None:
         console.print(
             f"{len(rows[0].groups)} peripheral groups and {rows[0].columns} crossbars: "

@@ -16,6 +16,7 @@ from moexbar.cli.complete import chip_names
 if TYPE_CHECKING:
     from compiler.options import SolverOptions
     from ir.chip import Chip
+    from moexbar.files.traces.reading import Reading
 
 CHIP = "Chip"
 INPUTS = "Model and inputs"
@@ -106,7 +107,41 @@ Last = Annotated[
 ]
 CompiledFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Output of `moexbar compile`.")]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The model.")]
-RoutingFile = Annotated[Path, typer.Argument(metavar="ROUTING.npz", help="Routing trace.")]
+RoutingFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="ROUTING", help="Routing trace: NPZ, NPY, CSV, Parquet or JSONL (docs/formats.md)."
+    ),
+]
+AxisNames = Annotated[
+    str | None,
+    typer.Option(
+        "--axes",
+        help="Axes of the trace's array, such as tokens,layers,k.",
+        metavar="AXIS,...",
+        show_default="recognised",
+        rich_help_panel=ROUTING,
+    ),
+]
+NumExperts = Annotated[
+    int | None,
+    typer.Option(
+        "--num-experts",
+        help="Experts of a layer of the trace.",
+        min=1,
+        show_default="as in the file, else its highest id + 1",
+        rich_help_panel=ROUTING,
+    ),
+]
+TraceLimits = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        help="Raise a limit on the trace's size, as its message says. Repeatable.",
+        metavar="NAME=NUMBER",
+        rich_help_panel=ROUTING,
+    ),
+]
 
 
 def flattened(command: Callable[..., None]) -> Callable[..., None]:
@@ -129,6 +164,20 @@ def flattened(command: Callable[..., None]) -> Callable[..., None]:
         every += shared if name == "asked" else [kept]
     run.__signature__ = signature(command).replace(parameters=every)  # type: ignore[attr-defined]
     return run
+
+
+def trace_reading(axes: str | None, num_experts: int | None, limits: list[str] | None) -> "Reading":
+    """How to read a trace file, with remarks to standard error."""
+    from moexbar.console import note
+    from moexbar.files.traces.axes import Axes
+    from moexbar.files.traces.reading import Reading, RoutingLimits
+
+    return Reading(
+        Axes.of(axes),
+        num_experts,
+        limits=RoutingLimits.of(limits or []),
+        say=lambda remark: note(f"note: {remark}"),
+    )
 
 
 def read_chip(name: str, settings: list[str] | None) -> "Chip":

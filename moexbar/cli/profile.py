@@ -1,12 +1,16 @@
 """`moexbar profile`: run the model and record which experts each token goes to."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from moexbar.cli.options import INPUTS, OUTPUT, Json, ModelFile
 from moexbar.console import note, out, print_json, print_notes, progress, table
+
+if TYPE_CHECKING:
+    from moexbar.report.traces import LoadRow
 
 Inputs = Annotated[
     Path, typer.Option(help="NPZ with one array per model input.", rich_help_panel=INPUTS)
@@ -68,6 +72,11 @@ def profile_command(
     if json:
         print_json(ProfileReport(routing.tokens, rows))
         return
+    print_loads(rows, routing.tokens, output)
+
+
+def print_loads(rows: Sequence["LoadRow"], tokens: int, output: Path) -> None:
+    """A row a layer, and where the trace is."""
     shown = table("layer", "experts", "pairs", "hottest expert", "its load / mean", left=0)
     for entry in rows:
         shown.add_row(
@@ -78,4 +87,4 @@ def profile_command(
             f"{entry.hottest_over_mean:.2f}",
         )
     out().print(shown)
-    out().print(f"{routing.tokens} tokens in {output}")
+    out().print(f"{tokens} tokens in {output}")

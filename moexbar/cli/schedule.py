@@ -11,16 +11,20 @@ from moexbar.cli.options import (
     METHODS,
     OUTPUT,
     ROUTING,
+    AxisNames,
     Buffer,
     Bus,
     Json,
+    NumExperts,
     RoutingFile,
     Score,
     Seed,
     Time,
+    TraceLimits,
     Window,
     fraction_span,
     solver_options,
+    trace_reading,
 )
 from moexbar.console import out, print_json, progress, table
 
@@ -67,6 +71,9 @@ def schedule(
     bus: Bus = None,
     buffer: Buffer = None,
     with_table: WithTable = False,
+    axes: AxisNames = None,
+    num_experts: NumExperts = None,
+    limits: TraceLimits = None,
     json: Json = False,
 ) -> None:
     """Order every window of a layer into slots, with bounds.
@@ -82,11 +89,12 @@ def schedule(
     from compiler.options import POLICIES, SlotOptions, one_of
     from ir.routing import select_sequences
     from moexbar.files.grouping_file import read_grouping
-    from moexbar.files.routing_file import load_routing
+    from moexbar.files.routing_file import only_routing
+    from moexbar.files.traces.read import read_trace
     from moexbar.report.traces import ScheduleReport
     from moexbar.traces.scheduled import order_windows, whole_windows, window_row
 
-    routing = load_routing(routing_file)
+    routing = only_routing(read_trace(routing_file, trace_reading(axes, num_experts, limits)))
     chosen = routing.matrix(routing.row(layer))
     grouping = read_grouping(grouping_file, {layer: chosen.shape[1]}).of(layer)
     spans = whole_windows(select_sequences(routing, fraction_span(score, "--score")), window)

@@ -5,25 +5,33 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ir.errors import InputError
 from moexbar.cli.options import (
     METHODS,
     ROUTING,
     WINDOW,
+    AxisNames,
     ChipName,
     Fit,
+    NumExperts,
     Score,
     Seed,
     Settings,
+    TraceLimits,
     Window,
     fraction_span,
     read_chip,
+    trace_reading,
 )
 from moexbar.console import note
 
 if TYPE_CHECKING:
-    from compiler.options import GroupingSolver
+    from compiler.options import GroupingOptions, GroupingSolver
     from ir.chip import Chip
+    from ir.load import Load
     from ir.routing import Routing
+    from moexbar.files.traces.reading import Reading
+    from moexbar.traces.balanced import LoadScope
     from moexbar.traces.scope import Scope
 
 INTERRUPTED = 130
@@ -81,7 +89,7 @@ Replicas = Annotated[
     typer.Option(
         help="Copies of experts to add, of the solver's choice.",
         min=0,
-        max=8,
+        max=64,
         rich_help_panel=METHODS,
     ),
 ]
@@ -108,6 +116,20 @@ class GroupingRequest:
     replicas: Replicas = 0
     seed: Seed = 0
     processes: Processes = 2
+    axes: AxisNames = None
+    num_experts: NumExperts = None
+    limits: TraceLimits = None
+
+    @property
+    def reading(self) -> "Reading":
+        """How to read the trace."""
+        return trace_reading(self.axes, self.num_experts, self.limits)
+
+    def grouping_options(self, solver: "GroupingSolver") -> "GroupingOptions":
+        """The groups to make."""
+        from compiler.options import GroupingOptions
+
+        return GroupingOptions(solver, self.groups, self.group_size, self.replicas)
 
     def read_chip(self) -> "Chip":
         """The chip with the changes of --set."""
@@ -117,14 +139,13 @@ class GroupingRequest:
         self, routing: "Routing", chip: "Chip", solver: "GroupingSolver" = "cp-sat"
     ) -> "Scope":
         """Split the trace; refuses a layer or range that it does not have before any work."""
-        from compiler.options import GroupingOptions
         from ir.routing import overlap
         from moexbar.traces.scope import Scope
 
         scope = Scope.of(
             routing,
             chip,
-            GroupingOptions(solver, self.groups, self.group_size, self.replicas),
+            self.grouping_options(solver),
             layer=self.layer,
             fit=fraction_span(self.fit, "--fit"),
             score=fraction_span(self.score, "--score"),
@@ -137,3 +158,15 @@ class GroupingRequest:
         if overlap(scope.fitted, scope.scored):
             note("note: --fit and --score overlap, so the score is no test of the fit")
         return scope
+
+    def load_scope(self, load: "Load", chip: "Chip", solver: "GroupingSolver") -> "LoadScope":
+        """Counts to be grouped by; refuses options that ask something of tokens."""
+        from moexbar.traces.balanced import LoadScope
+
+        plain = GroupingRequest()
+        for name in ("fit", "score", "window", "stride", "shuffles", "robust"):
+            if getattr(self, name) != getattr(plain, name):
+                raise InputError(
+                    f"--{name}", f"{load.source} holds counts, which have no tokens", "leave it out"
+                )
+        return LoadScope.of(load, chip, self.grouping_options(solver), self.layer)

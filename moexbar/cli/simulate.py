@@ -78,6 +78,12 @@ def simulate(
     from moexbar.files.program_file import read_program
     from moexbar.simulation import simulate_program, simulation_report, with_waits
 
+    if folder.is_file():
+        raise InputError(
+            str(folder),
+            "a file, expected the output folder of `moexbar compile`",
+            "a trace or load counts hold no program: moexbar compile MODEL --routing TRACE -o DIR",
+        )
     program, own = read_program(folder / "program.parquet"), read_folder_chip(folder)
     other = load_chip(chip) if chip is not None else own
     other = change_chip(other, overrides(settings))

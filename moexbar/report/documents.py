@@ -9,7 +9,13 @@ from moexbar.report.plain import Document
 from moexbar.report.programs import InspectReport, SimulateReport
 from moexbar.report.quantised import AccuracyReport
 from moexbar.report.reproduced import ReproduceReport
-from moexbar.report.traces import CompareReport, GroupReport, ProfileReport, ScheduleReport
+from moexbar.report.traces import (
+    CompareReport,
+    GroupReport,
+    LoadGroupReport,
+    ProfileReport,
+    ScheduleReport,
+)
 
 DOCUMENTS: dict[str, tuple[type[Document], ...]] = {
     "compile": (Report,),
@@ -19,7 +25,8 @@ DOCUMENTS: dict[str, tuple[type[Document], ...]] = {
     "simulate": (SimulateReport,),
     "verify": (VerifyReport,),
     "accuracy": (AccuracyReport,),
-    "group": (GroupReport,),
+    "trace-import": (ProfileReport,),
+    "group": (GroupReport, LoadGroupReport),
     "schedule": (ScheduleReport,),
     "compare": (CompareReport,),
     "chips": (ChipsReport, ChipReport),

@@ -1,6 +1,7 @@
 """What a routing trace alone tells: its loads, and its experts grouped, ordered and compared."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from moexbar.report.certificates import CertificateRow, OrderRow
 from moexbar.report.plain import FLAT, OPTIONAL, Document
@@ -89,6 +90,50 @@ class GroupReport(Document):
     layers: tuple[GroupRow, ...]
     seed: int
     window: int
+    mux: int
+
+
+@dataclass(frozen=True)
+class LoadGroupRow:
+    """The groups of a layer, made from counts.
+
+    layer: decoder layer.
+    groups: experts of each group.
+    solver: who made them.
+    replicas: copies of experts beyond the first of each.
+    columns: experts and copies: crossbars at a tile position.
+    area_um2: of a tile position; null where not published.
+    pairs: of a token and an expert, counted in all steps.
+    largest_over_mean: the largest group load over the mean group's, summed over the steps.
+    certificate: what is proven about them.
+    """
+
+    layer: int
+    groups: tuple[tuple[int, ...], ...]
+    solver: str
+    replicas: int
+    columns: int
+    area_um2: int | None
+    pairs: int
+    largest_over_mean: float
+    certificate: CertificateRow = field(metadata=FLAT)
+
+
+@dataclass(frozen=True)
+class LoadGroupReport(Document):
+    """Groups of experts from load counts: `moexbar group --json`, its `layers` read as the other's.
+
+    grouped_by: load; slots and transfers cannot be known from counts, so none are told.
+    layers: in the order of the file; fewer where the search was interrupted.
+    seed: of the solver.
+    steps: counted by themselves; of each the largest group load counts.
+    mux: experts in a group at most.
+    """
+
+    grouped_by: Literal["load"]
+    layers: tuple[LoadGroupRow, ...]
+    seed: int
+    steps: int
     mux: int
 
 

@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
+from compiler.grouping import Job
 from compiler.grouping.parallel import solve_jobs
 from compiler.options import GroupingOptions, SlotOptions, SolverOptions
 from ir.chip import Chip
+from ir.load import Load
 from ir.mapping import Grouping
 from ir.routing import FIT, SCORE, Routing, select_sequences
 from ir.schedule import SlotOrder
 from moexbar.chips import load_chip
 from moexbar.files.grouping_file import read_grouping
 from moexbar.files.routing_file import load_routing
+from moexbar.files.traces.read import read_trace
+from moexbar.traces.balanced import LoadScope
 from moexbar.traces.scheduled import order_windows, whole_windows
 from moexbar.traces.scope import Scope
 
@@ -20,7 +24,7 @@ WHOLE = (0.0, 1.0)
 
 
 def group(
-    routing: Routing | Path | str,
+    routing: Routing | Load | Path | str,
     chip: Chip | str = "hermes-mux2",
     *,
     options: GroupingOptions = GROUPING,
@@ -34,16 +38,22 @@ def group(
 ) -> Grouping:
     """Group the experts of every MoE layer of a trace, or of one, each with its certificate.
 
+    routing: a trace, or load counts, or the file of either; by counts the largest group load is
+    minimised, and they know no window, fit, score or robust, which are left alone.
     window: tokens in flight together; fit: sequences to fit to, as fractions of the trace; score:
     those it is meant for; robust: fit to the worst domain. processes: layers at a time; more than
     one start the main module again, so a script needs its `if __name__ == "__main__"` line. Raises
     InputError for a trace or range that cannot be used, InfeasibleError where experts do not fit,
     KeyboardInterrupt on Ctrl-C.
     """
-    trace = routing if isinstance(routing, Routing) else load_routing(routing)
+    trace = read_trace(routing) if isinstance(routing, Path | str) else routing
+    chip = chip if isinstance(chip, Chip) else load_chip(chip)
+    if isinstance(trace, Load):
+        jobs = LoadScope.of(trace, chip, options, layer).jobs(limits)
+        return _grouping(jobs, processes)
     scope = Scope.of(
         trace,
-        chip if isinstance(chip, Chip) else load_chip(chip),
+        chip,
         options,
         layer=layer,
         fit=fit,
@@ -52,7 +62,12 @@ def group(
         robust=robust,
         seed=limits.seed,
     )
-    solved = solve_jobs(scope.jobs([options.solver], limits), processes)
+    return _grouping(scope.jobs([options.solver], limits), processes)
+
+
+def _grouping(jobs: list[Job], processes: int) -> Grouping:
+    """All layers solved; KeyboardInterrupt on Ctrl-C."""
+    solved = solve_jobs(jobs, processes)
     if solved.interrupted:
         raise KeyboardInterrupt
     return Grouping(tuple(answer.grouping for answer in solved.answers if answer is not None))
