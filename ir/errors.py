@@ -32,6 +32,21 @@ class InputError(LocatedError):
     """A file, option or request that cannot be used as it is."""
 
 
+class ArgumentError(InputError):
+    """Arguments that cannot be used, by their names in Python.
+
+    typed: the same in the words of the command line.
+    """
+
+    def __init__(self, where: str, problem: str, hint: str, typed: InputError) -> None:
+        self.typed = typed
+        super().__init__(where, problem, hint)
+
+    def __reduce__(self) -> tuple[type["ArgumentError"], tuple[str | InputError, ...]]:  # type: ignore[override]
+        """Rebuild it in another process."""
+        return type(self), (self.where, self.problem, self.hint, self.typed)
+
+
 class RefusedError(InputError):
     """ONNX Runtime works, and does not take what it was given."""
 

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ir.arrays import Bools, Ints, Span
-from ir.errors import InputError
+from ir.errors import ArgumentError, InputError
 
 if TYPE_CHECKING:  # a table is made when one is asked for
     import pyarrow as pa
 
+WIDEN = "widen the range, or record more sequences"
 FIT, SCORE = (0.0, 0.5), (0.5, 1.0)  # of the sequences, where nothing else is asked for
 
 
@@ -212,20 +213,30 @@ def select_sequences(routing: Routing, fraction_range: tuple[float, float]) -> t
         raise InputError(
             routing.source, f"range {low:g}:{high:g}, expected LOW:HIGH with 0 <= LOW < HIGH <= 1"
         )
-    starts = np.flatnonzero(np.diff(routing.sequence, prepend=routing.sequence[:1] - 1))
-    edges = [*(int(start) for start in starts), routing.tokens]
-    if len(starts) == 1:
-        edges = list(range(routing.tokens + 1))
-    # a fraction such as 0.3 of 10 sequences must not fall below 3 by rounding
-    first, last = (int(fraction * (len(edges) - 1) + 1e-9) for fraction in (low, high))
-    if first >= last:
-        what = "tokens" if len(starts) == 1 else "sequences"
+    edges, what = _edges(routing)
+    span = _between(edges, fraction_range)
+    if span is None:
         raise InputError(
             routing.source,
             f"range {low:g}:{high:g} of {len(edges) - 1} {what} holds none, expected at least one",
-            "widen the range, or record more sequences",
+            WIDEN,
         )
-    return edges[first], edges[last]
+    return span
+
+
+def _edges(routing: Routing) -> tuple[list[int], str]:
+    """The tokens at which a trace may be cut, its ends among them, and what is between two."""
+    starts = np.flatnonzero(np.diff(routing.sequence, prepend=routing.sequence[:1] - 1))
+    if len(starts) == 1:
+        return list(range(routing.tokens + 1)), "tokens"
+    return [*(int(start) for start in starts), routing.tokens], "sequences"
+
+
+def _between(edges: list[int], fractions: tuple[float, float]) -> Span | None:
+    """The tokens between two fractions of the parts; None where no part is."""
+    # a fraction such as 0.3 of 10 sequences must not fall below 3 by rounding
+    first, last = (int(fraction * (len(edges) - 1) + 1e-9) for fraction in fractions)
+    return None if first >= last else (edges[first], edges[last])
 
 
 def overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
@@ -247,4 +258,18 @@ def token_spans(
     whole = routing.tokens
     if (fit, score) == (FIT, SCORE) and window <= whole < 2 * window:
         return (0, whole), (0, whole)
-    return select_sequences(routing, fit), select_sequences(routing, score)
+    return _span(routing, "fit", fit), _span(routing, "score", score)
+
+
+def _span(routing: Routing, name: str, fractions: tuple[float, float]) -> Span:
+    """The tokens of an argument's fractions; ArgumentError naming it where it cannot be used."""
+    low, high = fractions
+    edges, what = _edges(routing)
+    if not 0 <= low < high <= 1:
+        problem, hint = "expected 0 <= low < high <= 1", ""
+    elif (span := _between(edges, fractions)) is not None:
+        return span
+    else:
+        problem, hint = f"holds none of the {len(edges) - 1} {what}", WIDEN
+    typed = InputError(f"--{name} {low:g}:{high:g}", problem, hint)
+    raise ArgumentError(f"{name}=({low:g}, {high:g})", problem, hint, typed)

@@ -48,13 +48,15 @@ def main(argv: Sequence[str] | None = None, interrupted: Callable[[], bool] = la
 
 def _outcome(argv: Sequence[str] | None) -> tuple[int, str]:
     """The exit code, and what to say of an error."""
-    from ir.errors import MoexbarError
+    from ir.errors import ArgumentError, MoexbarError
     from moexbar.cli import app
 
     try:
         app(args=None if argv is None else list(argv), prog_name="moexbar")
     except SystemExit as done:  # usage errors (2), --help (0), interruption (130)
         return done.code if isinstance(done.code, int) else 0, ""
+    except ArgumentError as error:
+        return error.exit_code, str(error.typed)
     except MoexbarError as error:
         return error.exit_code, str(error)
     except MemoryError:

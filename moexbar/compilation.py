@@ -22,16 +22,18 @@ from compiler.options import (
     SolverOptions,
 )
 from compiler.pipeline import STAGES, compile_model
+from compiler.profiling.feeds import ShortSequencesError
 from compiler.slots import count_slots
 from compiler.trace import mean_slots, no_routing, routing_matrices
 from ir.chip import Chip
 from ir.compiled import Compiled
-from ir.errors import InfeasibleError, InputError, RefusedError
+from ir.errors import ArgumentError, InfeasibleError, InputError, RefusedError
 from ir.mapping import Grouping
 from ir.program import Program
 from ir.routing import Routing, token_spans
 from ir.schedule import Caches
 from ir.workload import Workload
+from moexbar.arguments import check, check_spans, whole
 from moexbar.chips import load_chip
 from moexbar.execution import (
     MOST_WEIGHTS,
@@ -143,14 +145,15 @@ def compile(
     at a time, None: as many as cores where there are many. Raises InputError for what cannot be
     used, InfeasibleError for too small a chip, CheckError for a fault of ours.
     """
+    shape = Shape(whole("prefill", prefill, 1), whole("batch", batch, 1), whole("decode", decode))
+    _check_kinds(grouping, placement, slots, caches, limits, fit=fit, score=score)
+    chip = chip if isinstance(chip, Chip) else load_chip(chip)
     model = model if isinstance(model, Model) else open_model(model)
-    shape = Shape(prefill, batch, decode)
     workload = _workload(model, shape, experts, progress, trust_traced=trust_traced)
     refuse_unplaced(model.path, workload, least_placed)
     trace = _trace(model, workload, shape, _Given(routing, reading, inputs), progress)
     if not trust_traced:
         refuse_unhit(model.path, workload, trace)
-    chip = chip if isinstance(chip, Chip) else load_chip(chip)
     given = _given(grouping, workload, chip)
     options = Options(
         shape,
@@ -160,7 +163,7 @@ def compile(
         slots,
         caches,
         limits,
-        processes or _processes(workload),
+        _processes(workload) if processes is None else whole("processes", processes, 1),
     )
     before, ours = _by_methods(workload, trace, methods(chip, options), progress, given, baselines)
     executed = _executed(model, ours.compiled, trace, inputs, wanted=execute)
@@ -183,6 +186,24 @@ def _workload(
     return found
 
 
+def _check_kinds(
+    grouping: object,
+    placement: object,
+    slots: object,
+    caches: object,
+    limits: object,
+    **spans: object,
+) -> None:
+    """InputError naming the argument that is not of its kind."""
+    expected = "GroupingOptions, a Grouping or the Path of a file"
+    check("grouping", grouping, (GroupingOptions, Grouping, Path), expected)
+    check("placement", placement, PlacementOptions, "PlacementOptions")
+    check("slots", slots, SlotOptions, "SlotOptions")
+    check("caches", caches, Caches, "Caches")
+    check("limits", limits, SolverOptions, "SolverOptions")
+    check_spans(**spans)
+
+
 def _files(**sources: object) -> dict[str, Path]:
     """Those of the sources that are files."""
     return {what: Path(p) for what, p in sources.items() if isinstance(p, Path | str)}
@@ -200,6 +221,7 @@ class _Given:
         """The trace, if one is given; of a file without it the model says how many experts."""
         if self.routing is None or isinstance(self.routing, Routing):
             return self.routing
+        check("routing", self.routing, (Path, str), "a Routing or the path of a trace")
         experts = {op.router.experts for op in workload.moe_layers}
         reading = replace(self.reading, model_experts=experts.pop() if len(experts) == 1 else None)
         return only_routing(read_trace(self.routing, reading))
@@ -213,31 +235,50 @@ def _trace(
     if not workload.moe_layers:
         return no_routing(shape.length, shape.batch)
     if routing is not None and inputs is not None and not isinstance(routing, Routing):
-        raise InputError("compile", "both --routing and --inputs", "give one of them")
+        typed = InputError("compile", "both --routing and --inputs", "give one of them")
+        raise ArgumentError("compile", "both routing and inputs", "give one of them", typed)
     if (trace := given.trace(workload)) is not None:
         if trace.expert_choice:
             _check_expert_choice(trace, shape)
         return trace
     if inputs is None:
-        raise InputError("compile", "no routing", "give --routing R.npz or --inputs X.npz")
+        typed = InputError("compile", "no routing", "give --routing R.npz or --inputs X.npz")
+        hint = "give inputs=... or routing=..."
+        raise ArgumentError("compile", "no routing", hint, typed)
     arrays = arrays_of(inputs)
     progress.begin("profiling", len(next(iter(arrays.values()))))
-    trace = model.profile(
-        arrays,
-        tokens=shape.length,
-        batch=shape.batch,
-        decode=shape.decode,
-        workload=workload,
-        progress=progress.step,
-    )
+    try:
+        trace = model.profile(
+            arrays,
+            tokens=shape.length,
+            batch=shape.batch,
+            decode=shape.decode,
+            workload=workload,
+            progress=progress.step,
+        )
+    except ShortSequencesError as error:
+        raise _too_short(error, inputs, shape) from error
     progress.end()
     return trace
 
 
+def _too_short(error: ShortSequencesError, inputs: Inputs, shape: Shape) -> ArgumentError:
+    """What of the window asks for more tokens than the inputs have."""
+    where = str(inputs) if isinstance(inputs, Path | str) else "inputs"
+    told = f"{error.name!r}: sequences of {error.tokens} tokens"
+    both = shape.decode > 0
+    hint = "lower one of them" if both else "lower it"
+    need = f"need{'' if both else 's'} {error.asked}"
+    mine = f"prefill={shape.prefill}" + f" and decode={shape.decode}" * both
+    words = f"--prefill {shape.prefill}" + f" and --decode {shape.decode}" * both
+    typed = InputError(where, f"{told}, {words} {need}", hint)
+    return ArgumentError(where, f"{told}, {mine} {need}", hint, typed)
+
+
 def _check_expert_choice(trace: Routing, shape: Shape) -> None:
     """Experts chose among whole sequences, so the window must be one of them."""
-    whole = int((trace.sequence == trace.sequence[0]).sum())
-    first = whole - trace.decode
+    together = int((trace.sequence == trace.sequence[0]).sum())
+    first = together - trace.decode
     if (first, trace.decode) != (shape.prefill, shape.decode):
         raise InputError(
             trace.source,

@@ -18,6 +18,7 @@ from ir.onnxdoor.ternary import open_as
 from ir.routing import Routing
 from ir.ternary import with_ternary_experts
 from ir.workload import Workload
+from moexbar.arguments import arrays, check_path, whole
 
 Experts = Literal["stored", "ternary"]
 Inputs = Path | str | Mapping[str, Array]
@@ -118,6 +119,9 @@ class Model:
         sequences run together. `progress` is told each sequence as it is done, `say` what was made
         up. Raises InputError for inputs that do not fit.
         """
+        tokens = None if tokens is None else whole("tokens", tokens, 1)
+        batch = None if batch is None else whole("batch", batch, 1)
+        decode = whole("decode", decode)
         workload = workload or self.workload(tokens=tokens, batch=batch)
         return profiling.profile(
             self.source_of(workload),
@@ -134,12 +138,16 @@ class Model:
 
 def open_model(path: Path | str) -> Model:
     """Open the ONNX file at `path`; InputError names what makes it unusable."""
+    check_path("path", path, "the path of an ONNX file")
     return Model(path)
 
 
 def arrays_of(inputs: Inputs) -> Mapping[str, Array]:
-    """Arrays by name, read from the file if it is one."""
-    return inputs if isinstance(inputs, Mapping) else load_inputs(inputs)
+    """Arrays by name, read from the file if it is one; InputError for anything else."""
+    if isinstance(inputs, Mapping):
+        return arrays("inputs", inputs)
+    check_path("inputs", inputs, "arrays by name, or the path of an NPZ file")
+    return load_inputs(inputs)
 
 
 def profile(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from numbers import Real
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -11,7 +12,9 @@ from backends.binding import Binding
 from backends.simulate import Simulation, Waits, kind_uses, replay, retime, run, scale, unit_uses
 from ir.chip import Chip
 from ir.compiled import Executable
+from ir.errors import InputError
 from ir.program import Opcode, Program
+from moexbar.arguments import check, shown
 from moexbar.chips import load_chip
 from moexbar.chips.show import change_rows
 from moexbar.files.chip_file import read_folder_chip
@@ -39,15 +42,29 @@ def simulate(
     for; scale: {opcode: factor} of durations; with neither the given times are checked. Raises
     CheckError naming the instruction where a program is illegal.
     """
+    kinds = "an Executable or the folder of `moexbar compile`"
+    check("executable", executable, (Executable, Path, str), kinds)
     if isinstance(executable, Executable):
         program, own = executable.program, executable.chip
     else:
         folder = Path(executable)
         program, own = read_program(folder / "program.parquet"), read_folder_chip(folder)
     other = own if chip is None else chip if isinstance(chip, Chip) else load_chip(chip)
-    factors = {Opcode[name.upper()]: Fraction(factor) for name, factor in scale.items()}
+    factors = _factors(scale)
     mode: Mode = "run" if factors or chip is not None else "replay"
     return simulate_program(program, own, other, mode, factors)
+
+
+def _factors(scale: Mapping[str, float]) -> dict[Opcode, Fraction]:
+    """Factors by opcode; InputError for what is none."""
+    check("scale", scale, Mapping, 'factors by opcode, such as {"MVM": 2.0}')
+    for name, factor in scale.items():
+        if str(name).upper() not in Opcode.__members__:
+            known = ", ".join(op.name for op in Opcode)
+            raise InputError("scale", f"no opcode {shown(name)}, expected one of {known}")
+        if not isinstance(factor, Real) or not 0 <= factor <= 1000:
+            raise InputError("scale", f"{name}: {shown(factor)}, expected a number from 0 to 1000")
+    return {Opcode[name.upper()]: Fraction(float(factor)) for name, factor in scale.items()}
 
 
 def simulate_program(

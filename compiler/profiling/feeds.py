@@ -33,6 +33,18 @@ def load_inputs(path: Path | str) -> dict[str, Array]:
     return arrays
 
 
+class ShortSequencesError(InputError):
+    """An input's sequences have fewer tokens than are to run."""
+
+    def __init__(self, name: str, tokens: int, asked: int) -> None:
+        self.name, self.tokens, self.asked = name, tokens, asked
+        super().__init__("inputs", f"{name!r}: sequences of {tokens} tokens, asked for {asked}")
+
+    def __reduce__(self) -> tuple[type["ShortSequencesError"], tuple[str | int, ...]]:  # type: ignore[override]
+        """Rebuild it in another process."""
+        return type(self), (self.name, self.tokens, self.asked)
+
+
 class Feeds:
     """The model's inputs for one run after the other.
 
@@ -125,10 +137,7 @@ class Feeds:
         if self._tokens is not None and cuttable and value.dtype is not None:
             axis = token_axis_of_input(value)
             if part.shape[axis] < self._tokens:
-                raise InputError(
-                    "inputs",
-                    f"{name!r}: sequences of {part.shape[axis]} tokens, asked for {self._tokens}",
-                )
+                raise ShortSequencesError(name, part.shape[axis], self._tokens)
             part = np.take(part, np.arange(self._tokens), axis=axis)
         typed: Array = part if value.dtype is None else part.astype(value.dtype.numpy())
         return typed

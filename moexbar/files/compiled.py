@@ -10,6 +10,7 @@ from ir.arrays import Array
 from ir.compiled import Executable
 from ir.errors import InputError
 from ir.routing import Routing
+from moexbar.arguments import check_path
 from moexbar.execution import execute_program, program_case, refuse_wrong
 from moexbar.files.chip_file import read_folder_chip
 from moexbar.files.manifest import MARK
@@ -62,6 +63,7 @@ def read_compiled(
     any_inputs: `inputs` may be others than those compiled with. Raises InputError for anything
     missing, damaged or not what the folder was compiled from.
     """
+    check_path("folder", folder, "an output of `moexbar compile`")
     folder = Path(folder)
     found = read_object(folder / MARK).get("inputs")
     if not isinstance(found, dict):

@@ -10,6 +10,7 @@ from ir.load import Load
 from ir.mapping import Grouping
 from ir.routing import FIT, SCORE, Routing, select_sequences
 from ir.schedule import SlotOrder
+from moexbar.arguments import check, check_spans, whole
 from moexbar.chips import load_chip
 from moexbar.files.grouping_file import read_grouping
 from moexbar.files.routing_file import load_routing
@@ -46,6 +47,10 @@ def group(
     InputError for a trace or range that cannot be used, InfeasibleError where experts do not fit,
     KeyboardInterrupt on Ctrl-C.
     """
+    layer = None if layer is None else whole("layer", layer)
+    check("options", options, GroupingOptions, "GroupingOptions")
+    check_spans(fit=fit, score=score)
+    check("routing", routing, (Routing, Load, Path, str), "a Routing, a Load or a file of either")
     trace = read_trace(routing) if isinstance(routing, Path | str) else routing
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
     if isinstance(trace, Load):
@@ -58,7 +63,7 @@ def group(
         layer=layer,
         fit=fit,
         score=score,
-        window=window,
+        window=whole("window", window, 1),
         robust=robust,
         seed=limits.seed,
     )
@@ -88,9 +93,18 @@ def schedule(
     grouping: groups, or what `moexbar group --json` printed. Raises InputError for a trace,
     layer or range that cannot be used, or a policy that cannot keep the limits.
     """
-    trace = routing if isinstance(routing, Routing) else load_routing(routing)
-    chosen = trace.matrix(trace.row(layer))
+    trace = _trace(routing)
+    check("options", options, SlotOptions, "SlotOptions")
+    check_spans(score=score)
+    chosen = trace.matrix(trace.row(whole("layer", layer)))
+    check("grouping", grouping, (Grouping, Path, str), "a Grouping or the path of a JSON file")
     if not isinstance(grouping, Grouping):
         grouping = read_grouping(Path(grouping), {layer: chosen.shape[1]})
-    spans = whole_windows(select_sequences(trace, score), window)
+    spans = whole_windows(select_sequences(trace, score), whole("window", window, 1))
     return order_windows(grouping.of(layer), chosen, spans, options, limits)
+
+
+def _trace(routing: Routing | Path | str) -> Routing:
+    """The trace, read from the file if it is one."""
+    check("routing", routing, (Routing, Path, str), "a Routing or the path of an NPZ file")
+    return routing if isinstance(routing, Routing) else load_routing(routing)
