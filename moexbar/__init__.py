@@ -59,12 +59,15 @@ _OURS = Path(__file__).resolve().parent.parent
 
 for _name in ("ir", "compiler", "backends"):
     _spec = find_spec(_name)
-    _found = Path(_spec.origin).resolve().parent.parent if _spec and _spec.origin else None
-    if _found != _OURS:
+    _found = Path(_spec.origin).resolve() if _spec and _spec.origin else None
+    if _found != _OURS / _name / "__init__.py":
+        _taken = "missing"
+        if _found is not None:
+            _package = _found.name == "__init__.py"
+            _taken = f"taken from {_found.parent.parent if _package else f'the file {_found}'}"
         raise ImportError(
-            f"package {_name!r} is {'missing' if _found is None else f'taken from {_found}'}, "
-            f"expected it beside moexbar in {_OURS}; run from another folder, remove the other "
-            "one or use a fresh virtual environment"
+            f"package {_name!r} is {_taken}, expected it beside moexbar in {_OURS}; run from "
+            "another folder, remove the other one or use a fresh virtual environment"
         )
 
 if TYPE_CHECKING:

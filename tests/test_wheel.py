@@ -153,6 +153,21 @@ def test_another_package_of_the_same_name_is_named(tmp_path: Path) -> None:
     assert f"package 'compiler' is taken from {tmp_path.resolve()}, expected it" in done.stderr
 
 
+def test_a_file_of_the_name_of_a_package_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ir.py").touch()
+    done = subprocess.run(
+        [sys.executable, "-m", "moexbar", "--version"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    taken = f"taken from the file {tmp_path.resolve() / 'ir.py'}"
+    assert f"package 'ir' is {taken}, expected it beside moexbar in {ROOT}" in done.stderr
+
+
 def test_the_citation_names_the_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     cited = dict(
