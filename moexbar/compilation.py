@@ -80,7 +80,7 @@ class Compilation:
     sources: dict[str, Path]
 
     def __repr__(self) -> str:
-        return f"<Compilation of {self.compiled!r}>"
+        return repr(self.compiled).replace("<Compiled ", "<Compilation ", 1)
 
     @property
     def compiled(self) -> Compiled:

@@ -32,7 +32,9 @@ def _locked(lock: Path, target: Path) -> int:
         try:
             handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise InputError(str(lock), f"cannot be locked: {error.strerror}") from error
+            if os.path.lexists(lock):
+                raise InputError(str(lock), f"cannot be locked: {error.strerror}") from error
+            raise InputError(str(target), f"cannot be written: {error.strerror}") from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -121,6 +121,7 @@ def test_reprs_fit_a_line(model: mx.Model, done: mx.Compilation) -> None:
     values = (model, done, made, made.workload, made.mapping, made.schedule, made.program)
     for value in (*values, done.chip, done.routing, made.schedule.prefill.layers[0].order):
         assert len(repr(value)) <= 140, repr(value)
+    assert repr(done) == f"<Compilation{repr(made).removeprefix('<Compiled')}"
 
 
 def test_a_compilation_opens_the_model_once_and_starts_one_child(

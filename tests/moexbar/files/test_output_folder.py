@@ -418,6 +418,11 @@ def test_a_lock_file_with_anything_in_it_is_not_ours_to_remove(tmp_path: Path) -
 
 def test_a_lock_that_is_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".out.lock").symlink_to(tmp_path / "elsewhere")
+    with (
+        pytest.raises(InputError, match=r"^/proc/out: cannot be written: "),
+        publish(Path("/proc/out"), "compile"),
+    ):
+        pass
     with pytest.raises(InputError, match=r"\.out\.lock: cannot be locked"):
         write(tmp_path / "out", "new")
     assert not (tmp_path / "elsewhere").exists()
