@@ -1,6 +1,8 @@
 """The MoE layer by its definition, in numpy: what a region of an ONNX graph must compute.
 
-out = scale * sum_e gate_e * expert_e(x) + sum_s sigmoid(x @ w_s) * shared_s(x)
+out = scale * (sum_e gate_e * expert_e(x) + sum_i gate_i * x) + sum_s sigmoid(x @ w_s) * shared_s(x)
+
+with i the router's outputs that pass the token on.
 """
 
 from collections.abc import Mapping
@@ -59,11 +61,11 @@ def feed_forward(matrices: Matrices, expert: Expert, activation: AnyActivation, 
 
 
 def combine_weights(router: Router, values: Mapping[str, Array], tokens: int) -> Array:
-    """Gate weight of every expert for every token [tokens, experts], 0 where not selected.
+    """Gate weight of every router output for every token [tokens, outputs], 0 where not selected.
 
-    values: those that the router exposes, as arrays.
+    values: those that the router exposes, as arrays. `of_experts` leaves idle outputs out.
     """
-    shape = (tokens, router.experts)
+    shape = (tokens, router.outputs)
     out = np.zeros(shape, dtype=np.float32)
     match router.selection:
         case ByIds(name, gates):
@@ -97,7 +99,17 @@ def picked(router: Router, values: Mapping[str, Array], tokens: int) -> Bools:
     So it is where a router takes its experts until they reach a probability, and weights the rest
     with 0.
     """
-    return np.asarray(combine_weights(router, values, tokens) != 0)
+    return np.asarray(of_experts(router, combine_weights(router, values, tokens)) != 0)
+
+
+def of_experts(router: Router, combine: Array) -> Array:
+    """The weights of experts [tokens, experts] among those of all router outputs."""
+    return combine[:, router.idle[0] : router.idle[0] + router.experts]
+
+
+def passed_weight(layer: MoELayer, combine: Array) -> Array:
+    """Sum of the weights of the outputs that pass the token on: [tokens]."""
+    return np.asarray(combine[:, list(layer.passing)].sum(axis=1))
 
 
 def _ids(value: Array, tokens: int) -> Ints:
@@ -121,17 +133,23 @@ def from_logits(router: Router, logits: Array) -> tuple[Array, Array]:
 
 
 def routed_sum(matrices: Matrices, layer: MoELayer, x: Array, combine: Array) -> Array:
-    """Scale * sum of the selected experts' outputs times their weights: [tokens, d]."""
+    """Scale * sum of the selected experts' outputs, and of the token, times their weights.
+
+    combine: [tokens, router outputs]. [tokens, d].
+    """
     out = np.zeros(x.shape, dtype=np.float32)
+    weights = of_experts(layer.router, combine)
     for index, expert in enumerate(layer.experts):
-        used = combine[:, index] != 0
+        used = weights[:, index] != 0
         if not used.any():
             continue
-        weight, rows = combine[used, index, None], x[used]
+        weight, rows = weights[used, index, None], x[used]
         if layer.weight_on == "input":
             rows, weight = rows * weight, np.ones_like(weight)
         part = feed_forward(matrices, expert, layer.activation, rows)
         out[used] += weight * part
+    if layer.passing:
+        out += passed_weight(layer, combine)[:, None] * x
     return out * np.float32(layer.scale)
 
 

@@ -10,135 +10,38 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, assert_never
 
+import numpy as np
+
 from ir.account import WeightAccount
 from ir.activation import AnyActivation
+from ir.arrays import Bools, Ints
 from ir.errors import InputError
-from ir.selection import (
-    ByCapacity,
-    ByCombine,
-    ByIds,
-    ByLogits,
-    ByScoresOfIds,
-    Capacity,
-    Selection,
-)
+from ir.expert import Expert, Weight
+from ir.router import Router
 
-RouterKind = Literal[
-    "softmax-topk", "topk-softmax", "sigmoid-topk", "argmax", "expert-choice", "opaque"
+__all__ = [
+    "AnyOperator",
+    "Attention",
+    "Dense",
+    "Digital",
+    "DigitalKind",
+    "Expert",
+    "MoELayer",
+    "Operator",
+    "Proof",
+    "Router",
+    "Scope",
+    "Suspect",
+    "Weight",
+    "Workload",
+    "has_products",
+    "is_constant",
 ]
+
 DigitalKind = Literal["embed", "norm", "add", "mul", "act", "other"]
 Scope = Literal["token", "sequence", "constant"]
 Proof = Literal["run", "structure", "traced"]
-Format = Literal["binary", "ternary"]
 NOTHING_STORED = WeightAccount()
-
-
-@dataclass(frozen=True)
-class Weight:
-    """A constant matrix y = x @ W, W: [rows, columns], somewhere in the model's tensors.
-
-    The stored tensor is W or its transpose (`transposed`), alone or at `index` of a leading expert
-    axis; its columns start, start + step, ... are the matrix (gate and up fused or interleaved in
-    one tensor differ in start and step). `bits`: of the stored element type. The stored `bias` may
-    have a leading expert axis too, with ours at `bias_index`, else at `index`. `format`: how
-    crossbars hold it: `binary` numbers of so many bits, or `ternary`, -1, 0 or 1 times one scale.
-    """
-
-    tensor: str
-    rows: int
-    columns: int
-    bits: int = 32
-    index: int | None = None
-    transposed: bool = False
-    start: int = 0
-    step: int = 1
-    bias: str | None = None
-    bias_index: int | None = None
-    format: Format = "binary"
-
-    def __post_init__(self) -> None:
-        if self.rows < 1 or self.columns < 1:
-            raise InputError(
-                self.tensor, f"a weight of {self.rows} x {self.columns}, expected at least 1 x 1"
-            )
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of one vector through this matrix."""
-        return self.rows * self.columns
-
-
-@dataclass(frozen=True)
-class Expert:
-    """One feed-forward expert: down(act(gate(x)) * up(x)), or down(act(up(x))) without a gate."""
-
-    up: Weight
-    down: Weight
-    gate: Weight | None = None
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of one token through this expert."""
-        return self.up.macs + self.down.macs + (self.gate.macs if self.gate else 0)
-
-
-@dataclass(frozen=True)
-class Router:
-    """Who goes where: decided by the model's own nodes, told by the values of `selection`.
-
-    `top_k`: experts of a token at most, None where experts choose. `projection`: the one matrix
-    that the layer's input meets first, where there is one; its product is the value `logits`, which
-    the rest follows from, so a chip may do it on crossbars. `reads`: the layer's input that this
-    matrix multiplies, and no node of the router another vector; '' for the layer's first input, the
-    vectors that the experts read.
-    """
-
-    kind: RouterKind
-    experts: int
-    selection: Selection
-    top_k: int | None = None
-    projection: Weight | None = None
-    logits: str = ""
-    reads: str = ""
-    nodes: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if (self.kind == "expert-choice") != (self.capacity is not None):
-            raise InputError(
-                "router",
-                f"kind {self.kind!r} with capacity {self.capacity}, expected a "
-                "capacity for expert-choice and none otherwise",
-            )
-        if self.capacity is not None:
-            if self.top_k is not None:
-                raise InputError("router", f"expert-choice with top-k {self.top_k}, expected none")
-        elif not 1 <= (self.top_k or 0) <= self.experts:
-            raise InputError(
-                "router",
-                f"top-k {self.top_k} of {self.experts} experts, expected 1 <= k <= {self.experts}",
-            )
-
-    @property
-    def capacity(self) -> Capacity | None:
-        """Tokens that each expert takes, where experts choose tokens; None where tokens choose."""
-        return self.selection.capacity if isinstance(self.selection, ByCapacity) else None
-
-    @property
-    def exposed(self) -> tuple[str, ...]:
-        """The values that tell the selection: what must be recorded of a run."""
-        match self.selection:
-            case ByIds(ids, gates):
-                return (ids,) if gates is None else (ids, gates)
-            case ByScoresOfIds(ids, scores):
-                return (ids, scores)
-            case ByLogits(logits):
-                return (logits,)
-            case ByCombine(combine, gates):
-                return (combine,) if gates is None else (combine, gates)
-            case ByCapacity(scores):
-                return (scores,)
-            case _:
-                assert_never(self.selection)
 
 
 @dataclass(frozen=True)
@@ -204,7 +107,9 @@ class MoELayer(Operator):
     and are added to the routed sum. `weight_on` says where the gate weight multiplies.
 
     The layer's output is scale * sum_e gate_e * expert_e(x) + sum_s sigmoid(x @ w_s) * shared_s(x),
-    where `shared_gates` holds the w_s [d_model, 1] (None, or no entry: the factor is 1). `proof`:
+    where `shared_gates` holds the w_s [d_model, 1] (None, or no entry: the factor is 1). `passing`:
+    idle outputs of the router that pass the token on, weighted by the gate (identity experts); the
+    other idle ones give nothing. `proof`:
     `run` = the model's own nodes gave this output on random inputs; `structure` = read from the
     graph alone; `traced` = only for inputs that give every expert a token, because the export
     recorded one input's routing.
@@ -219,8 +124,15 @@ class MoELayer(Operator):
     shared_gates: tuple[Weight | None, ...] = ()
     scale: float = 1.0
     proof: Proof = "structure"
+    passing: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        if not set(self.passing) <= set(self.router.idle_outputs):
+            raise InputError(
+                self.name,
+                f"router outputs {self.passing} pass the token on, but its idle outputs are "
+                f"{self.router.idle_outputs}",
+            )
         shapes = {
             (e.up.rows, e.up.columns, e.down.rows, e.down.columns, e.gate is None)
             for e in self.experts
@@ -242,6 +154,13 @@ class MoELayer(Operator):
     def d_expert(self) -> int:
         """Hidden width of one expert."""
         return self.experts[0].up.columns
+
+    def passes_on(self, experts: Ints) -> Bools:
+        """Whether tokens pass themselves on, by how many experts each has: bool like `experts`.
+
+        Where there are outputs that do, a token of fewer experts than its top-k has one of them.
+        """
+        return np.asarray((experts < (self.router.top_k or 0)) & bool(self.passing))
 
     @property
     def scored(self) -> str:

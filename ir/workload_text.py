@@ -54,10 +54,18 @@ def _moe(layer: MoELayer) -> str:
         choice = f"capacity {router.capacity.numerator}T/{router.capacity.denominator}"
     shared = f" + {len(layer.shared)} shared" if layer.shared else ""
     gated = "gated " if layer.gated else ""
+    shared = "".join(f" + {words}" for words in idle_words(layer)) + shared
     return (
         f"{router.experts} experts{shared} of {layer.d_expert}, {choice}, {router.kind}, "
         f"{gated}{layer.activation.text}, {layer.form}"
     )
+
+
+def idle_words(layer: MoELayer) -> tuple[str, ...]:
+    """What the router's outputs without an expert give: `2 identity`, `1 zero` (experts)."""
+    passing, idle = len(layer.passing), len(layer.router.idle_outputs)
+    counts = {"identity": passing, "zero": idle - passing}
+    return tuple(f"{count} {kind}" for kind, count in counts.items() if count)
 
 
 def _matrix(weight: Weight) -> str:

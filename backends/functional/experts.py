@@ -16,6 +16,7 @@ from backends.functional.products import (
     named,
     shared_of,
     take_sums,
+    vectors_of,
 )
 from backends.functional.router import choose, score
 from backends.functional.values import Batch, wrong
@@ -124,6 +125,8 @@ def _combine(at: At[MoELayer], ids: Ints) -> None:
         factor = weights[place[routed], expert[routed]]
     if routed.any():
         np.add.at(out, place[routed], factor[:, None] * result[routed])
+    if op.passing:
+        _pass_on(at, ids, out)
     out *= np.float32(op.scale)
     if op.shared or (~routed).any():
         factor = _shared_factor(at, ids, place[~routed], read[~routed])
@@ -135,6 +138,14 @@ def _combine(at: At[MoELayer], ids: Ints) -> None:
         results[name] = m.values.take(ids, Passed(name))
     m.values.put(ids, np.arange(len(ids)), Batch(results))
     at.record(ids)
+
+
+def _pass_on(at: At[MoELayer], ids: Ints, out: Array) -> None:
+    """Add to the sums `out` the tokens that pass themselves on, each times its weight."""
+    weight = at.m.values.take(ids, Inner.OWN_FACTOR)
+    own = np.flatnonzero(weight)
+    if len(own):
+        out[own] += weight[own, None] * vectors_of(at.m, at.op.inputs[0], ids[own])
 
 
 def _shared_factor(at: At[MoELayer], ids: Ints, place: Ints, read: Ints) -> Array:

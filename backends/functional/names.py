@@ -19,11 +19,13 @@ class Inner(Enum):
     LOGITS = "logits"  # of a router on crossbars: [experts]
     PICKED = "picked"  # which experts the router picks, as the GATE has it: bool [experts]
     WEIGHTS = "weights"  # of the experts picked: [experts]
+    OWN_WEIGHT = "own weight"  # of a token that passes itself on, as the GATE has it: []
     SCORES = "scores"  # of an expert-choice router, -inf = not known: [experts]
     NEAR = "near"  # whether these are of the model's own vector, up to rounding: bool []
     SHARED_GATES = "shared gates"  # factors of the shared experts: [shared experts]
     SELECTED = "selected"  # which experts run, as the TOPK has it: bool [experts]
     FACTORS = "factors"  # of the experts selected: [experts]
+    OWN_FACTOR = "own factor"  # of a token that passes itself on, as the TOPK has it: []
 
     def __str__(self) -> str:
         return self.value

@@ -54,15 +54,18 @@ def named(m: Machine, sums: dict[Role, Array], role: Role, ids: Ints) -> Array:
 
 def load(m: Machine, name: str, ids: Ints) -> None:
     """LOAD: the vector of its token, broadcast to the input buffers of its destinations."""
-    if not len(ids):
-        return
+    if len(ids):
+        m.values.put(ids, np.arange(len(ids)), Batch({Inner.VECTOR: vectors_of(m, name, ids)}))
+
+
+def vectors_of(m: Machine, name: str, ids: Ints) -> Array:
+    """The vector of each instruction's token that it reads: float32 [ids, width]."""
     if name in m.workload.inputs:
         fed = m.to_rows(name, [run.feeds[name] for run in m.runs])
         x = np.zeros((0, 0)) if fed is None else fed[m.program.token[ids]]
     else:
         x = m.values.take(ids, name)
-    vectors = x.reshape(len(ids), -1).astype(np.float32)
-    m.values.put(ids, np.arange(len(ids)), Batch({Inner.VECTOR: vectors}))
+    return x.reshape(len(ids), -1).astype(np.float32)
 
 
 def multiply(at: At[Operator], ids: Ints) -> None:

@@ -215,9 +215,9 @@ def _layer(
 def _sum(
     nodes: Nodes, matrices: StoredMatrices, op: MoELayer, fed: dict[str, Array], weights: Array
 ) -> dict[str, Array]:
-    """A MoE layer's output from its inputs and every token's weights [.., experts]."""
+    """A MoE layer's output from its inputs and every token's weights [.., router outputs]."""
     entry = fed[op.inputs[0]]
     x = entry.reshape(-1, op.d_model).astype(np.float32)
-    out = routed_sum(matrices, op, x, weights.reshape(-1, op.router.experts))
+    out = routed_sum(matrices, op, x, weights.reshape(-1, op.router.outputs))
     out += shared_sum(matrices, op, x)
     return {op.outputs[0]: out.reshape(nodes.shape(op, fed)).astype(entry.dtype)}

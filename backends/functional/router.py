@@ -23,8 +23,8 @@ from ir.arrays import Array, Bools, Ints
 from ir.curves import sigmoid
 from ir.program import Opcode
 from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
-from ir.semantics import combine_weights, picked
-from ir.workload import MoELayer, Router
+from ir.semantics import combine_weights, of_experts, passed_weight, picked
+from ir.workload import MoELayer
 
 
 def score(at: At[MoELayer], rows: dict[Opcode, Ints]) -> None:
@@ -89,7 +89,7 @@ def _from_logits(at: At[MoELayer], ids: Ints) -> tuple[list[dict[str, Array]], B
     """
     m, op = at.m, at.op
     feeds = _read(at, ids, on_crossbars=True)
-    logits = np.zeros((m.tokens, op.router.experts), dtype=np.float32)
+    logits = np.zeros((m.tokens, op.router.outputs), dtype=np.float32)
     logits[m.program.token[ids]] = m.values.take(ids, Inner.LOGITS)
     name, theirs = op.router.logits, np.zeros_like(logits)
     for fed, given, found, run in zip(feeds, _own_feeds(at), m.whole, m.runs, strict=True):
@@ -131,7 +131,7 @@ def _exposed(at: At[MoELayer], feeds: list[dict[str, Array]]) -> dict[Name, Arra
     for fed, run in zip(feeds, m.runs, strict=True):
         values = fed | m.nodes.run(op, fed, asked) if asked else fed
         tokens = run.tokens.ravel()
-        found = _per_token(router, values, len(tokens))
+        found = _per_token(op, values, len(tokens))
         for n in op.outputs[1:]:
             found[n] = values[n].reshape(len(tokens), *(m.row_shape(n) or ()))
         for name, array in found.items():
@@ -140,13 +140,20 @@ def _exposed(at: At[MoELayer], feeds: list[dict[str, Array]]) -> dict[Name, Arra
     return out
 
 
-def _per_token(router: Router, values: Mapping[str, Array], tokens: int) -> dict[Name, Array]:
+def _per_token(op: MoELayer, values: Mapping[str, Array], tokens: int) -> dict[Name, Array]:
+    router = op.router
     match router.selection:
         case ByCapacity(scores):
             return {Inner.SCORES: values[scores].reshape(tokens, router.experts)}
         case ByIds() | ByScoresOfIds() | ByLogits() | ByCombine():
-            weights = combine_weights(router, values, tokens)
-            return {Inner.PICKED: picked(router, values, tokens), Inner.WEIGHTS: weights}
+            combine = combine_weights(router, values, tokens)
+            found: dict[Name, Array] = {
+                Inner.PICKED: picked(router, values, tokens),
+                Inner.WEIGHTS: of_experts(router, combine),
+            }
+            if op.passing:
+                found[Inner.OWN_WEIGHT] = passed_weight(op, combine)
+            return found
         case _:
             assert_never(router.selection)
 
@@ -215,6 +222,8 @@ def choose(at: At[MoELayer], ids: Ints) -> None:
     weights[token] = m.values.take(ids, Inner.WEIGHTS)
     selected[token] = m.values.take(ids, Inner.PICKED)
     arrays: dict[Name, Array] = {Inner.SELECTED: selected, Inner.FACTORS: weights}
+    if at.op.passing:
+        arrays[Inner.OWN_FACTOR] = _spread(m, token, m.values.take(ids, Inner.OWN_WEIGHT))
     for name in at.op.outputs[1:]:
         arrays[Passed(name)] = _spread(m, token, m.values.take(ids, name))
     m.values.put(ids, token, Batch(arrays))

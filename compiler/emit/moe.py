@@ -39,7 +39,8 @@ def emit_moe(at: At[MoELayer]) -> None:
     turns = _broadcast(at, x, routed)
     stores = [(turns.token, emit_experts(at, turns, routed))]
     stores += [(tokens, ids) for ids in emit_shared(at, tokens, x)]
-    combined = ctx.spread(tokens, _combine(at, tokens, stores, routed, gate))
+    passed = _passed(at, tokens, turns.token, x)
+    combined = ctx.spread(tokens, _combine(at, tokens, stores, passed, routed, gate))
     write_outputs(at, combined)
     at.produce(np.where(done >= 0, done, combined))
 
@@ -56,7 +57,7 @@ def _route(at: At[MoELayer], gate: Ints) -> Ints:
         rows = ctx.stream.append(
             Opcode.TOPK,
             at.dpu,
-            timing.topk(ctx.chip, router.experts, k),
+            timing.topk(ctx.chip, router.outputs, k),
             at.tag(scored),
             rows=len(scored),
             reads=[gate[scored]],
@@ -101,7 +102,7 @@ def _gate(at: At[MoELayer], tokens: Ints, x: Ints) -> Ints:
     out, which may be made of its input. x: [window tokens] the experts' vectors.
     """
     ctx, op = at.ctx, at.op
-    experts, shared = op.router.experts, op.gated_shared
+    scores, shared = op.router.outputs, op.gated_shared
     read = {n: (x if n == op.inputs[0] else at.fetch(n))[tokens] for n in op.inputs}
     bank = ctx.units.banks.get((at.index, DenseOwner(), 0))
     sources = [read[name] for name in op.gate_inputs(on_crossbars=bank is not None)]
@@ -111,7 +112,7 @@ def _gate(at: At[MoELayer], tokens: Ints, x: Ints) -> Ints:
     cost = timing.gate(
         ctx.chip,
         op.d_model,
-        experts,
+        scores,
         shared,
         on_crossbar=bank is not None,
         scored=op.scored_width,
@@ -123,8 +124,8 @@ def _gate(at: At[MoELayer], tokens: Ints, x: Ints) -> Ints:
         at.tag(tokens),
         rows=len(tokens),
         reads=sources,
-        macs=op.scored_width * experts * (bank is None) + op.d_model * shared,
-        size=2 * (experts + shared),
+        macs=op.scored_width * scores * (bank is None) + op.d_model * shared,
+        size=2 * (scores + shared),
         buffer=at.region,
     )
 
@@ -173,27 +174,41 @@ def _kept(order: SlotOrder, *, retain: bool) -> Bools:
     return kept
 
 
+def _passed(at: At[MoELayer], tokens: Ints, turns: Ints, x: Ints) -> tuple[Ints, Ints]:
+    """Of `tokens` those that pass themselves on, and who made their vectors: [tokens] both.
+
+    turns: the token of each pair that runs.
+    """
+    experts = np.bincount(turns, minlength=at.ctx.tokens)
+    own = tokens[at.op.passes_on(experts[tokens])]
+    return own, x[own]
+
+
 def _combine(
     at: At[MoELayer],
     tokens: Ints,
     stores: list[tuple[Ints, Ints]],
+    passed: tuple[Ints, Ints],
     routed: Ints,
     gate: Ints,
 ) -> Ints:
     """Gate-weighted sum of each token's expert outputs (zeros where it has none), scaled.
 
-    Shared experts are added, each times its gate where it has one. Ids [tokens].
+    Shared experts are added, each times its gate where it has one. passed: the tokens that are
+    weighted and added themselves, and who made them. Ids [tokens].
     """
     ctx, op = at.ctx, at.op
     parts = np.zeros(ctx.tokens, dtype=np.int64)
     for owner, _ in stores:
         parts += np.bincount(owner, minlength=ctx.tokens)
-    numbers, which = np.unique(parts[tokens], return_inverse=True)
-    costs = [_combine_cost(ctx.chip, op, n) for n in numbers.tolist()]
+    own = np.bincount(passed[0], minlength=ctx.tokens)
+    sums = np.stack([parts[tokens], own[tokens]])
+    numbers, which = np.unique(sums, axis=1, return_inverse=True)
+    costs = [_combine_cost(ctx.chip, op, n, itself) for n, itself in numbers.T.tolist()]
     ids = ctx.stream.append(
         Opcode.COMBINE,
         at.dpu,
-        Costs(costs, which),
+        Costs(costs, which.ravel()),
         at.tag(tokens),
         rows=len(tokens),
         reads=[routed[tokens], gate[tokens]] if op.gated_shared else [routed[tokens]],
@@ -201,15 +216,19 @@ def _combine(
         buffer=at.region,
     )
     combine = ctx.spread(tokens, ids)
-    for owner, rows in stores:
+    for owner, rows in [*stores, passed]:
         ctx.stream.link("reads", combine[owner], rows)
     return ids
 
 
-def _combine_cost(chip: Chip, op: MoELayer, parts: int) -> timing.Cost:
-    """The sum of `parts` outputs; routed ones are weighted here unless their input was."""
-    weighted = op.gated_shared
+def _combine_cost(chip: Chip, op: MoELayer, parts: int, itself: int) -> timing.Cost:
+    """The sum of `parts` outputs; routed ones are weighted here unless their input was.
+
+    itself: 1 where the token is weighted and added too, else 0.
+    """
+    weighted = op.gated_shared + itself
     if op.weight_on == "output":
         weighted += parts - len(op.shared)
     scaled = op.scale != 1.0
-    return timing.combine(chip, parts, weighted, op.d_model, op.d_expert, scaled=scaled)
+    size = parts + itself, weighted, op.d_model, op.d_expert
+    return timing.combine(chip, *size, scaled=scaled)

@@ -21,7 +21,7 @@ from ir.onnxdoor.ternary import open_as
 from ir.onnxdoor.unpack import too_large
 from ir.routing import Routing
 from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
-from ir.semantics import combine_weights, from_logits
+from ir.semantics import combine_weights, from_logits, of_experts
 from ir.workload import MoELayer, Workload
 
 __all__ = ["load_inputs", "profile"]
@@ -158,7 +158,7 @@ def _picked(path: str, layer: MoELayer, values: Mapping[str, Array], tokens: int
             ids = values[name].reshape(-1, k)
             gates = None if weights is None else values[weights].reshape(-1, k)
         case ByScoresOfIds(name, scores):
-            ids, wide = values[name].reshape(-1, k), values[scores].reshape(-1, router.experts)
+            ids, wide = values[name].reshape(-1, k), values[scores].reshape(-1, router.outputs)
             gates = np.take_along_axis(wide, ids.astype(np.int64), axis=1)
         case ByLogits(name):
             ids, gates = from_logits(router, values[name].reshape(-1, router.experts))
@@ -168,15 +168,18 @@ def _picked(path: str, layer: MoELayer, values: Mapping[str, Array], tokens: int
             raise InputError(path, f"layer {layer.layer}: experts choose, expected tokens to")
         case _:
             assert_never(router.selection)
-    if ids.size and (ids.min() < 0 or ids.max() >= router.experts):
+    if ids.size and (ids.min() < 0 or ids.max() >= router.outputs):
         raise InputError(
             path,
             f"layer {layer.layer}: expert {int(ids.max())} selected, expected 0 to "
-            f"{router.experts - 1}",
+            f"{router.outputs - 1}",
         )
+    ids = ids.astype(np.int64) - router.idle[0]
+    ids = np.where((ids >= 0) & (ids < router.experts), ids, -1)  # an idle output is no work
     if gates is None:
         return ids.astype(np.int16), None
-    ids = np.where(gates != 0, ids, -1)  # a weight of exactly 0 is no work
+    ids = np.where(gates != 0, ids, -1)  # nor is a weight of exactly 0
+    gates = np.where(ids >= 0, gates, 0)
     order = np.argsort(np.where(ids < 0, np.inf, -gates), axis=1, kind="stable")
     return (
         np.take_along_axis(ids, order, axis=1).astype(np.int16),
@@ -187,7 +190,7 @@ def _picked(path: str, layer: MoELayer, values: Mapping[str, Array], tokens: int
 def _nonzero(path: str, layer: MoELayer, values: Mapping[str, Array], tokens: int) -> Picked:
     """Ids and weights of the experts whose combine weight is not 0, -1 for places left free."""
     router, k = layer.router, layer.router.top_k or 1
-    combine = combine_weights(router, values, tokens)
+    combine = of_experts(router, combine_weights(router, values, tokens))
     count = int((combine != 0).sum(axis=1).max(initial=0))
     if count > k:
         raise InputError(path, f"layer {layer.layer}: {count} experts for one token, expected {k}")

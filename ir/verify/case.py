@@ -312,6 +312,15 @@ class ProgramCase:
         return self.chosen[layer][self.visits.token] & runs[:, None]
 
     @cached_property
+    def passing(self) -> Bools:
+        """Whether a visit's token passes itself on: [operators, visits]."""
+        out = np.zeros((len(self.workload.operators), len(self.visits)), dtype=np.bool_)
+        done = self.visits.runs & self.visits.scored
+        for index, op in self.moe.items():
+            out[index] = done & op.passes_on(self.picked(op.layer).sum(axis=1))
+        return out
+
+    @cached_property
     def parts(self) -> Ints:
         """Expert outputs summed for each visit: int64 [operators, visits], 0 but for MoE layers."""
         out = np.zeros((len(self.workload.operators), len(self.visits)), dtype=np.int64)

@@ -38,7 +38,8 @@ def expected_costs(case: ProgramCase) -> Ints:
     cached = np.isin(role, READS_OF_CACHES + WRITES_OF_CACHES)
     amount[cached] = p.bytes[cached]  # the check `caches` says how many
     combine = role == Role.COMBINE
-    amount[combine] = case.parts[p.node[combine], case.visit[combine]]
+    of_visit = p.node[combine], case.visit[combine]
+    amount[combine] = 2 * case.parts[of_visit] + case.passing[of_visit]
     move = role == Role.MOVE
     layers = max(case.workload.layers, 1)
     unit_layer = np.array([unit.layer for unit in p.units], dtype=np.int64)[p.unit]
@@ -97,7 +98,7 @@ def _macs(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> in
 def _digital_scores(case: ProgramCase, op: MoELayer) -> tuple[int, int]:
     """Scores computed on digital units: the router's, and the shared experts' gates."""
     gates = [gate for gate in op.shared_gates if gate is not None]
-    return 0 if _router_on_crossbars(case, op) else op.router.experts, len(gates)
+    return 0 if _router_on_crossbars(case, op) else op.router.outputs, len(gates)
 
 
 def _router_on_crossbars(case: ProgramCase, op: MoELayer) -> bool:
@@ -194,21 +195,23 @@ def _load(case: ProgramCase, node: int) -> Cost:
 
 
 def _moe(case: ProgramCase, op: MoELayer, role: Role, amount: int) -> Cost:
-    chip, experts = case.chip, op.router.experts
+    chip = case.chip
     if role == Role.GATE:
         on_crossbar, shared = _router_on_crossbars(case, op), _digital_scores(case, op)[1]
-        size, scored = (op.d_model, experts, shared), op.scored_width
+        size, scored = (op.d_model, op.router.outputs, shared), op.scored_width
         return timing.gate(chip, *size, on_crossbar=on_crossbar, scored=scored)
     if role == Role.TOPK and op.router.capacity is not None:
         scored = int(case.visits.count(case.visits.scored)[amount])
-        return timing.top_tokens(chip, scored, kept_scores(case, op.router, amount), experts)
+        kept = kept_scores(case, op.router, amount)
+        return timing.top_tokens(chip, scored, kept, op.router.experts)
     if role == Role.TOPK:
-        return timing.topk(chip, experts, op.router.top_k or 1)
+        return timing.topk(chip, op.router.outputs, op.router.top_k or 1)
     if role == Role.COMBINE:
-        routed, shared = amount - len(op.shared), _digital_scores(case, op)[1]
-        scaled = op.scale != 1.0
-        weighted = shared + (routed if op.weight_on == "output" else 0)
-        return timing.combine(chip, amount, weighted, op.d_model, op.d_expert, scaled=scaled)
+        (parts, itself), shared = divmod(amount, 2), _digital_scores(case, op)[1]
+        scaled, routed = op.scale != 1.0, parts - len(op.shared)
+        weighted = shared + itself + (routed if op.weight_on == "output" else 0)
+        sizes = parts + itself, weighted, op.d_model, op.d_expert
+        return timing.combine(chip, *sizes, scaled=scaled)
     values = op.scored_width if amount else op.d_model
     return timing.load(chip, values, bus_width(case.workload, max(op.layer, 0)))
 

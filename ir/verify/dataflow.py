@@ -271,9 +271,10 @@ def check_regions(case: ProgramCase) -> Fault | None:
 def check_combine(case: ProgramCase) -> Fault | None:
     """COMBINE reads its token's top-k and the STOREs of exactly its experts; TOPK reads GATEs.
 
-    Where shared experts have gates, COMBINE reads its token's GATE too.
+    Where shared experts have gates, COMBINE reads its token's GATE too, and the token where that
+    passes itself on.
     """
-    p, rows = case.program, len(case.program)
+    p, rows, made = case.program, len(case.program), results(case)
     moe, top = list(case.moe), top_k_rows(case)
     combine, gates = np.full(top.shape, -1, dtype=np.int64), _gates(case)
     at = np.flatnonzero(case.role == Role.COMBINE)
@@ -286,18 +287,29 @@ def check_combine(case: ProgramCase) -> Fault | None:
         if any(case.moe[index].shared_gates):  # numbers for shared experts come with the scores
             expected.append(combine[index] * rows + gates[index])
         expected.append(top[index] * rows + gates[index])
+        itself = np.where(case.passing[index], _vectors(case, made, index), -1)
+        expected.append(np.where(itself >= 0, combine[index] * rows + itself, -1))
     kept = np.flatnonzero(case.role == Role.SCORES_RD)
     choose = _top_of_pass(case)
     expected.append(choose[p.node[kept], case.of_pass[kept]] * rows + kept)
     joins = (case.role == Role.COMBINE) | (case.role == Role.TOPK)
     mine = joins[case.reader]
-    found = case.reader[mine] * rows + case.read[mine]
+    found = case.reader[mine] * rows + moved_from(case)[case.read[mine]]
     wanted = np.concatenate(expected)
     odd = first_difference(found, wanted[wanted >= 0])
     if odd is None:
         return None
     problem = f"{'does not read' if odd[1] else 'reads'} {p.name(odd[0] % rows)}"
     return Fault(p.name(odd[0] // rows), problem)
+
+
+def _vectors(case: ProgramCase, made: Ints, index: int) -> Ints:
+    """Who made the vector that each visit's experts read: [visits], -1 where nobody had to."""
+    name = case.moe[index].inputs[0]
+    maker = case.maker.get(name)
+    if maker is not None:
+        return np.asarray(made[maker])
+    return _sampled_before(case) if name in case.workload.inputs else np.full_like(made[0], -1)
 
 
 def _top_of_pass(case: ProgramCase) -> Ints:

@@ -102,7 +102,7 @@ def gops_per_mm2(op: MoELayer, chip: Chip, windows: Windows) -> float | None:
     one = op.experts[0]
     of_pair = one.up.macs + one.down.macs + (one.gate.macs if one.gate else 0)
     macs = int(windows.pairs.sum()) * of_pair
-    macs += int(windows.tokens.sum()) * op.d_model * op.router.experts
+    macs += int(windows.tokens.sum()) * op.d_model * op.router.outputs
     return 2 * macs / spent * 1000 / (area.total_um2 / 1e6)
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from ir.workload import DigitalKind, Proof, RouterKind, Scope
+from ir.router import RouterKind
+from ir.workload import DigitalKind, Proof, Scope
 from moexbar.report.plain import Document
 from moexbar.report.weights import WeightsRow
 

@@ -103,7 +103,7 @@ def _layer(choose: Choose, choice: bool) -> Layer:
         choose("expert width", form.widths),
         choose("activation", ["", *ACTS]) if form.acts else "",
         choose("expert gate", [True, False]) if form.plain else True,
-        choose("routing", ["random", "random", "ties", "one", "equal"][: 4 if some_zero else 5]),
+        choose("routing", form.routings[: 4 if some_zero else 5]),
         choose("shared expert", ["", *SHARED]) if form.shared else "",
         choose("factor", [False, False, True]),
         choose("router reads", ["", "", "", *APART]) if form.free else "",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tests.chain.recipe import Layer
+from tests.compiler.frontend import experts as x
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend import routers as r
 
@@ -21,6 +22,7 @@ APART: dict[str, Callable[[Callable[[m.Router], m.Ffn], m.Router], m.Ffn]] = {
     "before the norm": r.before_the_norm,
     "latent": lambda make, router: r.latent(make, 6, router),
 }
+SOME = ("random", "ties", "equal")  # not one output for all: a layer of zeros shows nothing
 SHARED: dict[str, m.Ffn] = {"plain": m.plain, "gated": m.gated, "with a gate": m.gated_shared}
 
 
@@ -30,7 +32,8 @@ class Form:
 
     wide: whether it takes any router that weights all experts. top: the only top-k there is, 0 =
     any; least: experts it needs; experts may be `plain` ones
-    (`acts`: with any activation), with a `shared` one beside them. widths: of an expert.
+    (`acts`: with any activation), with a `shared` one beside them. widths: of an expert; routings:
+    see Layer.
     """
 
     make: Callable[[Layer], m.Ffn]
@@ -42,6 +45,7 @@ class Form:
     shared: bool = False
     least: int = 1
     widths: tuple[int, ...] = (8, 6, 13, 20)
+    routings: tuple[str, ...] = ("random", "random", "ties", "one", "equal")
 
 
 def _masked(layer: Layer) -> m.Ffn:
@@ -82,6 +86,12 @@ FORMS: dict[str, Form] = {
     "weights on the input": Form(lambda _: m.llama4, top=1),
     "switch": Form(lambda _: m.switch, top=1, acts=True),
     "two picks with places": Form(lambda _: m.gshard, top=2),
+    "zero experts": Form(lambda _: x.idle_masked(), least=2, routings=SOME),
+    "identity experts": Form(lambda _: x.identity_masked(3), acts=True, least=2),
+    "identity experts first": Form(lambda _: x.idle_gathered(0, before=2, passing=True), least=2),
+    "zero experts, gathered": Form(lambda _: x.idle_gathered(), least=2, routings=SOME),
+    "identity experts, gathered": Form(lambda _: x.idle_gathered(passing=True), least=2),
+    "identity experts, stacked": Form(lambda _: x.idle_stacked, least=2),
     "operator": Form(lambda _: m.contract()),
     "operator, not renormalised": Form(lambda _: m.contract(0, "relu")),
     "operator, swiglu": Form(lambda _: m.swiglu_contract),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ir.errors import InputError
+from ir.router import Router, RouterKind
 from ir.selection import (
     ByCapacity,
     ByCombine,
@@ -16,7 +17,6 @@ from ir.selection import (
     Selection,
 )
 from ir.semantics import combine_weights, picked
-from ir.workload import Router, RouterKind
 
 EXPERTS, TOKENS = 3, 2
 IDS = np.array([[2, 0], [1, 2]])

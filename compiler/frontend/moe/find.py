@@ -8,15 +8,15 @@ output is taken and then moved on over what still belongs to the layer: reshapes
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.dominators import computed_from, nodes_between, post_dominators
 from compiler.frontend.facts.graph import Graph, name_of
+from compiler.frontend.moe import idle
 from compiler.frontend.moe.anchors import (
-    VIEWS,
     Anchor,
     anchors_by_ids,
     anchors_by_table,
@@ -174,13 +174,17 @@ def _readable(
         raise Unreadable(
             "an expert that is not routed is summed before the routed ones", inner.down.node
         )
-    experts, evidence = _experts(facts, anchor, entries[0], routed, chosen)
-    if facts.sizes.per_token(exit_) != experts[0].down.columns:
+    found = _experts(facts, anchor, nodes, entries[0], routed, chosen)
+    if facts.sizes.per_token(exit_) != found.experts[0].down.columns:
         raise Unreadable(f"{name_of(exit_)!r} is not one vector per token", exit_.producer())
     weighted = _depends(graph, nodes, [anchor.node.outputs[0]])
     on_input = any(u.data in weighted for b in routed for u in b.ups)
     on_input = on_input and anchor.kind == "best experts" and anchor.node.op_type == "TopK"
-    routers = describe(facts, anchor, nodes, entries)
+    routers = [
+        replace(router, experts=len(found.experts), idle=run)
+        for run in found.idle
+        for router in describe(facts, anchor, nodes, entries)
+    ]
     return FoundLayer(
         entry=entries[0],
         beside=entries[1:],
@@ -188,13 +192,14 @@ def _readable(
         nodes=tuple(nodes),
         selection=anchor.node,
         router=routers[0],
-        experts=tuple(experts),
+        experts=tuple(found.experts),
         shared=(),
         activation=routed[0].activation,
         form=_form(anchor, routed, chosen),
         weight_on="input" if on_input else "output",
-        evidence=evidence,
-        routers=routers[1:],
+        evidence=found.evidence,
+        routers=tuple(routers[1:]),
+        passing=routers[0].idle_outputs if found.passing else (),
     )
 
 
@@ -239,6 +244,20 @@ def _is_routed(graph: Graph, block: FeedForward, chosen: Collection[Value]) -> b
     return False
 
 
+@dataclass(frozen=True, eq=False)
+class _Experts:
+    """The experts by index and how we know it.
+
+    idle: outputs of the router before and after theirs, as they may be; passing: whether those seem
+    to pass the token on.
+    """
+
+    experts: list[Expert]
+    evidence: Evidence
+    idle: Sequence[tuple[int, int]] = ((0, 0),)
+    passing: bool = False
+
+
 def _experts_hit(anchor: Anchor, routed: Sequence[FeedForward]) -> list[Expert]:
     """The experts of a stack from which block i takes the i-th that was hit: a traced loop."""
     stacks = {
@@ -256,68 +275,59 @@ def _experts_hit(anchor: Anchor, routed: Sequence[FeedForward]) -> list[Expert]:
     return routed[0].experts()
 
 
-def _passes_on(facts: Facts, vectors: Value, chosen: Collection[Value]) -> bool:
-    """Whether token vectors are weighted by the selection without going through a matrix."""
-    graph = facts.graph
-    for node in graph.nodes:
-        if node.op_type != "Mul":
-            continue
-        data = graph.data_inputs(node)
-        passed = [v for v in data if _is_entry(vectors, v)]
-        if passed and any(v in chosen for v in data if v not in passed):
-            return True
-    return False
-
-
-def _is_entry(vectors: Value, value: Value) -> bool:
-    """Whether a value is the token vectors, or rows of them."""
-    moved = ("Gather", "GatherND", "Expand", "Tile", *VIEWS)
-    while value is not vectors:
-        node = value.producer()
-        if node is None or node.op_type not in moved or node.inputs[0] is None:
-            return False
-        value = node.inputs[0]
-    return True
-
-
 def _experts(
     facts: Facts,
     anchor: Anchor,
+    nodes: Sequence[Node],
     vectors: Value,
     routed: Sequence[FeedForward],
     chosen: Collection[Value],
-) -> tuple[list[Expert], Evidence]:
+) -> _Experts:
     """The experts by index, and how we know the index."""
     if routed and all(p.single for b in routed for p in (*b.ups, b.down)):
-        return _experts_hit(anchor, routed), "hit loop"
-    count = sum(b.stacked or 1 for b in routed)
-    if 1 < count < anchor.experts and _passes_on(facts, vectors, chosen):
-        raise Unreadable(
-            f"{count} feed-forward experts, the router has {anchor.experts} outputs: the others "
-            "pass the token on (zero-computation experts), which is not read",
-            anchor.node,
-        )
-    if count != anchor.experts:
-        missing = 1 < count < anchor.experts and all(b.stacked is None for b in routed)
-        words = (
-            ": experts are missing, as in a traced export, which holds only those that its example "
-            "input was routed to; export again with a dynamo or optimum exporter"
-        )
-        raise Unreadable(
-            f"{count} feed-forward experts, the router has {anchor.experts} outputs"
-            f"{words if missing else ''}",
-            anchor.node,
-            traced=missing,
-        )
+        return _Experts(_experts_hit(anchor, routed), "hit loop")
+    count, outputs = sum(b.stacked or 1 for b in routed), anchor.experts
+    passing = 1 < count < outputs and idle.passes_on(facts, vectors, chosen)
+    if count != outputs:
+        _check_idle(facts, anchor, nodes, routed, chosen, passing=passing)
     if len({b.activation for b in routed}) != 1:
         raise Unreadable("experts with different activations", anchor.node)
     if len(routed) == 1 and routed[0].stacked is not None:
-        return routed[0].experts(), "numbered"
+        runs = idle.runs(None, count, outputs)
+        return _Experts(routed[0].experts(), "numbered", runs, passing)
     if any(b.stacked is not None for b in routed):
         raise Unreadable("stacked and single experts in one layer", anchor.node)
     experts = [block.experts()[0] for block in routed]
-    numbers, evidence = expert_numbers(facts, routed, chosen)
+    numbers, evidence = expert_numbers(facts, routed, chosen, outputs)
+    runs = idle.runs(numbers, count, outputs)
     if numbers is None:
-        return experts, evidence
+        return _Experts(experts, evidence, runs, passing)
     by_number = dict(zip(numbers, experts, strict=True))
-    return [by_number[i] for i in range(count)], evidence
+    return _Experts([by_number[i] for i in sorted(numbers)], evidence, runs, passing)
+
+
+def _check_idle(
+    facts: Facts,
+    anchor: Anchor,
+    nodes: Sequence[Node],
+    routed: Sequence[FeedForward],
+    chosen: Collection[Value],
+    *,
+    passing: bool,
+) -> None:
+    """Raise Unreadable unless the router's further outputs are meant to be no experts."""
+    count, outputs = sum(b.stacked or 1 for b in routed), anchor.experts
+    apart = all(b.stacked is None for b in routed)
+    meant = passing or not apart or idle.are_told_apart(facts, nodes, chosen, count, outputs)
+    if anchor.kind == "best experts" and 1 < count < outputs and meant:
+        return
+    missing = 1 < count < outputs and apart
+    words = (
+        ": experts are missing, as in a traced export, which holds only those that its example "
+        "input was routed to; export again with a dynamo or optimum exporter"
+    )
+    raise Unreadable(
+        f"{count} feed-forward experts, the router has {outputs} outputs{words if missing else ''}",
+        anchor.node,
+        traced=missing,
+    )

@@ -47,6 +47,7 @@ class FoundLayer:
     shared_gates: tuple[Weight | None, ...] = ()
     scale: float = 1.0
     proof: Proof = "structure"
+    passing: tuple[int, ...] = ()
 
     @property
     def entries(self) -> tuple[Value, ...]:
@@ -85,4 +86,5 @@ class FoundLayer:
             shared_gates=self.shared_gates,
             scale=self.scale,
             proof=self.proof,
+            passing=self.passing,
         )

@@ -16,8 +16,9 @@ from compiler.frontend.moe.unreadable import Unreadable
 from ir.activation import Activation, AnyActivation, Curve, usual
 from ir.onnxdoor.packing import reads_packed
 from ir.onnxdoor.widen import as_stored
+from ir.router import RouterKind
 from ir.selection import ByLogits
-from ir.workload import Expert, Router, RouterKind, Weight
+from ir.workload import Expert, Router, Weight
 
 _QMOE = {"fc1": (2, 4), "fc2": (5, 7), "fc3": (8, 10)}  # weight and bias inputs
 _CURVES: dict[str, Curve] = {  # by activation_type

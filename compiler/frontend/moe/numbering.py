@@ -22,29 +22,36 @@ MAX_PICKS = 24
 
 
 def expert_numbers(
-    facts: Facts, blocks: Sequence[FeedForward], chosen: Collection[Value]
+    facts: Facts, blocks: Sequence[FeedForward], chosen: Collection[Value], outputs: int
 ) -> tuple[list[int] | None, Evidence]:
     """The number of each block's expert, None where the graph does not say; and what it says.
 
-    chosen: the values that depend on the selection.
+    chosen: the values that depend on the selection; outputs: of the router, of which the experts'
+    follow each other.
     """
-    places = _joined_at(facts.graph, blocks)
+    places = _joined_at(facts.graph, blocks, outputs)
     if places is not None:
         return places, "numbered"
     found = [_picks(facts, block, chosen) for block in blocks]
     shortest = min(len(picks) for picks in found)
-    wanted = list(range(len(blocks)))
     for place in range(shortest):
         column = [picks[place] for picks in found]
-        if sorted(number for number, _ in column) == wanted:
+        if _is_run([number for number, _ in column], outputs):
             if any(counted for _, counted in column):
                 return None, "hit loop"
             return [number for number, _ in column], "numbered"
     return None, "graph order"
 
 
-def _joined_at(graph: Graph, blocks: Sequence[FeedForward]) -> list[int] | None:
-    """Each block's place in the one Concat of all blocks' outputs and nothing else, or None.
+def _is_run(numbers: Sequence[int], outputs: int) -> bool:
+    """Whether numbers follow each other, in any order, among 0 to outputs - 1."""
+    first = min(numbers)
+    whole = sorted(numbers) == list(range(first, first + len(numbers)))
+    return whole and first >= 0 and first + len(numbers) <= outputs
+
+
+def _joined_at(graph: Graph, blocks: Sequence[FeedForward], outputs: int) -> list[int] | None:
+    """Each block's place in one Concat of as many values as there are router outputs, or None.
 
     What is joined is weighted as one value after it, so that places are router outputs.
     """
@@ -58,8 +65,8 @@ def _joined_at(graph: Graph, blocks: Sequence[FeedForward]) -> list[int] | None:
             return None
         joints.add(node)
         places.append(list(node.inputs).index(value))
-    whole = len(joints) == 1 and sorted(places) == list(range(len(next(iter(joints)).inputs)))
-    return places if whole else None
+    alone = len(joints) == 1 and len(next(iter(joints)).inputs) == outputs
+    return places if alone and _is_run(places, outputs) else None
 
 
 def _picks(facts: Facts, block: FeedForward, chosen: Collection[Value]) -> list[tuple[int, bool]]:
@@ -76,7 +83,7 @@ def _picks(facts: Facts, block: FeedForward, chosen: Collection[Value]) -> list[
         node = value.producer()
         if node is None or value not in chosen:
             continue
-        number = _picked(facts.sizes, node, value)
+        number = picked(facts.sizes, node, value)
         if number is not None:
             found.append((number, _is_counted(graph, node, chosen)))
         fresh = [v for v in graph.data_inputs(node) if v in chosen and v not in seen]
@@ -115,7 +122,7 @@ def _is_counted(graph: Graph, node: Node, chosen: Collection[Value]) -> bool:
     return False
 
 
-def _picked(sizes: Sizes, node: Node, value: Value) -> int | None:
+def picked(sizes: Sizes, node: Node, value: Value) -> int | None:
     """The single entry that a node picks by a constant, if it does."""
     rank = sizes.rank(node.inputs[0]) or 0
     if node.op_type == "Gather":

@@ -15,8 +15,8 @@ from compiler.frontend.moe.capacity import capacity
 from compiler.frontend.moe.opaque import by_ids, by_weights
 from compiler.frontend.moe.projection import projected, upstream
 from compiler.frontend.moe.unreadable import Unreadable
+from ir.router import Router, RouterKind
 from ir.selection import ByCapacity, ByCombine, ByIds, ByScoresOfIds
-from ir.workload import Router, RouterKind
 
 MAX_READINGS = 24  # values tried as the final weights of a router with a capacity
 

@@ -6,6 +6,7 @@ that the region's own router selected.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import assert_never
 
 import numpy as np
@@ -24,6 +25,7 @@ from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
 from ir.semantics import combine_weights, picked, routed_sum, shared_sum
 from ir.workload import Router
 
+MAX_IDLE = 4  # idle outputs of which some may pass the token on and others not
 SEEDS = 4  # inputs tried until every expert has a token
 _LOOSE, _TIGHT = 3e-2, 3e-4  # relative to the largest element: packed weights, others
 _EXACT = 2e-5  # what adding up in another order does at most, in 32 bits
@@ -177,7 +179,7 @@ class Trial:
             dims = tuple(int(d) for d in shape[:, sample])
             drawn: Array = size * random.standard_normal(dims)
             if kind.is_integer():
-                experts, k = self._routers[0].experts, self._routers[0].top_k or 1
+                experts, k = self._routers[0].outputs, self._routers[0].top_k or 1
                 ranked = random.random((drawn.size // k, experts)).argsort(axis=1)
                 drawn = ranked[:, :k].reshape(dims)
             made[name_of(value)] = drawn.astype(kind.numpy())
@@ -216,8 +218,10 @@ class Trial:
             for site in ("output", "input"):
                 for layer in self._layers:
                     tried = self._with_own_gates(layer, router)
-                    if tried is not None:
-                        yield replace(layer, router=tried, weight_on=site)
+                    if tried is None:
+                        continue
+                    for passing in _passing(tried):
+                        yield replace(layer, router=tried, weight_on=site, passing=passing)
 
     def _with_own_gates(self, layer: FoundLayer, router: Router) -> Router | None:
         """Another reading of the router, times the gates that the layer's exit moved on over.
@@ -278,3 +282,13 @@ class Trial:
         """
         expert = layer.experts[0]
         return _LOOSE if min(expert.up.bits, expert.down.bits) < 16 else _TIGHT
+
+
+def _passing(router: Router) -> Iterator[tuple[int, ...]]:
+    """Which idle outputs of a router may pass the token on: all, none, or some of a few."""
+    outputs = router.idle_outputs
+    yield outputs
+    if outputs:
+        yield ()
+    for count in range(1, len(outputs)) if len(outputs) <= MAX_IDLE else ():
+        yield from combinations(outputs, count)

@@ -739,22 +739,6 @@ def gshard(g: Graph, x: str, slots: int = 8) -> str:
     return g("Reshape", g("Einsum", combine, out, equation="tec,ecd->td"), g("Shape", x))
 
 
-def zero_experts(g: Graph, x: str) -> str:
-    """LongCat: the router has two outputs more than there are experts; they pass the token on."""
-    tokens = flat(g, x)
-    scores = g("Softmax", router_logits(g, tokens, g.experts + 2), axis=-1)
-    gates, ids = g.many("TopK", scores, g.constant([g.top]), outputs=2, axis=-1)
-    shape = g("Concat", g("Shape", tokens, end=1), g.constant([g.experts + 2]), axis=0)
-    zeros = g("Expand", g.constant(0.0, np.float32), shape)
-    combine = g("ScatterElements", zeros, ids, gates, axis=1)
-    total = ""
-    for e in range(g.experts + 2):
-        column = g("Slice", combine, g.constant([e]), g.constant([e + 1]), g.constant([1]))
-        part = g("Mul", gated(g, tokens) if e < g.experts else tokens, column)
-        total = g("Add", total, part) if total else part
-    return g("Reshape", total, g("Shape", x))
-
-
 def traced_stack(g: Graph, x: str) -> str:
     """A traced loop over the experts that were hit, whose matrices are picked from a stack."""
     tokens = flat(g, x)

@@ -10,6 +10,7 @@ from compiler.profiling.profile import profile
 from ir.onnxdoor.session import Runtime
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.execute import compare
+from tests.compiler.frontend.experts import identity_masked
 
 
 def test_first_four_tokens_of_each_expert(tmp_path: Path, runtime: Runtime) -> None:
@@ -54,12 +55,12 @@ def test_two_picks_with_places(tmp_path: Path, runtime: Runtime) -> None:
     assert (routing.weights[0, lost].sum(axis=1) < 1).all()
 
 
-def test_zero_experts_are_named(tmp_path: Path, runtime: Runtime) -> None:
-    """LongCat's router: digital, but not taken for a traced export, which would be refused."""
-    path = m.write(tmp_path, [m.zero_experts])
+def test_zero_experts_are_read(tmp_path: Path, runtime: Runtime) -> None:
+    """LongCat's router: two of its six outputs stand for no expert and pass the token on."""
+    path = m.write(tmp_path, [identity_masked()])
     workload = read_model(path, runtime=runtime)
-    assert workload.moe_layers == ()
-    (suspect,) = workload.suspects
-    assert not suspect.traced
-    assert "4 feed-forward experts, the router has 6 outputs: the others pass" in suspect.reason
+    (layer,) = workload.moe_layers
+    assert (layer.router.experts, layer.router.outputs) == (4, 6)
+    assert (layer.proof, layer.passing) == ("run", (4, 5))
+    assert workload.suspects == ()
     assert compare(runtime, path, m.token_ids()) < 1e-5

@@ -1,0 +1,57 @@
+"""Constant matrices by reference, and the feed-forward expert that is made of them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ir.errors import InputError
+
+Format = Literal["binary", "ternary"]
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A constant matrix y = x @ W, W: [rows, columns], somewhere in the model's tensors.
+
+    The stored tensor is W or its transpose (`transposed`), alone or at `index` of a leading expert
+    axis; its columns start, start + step, ... are the matrix (gate and up fused or interleaved in
+    one tensor differ in start and step). `bits`: of the stored element type. The stored `bias` may
+    have a leading expert axis too, with ours at `bias_index`, else at `index`. `format`: how
+    crossbars hold it: `binary` numbers of so many bits, or `ternary`, -1, 0 or 1 times one scale.
+    """
+
+    tensor: str
+    rows: int
+    columns: int
+    bits: int = 32
+    index: int | None = None
+    transposed: bool = False
+    start: int = 0
+    step: int = 1
+    bias: str | None = None
+    bias_index: int | None = None
+    format: Format = "binary"
+
+    def __post_init__(self) -> None:
+        if self.rows < 1 or self.columns < 1:
+            raise InputError(
+                self.tensor, f"a weight of {self.rows} x {self.columns}, expected at least 1 x 1"
+            )
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one vector through this matrix."""
+        return self.rows * self.columns
+
+
+@dataclass(frozen=True)
+class Expert:
+    """One feed-forward expert: down(act(gate(x)) * up(x)), or down(act(up(x))) without a gate."""
+
+    up: Weight
+    down: Weight
+    gate: Weight | None = None
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one token through this expert."""
+        return self.up.macs + self.down.macs + (self.gate.macs if self.gate else 0)

@@ -1,0 +1,49 @@
+"""Experts of other kinds, read and proven by running them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from compiler.frontend import read_model
+from compiler.profiling.profile import profile
+from ir.onnxdoor.session import Runtime
+from tests.compiler.frontend import experts as x
+from tests.compiler.frontend import models as m
+from tests.compiler.frontend.execute import compare
+
+
+@pytest.mark.parametrize("name", x.IDLE)
+def test_idle_outputs_are_read(name: str, tmp_path: Path, runtime: Runtime) -> None:
+    """Four experts, and router outputs that give nothing or the token: running tells which."""
+    block, idle, passing = x.IDLE[name]
+    path = m.write(tmp_path, [block])
+    workload = read_model(path, runtime=runtime)
+    (layer,) = workload.moe_layers
+    assert (layer.proof, workload.notes) == ("run", ())
+    assert (layer.router.experts, layer.router.idle, layer.passing) == (4, idle, passing)
+    assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-5
+
+
+def test_missing_experts_are_no_idle_outputs(tmp_path: Path, runtime: Runtime) -> None:
+    """Nothing says that the last two of six outputs are meant to have no expert."""
+    workload = read_model(m.write(tmp_path, [x.missing]), runtime=runtime)
+    assert workload.moe_layers == ()
+    (suspect,) = workload.suspects
+    assert suspect.traced
+    assert "4 feed-forward experts, the router has 6 outputs: experts are missing" in suspect.reason
+
+
+@pytest.mark.parametrize("name", x.IDLE)
+def test_their_pairs_are_no_work(name: str, tmp_path: Path, runtime: Runtime) -> None:
+    """Each token gets two of all outputs: a pair with an idle one is -1, of weight 0."""
+    path = m.write(tmp_path, [x.IDLE[name][0]])
+    routing = profile(path, read_model(path, runtime=runtime), m.token_ids(30), runtime=runtime)
+    assert routing.choices is not None
+    assert routing.weights is not None
+    assert routing.num_experts.tolist() == [4]
+    taken = routing.choices[0] >= 0
+    assert routing.choices.max() <= 3
+    assert np.array_equal(taken, routing.weights[0] > 0)
+    # 60 pairs over 6 or 7 outputs of which 4 are experts: about two thirds of them run
+    assert 20 < taken.sum() < 55
