@@ -6,7 +6,7 @@
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -22,12 +22,11 @@ from compiler.options import (
     SolverOptions,
 )
 from compiler.pipeline import STAGES, compile_model
-from compiler.profiling.feeds import ShortSequencesError
 from compiler.slots import count_slots
-from compiler.trace import mean_slots, no_routing, routing_matrices
+from compiler.trace import mean_slots, routing_matrices
 from ir.chip import Chip
 from ir.compiled import Compiled
-from ir.errors import ArgumentError, InfeasibleError, InputError, RefusedError
+from ir.errors import InfeasibleError, InputError, RefusedError
 from ir.mapping import Grouping
 from ir.program import Program
 from ir.routing import Routing, token_spans
@@ -47,12 +46,11 @@ from moexbar.files.folder import Draft, publish
 from moexbar.files.grouping_file import read_grouping
 from moexbar.files.outputs import hashes, write_outputs
 from moexbar.files.parts import ALL, Part
-from moexbar.files.routing_file import only_routing
-from moexbar.files.traces.read import read_trace
 from moexbar.files.traces.reading import Reading
 from moexbar.least_placed import LEAST_PLACED, refuse_unplaced
 from moexbar.model import Experts, Inputs, Model, arrays_of, open_model
 from moexbar.progress import Progress, Quiet
+from moexbar.recording import Given, routing_for
 from moexbar.report.building import MethodResult, compile_report
 from moexbar.report.compiled import Report
 from moexbar.report.executed import Executed, Skipped
@@ -136,22 +134,20 @@ def compile(
     """Compile a prefill of `batch` sequences, and `decode` steps after it, for a chip.
 
     chip: a preset, a TOML file or a `Chip`. inputs: the model's inputs, profiled for its routing
-    and executed; routing: a trace instead, `reading`: of its file. grouping: how to group experts,
-    or groups decided elsewhere, or the file of `moexbar group --json`. fit, score: fractions of the
-    trace's sequences to fit to and to score on. experts: see `Model.workload`. baselines: also
-    compile by the three other methods, if they fit; execute: run small programs against ONNX
-    Runtime. trust_traced: take an export that recorded one input's routing. least_placed: per cent
-    of the matrix elements outside lookup tables that crossbars must hold. processes: layers grouped
-    at a time, None: as many as cores where there are many. Raises InputError for what cannot be
-    used, InfeasibleError for too small a chip, CheckError for a fault of ours.
+    and executed; routing: a trace instead, `reading`: of its file. grouping: how, or groups made
+    elsewhere, or a file of them. fit, score: fractions of the trace's sequences to fit to and to
+    score on. experts: see `Model.workload`. baselines: also compile by the other methods, if they
+    fit; execute: run small programs against ONNX Runtime. trust_traced: take an export that
+    recorded one input's routing. least_placed: per cent of the matrix elements outside lookup
+    tables that crossbars must hold. processes: layers grouped at a time, None: by itself. Raises
+    InputError, InfeasibleError for too small a chip, CheckError for a fault of ours.
     """
     shape = Shape(whole("prefill", prefill, 1), whole("batch", batch, 1), whole("decode", decode))
     _check_kinds(grouping, placement, slots, caches, limits, fit=fit, score=score)
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
     model = model if isinstance(model, Model) else open_model(model)
-    workload = _workload(model, shape, experts, progress, trust_traced=trust_traced)
-    refuse_unplaced(model.path, workload, least_placed)
-    trace = _trace(model, workload, shape, _Given(routing, reading, inputs), progress)
+    workload = _workload(model, shape, experts, progress, least_placed, trust_traced=trust_traced)
+    trace = routing_for(model, workload, shape, Given(routing, reading, inputs), progress)
     if not trust_traced:
         refuse_unhit(model.path, workload, trace)
     given = _given(grouping, workload, chip)
@@ -168,12 +164,18 @@ def compile(
     before, ours = _by_methods(workload, trace, methods(chip, options), progress, given, baselines)
     executed = _executed(model, ours.compiled, trace, inputs, wanted=execute)
     report = compile_report(trace, before, ours, executed)
-    files = _files(model=model.path, routing=routing, inputs=inputs)
-    return Compilation(model, trace, before, ours, report, files)
+    sources = _files(model=model.path, routing=routing, inputs=inputs)
+    return Compilation(model, trace, before, ours, report, sources)
 
 
 def _workload(
-    model: Model, shape: Shape, experts: Experts, progress: Progress, *, trust_traced: bool
+    model: Model,
+    shape: Shape,
+    experts: Experts,
+    progress: Progress,
+    least_placed: float,
+    *,
+    trust_traced: bool,
 ) -> Workload:
     """What is compiled; what was found in it is told before anything is refused."""
     found = model.workload(
@@ -183,6 +185,7 @@ def _workload(
         progress.note(line)
     if not trust_traced:
         refuse_missing(model.path, found)
+    refuse_unplaced(model.path, found, least_placed)
     return found
 
 
@@ -207,85 +210,6 @@ def _check_kinds(
 def _files(**sources: object) -> dict[str, Path]:
     """Those of the sources that are files."""
     return {what: Path(p) for what, p in sources.items() if isinstance(p, Path | str)}
-
-
-@dataclass(frozen=True, eq=False)
-class _Given:
-    """Where the routing is to come from: a trace, or inputs to record one with."""
-
-    routing: Routing | Path | str | None
-    reading: Reading
-    inputs: Inputs | None
-
-    def trace(self, workload: Workload) -> Routing | None:
-        """The trace, if one is given; of a file without it the model says how many experts."""
-        if self.routing is None or isinstance(self.routing, Routing):
-            return self.routing
-        check("routing", self.routing, (Path, str), "a Routing or the path of a trace")
-        experts = {op.router.experts for op in workload.moe_layers}
-        reading = replace(self.reading, model_experts=experts.pop() if len(experts) == 1 else None)
-        return only_routing(read_trace(self.routing, reading))
-
-
-def _trace(
-    model: Model, workload: Workload, shape: Shape, given: _Given, progress: Progress
-) -> Routing:
-    """The trace given, or one recorded now; a model without MoE layers needs neither."""
-    routing, inputs = given.routing, given.inputs
-    if not workload.moe_layers:
-        return no_routing(shape.length, shape.batch)
-    if routing is not None and inputs is not None and not isinstance(routing, Routing):
-        typed = InputError("compile", "both --routing and --inputs", "give one of them")
-        raise ArgumentError("compile", "both routing and inputs", "give one of them", typed)
-    if (trace := given.trace(workload)) is not None:
-        if trace.expert_choice:
-            _check_expert_choice(trace, shape)
-        return trace
-    if inputs is None:
-        typed = InputError("compile", "no routing", "give --routing R.npz or --inputs X.npz")
-        hint = "give inputs=... or routing=..."
-        raise ArgumentError("compile", "no routing", hint, typed)
-    arrays = arrays_of(inputs)
-    progress.begin("profiling", len(next(iter(arrays.values()))))
-    try:
-        trace = model.profile(
-            arrays,
-            tokens=shape.length,
-            batch=shape.batch,
-            decode=shape.decode,
-            workload=workload,
-            progress=progress.step,
-        )
-    except ShortSequencesError as error:
-        raise _too_short(error, inputs, shape) from error
-    progress.end()
-    return trace
-
-
-def _too_short(error: ShortSequencesError, inputs: Inputs, shape: Shape) -> ArgumentError:
-    """What of the window asks for more tokens than the inputs have."""
-    where = str(inputs) if isinstance(inputs, Path | str) else "inputs"
-    told = f"{error.name!r}: sequences of {error.tokens} tokens"
-    both = shape.decode > 0
-    hint = "lower one of them" if both else "lower it"
-    need = f"need{'' if both else 's'} {error.asked}"
-    mine = f"prefill={shape.prefill}" + f" and decode={shape.decode}" * both
-    words = f"--prefill {shape.prefill}" + f" and --decode {shape.decode}" * both
-    typed = InputError(where, f"{told}, {words} {need}", hint)
-    return ArgumentError(where, f"{told}, {mine} {need}", hint, typed)
-
-
-def _check_expert_choice(trace: Routing, shape: Shape) -> None:
-    """Experts chose among whole sequences, so the window must be one of them."""
-    together = int((trace.sequence == trace.sequence[0]).sum())
-    first = together - trace.decode
-    if (first, trace.decode) != (shape.prefill, shape.decode):
-        raise InputError(
-            trace.source,
-            f"recorded at {first} tokens a sequence and {trace.decode} decode steps, but --prefill "
-            f"is {shape.prefill} and --decode {shape.decode}: experts chose among whole sequences",
-            f"use --prefill {first} --decode {trace.decode}, or --inputs to record anew",
-        )
 
 
 def _given(
