@@ -105,7 +105,19 @@ First = Annotated[
 Last = Annotated[
     float | None, typer.Option("--to", help="Up to this time, in ns.", rich_help_panel=WHICH)
 ]
-CompiledFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Output of `moexbar compile`.")]
+
+
+def _compiled(folder: Path) -> Path:
+    """The folder; InputError where another command wrote it."""
+    from moexbar.files.manifest import refuse_other
+
+    refuse_other(folder, "compile")
+    return folder
+
+
+CompiledFolder = Annotated[
+    Path, typer.Argument(metavar="DIR", help="Output of `moexbar compile`.", callback=_compiled)
+]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The model.")]
 RoutingFile = Annotated[
     Path,

@@ -13,7 +13,7 @@ from ir.routing import Routing
 from moexbar.arguments import check_path
 from moexbar.execution import execute_program, program_case, refuse_wrong
 from moexbar.files.chip_file import read_folder_chip
-from moexbar.files.manifest import MARK
+from moexbar.files.manifest import MARK, refuse_other
 from moexbar.files.mapping_reader import read_mapping
 from moexbar.files.program_file import read_program
 from moexbar.files.routing_file import load_routing
@@ -65,6 +65,7 @@ def read_compiled(
     """
     check_path("folder", folder, "an output of `moexbar compile`")
     folder = Path(folder)
+    refuse_other(folder, "compile")
     found = read_object(folder / MARK).get("inputs")
     if not isinstance(found, dict):
         raise InputError(str(folder / MARK), "does not say what was compiled", "compile again")

@@ -73,6 +73,14 @@ def refuse_foreign(folder: Path, command: str) -> Seen:
     return seen
 
 
+def refuse_other(folder: Path, command: str) -> None:
+    """InputError where a folder is an output of another command of ours than this."""
+    manifest = _read(folder / MARK)
+    if manifest is not None and (maker := _command(manifest)) != command:
+        problem = f"holds an output of `moexbar {maker}`, expected one of `moexbar {command}`"
+        raise InputError(str(folder), problem)
+
+
 def is_ours(folder: Path) -> bool:
     """Whether a folder has a manifest of ours."""
     return _read(folder / MARK) is not None

@@ -192,3 +192,13 @@ def test_refuses_a_file_and_a_link(tmp_path: Path) -> None:
         assert main(["example", "mixtral-8x7b", "-o", str(tmp_path / name)]) == 2
     assert (tmp_path / "file").read_text() == "kept"
     assert list((tmp_path / "empty").iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["verify", "inspect", "simulate", "accuracy"])
+def test_an_example_is_not_what_compile_wrote(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["example", "tiny", "-o", str(tmp_path / "tiny")]) == 0
+    assert main([command, str(tmp_path / "tiny")]) == 2
+    told = "holds an output of `moexbar example`, expected one of `moexbar compile`"
+    assert capsys.readouterr().err == f"error: {tmp_path / 'tiny'}: {told}\n"
