@@ -24,8 +24,8 @@ from backends.functional.analog import Analog
 from backends.functional.deviation import Deviation, Predictions
 from backends.functional.free import run_free
 from moexbar.__main__ import main as moexbar
-from moexbar.accuracy import Quantised
 from moexbar.files.compiled import CompiledFolder, read_compiled
+from moexbar.quantised import Quantised
 
 MODELS = Path(__file__).parents[1] / "examples" / "models"
 HOUR, DAY = 3600.0, 86400.0

@@ -6,8 +6,9 @@
     done = mx.compile(model, "hermes-mux2", inputs="inputs.npz", prefill=128)
     done.program.to_pandas()
 
-Every command of `moexbar` on the command line is a function here. Names are imported from their
-rooms when they are first used.
+Every command of `moexbar` on the command line but `reproduce` is a function here, of the same name
+or, for `model`, `chips` and `example`: `survey`, `chip_sheet` and `write_example`. Names are
+imported from their rooms when they are first used.
 
 The project's top-level packages are `ir`, `compiler` and `backends` beside this driver. The names
 are short, so an unrelated package of the same name could shadow one: this is checked on import.
@@ -19,12 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 __all__ = [
+    "Analog",
     "Caches",
     "CheckError",
     "Chip",
     "Compilation",
     "Compiled",
     "Executable",
+    "Filter",
     "FolderBusyError",
     "GroupingOptions",
     "InfeasibleError",
@@ -34,13 +37,18 @@ __all__ = [
     "MoexbarError",
     "PlacementOptions",
     "Program",
+    "Report",
     "Routing",
     "SlotOptions",
     "SolverOptions",
     "Workload",
     "__version__",
+    "accuracy",
+    "chip_sheet",
+    "compare",
     "compile",
     "group",
+    "inspect",
     "load_chip",
     "load_counts",
     "load_routing",
@@ -49,10 +57,13 @@ __all__ = [
     "profile",
     "read_compiled",
     "read_program",
+    "read_report",
     "save_routing",
     "schedule",
     "simulate",
+    "survey",
     "verify",
+    "write_example",
 ]
 
 _OURS = Path(__file__).resolve().parent.parent
@@ -72,6 +83,7 @@ for _name in ("ir", "compiler", "backends"):
 
 if TYPE_CHECKING:
     __version__: str
+    from backends.functional.analog import Analog
     from compiler.options import GroupingOptions, PlacementOptions, SlotOptions, SolverOptions
     from ir.chip import Chip
     from ir.compiled import Compiled, Executable
@@ -86,17 +98,26 @@ if TYPE_CHECKING:
     from ir.program import Program
     from ir.routing import Routing
     from ir.schedule import Caches
+    from ir.text import Filter
     from ir.workload import Workload
     from moexbar.chips import load_chip, preset_names
+    from moexbar.chips.sheet import chip_sheet
     from moexbar.compilation import Compilation, compile
+    from moexbar.examples.write import write_example
     from moexbar.files.compiled import read_compiled, verify
     from moexbar.files.program_file import read_program
     from moexbar.files.routing_file import load_counts, load_routing, save_routing
+    from moexbar.inspection import inspect
     from moexbar.model import Model, open_model, profile
+    from moexbar.quantised import accuracy
+    from moexbar.report.compiled import Report
+    from moexbar.report.reading import read_report
     from moexbar.simulation import simulate
-    from moexbar.traces.tasks import group, schedule
+    from moexbar.surveyed import survey
+    from moexbar.traces.tasks import compare, group, schedule
 
 _ROOMS = {
+    "backends.functional.analog": ("Analog",),
     "compiler.options": ("GroupingOptions", "PlacementOptions", "SlotOptions", "SolverOptions"),
     "ir.chip": ("Chip",),
     "ir.compiled": ("Compiled", "Executable"),
@@ -111,15 +132,23 @@ _ROOMS = {
     "ir.program": ("Program",),
     "ir.routing": ("Routing",),
     "ir.schedule": ("Caches",),
+    "ir.text": ("Filter",),
     "ir.workload": ("Workload",),
     "moexbar.chips": ("load_chip", "preset_names"),
+    "moexbar.chips.sheet": ("chip_sheet",),
     "moexbar.compilation": ("Compilation", "compile"),
+    "moexbar.examples.write": ("write_example",),
     "moexbar.files.compiled": ("read_compiled", "verify"),
     "moexbar.files.program_file": ("read_program",),
     "moexbar.files.routing_file": ("load_counts", "load_routing", "save_routing"),
+    "moexbar.inspection": ("inspect",),
     "moexbar.model": ("Model", "open_model", "profile"),
+    "moexbar.quantised": ("accuracy",),
+    "moexbar.report.compiled": ("Report",),
+    "moexbar.report.reading": ("read_report",),
     "moexbar.simulation": ("simulate",),
-    "moexbar.traces.tasks": ("group", "schedule"),
+    "moexbar.surveyed": ("survey",),
+    "moexbar.traces.tasks": ("compare", "group", "schedule"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -221,10 +221,17 @@ class _Bar:
 
 
 @contextlib.contextmanager
+def bar() -> Iterator[moexbar.progress.Progress]:
+    """Progress as one bar for each piece of work (nothing when it is not a terminal)."""
+    with _progress_bar() as shown:
+        yield _Bar(shown)
+
+
+@contextlib.contextmanager
 def stages() -> Iterator[moexbar.progress.Progress]:
     """Progress of work in stages on standard error: a bar on a terminal, else a line a stage."""
     if not sys.stderr.isatty():
         yield _Lines()
         return
-    with _progress_bar() as bar:
-        yield _Bar(bar)
+    with bar() as shown:
+        yield shown

@@ -6,13 +6,42 @@ from typing import Any
 
 import numpy as np
 
-from backends.simulate import GroupWaits, Waits, group_waits
+from backends.simulate import GroupWaits, Simulation, Waits, group_waits
 from ir.program import Opcode, Program
 from ir.text import Filter, GroupBy, group_keys, group_name, grouped_rows
-from moexbar.report.programs import GroupedWaits, InstructionRow
+from moexbar.arguments import check
+from moexbar.report.programs import GroupedWaits, InspectReport, InstructionRow
 
 NAMED = 8  # values that exist, in a sentence
 OPTION = {"first_ps": "--from", "last_ps": "--to"}  # others are called as the field
+
+
+ALL = Filter()
+
+
+def inspect(
+    program: Program,
+    keep: Filter = ALL,
+    *,
+    group_by: GroupBy | None = None,
+    simulation: Simulation | None = None,
+    limit: int = 0,
+) -> InspectReport:
+    """The instructions that a filter leaves, in order of effect; the first `limit`, 0 = all.
+
+    group_by: all of a unit, token, expert or opcode together. simulation: of the program
+    (`moexbar.simulate`), to say what each instruction waited for and for whom; with `group_by` then
+    of all instructions of a group together too.
+    """
+    check("program", program, Program, "a Program, as `moexbar.read_program` gives it")
+    check("keep", keep, Filter, "a Filter")
+    waits = None if simulation is None else Waits(simulation)
+    rows = grouped_rows(program, keep, group_by)[: limit or len(program)].tolist()
+    groups = None
+    if waits is not None and group_by is not None:
+        found = waits_by_group(program, waits, keep, group_by)
+        groups = tuple(group_row(program, group, group_by) for group in found)
+    return InspectReport(tuple(instruction_row(program, row, waits) for row in rows), groups)
 
 
 def instruction_row(program: Program, row: int, waits: Waits | None) -> InstructionRow:

@@ -16,7 +16,7 @@ from ir.errors import InputError
 from ir.program import Opcode, Program
 from moexbar.arguments import check, shown
 from moexbar.chips import load_chip
-from moexbar.chips.show import change_rows
+from moexbar.chips.sheet import change_rows
 from moexbar.files.chip_file import read_folder_chip
 from moexbar.files.program_file import read_program
 from moexbar.report.programs import (

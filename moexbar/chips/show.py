@@ -1,4 +1,4 @@
-"""Chips for people (tables of at most 100 columns) and as values for documents."""
+"""Chips for people: tables of at most 100 columns."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ir.chip import Chip, Fact
-from ir.timing import mvm, mvm_ps
 from moexbar.chips.fields import NOT_PUBLISHED, SCHEMA, UNIT_TEXT, Field
+from moexbar.chips.sheet import summary
 from moexbar.console import Fitting
-from moexbar.report.chips import ChangeRow, ChipField, ChipSheet, ChipSummary
 
 WIDTH = 100
 ASSUMED = "* assumed: no published value for this chip"
@@ -43,23 +42,6 @@ def overview(chips: Sequence[Chip]) -> Group:
     return Group(Constrain(table, WIDTH), Text(f"{note}\n{ASSUMED}"))
 
 
-def summary(chip: Chip) -> ChipSummary:
-    """Return what the table of chips shows: size, mux, one MVM's time and energy, areas, source."""
-    read = next((fact.source for fact in chip.facts if fact.path == "mvm.read_ps"), "")
-    return ChipSummary(
-        name=chip.name,
-        description=chip.description,
-        rows=chip.crossbar.rows,
-        columns=chip.crossbar.columns,
-        mux=chip.pg.mux,
-        mvm_ps=mvm_ps(chip, shared=True),
-        mvm_fj=mvm(chip, 1, shared=True).energy_fj,
-        peripheral_um2=chip.pg.peripheral_um2,
-        array_um2=chip.crossbar.array_um2,
-        source=read.split(":")[0].split(";")[0],
-    )
-
-
 def describe(chip: Chip) -> Group:
     """Every field of a chip with its value, unit, band and source; * where assumed."""
     facts = {fact.path: fact for fact in chip.facts}
@@ -77,30 +59,6 @@ def describe(chip: Chip) -> Group:
     title = Text(f"{chip.title}: {chip.description}")
     count = f"{len(chip.assumed)} of {len(chip.facts)} values assumed"
     return Group(title, Constrain(table, WIDTH), Text(f"{count}; {ASSUMED}"))
-
-
-def chip_sheet(chip: Chip) -> ChipSheet:
-    """Fields by path in internal units (ps, fJ, um2, uW, ...), each with its source and band."""
-    facts = {fact.path: fact for fact in chip.facts}
-    fields: dict[str, ChipField] = {}
-    for name, group in SCHEMA.items():
-        part = getattr(chip, name)
-        for field in group:
-            fact = facts.get(field.path)
-            fields[field.path] = ChipField(
-                value=getattr(part, field.name),
-                written=fact.text if fact else None,
-                source=fact.source if fact else None,
-                assumed=fact.assumed if fact else False,
-                low=fact.low if fact else None,
-                high=fact.high if fact else None,
-            )
-    return ChipSheet(summary(chip), len(chip.assumed), fields, change_rows(chip))
-
-
-def change_rows(chip: Chip) -> tuple[ChangeRow, ...]:
-    """What was set for this run."""
-    return tuple(ChangeRow(change.key, change.text) for change in chip.changes)
 
 
 def _area(value: int | None) -> str:

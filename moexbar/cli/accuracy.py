@@ -1,5 +1,6 @@
 """`moexbar accuracy`: what bits, converters, noise and drift do to a compiled model's numbers."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -8,17 +9,17 @@ import typer
 
 from ir.errors import InputError
 from moexbar.cli.options import INPUTS, CompiledFolder, Json, flattened
-from moexbar.console import out, print_json, progress, table
+from moexbar.console import bar, out, print_json, table
 
 if TYPE_CHECKING:
     from backends.functional.analog import Analog
-    from backends.functional.deviation import Deviation
     from ir.chip import Chip
+    from moexbar.report.quantised import AccuracyReport
 
 CELLS = "Cells and converters"
 NOISE = "Noise and drift"
 CORRECTION = "Correction of drift"
-SEQUENCES = 4
+SEQUENCES = "4"  # of moexbar.quantised, which takes its time to import
 
 Bits = int | None
 THE_CHIPS = "the chip's"
@@ -152,7 +153,7 @@ Sequences = Annotated[
     typer.Option(
         help="Free routing: the first so many.",
         min=1,
-        show_default=str(SEQUENCES),
+        show_default=SEQUENCES,
         rich_help_panel=INPUTS,
     ),
 ]
@@ -187,26 +188,24 @@ def accuracy(
 
     Example: moexbar accuracy build/demo --routing fixed --read-noise 0.01 --drift-seconds 86400
     """
-    from moexbar.accuracy import Quantised, accuracy_report, fixed_deviation, free_deviation
     from moexbar.files.compiled import read_compiled
+    from moexbar.quantised import accuracy as measure
 
-    if routing == "fixed" and (sequences or tokens):
-        problem = "given with --routing fixed, which runs the program's own window"
-        raise InputError("--sequences" if sequences else "--tokens", problem)
     read = read_compiled(folder, model, inputs, any_inputs=routing == "free")
     chip = read.executable.chip
-    settings = asked.settings(chip)
-    quantised = Quantised(read, tokens)
-    if routing == "fixed":
-        found, calibrated = fixed_deviation(quantised, settings)
-    else:
-        count = sequences or min(SEQUENCES, quantised.sequences)
-        with progress(count, "sequences") as advance:
-            found, calibrated = free_deviation(quantised, settings, count, advance)
+    with bar() as progress:
+        found = measure(
+            read,
+            asked.settings(chip),
+            routing=routing,
+            sequences=sequences,
+            tokens=tokens,
+            progress=progress,
+        )
     if json:
-        print_json(accuracy_report(routing, found, settings, calibrated))
+        print_json(found)
     else:
-        _print(found, settings, calibrated, chip.title, routing)
+        _print(found, chip.title)
 
 
 def _number(text: str, option: str, kind: type[int] | type[float]) -> float:
@@ -217,29 +216,31 @@ def _number(text: str, option: str, kind: type[int] | type[float]) -> float:
         raise InputError(option, f"{text!r}, expected a number or {word}") from error
 
 
-def _print(
-    found: "Deviation", settings: "Analog", calibrated: str, chip: str, routing: str
-) -> None:
+def _print(found: "AccuracyReport", chip: str) -> None:
     console = out()
-    console.print(f"{chip}, {found.tokens} tokens, {routing} routing, {_words(settings)}")
+    words = _words(found.settings)
+    console.print(f"{chip}, {found.tokens} tokens, {found.routing} routing, {words}")
     shown = table("value", "layer", "rms error", "largest error")
-    for error in found.errors.values():
+    for error in found.errors:
         layer = str(error.layer) if error.layer >= 0 else ""
-        shown.add_row(error.name, layer, f"{error.rms:.2e}", f"{error.largest:.2e}")
+        shown.add_row(error.value, layer, f"{error.rms:.2e}", f"{error.largest:.2e}")
     console.print(shown)
     language = found.language
     if language is None:
-        console.print(f"no perplexity: {found.why_not}")
+        console.print(f"no perplexity: {found.no_language}")
     else:
-        change = language.perplexity / language.float_perplexity - 1
-        console.print(f"most likely next token as in float: {language.agreement:.2%}")
-        console.print(
-            f"perplexity {language.perplexity:.4f}, float {language.float_perplexity:.4f} "
-            f"({change:+.2%}), {language.scored} positions"
+        ours, theirs = (
+            math.nan if value is None else value
+            for value in (language.perplexity, language.float_perplexity)
         )
-    if calibrated:
-        console.print(calibrated)
-    console.print(f"seed {settings.seed}")
+        console.print(f"most likely next token as in float: {language.top1_agreement:.2%}")
+        console.print(
+            f"perplexity {ours:.4f}, float {theirs:.4f} ({ours / theirs - 1:+.2%}), "
+            f"{language.positions} positions"
+        )
+    if found.calibration:
+        console.print(found.calibration)
+    console.print(f"seed {found.settings.seed}")
 
 
 def _words(settings: "Analog") -> str:

@@ -26,7 +26,8 @@ def chips(
     Example: moexbar chips hermes-mux2 --set pg.mux=4
     """
     from moexbar.chips import load_chip, preset_names
-    from moexbar.chips.show import chip_sheet, describe, overview
+    from moexbar.chips.sheet import chip_sheet
+    from moexbar.chips.show import describe, overview
     from moexbar.report.chips import ChipReport, ChipsReport
 
     if name is None:

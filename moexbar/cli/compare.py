@@ -11,10 +11,12 @@ from ir.errors import InputError
 from moexbar.cli.complete import solver_list
 from moexbar.cli.options import INPUTS, METHODS, OUTPUT, Json, flattened, solver_options
 from moexbar.cli.scope import INTERRUPTED, GroupingRequest
-from moexbar.console import note, out, print_json, progress, table
+from moexbar.console import bar, note, out, print_json, progress, table
 from moexbar.report.plain import as_json
 
 if TYPE_CHECKING:
+    from compiler.options import GroupingSolver
+    from ir.chip import Chip
     from ir.routing import Routing
     from moexbar.files.folder import Draft
     from moexbar.report.traces import CompareReport
@@ -74,29 +76,56 @@ def compare(
 
     Example: moexbar compare model.onnx --inputs tokens.npz --window 128 --solvers lpt,cp-sat
     """
-    from compiler.grouping.parallel import solve_jobs
     from moexbar.files.folder import publish
-    from moexbar.traces.compared import chosen_solvers, compare_report
+    from moexbar.traces.compared import able_solvers, named_solvers
 
-    chip = asked.read_chip()
-    names = chosen_solvers(solvers, asked.group_size or chip.pg.mux, asked.replicas)
+    chip, groups = asked.read_chip(), asked.grouping_options()
+    names = named_solvers(solvers) or able_solvers(groups, groups.size or chip.pg.mux)
     with publish(output, "compare") if output else nullcontext() as draft:
-        scope = asked.scope(_routing(source, inputs, asked), chip)
-        jobs = scope.jobs(names, solver_options(time, asked.seed))
-        with progress(len(jobs), "comparing") as advance:
-            solved = solve_jobs(jobs, asked.processes, advance)
-        result = compare_report(solved, scope, time)
+        routing = _routing(source, inputs, asked)
+        asked.note_overlap(routing)
+        result = _compared(routing, chip, names, asked, time)
         if draft is not None:
             _write(draft, result)
     if json:
         print_json(result)
     else:
         _print(result)
-    if solved.interrupted:
-        done = sum(answer is not None for answer in solved.answers)
+    if result.interrupted:
+        done = sum(len(layer.solvers) for layer in result.layers)
         kept = "" if draft is None or draft.wanted else f"; {output} is left as it was"
-        note(f"note: the best so far, {done} of {len(jobs)} answers{kept}")
+        note(f"note: the best so far, {done} of {len(names) * len(result.layers)} answers{kept}")
         raise typer.Exit(INTERRUPTED)
+
+
+def _compared(
+    routing: "Routing",
+    chip: "Chip",
+    names: list["GroupingSolver"],
+    asked: GroupingRequest,
+    time: float,
+) -> "CompareReport":
+    """The answers of the solvers, with a bar on a terminal."""
+    from moexbar.traces.tasks import compare as compare_solvers
+
+    fit, score = asked.spans
+    with bar() as shown:
+        return compare_solvers(
+            routing,
+            chip,
+            names,
+            options=asked.grouping_options(),
+            layer=asked.layer,
+            window=asked.window,
+            fit=fit,
+            score=score,
+            stride=asked.stride,
+            shuffles=asked.shuffles,
+            robust=asked.robust,
+            limits=solver_options(time, asked.seed),
+            processes=asked.processes,
+            progress=shown,
+        )
 
 
 def _routing(source: Path, inputs: Path | None, asked: GroupingRequest) -> "Routing":

@@ -12,7 +12,7 @@ from moexbar.cli.options import OUTPUT, WHICH, CompiledFolder, First, Json, Last
 from moexbar.console import note, out, print_json, table
 
 if TYPE_CHECKING:  # numba takes half a second to import: only --waits pays it
-    from backends.simulate import GroupWaits, Waits
+    from backends.simulate import GroupWaits, Simulation, Waits
     from ir.program import Program
     from ir.text import Filter
 
@@ -78,6 +78,7 @@ def inspect(
     """
     from ir.text import Filter
     from moexbar.files.program_file import read_program
+    from moexbar.inspection import inspect as instructions_of
     from moexbar.inspection import why_none
 
     program = read_program(folder / "program.parquet")
@@ -90,42 +91,33 @@ def inspect(
         first_ps=None if first is None else round(first * 1000),
         last_ps=None if last is None else round(last * 1000),
     )
-    found = _waits(folder, program) if waits else None
+    simulation = _replayed(folder, program) if waits else None
     nothing = "" if len(keep.rows(program)) else why_none(program, keep)
     if json:
-        _print_json(program, keep, group_by, found, limit)
+        print_json(
+            instructions_of(program, keep, group_by=group_by, simulation=simulation, limit=limit)
+        )
         if nothing:
             note(nothing)
     elif nothing:
         typer.echo(nothing)
     else:
-        _print(program, keep, group_by, found, limit)
-
-
-def _print_json(
-    program: "Program", keep: "Filter", by: By | None, waits: "Waits | None", limit: int
-) -> None:
-    """The instructions, and with both waits and groups the waits of each group."""
-    from ir.text import grouped_rows
-    from moexbar.inspection import group_row, instruction_row, waits_by_group
-    from moexbar.report.programs import InspectReport
-
-    rows = grouped_rows(program, keep, by)[: limit or len(program)].tolist()
-    groups = None
-    if waits is not None and by is not None:
-        found = waits_by_group(program, waits, keep, by)
-        groups = tuple(group_row(program, group, by) for group in found)
-    instructions = tuple(instruction_row(program, row, waits) for row in rows)
-    print_json(InspectReport(instructions, groups))
+        _print(program, keep, group_by, simulation, limit)
 
 
 def _print(
-    program: "Program", keep: "Filter", by: By | None, waits: "Waits | None", limit: int
+    program: "Program",
+    keep: "Filter",
+    by: By | None,
+    simulation: "Simulation | None",
+    limit: int,
 ) -> None:
     """A line an instruction, and with both waits and groups a table of the groups."""
+    from backends.simulate import Waits
     from ir.text import listing
     from moexbar.inspection import waits_by_group
 
+    waits = None if simulation is None else Waits(simulation)
     notes = None if waits is None else partial(_note, program, waits)
     for line in listing(program, keep, group_by=by, limit=limit, notes=notes):
         typer.echo(line)
@@ -164,12 +156,12 @@ def _print_groups(program: "Program", groups: list["GroupWaits"], by: By, limit:
         typer.echo(f"... {len(groups) - TABLE_ROWS} more of {len(groups)} groups")
 
 
-def _waits(folder: Path, program: "Program") -> "Waits":
-    """The waits of the given times; a program that does not replay is refused."""
-    from backends.simulate import Waits, replay
+def _replayed(folder: Path, program: "Program") -> "Simulation":
+    """The program at its given times; one that does not replay is refused."""
+    from backends.simulate import replay
     from moexbar.files.chip_file import read_folder_chip
 
-    return Waits(replay(program, read_folder_chip(folder)))
+    return replay(program, read_folder_chip(folder))
 
 
 def _note(program: "Program", waits: "Waits", row: int) -> str:

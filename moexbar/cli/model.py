@@ -22,13 +22,15 @@ def model_command(model: ModelFile, json: Json = False) -> None:
     Example: moexbar model model.onnx --json
     """
     from compiler.frontend import survey_model
-    from moexbar.survey import model_report
+    from moexbar.surveyed import survey
 
-    workload, decode = survey_model(model)
     if json:
-        print_json(model_report(workload, decode))
-    else:
-        _print(workload, decode)
+        report = survey(model)
+        print_json(report)
+        print_notes(report.notes)
+        return
+    workload, decode = survey_model(model)
+    _print(workload, decode)
     print_notes(workload.notes)
 
 

@@ -125,7 +125,7 @@ class GroupingRequest:
         """How to read the trace."""
         return trace_reading(self.axes, self.num_experts, self.limits)
 
-    def grouping_options(self, solver: "GroupingSolver") -> "GroupingOptions":
+    def grouping_options(self, solver: "GroupingSolver" = "cp-sat") -> "GroupingOptions":
         """The groups to make."""
         from compiler.options import GroupingOptions
 
@@ -135,28 +135,39 @@ class GroupingRequest:
         """The chip with the changes of --set."""
         return read_chip(self.chip, self.settings)
 
+    @property
+    def spans(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Sequences to fit to and to score on, as fractions of the trace."""
+        return fraction_span(self.fit, "--fit"), fraction_span(self.score, "--score")
+
+    def note_overlap(self, routing: "Routing") -> None:
+        """Say where the score is no test of the fit."""
+        from ir.routing import overlap, token_spans
+
+        if overlap(*token_spans(routing, *self.spans)):
+            note("note: --fit and --score overlap, so the score is no test of the fit")
+
     def scope(
         self, routing: "Routing", chip: "Chip", solver: "GroupingSolver" = "cp-sat"
     ) -> "Scope":
         """Split the trace; refuses a layer or range that it does not have before any work."""
-        from ir.routing import overlap
         from moexbar.traces.scope import Scope
 
+        fit, score = self.spans
         scope = Scope.of(
             routing,
             chip,
             self.grouping_options(solver),
             layer=self.layer,
-            fit=fraction_span(self.fit, "--fit"),
-            score=fraction_span(self.score, "--score"),
+            fit=fit,
+            score=score,
             window=self.window,
             stride=self.stride,
             shuffles=self.shuffles,
             robust=self.robust,
             seed=self.seed,
         )
-        if overlap(scope.fitted, scope.scored):
-            note("note: --fit and --score overlap, so the score is no test of the fit")
+        self.note_overlap(routing)
         return scope
 
     def load_scope(self, load: "Load", chip: "Chip", solver: "GroupingSolver") -> "LoadScope":

@@ -20,13 +20,14 @@ FILES = dict(zip(IN_CHECKOUT, ("token_choice.onnx", "expert_choice.onnx"), stric
 SEQUENCES, TOPICS, LENGTH = 8, 4, 256  # of a synthetic trace: tokens of a topic
 
 
-def write_example(name: str, folder: Path, seed: int = 0) -> ExampleReport:
+def write_example(name: str, folder: Path | str, seed: int = 0) -> ExampleReport:
     """Write the example `name` into the new folder `folder`; returns what it is, for the user.
 
     Raises InputError for an unknown name or a folder that holds anything already.
     """
     if name not in NAMES:
         raise InputError("example", f"{name!r}, expected one of {', '.join(NAMES)}")
+    folder = Path(folder)
     if folder.is_dir() and any(folder.iterdir()):
         raise InputError(str(folder), "is not empty", "choose a new folder with -o")
     with publish(folder, "example") as draft:

@@ -11,7 +11,7 @@ from ir.chip import Chip
 from ir.compiled import Compiled
 from ir.routing import Routing
 from ir.text import listing
-from moexbar.chips.show import change_rows, chip_sheet
+from moexbar.chips.sheet import change_rows, chip_sheet
 from moexbar.files.mapping_file import mapping_json
 from moexbar.files.parts import ALL, Part
 from moexbar.files.program_file import write_program

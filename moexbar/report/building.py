@@ -19,7 +19,7 @@ from ir.routing import Routing, overlap
 from ir.verify import CHECKS
 from ir.workload import Workload
 from moexbar import __version__
-from moexbar.chips.show import chip_sheet
+from moexbar.chips.sheet import chip_sheet
 from moexbar.report.certificates import CertificateRow, OrderRow
 from moexbar.report.compiled import (
     Buffer,

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from ir.errors import InputError
 from ir.infile import check_file
+from moexbar.arguments import check_path
 from moexbar.report.compiled import Report
 from moexbar.report.plain import SCHEMA, is_flat
 
@@ -22,13 +23,14 @@ WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "
 Value = TypeVar("Value")
 
 
-def read_report(path: Path) -> Report:
+def read_report(path: Path | str) -> Report:
     """The report.json of an output of `moexbar compile`.
 
     Reports without a number of their form have the same keys. Raises InputError naming file and
     field for anything that is not as written.
     """
-    found, where = read_object(path), str(path)
+    check_path("path", path, "the path of a report.json")
+    found, where = read_object(Path(path)), str(path)
     number = found.get("schema", 1)
     if type(number) is not int or not 1 <= number <= SCHEMA:
         problem = f"schema: found {_shown(number)}, expected at most {SCHEMA}"

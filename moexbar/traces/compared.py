@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from compiler.grouping import REPLICATING, LayerAnswer, window_slots
 from compiler.grouping.parallel import Answers
-from compiler.options import GROUPING_SOLVERS, GroupingSolver
+from compiler.options import GROUPING_SOLVERS, GroupingOptions, GroupingSolver
 from ir.arrays import Bools, Span
 from ir.errors import InputError
 from moexbar import __version__
@@ -14,11 +14,16 @@ from moexbar.report.traces import ComparedLayer, CompareReport, CompareRow
 from moexbar.traces.scope import Scope
 
 
-def chosen_solvers(text: str, size: int, replicas: int) -> list[GroupingSolver]:
-    """Names asked for, each once, or all that can solve the problem."""
+def able_solvers(options: GroupingOptions, size: int) -> list[GroupingSolver]:
+    """All solvers that can make the groups of `options`, of at most `size` experts."""
+    able = REPLICATING if options.replicas else GROUPING_SOLVERS
+    return [name for name in able if name != "matching" or size == 2]
+
+
+def named_solvers(text: str) -> list[GroupingSolver]:
+    """The solvers of `lpt,cp-sat`, each once; none of an empty text."""
     if not text:
-        able = REPLICATING if replicas else GROUPING_SOLVERS
-        return [name for name in able if name != "matching" or size == 2]
+        return []
     known: dict[str, GroupingSolver] = {name: name for name in GROUPING_SOLVERS}
     names = dict.fromkeys(name.strip() for name in text.split(","))
     for name in names:

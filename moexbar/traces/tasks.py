@@ -1,10 +1,12 @@
 """What can be asked of a routing trace alone: groups of experts, and slot orders."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from compiler.grouping import Job
 from compiler.grouping.parallel import solve_jobs
-from compiler.options import GroupingOptions, SlotOptions, SolverOptions
+from compiler.grouping.sample import SHUFFLES
+from compiler.options import GroupingOptions, GroupingSolver, SlotOptions, SolverOptions
 from ir.chip import Chip
 from ir.load import Load
 from ir.mapping import Grouping
@@ -15,13 +17,18 @@ from moexbar.chips import load_chip
 from moexbar.files.grouping_file import read_grouping
 from moexbar.files.routing_file import load_routing
 from moexbar.files.traces.read import read_trace
+from moexbar.progress import Progress, Quiet
+from moexbar.report.traces import CompareReport
 from moexbar.traces.balanced import LoadScope
+from moexbar.traces.compared import able_solvers, compare_report
 from moexbar.traces.scheduled import order_windows, whole_windows
 from moexbar.traces.scope import Scope
 
 GROUPING, SLOTS = GroupingOptions(), SlotOptions()
 GROUPING_LIMITS, SLOT_LIMITS = SolverOptions(time_s=5.0), SolverOptions(time_s=10.0)
+COMPARE_LIMITS = SolverOptions(time_s=30.0)
 WHOLE = (0.0, 1.0)
+QUIET = Quiet()
 
 
 def group(
@@ -76,6 +83,55 @@ def _grouping(jobs: list[Job], processes: int) -> Grouping:
     if solved.interrupted:
         raise KeyboardInterrupt
     return Grouping(tuple(answer.grouping for answer in solved.answers if answer is not None))
+
+
+def compare(
+    routing: Routing | Path | str,
+    chip: Chip | str = "hermes-mux2",
+    solvers: Sequence[GroupingSolver] = (),
+    *,
+    options: GroupingOptions = GROUPING,
+    layer: int | None = None,
+    window: int = 512,
+    fit: tuple[float, float] = FIT,
+    score: tuple[float, float] = SCORE,
+    stride: int | None = None,
+    shuffles: int = SHUFFLES,
+    robust: bool = False,
+    limits: SolverOptions = COMPARE_LIMITS,
+    processes: int = 1,
+    progress: Progress = QUIET,
+) -> CompareReport:
+    """Group every layer of a trace, or one, by several solvers: their answers side by side.
+
+    solvers: names, by default all that can do what is asked; options: the groups to make, whatever
+    solver they name. stride: tokens between windows to fit to, by default a quarter window;
+    shuffles: random orders of the sequences to fit to as well. limits: for a layer and solver. The
+    rest as for `group`. On Ctrl-C the report has the best so far and says that it was interrupted.
+    Raises InputError for a trace, range or solver that cannot be used, InfeasibleError where
+    experts do not fit.
+    """
+    check("options", options, GroupingOptions, "GroupingOptions")
+    check("solvers", solvers, (list, tuple), "a list of names of solvers")
+    check_spans(fit=fit, score=score)
+    scope = Scope.of(
+        _trace(routing),
+        chip if isinstance(chip, Chip) else load_chip(chip),
+        options,
+        layer=None if layer is None else whole("layer", layer),
+        window=whole("window", window, 1),
+        fit=fit,
+        score=score,
+        stride=stride,
+        shuffles=shuffles,
+        robust=robust,
+        seed=limits.seed,
+    )
+    jobs = scope.jobs(solvers or able_solvers(options, scope.size), limits)
+    progress.begin("comparing", len(jobs))
+    solved = solve_jobs(jobs, processes, progress.step)
+    progress.end()
+    return compare_report(solved, scope, limits.time_s)
 
 
 def schedule(

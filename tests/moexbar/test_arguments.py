@@ -105,6 +105,17 @@ def test_the_command_line_names_its_options(
         (lambda: ANY.schedule(3, "g", 1), "routing: 3, expected a Routing or the path of an NPZ"),
         (lambda: ANY.simulate(3), "executable: 3, expected an Executable or the folder of"),
         (lambda: ANY.verify(3), "folder: 3, expected an output of `moexbar compile`"),
+        (lambda: ANY.compare(3), "routing: 3, expected a Routing or the path of an NPZ file"),
+        (lambda: ANY.compare("r", solvers="lpt"), "solvers: 'lpt', expected a list of names"),
+        (lambda: ANY.accuracy(3), "compiled: 3, expected the folder of `moexbar compile`"),
+        (
+            lambda: ANY.accuracy("out", routing="fixed", tokens=8),
+            "tokens: given with routing='fixed', which runs the program's own window",
+        ),
+        (lambda: ANY.inspect("out"), "program: 'out', expected a Program, as "),
+        (lambda: ANY.survey(3), "model: 3, expected a Model or the path of an ONNX file"),
+        (lambda: ANY.chip_sheet("hermes"), "chip: 'hermes', expected a Chip, as "),
+        (lambda: ANY.read_report(3), "path: 3, expected the path of a report.json"),
         (lambda: ANY.read_compiled(None), "folder: None, expected an output of `moexbar compile`"),
     ],
 )

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
@@ -49,6 +50,12 @@ def test_every_public_name_is_there_and_documented() -> None:
     assert set(mx.__all__) <= set(dir(mx))
     with pytest.raises(AttributeError, match="no attribute 'compil'"):
         mx.compil  # noqa: B018 - asked for on purpose
+
+
+def test_no_public_name_is_a_module_which_would_hide_it_once_imported() -> None:
+    modules = {module.name for module in iter_modules(mx.__path__)}
+    assert modules & set(mx.__all__) == set()
+    assert "compilation" in modules
 
 
 def test_another_chip_is_compiled_from_the_same_routing(

@@ -9,7 +9,8 @@ from rich.console import Console, RenderableType
 
 from moexbar.chips import load_chip, preset_names
 from moexbar.chips.fields import SCHEMA
-from moexbar.chips.show import chip_sheet, describe, overview, summary
+from moexbar.chips.sheet import chip_sheet, summary
+from moexbar.chips.show import describe, overview
 from moexbar.report.plain import as_json
 
 

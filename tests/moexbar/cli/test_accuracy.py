@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import moexbar as mx
 from moexbar.__main__ import main
+from moexbar.cli.accuracy import SEQUENCES as SAID
+from moexbar.quantised import SEQUENCES as LOOKED_AT
+from moexbar.report.plain import as_json
+from moexbar.report.quantised import AccuracyReport
 from tests.compiler.frontend import models
 
 TOKENS, SEQUENCES = 24, 4
@@ -142,3 +147,22 @@ def test_ternary_experts(compiled: Path, capsys: pytest.CaptureFixture[str]) -> 
     pairs = zip(ternary["errors"], binary["errors"], strict=True)
     assert all(one["rms"] > 3 * other["rms"] for one, other in pairs)
     assert all(e["rms"] < 0.1 for e in fixed["errors"])  # against the ternary model
+
+
+def test_the_command_prints_what_the_function_gives(
+    compiled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each by its own defaults, and with the same settings of a coarser chip."""
+    found = mx.accuracy(compiled)
+    assert plain(found) == run(compiled, capsys)
+    assert str(LOOKED_AT) == SAID  # which help prints without importing what measures
+    read = mx.read_compiled(compiled)
+    coarse = mx.Analog.of(read.executable.chip, weight_bits=3, adc_range=99.0)
+    fixed = mx.accuracy(read, coarse, routing="fixed")
+    words = ("--routing", "fixed", "--weight-bits", "3", "--adc-range", "99")
+    assert plain(fixed) == run(compiled, capsys, *words)
+    assert fixed.errors[-1].rms > found.errors[-1].rms
+
+
+def plain(report: AccuracyReport) -> Any:
+    return json.loads(json.dumps(as_json(report)))

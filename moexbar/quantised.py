@@ -1,10 +1,11 @@
-"""Quantised execution of what was compiled: the glue of `accuracy` and its benchmark.
+"""Quantised execution of what was compiled, and how far it is from the float model.
 
 Converters with a calibrated range are calibrated on sequences of the inputs that are not looked at
 afterwards, the last ones; where there are no others, on those looked at.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -19,12 +20,51 @@ from backends.functional.reference import reference
 from compiler.frontend.facts.graph import Graph, name_of
 from compiler.profiling.feeds import Feeds
 from ir.arrays import Array
-from ir.errors import InputError
-from moexbar.files.compiled import CompiledFolder
+from ir.errors import ArgumentError, InputError
+from moexbar.arguments import check
+from moexbar.files.compiled import CompiledFolder, read_compiled
+from moexbar.progress import Progress, Quiet
 from moexbar.report.quantised import AccuracyReport, ErrorRow, LanguageRow
 
 CALIBRATED_ON = 2  # sequences
 AT_ONCE = 8  # runs whose float values are held
+SEQUENCES = 4  # looked at where nothing is asked for
+RANGE_PERCENT = 100.0  # of the calibration's sums, that converters hold where nothing is asked for
+QUIET = Quiet()
+
+RoutingKind = Literal["free", "fixed"]
+
+
+def accuracy(
+    compiled: CompiledFolder | Path | str,
+    settings: Analog | None = None,
+    *,
+    routing: RoutingKind = "free",
+    sequences: int | None = None,
+    tokens: int | None = None,
+    progress: Progress = QUIET,
+) -> AccuracyReport:
+    """Run a compiled model through quantised crossbars and compare it with the float model.
+
+    compiled: the folder of `moexbar compile`, or one read back; settings: of the analog circuits,
+    by default the chip's, with converters that hold all sums of the calibration. routing: `free`,
+    the routers see quantised values, or `fixed`, the program as it is. With free routing,
+    sequences: the first so many of the inputs, by default SEQUENCES; tokens: cut each to so many.
+    Raises InputError for a folder, inputs or sequences that cannot be run.
+    """
+    kinds = (CompiledFolder, Path, str)
+    check("compiled", compiled, kinds, "the folder of `moexbar compile`, or one read back")
+    if routing == "fixed" and (sequences or tokens):
+        name, own = "sequences" if sequences else "tokens", "which runs the program's own window"
+        typed = InputError(f"--{name}", f"given with --routing fixed, {own}")
+        raise ArgumentError(name, f"given with routing='fixed', {own}", "leave it out", typed)
+    read = compiled if isinstance(compiled, CompiledFolder) else read_compiled(compiled)
+    settings = settings or Analog.of(read.executable.chip, adc_range=RANGE_PERCENT)
+    model = Quantised(read, tokens)
+    if routing == "fixed":
+        return accuracy_report(routing, *fixed_deviation(model, settings), settings)
+    count = sequences or min(SEQUENCES, model.sequences)
+    return accuracy_report(routing, *free_deviation(model, settings, count, progress), settings)
 
 
 class Quantised:
@@ -85,7 +125,7 @@ def free_deviation(
     model: Quantised,
     settings: Analog,
     sequences: int,
-    advance: Callable[[], object] = lambda: None,
+    progress: Progress = QUIET,
 ) -> tuple[Deviation, str]:
     """The model with its own routers on the first so many sequences; see `Quantised.crossbars`."""
     if sequences > model.sequences:
@@ -95,12 +135,14 @@ def free_deviation(
     runs = model.runs(scored)
     crossbars, calibrated = model.crossbars(settings, scored)
     found = Deviation.of(model.read.executable.workload, model.ids, runs[0])
+    progress.begin("sequences", len(runs))
     for first in range(0, len(runs), AT_ONCE):
         some = runs[first : first + AT_ONCE]
         for run, theirs in zip(some, model.float_values(some), strict=True):
             ours = run_free(model.nodes, model.read.executable.workload, run, crossbars)
             found.add_run(run, ours, theirs)
-            advance()
+            progress.step(f"{found.tokens} tokens")
+    progress.end()
     return found, calibrated
 
 
@@ -116,7 +158,7 @@ def fixed_deviation(model: Quantised, settings: Analog) -> tuple[Deviation, str]
 
 
 def accuracy_report(
-    routing: Literal["free", "fixed"], found: Deviation, settings: Analog, calibrated: str
+    routing: RoutingKind, found: Deviation, calibrated: str, settings: Analog
 ) -> AccuracyReport:
     """What `moexbar accuracy` tells; calibrated: see `Quantised.crossbars`."""
     language = found.language

@@ -1,8 +1,13 @@
 """What the compiler sees in a model, as `moexbar model` tells it."""
 
+from pathlib import Path
+
+from compiler.frontend import survey_model
 from compiler.frontend.proof.decode import Decode
 from ir.selection import Capacity
 from ir.workload import Attention, MoELayer, Workload
+from moexbar.arguments import check_path
+from moexbar.model import Model
 from moexbar.report.models import (
     AttentionRow,
     CapacityRow,
@@ -13,6 +18,17 @@ from moexbar.report.models import (
     SuspectRow,
 )
 from moexbar.report.weights import WeightsRow
+
+
+def survey(model: Model | Path | str) -> ModelReport:
+    """What the compiler sees in a model, what it cannot place and why, and how it can decode.
+
+    Raises InputError naming file, node and layer where the model cannot be read.
+    """
+    if isinstance(model, Model):
+        return model_report(*model.survey())
+    check_path("model", model, "a Model or the path of an ONNX file")
+    return model_report(*survey_model(model))
 
 
 def model_report(workload: Workload, decode: Decode) -> ModelReport:
