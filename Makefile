@@ -32,7 +32,7 @@ test: check  ## everything that CI runs
 golden: $(VENV)/.dev  ## rewrite the golden texts after a deliberate change
 	$(BIN)/pytest --update-golden
 
-schemas: $(VENV)/.runtime  ## rewrite docs/schemas after a change of what --json prints
+schemas: $(VENV)/.runtime  ## rewrite docs/schemas after a change of what --json prints or mapping.json holds
 	$(BIN)/python -m moexbar.report.schema
 
 dist: $(VENV)/.dev  ## sdist and wheel, in dist/

@@ -7,65 +7,67 @@ import numpy as np
 from ir.arrays import Ints
 from ir.mapping import TILE_KINDS, Block, Mapping, owner_columns
 from ir.workload import Workload
+from moexbar.report.mapped import (
+    BlockRow,
+    GroupedLayer,
+    MappingFile,
+    Mesh,
+    ModelName,
+    RegionRow,
+    Spots,
+)
+from moexbar.report.plain import as_json
 
 
 def mapping_json(mapping: Mapping, workload: Workload) -> dict[str, Any]:
-    """The mapping as plain data.
+    """The mapping as plain data, as `moexbar.report.mapped` says it.
 
-    Tile (i, j) of a block is on PG `pg_start + j * rows + i`. `spots` gives for each kind of tile
-    [crossbar behind the PG, its first row, its first column of cells]: "bottom" tiles are those of
-    the last row of tiles, "right" those of the last column, "corner" is the last, "inner" the rest.
-    `pg_core` gives the PGs in order of number as runs [core, PGs], core = y * mesh width + x: a
-    large model has millions of PGs, and neighbours share a core.
+    The cores of the peripheral groups are runs: a large model has millions of groups, and
+    neighbours share a core.
     """
     placement = mapping.placement
-    return {
-        "model": {"name": workload.name, "sha256": workload.sha256},
-        "mesh": {"width": placement.mesh_width, "height": placement.mesh_height},
-        "regions": [
-            {"layer": r.layer, "x": r.x, "y": r.y, "width": r.width, "height": r.height}
-            for r in placement.regions
-        ],
-        "groups": [
-            {"layer": g.layer, "solver": g.solver, "groups": [list(m) for m in g.groups]}
-            for g in mapping.grouping.layers
-        ],
-        "blocks": [
+    file = MappingFile(
+        model=ModelName(workload.name, workload.sha256),
+        mesh=Mesh(placement.mesh_width, placement.mesh_height),
+        regions=tuple(RegionRow(r.layer, r.x, r.y, r.width, r.height) for r in placement.regions),
+        groups=tuple(GroupedLayer(g.layer, g.solver, g.groups) for g in mapping.grouping.layers),
+        blocks=tuple(
             _block(block, int(placement.pg_start[i]), placement.spots[i], workload)
             for i, block in enumerate(mapping.blocks)
-        ],
-        "pg_core": _runs(placement.core),
-    }
+        ),
+        pg_core=_runs(placement.core),
+    )
+    found: dict[str, Any] = as_json(file)
+    return found
 
 
-def _runs(core: Ints) -> list[list[int]]:
-    """[value, how often in a row] for every run of equal values."""
+def _runs(core: Ints) -> tuple[tuple[int, int], ...]:
+    """(value, how often in a row) for every run of equal values."""
     first = np.flatnonzero(np.diff(core, prepend=-1))
     lengths = np.diff(first, append=len(core))
-    runs: list[list[int]] = np.stack([core[first], lengths], axis=1).tolist()
-    return runs
+    return tuple(zip(core[first].tolist(), lengths.tolist(), strict=True))
 
 
-def _block(block: Block, pg_start: int, spots: Ints, workload: Workload) -> dict[str, Any]:
+def _block(block: Block, pg_start: int, spots: Ints, workload: Workload) -> BlockRow:
     weight, kinds = block.weight, np.unique(block.tile_kinds()).tolist()
     expert, replica, shared = owner_columns(block.owner)
-    return {
-        "operator": workload.operators[block.operator].name,
-        "layer": block.layer,
-        "role": block.role,
-        "stage": block.stage,
-        "expert": expert,
-        "replica": replica,
-        "shared": shared,
-        "rows": block.rows,
-        "columns": block.columns,
-        "pg_start": pg_start,
-        "spots": {TILE_KINDS[kind]: spots[kind].tolist() for kind in kinds},
-        "tensor": weight.tensor,
-        "index": weight.index,
-        "transposed": weight.transposed,
-        "shape": [weight.rows, weight.columns],
-        "start": weight.start,
-        "step": weight.step,
-        "format": weight.format,
-    }
+    return BlockRow(
+        operator=workload.operators[block.operator].name,
+        layer=block.layer,
+        role=block.role,
+        stage=block.stage,
+        expert=expert,
+        replica=replica,
+        shared=shared,
+        rows=block.rows,
+        columns=block.columns,
+        pg_start=pg_start,
+        spots=Spots(**{TILE_KINDS[kind]: tuple(spots[kind].tolist()) for kind in kinds}),
+        tensor=weight.tensor,
+        index=weight.index,
+        transposed=weight.transposed,
+        shape=(weight.rows, weight.columns),
+        start=weight.start,
+        step=weight.step,
+        format=weight.format,
+    )

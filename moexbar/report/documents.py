@@ -1,9 +1,10 @@
-"""Every document by the command that prints it with `--json`."""
+"""Every document by the command that prints it with `--json`; other JSON files by their name."""
 
 from moexbar.report.chips import ChipReport, ChipsReport
 from moexbar.report.compiled import Report
 from moexbar.report.examples import ExampleReport, LargeExampleReport
 from moexbar.report.executed import VerifyReport
+from moexbar.report.mapped import MappingFile
 from moexbar.report.models import ModelReport
 from moexbar.report.plain import Document
 from moexbar.report.programs import InspectReport, SimulateReport
@@ -33,3 +34,4 @@ DOCUMENTS: dict[str, tuple[type[Document], ...]] = {
     "example": (ExampleReport, LargeExampleReport),
     "reproduce": (ReproduceReport,),
 }
+FILES: dict[str, type] = {"mapping": MappingFile}

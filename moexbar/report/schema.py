@@ -2,7 +2,8 @@
 
     python -m moexbar.report.schema [FOLDER]
 
-writes one file for each command that has `--json`; of `compile` it is that of report.json too.
+writes one file for each command that has `--json`; of `compile` it is that of report.json too. One
+more is of mapping.json.
 """
 
 import json
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from moexbar.report.documents import DOCUMENTS
+from moexbar.report.documents import DOCUMENTS, FILES
 from moexbar.report.plain import SCHEMA, is_flat, is_optional
 
 FOLDER = Path("docs") / "schemas"
@@ -40,24 +41,25 @@ Schema = dict[str, Any]
 
 
 def main(folder: Path = FOLDER) -> None:
-    """Write the schema of every document."""
+    """Write the schema of every document and file."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in DOCUMENTS:
+    for name in (*DOCUMENTS, *FILES):
         (folder / f"{name}.json").write_text(schema_text(name), encoding="utf-8")
 
 
 def schema_text(name: str) -> str:
-    """The schema of what a command prints with `--json`, as its file holds it."""
+    """The schema of what a command prints with `--json`, or of a file, as its own file holds it."""
     return json.dumps(document_schema(name), indent=1) + "\n"
 
 
 def document_schema(name: str) -> Schema:
-    """The schema of what a command prints with `--json`."""
+    """The schema of what a command prints with `--json`, or of another file by its name."""
     parts: dict[str, Schema] = {}
-    kinds = DOCUMENTS[name]
+    kinds = (FILES[name],) if name in FILES else DOCUMENTS[name]
     found = [_object(kind, parts) for kind in kinds]
     whole = found[0] if len(found) == 1 else {"anyOf": found}
-    return {"$schema": DRAFT, "title": f"moexbar {name} --json", **whole, "$defs": parts}
+    title = f"{name}.json" if name in FILES else f"moexbar {name} --json"
+    return {"$schema": DRAFT, "title": title, **whole, "$defs": parts}
 
 
 def _object(kind: type, parts: dict[str, Schema]) -> Schema:

@@ -98,14 +98,14 @@ def test_owners_that_cannot_be(
     ("cores", "runs"),
     [
         ([], []),
-        ([0], [[0, 1]]),
-        ([0, 0, 1, 1, 1, 0], [[0, 2], [1, 3], [0, 1]]),
-        ([7, 6, 5], [[7, 1], [6, 1], [5, 1]]),
+        ([0], [(0, 1)]),
+        ([0, 0, 1, 1, 1, 0], [(0, 2), (1, 3), (0, 1)]),
+        ([7, 6, 5], [(7, 1), (6, 1), (5, 1)]),
     ],
 )
-def test_runs(cores: list[int], runs: list[list[int]]) -> None:
+def test_runs(cores: list[int], runs: list[tuple[int, int]]) -> None:
     found = _runs(np.array(cores, dtype=np.int64))
-    assert found == runs
+    assert found == tuple(runs)
     assert [core for core, length in found for _ in range(length)] == cores
 
 

@@ -13,7 +13,10 @@ from jsonschema import Draft202012Validator
 from moexbar.__main__ import main
 from moexbar.chips import preset_names
 from moexbar.report.certificates import CertificateRow
-from moexbar.report.documents import DOCUMENTS
+from moexbar.report.documents import DOCUMENTS, FILES
+from moexbar.report.mapped import MappingFile
+from moexbar.report.plain import as_json
+from moexbar.report.reading import typed
 from moexbar.report.schema import FOLDER, document_schema, documented, schema_text
 from tests.paths import MODELS, ROOT, TINY
 
@@ -29,7 +32,12 @@ def classes(kind: Any) -> Iterator[type]:
 
 
 EVERY = sorted(
-    {one for kinds in DOCUMENTS.values() for kind in kinds for one in classes(kind)},
+    {
+        one
+        for kinds in (*DOCUMENTS.values(), FILES.values())
+        for kind in kinds
+        for one in classes(kind)
+    },
     key=lambda kind: kind.__name__,
 )
 
@@ -52,7 +60,7 @@ def printed(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     return run
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("name", [*DOCUMENTS, *FILES])
 def test_written_as_the_dataclasses_say(name: str) -> None:
     path = ROOT / FOLDER / f"{name}.json"
     assert path.read_text(encoding="utf-8") == schema_text(name), "run `make schemas`"
@@ -60,9 +68,9 @@ def test_written_as_the_dataclasses_say(name: str) -> None:
 
 
 def test_no_other_is_written_and_all_are_linked() -> None:
-    assert {path.stem for path in (ROOT / FOLDER).iterdir()} == set(DOCUMENTS)
+    assert {path.stem for path in (ROOT / FOLDER).iterdir()} == {*DOCUMENTS, *FILES}
     page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
-    for name in DOCUMENTS:
+    for name in (*DOCUMENTS, *FILES):
         assert f"(schemas/{name}.json)" in page
 
 
@@ -119,6 +127,27 @@ def test_what_a_schema_refuses(folder: Path) -> None:
 
 def test_compile(folder: Path) -> None:
     assert problems("compile", json.loads((folder / "report.json").read_text())) == []
+
+
+def test_mapping_json(folder: Path) -> None:
+    mapping = json.loads((folder / "mapping.json").read_text())
+    assert problems("mapping", mapping) == []
+
+    def changed(change: Any) -> list[str]:
+        other = copy.deepcopy(mapping)
+        change(other)
+        return problems("mapping", other)
+
+    (wrong,) = changed(lambda m: m["blocks"][0].pop("pg_start"))
+    assert wrong == "$.blocks[0]: 'pg_start' is a required property"
+    (wrong,) = changed(lambda m: m["blocks"][0].update(role="side"))
+    assert wrong.startswith("$.blocks[0].role: 'side' is not one of")
+    (wrong,) = changed(lambda m: m["blocks"][0]["spots"].update(corner=[0, 0]))
+    assert wrong.startswith("$.blocks[0].spots.corner: [0, 0] is too short")
+    (wrong,) = changed(lambda m: m["pg_core"].append([0, 1, 2]))
+    assert "$.pg_core[" in wrong
+    # what a value reads back to is what was written: no key is missing in the dataclasses
+    assert as_json(typed(MappingFile, mapping, "mapping.json")) == mapping
 
 
 def test_compile_without_execution(folder: Path, tmp_path: Path, printed: Any) -> None:

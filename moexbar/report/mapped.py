@@ -1,0 +1,148 @@
+"""What mapping.json tells: which experts stand together, and on which crossbar every tile is."""
+
+from dataclasses import dataclass, field
+
+from ir.expert import Format
+from ir.mapping import Role
+from moexbar.report.plain import OPTIONAL
+
+Spot = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class ModelName:
+    """The model that was mapped.
+
+    name: of the workload.
+    sha256: of the ONNX file.
+    """
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """The mesh of cores.
+
+    width: cores in a row.
+    height: rows.
+    """
+
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class RegionRow:
+    """The cores of one layer, a rectangle of the mesh.
+
+    layer: decoder layer.
+    x: of its first column.
+    y: of its first row.
+    width: columns.
+    height: rows.
+    """
+
+    layer: int
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class GroupedLayer:
+    """The experts of one MoE layer that share peripheral groups.
+
+    layer: decoder layer.
+    solver: who grouped them.
+    groups: the experts of each; one that stands in several has copies.
+    """
+
+    layer: int
+    solver: str
+    groups: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Spots:
+    """Where behind their peripheral groups a block's tiles are, by the kinds that it has.
+
+    Each as [crossbar, first row, first column of cells].
+
+    inner: tiles that are not in the last row or column.
+    right: those of the last column.
+    bottom: those of the last row.
+    corner: the last tile.
+    """
+
+    inner: Spot | None = field(default=None, metadata=OPTIONAL)
+    right: Spot | None = field(default=None, metadata=OPTIONAL)
+    bottom: Spot | None = field(default=None, metadata=OPTIONAL)
+    corner: Spot | None = field(default=None, metadata=OPTIONAL)
+
+
+@dataclass(frozen=True)
+class BlockRow:
+    """One matrix: its tiles, and the columns of a tensor that it is.
+
+    operator: name in the workload.
+    layer: decoder layer.
+    role: in its operator; `dense` for a dense matrix or a router's.
+    stage: 0 for up, gate and dense, 1 for down.
+    expert: routed expert; -1: none's.
+    replica: which of the expert's copies, in the order of the groups that hold them.
+    shared: shared expert; -1: none's.
+    rows: of tiles.
+    columns: of tiles.
+    pg_start: tile (i, j) is on peripheral group pg_start + j * rows + i.
+    spots: where behind it.
+    tensor: name in the file.
+    index: on the tensor's expert axis; null where it has none.
+    transposed: whether the tensor holds columns as rows.
+    shape: inputs and outputs of the matrix.
+    start: the tensor's column that is the first.
+    step: from one of them to the next.
+    format: how crossbars hold its values.
+    """
+
+    operator: str
+    layer: int
+    role: Role
+    stage: int
+    expert: int
+    replica: int
+    shared: int
+    rows: int
+    columns: int
+    pg_start: int
+    spots: Spots
+    tensor: str
+    index: int | None
+    transposed: bool
+    shape: tuple[int, int]
+    start: int
+    step: int
+    format: Format
+
+
+@dataclass(frozen=True)
+class MappingFile:
+    """Where every weight tile lives: mapping.json.
+
+    model: that was mapped.
+    mesh: of cores.
+    regions: of layers.
+    groups: of experts.
+    blocks: every matrix on crossbars.
+    pg_core: cores of the peripheral groups in order of their number, as runs [core, groups], core =
+        y * mesh width + x.
+    """
+
+    model: ModelName
+    mesh: Mesh
+    regions: tuple[RegionRow, ...]
+    groups: tuple[GroupedLayer, ...]
+    blocks: tuple[BlockRow, ...]
+    pg_core: tuple[tuple[int, int], ...]
