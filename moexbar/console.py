@@ -1,15 +1,21 @@
 """Where words go: results to standard output, progress and errors to standard error."""
 
 import contextlib
-import copy
 import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from typing import Any, Self
+from dataclasses import dataclass, replace
+from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import (
+    Console,
+    ConsoleOptions,
+    JustifyMethod,
+    OverflowMethod,
+    RenderableType,
+    RenderResult,
+)
 from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
@@ -19,7 +25,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
 import moexbar.progress
@@ -95,43 +101,86 @@ def progress(total: int, what: str) -> Iterator[Any]:
         yield advance
 
 
-class Fitting(Table):
+@dataclass(frozen=True)
+class _Column:
+    """A column of a table: the place of its cells in a row, its heading, how they stand."""
+
+    place: int
+    header: str
+    justify: JustifyMethod
+    overflow: OverflowMethod
+    no_wrap: bool
+    max_width: int | None
+
+
+class Fitting:
     """A table that leaves columns out on a terminal too narrow for it, and says which.
 
-    least: headings of columns that go first, the least important before others. Numbers are never
-    cut or wrapped: where that is not enough, columns of numbers go from the right.
+    least: headings of columns that go first, the least important before others; settings: as of
+    `rich.table.Table`. Numbers are never cut or wrapped: where that is not enough, columns of
+    numbers go from the right.
     """
 
-    least: tuple[str, ...] = ()
+    def __init__(self, least: Sequence[str] = (), **settings: Any) -> None:
+        """A table without columns."""
+        self._least, self._settings = tuple(least), settings
+        self._columns: list[_Column] = []
+        self._rows: list[tuple[tuple[RenderableType, ...], str | None]] = []
+
+    def add_column(
+        self,
+        header: str,
+        *,
+        justify: JustifyMethod = "left",
+        overflow: OverflowMethod = "ellipsis",
+        no_wrap: bool = False,
+        max_width: int | None = None,
+    ) -> None:
+        """A further column to the right; what is justified to the right counts as numbers."""
+        place = len(self._columns)
+        self._columns.append(_Column(place, header, justify, overflow, no_wrap, max_width))
+
+    def add_row(self, *cells: RenderableType, style: str | None = None) -> None:
+        """A further row, one cell for each column."""
+        self._rows.append((cells, style))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Render what fits; where it is no terminal, all of it."""
         if not console.is_terminal:
-            yield from super().__rich_console__(console, options)
+            yield self._of(self._columns)
             return
         left_out: list[str] = []
-        kept = [replace(c, no_wrap=c.justify == "right") for c in self.columns]
-        numbers = [str(c.header) for c in kept if c.justify == "right"]
-        for name in self.least:
+        kept = [replace(c, no_wrap=c.justify == "right") for c in self._columns]
+        numbers = [c.header for c in kept if c.justify == "right"]
+        for name in self._least:
             if self._width(kept, console, options, wrapped=False) > options.max_width:
                 left_out += _take(kept, name)
         for name in reversed(numbers[1:]):
             if self._width(kept, console, options, wrapped=True) > options.max_width:
                 left_out += _take(kept, name)
-        yield from super(Fitting, self._with(kept)).__rich_console__(console, options)
+        yield self._of(kept)
         if left_out:
             names = ", ".join(" ".join(name.replace("-\n", "").split()) for name in left_out)
             yield Text(f"left out for width: {names} (--json has all)", style="dim")
 
-    def _with(self, columns: Sequence[Column]) -> Self:
-        """The same table of some of its columns."""
-        made = copy.copy(self)
-        made.columns = [replace(column, _index=n) for n, column in enumerate(columns)]
+    def _of(self, columns: Sequence[_Column]) -> Table:
+        """The table of some of its columns."""
+        made = Table(**self._settings)
+        for c in columns:
+            made.add_column(
+                c.header,
+                justify=c.justify,
+                overflow=c.overflow,
+                no_wrap=c.no_wrap,
+                max_width=c.max_width,
+            )
+        for cells, style in self._rows:
+            made.add_row(*(cells[c.place] for c in columns), style=style)
         return made
 
     def _width(
         self,
-        columns: Sequence[Column],
+        columns: Sequence[_Column],
         console: Console,
         options: ConsoleOptions,
         *,
@@ -139,12 +188,12 @@ class Fitting(Table):
     ) -> int:
         """The width that some columns take, their texts wrapped or not, their numbers never."""
         endless = options.update_width(ENDLESS)  # nothing is measured as wider than its options
-        texts = self._with([c for c in columns if c.justify == "left"])
+        texts = self._of([c for c in columns if c.justify == "left"])
         spared = Measurement.get(console, endless, texts).span if wrapped else 0
-        return Measurement.get(console, endless, self._with(columns)).maximum - spared
+        return Measurement.get(console, endless, self._of(columns)).maximum - spared
 
 
-def _take(columns: list[Column], name: str) -> list[str]:
+def _take(columns: list[_Column], name: str) -> list[str]:
     """Take the last column of that name out; returns the names taken."""
     at = max((n for n, column in enumerate(columns) if column.header == name), default=None)
     if at is None:
@@ -153,12 +202,13 @@ def _take(columns: list[Column], name: str) -> list[str]:
     return [name]
 
 
-def table(*columns: str, title: str = "", left: int = 1, least: Sequence[str] = ()) -> Table:
+def table(*columns: str, title: str = "", left: int = 1, least: Sequence[str] = ()) -> Fitting:
     """A plain table: the first `left` columns to the left, numbers to the right.
 
     least: columns that a narrow terminal may do without, the least important first.
     """
     made = Fitting(
+        least,
         title=title or None,
         title_justify="left",
         box=None,
@@ -166,7 +216,6 @@ def table(*columns: str, title: str = "", left: int = 1, least: Sequence[str] = 
         header_style="bold",
         show_edge=False,
     )
-    made.least = tuple(least)
     for number, name in enumerate(columns):
         made.add_column(name, justify="left" if number < left else "right", overflow="fold")
     return made

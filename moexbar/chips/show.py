@@ -19,8 +19,7 @@ ASSUMED = "* assumed: no published value for this chip"
 
 def overview(chips: Sequence[Chip]) -> Group:
     """One line per chip: crossbar, mux, MVM time and energy, area; * where assumed."""
-    table = Fitting(box=box.SIMPLE, expand=True)
-    table.least = ("array um2", "PG um2", "MVM nJ")
+    table = Fitting(least=("array um2", "PG um2", "MVM nJ"), box=box.SIMPLE, expand=True)
     table.add_column("chip", no_wrap=True)
     for heading in ("crossbar", "mux", "MVM ns", "MVM nJ", "PG um2", "array um2"):
         table.add_column(heading, justify="right", no_wrap=True)

@@ -50,7 +50,7 @@ class _Called(TyperCommand):
             if "--help" in param.opts:
                 param.rich_help_panel = OUTPUT
             if param.param_type_name == "argument":  # called by what it is: no `<path>` beside it
-                param.display_type_rich = lambda ctx: None
+                param.display_type_rich = lambda ctx: None  # no setting of typer says so: tested
         return sorted(params, key=lambda param: getattr(param, "rich_help_panel", "") == OUTPUT)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:

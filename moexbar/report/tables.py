@@ -2,32 +2,31 @@
 
 from collections.abc import Iterator, Sequence
 
-from rich.table import Table
-
-from moexbar.console import table
+from moexbar.console import Fitting, table
 from moexbar.report.compiled import LayerRow
 from moexbar.report.methods import AreaRow, MethodRow, UnfitRow
 
+METHODS = (
+    "method",
+    "slots",
+    "mean\nslots",
+    "trans-\nfers",
+    "MoE time\nus",
+    "time\nus",
+    "energy\nuJ",
+    "area\nmm2",
+    "MoE\nmm2",
+    "MoE GOPS\n/mm2",
+    "GOPS/W\n/mm2",
+)
 
-def methods_table(rows: Sequence[UnfitRow | MethodRow]) -> Table:
+
+def methods_table(rows: Sequence[UnfitRow | MethodRow]) -> Fitting:
     """One line per method; dashes for one that does not fit (`unfit_lines` say why)."""
-    shown = table(
-        "method",
-        "slots",
-        "mean\nslots",
-        "trans-\nfers",
-        "MoE time\nus",
-        "time\nus",
-        "energy\nuJ",
-        "area\nmm2",
-        "MoE\nmm2",
-        "MoE GOPS\n/mm2",
-        "GOPS/W\n/mm2",
-        least=("MoE\nmm2", "mean\nslots", "area\nmm2", "trans-\nfers"),
-    )
+    shown = table(*METHODS, least=("MoE\nmm2", "mean\nslots", "area\nmm2", "trans-\nfers"))
     for row in rows:
         if isinstance(row, UnfitRow):
-            shown.add_row(f"{row.method}\ndoes not fit", *["-"] * (len(shown.columns) - 1))
+            shown.add_row(f"{row.method}\ndoes not fit", *["-"] * (len(METHODS) - 1))
             continue
         shown.add_row(
             row.method,
@@ -67,7 +66,7 @@ def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
-def layers_table(rows: Sequence[LayerRow]) -> Table:
+def layers_table(rows: Sequence[LayerRow]) -> Fitting:
     """One line per MoE layer: what was decided and what is proven."""
     shown = table(
         "layer",

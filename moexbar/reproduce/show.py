@@ -3,10 +3,9 @@
 from dataclasses import asdict
 
 from rich.console import Console
-from rich.table import Table
 
 from moexbar.chips import load_chip
-from moexbar.console import table
+from moexbar.console import Fitting, table
 from moexbar.efficiency.methods import PUBLISHED
 from moexbar.reproduce.reference import BOTH, CLAIMED, MODES, RATIOS
 from moexbar.reproduce.suite import Reproduction, go_reads_ns
@@ -52,7 +51,7 @@ def show(found: Reproduction, console: Console) -> None:
         console.print(line)
 
 
-def _rows(found: Reproduction) -> Table:
+def _rows(found: Reproduction) -> Fitting:
     shown = table("run", "figure", "reference", "ours", "diff %", "sums in PGs", left=2)
     ran = {(name, row.name): run for name, row, run in found.rows}
     for name, row, run in found.rows:
@@ -76,7 +75,7 @@ def _number(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def _caches(found: Reproduction) -> Table:
+def _caches(found: Reproduction) -> Fitting:
     """No cache against each mode, on both chips."""
     shown = table(
         "generated",
@@ -105,7 +104,7 @@ def _caches(found: Reproduction) -> Table:
     return shown
 
 
-def _claims(found: Reproduction) -> Table:
+def _claims(found: Reproduction) -> Fitting:
     shown = table("no cache against both", "published", "reference", "ours", "sums in PGs", left=1)
     for tokens in sorted({r.tokens for r in found.caches}):
         ours, in_pg = (found.gain(name, tokens, "KV + GO") for name in ("dpu", "pg"))
@@ -120,7 +119,7 @@ def _claims(found: Reproduction) -> Table:
     return shown
 
 
-def _efficiency(found: Reproduction) -> Table:
+def _efficiency(found: Reproduction) -> Fitting:
     """GOPS/mm2 of the MoE part at three splits of a core, and times the unshared chip's."""
     shares = found.efficiency[0].peripheral_percent
     shown = table(

@@ -59,3 +59,14 @@ def test_a_text_wraps_before_unmarked_numbers_go() -> None:
 
 def test_where_it_is_no_terminal_nothing_is_left_out() -> None:
     assert not any("left out" in line for line in printed(30, terminal=False, least=HEADINGS[1:]))
+
+
+def test_a_row_keeps_its_style_where_columns_are_left_out() -> None:
+    file = io.StringIO()
+    shown = table("name", "ns", "uJ")
+    shown.add_row("plain", "1", "2")
+    shown.add_row("best", "3", "4", style="bold")
+    Console(file=file, width=12, force_terminal=True).print(shown)
+    plain, best = file.getvalue().splitlines()[1:3]  # 13 wide with uJ: 5 + 2 + 2, two between
+    assert plain.split() == ["plain", "1"]
+    assert best.startswith("\x1b[1m")
