@@ -128,6 +128,7 @@ def _runs(
 
     before: so many tokens of the first sequence come before the window; they are numbered after it.
     """
+    choosing = any(op.router.capacity is not None for op in workload.moe_layers)
     by_length: dict[int, list[int]] = {}
     tokens_of = {int(s): tokens[sequence[tokens] == s] for s in np.unique(sequence).tolist()}
     earlier = len(sequence) + np.arange(before)
@@ -146,7 +147,9 @@ def _runs(
                     f"the program has {len(asked)} of them",
                 )
             if asked:
-                runs.append(Run(feeds.of(group), np.stack([tokens_of[s] for s in group])))
+                fed = feeds.of(group)
+                hidden = None if choosing else feeds.hidden(fed)
+                runs.append(Run(fed, np.stack([tokens_of[s] for s in group]), hidden))
     found = sorted(s for run in runs for s in sequence[run.tokens[:, -1]].tolist())
     if found != sorted(tokens_of):
         raise InputError("inputs", f"hold no sequence {sorted(set(tokens_of) - set(found))[0]}")
@@ -197,6 +200,8 @@ def summary(done: Comparison) -> str:
     """One line: the largest error, and how many tokens could have been routed either way."""
     text = f"executed: largest error {done.worst:.1e} of max |reference|, at most "
     text += _short(TOLERANCE)
+    if done.hidden:
+        text += f"; {done.hidden} tokens that the attention mask hides are not routed"
     if done.near_ties:
         text += f"; {done.near_ties} near ties (scores as good as equal)"
     return text

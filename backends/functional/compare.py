@@ -44,7 +44,8 @@ class Comparison:
     select either way. runtime: the outputs of ONNX Runtime itself against the reference, where that
     is another (see `reference`). anew: with expert choice in steps, what must equal the
     model run anew on the tokens so far; deviation: how far the rest is from it (see `uncached`).
-    before: tokens before the window, whose values were the model's own.
+    before: tokens before the window, whose values were the model's own; hidden: tokens that the
+    attention mask hides, whose MoE layers' results were the model's own.
     """
 
     outputs: tuple[Difference, ...]
@@ -56,6 +57,7 @@ class Comparison:
     anew: tuple[Difference, ...] = ()
     deviation: tuple[Difference, ...] = ()
     before: int = 0
+    hidden: int = 0
 
     @property
     def worst(self) -> float:
@@ -107,6 +109,7 @@ def compare(m: Machine) -> Comparison:
         anew,
         deviation,
         m.before,
+        int(m.hidden.sum()),
     )
 
 

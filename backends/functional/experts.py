@@ -133,11 +133,22 @@ def _combine(at: At[MoELayer], ids: Ints) -> None:
         np.add.at(out, place[~routed], factor[:, None] * result[~routed])
     shape = m.row_shape(op.outputs[0])
     made = out.astype(m.whole[0][op.outputs[0]].dtype).reshape(len(ids), *(shape or (-1,)))
+    _leave_hidden(at, ids, made)
     results: dict[Name, Array] = {op.outputs[0]: made}
     for name in op.outputs[1:]:
         results[name] = m.values.take(ids, Passed(name))
     m.values.put(ids, np.arange(len(ids)), Batch(results))
     at.record(ids)
+
+
+def _leave_hidden(at: At[MoELayer], ids: Ints, made: Array) -> None:
+    """Tokens that the attention mask hides have the model's own rows: nobody looks at them."""
+    m, name = at.m, at.op.outputs[0]
+    token = m.program.token[ids].astype(np.int64)
+    rows = m.to_rows(name, [found[name] for found in m.whole]) if m.hidden.any() else None
+    if rows is not None:
+        hidden = m.hidden[token]
+        made[hidden] = rows[token[hidden]].reshape(-1, *made.shape[1:])
 
 
 def _pass_on(at: At[MoELayer], ids: Ints, out: Array) -> None:
@@ -173,6 +184,7 @@ def _check_selection(
     """Every token's experts are those its router selects."""
     m, op = at.m, at.op
     differs = (ran & ~picked) | (picked & ~ran & (weights != 0))
+    differs[m.hidden[m.program.token[ids].astype(np.int64)]] = False
     odd = np.flatnonzero(differs.any(axis=1))
     if not len(odd):
         return

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from backends.functional.crossbars import Crossbars
 from backends.functional.names import Name
 from backends.functional.nodes import Nodes, Run
 from backends.functional.values import Batch, Values, wrong
-from ir.arrays import Array, Ints
+from ir.arrays import Array, Bools, Ints
 from ir.chip import Chip
 from ir.errors import CheckError
 from ir.onnxdoor.weights import StoredMatrices
@@ -70,6 +71,15 @@ class Machine:
     def tokens(self) -> int:
         """Tokens in the window, and before it."""
         return len(self.values.sequence)
+
+    @cached_property
+    def hidden(self) -> Bools:
+        """Window tokens that the attention mask hides: no expert has to take them."""
+        out = np.zeros(self.tokens, dtype=np.bool_)
+        for run in self.runs:
+            if run.hidden is not None:
+                out[run.tokens] = run.hidden
+        return out
 
     def so_far(self, sequence: int) -> Ints:
         """Tokens of a sequence that have arrived, among those that are executed."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import onnx_ir
 
-from ir.arrays import Array, Ints
+from ir.arrays import Array, Bools, Ints
 from ir.onnxdoor.extract import extract
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.session import LoadedModel, Runtime
@@ -16,11 +16,13 @@ from ir.workload import Operator
 class Run:
     """Sequences that the model runs together.
 
-    feeds: every model input; tokens: [sequences, length] their places in the program's window.
+    feeds: every model input; tokens: [sequences, length] their places in the program's window;
+    hidden: [sequences, length] those that the model's attention mask hides, which no trace routes.
     """
 
     feeds: Mapping[str, Array]
     tokens: Ints
+    hidden: Bools | None = None
 
     def row_shape(self, shape: Sequence[int]) -> tuple[int, ...] | None:
         """What a value of that shape has per token; None where its first axes are not the tokens.

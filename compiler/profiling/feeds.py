@@ -9,7 +9,7 @@ from onnx_ir import Value
 
 from compiler.frontend.facts.graph import Graph, name_of
 from compiler.frontend.facts.sizes import fixed_batch, token_axis_of_input
-from ir.arrays import Array
+from ir.arrays import Array, Bools
 from ir.errors import InputError
 from ir.npz import ArchiveLimits, read_arrays
 from ir.workload import Workload
@@ -116,6 +116,21 @@ class Feeds:
         """Tokens of each sequence of a run."""
         array, axis = feeds[name_of(self._lead)], token_axis_of_input(self._lead)
         return int(array.shape[axis]) if axis < array.ndim else 1
+
+    def hidden(self, feeds: Mapping[str, Array]) -> Bools:
+        """Tokens of a run that a mask of the model's hides: bool [sequences, tokens].
+
+        They are zeros in an input that is called a mask; of a longer one, which has the past too,
+        the last columns are the run's.
+        """
+        lead, length = feeds[name_of(self._lead)], self.length(feeds)
+        axis = token_axis_of_input(self._lead)
+        sequences = int(np.prod(lead.shape[:axis])) if axis else 1
+        out = np.zeros((sequences, length), dtype=np.bool_)
+        for name, array in feeds.items():
+            if "mask" in name and array.ndim == 2 and array.shape[0] == sequences:
+                out |= array[:, -length:] == 0
+        return out
 
     def _cut(self, value: Value, array: Array, group: range) -> Array:
         """The sequences of a group, with the axes the model wants."""

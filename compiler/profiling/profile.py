@@ -1,6 +1,7 @@
 """Run the model with its router outputs exposed, and record which experts each token goes to."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
@@ -12,7 +13,7 @@ from compiler.frontend.moe.found import RECORDED
 from compiler.frontend.proof.traced import traced_layers
 from compiler.profiling.arriving import cached_routing, expert_choices
 from compiler.profiling.feeds import Feeds, Say, load_inputs
-from ir.arrays import Array
+from ir.arrays import Array, Bools
 from ir.errors import InputError
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import Source
@@ -77,11 +78,13 @@ def profile(
         say("packed weights stay packed, as too large otherwise: routed as ONNX Runtime rounds")
     with at_hand(runtime) as opened:
         session = opened.load(with_outputs(source, wanted, unpacked=True), str(path))
-        found, lengths = list[dict[str, Array]](), list[int]()
+        found, lengths, hidden = list[dict[str, Array]](), list[int](), list[Bools]()
         for group in groups:
-            length, values = _recorded(session, feeds, group, wanted, workload)
-            found.append(values)
+            fed = feeds.of(group)
+            length = feeds.length(fed)
+            found.append(_recorded(session, fed, wanted, workload, group.start))
             lengths += [length] * len(group)
+            hidden.append(feeds.hidden(fed).ravel())
             if progress is not None:
                 for sequence in group:
                     progress(f"sequence {sequence + 1} of {count}")
@@ -89,18 +92,33 @@ def profile(
     if by_experts:
         return _expert_choice(str(path), layers, by_experts, found)
     counts = [sum(lengths[s] for s in group) for group in groups]
-    return _token_choice(str(path), layers, found, counts, lengths)
+    routing = _token_choice(str(path), layers, found, counts, lengths)
+    return _without(routing, np.concatenate(hidden), say)
+
+
+def _without(routing: Routing, hidden: Bools, say: Say | None) -> Routing:
+    """The trace in which tokens that the attention mask hides go to no expert."""
+    if not hidden.any() or routing.choices is None:
+        return routing
+    if say is not None:
+        say(f"{int(hidden.sum())} tokens that the attention mask hides are not routed")
+    taken = ~hidden[None, :, None]
+    weights = None if routing.weights is None else routing.weights * taken
+    return replace(routing, choices=np.where(taken, routing.choices, -1), weights=weights)
 
 
 def _recorded(
-    session: LoadedModel, feeds: Feeds, group: range, wanted: list[str], workload: Workload
-) -> tuple[int, dict[str, Array]]:
-    """Tokens of each sequence of one run, and what the run gives."""
+    session: LoadedModel,
+    fed: Mapping[str, Array],
+    wanted: list[str],
+    workload: Workload,
+    sequence: int,
+) -> dict[str, Array]:
+    """What one run gives, which starts with that sequence."""
     try:
-        fed = feeds.of(group)
-        return feeds.length(fed), session.run(fed, wanted)
+        return session.run(fed, wanted)
     except InputError as error:
-        raise _with_reason(error, workload, group.start) from error
+        raise _with_reason(error, workload, sequence) from error
 
 
 def _with_reason(error: InputError, workload: Workload, sequence: int) -> InputError:
