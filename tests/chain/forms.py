@@ -92,6 +92,7 @@ FORMS: dict[str, Form] = {
     "zero experts, gathered": Form(lambda _: x.idle_gathered(), least=2, routings=SOME),
     "identity experts, gathered": Form(lambda _: x.idle_gathered(passing=True), least=2),
     "identity experts, stacked": Form(lambda _: x.idle_stacked, least=2),
+    "by place": Form(lambda layer: x.by_place(ROUTERS[layer.router]), free=True),
     "operator": Form(lambda _: m.contract()),
     "operator, not renormalised": Form(lambda _: m.contract(0, "relu")),
     "operator, swiglu": Form(lambda _: m.swiglu_contract),

@@ -165,3 +165,20 @@ def _part(side: Side, rows: int) -> Part:
     if cut is None:
         return Part(product)
     return Part(product, cut.start, cut.step, cut.length)
+
+
+def one_by_place(blocks: Sequence[FeedForward]) -> Sequence[FeedForward]:
+    """One block for those that gather their matrices from the same stacks: an unrolled top-k.
+
+    Block j serves the j-th of each token's experts; any other blocks are left as they are.
+    """
+    stacks = {
+        (b.activation, b.stacked, *((p.matrix.tensor, p.matrix.axes, p.bias) for p in _products(b)))
+        for b in blocks
+    }
+    picked = all(p.selected and not p.single for b in blocks for p in _products(b))
+    return blocks[:1] if picked and len(stacks) == 1 else blocks
+
+
+def _products(block: FeedForward) -> tuple[Product, ...]:
+    return (*block.ups, block.down)

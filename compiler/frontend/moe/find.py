@@ -23,7 +23,7 @@ from compiler.frontend.moe.anchors import (
     anchors_by_weights,
     find_anchors,
 )
-from compiler.frontend.moe.experts import FeedForward, feed_forwards
+from compiler.frontend.moe.experts import FeedForward, feed_forwards, one_by_place
 from compiler.frontend.moe.extend import extensions
 from compiler.frontend.moe.found import Evidence, FoundLayer
 from compiler.frontend.moe.fused import contract_layer
@@ -185,6 +185,9 @@ def _readable(
         for run in found.idle
         for router in describe(facts, anchor, nodes, entries)
     ]
+    places, top_k = len(routed) // len(one_by_place(routed)), routers[0].top_k
+    if places not in (1, top_k):
+        raise Unreadable(f"{places} of the {top_k} experts of every token", anchor.node)
     return FoundLayer(
         entry=entries[0],
         beside=entries[1:],
@@ -286,6 +289,7 @@ def _experts(
     """The experts by index, and how we know the index."""
     if routed and all(p.single for b in routed for p in (*b.ups, b.down)):
         return _Experts(_experts_hit(anchor, routed), "hit loop")
+    routed = one_by_place(routed)
     count, outputs = sum(b.stacked or 1 for b in routed), anchor.experts
     passing = 1 < count < outputs and idle.passes_on(facts, vectors, chosen)
     if count != outputs:

@@ -162,3 +162,32 @@ IDLE: dict[str, tuple[Ffn, tuple[int, int], tuple[int, ...]]] = {
     "per expert, identity": (idle_per_expert(), (0, 2), (4, 5)),
     "outputs stacked, identity": (idle_stacked, (0, 2), (4, 5)),
 }
+
+
+def by_place(router: m.Router = m.softmax_topk, how: str = "Gather") -> Ffn:
+    """Unrolled over the k places: the matrices of every token's j-th expert, then the next.
+
+    how: the operator that takes the j-th of ids and gates.
+    """
+
+    def block(g: Graph, x: str) -> str:
+        tokens = m.flat(g, x)
+        ids, gates = router(g, tokens)
+        up = g.weight(g.experts, g.d, 2 * g.hidden, scale=0.3)
+        down = g.weight(g.experts, g.hidden, g.d, scale=0.3)
+        rows, total = g("Unsqueeze", tokens, g.constant([1])), ""
+
+        def places(value: str) -> list[str]:
+            if how == "Split":
+                return g.split(value, g.constant([1] * g.top), g.top, axis=1)
+            return [g("Gather", value, g.constant([j]), axis=1) for j in range(g.top)]
+
+        for one, weight in zip(places(ids), places(gates), strict=True):
+            pick = g("Squeeze", one, g.constant([1]))
+            both = g("MatMul", rows, g("Gather", up, pick))
+            out = g("MatMul", m.halves(g, both), g("Gather", down, pick))
+            part = g("Mul", g("Squeeze", out, g.constant([1])), weight)
+            total = g("Add", total, part) if total else part
+        return g("Reshape", total, g("Shape", x))
+
+    return block

@@ -47,3 +47,18 @@ def test_their_pairs_are_no_work(name: str, tmp_path: Path, runtime: Runtime) ->
     assert np.array_equal(taken, routing.weights[0] > 0)
     # 60 pairs over 6 or 7 outputs of which 4 are experts: about two thirds of them run
     assert 20 < taken.sum() < 55
+
+
+@pytest.mark.parametrize("how", ["Gather", "Split"])
+@pytest.mark.parametrize("router", [m.softmax_topk, m.topk_softmax, m.sigmoid_topk])
+def test_places_one_after_the_other_are_one_layer(
+    router: m.Router, how: str, tmp_path: Path, runtime: Runtime
+) -> None:
+    """Two blocks that gather from the same stacks: four experts, not eight, of which two each."""
+    path = m.write(tmp_path, [x.by_place(router, how)])
+    workload = read_model(path, runtime=runtime)
+    (layer,) = workload.moe_layers
+    assert (layer.proof, layer.form, workload.notes) == ("run", "gather-batched", ())
+    assert (layer.router.experts, layer.router.top_k) == (4, 2)
+    assert layer.router.kind == router.__name__.replace("_", "-")
+    assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-5
