@@ -73,13 +73,14 @@ def captured(node: onnx_ir.Node) -> list[onnx_ir.Value]:
             own = {v for n in inner for v in n.outputs} | set(graph.inputs)
             own |= set(graph.initializers.values())
             for n in inner:
-                own |= {v for g in _subgraphs(n) for v in (*g.inputs, *g.initializers.values())}
+                own |= {v for g in subgraphs(n) for v in (*g.inputs, *g.initializers.values())}
             read = [v for n in inner for v in n.inputs] + list(graph.outputs)
             found.update((v, None) for v in read if v is not None and v not in own)
     return list(found)
 
 
-def _subgraphs(node: onnx_ir.Node) -> list[onnx_ir.Graph]:
+def subgraphs(node: onnx_ir.Node) -> list[onnx_ir.Graph]:
+    """The graphs that a node holds."""
     return [
         graph
         for a in node.attributes.values()

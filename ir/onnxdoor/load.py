@@ -5,6 +5,7 @@ import itertools
 import stat
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import onnx
@@ -16,6 +17,7 @@ from onnx_ir.passes.common import (
     RemoveUnusedNodesPass,
 )
 
+from ir.arrays import Array
 from ir.errors import InputError
 from ir.onnxdoor.check import check_proto
 from ir.onnxdoor.stored import stored_tensors
@@ -32,7 +34,7 @@ class Source:
     Nodes are in topological order, each with a name of its own; functions are inlined, Constant
     nodes are initialisers, nodes whose outputs no one uses are gone, FusedGemm is split in two.
     widened: some values had 16 bits in the file and have 32 here (see `widen`). tensors: all that
-    the file stores, in nodes that are gone too (see `stored`).
+    the file stores, in nodes that are gone too (see `stored`). computed: see there.
     """
 
     path: Path
@@ -40,6 +42,7 @@ class Source:
     model: onnx_ir.Model
     widened: bool = False
     tensors: tuple[onnx_ir.TensorProtocol, ...] = ()
+    computed: dict[str, Array] = field(default_factory=dict[str, Array], repr=False)
     _protos: dict[onnx_ir.Node, onnx.NodeProto] = field(
         default_factory=dict[onnx_ir.Node, onnx.NodeProto], repr=False
     )
@@ -50,6 +53,11 @@ class Source:
         if found is None:
             found = self._protos[node] = onnx_ir.serde.serialize_node(node)
         return found
+
+    @cached_property
+    def makers(self) -> dict[str, onnx_ir.Value]:
+        """What the nodes of the main graph make, by name."""
+        return {value.name: value for node in self.graph for value in node.outputs if value.name}
 
     @property
     def graph(self) -> onnx_ir.Graph:

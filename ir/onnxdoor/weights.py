@@ -1,7 +1,8 @@
 """Read the matrices that a workload names from an opened model, dequantised where they are packed.
 
 Who reads a stored tensor says how its bytes are meant: QMoE and MatMulNBits pack elements (see
-`packing`), DequantizeLinear scales whole ones.
+`packing`), DequantizeLinear scales whole ones. A name that is no stored tensor's is that of a
+constant which nodes make (see `computed`).
 """
 
 from dataclasses import replace
@@ -12,6 +13,7 @@ import onnx_ir
 
 from ir.arrays import Array
 from ir.errors import InputError
+from ir.onnxdoor.computed import computed, is_computed, stored_for
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.packing import (
     Packing,
@@ -56,7 +58,9 @@ def part_of(source: Source, stored: Array, weight: Weight) -> Array:
 
 def stored_as_is(source: Source, name: str) -> Array | None:
     """A copy of a stored tensor; None where its elements are packed or to be scaled."""
-    if _packed_reader(source, name) is not None or _scaling(source, name) is not None:
+    if is_computed(source, name) or _scaling(source, name) is not None:
+        return None
+    if _packed_reader(source, name) is not None:
         return None
     return np.array(_tensor(source, name))
 
@@ -65,7 +69,9 @@ def load_bias(source: Source, weight: Weight) -> Array | None:
     """The bias [columns] that belongs to a matrix, or None."""
     if weight.bias is None:
         return None
-    stored = _tensor(source, weight.bias)
+    stored = _scaled(source, weight.bias)
+    if stored.ndim > 2:
+        stored = stored.reshape([d for d in stored.shape if d != 1])
     index = weight.index if weight.bias_index is None else weight.bias_index
     if index is not None and stored.ndim > 1:
         stored = stored[index]
@@ -95,16 +101,23 @@ class StoredMatrices:
 
 
 def stored_bytes(source: Source, name: str) -> int | None:
-    """Bytes of a stored tensor; None if it lies in a file that is mostly holes, never written."""
-    value = source.graph.initializers.get(name)
-    if value is None or value.const_value is None:
-        raise InputError(str(source.path), f"no stored tensor {name!r}")
-    tensor = as_stored(value.const_value)
-    if isinstance(tensor, onnx_ir.ExternalTensor):
-        info = Path(tensor.path).stat()
-        if info.st_blocks * 512 < info.st_size // 2:
-            return None
-    return tensor.nbytes
+    """Bytes of a stored tensor, or of those that a constant is made of.
+
+    None if one lies in a file that is mostly holes, never written.
+    """
+    if is_computed(source, name):
+        tensors = stored_for(source, name)
+    else:
+        value = source.graph.initializers.get(name)
+        if value is None or value.const_value is None:
+            raise InputError(str(source.path), f"no stored tensor {name!r}")
+        tensors = [as_stored(value.const_value)]
+    for tensor in tensors:
+        if isinstance(tensor, onnx_ir.ExternalTensor):
+            info = Path(tensor.path).stat()
+            if info.st_blocks * 512 < info.st_size // 2:
+                return None
+    return sum(tensor.nbytes for tensor in tensors)
 
 
 def _columns(weight: Weight) -> slice:
@@ -113,6 +126,8 @@ def _columns(weight: Weight) -> slice:
 
 
 def _tensor(source: Source, name: str) -> Array:
+    if is_computed(source, name):
+        return computed(source, name)
     value = source.graph.initializers.get(name)
     if value is None or value.const_value is None:
         raise InputError(str(source.path), f"no stored tensor {name!r}")
@@ -123,7 +138,7 @@ def _packed_reader(source: Source, name: str) -> Packing | None:
     """How the operator that reads a tensor has it packed, None where it does not."""
     value = source.graph.initializers.get(name)
     if value is None:
-        raise InputError(str(source.path), f"no stored tensor {name!r}")
+        return None
     found = [(node, place) for node, place in value.uses() if place in packed_places(node)]
     if not found:
         return None
@@ -162,7 +177,8 @@ def _unpacked(source: Source, weight: Weight, how: Packing) -> Array:
 
 def _scaling(source: Source, name: str) -> onnx_ir.Node | None:
     """The DequantizeLinear that reads a tensor."""
-    readers = [n for n, place in source.graph.initializers[name].uses() if place == 0]
+    value = source.graph.initializers.get(name)
+    readers = [n for n, place in value.uses() if place == 0] if value is not None else []
     return readers[0] if readers and readers[0].op_type == "DequantizeLinear" else None
 
 

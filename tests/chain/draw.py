@@ -13,6 +13,7 @@ from tests.chain.forms import APART, EXPERT_CHOICE, FORMS, ROUTERS, SHARED, TOKE
 from tests.chain.recipe import Layer, Model, Recipe, Span
 from tests.compiler.frontend.models import ACTS
 from tests.compiler.frontend.routers import WIDE
+from tests.compiler.frontend.stored import STORED
 
 Choose = Callable[[str, Sequence[Any]], Any]
 SOLVED = ("cp-sat", "highs", "scip")  # groupings by a solver; the others are rules
@@ -60,7 +61,8 @@ def _model(choose: Choose, choice: bool) -> Model:
 
 def _elements(layers: list[Layer]) -> list[str]:
     operator = any(layer.form.startswith("operator") for layer in layers)  # reads stored weights
-    return ["float32"] * 6 + ["float16", "bfloat16"] + ["weights in 16 bits"] * (not operator)
+    others = [] if operator else ["weights in 16 bits", *STORED]
+    return ["float32"] * 6 + ["float16", "bfloat16", *others]
 
 
 def _dense(choose: Choose) -> Layer:

@@ -32,7 +32,10 @@ class Layer:
 
 @dataclass(frozen=True)
 class Model:
-    """A decoder. element: of weights and values; seed: of the weights and inputs."""
+    """A decoder.
+
+    element: of weights and values, or how matrices are stored; seed: of the weights and inputs.
+    """
 
     layers: tuple[Layer, ...] = (Layer(),)
     d: int = 8

@@ -25,6 +25,7 @@ from ir.workload import Workload
 from tests.chain.forms import block_of
 from tests.chain.recipe import Recipe
 from tests.compiler.frontend import models as m
+from tests.compiler.frontend.stored import STORED
 from tests.make import options_of, small_chip
 
 HALVES = {"float16": TensorProto.FLOAT16, "bfloat16": TensorProto.BFLOAT16}
@@ -79,6 +80,7 @@ def write_model(recipe: Recipe, folder: Path) -> Path:
         model.heads,
         model.head,
         biased=model.biased,
+        stored=STORED[model.element][0] if model.element in STORED else None,
     )
     m.transformer(g, [block_of(layer) for layer in model.layers], model.kv_heads)
     axes = ["batch" if recipe.span.together else 1, "tokens"]

@@ -10,6 +10,7 @@ from onnx_ir import Value
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.graph import name_of
 from compiler.frontend.facts.uses import Use, stored_size
+from ir.onnxdoor.computed import origin
 from ir.onnxdoor.stored import elements_per_item
 from ir.onnxdoor.widen import as_stored
 from ir.workload import AnyOperator, Attention, Dense, Digital, MoELayer, Weight
@@ -38,7 +39,7 @@ def tensors_of(facts: Facts, operators: Sequence[AnyOperator]) -> Iterator[Tenso
     placed: dict[str, dict[str, list[Weight]]] = defaultdict(lambda: defaultdict(list))
     for op in operators:
         for weight in weights_of(op):
-            placed[weight.tensor][op.name].append(weight)
+            placed[_stored_in(facts, weight)][op.name].append(weight)
     held: dict[int, list[Value]] = {}
     for value in facts.uses.stored:
         held.setdefault(_identity(value), []).append(value)
@@ -46,7 +47,7 @@ def tensors_of(facts: Facts, operators: Sequence[AnyOperator]) -> Iterator[Tenso
         on: dict[str, list[Weight]] = defaultdict(list)
         for value in values:
             for operator, weights in placed.get(name_of(value), {}).items():
-                on[operator] += [_bare(w, name_of(values[0])) for w in weights]
+                on[operator] += [_bare(w, value, values[0]) for w in weights]
         yield Tensor(
             values=tuple(values),
             elements=stored_size(values[0]) * max(elements_per_item(v) for v in values),
@@ -55,9 +56,19 @@ def tensors_of(facts: Facts, operators: Sequence[AnyOperator]) -> Iterator[Tenso
         )
 
 
-def _bare(weight: Weight, tensor: str) -> Weight:
-    """The same part of `tensor`, without its bias: equal ones are the same elements."""
-    return replace(weight, tensor=tensor, bias=None, bias_index=None)
+def _stored_in(facts: Facts, weight: Weight) -> str:
+    """The stored tensor of a matrix: the largest one, where nodes make the matrix of several."""
+    made = facts.graph.source.makers.get(weight.tensor)
+    return weight.tensor if made is None else name_of(origin(made))
+
+
+def _bare(weight: Weight, value: Value, first: Value) -> Weight:
+    """The same part of a tensor without its bias: equal ones are the same elements.
+
+    value: that holds the tensor; first: of all that hold it, whose name the part gets.
+    """
+    name = name_of(first) if weight.tensor == name_of(value) else weight.tensor
+    return replace(weight, tensor=name, bias=None, bias_index=None)
 
 
 def gone(facts: Facts) -> int:
@@ -79,7 +90,15 @@ def weights_of(op: AnyOperator) -> tuple[Weight, ...]:
 
 
 def covered(weights: Iterable[Weight]) -> int:
-    """Elements of a stored tensor that are in at least one of the matrices."""
+    """Elements of a stored tensor, or of what is made of it, in at least one of the matrices."""
+    by_tensor: dict[str, list[Weight]] = defaultdict(list)
+    for weight in weights:
+        by_tensor[weight.tensor].append(weight)
+    return sum(_covered(parts) for parts in by_tensor.values())
+
+
+def _covered(weights: Iterable[Weight]) -> int:
+    """The same of matrices in one tensor."""
     columns: dict[tuple[int | None, bool], set[range]] = defaultdict(set)
     rows: dict[tuple[int | None, bool], int] = {}
     for w in weights:

@@ -2,19 +2,24 @@
 
 The operations that only rearrange a tensor (Transpose, Slice, Split, Gather of one index, Squeeze,
 Unsqueeze, Reshape by ones, Cast, Identity, DequantizeLinear) are kept as a description of which
-rows, columns and entry of the stored tensor a value is.
+rows, columns and entry of the stored tensor a value is. What other nodes make of stored tensors
+(weights times a scale for each block) is a tensor of its own, computed where it is needed.
 """
 
+import math
 from dataclasses import dataclass, replace
 
-from onnx_ir import Node, Value
+from onnx_ir import DataType, Node, Value
 
 from compiler.frontend.facts.graph import Graph, axis_attribute, name_of
 from compiler.frontend.facts.sizes import Sizes
+from ir.onnxdoor.computed import made_of, origin
+from ir.onnxdoor.extract import subgraphs
 from ir.onnxdoor.widen import as_stored
 from ir.workload import Weight
 
 _SAME = ("Cast", "Identity", "DequantizeLinear", "CastLike")
+_NO_WEIGHTS = (DataType.INT64, DataType.INT32, DataType.BOOL, DataType.STRING)
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,11 @@ class Axis:
 
 @dataclass(frozen=True)
 class View:
-    """A constant value as a part of a stored tensor; `fixed` = (stored axis, index) pairs."""
+    """A constant value as a part of a stored tensor; `fixed` = (stored axis, index) pairs.
+
+    `tensor` may be the name of a constant that nodes make; `bits` are then those of the largest
+    tensor that it is made of.
+    """
 
     tensor: str
     bits: int
@@ -76,7 +85,11 @@ class View:
 
 
 def view_of(graph: Graph, sizes: Sizes, value: Value | None) -> View | None:
-    """The view that `value` is, or None where it is not a plain part of one initialiser."""
+    """The view that `value` is, or None where it is no constant that is stored or can be computed.
+
+    It is that of one stored tensor or, past a node that does more than rearrange it, of what that
+    node makes.
+    """
     if value is None or value not in graph.constant:
         return None
     if value.is_initializer():
@@ -88,18 +101,51 @@ def view_of(graph: Graph, sizes: Sizes, value: Value | None) -> View | None:
     node = value.producer()
     if node is None or node.domain not in ("", "ai.onnx"):
         return None
-    before = view_of(graph, sizes, node.inputs[0])
-    if before is None:
+    before = view_of(graph, sizes, node.inputs[0]) if node.inputs else None
+    after = None if before is None else _step(graph, sizes, node, value, before)
+    if after is not None:
+        return replace(after, nodes=(*after.nodes, node))
+    return _computed(sizes, value)
+
+
+def matrices_of(graph: Graph, sizes: Sizes, value: Value | None) -> View | None:
+    """The view that a constant is, such that `Weight` can say its matrix or those of its stack.
+
+    Where it cannot (rows cut out of a tensor), what the last node makes is a tensor of its own.
+    """
+    view = view_of(graph, sizes, value)
+    if view is None or value is None or value.is_initializer() or len(view.axes) < 2:
+        return view
+    matrix = view.squeezed()
+    matrix = matrix.at(0, 0) if len(matrix.axes) == 3 else matrix
+    made = _computed(sizes, value) if weight_of(matrix) is None else None
+    return view if made is None else made
+
+
+def _computed(sizes: Sizes, value: Value) -> View | None:
+    """A constant of numbers as a tensor of its own, where ONNX defines all nodes that make it.
+
+    One of more than eight numbers for each that is stored (a mask, a matrix of ones) is none.
+    """
+    nodes, _ = made_of(value)
+    first, shape, kind = origin(value), sizes.fixed(value), sizes.kind(value)
+    if first is None or first.const_value is None or shape is None or len(shape) < 2:
         return None
-    after = _step(graph, sizes, node, value, before)
-    return None if after is None else replace(after, nodes=(*after.nodes, node))
+    if any(node.domain not in ("", "ai.onnx") or subgraphs(node) for node in nodes):
+        return None
+    axes = tuple(Axis(i, length) for i, length in enumerate(shape) if length is not None)
+    held, made = int(first.const_value.size), math.prod(a.length for a in axes)
+    if len(axes) != len(shape) or kind is None or kind in _NO_WEIGHTS or made > 8 * held:
+        return None
+    bits = int(as_stored(first.const_value).dtype.bitwidth) * min(held, made) // made
+    return View(name_of(value), max(bits, 1), axes)
 
 
 def _step(graph: Graph, sizes: Sizes, node: Node, value: Value, view: View) -> View | None:
     """The view after one rearranging node."""
     rank = len(view.axes)
     if node.op_type in _SAME:
-        return view
+        return view if _keeps_numbers(sizes, node, value) else None
     if node.op_type == "Transpose":
         order = node.attributes.get_ints("perm", ()) or tuple(range(rank))[::-1]
         return replace(view, axes=tuple(view.axes[i] for i in order))
@@ -118,6 +164,18 @@ def _step(graph: Graph, sizes: Sizes, node: Node, value: Value, view: View) -> V
     if node.op_type == "Slice":
         return _sliced(sizes, node, value, view)
     return None
+
+
+def _keeps_numbers(sizes: Sizes, node: Node, value: Value) -> bool:
+    """Whether a node of _SAME rounds nothing, or scales a whole stored tensor by what is stored."""
+    given = [v for v in node.inputs if v is not None]
+    if node.op_type == "DequantizeLinear":
+        whole = all(v.is_initializer() for v in given)
+        return whole and {n for n, _ in given[0].uses()} == {node}
+    before, after = sizes.kind(given[0]), sizes.kind(value)
+    if node.op_type == "Identity" or before is None or after is None:
+        return True
+    return after.is_floating_point() and after.bitwidth >= min(before.bitwidth, 16)
 
 
 def _reshaped(view: View, shape: tuple[int | None, ...] | None) -> View | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import onnx_ir
 from onnx_ir import Node, Value
 
-from compiler.frontend.facts.constants import Axis, View, view_of
+from compiler.frontend.facts.constants import Axis, View, matrices_of, view_of
 from compiler.frontend.facts.graph import Graph, axis_attribute, name_of
 from compiler.frontend.facts.sizes import Sizes
 from ir.onnxdoor.packing import reads_packed
@@ -113,7 +113,7 @@ class Products:
             return self._picked(node, left, right)
         if flipped and right in self._graph.constant:
             return None
-        view = view_of(self._graph, self._sizes, left if flipped else right)
+        view = matrices_of(self._graph, self._sizes, left if flipped else right)
         if view is None:
             return None
         view = view.squeezed()
@@ -149,7 +149,7 @@ class Products:
             stack, columns = columns[:1], columns[1:]
             if out[-1] != columns[0]:
                 stack, columns = columns, stack
-        view = view_of(self._graph, self._sizes, sides[0])
+        view = matrices_of(self._graph, self._sizes, sides[0])
         if view is None or data is None or len(rows) != 1 or len(columns) != 1:
             return None
         if len(view.axes) != len(own) or len(stack) != len(own) - 2:
@@ -190,12 +190,14 @@ class Products:
         stacked: so many biases, along its first axis.
         """
         view = view_of(self._graph, self._sizes, value)
-        if view is None or any(n.op_type == "DequantizeLinear" for n in view.nodes):
+        if view is None:
             return None
-        dims = self._graph.source.graph.initializers[view.tensor].shape
-        whole = dims is not None and math.prod(dims.numpy()) == math.prod(view.shape)
-        if stacked is not None and (dims is None or dims.numpy()[:1] != (stacked,)):
+        source = self._graph.source
+        held = source.graph.initializers.get(view.tensor) or source.makers[view.tensor]
+        dims = self._sizes.fixed(held)
+        if dims is None or (stacked is not None and dims[:1] != (stacked,)):
             return None
+        whole = math.prod(d or 0 for d in dims) == math.prod(view.shape)
         return view.tensor if whole else None
 
     def _picked(self, node: Node, left: Value, right: Value) -> Product | None:
@@ -261,7 +263,7 @@ class Products:
         table, index = node.inputs[0], node.inputs[1]
         if table not in self._graph.constant or index is None or index not in self._graph.data:
             return None
-        view = view_of(self._graph, self._sizes, table)
+        view = matrices_of(self._graph, self._sizes, table)
         if view is None or len(view.axes) < 2:
             return None
         if node.op_type == "Gather" and axis_attribute(node, 0, len(view.axes)) != 0:

@@ -26,6 +26,7 @@ from compiler.frontend.facts.operands import (
 )
 from compiler.frontend.facts.shape_rules import ELEMENTWISE
 from compiler.frontend.facts.sizes import Sizes
+from ir.onnxdoor.extract import subgraphs
 
 Role = Literal["matrix", "table", "other", "folded"]
 _SELECTIONS = ("TopK", "ArgMax", "ArgMin", "NonZero", "Unique", "Multinomial")
@@ -209,17 +210,6 @@ class Uses:
             seen.update(fresh)
             todo.extend(fresh)
         return True
-
-
-def subgraphs(node: Node) -> list[onnx_ir.Graph]:
-    """The graphs that a node holds."""
-    found: list[onnx_ir.Graph] = []
-    for attribute in node.attributes.values():
-        if attribute.type == onnx_ir.AttributeType.GRAPH:
-            found.append(attribute.as_graph())
-        elif attribute.type == onnx_ir.AttributeType.GRAPHS:
-            found.extend(attribute.as_graphs())
-    return found
 
 
 def stored_size(value: Value) -> int:

@@ -33,7 +33,7 @@ def usual_size(facts: Facts, entry: Value) -> float:
     places = range(len(node.inputs)) if place is None else (place,)
     for value in (node.inputs[p] for p in places if p < len(node.inputs)):
         view = view_of(facts.graph, facts.sizes, value)
-        tensor = None if view is None else facts.graph.source.graph.initializers[view.tensor]
+        tensor = None if view is None else facts.graph.source.graph.initializers.get(view.tensor)
         stored = None if tensor is None else tensor.const_value
         if stored is not None and stored.size > 1:
             scale = np.asarray(stored.numpy(), dtype=np.float64)

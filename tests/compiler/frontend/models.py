@@ -21,7 +21,7 @@ class Graph:
 
     The sizes of what is written into it are its own. biased: every dense product has a bias; act:
     of the experts and dense layers, '' = what each of them has by itself; routing: see
-    `router_logits`.
+    `router_logits`; stored: writes a matrix of these numbers in another form (see `stored`).
     """
 
     seed: int = 0
@@ -36,6 +36,7 @@ class Graph:
     biased: bool = False
     act: str = ""
     routing: str = "random"
+    stored: "Callable[[Graph, Any], str] | None" = None
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     tensors: list[onnx.TensorProto] = field(default_factory=list)
 
@@ -65,6 +66,8 @@ class Graph:
     def weight(self, *shape: int, scale: float | None = None) -> str:
         size = scale if scale is not None else shape[-2] ** -0.5
         values = self.random.standard_normal(shape) * size
+        if self.stored is not None and len(shape) > 1:
+            return self.stored(self, values)
         if not self.half:
             return self.constant(values, np.float32)
         return self("Cast", self.constant(values, np.float16), to=TensorProto.FLOAT)
@@ -74,8 +77,10 @@ class Graph:
         path: Path,
         outputs: dict[str, Dims],
         inputs: dict[str, tuple[int, Dims]] | None = None,
-        opset: int = 18,
+        opset: int = 0,
     ) -> Path:
+        """Save it; opset 0: 18, or 21 where matrices are stored in another form."""
+        opset = opset or (21 if self.stored is not None else 18)
         inputs = inputs or {"input_ids": (TensorProto.INT64, [1, "tokens"])}
         graph = helper.make_graph(
             self.nodes,
@@ -810,7 +815,8 @@ def quantised_contract(bits: int, block: int = 0) -> Ffn:
 
 def write(folder: Path, blocks: Sequence[Ffn], name: str = "model", **options: Any) -> Path:
     """A transformer with these blocks, saved; returns its path."""
-    graph = transformer(Graph(half=options.pop("half", False)), blocks, **options)
+    own = {name: options.pop(name) for name in ("half", "stored") if name in options}
+    graph = transformer(Graph(**own), blocks, **options)
     return graph.model(folder / f"{name}.onnx", LOGITS)
 
 

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from onnx_ir import DataType
 
 from compiler.frontend.facts.axes import Axes, TokenAxis
-from compiler.frontend.facts.constants import view_of, weight_of
+from compiler.frontend.facts.constants import matrices_of, view_of, weight_of
 from compiler.frontend.facts.dominators import computed_from, nodes_between, post_dominators
 from compiler.frontend.facts.graph import Graph
 from compiler.frontend.facts.sizes import SAMPLES, Sizes
@@ -161,7 +161,7 @@ def test_constant_views(tmp_path: Path) -> None:
 
 
 def test_what_is_no_part_of_a_tensor(tmp_path: Path) -> None:
-    """Sums of weights and rows cut out of a matrix cannot be said as a Weight."""
+    """Sums of weights are a tensor of their own, and so are rows cut out of a matrix."""
     g = m.Graph()
     w = g.weight(m.D, m.D)
     total = g("Add", w, w)
@@ -169,10 +169,13 @@ def test_what_is_no_part_of_a_tensor(tmp_path: Path) -> None:
     y = [g("MatMul", "x", total), g("MatMul", "x", rows)]
     facts = Facts(tmp_path, g, y)
     values = [facts.maker(v).inputs[1] for v in y]
-    assert view_of(facts.graph, facts.sizes, values[0]) is None
-    view = view_of(facts.graph, facts.sizes, values[1])
-    assert view is not None
-    assert weight_of(view) is None
+    summed, cut = (view_of(facts.graph, facts.sizes, v) for v in values)
+    assert summed is not None and cut is not None
+    assert weight_of(summed) == Weight(total, m.D, m.D)
+    assert weight_of(cut) is None
+    found = matrices_of(facts.graph, facts.sizes, values[1])
+    assert found is not None
+    assert weight_of(found) == Weight(rows, m.D, 5)
 
 
 def test_region_and_post_dominators(tmp_path: Path) -> None:
