@@ -6,6 +6,7 @@ ids are the inputs' first axis.
 
 from collections.abc import Iterable
 from collections.abc import Mapping as ByName
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -66,12 +67,13 @@ def program_case(
     program, workload = executable.program, executable.workload
     before = _tokens_before(routing, first_token)
     sequence, arrival = window_sequence(program), first_steps(program)
+    each = int((routing.sequence == routing.sequence[0]).sum())
     last = int(arrival.max(initial=0)) if executes_steps(executable.chip) else 0
     graph = Graph.of(source)
 
     def runs_until(step: int) -> list[Run]:
         tokens = np.flatnonzero(arrival <= step)
-        return _runs(graph, workload, inputs, sequence, tokens, before)
+        return _runs(Given(graph, workload, inputs, each), sequence, tokens, before)
 
     again = range(last + 1) if last and routing.expert_choice else ()
     return Case(
@@ -116,14 +118,21 @@ def _tokens_before(routing: Routing, first_token: int) -> int:
     return first_token - first
 
 
-def _runs(
-    graph: Graph,
-    workload: Workload,
-    inputs: ByName[str, Array],
-    sequence: Ints,
-    tokens: Ints,
-    before: int,
-) -> list[Run]:
+@dataclass(frozen=True, eq=False)
+class Given:
+    """A model's inputs, [sequences, ..]; each: tokens of a sequence, where they are rows."""
+
+    graph: Graph
+    workload: Workload
+    inputs: ByName[str, Array]
+    each: int
+
+    def feeds(self, tokens: int) -> Feeds:
+        """The first so many tokens of every sequence."""
+        return Feeds(self.graph, self.workload, self.inputs, tokens, each=self.each)
+
+
+def _runs(given: Given, sequence: Ints, tokens: Ints, before: int) -> list[Run]:
     """The window's sequences as the model runs them together, each from its first token on.
 
     before: so many tokens of the first sequence come before the window; they are numbered after it.
@@ -137,7 +146,7 @@ def _runs(
         by_length.setdefault(len(own), []).append(seq)
     runs: list[Run] = []
     for length, members in by_length.items():
-        feeds = Feeds(graph, workload, inputs, length)
+        feeds = given.feeds(length)
         for group in feeds.groups(feeds.sequences):
             asked = [s for s in group if s in members]
             if asked and len(asked) < len(group):

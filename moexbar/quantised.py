@@ -70,7 +70,8 @@ def accuracy(
 class Quantised:
     """A compiled model, ready to be run through quantised crossbars.
 
-    tokens: cut sequences to so many; None = all of each.
+    tokens: cut sequences to so many; None = all of each. Of inputs that are rows a sequence has as
+    many as the compiled window's.
     """
 
     def __init__(self, read: CompiledFolder, tokens: int | None = None) -> None:
@@ -80,7 +81,8 @@ class Quantised:
         self.nodes = Nodes(read.model.source, read.model.runtime)
         graph = Graph.of(self.nodes.source)
         self.ids = name_of(graph.token_inputs[0])
-        self._feeds = Feeds(graph, read.executable.workload, read.inputs, tokens)
+        each = read.window.prefill + read.window.decode
+        self._feeds = Feeds(graph, read.executable.workload, read.inputs, tokens, each=each)
         self._groups = self._feeds.groups(self._feeds.sequences)
 
     @property

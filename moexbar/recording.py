@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compiler.options import Shape
-from compiler.profiling.feeds import ShortSequencesError
+from compiler.profiling.feeds import sequences_given
+from compiler.profiling.rows import ShortSequencesError
 from compiler.trace import no_routing
 from ir.errors import ArgumentError, InputError
 from ir.routing import Routing
@@ -54,7 +55,7 @@ def routing_for(
         hint = "give inputs=... or routing=..."
         raise ArgumentError("compile", "no routing", hint, typed)
     arrays = arrays_of(inputs)
-    progress.begin("profiling", len(next(iter(arrays.values()))))
+    progress.begin("profiling", sequences_given(model.source, arrays, shape.length))
     try:
         trace = model.profile(
             arrays,
@@ -63,6 +64,7 @@ def routing_for(
             decode=shape.decode,
             workload=workload,
             progress=progress.step,
+            say=progress.note,
         )
     except ShortSequencesError as error:
         raise _too_short(error, inputs, shape) from error

@@ -83,7 +83,7 @@ def _vector_of(m: Machine, mvm: int) -> Array:
 
 def _vector(m: Machine, name: str, token: int) -> Array | None:
     """The reference's row of a value for one token."""
-    if name not in m.whole[0] or name in m.workload.inputs:
+    if name not in m.whole[0]:
         return None
     rows = m.to_rows(name, [found[name] for found in m.whole])
     return None if rows is None else rows[token].ravel().astype(np.float32)

@@ -62,7 +62,9 @@ def vectors_of(m: Machine, name: str, ids: Ints) -> Array:
     """The vector of each instruction's token that it reads: float32 [ids, width]."""
     if name in m.workload.inputs:
         fed = m.to_rows(name, [run.feeds[name] for run in m.runs])
-        x = np.zeros((0, 0)) if fed is None else fed[m.program.token[ids]]
+        if fed is None:
+            raise wrong(m.program, int(ids[0]), f"reads {name!r}, which has no row for each token")
+        x = fed[m.program.token[ids]]
     else:
         x = m.values.take(ids, name)
     return x.reshape(len(ids), -1).astype(np.float32)

@@ -36,7 +36,7 @@ def packed(source: Source) -> bool:
 def reference(
     nodes: Nodes, workload: Workload, runs: Sequence[Run], arrival: Ints
 ) -> list[dict[str, Array]]:
-    """Every operator's outputs, by name, for each run.
+    """The model's inputs and every operator's outputs, by name, for each run.
 
     arrival: [window tokens] step in which each token comes.
     """
@@ -52,12 +52,12 @@ def reference(
 def by_onnx_runtime(
     nodes: Nodes, workload: Workload, runs: Sequence[Run]
 ) -> list[dict[str, Array]]:
-    """The whole model on each run: its outputs, and every operator's from a second run.
+    """The whole model on each run: its inputs and outputs; every operator's from a second run.
 
     The model's outputs come from a run without the others, as a user would have it.
     """
     inner = [n for op in workload.operators for n in op.outputs if n not in workload.outputs]
-    found: list[dict[str, Array]] = [{} for _ in runs]
+    found: list[dict[str, Array]] = [dict(run.feeds) for run in runs]
     for names in (list(workload.outputs), list(dict.fromkeys(inner))):
         for values, more in zip(found, whole_model(nodes, names, runs), strict=True):
             values |= more

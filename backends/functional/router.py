@@ -175,10 +175,7 @@ def _near(ours: Array, theirs: Array) -> Bools:
 
 def _own_feeds(at: At[MoELayer]) -> list[dict[str, Array]]:
     """The layer's inputs as the model has them, for each run."""
-    return [
-        {n: found[n] if n in found else run.feeds[n] for n in at.op.inputs}
-        for found, run in zip(at.m.whole, at.m.runs, strict=True)
-    ]
+    return [{name: found[name] for name in at.op.inputs} for found in at.m.whole]
 
 
 def _told(at: At[MoELayer]) -> dict[Name, Array]:

@@ -53,7 +53,8 @@ def cached_routing(
     """
     layers, (tokens, decode) = workload.moe_layers, lengths
     graph = Graph.of(source)
-    grown = {n: Feeds(graph, workload, inputs, n) for n in range(tokens - decode, tokens + 1)}
+    lengths_run = range(tokens - decode, tokens + 1)
+    grown = {n: Feeds(graph, workload, inputs, n, each=tokens) for n in lengths_run}
     scores = np.zeros(
         (len(layers), sequences * tokens, max(op.router.experts for op in layers)),
         dtype=np.float32,
@@ -64,7 +65,7 @@ def cached_routing(
         chain = _Chain.load(source, workload, opened, ends)
         for sequence in range(sequences):
             caches = [_Cache() for _ in layers]
-            for length in range(tokens - decode, tokens + 1):
+            for length in lengths_run:
                 chain.advance(grown[length].of(range(sequence, sequence + 1)), caches, length)
             rows = slice(sequence * tokens, (sequence + 1) * tokens)
             for at, (op, cache) in enumerate(zip(layers, caches, strict=True)):

@@ -9,9 +9,11 @@ from onnx_ir import Value
 
 from compiler.frontend.facts.graph import Graph, name_of
 from compiler.frontend.facts.sizes import fixed_batch, token_axis_of_input
+from compiler.profiling.rows import ShortSequencesError, in_sequences
 from ir.arrays import Array, Bools
 from ir.errors import InputError
 from ir.npz import ArchiveLimits, read_arrays
+from ir.onnxdoor.load import Source
 from ir.workload import Workload
 
 _LIMITS = ArchiveLimits(bytes=2**30, members=4096, directory_bytes=2**20)  # caches: two a layer
@@ -33,25 +35,14 @@ def load_inputs(path: Path | str) -> dict[str, Array]:
     return arrays
 
 
-class ShortSequencesError(InputError):
-    """An input's sequences have fewer tokens than are to run."""
-
-    def __init__(self, name: str, tokens: int, asked: int) -> None:
-        self.name, self.tokens, self.asked = name, tokens, asked
-        super().__init__("inputs", f"{name!r}: sequences of {tokens} tokens, asked for {asked}")
-
-    def __reduce__(self) -> tuple[type["ShortSequencesError"], tuple[str | int, ...]]:  # type: ignore[override]
-        """Rebuild it in another process."""
-        return type(self), (self.name, self.tokens, self.asked)
-
-
 class Feeds:
     """The model's inputs for one run after the other.
 
     inputs: one array per model input, first axis = sequences; tokens: cut each sequence to its
-    first tokens; batch: sequences in a run, where the file does not fix it. Masks, positions and
-    empty caches that are missing are made (`made` names them); any other missing input is an
-    InputError.
+    first tokens; batch: sequences in a run, where the file does not fix it. A model without an axis
+    for sequences may be given rows instead, `each` (by default `tokens`) to a sequence: see
+    `in_sequences`; `left_out` rows fill none. Masks, positions and empty caches that are missing
+    are made (`made` names them); any other missing input is an InputError.
     """
 
     def __init__(
@@ -61,9 +52,9 @@ class Feeds:
         inputs: Mapping[str, Array],
         tokens: int | None,
         batch: int = 1,
+        each: int | None = None,
     ) -> None:
         self._graph, self._tokens = graph, tokens
-        self._inputs = inputs
         missing = [n for n in (name_of(v) for v in graph.token_inputs) if n not in inputs]
         if missing:
             raise InputError(
@@ -72,7 +63,9 @@ class Feeds:
                 "give one array per model input, first axis = sequences",
             )
         self._lead = graph.token_inputs[0]
-        lead = inputs[name_of(self._lead)]
+        given = in_sequences(graph, inputs, each or tokens)
+        self._inputs, self._rows, self.left_out = given.inputs, given.cut, given.left_out
+        lead = self._inputs[name_of(self._lead)]
         if lead.ndim < 1 or not lead.size:
             raise InputError("inputs", f"{name_of(self._lead)!r}: empty, expected sequences")
         self.sequences = len(lead)
@@ -136,11 +129,13 @@ class Feeds:
         """The sequences of a group, with the axes the model wants."""
         name = name_of(value)
         rank = len(value.shape) if value.shape is not None else array.ndim
+        if value not in self._graph.token_inputs and _is_whole(value, array):
+            return _typed(value, array)
         if array.ndim == rank + 1:
             part = array[group.start]
             if len(group) > 1:
                 part = np.concatenate(array[group.start : group.stop])
-        elif array.ndim == rank and len(array) == self.sequences:
+        elif array.ndim == rank > 0 and len(array) == self.sequences:
             part = array[group.start : group.stop]
         else:
             raise InputError(
@@ -148,14 +143,13 @@ class Feeds:
                 f"{name!r}: shape {list(array.shape)}, expected {self.sequences} sequences "
                 f"of {rank} axes",
             )
-        cuttable = value in self._graph.token_inputs or part.ndim == 2
+        cuttable = value in self._graph.token_inputs or part.ndim == 2 or name in self._rows
         if self._tokens is not None and cuttable and value.dtype is not None:
-            axis = token_axis_of_input(value)
+            axis = 0 if name in self._rows else token_axis_of_input(value)
             if part.shape[axis] < self._tokens:
                 raise ShortSequencesError(name, part.shape[axis], self._tokens)
             part = np.take(part, np.arange(self._tokens), axis=axis)
-        typed: Array = part if value.dtype is None else part.astype(value.dtype.numpy())
-        return typed
+        return _typed(value, part)
 
     def _derived(self, value: Value, tokens: int, batch: int) -> Array:
         """A mask of ones, positions 0, 1, ..., or an empty cache."""
@@ -191,6 +185,28 @@ class Feeds:
                     f"exported for exactly {dim}",
                     "give that length, or export with a dynamic axis",
                 )
+
+
+def sequences_given(source: Source, inputs: Mapping[str, Array], tokens: int | None) -> int:
+    """Sequences in the inputs of a model, by its first input of tokens; 0 where that is missing.
+
+    tokens: of a sequence, where the inputs are rows.
+    """
+    graph = Graph.of(source)
+    name = name_of(graph.token_inputs[0])
+    if name not in inputs or not inputs[name].ndim:
+        return 0
+    return len(in_sequences(graph, inputs, tokens).inputs[name])
+
+
+def _typed(value: Value, array: Array) -> Array:
+    """An array with the element type that the model declares."""
+    return array if value.dtype is None else np.asarray(array.astype(value.dtype.numpy()))
+
+
+def _is_whole(value: Value, array: Array) -> bool:
+    """Whether an array is what the model wants of an input, for all sequences alike."""
+    return value.shape is not None and tuple(value.shape) == array.shape
 
 
 def _head_dims(graph: Graph, workload: Workload) -> dict[str, int]:

@@ -65,6 +65,8 @@ def profile(
     feeds = Feeds(Graph.of(source), workload, inputs, tokens, together)
     if feeds.made and say is not None:
         say(f"made up inputs that were not given: {', '.join(feeds.made)}")
+    if feeds.left_out and say is not None:
+        say(f"left out the last {feeds.left_out} rows: they fill no sequence")
     count = min(feeds.sequences, sequences or feeds.sequences)
     if by_experts and decode:
         if tokens is None:

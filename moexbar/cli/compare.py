@@ -131,7 +131,9 @@ def _compared(
 def _routing(source: Path, inputs: Path | None, asked: GroupingRequest) -> "Routing":
     """The trace given, or one recorded now by running the model given."""
     from compiler.frontend import read_model
-    from compiler.profiling.profile import load_inputs, profile
+    from compiler.profiling.feeds import load_inputs, sequences_given
+    from compiler.profiling.profile import profile
+    from ir.onnxdoor.load import open_model
     from moexbar.files.routing_file import only_routing
     from moexbar.files.traces.read import read_trace
 
@@ -139,9 +141,10 @@ def _routing(source: Path, inputs: Path | None, asked: GroupingRequest) -> "Rout
         if source.suffix == ".onnx":
             raise InputError(str(source), "a model without its inputs", "give --inputs X.npz")
         return only_routing(read_trace(source, asked.reading))
-    workload, arrays = read_model(source), load_inputs(inputs)
-    with progress(len(next(iter(arrays.values()))), "profiling") as advance:
-        return profile(source, workload, arrays, progress=advance)
+    model, arrays = open_model(source), load_inputs(inputs)
+    workload = read_model(model)
+    with progress(sequences_given(model, arrays, None), "profiling") as advance:
+        return profile(model, workload, arrays, progress=advance)
 
 
 def _write(draft: "Draft", result: "CompareReport") -> None:

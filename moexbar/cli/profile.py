@@ -55,17 +55,20 @@ def profile_command(
     Example: moexbar profile model.onnx --inputs tokens.npz -o routing.npz
     """
     from compiler.frontend import read_model
-    from compiler.profiling.profile import load_inputs, profile
+    from compiler.profiling.feeds import load_inputs, sequences_given
+    from compiler.profiling.profile import profile
+    from ir.onnxdoor.load import open_model
     from moexbar.files.routing_file import save_routing
     from moexbar.report.traces import ProfileReport
     from moexbar.traces.loads import load_rows
 
-    workload = read_model(model, tokens=tokens, batch=batch)
+    source = open_model(model)
+    workload = read_model(source, tokens=tokens, batch=batch)
     print_notes(workload.notes)
     arrays = load_inputs(inputs)
-    with progress(len(next(iter(arrays.values()))), "profiling") as advance:
+    with progress(sequences_given(source, arrays, tokens), "profiling") as advance:
         routing = profile(
-            model, workload, arrays, progress=advance, tokens=tokens, batch=batch, say=note
+            source, workload, arrays, progress=advance, tokens=tokens, batch=batch, say=note
         )
     save_routing(output, routing)
     rows = load_rows(routing)

@@ -136,10 +136,15 @@ class Sizes:
         if value.shape is None:
             return
         integer = value.dtype is not None and value.dtype.is_integer()
+        by_row = value in self._graph.token_inputs and token_axis_of_input(value) == 0
         rows = []
         for axis, dim in enumerate(value.shape):
             if isinstance(dim, int):
                 rows.append(np.full(len(self.tokens), dim))
+            elif dim.value is not None and str(dim.value) in self._params:
+                rows.append(self._params[str(dim.value)] * np.ones_like(self.tokens))
+            elif axis == 0 and by_row:
+                rows.append(self.tokens)
             elif axis == 0 and len(value.shape) > 1:
                 rows.append(np.ones(len(self.tokens), dtype=np.int64))
             elif integer or str(dim.value) in self._params:
