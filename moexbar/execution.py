@@ -137,7 +137,7 @@ def _runs(given: Given, sequence: Ints, tokens: Ints, before: int) -> list[Run]:
 
     before: so many tokens of the first sequence come before the window; they are numbered after it.
     """
-    choosing = any(op.router.capacity is not None for op in workload.moe_layers)
+    choosing = any(op.router.capacity is not None for op in given.workload.moe_layers)
     by_length: dict[int, list[int]] = {}
     tokens_of = {int(s): tokens[sequence[tokens] == s] for s in np.unique(sequence).tolist()}
     earlier = len(sequence) + np.arange(before)

@@ -1,6 +1,6 @@
 """Run the model with its router outputs exposed, and record which experts each token goes to."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
@@ -63,10 +63,6 @@ def profile(
     source = open_as(model, workload)
     together = 1 if by_experts else batch or 1
     feeds = Feeds(Graph.of(source), workload, inputs, tokens, together)
-    if feeds.made and say is not None:
-        say(f"made up inputs that were not given: {', '.join(feeds.made)}")
-    if feeds.left_out and say is not None:
-        say(f"left out the last {feeds.left_out} rows: they fill no sequence")
     count = min(feeds.sequences, sequences or feeds.sequences)
     if by_experts and decode:
         if tokens is None:
@@ -74,10 +70,8 @@ def profile(
         return cached_routing(source, workload, inputs, (tokens, decode), count, progress, runtime)
     wanted = list(dict.fromkeys(name for layer in layers for name in layer.router.exposed))
     groups = feeds.groups(count)
-    if groups[-1].stop < count and say is not None:
-        say(f"left out the last {count - groups[-1].stop} sequences: {len(groups[0])} run together")
-    if too_large(source.graph) and say is not None:
-        say("packed weights stay packed, as too large otherwise: routed as ONNX Runtime rounds")
+    for line in _told(feeds, groups, count, source) if say is not None else ():
+        say(line)
     with at_hand(runtime) as opened:
         session = opened.load(with_outputs(source, wanted, unpacked=True), str(path))
         found, lengths, hidden = list[dict[str, Array]](), list[int](), list[Bools]()
@@ -96,6 +90,18 @@ def profile(
     counts = [sum(lengths[s] for s in group) for group in groups]
     routing = _token_choice(str(path), layers, found, counts, lengths)
     return _without(routing, np.concatenate(hidden), say)
+
+
+def _told(feeds: Feeds, groups: Sequence[range], count: int, source: Source) -> Iterator[str]:
+    """What of the inputs is made up or left out, and how packed weights are run."""
+    if feeds.made:
+        yield f"made up inputs that were not given: {', '.join(feeds.made)}"
+    if feeds.left_out:
+        yield f"left out the last {feeds.left_out} rows: they fill no sequence"
+    if groups[-1].stop < count:
+        yield f"left out the last {count - groups[-1].stop} sequences: {len(groups[0])} run together"
+    if too_large(source.graph):
+        yield "packed weights stay packed, as too large otherwise: routed as ONNX Runtime rounds"
 
 
 def _without(routing: Routing, hidden: Bools, say: Say | None) -> Routing:
