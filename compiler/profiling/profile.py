@@ -31,6 +31,10 @@ Progress = Callable[[str], object]
 Picked = tuple[npt.NDArray[np.int16], npt.NDArray[np.float32] | None]
 
 
+def _silent(_: str) -> None:
+    """Tell nobody."""
+
+
 def profile(
     model: Path | str | Source,
     workload: Workload,
@@ -70,8 +74,9 @@ def profile(
         return cached_routing(source, workload, inputs, (tokens, decode), count, progress, runtime)
     wanted = list(dict.fromkeys(name for layer in layers for name in layer.router.exposed))
     groups = feeds.groups(count)
-    for line in _told(feeds, groups, count, source) if say is not None else ():
-        say(line)
+    tell = say or _silent
+    for line in _told(feeds, groups, count, source):
+        tell(line)
     with at_hand(runtime) as opened:
         session = opened.load(with_outputs(source, wanted, unpacked=True), str(path))
         found, lengths, hidden = list[dict[str, Array]](), list[int](), list[Bools]()
@@ -89,7 +94,7 @@ def profile(
         return _expert_choice(str(path), layers, by_experts, found)
     counts = [sum(lengths[s] for s in group) for group in groups]
     routing = _token_choice(str(path), layers, found, counts, lengths)
-    return _without(routing, np.concatenate(hidden), say)
+    return _without(routing, np.concatenate(hidden), tell)
 
 
 def _told(feeds: Feeds, groups: Sequence[range], count: int, source: Source) -> Iterator[str]:
@@ -99,17 +104,17 @@ def _told(feeds: Feeds, groups: Sequence[range], count: int, source: Source) -> 
     if feeds.left_out:
         yield f"left out the last {feeds.left_out} rows: they fill no sequence"
     if groups[-1].stop < count:
-        yield f"left out the last {count - groups[-1].stop} sequences: {len(groups[0])} run together"
+        last, together = count - groups[-1].stop, len(groups[0])
+        yield f"left out the last {last} sequences: {together} run together"
     if too_large(source.graph):
         yield "packed weights stay packed, as too large otherwise: routed as ONNX Runtime rounds"
 
 
-def _without(routing: Routing, hidden: Bools, say: Say | None) -> Routing:
+def _without(routing: Routing, hidden: Bools, say: Say) -> Routing:
     """The trace in which tokens that the attention mask hides go to no expert."""
     if not hidden.any() or routing.choices is None:
         return routing
-    if say is not None:
-        say(f"{int(hidden.sum())} tokens that the attention mask hides are not routed")
+    say(f"{int(hidden.sum())} tokens that the attention mask hides are not routed")
     taken = ~hidden[None, :, None]
     weights = None if routing.weights is None else routing.weights * taken
     return replace(routing, choices=np.where(taken, routing.choices, -1), weights=weights)
