@@ -108,7 +108,7 @@ def _unread(facts: Facts, anchor: Anchor, region: Collection[Value]) -> Suspect 
 
 def _contract(facts: Facts, node: Node) -> list[FoundLayer]:
     layer = contract_layer(facts, node)
-    return extensions(facts, computed_from(facts.graph, layer.entry), layer)
+    return extensions(facts, computed_from(facts.graph, *layer.entries), layer)
 
 
 def _layer(facts: Facts, anchor: Anchor, prove: Prove) -> tuple[FoundLayer | None, Suspect | None]:

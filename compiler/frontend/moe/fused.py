@@ -1,13 +1,14 @@
 """MoE layers that are one operator: com.microsoft::MoE and com.microsoft::QMoE."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.dominators import computed_from, nodes_between
-from compiler.frontend.facts.graph import name_of
+from compiler.frontend.facts.graph import Graph, name_of
+from compiler.frontend.facts.products import Product
 from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.anchors import root, router_products
 from compiler.frontend.moe.found import FoundLayer
@@ -37,13 +38,15 @@ def contract_layer(facts: Facts, node: Node) -> FoundLayer:
     if data is None or logits is None:
         raise Unreadable("input or router_probs is missing", node)
     entry = root(graph, data)
-    region = computed_from(graph, entry)
     matrices = router_products(facts, logits)
+    beside = _beside(graph, entry, logits, matrices)
+    entries = (entry, *beside)
+    region = computed_from(graph, *entries)
     inside = logits in region and bool(matrices)
     ends = [node.outputs[0]]
-    own = nodes_between(graph, {entry} if inside else {entry, logits}, ends, region)
+    own = nodes_between(graph, entries if inside else {*entries, logits}, ends, region)
     experts, activation = _experts(facts.sizes, node)
-    projection, product, _ = projected(graph, matrices, [entry])
+    projection, product, reads = projected(graph, matrices, entries)
     router = Router(
         kind=_kind(node, own),
         experts=len(experts),
@@ -51,6 +54,7 @@ def contract_layer(facts: Facts, node: Node) -> FoundLayer:
         top_k=int(node.attributes.get_int("k", 1) or 1),
         projection=projection,
         logits=product,
+        reads=reads,
         nodes=tuple(n.name or "" for n in own if n is not node),
     )
     return FoundLayer(
@@ -64,7 +68,20 @@ def contract_layer(facts: Facts, node: Node) -> FoundLayer:
         activation=activation,
         form=node.op_type,
         remarks=_remarks(node),
+        beside=beside,
     )
+
+
+def _beside(
+    graph: Graph, entry: Value, logits: Value, matrices: Sequence[Product]
+) -> tuple[Value, ...]:
+    """What the router reads that is not made of the entry: its vectors, else the logits."""
+    if logits not in graph.data or logits in computed_from(graph, entry):
+        return ()
+    reads = root(graph, matrices[0].data) if len(matrices) == 1 else None
+    if reads is not None and logits in computed_from(graph, entry, reads):
+        return (reads,)
+    return (logits,)
 
 
 def _kind(node: Node, own: Collection[Node]) -> RouterKind:
