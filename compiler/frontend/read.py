@@ -6,6 +6,7 @@ from compiler.frontend.account import account_of, notes_of
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.dimensions import check_dimensions, unknown_operators
 from compiler.frontend.facts.graph import Graph, name_of
+from compiler.frontend.facts.random import WHAT_TO_DO, random_operators, refuse_random
 from compiler.frontend.moe.find import find_moe
 from compiler.frontend.operators.held import loops_of_unknown_length
 from compiler.frontend.operators.name import operators_of
@@ -42,9 +43,11 @@ def read_model(
     graph's structure. trust_traced: False refuses a file whose routing was recorded by tracing;
     decodes: True one that cannot generate step by step. runtime: the child process that runs the
     layers, one of its own if there is none. Raises InputError naming file, dimension, node and
-    layer, or with ONNX Runtime's reason for a model that it does not take.
+    layer, with ONNX Runtime's reason for a model that it does not take, or for operators that draw
+    numbers.
     """
     source = path if isinstance(path, Source) else open_model(path)
+    refuse_random(source)
     workload, facts = _read(source, tokens, batch, prove=prove, runtime=runtime)
     if decodes:
         _refuse_decode(source.path, decode_of(facts, workload, runtime))
@@ -91,6 +94,8 @@ def _read(
     operators = operators_of(facts, parts, tokens or REFERENCE_TOKENS)
     notes = [f"node {s.node!r} ({s.op_type}) stays digital: {s.reason}" for s in suspects]
     notes += [*prover.notes, *unknown_operators(graph)]
+    drawing = random_operators(source)
+    notes += [f"{drawing}; {WHAT_TO_DO}"] if drawing else []
     notes += [note for layer in layers for note in layer.notes] + refused
     account = account_of(facts, parts, operators, suspects)
     notes += [*notes_of(account, notes), *loops_of_unknown_length(facts)]
