@@ -16,6 +16,8 @@ from tests.compiler.frontend.routers import WIDE
 from tests.compiler.frontend.stored import STORED
 
 Choose = Callable[[str, Sequence[Any]], Any]
+OPSETS = range(11, 26)
+PLAIN = ("float32", "weights in 16 bits")  # other elements many operators take from 18 or 21 on
 SOLVED = ("cp-sat", "highs", "scip")  # groupings by a solver; the others are rules
 NOT_ALONE = ("a table", "a table alone", "top-p", *WIDE)  # nothing to select among one expert
 QUICK = SolverOptions(time_s=0.02)
@@ -47,6 +49,7 @@ def _model(choose: Choose, choice: bool) -> Model:
         widths = [8, 12, 16]  # two weights in a byte
     if any("blocks" in layer.form for layer in layers):
         widths = [16, 32]
+    element = choose("element", _elements(layers))
     return Model(
         tuple(layers),
         choose("d", widths),
@@ -54,8 +57,9 @@ def _model(choose: Choose, choice: bool) -> Model:
         choose("key heads", [n for n in (heads, 1, 2) if heads % n == 0]),
         head,
         choose("biases", [False, True]),
-        choose("element", _elements(layers)),
+        element,
         choose("seed", range(1000)),
+        choose("opset", [18, 18, *OPSETS]) if element in PLAIN else 18,
     )
 
 
@@ -95,7 +99,7 @@ def _layer(choose: Choose, choice: bool) -> Layer:
     experts = max(experts, form.least)
     top = form.top or (2 if router == "two picks" else choose("top", [*range(1, most + 1)]))
     experts = max(experts, top)
-    some_zero = router in ("relu", "threshold")  # all are, where all scores are equal
+    alike = {"relu": ["equal"], "threshold": ["equal", "ties"]}.get(router, [])  # no weight there
     top = experts if router == "top-p" else top
     return Layer(
         name,
@@ -105,7 +109,7 @@ def _layer(choose: Choose, choice: bool) -> Layer:
         choose("expert width", form.widths),
         choose("activation", ["", *ACTS]) if form.acts else "",
         choose("expert gate", [True, False]) if form.plain else True,
-        choose("routing", form.routings[: 4 if some_zero else 5]),
+        choose("routing", [routing for routing in form.routings if routing not in alike]),
         choose("shared expert", ["", *SHARED]) if form.shared else "",
         choose("factor", [False, False, True]),
         choose("router reads", ["", "", "", *APART]) if form.free else "",

@@ -45,6 +45,7 @@ class Model:
     biased: bool = False
     element: str = "float32"
     seed: int = 0
+    opset: int = 18
 
 
 @dataclass(frozen=True)

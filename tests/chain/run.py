@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from onnx import TensorProto
 
 from backends.functional import Case, Comparison, Run, compare, execute
@@ -25,6 +26,7 @@ from ir.workload import Workload
 from tests.chain.forms import block_of
 from tests.chain.recipe import Recipe
 from tests.compiler.frontend import models as m
+from tests.compiler.frontend.opsets import as_opset, least_opset
 from tests.compiler.frontend.stored import STORED
 from tests.make import options_of, small_chip
 
@@ -85,6 +87,9 @@ def write_model(recipe: Recipe, folder: Path) -> Path:
     m.transformer(g, [block_of(layer) for layer in model.layers], model.kv_heads)
     axes = ["batch" if recipe.span.together else 1, "tokens"]
     path = g.model(folder / "m.onnx", {"logits": [*axes, g.vocab]}, {"input_ids": (7, axes)})
+    if model.opset != 18:
+        written = onnx.load(path)
+        onnx.save(as_opset(written, max(model.opset, least_opset(written))), path)
     if model.element in HALVES:
         m.in_16_bits(path, HALVES[model.element])
     return path
