@@ -37,7 +37,7 @@ class FireGroup:
 
 
 def fire_groups(blocks: tuple[Block, ...], grouping: Grouping) -> tuple[FireGroup, ...]:
-    """Both stages of every expert group that holds an expert, then the banks in block order."""
+    """The stages of every expert group that holds an expert, then the banks in block order."""
     return (*_of_experts(blocks, grouping), *_banks(blocks, grouping))
 
 
@@ -51,7 +51,9 @@ def _of_experts(blocks: tuple[Block, ...], grouping: Grouping) -> list[FireGroup
         for g, experts in enumerate(of.groups):
             for stage in (0, 1) if experts else ():
                 copy = RoutedOwner(experts[0], int(copy_in[experts[0], g]))
-                out.append(_fire_group(blocks, members[of.layer, copy, stage], g))
+                own = members.get((of.layer, copy, stage))
+                if own:  # an expert of a single matrix has one stage
+                    out.append(_fire_group(blocks, own, g))
     return out
 
 

@@ -89,7 +89,8 @@ def _matrices(expert: Expert) -> Iterator[tuple[Role, Weight]]:
     yield "up", expert.up
     if expert.gate is not None:
         yield "gate", expert.gate
-    yield "down", expert.down
+    if expert.down is not None:
+        yield "down", expert.down
 
 
 def _block(

@@ -45,13 +45,32 @@ class Weight:
 
 @dataclass(frozen=True)
 class Expert:
-    """One feed-forward expert: down(act(gate(x)) * up(x)), or down(act(up(x))) without a gate."""
+    """One feed-forward expert: down(act(gate(x)) * up(x)), or down(act(up(x))) without a gate.
+
+    Without a down matrix it is act(up(x)): a single matrix.
+    """
 
     up: Weight
-    down: Weight
+    down: Weight | None
     gate: Weight | None = None
+
+    def __post_init__(self) -> None:
+        if self.down is None and self.gate is not None:
+            raise InputError(
+                self.up.tensor, "an expert of a gate and no down matrix, expected both"
+            )
+
+    @property
+    def weights(self) -> tuple[Weight, ...]:
+        """Its one, two or three matrices."""
+        return tuple(w for w in (self.up, self.gate, self.down) if w is not None)
+
+    @property
+    def last(self) -> Weight:
+        """The matrix that gives its output."""
+        return self.up if self.down is None else self.down
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one token through this expert."""
-        return self.up.macs + self.down.macs + (self.gate.macs if self.gate else 0)
+        return sum(weight.macs for weight in self.weights)

@@ -52,8 +52,13 @@ class Matrices(Protocol):
 
 
 def feed_forward(matrices: Matrices, expert: Expert, activation: AnyActivation, x: Array) -> Array:
-    """down(act(gate(x)) * up(x)): [n, d]; without a gate, down(act(up(x)))."""
+    """down(act(gate(x)) * up(x)): [n, d_out]; without a gate, down(act(up(x))).
+
+    Of a single matrix act(up(x)).
+    """
     up = matrices.product(x, expert.up)
+    if expert.down is None:
+        return activate(activation, up)
     if expert.gate is None:
         return matrices.product(activate(activation, up), expert.down)
     gate = activate(activation, matrices.product(x, expert.gate))
@@ -135,9 +140,9 @@ def from_logits(router: Router, logits: Array) -> tuple[Array, Array]:
 def routed_sum(matrices: Matrices, layer: MoELayer, x: Array, combine: Array) -> Array:
     """Scale * sum of the selected experts' outputs, and of the token, times their weights.
 
-    combine: [tokens, router outputs]. [tokens, d].
+    combine: [tokens, router outputs]. [tokens, d_out].
     """
-    out = np.zeros(x.shape, dtype=np.float32)
+    out = np.zeros((len(x), layer.d_out), dtype=np.float32)
     weights = of_experts(layer.router, combine)
     for index, expert in enumerate(layer.experts):
         used = weights[:, index] != 0
@@ -154,8 +159,8 @@ def routed_sum(matrices: Matrices, layer: MoELayer, x: Array, combine: Array) ->
 
 
 def shared_sum(matrices: Matrices, layer: MoELayer, x: Array) -> Array:
-    """Sum of the shared experts' outputs, each times its own gate: [tokens, d]."""
-    out = np.zeros(x.shape, dtype=np.float32)
+    """Sum of the shared experts' outputs, each times its own gate: [tokens, d_out]."""
+    out = np.zeros((len(x), layer.d_out), dtype=np.float32)
     for index, expert in enumerate(layer.shared):
         part = feed_forward(matrices, expert, layer.activation, x)
         gate = layer.shared_gates[index] if index < len(layer.shared_gates) else None

@@ -13,9 +13,11 @@ def with_ternary_experts(workload: Workload) -> Workload:
     """
 
     def ternary(expert: Expert) -> Expert:
-        gate = replace(expert.gate, format="ternary") if expert.gate else None
-        up, down = (replace(w, format="ternary") for w in (expert.up, expert.down))
-        return Expert(up, down, gate)
+        up, down, gate = (
+            None if w is None else replace(w, format="ternary")
+            for w in (expert.up, expert.down, expert.gate)
+        )
+        return Expert(up or expert.up, down, gate)
 
     def changed(op: AnyOperator) -> AnyOperator:
         match op:

@@ -5,6 +5,7 @@ which initializer of the ONNX file, which expert of a stacked tensor and which o
 Operators are in topological order and cover every node of the graph's computation exactly once.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +14,7 @@ from typing import Literal, assert_never
 import numpy as np
 
 from ir.account import WeightAccount
-from ir.activation import AnyActivation
+from ir.activation import AnyActivation, usual
 from ir.arrays import Bools, Ints
 from ir.errors import InputError
 from ir.expert import Expert, Weight
@@ -101,7 +102,7 @@ class Digital(Operator):
 
 @dataclass(frozen=True)
 class MoELayer(Operator):
-    """Router, experts and their weighted sum; `width` is d_model.
+    """Router, experts and their weighted sum; `width` is d_out, d_model of most.
 
     `nodes` holds every node of the layer, the router's included. `shared` experts see every token
     and are added to the routed sum. `weight_on` says where the gate weight multiplies.
@@ -133,16 +134,33 @@ class MoELayer(Operator):
                 f"router outputs {self.passing} pass the token on, but its idle outputs are "
                 f"{self.router.idle_outputs}",
             )
+        widths = Counter(e.up.columns for e in self.experts)
+        if len(widths) > 1:
+            words = ", ".join(f"{count} of {width}" for width, count in widths.items())
+            raise InputError(self.name, f"experts of {len(widths)} widths: {words}, expected one")
         shapes = {
-            (e.up.rows, e.up.columns, e.down.rows, e.down.columns, e.gate is None)
+            (e.up.rows, e.last.rows, e.last.columns, e.down is None, e.gate is None)
             for e in self.experts
         }
         if len(shapes) != 1:
             raise InputError(self.name, f"experts of {len(shapes)} different shapes, expected one")
+        self._check_results()
         if len(self.experts) != self.router.experts:
             raise InputError(
                 self.name,
                 f"{len(self.experts)} experts, but the router has {self.router.experts} outputs",
+            )
+
+    def _check_results(self) -> None:
+        """What is added must be as wide, and what caches keep as wide as the token."""
+        if any((e.last.columns, e.down is None) != (self.d_out, self.single) for e in self.shared):
+            raise InputError(self.name, "shared experts of another shape than the routed ones")
+        kept = bool(self.passing) or self.router.capacity is not None
+        if kept and self.d_out != self.d_model:
+            raise InputError(
+                self.name,
+                f"vectors of {self.d_model} become {self.d_out}, expected as many where the token "
+                "passes itself on, or experts choose",
             )
 
     @property
@@ -152,8 +170,23 @@ class MoELayer(Operator):
 
     @property
     def d_expert(self) -> int:
-        """Hidden width of one expert."""
+        """Hidden width of one expert; of a single matrix, the width of what it gives."""
         return self.experts[0].up.columns
+
+    @property
+    def d_out(self) -> int:
+        """Width of the layer's output."""
+        return self.experts[0].last.columns
+
+    @property
+    def single(self) -> bool:
+        """Whether its experts are single matrices, so that there is one stage."""
+        return self.experts[0].down is None
+
+    @property
+    def curved(self) -> bool:
+        """Whether what a single matrix gives goes through an activation."""
+        return self.single and self.activation != usual("identity")
 
     def passes_on(self, experts: Ints) -> Bools:
         """Whether tokens pass themselves on, by how many experts each has: bool like `experts`.

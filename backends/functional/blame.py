@@ -44,12 +44,15 @@ def _blame_layer(at: At[MoELayer], row: int, x: Array) -> int:
     if store < 0:
         return row
     second = int(m.job[store])
+    if at.op.single:
+        told, fired = (int(e) for e in m.program.expert[[store, second]])
+        return store if told != fired else _load_or_mvm(m, second, x)
     mvm = int(m.job[m.values.single(np.array([second]), Inner.VECTOR)[0]])
     told, fired, before = (int(e) for e in m.program.expert[[store, second, mvm]])
     if told != fired:
         return store if fired == before else second
     made = m.values.of(store).arrays[Inner.RESULT][m.values.row[store]]
-    right = m.matrices.product(_vector_of(m, second)[None], _expert_of(at, store).down)[0]
+    right = m.matrices.product(_vector_of(m, second)[None], _expert_of(at, store).last)[0]
     return second if _off(m, made, right) else _load_or_mvm(m, mvm, x)
 
 

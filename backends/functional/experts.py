@@ -22,13 +22,14 @@ from backends.functional.router import choose, score
 from backends.functional.values import Batch, wrong
 from ir.arrays import Array, Bools, Ints
 from ir.errors import CheckError
+from ir.mapping import Role
 from ir.program import Opcode
 from ir.semantics import activate, linear
 from ir.workload import MoELayer
 
 
 def run_moe(at: At[MoELayer], rows: dict[Opcode, Ints]) -> None:
-    """GATE, TOPK, LOAD, both stages, COMBINE."""
+    """GATE, TOPK, LOAD, both stages (or the one of single matrices), COMBINE."""
     m, op = at.m, at.op
     for code in (Opcode.GATE, Opcode.TOPK, Opcode.COMBINE):
         if not len(rows[code]):
@@ -40,13 +41,19 @@ def run_moe(at: At[MoELayer], rows: dict[Opcode, Ints]) -> None:
     first, second = (rows[Opcode.MVM][stage[rows[Opcode.MVM]] == s] for s in (0, 1))
     multiply(at, without_values(m, first))
     add_up(m, _readable(m, rows[Opcode.ACC], stage=0))
-    _activate(at, rows)
+    if not op.single:
+        _activate(at, rows)
     for mine, _ in by_batch(m, second):
         multiply(at, mine)
     add_up(m, _readable(m, rows[Opcode.ACC], stage=1))
+    last: Role = "up" if op.single else "down"
     for mine, read in by_batch(m, without_values(m, rows[Opcode.STORE])):
-        result = named(m, take_sums(m, mine, read), "down", mine)
+        result = named(m, take_sums(m, mine, read), last, mine)
         m.values.put(mine, np.arange(len(mine)), Batch({Inner.RESULT: result}))
+    for mine, read in by_batch(m, without_values(m, rows[Opcode.ACT])):
+        result = activate(op.activation, m.values.take(mine, Inner.RESULT))
+        m.values.put(mine, np.arange(len(mine)), Batch({Inner.RESULT: result}))
+        m.job[mine] = m.job[read]
     _combine(at, rows[Opcode.COMBINE])
 
 
@@ -112,7 +119,7 @@ def _combine(at: At[MoELayer], ids: Ints) -> None:
     place, read = place[stores], read[stores]
     expert, readers = p.expert[read].astype(np.int64), ids[place]
     result = m.values.rows(readers, read, Inner.RESULT, p.token[readers].astype(np.int64))
-    out = np.zeros((len(ids), op.d_model), dtype=np.float32)
+    out = np.zeros((len(ids), op.d_out), dtype=np.float32)
     routed = expert >= 0
     odd = np.flatnonzero(expert >= op.router.experts)
     if len(odd):

@@ -15,7 +15,7 @@ class Inner(Enum):
     VECTOR = "vector"  # in a group's input buffer: [rows of the matrix]
     ACTED = "acted"  # the activation of the gate's sums: [d_expert]
     HIDDEN = "hidden"  # what the second stage is fed: [d_expert]
-    RESULT = "result"  # of one expert: [d_model]
+    RESULT = "result"  # of one expert: [d_out]
     LOGITS = "logits"  # of a router on crossbars: [experts]
     PICKED = "picked"  # which experts the router picks, as the GATE has it: bool [experts]
     WEIGHTS = "weights"  # of the experts picked: [experts]

@@ -1,4 +1,4 @@
-"""The two pipelined stages of experts: routed ones take turns on shared PGs."""
+"""The two pipelined stages of experts, or their one: routed ones take turns on shared PGs."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -37,7 +37,10 @@ def emit_experts(at: At[MoELayer], turns: Turns, routed: Ints) -> Ints:
     ctx, first = at.ctx, RoutedOwner(0)
     one = [b for b in ctx.mapping.blocks if b.operator == at.index and b.owner == first]
     gates = routed[turns.token] if at.op.weight_on == "input" else None
-    mvm, stores = _two_stages(at, turns, one, turns.group, gates=gates)
+    if at.op.single:
+        mvm, stores = _one_stage(at, turns, one)
+    else:
+        mvm, stores = _two_stages(at, turns, one, turns.group, gates=gates)
     if ctx.step.of(at.op.layer).order.lockstep:
         ctx.stream.lockstep.add(at.op.layer)
         _lockstep(ctx, turns, mvm)
@@ -49,15 +52,48 @@ def emit_shared(at: At[MoELayer], tokens: Ints, x: Ints) -> list[Ints]:
     ctx = at.ctx
     out: list[Ints] = []
     for number in range(len(at.op.shared)):
-        up, down = (ctx.units.banks[at.index, SharedOwner(number), stage] for stage in (0, 1))
+        banks = ctx.units.banks
+        up, down = (banks.get((at.index, SharedOwner(number), stage)) for stage in (0, 1))
+        if up is None:
+            continue
         load = emit_load(at, at.op.d_model, at.tag(tokens, stage=0), [x[tokens]])
         group = np.full(len(tokens), up.number)
         ctx.stream.link("dst", load, at.groups("group", 0, group))
         turns = Turns(tokens, group, -1, -1, -1, load, np.ones(len(tokens), dtype=np.bool_))
+        if down is None:
+            out.append(_one_stage(at, turns, list(up.blocks))[1])
+            continue
         blocks = [*up.blocks, *down.blocks]
         second = np.full(len(tokens), down.number)
         out.append(_two_stages(at, turns, blocks, second)[1])
     return out
+
+
+def _one_stage(at: At[MoELayer], turns: Turns, blocks: list[Block]) -> tuple[Ints, Ints]:
+    """The one matrix of an expert for every turn: MVMs, and STOREs or what is made of those.
+
+    Both [turns]. An activation is applied where the result arrives.
+    """
+    ctx = at.ctx
+    tag = at.tag(turns.token, stage=0, expert=turns.expert, slot=turns.slot)
+    tag = replace(tag, replica=turns.replica)
+    shared_pg = isinstance(blocks[0].owner, RoutedOwner)
+    product = emit_product(at, turns.group, tuple(blocks), turns.load, tag, shared_pg=shared_pg)
+    ctx.stream.mark_last_readers(product.mvm[turns.last])
+    stores = emit_store(at, turns.group, product.sums, at.op.d_out, tag)
+    if not at.op.curved:
+        return product.mvm, stores
+    acted = ctx.stream.append(
+        Opcode.ACT,
+        at.dpu,
+        timing.act(ctx.chip, at.op.d_out),
+        tag,
+        rows=len(stores),
+        reads=[stores],
+        size=ctx.bytes_of(at.op.d_out),
+        buffer=at.region,
+    )
+    return product.mvm, acted
 
 
 def _two_stages(
@@ -94,7 +130,7 @@ def _two_stages(
     ctx.stream.link("dst", moved, at.groups("group", 1, down_group))
     second = emit_product(at, down_group, down, moved, tag, shared_pg=shared_pg)
     ctx.stream.mark_last_readers(second.mvm)
-    return first.mvm, emit_store(at, down_group, second.sums, at.op.d_model, tag)
+    return first.mvm, emit_store(at, down_group, second.sums, at.op.d_out, tag)
 
 
 def _activate(

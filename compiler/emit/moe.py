@@ -212,7 +212,7 @@ def _combine(
         at.tag(tokens),
         rows=len(tokens),
         reads=[routed[tokens], gate[tokens]] if op.gated_shared else [routed[tokens]],
-        size=ctx.bytes_of(op.d_model),
+        size=ctx.bytes_of(op.d_out),
         buffer=at.region,
     )
     combine = ctx.spread(tokens, ids)
@@ -230,5 +230,5 @@ def _combine_cost(chip: Chip, op: MoELayer, parts: int, itself: int) -> timing.C
     if op.weight_on == "output":
         weighted += parts - len(op.shared)
     scaled = op.scale != 1.0
-    size = parts + itself, weighted, op.d_model, op.d_expert
+    size = parts + itself, weighted, op.d_out, op.d_expert
     return timing.combine(chip, *size, scaled=scaled)

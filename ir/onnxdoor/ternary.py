@@ -60,8 +60,8 @@ def _ternary(workload: Workload) -> list[Weight]:
         weight
         for op in workload.moe_layers
         for expert in op.experts
-        for weight in (expert.up, expert.gate, expert.down)
-        if weight is not None and weight.format == "ternary"
+        for weight in expert.weights
+        if weight.format == "ternary"
     ]
 
 

@@ -303,6 +303,12 @@ class ProgramCase:
         router = [*(job.router for job in self.jobs.classes), False]
         return np.array(router, dtype=np.bool_)[self.job_class]
 
+    @cached_property
+    def of_curved(self) -> Bools:
+        """Whether a row belongs to an expert of a single matrix that an activation follows."""
+        curved = [*(job.curved for job in self.jobs.classes), False]
+        return np.array(curved, dtype=np.bool_)[self.job_class]
+
     def picked(self, layer: int) -> Bools:
         """Pairs of a MoE layer that run: bool [visits, experts].
 

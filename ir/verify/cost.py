@@ -210,7 +210,7 @@ def _moe(case: ProgramCase, op: MoELayer, role: Role, amount: int) -> Cost:
         (parts, itself), shared = divmod(amount, 2), _digital_scores(case, op)[1]
         scaled, routed = op.scale != 1.0, parts - len(op.shared)
         weighted = shared + itself + (routed if op.weight_on == "output" else 0)
-        sizes = parts + itself, weighted, op.d_model, op.d_expert
+        sizes = parts + itself, weighted, op.d_out, op.d_expert
         return timing.combine(chip, *sizes, scaled=scaled)
     values = op.scored_width if amount else op.d_model
     return timing.load(chip, values, bus_width(case.workload, max(op.layer, 0)))

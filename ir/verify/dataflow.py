@@ -279,8 +279,8 @@ def check_combine(case: ProgramCase) -> Fault | None:
     combine, gates = np.full(top.shape, -1, dtype=np.int64), _gates(case)
     at = np.flatnonzero(case.role == Role.COMBINE)
     combine[p.node[at], case.visit[at]] = at
-    experts = (case.role == Role.STORE) & (case.row_form == Form.MOE) & ~case.of_router
-    stores = np.flatnonzero(experts)
+    last = np.where(case.of_curved, case.role == Role.ACT, case.role == Role.STORE)
+    stores = np.flatnonzero(last & (case.row_form == Form.MOE) & ~case.of_router)
     expected = [combine[p.node[stores], case.visit[stores]] * rows + stores]
     for index in moe:
         expected.append(combine[index] * rows + top[index])

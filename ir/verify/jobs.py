@@ -16,7 +16,7 @@ class JobClass:
     """A dense matrix, expert, shared expert or router. Stages' weights: `first`, `second` or ().
 
     multiplexed: its crossbars stand behind shared peripheral groups; scaled: a gate multiplies
-    the sums of the first stage.
+    the sums of the first stage; curved: an activation follows the only one.
     """
 
     operator: int
@@ -25,6 +25,7 @@ class JobClass:
     second: tuple[Weight, ...] = ()
     multiplexed: bool = False
     scaled: bool = False
+    curved: bool = False
     router: bool = False
 
     @property
@@ -121,15 +122,20 @@ def _of_layer(index: int, op: MoELayer, chip: Chip) -> Iterator[JobClass]:
             index,
             op.layer,
             _up(expert),
-            (expert.down,),
+            _down(expert),
             multiplexed=True,
             scaled=op.weight_on == "input",
+            curved=op.curved,
         )
     for expert in op.shared:
-        yield JobClass(index, op.layer, _up(expert), (expert.down,))
+        yield JobClass(index, op.layer, _up(expert), _down(expert), curved=op.curved)
     if chip.digital.router_on == "crossbar" and op.router.projection is not None:
         yield JobClass(index, op.layer, (op.router.projection,), router=True)
 
 
 def _up(expert: Expert) -> tuple[Weight, ...]:
     return (expert.up,) if expert.gate is None else (expert.up, expert.gate)
+
+
+def _down(expert: Expert) -> tuple[Weight, ...]:
+    return () if expert.down is None else (expert.down,)

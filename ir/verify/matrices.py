@@ -61,7 +61,8 @@ def matrices(workload: Workload, chip: Chip) -> Iterator[Matrix]:
 def of_expert(expert: Expert) -> tuple[tuple[Role, Weight], ...]:
     """The matrices of one expert by role."""
     gate: tuple[tuple[Role, Weight], ...] = (("gate", expert.gate),) if expert.gate else ()
-    return (("up", expert.up), *gate, ("down", expert.down))
+    down: tuple[tuple[Role, Weight], ...] = (("down", expert.down),) if expert.down else ()
+    return (("up", expert.up), *gate, *down)
 
 
 def cells_per_weight(weight: Weight, chip: Chip) -> int:
@@ -146,8 +147,9 @@ def fire_groups(mapping: Mapping, workload: Workload) -> list[FireGroup]:
     out = [fire(blocks, -1) for blocks in own]
     for grouping in mapping.grouping.layers:
         for g, experts in enumerate(grouping.groups):
+            before = sum(experts[0] in group for group in grouping.groups[:g]) if experts else 0
             for stage in (0, 1) if experts else ():
-                before = sum(experts[0] in group for group in grouping.groups[:g])
                 key = (operator[grouping.layer], RoutedOwner(experts[0], before), stage)
-                out.append(fire(members[key], g))
+                if key in members:
+                    out.append(fire(members[key], g))
     return out

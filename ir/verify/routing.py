@@ -135,7 +135,7 @@ def check_pairs(case: ProgramCase) -> Fault | None:
         op = turns.op
         here = rows[p.node[rows] == turns.index]
         pair = case.visit[here] * op.router.experts + p.expert[here]
-        for stage in (0, 1):
+        for stage in (0,) if op.single else (0, 1):
             found = pair[p.stage[here] == stage]
             odd = first_difference(found, np.flatnonzero(turns.picked))
             key = first_repeat(found) if odd is None else odd[0]

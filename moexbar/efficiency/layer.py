@@ -80,14 +80,19 @@ def fill_ps(op: MoELayer, chip: Chip, groups: int) -> int:
     jobs = [
         timing.load(chip, d, d),
         _sums(chip, one.up, matrices),
-        timing.xfer(chip, matrices * width, hops, up_cores),
-        timing.act(chip, width),
-        timing.xfer(chip, width, hops, down_cores),
-        timing.mvm(chip, 1, shared=True),
-        _sums(chip, one.down, 1),
-        timing.store(chip, d, d, _lanes(op, chip), hops),
-        timing.combine(chip, k, k, d, width, scaled=op.scale != 1.0),
+        timing.store(chip, op.d_out, d, _lanes(op, chip), hops),
+        timing.combine(chip, k, k, op.d_out, width, scaled=op.scale != 1.0),
     ]
+    if one.down is not None:
+        jobs += [
+            timing.xfer(chip, matrices * width, hops, up_cores),
+            timing.act(chip, width),
+            timing.xfer(chip, width, hops, down_cores),
+            timing.mvm(chip, 1, shared=True),
+            _sums(chip, one.down, 1),
+        ]
+    if op.curved:
+        jobs.append(timing.act(chip, width))
     if op.gated:
         jobs.append(timing.add(chip, width))
     return sum(job.duration_ps for job in jobs)
@@ -99,9 +104,7 @@ def gops_per_mm2(op: MoELayer, chip: Chip, windows: Windows) -> float | None:
     spent = int(window_ps(op, chip, windows).sum())
     if area.missing or not area.total_um2 or not spent:
         return None
-    one = op.experts[0]
-    of_pair = one.up.macs + one.down.macs + (one.gate.macs if one.gate else 0)
-    macs = int(windows.pairs.sum()) * of_pair
+    macs = int(windows.pairs.sum()) * op.experts[0].macs
     macs += int(windows.tokens.sum()) * op.d_model * op.router.outputs
     return 2 * macs / spent * 1000 / (area.total_um2 / 1e6)
 
@@ -115,10 +118,10 @@ def _sums(chip: Chip, weight: Weight, matrices: int) -> timing.Cost:
 
 
 def _stage_tiles(op: MoELayer, chip: Chip) -> tuple[int, int]:
-    """Crossbars that one expert's stages fire: up (and gate), down."""
+    """Crossbars that one expert's stages fire: up (and gate), down, 0 where there is none."""
     one = op.experts[0]
     gate = _tiles(one.gate, chip) if one.gate else 0
-    return _tiles(one.up, chip) + gate, _tiles(one.down, chip)
+    return _tiles(one.up, chip) + gate, _tiles(one.down, chip) if one.down else 0
 
 
 def _tiles(weight: Weight, chip: Chip) -> int:

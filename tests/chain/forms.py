@@ -64,6 +64,10 @@ def _free(layer: Layer, make: Callable[[m.Router], m.Ffn]) -> m.Ffn:
     return APART[layer.apart](make, router) if layer.apart else make(router)
 
 
+def _single(layer: Layer) -> m.Ffn:
+    return x.single_masked(layer.act, router=ROUTERS[layer.router])
+
+
 FORMS: dict[str, Form] = {
     "dense masked": Form(_masked, free=True, plain=True, acts=True, shared=True),
     "gather batched": Form(lambda layer: _free(layer, m.gather_batched), free=True),
@@ -93,6 +97,23 @@ FORMS: dict[str, Form] = {
     "identity experts, gathered": Form(lambda _: x.idle_gathered(passing=True), least=2),
     "identity experts, stacked": Form(lambda _: x.idle_stacked, least=2),
     "by place": Form(lambda layer: x.by_place(ROUTERS[layer.router]), free=True),
+    "single matrices": Form(_single, free=True, acts=True, least=2),
+    "single matrices, wider": Form(
+        lambda layer: x.single_masked(layer.act, 11), acts=True, least=2
+    ),
+    "single matrices, gathered": Form(
+        lambda layer: x.single_gathered(layer.act, bias=True, router=ROUTERS[layer.router]),
+        free=True,
+        acts=True,
+        least=2,
+    ),
+    "single matrices, stacked": Form(
+        lambda layer: x.single_stacked(layer.act, ROUTERS[layer.router]),
+        free=True,
+        acts=True,
+        least=2,
+    ),
+    "low rank": Form(lambda layer: x.low_rank(2, layer.act), acts=True, least=2),
     "operator": Form(lambda _: m.contract()),
     "operator, not renormalised": Form(lambda _: m.contract(0, "relu")),
     "operator, swiglu": Form(lambda _: m.swiglu_contract),

@@ -84,7 +84,7 @@ def weights_of(op: AnyOperator) -> tuple[Weight, ...]:
             return (op.weight,)
         case MoELayer():
             every = (*op.experts, *op.shared)
-            return tuple(w for e in every for w in (e.up, e.gate, e.down) if w is not None)
+            return tuple(w for e in every for w in e.weights)
         case Attention() | Digital():
             return ()
 

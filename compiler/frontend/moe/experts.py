@@ -47,7 +47,8 @@ class FeedForward:
     """down(act(...)): `ups` are one or two products, or one that holds gate and up side by side.
 
     gate: the part that goes through the activation, None without a gate. `stacked`: number of
-    experts in the products, None for one.
+    experts in the products, None for one. Of a single matrix, `down` is the only product of `ups`,
+    and `curved` what the activation makes of it.
     """
 
     up: Part
@@ -56,6 +57,17 @@ class FeedForward:
     ups: tuple[Product, ...]
     activation: AnyActivation
     stacked: int | None
+    curved: Value | None = None
+
+    @property
+    def out(self) -> Value:
+        """What the experts give."""
+        return self.curved or self.down.out
+
+    @property
+    def single(self) -> bool:
+        """Whether it is a single matrix."""
+        return self.ups == (self.down,)
 
     def experts(self) -> list[Expert]:
         """The experts of these matrices: one, or one per entry of the stack."""
@@ -66,7 +78,7 @@ class FeedForward:
     def _expert(self, index: int | None) -> Expert:
         return Expert(
             up=self.up.weight(index),
-            down=Part(self.down).weight(index),
+            down=None if self.single else Part(self.down).weight(index),
             gate=None if self.gate is None else self.gate.weight(index),
         )
 
@@ -108,10 +120,13 @@ def feed_forwards(
     nodes: Sequence[Node],
     skip: Collection[Product],
     stops: Collection[Value],
+    *,
+    single: bool = False,
 ) -> list[FeedForward]:
     """Every up-activation-down group of the region, in order of its down projection.
 
-    Raises Unreadable where products are chained in another way.
+    single: products that no other follows are experts of one matrix, where the region has no
+    others. Raises Unreadable where products are chained in another way.
     """
     near = nearest_products(facts, nodes, skip, stops)
     by_node = facts.products.by_node
@@ -133,9 +148,27 @@ def feed_forwards(
         ordered = sorted(ups, key=lambda p: facts.graph.order[p.node])
         found.append(_feed_forward(facts, near, ordered, product))
     stray = [p for p in inside if p not in used and p not in skip and p.columns > 1]
+    if single and not found and not any(p.flipped for p in stray):
+        return [_single(facts, near, nodes, p) for p in stray]
     if stray:
         raise Unreadable("a matrix product leads to no down projection", stray[0].node)
     return found
+
+
+def _single(facts: Facts, near: Nearest, nodes: Sequence[Node], only: Product) -> FeedForward:
+    """A single matrix, and the curve of its results: up to where anything else joins them."""
+    end = only.out
+    alone = {end}
+    for node in nodes:
+        data = facts.graph.data_inputs(node)
+        if data and all(v in alone for v in data):
+            alone.update(node.outputs)
+            end = node.outputs[0]
+    sides = Hidden(facts, near, (only,)).sides(end)
+    if len(sides) != 1 or sides[0].cut is not None:
+        raise Unreadable("parts of a matrix's results are taken", only.node)
+    curve = activation_of(sides[0].formula)
+    return FeedForward(Part(only), None, only, (only,), curve, only.stacked, end)
 
 
 def _feed_forward(

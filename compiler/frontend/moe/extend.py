@@ -113,11 +113,12 @@ def _with_shared(
     try:
         blocks = feed_forwards(facts, nodes, (), ())
         experts = [expert for block in blocks for expert in block.experts()]
-        gates = [_gate(facts, layer.entry, block.down.out) for block in blocks]
+        gates = [_gate(facts, layer.entry, block.out) for block in blocks]
     except (Unreadable, InputError):
         return None
     fits = all(b.stacked is None and b.activation == layer.activation for b in blocks)
-    if not blocks or not fits or any(e.down.columns != _width(layer) for e in experts):
+    fits = fits and all(not b.single for b in blocks) and layer.experts[0].down is not None
+    if not blocks or not fits or any(e.last.columns != _width(layer) for e in experts):
         return None
     before = layer.shared_gates or (None,) * len(layer.shared)
     return replace(
@@ -130,7 +131,7 @@ def _with_shared(
 
 def _width(layer: FoundLayer) -> int:
     expert: Expert = layer.experts[0]
-    return expert.down.columns
+    return expert.last.columns
 
 
 def _gate(facts: Facts, entry: Value, value: Value) -> Weight | None:

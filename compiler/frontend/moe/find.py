@@ -9,6 +9,7 @@ output is taken and then moved on over what still belongs to the layer: reshapes
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from onnx_ir import Node, Value
 
@@ -112,13 +113,18 @@ def _contract(facts: Facts, node: Node) -> list[FoundLayer]:
 
 
 def _layer(facts: Facts, anchor: Anchor, prove: Prove) -> tuple[FoundLayer | None, Suspect | None]:
-    """The layer of one anchor, or why there is none (None when nothing suggests one)."""
+    """The layer of one anchor, or why there is none (None when nothing suggests one).
+
+    Experts of a single matrix are looked for last, as any first matrix may look like one, and taken
+    where they are what the region computes.
+    """
     met = meeting(facts, anchor)
     anchor = with_all_products(facts, anchor, met)
     suspects: list[Suspect] = []
-    for entries in dict.fromkeys([entries_of(facts, anchor, met), (anchor.entry,)]):
-        found, suspect = _between(facts, anchor, entries, prove)
-        if found is not None:
+    entries = dict.fromkeys([entries_of(facts, anchor, met), (anchor.entry,)])
+    for single, read in product((False, True), entries):
+        found, suspect = _between(facts, anchor, read, prove, single=single)
+        if found is not None and not (single and found.proof == "structure"):
             return found, None
         suspects += [suspect] if suspect is not None else []
     region = computed_from(facts.graph, anchor.entry)
@@ -127,7 +133,7 @@ def _layer(facts: Facts, anchor: Anchor, prove: Prove) -> tuple[FoundLayer | Non
 
 
 def _between(
-    facts: Facts, anchor: Anchor, entries: tuple[Value, ...], prove: Prove
+    facts: Facts, anchor: Anchor, entries: tuple[Value, ...], prove: Prove, *, single: bool
 ) -> tuple[FoundLayer | None, Suspect | None]:
     """The layer of one anchor that reads `entries`, or why there is none."""
     graph, name = facts.graph, anchor.node.name or ""
@@ -139,7 +145,7 @@ def _between(
         if sum(n in facts.products.by_node for n in nodes) <= len(anchor.products):
             continue
         try:
-            layer = _readable(facts, anchor, entries, exit_, nodes)
+            layer = _readable(facts, anchor, entries, exit_, nodes, single=single)
             return prove(extensions(facts, region, layer)), None
         except Unreadable as why:
             doubt = Suspect(name, anchor.node.op_type, why.located, why.traced)
@@ -162,11 +168,17 @@ def _suggests_experts(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> bo
 
 
 def _readable(
-    facts: Facts, anchor: Anchor, entries: tuple[Value, ...], exit_: Value, nodes: list[Node]
+    facts: Facts,
+    anchor: Anchor,
+    entries: tuple[Value, ...],
+    exit_: Value,
+    nodes: list[Node],
+    *,
+    single: bool,
 ) -> FoundLayer:
     """Read the region from `entries` to `exit_` as a MoE layer, or raise Unreadable."""
     graph = facts.graph
-    blocks = feed_forwards(facts, nodes, anchor.products, anchor.starts)
+    blocks = feed_forwards(facts, nodes, anchor.products, anchor.starts, single=single)
     chosen = _depends(graph, nodes, anchor.starts)
     routed = [b for b in blocks if _is_routed(graph, b, chosen)]
     if len(routed) != len(blocks):
@@ -175,10 +187,10 @@ def _readable(
             "an expert that is not routed is summed before the routed ones", inner.down.node
         )
     found = _experts(facts, anchor, nodes, entries[0], routed, chosen)
-    if facts.sizes.per_token(exit_) != found.experts[0].down.columns:
+    if facts.sizes.per_token(exit_) != found.experts[0].last.columns:
         raise Unreadable(f"{name_of(exit_)!r} is not one vector per token", exit_.producer())
     weighted = _depends(graph, nodes, [anchor.node.outputs[0]])
-    on_input = any(u.data in weighted for b in routed for u in b.ups)
+    on_input = any(u.data in weighted and not b.single for b in routed for u in b.ups)
     on_input = on_input and anchor.kind == "best experts" and anchor.node.op_type == "TopK"
     routers = [
         replace(router, experts=len(found.experts), idle=run)
@@ -234,7 +246,7 @@ def _is_routed(graph: Graph, block: FeedForward, chosen: Collection[Value]) -> b
     """Whether the selection decides over this expert: its input, or a factor on its output."""
     if any(u.selected or u.data in chosen for u in block.ups):
         return True
-    value = block.down.out
+    value = block.out
     for _ in range(16):
         readers = [n for n in graph.readers(value) if graph.is_data(n)]
         if len(readers) != 1:

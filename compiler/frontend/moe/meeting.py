@@ -142,8 +142,10 @@ class _Walk:
         product = self.facts.products.by_node.get(node)
         downs = [] if product is not None else self._downs(value)
         weighted = node.op_type in ("Mul", "Where")
+        if product is None and not downs and weighted:  # curves of what single matrices give
+            downs = _sources(self.facts, value)
         for down in downs:
-            sources = _sources(self.facts, down)
+            sources = _sources(self.facts, down.data)
             if sources or weighted:
                 self.downs[down] = None
                 own = [u.data for u in sources] or [down.data]
@@ -166,10 +168,10 @@ class _Walk:
         return found
 
 
-def _sources(facts: Facts, down: Product) -> list[Product]:
-    """The products that a down projection's input is a curve of, none where it is no expert's."""
+def _sources(facts: Facts, value: Value) -> list[Product]:
+    """The products that a value is a curve of, none where it is made of anything else."""
     graph, found = facts.graph, dict[Product, None]()
-    todo, seen = [down.data], {down.data}
+    todo, seen = [value], {value}
     while todo:
         value = todo.pop()
         product, node = facts.products.by_out.get(value), value.producer()

@@ -58,7 +58,7 @@ def _joined_at(graph: Graph, blocks: Sequence[FeedForward], outputs: int) -> lis
     places: list[int] = []
     joints: set[Node] = set()
     for block in blocks:
-        value, node = block.down.out, graph.only_reader(block.down.out)
+        value, node = block.out, graph.only_reader(block.out)
         while node is not None and node.op_type in VIEWS:
             value, node = node.outputs[0], graph.only_reader(node.outputs[0])
         if node is None or node.op_type != "Concat":
@@ -95,7 +95,7 @@ def _picks(facts: Facts, block: FeedForward, chosen: Collection[Value]) -> list[
 def _starts(graph: Graph, block: FeedForward, chosen: Collection[Value]) -> list[Value]:
     """Where the selection enters a block: its input, or the factor on its output."""
     starts = [u.data for u in block.ups if u.data in chosen]
-    value = block.down.out
+    value = block.out
     for _ in range(16):
         if starts:
             break

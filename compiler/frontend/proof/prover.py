@@ -80,10 +80,7 @@ class Prover:
     def _too_much(self, layer: FoundLayer) -> str:
         """Why a layer's weights are not loaded, or ''."""
         names = {
-            weight.tensor
-            for expert in (*layer.experts, *layer.shared)
-            for weight in (expert.up, expert.down, expert.gate)
-            if weight is not None
+            weight.tensor for expert in (*layer.experts, *layer.shared) for weight in expert.weights
         }
         sizes = [stored_bytes(self._facts.graph.source, name) for name in sorted(names)]
         if None in sizes:

@@ -7,7 +7,7 @@ that the region's own router selected.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import assert_never
+from typing import Literal, assert_never
 
 import numpy as np
 
@@ -215,7 +215,7 @@ class Trial:
         """Every exit as read; then with another router value or weight site."""
         yield from self._layers
         for router in self._routers:
-            for site in ("output", "input"):
+            for site in _sites(self._base):
                 for layer in self._layers:
                     tried = self._with_own_gates(layer, router)
                     if tried is None:
@@ -251,7 +251,7 @@ class Trial:
         none (an exponential overflows).
         """
         found = run.values[name_of(layer.exit)].astype(np.float32)
-        if found.size != run.x.shape[0] * layer.experts[0].down.columns:
+        if found.size != run.x.shape[0] * layer.experts[0].last.columns:
             return np.inf
         operator = layer.as_operator()
         try:
@@ -280,8 +280,13 @@ class Trial:
 
         A loose one does not tell a gate of 0.999 on the input from one on the output.
         """
-        expert = layer.experts[0]
-        return _LOOSE if min(expert.up.bits, expert.down.bits) < 16 else _TIGHT
+        bits = min(weight.bits for weight in layer.experts[0].weights)
+        return _LOOSE if bits < 16 else _TIGHT
+
+
+def _sites(layer: FoundLayer) -> tuple[Literal["output", "input"], ...]:
+    """Where the gates may multiply: for a single matrix it is all the same."""
+    return ("output",) if layer.experts[0].down is None else ("output", "input")
 
 
 def _passing(router: Router) -> Iterator[tuple[int, ...]]:

@@ -40,7 +40,7 @@ def moe(source: Source, runtime: Runtime, layer: MoELayer, values: dict[str, Arr
     combine = combine_weights(router, found, len(x))
     matrices = StoredMatrices(source)
     out = routed_sum(matrices, layer, x, combine) + shared_sum(matrices, layer, x)
-    return out.reshape(entry.shape)
+    return out.reshape(*entry.shape[:-1], layer.d_out)
 
 
 def part(

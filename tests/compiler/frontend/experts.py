@@ -191,3 +191,155 @@ def by_place(router: m.Router = m.softmax_topk, how: str = "Gather") -> Ffn:
         return g("Reshape", total, g("Shape", x))
 
     return block
+
+
+# Experts of a single matrix
+
+
+def one_matrix(act: str = "", width: int = 0, *, bias: bool = False) -> Ffn:
+    """A product x W, perhaps with a bias and a curve; width: of the result, 0 = as wide as x."""
+
+    def expert(g: Graph, x: str) -> str:
+        columns = width or g.d
+        out = m.linear(g, x, g.d, columns)
+        if bias:
+            out = g("Add", out, g.weight(columns, scale=0.3))
+        return m.ACTS[act](g, out) if act else out
+
+    return expert
+
+
+def single_masked(
+    act: str = "", width: int = 0, *, bias: bool = False, router: m.Router = m.softmax_topk
+) -> Ffn:
+    """Every matrix on every token, times its column of weights; projected back if wider."""
+
+    def block(g: Graph, x: str) -> str:
+        tokens = m.flat(g, x)
+        ids, gates = router(g, tokens)
+        combine, total = _combine(g, tokens, ids, gates, g.experts), ""
+        for e in reversed(range(g.experts)):
+            column = g("Slice", combine, g.constant([e]), g.constant([e + 1]), g.constant([1]))
+            part = g("Mul", one_matrix(act, width, bias=bias)(g, tokens), column)
+            total = g("Add", total, part) if total else part
+        if width:
+            total = m.linear(g, total, width, g.d)
+        return g("Reshape", total, g("Shape", x))
+
+    return block
+
+
+def single_gathered(act: str = "", *, bias: bool = False, router: m.Router = m.softmax_topk) -> Ffn:
+    """Each token's matrices are gathered; one product per pair."""
+
+    def block(g: Graph, x: str) -> str:
+        tokens = m.flat(g, x)
+        ids, gates = router(g, tokens)
+        rows = g("Unsqueeze", tokens, g.constant([1, 2]))  # [T, 1, 1, D]
+        out = g("MatMul", rows, g("Gather", g.weight(g.experts, g.d, g.d), ids))
+        out = g("Squeeze", out, g.constant([2]))
+        if bias:
+            out = g("Add", out, g("Gather", g.weight(g.experts, g.d, scale=0.3), ids))
+        out = m.ACTS[act](g, out) if act else out
+        weighted = g("Mul", out, g("Unsqueeze", gates, g.constant([2])))
+        return g("Reshape", g("ReduceSum", weighted, g.constant([1]), keepdims=0), g("Shape", x))
+
+    return block
+
+
+def single_stacked(act: str = "", router: m.Router = m.softmax_topk) -> Ffn:
+    """Every token through a stack of matrices in one product."""
+
+    def block(g: Graph, x: str) -> str:
+        tokens = m.flat(g, x)
+        ids, gates = router(g, tokens)
+        combine = _combine(g, tokens, ids, gates, g.experts)
+        out = g("MatMul", tokens, g.weight(g.experts, g.d, g.d))  # [E, T, D]
+        out = m.ACTS[act](g, out) if act else out
+        column = g("Unsqueeze", g("Transpose", combine, perm=[1, 0]), g.constant([2]))
+        total = g("ReduceSum", g("Mul", out, column), g.constant([0]), keepdims=0)
+        return g("Reshape", total, g("Shape", x))
+
+    return block
+
+
+def single_per_expert(act: str = "") -> Ffn:
+    """Each expert finds its tokens with NonZero."""
+
+    def block(g: Graph, x: str) -> str:
+        tokens = m.flat(g, x)
+        ids, gates = m.softmax_topk(g, tokens)
+        total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
+        for e in range(g.experts):
+            place = g("Transpose", g("NonZero", g("Equal", ids, g.constant(e))), perm=[1, 0])
+            token = g("Slice", place, g.constant([0]), g.constant([1]), g.constant([1]))
+            weight = g("Unsqueeze", g("GatherND", gates, place), g.constant([-1]))
+            part = g("Mul", one_matrix(act)(g, g("GatherND", tokens, token)), weight)
+            total = g("ScatterND", total, token, part, reduction="add")
+        return g("Reshape", total, g("Shape", x))
+
+    return block
+
+
+def first_alone(g: Graph, x: str) -> str:
+    """One expert a token by ArgMax, without a weight: matrices gathered by its number."""
+    tokens = m.flat(g, x)
+    best = g("ArgMax", m.router_logits(g, tokens), axis=-1, keepdims=0)
+    up = g("Gather", g.weight(g.experts, g.d, g.hidden), best)
+    hidden = g("Relu", g("MatMul", g("Unsqueeze", tokens, g.constant([1])), up))
+    out = g("MatMul", hidden, g("Gather", g.weight(g.experts, g.hidden, g.d), best))
+    return g("Reshape", g("Squeeze", out, g.constant([1])), g("Shape", x))
+
+
+SINGLE: dict[str, tuple[Ffn, str, str]] = {
+    # block, form, activation
+    "masked": (single_masked(), "dense-masked", "identity"),
+    "masked, biases": (single_masked(bias=True), "dense-masked", "identity"),
+    "masked, relu": (single_masked("relu", bias=True), "dense-masked", "relu"),
+    "masked, silu": (single_masked("silu"), "dense-masked", "silu"),
+    "masked, wider": (single_masked(width=40), "dense-masked", "identity"),
+    "masked, narrower, gelu": (single_masked("gelu", width=6), "dense-masked", "gelu"),
+    "gathered": (single_gathered(), "gather-batched", "identity"),
+    "gathered, biases, silu": (single_gathered("silu", bias=True), "gather-batched", "silu"),
+    "stacked": (single_stacked(), "dense-batched", "identity"),
+    "stacked, tanh": (single_stacked("tanh"), "dense-batched", "tanh"),
+    "per expert": (single_per_expert(), "per-expert-gather", "identity"),
+    "per expert, gelu": (single_per_expert("gelu"), "per-expert-gather", "gelu"),
+    "sigmoid router": (single_masked(router=m.sigmoid_topk), "dense-masked", "identity"),
+}
+
+
+def low_rank(rank: int = 3, act: str = "") -> Ffn:
+    """LoRA experts beside the up projection of a dense feed-forward: d -> rank -> hidden."""
+
+    def block(g: Graph, x: str) -> str:
+        tokens = m.flat(g, x)
+        ids, gates = m.softmax_topk(g, tokens)
+        combine, total = _combine(g, tokens, ids, gates, g.experts), ""
+        for e in range(g.experts):
+            narrow = m.linear(g, tokens, g.d, rank)
+            narrow = m.ACTS[act](g, narrow) if act else narrow
+            part = m.linear(g, narrow, rank, g.hidden)
+            part = g("Mul", part, g("Gather", combine, g.constant([e]), axis=1))
+            total = g("Add", total, part) if total else part
+        hidden = m.silu(g, g("Add", m.linear(g, tokens, g.d, g.hidden), total))
+        return g("Reshape", m.linear(g, hidden, g.hidden, g.d), g("Shape", x))
+
+    return block
+
+
+def unlike(widths: tuple[int, ...] = (24, 12)) -> Ffn:
+    """Experts of two hidden widths in one layer, by turns."""
+
+    def block(g: Graph, x: str) -> str:
+        tokens = m.flat(g, x)
+        ids, gates = m.softmax_topk(g, tokens)
+        combine, total, own = _combine(g, tokens, ids, gates, g.experts), "", g.hidden
+        for e in range(g.experts):
+            g.hidden = widths[e % len(widths)]
+            part = g("Mul", m.gated(g, tokens), g("Gather", combine, g.constant([e]), axis=1))
+            total = g("Add", total, part) if total else part
+        g.hidden = own
+        return g("Reshape", total, g("Shape", x))
+
+    return block

@@ -153,7 +153,7 @@ def test_half_precision_weights_are_read_through_their_cast(tmp_path: Path, runt
     path = m.write(tmp_path, [m.dense_masked()], half=True)
     workload = read_model(path, runtime=runtime)
     weights = [d.weight for d in workload.dense()]
-    weights += [e.down for e in workload.moe_layers[0].experts]
+    weights += [e.last for e in workload.moe_layers[0].experts]
     assert {w.bits for w in weights} == {16}
     assert compare(runtime, path, m.token_ids()) < 1e-5
 

@@ -32,7 +32,7 @@ def test_every_form_is_read(name: str, block: m.Ffn, tmp_path: Path, runtime: Ru
     workload = read_model(path, runtime=runtime)
     (layer,) = workload.moe_layers
     assert (layer.proof, workload.notes) == ("run", ())
-    assert {e.down.bits for e in layer.experts} == {bits}
+    assert {e.last.bits for e in layer.experts} == {bits}
     assert len(list(workload.dense())) == 5  # q, k, v, the out-projection and the head
     assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-5
 

@@ -60,7 +60,7 @@ def test_only_experts_change(tmp_path: Path, block: models.Ffn) -> None:
         assert one is not None
         assert other is not None
         np.testing.assert_array_equal(one.numpy(), other.numpy())
-    shared = [w for op in workload.moe_layers for e in op.shared for w in (e.up, e.down)]
+    shared = [w for op in workload.moe_layers for e in op.shared for w in e.weights]
     assert all(w.format == "binary" for w in shared)
     unchanged = open_as(path, stored)
     np.testing.assert_array_equal(

@@ -62,3 +62,45 @@ def test_places_one_after_the_other_are_one_layer(
     assert (layer.router.experts, layer.router.top_k) == (4, 2)
     assert layer.router.kind == router.__name__.replace("_", "-")
     assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-5
+
+
+@pytest.mark.parametrize("name", x.SINGLE)
+def test_single_matrices_are_experts(name: str, tmp_path: Path, runtime: Runtime) -> None:
+    """Four experts of one matrix each, with or without a curve of what it gives."""
+    block, form, act = x.SINGLE[name]
+    path = m.write(tmp_path, [block])
+    workload = read_model(path, runtime=runtime)
+    (layer,) = workload.moe_layers
+    assert (layer.proof, layer.form, workload.notes) == ("run", form, ())
+    assert all(expert.down is None and expert.gate is None for expert in layer.experts)
+    assert (len(layer.experts), layer.activation.text) == (4, act)
+    assert (layer.single, layer.curved) == (True, act != "identity")
+    assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-5
+
+
+def test_two_stages_are_no_single_matrix(tmp_path: Path, runtime: Runtime) -> None:
+    """Of top-1 experts by ArgMax the first product alone would agree too: both are taken."""
+    path = m.write(tmp_path, [x.first_alone])
+    (layer,) = read_model(path, runtime=runtime).moe_layers
+    assert not layer.single
+    assert (layer.d_expert, layer.d_out) == (24, 16)
+
+
+@pytest.mark.parametrize("act", ["", "relu"])
+def test_low_rank_experts_are_read(act: str, tmp_path: Path, runtime: Runtime) -> None:
+    """From 16 to 3 to 24: what they give is as wide as the hidden layer that it is added to."""
+    path = m.write(tmp_path, [x.low_rank(act=act)])
+    workload = read_model(path, runtime=runtime)
+    (layer,) = workload.moe_layers
+    assert (layer.d_model, layer.d_expert, layer.d_out) == (16, 3, 24)
+    assert (layer.proof, workload.notes, layer.width) == ("run", (), 24)
+    assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-5
+
+
+def test_unlike_widths_are_named(tmp_path: Path, runtime: Runtime) -> None:
+    """Experts of 24 and 12 are not grouped: the layer is digital, and says why."""
+    workload = read_model(m.write(tmp_path, [x.unlike()]), runtime=runtime)
+    assert workload.moe_layers == ()
+    (suspect,) = workload.suspects
+    assert "experts of 2 widths: 2 of 24, 2 of 12, expected one" in suspect.reason
+    assert not suspect.traced

@@ -101,7 +101,7 @@ def test_numbers_of_an_activation_rounded_to_bfloat16(
     m.in_16_bits(path, TensorProto.BFLOAT16)
     workload = read_model(path)
     assert [layer.activation.text for layer in workload.moe_layers] == [name]
-    assert {w.bits for e in workload.moe_layers[0].experts for w in (e.up, e.down)} == {16}
+    assert {w.bits for e in workload.moe_layers[0].experts for w in e.weights} == {16}
     assert compare(runtime, path, m.token_ids()) < 1e-5
 
 
