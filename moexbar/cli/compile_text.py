@@ -134,6 +134,8 @@ def _print_executed(report: Report, done: Compiled) -> None:
 def _scope(report: Report) -> str:
     """Tokens fitted to and scored on, and the seed."""
     window = report.window
+    if not report.layers:
+        return f"no MoE layer, so nothing is fitted; seed {report.solver.seed}"
     scored = f"{window.first_token} to {window.first_token + window.tokens}"
     if window.batch > 1:
         scored = f"{window.batch} sequences from {window.first_token} on"

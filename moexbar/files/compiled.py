@@ -6,6 +6,7 @@ from pathlib import Path
 
 from backends.functional import Case, Comparison
 from compiler.profiling.feeds import load_inputs
+from compiler.trace import no_routing
 from ir.arrays import Array
 from ir.compiled import Executable
 from ir.errors import InputError
@@ -80,7 +81,12 @@ def read_compiled(
     if inputs is None or not any_inputs:
         inputs = find_source(found, "inputs", inputs, folder)
     arrays = load_inputs(inputs)
-    routing, chip = load_routing(folder / "routing.npz"), read_folder_chip(folder)
+    chip = read_folder_chip(folder)
+    routing = (
+        load_routing(folder / "routing.npz")
+        if workload.moe_layers
+        else no_routing(window.prefill + window.decode, window.batch)
+    )
     if len(program.nodes) != len(workload.operators):
         where = str(folder / "program.parquet")
         many = f"{len(program.nodes)} operators, the model has {len(workload.operators)}"

@@ -9,6 +9,7 @@ from onnx import TensorProto
 
 import moexbar
 from compiler.options import SolverOptions
+from moexbar.__main__ import main
 from moexbar.report.executed import Executed
 from tests.compiler.frontend import models as m
 
@@ -74,3 +75,22 @@ def test_a_window_inside_of_rows(tmp_path: Path) -> None:
     done = compiled(path, vectors(44), 9, routing=trace)
     assert done.report.window.first_token == 22
     assert right(done)
+
+
+def test_a_model_without_moe_layers_end_to_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every command on the folder works: it needs no trace, and its file of one holds no layer."""
+    path = m.write(tmp_path, [m.gated])
+    inputs, folder = tmp_path / "ids.npz", str(tmp_path / "out")
+    np.savez(inputs, **m.token_ids(12, 3))
+    given = ["--inputs", str(inputs), "--prefill", "9", "--decode", "2", "--time", "0.1"]
+    assert main(["compile", str(path), *given, "-o", folder]) == 0
+    printed = capsys.readouterr().out
+    assert "no MoE layer, so nothing is fitted" in printed
+    assert "executed: largest error" in printed
+    for command in ("verify", "accuracy", "simulate", "inspect"):
+        assert main([command, folder]) == 0, capsys.readouterr().err
+    assert main(["accuracy", folder, "--routing", "fixed"]) == 0
+    assert main(["profile", str(path), "--inputs", str(inputs), "-o", f"{folder}.npz"]) == 2
+    assert "no MoE layer was recognised; there is nothing to profile" in capsys.readouterr().err
