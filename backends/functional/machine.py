@@ -11,6 +11,7 @@ import numpy as np
 from backends.functional.crossbars import Crossbars
 from backends.functional.names import Name
 from backends.functional.nodes import Nodes, Run
+from backends.functional.rounding import as_the_model_rounds
 from backends.functional.values import Batch, Values, wrong
 from ir.arrays import Array, Bools, Ints
 from ir.chip import Chip
@@ -160,6 +161,9 @@ def run_nodes(at: At[Digital | Attention], ids: Ints) -> None:
         feeds = gather(m, ids, op.inputs)
         at.record(ids)
     found = [m.nodes.run(op, fed, op.outputs) for fed in feeds]
+    if not constant and m.nodes.rounds(op):
+        every = zip(m.runs, feeds, found, m.whole, strict=True)
+        found = [as_the_model_rounds(*parts, TOLERANCE) for parts in every]
     arrays: dict[Name, Array] = {}
     tables: dict[str, list[Array]] = {}
     for name in op.outputs:

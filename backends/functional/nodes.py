@@ -11,6 +11,8 @@ from ir.onnxdoor.load import Source
 from ir.onnxdoor.session import LoadedModel, Runtime
 from ir.workload import Operator
 
+ROUNDING = ("QuantizeLinear", "DynamicQuantizeLinear", "Round")
+
 
 @dataclass(frozen=True, eq=False)
 class Run:
@@ -52,7 +54,12 @@ class Nodes:
     def __init__(self, source: Source, runtime: Runtime) -> None:
         self.source, self.runtime = source, runtime
         self._loaded: dict[tuple[str, ...], LoadedModel] = {}
+        self._rounding = frozenset(n.name for n in source.graph if n.op_type in ROUNDING)
         self._shapes: dict[tuple[str, tuple[int, ...]], tuple[int, ...]] = {}
+
+    def rounds(self, op: Operator) -> bool:
+        """Whether an operator quantises: its outputs are whole numbers of its inputs' making."""
+        return not self._rounding.isdisjoint(op.nodes)
 
     def shape(self, op: Operator, feeds: Mapping[str, Array]) -> tuple[int, ...]:
         """Shape of an operator's first output: sequences may be in one axis there and not before.

@@ -2,7 +2,8 @@
 
 ONNX Runtime multiplies packed weights (QMoE, MatMulNBits) by activations that it rounds to 8 bits
 itself. There the reference goes operator by operator with the matrices unpacked, in float32. A
-model of 16 bits is run with 32, in which the rounding does not depend on what else is asked for.
+model of 16 bits is run with 32, in which the rounding does not depend on what else is asked for,
+and products of integers as the nodes that they were opened as.
 
 Expert choice step by step is another function than the model run anew on the grown sequence: a
 newcomer takes the place of an earlier token there, whose output then changes. The reference is what
@@ -71,9 +72,9 @@ def itself(nodes: Nodes, workload: Workload, runs: Sequence[Run]) -> list[dict[s
     float16).
     """
     source, names = nodes.source, list(workload.outputs)
-    if not source.widened:
+    if not source.widened and not source.rewritten:
         return whole_model(nodes, names, runs) if packed(source) else None
-    stored = Nodes(open_as(source.path, workload, widened=False), nodes.runtime)
+    stored = Nodes(open_as(source.path, workload, as_it_is=True), nodes.runtime)
     kinds = {v.name: v.dtype for v in stored.source.graph.inputs}
     own = [
         Run(

@@ -20,6 +20,7 @@ from onnx_ir.passes.common import (
 from ir.arrays import Array
 from ir.errors import InputError
 from ir.onnxdoor.check import check_proto
+from ir.onnxdoor.integers import as_floats
 from ir.onnxdoor.stored import stored_tensors
 from ir.onnxdoor.unfuse import unfuse
 from ir.onnxdoor.widen import widen
@@ -33,14 +34,16 @@ class Source:
 
     Nodes are in topological order, each with a name of its own; functions are inlined, Constant
     nodes are initialisers, nodes whose outputs no one uses are gone, FusedGemm is split in two.
-    widened: some values had 16 bits in the file and have 32 here (see `widen`). tensors: all that
-    the file stores, in nodes that are gone too (see `stored`). computed: see there.
+    widened: some values had 16 bits in the file and have 32 here (see `widen`). rewritten: some
+    products are others' nodes than the file's (see `integers`). tensors: all that the file stores,
+    in nodes that are gone too (see `stored`). computed: see there.
     """
 
     path: Path
     sha256: str
     model: onnx_ir.Model
     widened: bool = False
+    rewritten: bool = False
     tensors: tuple[onnx_ir.TensorProtocol, ...] = ()
     computed: dict[str, Array] = field(default_factory=dict[str, Array], repr=False)
     _protos: dict[onnx_ir.Node, onnx.NodeProto] = field(
@@ -65,10 +68,10 @@ class Source:
         return self.model.graph
 
 
-def open_model(path: str | Path, widened: bool = True) -> Source:
+def open_model(path: str | Path, as_it_is: bool = False) -> Source:
     """Read and check the model at `path`; InputError names what makes it unusable.
 
-    widened: with floats of 16 bits as floats of 32.
+    as_it_is: with floats of 16 bits and products of integers, as the file has them.
     """
     path = Path(path)
     data = _read(path)
@@ -88,6 +91,7 @@ def open_model(path: str | Path, widened: bool = True) -> Source:
         LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
         RemoveUnusedNodesPass()(model)
         unfuse(model.graph)
+        rewritten = not as_it_is and as_floats(model.graph)
         model.graph.sort()
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
         raise InputError(str(path), f"not a valid ONNX graph: {first_line(error)}") from error
@@ -95,7 +99,8 @@ def open_model(path: str | Path, widened: bool = True) -> Source:
         model.graph, path.parent
     )
     _name_nodes(model.graph)
-    return Source(path, sha256, model, widened and widen(model.graph), tensors)
+    widened = not as_it_is and widen(model.graph)
+    return Source(path, sha256, model, widened, rewritten, tensors)
 
 
 def first_line(error: BaseException) -> str:

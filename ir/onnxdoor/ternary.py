@@ -14,18 +14,18 @@ from ir.onnxdoor.widen import Widened, as_stored
 from ir.workload import Weight, Workload
 
 
-def open_as(model: str | Path | Source, workload: Workload, widened: bool = True) -> Source:
+def open_as(model: str | Path | Source, workload: Workload, as_it_is: bool = False) -> Source:
     """The model that a workload was read from, its ternary weights replaced in memory.
 
     A model opened before is itself the answer where no weight is ternary, and is left as it is
-    where some are. widened: see `open_model`. Raises InputError if the file has changed, or stores
+    where some are. as_it_is: see `open_model`. Raises InputError if the file has changed, or stores
     such a weight packed or scaled.
     """
     weights = list(dict.fromkeys(_ternary(workload)))
     if isinstance(model, Source) and not weights:
         source = model
     else:
-        source = open_model(model.path if isinstance(model, Source) else model, widened)
+        source = open_model(model.path if isinstance(model, Source) else model, as_it_is)
     if source.sha256 != workload.sha256:
         raise InputError(str(source.path), "changed since it was read as a workload")
     _replace(source, weights)

@@ -41,8 +41,10 @@ def tensors_of(facts: Facts, operators: Sequence[AnyOperator]) -> Iterator[Tenso
         for weight in weights_of(op):
             placed[_stored_in(facts, weight)][op.name].append(weight)
     held: dict[int, list[Value]] = {}
+    own = {id(tensor) for tensor in facts.graph.source.tensors}
     for value in facts.uses.stored:
-        held.setdefault(_identity(value), []).append(value)
+        if _identity(value) in own:  # not a shape that a rewriting needs
+            held.setdefault(_identity(value), []).append(value)
     for values in held.values():
         on: dict[str, list[Weight]] = defaultdict(list)
         for value in values:

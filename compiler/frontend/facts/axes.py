@@ -85,7 +85,9 @@ class Axes:
         if not data:
             self._scope[node] = "constant"
             return
-        found = None if any(self._axis.get(v) is None for v in data) else self._rule(node)
+        mixed = [v for v in data if self._axis.get(v) is None]
+        beside = node.op_type in ELEMENTWISE and len(mixed) < len(data)
+        found = None if mixed and not beside else self._rule(node)
         apart = found is not None
         if found is None:
             found = self._kept(node)
@@ -113,17 +115,28 @@ class Axes:
         return rule(self, node) if rule is not None else None
 
     def _broadcast(self, node: Node) -> TokenAxis | None:
-        """Right-aligned axes; every data input must have its tokens at the same place."""
+        """Right-aligned axes; every data input must have its tokens at the same place.
+
+        One that is made of all tokens, such as a scale, must be the same for each of them.
+        """
         out_rank = self._sizes.rank(node.outputs[0])
         places: set[TokenAxis] = set()
+        of_all: list[Value] = []
         for value in self._graph.data_inputs(node):
             axis, rank = self._axis[value], self._sizes.rank(value)
-            if axis is None or rank is None:
+            if axis is None:
+                of_all.append(value)
+            elif rank is None:
                 return None
-            places.add(axis.at(rank - axis.axis))
+            else:
+                places.add(axis.at(rank - axis.axis))
         if len(places) != 1 or out_rank is None:
             return None
         back = places.pop()
+        for value in of_all:
+            shape = self._sizes.fixed(value)
+            if shape is None or (len(shape) >= back.axis and shape[-back.axis] != 1):
+                return None
         return back.at(out_rank - back.axis)
 
     def _along(self, node: Node) -> TokenAxis | None:

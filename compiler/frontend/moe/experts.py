@@ -131,6 +131,13 @@ def feed_forwards(
     near = nearest_products(facts, nodes, skip, stops)
     by_node = facts.products.by_node
     inside = [by_node[n] for n in nodes if n in by_node]
+    for node in nodes:
+        if node.op_type == "DynamicQuantizeLinear" and near.get(node.outputs[0]):
+            raise Unreadable(
+                "experts quantise what all tokens give them with one scale, so every token goes "
+                "through every expert",
+                node,
+            )
     found = []
     used: set[Product] = set()
     for product in inside:

@@ -6,14 +6,17 @@ every way on goes through mixer c first belongs to layer c; one that leads to it
 such as the residual stream, to layer c - 1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import assert_never
 
 from ir.workload import AnyOperator, Attention, Dense, Digital, MoELayer, is_constant
 
 
-def layer_numbers(operators: Sequence[AnyOperator]) -> list[int]:
-    """The layer of each operator (topological order in, same order out); -1 before the first."""
+def layer_numbers(operators: Sequence[AnyOperator], scales: Collection[int] = ()) -> list[int]:
+    """The layer of each operator (topological order in, same order out); -1 before the first.
+
+    scales: which of them mix tokens only to find a scale for all of them.
+    """
     maker = {value: i for i, op in enumerate(operators) for value in op.outputs}
     before = [
         sorted({maker[v] for v in op.inputs if v in maker and maker[v] != i})
@@ -23,7 +26,7 @@ def layer_numbers(operators: Sequence[AnyOperator]) -> list[int]:
     for i, sources in enumerate(before):
         for j in sources:
             after[j].append(i)
-    mixers = _mixers(operators, before, after)
+    mixers = _mixers(operators, before, after, scales)
     count = [0] * len(operators)
     for i, sources in enumerate(before):
         reached = [count[j] + (j in mixers) for j in sources if not is_constant(operators[j])]
@@ -91,6 +94,7 @@ def _mixers(
     operators: Sequence[AnyOperator],
     before: Sequence[Sequence[int]],
     after: Sequence[Sequence[int]],
+    scales: Collection[int],
 ) -> frozenset[int]:
     """Attention, else sequence operators with a path around them, else the MoE layers."""
     mixers, layers = list[int](), list[int]()
@@ -99,7 +103,8 @@ def _mixers(
             case Attention():
                 mixers.append(i)
             case Digital():
-                if op.scope == "sequence" and _has_bypass(i, before, after):
+                mixes = op.scope == "sequence" and i not in scales
+                if mixes and _has_bypass(i, before, after):
                     mixers.append(i)
             case MoELayer():
                 layers.append(i)

@@ -9,6 +9,7 @@ from compiler.frontend.facts import Facts
 from compiler.frontend.facts.constants import weight_of
 from compiler.frontend.facts.graph import Graph, name_of
 from compiler.frontend.facts.products import Product
+from compiler.frontend.facts.shape_rules import ELEMENTWISE
 from compiler.frontend.moe.found import FoundLayer
 from compiler.frontend.operators.attention import FoundAttention
 from compiler.frontend.operators.digital import elements_of, scope_of
@@ -25,7 +26,8 @@ def operators_of(facts: Facts, parts: Sequence[Part], tokens: int) -> list[AnyOp
     tokens: the length of a sequence at which elements are counted.
     """
     made = [_operator(facts, part, tokens) for part in parts]
-    numbers = layer_numbers(made)
+    scales = [i for i, part in enumerate(parts) if _only_scales(facts, part)]
+    numbers = layer_numbers(made, scales)
     counts: dict[str, int] = {}
     out = []
     for operator, layer in zip(made, numbers, strict=True):
@@ -34,6 +36,19 @@ def operators_of(facts: Facts, parts: Sequence[Part], tokens: int) -> list[AnyOp
         name = stem if counts[stem] == 1 else f"{stem}.{counts[stem]}"
         out.append(replace(operator, name=name, layer=layer))
     return out
+
+
+def _only_scales(facts: Facts, part: Part) -> bool:
+    """Whether a part mixes tokens only to quantise all of them with one scale."""
+    axes = facts.axes
+    mixing = [n for n in part.nodes if axes.scope(n) == "sequence"]
+    return bool(mixing) and all(
+        n.op_type == "DynamicQuantizeLinear"
+        or (
+            n.op_type in ELEMENTWISE and all(axes.of(v) is None for v in facts.graph.data_inputs(n))
+        )
+        for n in mixing
+    )
 
 
 def _operator(facts: Facts, part: Part, tokens: int) -> AnyOperator:

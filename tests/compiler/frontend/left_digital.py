@@ -16,13 +16,14 @@ PACKED = {  # inputs whose bytes hold several numbers
 
 
 def in_integers(g: Graph, x: str) -> str:
-    """A gated expert whose three products are MatMulInteger, as dynamic quantisation writes it."""
+    """A gated expert whose three products are MatMulInteger with the constant as first operand."""
 
     def product(y: str, rows: int, columns: int) -> str:
         q, scale, zero = g.many("DynamicQuantizeLinear", y, outputs=3)
-        values = g.random.integers(-127, 127, (rows, columns))
+        values = g.random.integers(-127, 127, (columns, rows))
         matrix = g.constant(values, "int8")
-        made = g("MatMulInteger", q, matrix, zero)
+        turned = g("MatMulInteger", matrix, g("Transpose", q, perm=[1, 0]), "", zero)
+        made = g("Transpose", turned, perm=[1, 0])
         factor = g("Mul", scale, g.constant(0.01, "float32"))
         return g("Mul", g("Cast", made, to=TensorProto.FLOAT), factor)
 

@@ -74,7 +74,7 @@ def test_every_value_has_32_bits(kind: int, tmp_path: Path, runtime: Runtime) ->
 
 def test_as_it_is(tmp_path: Path, runtime: Runtime) -> None:
     """Without widening 1.1 is rounded to 11 bits."""
-    source = open_model(saved(tmp_path, TensorProto.FLOAT16), widened=False)
+    source = open_model(saved(tmp_path, TensorProto.FLOAT16), as_it_is=True)
     assert not source.widened
     fed = {"x32": np.array([1.1], np.float32), "go": np.array(False)}
     y = runtime.load(with_outputs(source, ["y"])).run(fed, ["y"])["y"]

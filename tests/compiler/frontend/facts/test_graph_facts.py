@@ -178,6 +178,17 @@ def test_what_is_no_part_of_a_tensor(tmp_path: Path) -> None:
     assert weight_of(found) == Weight(rows, m.D, 5)
 
 
+def test_a_number_of_all_tokens_beside_each(tmp_path: Path) -> None:
+    """One scale for all leaves tokens apart; a number for each of 16 tokens turned mixes them."""
+    g = m.Graph()
+    largest = g("ReduceMax", "x", keepdims=0)
+    wide = g("ReduceMax", "x", g.constant([0, 1]), keepdims=0)  # one for each column
+    turned = g("Transpose", "x", perm=[0, 2, 1])
+    y = [g("Mul", "x", largest), g("Mul", "x", wide), g("Mul", turned, wide)]
+    facts = Facts(tmp_path, g, y, [1, 16, m.D])
+    assert [facts.scope(name) for name in (largest, *y)] == ["sequence", *["token"] * 2, "sequence"]
+
+
 def test_region_and_post_dominators(tmp_path: Path) -> None:
     """X -> a -> (b, c) -> d -> e = d + x.
 
