@@ -19,6 +19,7 @@ from onnx_ir.passes.common import (
 
 from ir.arrays import Array
 from ir.errors import InputError
+from ir.onnxdoor.branches import open_branches
 from ir.onnxdoor.check import check_proto
 from ir.onnxdoor.integers import as_floats
 from ir.onnxdoor.stored import stored_tensors
@@ -35,7 +36,7 @@ class Source:
     Nodes are in topological order, each with a name of its own; functions are inlined, Constant
     nodes are initialisers, nodes whose outputs no one uses are gone, FusedGemm is split in two.
     widened: some values had 16 bits in the file and have 32 here (see `widen`). rewritten: some
-    products are others' nodes than the file's (see `integers`). tensors: all that the file stores,
+    products are others' nodes than the file's (see `rewrite`). tensors: all that the file stores,
     in nodes that are gone too (see `stored`). computed: see there.
     """
 
@@ -91,7 +92,7 @@ def open_model(path: str | Path, as_it_is: bool = False) -> Source:
         LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
         RemoveUnusedNodesPass()(model)
         unfuse(model.graph)
-        rewritten = not as_it_is and as_floats(model.graph)
+        rewritten = not as_it_is and rewrite(model.graph)
         model.graph.sort()
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
         raise InputError(str(path), f"not a valid ONNX graph: {first_line(error)}") from error
@@ -101,6 +102,12 @@ def open_model(path: str | Path, as_it_is: bool = False) -> Source:
     _name_nodes(model.graph)
     widened = not as_it_is and widen(model.graph)
     return Source(path, sha256, model, widened, rewritten, tensors)
+
+
+def rewrite(graph: onnx_ir.Graph) -> bool:
+    """Write products by stored matrices in the forms that are read; whether anything changed."""
+    changed = [open_branches(graph), as_floats(graph)]
+    return any(changed)
 
 
 def first_line(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from tests.chain.recipe import Layer
 from tests.compiler.frontend import experts as x
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend import routers as r
+from tests.compiler.frontend.branches import BRANCHES
 
 ROUTERS: dict[str, m.Router] = {
     "softmax, then the best": m.softmax_topk,
@@ -56,6 +57,10 @@ def _masked(layer: Layer) -> m.Ffn:
         return m.dense_masked(router, m.gated if layer.gated else m.plain, shared, order)
 
     return _free(layer, make)
+
+
+def _in_subgraphs(name: str, _: Layer) -> m.Ffn:
+    return BRANCHES[name]
 
 
 def _free(layer: Layer, make: Callable[[m.Router], m.Ffn]) -> m.Ffn:
@@ -114,6 +119,7 @@ FORMS: dict[str, Form] = {
         least=2,
     ),
     "low rank": Form(lambda layer: x.low_rank(2, layer.act), acts=True, least=2),
+    **{name: Form(partial(_in_subgraphs, name)) for name in BRANCHES},
     "operator": Form(lambda _: m.contract()),
     "operator, not renormalised": Form(lambda _: m.contract(0, "relu")),
     "operator, swiglu": Form(lambda _: m.swiglu_contract),
