@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from moexbar.examples.blocks import linear, rms_norm
-from moexbar.examples.catalogue import LatentAttention, Sizes
 from moexbar.examples.model_writer import ModelWriter
+from moexbar.examples.sizes import LatentAttention, Sizes
 
 HIDDEN = -65504.0  # the lowest float16: a score that softmax turns to 0
 
@@ -54,15 +54,18 @@ def attention(graph: ModelWriter, sizes: Sizes, where: Positions, x: str) -> str
     weights = graph.node("Softmax", graph.node("Add", scores, where.mask), axis=-1)
     mixed = graph.node("Transpose", graph.node("MatMul", weights, v), perm=[0, 2, 1, 3])
     joined = graph.node("Reshape", mixed, graph.constant([0, 0, sizes.heads * value]))
-    return linear(graph, "o_proj", joined, sizes.heads * value, sizes.width)
+    rows, bias = sizes.heads * value, "out" in sizes.biases
+    return linear(graph, "o_proj", joined, rows, sizes.width, bias=bias)
 
 
 def _grouped(graph: ModelWriter, sizes: Sizes, where: Positions, x: str) -> tuple[str, str, str]:
     """Queries, keys and values [batch, heads, tokens, head_dim]; kv_heads are repeated."""
-    d = sizes.head_dim
+    d, bias = sizes.head_dim, "qkv" in sizes.biases
     made = []
     for name, heads in (("q", sizes.heads), ("k", sizes.kv_heads), ("v", sizes.kv_heads)):
-        value = linear(graph, f"{name}_proj", x, sizes.width, heads * d)
+        value = linear(graph, f"{name}_proj", x, sizes.width, heads * d, bias=bias)
+        if sizes.wide_qk_norm and name != "v":
+            value = rms_norm(graph, f"{name}_norm", value, heads * d, sizes.epsilon)
         value = graph.node("Reshape", value, graph.constant([0, 0, heads, d]))
         if sizes.qk_norm and name != "v":
             value = rms_norm(graph, f"{name}_norm", value, d, sizes.epsilon)
@@ -100,10 +103,7 @@ def _latent(
     graph: ModelWriter, sizes: Sizes, latent: LatentAttention, where: Positions, x: str
 ) -> tuple[str, str, str]:
     """The same from low-rank projections; the rotary part of a key is the same for all heads."""
-    depth = latent.plain + latent.rotary
-    q = linear(graph, "q_a_proj", x, sizes.width, latent.query_rank)
-    q = rms_norm(graph, "q_a_layernorm", q, latent.query_rank, sizes.epsilon)
-    q = linear(graph, "q_b_proj", q, latent.query_rank, sizes.heads * depth)
+    q = _latent_queries(graph, sizes, latent, x)
     q_plain, q_rotary = _heads(graph, q, sizes.heads, latent.plain, latent.rotary)
     rank = latent.key_value_rank
     low = linear(graph, "kv_a_proj_with_mqa", x, sizes.width, rank + latent.rotary)
@@ -119,6 +119,16 @@ def _latent(
     q_rotary = rotate(graph, where, q_rotary, latent.rotary)
     q = graph.node("Concat", q_plain, q_rotary, axis=-1)
     return q, graph.node("Concat", k_plain, key, axis=-1), v
+
+
+def _latent_queries(graph: ModelWriter, sizes: Sizes, latent: LatentAttention, x: str) -> str:
+    """All heads' queries, by two low-rank projections or one of full rank."""
+    columns, rank = sizes.heads * (latent.plain + latent.rotary), latent.query_rank
+    if rank is None:
+        return linear(graph, "q_proj", x, sizes.width, columns)
+    q = linear(graph, "q_a_proj", x, sizes.width, rank)
+    q = rms_norm(graph, "q_a_layernorm", q, rank, sizes.epsilon)
+    return linear(graph, "q_b_proj", q, rank, columns)
 
 
 def _heads(graph: ModelWriter, x: str, heads: int, first: int, second: int) -> tuple[str, str]:

@@ -1,91 +1,9 @@
 """The sizes of the models that `moexbar example` writes, with their sources."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from moexbar.examples.sizes import LatentAttention, Sigmoid, Sizes
 from moexbar.examples.synthetic import Traits
-
-
-@dataclass(frozen=True)
-class LatentAttention:
-    """Multi-head latent attention: queries and keys with values go through low-rank projections.
-
-    query_rank: of the queries' projection.
-    key_value_rank: of the keys' and values'.
-    plain: width of a head's queries and keys without positions.
-    rotary: their width with positions; all heads share one rotary key.
-    value: width of a head's values.
-    """
-
-    query_rank: int
-    key_value_rank: int
-    plain: int
-    rotary: int
-    value: int
-
-
-@dataclass(frozen=True)
-class Sigmoid:
-    """A sigmoid router: bias for the choice only, groups of experts first, weights scaled.
-
-    groups: of experts.
-    top_groups: that a token chooses its experts from.
-    scale: of the gates.
-    """
-
-    groups: int
-    top_groups: int
-    scale: float
-
-
-RouterForm = Literal["softmax-topk", "topk-softmax", "tanh-topk-softmax"]
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """One decoder-only MoE transformer.
-
-    layers: decoder layers.
-    width: of a token's vector.
-    vocabulary: tokens that it knows.
-    heads: of queries.
-    kv_heads: of keys and values.
-    head_dim: width of a head.
-    experts: routed experts of a layer.
-    expert_width: of an expert's hidden layer.
-    top_k: experts of a token.
-    router: how it scores and selects.
-    shared: shared experts, each as wide as a routed one.
-    dense_layers: the first layers, which have one feed-forward and no experts.
-    dense_ffn: width of that feed-forward.
-    qk_norm: whether each head's queries and keys have an RMSNorm.
-    latent: attention through low-rank projections; null: of heads alone.
-    rope_base: of the rotary positions.
-    epsilon: of the norms.
-    """
-
-    layers: int
-    width: int
-    vocabulary: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    experts: int
-    expert_width: int
-    top_k: int
-    router: RouterForm | Sigmoid
-    shared: int = 0
-    dense_layers: int = 0
-    dense_ffn: int = 0
-    qk_norm: bool = False
-    latent: LatentAttention | None = None
-    rope_base: float = 10000.0
-    epsilon: float = 1e-6
-
-    @property
-    def moe_layers(self) -> list[int]:
-        """Ids of the layers with experts."""
-        return list(range(self.dense_layers, self.layers))
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 This is what transformers 5 exports (`batched_mm`): few nodes whatever the number of experts.
 """
 
-from moexbar.examples.blocks import feed_forward, linear, silu
-from moexbar.examples.catalogue import Sigmoid, Sizes
+from moexbar.examples.blocks import activated, feed_forward, lifted, plain_linear
 from moexbar.examples.model_writer import ModelWriter
+from moexbar.examples.sizes import Sigmoid, Sizes, Softmax
 
 
 def moe(graph: ModelWriter, sizes: Sizes, x: str) -> str:
@@ -17,23 +17,31 @@ def moe(graph: ModelWriter, sizes: Sizes, x: str) -> str:
     graph.scope = f"{scope}experts."
     y = _experts(graph, sizes, tokens, gates, ids)
     y = graph.node("Reshape", y, graph.node("Shape", x))
-    if sizes.shared:
+    if sizes.shared_hidden:
         graph.scope = f"{scope}shared_experts."
-        hidden = sizes.shared * sizes.expert_width
-        y = graph.node("Add", y, feed_forward(graph, x, sizes.width, hidden))
+        y = graph.node("Add", y, _shared(graph, sizes, x))
     graph.scope = scope
     return y
 
 
+def _shared(graph: ModelWriter, sizes: Sizes, x: str) -> str:
+    """What every token gets: one feed-forward as wide as all shared experts."""
+    y = feed_forward(graph, sizes, x, sizes.shared_hidden)
+    if not sizes.shared_gate:
+        return y
+    gate = graph.node("Sigmoid", plain_linear(graph, "gate", x, sizes.width, 1))
+    return graph.node("Mul", gate, y)
+
+
 def _route(graph: ModelWriter, sizes: Sizes, x: str) -> tuple[str, str]:
     """Gate weights and ids [tokens, k], from x: [tokens, width]."""
-    if isinstance(sizes.router, Sigmoid):
-        return _sigmoid(
-            graph, sizes, sizes.router, linear(graph, "proj", x, sizes.width, sizes.experts)
-        )
-    logits = linear(graph, "0", x, sizes.width, sizes.experts)
+    bias = "router" in sizes.biases
+    if isinstance(sizes.router, Sigmoid | Softmax):
+        logits = plain_linear(graph, "proj", x, sizes.width, sizes.experts, bias=bias)
+        return _scored(graph, sizes, sizes.router, logits)
+    logits = plain_linear(graph, "0", x, sizes.width, sizes.experts, bias=bias)
     if sizes.router == "tanh-topk-softmax":
-        logits = linear(graph, "2", graph.node("Tanh", logits), sizes.experts, sizes.experts)
+        logits = plain_linear(graph, "2", graph.node("Tanh", logits), sizes.experts, sizes.experts)
     k = graph.constant([sizes.top_k])
     if sizes.router == "softmax-topk":
         best, ids = graph.nodes("TopK", graph.node("Softmax", logits, axis=-1), k, outputs=2)
@@ -47,19 +55,30 @@ def _normalised(graph: ModelWriter, gates: str) -> str:
     return graph.node("Div", gates, graph.node("ReduceSum", gates, graph.constant([-1])))
 
 
-def _sigmoid(graph: ModelWriter, sizes: Sizes, router: Sigmoid, logits: str) -> tuple[str, str]:
-    """Bias and group limit decide who is chosen; the plain sigmoid is the weight."""
-    score = graph.node("Sigmoid", logits)
-    bias = graph.weight("e_score_correction_bias", sizes.experts)
-    choice = graph.node("Add", score, bias)
+def _scored(
+    graph: ModelWriter, sizes: Sizes, router: Sigmoid | Softmax, logits: str
+) -> tuple[str, str]:
+    """Bias and group limit decide who is chosen; the plain score is the weight."""
+    if isinstance(router, Sigmoid):
+        score = graph.node("Sigmoid", logits)
+    else:
+        score = graph.node("Softmax", logits, axis=-1)
+    choice = score
+    if router.bias:
+        choice = graph.node("Add", score, graph.weight("e_score_correction_bias", sizes.experts))
     if router.groups > 1:
         choice = _best_groups(graph, sizes, router, choice)
-    _, ids = graph.nodes("TopK", choice, graph.constant([sizes.top_k]), outputs=2)
-    gates = _normalised(graph, graph.node("GatherElements", score, ids, axis=1))
+    gates, ids = graph.nodes("TopK", choice, graph.constant([sizes.top_k]), outputs=2)
+    if choice != score:
+        gates = graph.node("GatherElements", score, ids, axis=1)
+    if router.normalised:
+        gates = _normalised(graph, gates)
+    if isinstance(router, Softmax) and router.scale == 1:
+        return gates, ids
     return graph.node("Mul", gates, graph.number(router.scale)), ids
 
 
-def _best_groups(graph: ModelWriter, sizes: Sizes, router: Sigmoid, choice: str) -> str:
+def _best_groups(graph: ModelWriter, sizes: Sizes, router: Sigmoid | Softmax, choice: str) -> str:
     """Scores with -inf outside the groups whose two best experts score highest together."""
     size = sizes.experts // router.groups
     grouped = graph.node("Reshape", choice, graph.constant([-1, router.groups, size]))
@@ -85,17 +104,25 @@ def _experts(graph: ModelWriter, sizes: Sizes, x: str, gates: str, ids: str) -> 
     )
     rows = graph.node("Reshape", each, graph.constant([-1, d]))
     index = graph.node("Unsqueeze", graph.node("Reshape", ids, last), last)
-    both = _chosen(graph, graph.weight("gate_up_proj", sizes.experts, 2 * hidden, d), index, rows)
+    both = _chosen(graph, sizes, "gate_up_proj", (2 * hidden, d), index, rows)
     gate, up = graph.nodes("Split", both, outputs=2, axis=1, num_outputs=2)
-    inner = graph.node("Mul", silu(graph, gate), up)
-    out = _chosen(graph, graph.weight("down_proj", sizes.experts, d, hidden), index, inner)
+    gate, up = activated(graph, sizes.activation, gate), lifted(graph, sizes.activation, up)
+    inner = graph.node("Mul", gate, up)
+    out = _chosen(graph, sizes, "down_proj", (d, hidden), index, inner)
     weight = graph.node("Unsqueeze", graph.node("Reshape", gates, last), last)
     pairs = graph.node("Reshape", graph.node("Mul", out, weight), graph.constant([-1, k, d]))
     return graph.node("ReduceSum", pairs, graph.constant([1]), keepdims=0)
 
 
-def _chosen(graph: ModelWriter, weight: str, index: str, rows: str) -> str:
+def _chosen(
+    graph: ModelWriter, sizes: Sizes, name: str, shape: tuple[int, int], index: str, rows: str
+) -> str:
     """Each row times the matrix of its expert, from a stack [experts, outputs, inputs]."""
-    matrices = graph.node("GatherND", weight, index)
+    stack = graph.matrix(name, sizes.experts, *shape, bits=sizes.bits)
+    matrices = graph.node("GatherND", stack, index)
     column = graph.node("Unsqueeze", rows, graph.constant([-1]))
-    return graph.node("Squeeze", graph.node("MatMul", matrices, column), graph.constant([-1]))
+    y = graph.node("Squeeze", graph.node("MatMul", matrices, column), graph.constant([-1]))
+    if "experts" not in sizes.biases:
+        return y
+    bias = graph.weight(f"{name}_bias", sizes.experts, shape[0])
+    return graph.node("Add", y, graph.node("GatherND", bias, index))

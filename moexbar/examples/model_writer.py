@@ -17,11 +17,13 @@ from ir.errors import InputError
 Element = Literal["float16", "float32"]
 Content = tuple[str, tuple[int, ...], bytes]  # element type, shape, bytes
 
-OPSET = 18
+OPSET, NEW_OPSET = 18, 21
+NEW = ("DequantizeLinear", "Gelu")  # operators that need the new one
 ALIGNMENT = 4096  # of a tensor in the data file, so that a loader can map it
 
 _ELEMENTS = {"float16": TensorProto.FLOAT16, "float32": TensorProto.FLOAT}
-_BYTES = {"float16": 2, "float32": 4}
+_BITS = {"float16": 16, "float32": 32}
+_INTEGERS = {8: TensorProto.INT8, 4: TensorProto.INT4}
 
 
 @dataclass
@@ -30,7 +32,7 @@ class ModelWriter:
 
     `element`: the element type of weights and activations. `scope`: put before the names of nodes
     and values, as exporters put the module's path. `weights`, `data_bytes`: how many there are,
-    and how long the data file will be.
+    and how long the data file will be. `bits`: of an element of a `matrix`; 16: as all weights.
     """
 
     name: str
@@ -38,6 +40,7 @@ class ModelWriter:
     scope: str = ""
     weights: int = 0
     data_bytes: int = 0
+    bits: int = 16
     graph: onnx.GraphProto = field(default_factory=onnx.GraphProto)
     constants: dict[Content, str] = field(default_factory=dict[Content, str])
     count: dict[str, int] = field(default_factory=dict[str, int])
@@ -61,13 +64,21 @@ class ModelWriter:
 
     def weight(self, name: str, *shape: int) -> str:
         """Declare a weight: room in the data file that is never written."""
+        return self._stored(name, shape, _ELEMENTS[self.element], _BITS[self.element])
+
+    def matrix(self, name: str, *shape: int, bits: int | None = None) -> str:
+        """Declare a weight that has few bits where the model is quantised, and scale it."""
+        kind = _INTEGERS.get(self.bits if bits is None else bits)
+        if kind is None:
+            return self.weight(name, *shape)
+        stored = self._stored(name, shape, kind, self.bits if bits is None else bits)
+        return self.node("DequantizeLinear", stored, self.number(1.0))
+
+    def _stored(self, name: str, shape: tuple[int, ...], kind: int, bits: int) -> str:
         name = f"{self.scope}{name}"
-        length = math.prod(shape) * _BYTES[self.element]
+        length = -(-math.prod(shape) * bits // 8)
         tensor = self.graph.initializer.add(
-            name=name,
-            data_type=_ELEMENTS[self.element],
-            dims=shape,
-            data_location=TensorProto.EXTERNAL,
+            name=name, data_type=kind, dims=shape, data_location=TensorProto.EXTERNAL
         )
         place = {"location": self._data, "offset": self.data_bytes, "length": length}
         for key, value in place.items():
@@ -109,10 +120,11 @@ class ModelWriter:
         Raises InputError where the file system cannot hold a file of that length.
         """
         self.graph.name = self.name
+        new = any(node.op_type in NEW for node in self.graph.node)
         model = helper.make_model(
             self.graph,
-            opset_imports=[helper.make_opsetid("", OPSET)],
-            ir_version=9,
+            opset_imports=[helper.make_opsetid("", NEW_OPSET if new else OPSET)],
+            ir_version=10 if new else 9,
             producer_name="moexbar",
         )
         data = path.parent / self._data

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from moexbar.examples.catalogue import Sizes
+from moexbar.examples.sizes import Sizes
 from moexbar.examples.synthetic import Traits
 from moexbar.report.plain import Document
 

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from moexbar.examples.catalogue import EXAMPLES, Example, LatentAttention, Sizes
+from moexbar.examples.catalogue import EXAMPLES, Example
+from moexbar.examples.sizes import LatentAttention, Sizes
 
 SMALL: dict[str, Any] = {"layers": 2, "width": 32, "vocabulary": 48, "expert_width": 24}
 
