@@ -7,8 +7,11 @@ import transformers
 from torch import nn
 
 from benchmarks.frontend_exports.cases import Case
+from benchmarks.frontend_exports.catalogue import HAND
 from benchmarks.frontend_exports.families import BASE, FAMILIES
-from benchmarks.frontend_exports.modules import MODULES
+from benchmarks.frontend_exports.recent import RECENT
+
+ENDS = ("ForCausalLM", "EncoderModel", "TextModel", "Model")  # of a model class, the first there
 
 
 class Logits(nn.Module):
@@ -29,9 +32,9 @@ class Logits(nn.Module):
 def build(case: Case) -> nn.Module:
     """The model of a case, with random weights and router biases."""
     torch.manual_seed(7)
-    if case.model in MODULES:
-        return MODULES[case.model][0]().eval()
-    prefix, own = FAMILIES[case.model]
+    if case.model in HAND:
+        return HAND[case.model][0]().eval()
+    prefix, own = (FAMILIES | RECENT)[case.model]
     config_class = _class(f"{prefix}TextConfig", f"{prefix}Config")
     config = config_class(**{**BASE, **own, **case.change})
     config._attn_implementation = case.attention
@@ -40,7 +43,7 @@ def build(case: Case) -> nn.Module:
     if case.model == "nllb":
         model = _class("NllbMoeModel")(config).encoder.eval()
     else:
-        model = _class(f"{prefix}ForCausalLM", f"{prefix}EncoderModel")(config).eval()
+        model = _class(*(f"{prefix}{end}" for end in ENDS))(config).eval()
     for name, part in [*model.named_parameters(), *model.named_buffers()]:
         scores = name.endswith(("e_score_correction_bias", "expert_bias", "router.bias"))
         if scores or part.ndim >= 2:
@@ -62,8 +65,8 @@ TAKES = ("num_experts_per_tok", "moe_k", "moe_topk", "moe_top_k", "top_k_experts
 
 def expected(case: Case, model: Any) -> str:
     """The row of the table that says what must be found: MoE layers, experts, top-k."""
-    if case.model in MODULES:
-        _, layers, experts, takes = MODULES[case.model]
+    if case.model in HAND:
+        _, layers, experts, takes = HAND[case.model]
         return f"| {case.name} | {layers} | {experts} | {takes} | | |"
     layers = sum(_is_moe(part) for part in model.modules())
     config = model.config.to_dict() | dict(getattr(model.config, "ffn_config", {}) or {})

@@ -6,8 +6,9 @@ from typing import Any
 
 import transformers
 
+from benchmarks.frontend_exports.catalogue import FURTHER, HAND, MODULES
 from benchmarks.frontend_exports.families import FAMILIES
-from benchmarks.frontend_exports.modules import MODULES
+from benchmarks.frontend_exports.recent import RECENT
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Case:
     def name(self) -> str:
         """The file's stem, which says how it was made."""
         shape = "dyn" if self.dynamic else f"b{self.batch}s{self.tokens}"
-        major = "torch" if self.model in MODULES else f"tf{transformers.__version__[0]}"
+        major = "torch" if self.model in HAND else f"tf{transformers.__version__[0]}"
         extra = [f"{k}{v}" for k, v in self.change.items()]
         parts = [self.model, major, self.experts, self.how, f"op{self.opset}", shape, *extra]
         parts += [self.dtype] if self.dtype != "float32" else []
@@ -89,3 +90,9 @@ def cases() -> Iterator[Case]:
         yield Case(name, dynamic=True)
         yield Case(name, how="legacy", opset=15, tokens=32)
         yield Case(name, how="legacy", opset=12, dynamic=True)
+    for family in RECENT:
+        yield Case(family, experts="batched_mm", opset=21, tokens=20, only=5)
+        yield Case(family, how="legacy", experts="batched_mm", opset=17, tokens=20, only=5)
+    for name in FURTHER:
+        yield Case(name, opset=20)
+        yield Case(name, how="legacy", opset=16)

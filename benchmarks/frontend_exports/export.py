@@ -13,8 +13,8 @@ from torch import nn
 
 from benchmarks.frontend_exports.build import Logits, build, expected
 from benchmarks.frontend_exports.cases import Case
+from benchmarks.frontend_exports.catalogue import HAND
 from benchmarks.frontend_exports.families import VOCABULARY
-from benchmarks.frontend_exports.modules import MODULES
 
 TABLE = (
     "| file | MoE layers | experts | top-k | router | expert form |",
@@ -50,24 +50,32 @@ def export(case: Case, path: Path) -> str:
     """
     model = build(case)
     generator = torch.Generator().manual_seed(11)
-    ids = torch.randint(3, VOCABULARY, (case.batch, case.tokens), generator=generator)
-    EXPORTERS[case.how](case, model, ids, path)
+    if hasattr(model, "example"):
+        given = model.example(generator)
+    else:
+        given = torch.randint(3, VOCABULARY, (case.batch, case.tokens), generator=generator)
+    EXPORTERS[case.how](case, model, given, path)
     with torch.no_grad():
-        wanted = (model if case.model in MODULES else Logits(model))(ids)
-    feeds = {"input_ids": ids.numpy(), "attention_mask": torch.ones_like(ids).numpy()}
-    given = {v.name: feeds[v.name] for v in onnx_ir.load(path).graph.inputs if v.name in feeds}
+        wanted = (model if case.model in HAND else Logits(model))(given)
+    feeds = {_input(model): given.numpy(), "attention_mask": torch.ones_like(given).numpy()}
+    fed = {v.name: feeds[v.name] for v in onnx_ir.load(path).graph.inputs if v.name in feeds}
     outputs = {"torch_output": wanted.float().numpy()}
     if case.dtype != "bfloat16":  # which ONNX Runtime does not run on a CPU
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        outputs["output"] = np.asarray(session.run(None, given)[0]).astype(np.float32)
-    np.savez(path.with_suffix(".npz"), **given, **outputs)
+        outputs["output"] = np.asarray(session.run(None, fed)[0]).astype(np.float32)
+    np.savez(path.with_suffix(".npz"), **fed, **outputs)
     return expected(case, model)
 
 
+def _input(model: nn.Module) -> str:
+    """The name of what a model reads, ids where it says nothing."""
+    return str(getattr(model, "input_name", "input_ids"))
+
+
 def _torch(case: Case, model: nn.Module, ids: torch.Tensor, path: Path) -> None:
-    wrapped = model if case.model in MODULES else Logits(model)
-    given = {"input_ids": ids}
-    if case.how == "legacy" and case.model not in MODULES:
+    wrapped = model if case.model in HAND else Logits(model)
+    given = {_input(model): ids}
+    if case.how == "legacy" and case.model not in HAND:
         given["attention_mask"] = torch.ones_like(ids)  # without, newer models look for packed ones
     named: dict[str, Any] = {
         "opset_version": case.opset,

@@ -189,16 +189,3 @@ class Transformer(nn.Module):
             x = x + self.attention[layer](self.norms[2 * layer](x))
             x = x + self.block[layer](self.norms[2 * layer + 1](x))
         return self.head(self.norms[4](x))
-
-
-# name: the model, and what must be found in it: MoE layers, experts, top-k (or capacity)
-MODULES: dict[str, tuple[Callable[[], nn.Module], int, str, str]] = {
-    "weightedall": (lambda: Transformer(WeightedAll), 2, "6", "2"),
-    "weightedplain": (lambda: Transformer(lambda: WeightedAll(gated=False)), 2, "6", "2"),
-    "einsum": (lambda: Transformer(StackedEinsum), 2, "6", "2"),
-    "sigmoidshared": (lambda: Transformer(Noisy), 2, "6", "3"),
-    "gshard": (lambda: Transformer(Capacity), 2, "6", "2"),
-    "choice": (lambda: Transformer(Choice), 2, "6", ""),
-    "NEG_soft": (lambda: Transformer(Soft), 0, "-", "-"),
-    "NEG_dense": (lambda: Transformer(Expert), 0, "-", "-"),
-}
