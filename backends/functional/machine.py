@@ -98,7 +98,10 @@ class Machine:
 
         A run of one token has no axis to tell by, so it follows longer ones.
         """
-        every = [(run, found[name].shape) for run, found in zip(self.runs, self.whole, strict=True)]
+        every = [
+            (run, (run.feeds if name in run.feeds else found)[name].shape)
+            for run, found in zip(self.runs, self.whole, strict=True)
+        ]
         longer = [(run, shape) for run, shape in every if run.tokens.size > 1] or every
         shapes = {run.row_shape(shape) for run, shape in longer}
         shape = shapes.pop() if len(shapes) == 1 else None

@@ -26,7 +26,13 @@ POINTWISE = frozenset(
     ReduceL1 ReduceL2 CumSum And Or Min
     """.split()
 )
-
+CURVES = frozenset(
+    """
+    Erf Gelu QuickGelu FastGelu BiasGelu Swish HardSwish HardSigmoid Mish Elu Celu Selu LeakyRelu
+    PRelu Softsign ThresholdedRelu Sin Cos Shrink Expand Tile Min LessOrEqual And Or Sum
+    """.split()
+)
+MAX_BETWEEN = 64  # nodes between two matrices of an expert or a router: more are no curve
 
 Kind = Literal["best experts", "best tokens", "ids", "weights"]
 
@@ -157,20 +163,25 @@ def router_products(facts: Facts, source: Value) -> tuple[Product, ...]:
 
 
 def _second_step(facts: Facts, product: Product) -> Product | None:
-    """The first matrix of a two-matrix router (x -> tanh -> logits)."""
-    value: Value = product.data
-    for _ in range(4):
-        node = value.producer()
-        if node is None:
-            return None
-        before = facts.products.by_out.get(value)
+    """The first matrix of a two-matrix router (x -> tanh -> logits): nothing else reads it."""
+    graph, found = facts.graph, dict[Product, None]()
+    todo, seen, between = [product.data], {product.data}, {product.node, *product.nodes}
+    while todo:
+        value = todo.pop()
+        before, node = facts.products.by_out.get(value), value.producer()
         if before is not None:
-            return before if before.columns <= 4 * product.columns else None
-        inputs = facts.graph.data_inputs(node)
-        if node.op_type not in ("Tanh", "Relu", "Sigmoid", *VIEWS) or len(inputs) != 1:
+            found[before] = None
+            continue
+        if node is None or node.op_type not in POINTWISE | CURVES or len(between) > MAX_BETWEEN:
             return None
-        value = inputs[0]
-    return None
+        between.add(node)
+        fresh = [v for v in graph.data_inputs(node) if v not in seen]
+        seen.update(fresh)
+        todo.extend(fresh)
+    if len(found) != 1:
+        return None
+    readers = {n for v in seen for n in graph.readers(v) if graph.is_data(n)}
+    return next(iter(found)) if readers <= between else None
 
 
 def root(graph: Graph, value: Value) -> Value:

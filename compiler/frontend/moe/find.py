@@ -181,13 +181,19 @@ def _readable(
     blocks = feed_forwards(facts, nodes, anchor.products, anchor.starts, single=single)
     chosen = _depends(graph, nodes, anchor.starts)
     routed = [b for b in blocks if _is_routed(graph, b, chosen)]
+    if blocks and not routed:
+        raise Unreadable("no expert's output is weighted once and as it is", blocks[0].down.node)
     if len(routed) != len(blocks):
         inner = next(b for b in blocks if b not in routed)
         raise Unreadable(
             "an expert that is not routed is summed before the routed ones", inner.down.node
         )
     found = _experts(facts, anchor, nodes, entries[0], routed, chosen)
-    if facts.sizes.per_token(exit_) != found.experts[0].last.columns:
+    rows, columns = found.experts[0].up.rows, found.experts[0].last.columns
+    if facts.sizes.per_token(entries[0]) != rows:
+        words = f"experts that read {rows} numbers, not {name_of(entries[0])!r} as it is"
+        raise Unreadable(words, routed[0].ups[0].node)
+    if facts.sizes.per_token(exit_) != columns:
         raise Unreadable(f"{name_of(exit_)!r} is not one vector per token", exit_.producer())
     weighted = _depends(graph, nodes, [anchor.node.outputs[0]])
     on_input = any(u.data in weighted and not b.single for b in routed for u in b.ups)
@@ -305,7 +311,7 @@ def _experts(
     count, outputs = sum(b.stacked or 1 for b in routed), anchor.experts
     passing = 1 < count < outputs and idle.passes_on(facts, vectors, chosen)
     if count != outputs:
-        _check_idle(facts, anchor, nodes, routed, chosen, passing=passing)
+        idle.check_meant(facts, anchor, nodes, routed, chosen, passing=passing)
     if len({b.activation for b in routed}) != 1:
         raise Unreadable("experts with different activations", anchor.node)
     if len(routed) == 1 and routed[0].stacked is not None:
@@ -320,30 +326,3 @@ def _experts(
         return _Experts(experts, evidence, runs, passing)
     by_number = dict(zip(numbers, experts, strict=True))
     return _Experts([by_number[i] for i in sorted(numbers)], evidence, runs, passing)
-
-
-def _check_idle(
-    facts: Facts,
-    anchor: Anchor,
-    nodes: Sequence[Node],
-    routed: Sequence[FeedForward],
-    chosen: Collection[Value],
-    *,
-    passing: bool,
-) -> None:
-    """Raise Unreadable unless the router's further outputs are meant to be no experts."""
-    count, outputs = sum(b.stacked or 1 for b in routed), anchor.experts
-    apart = all(b.stacked is None for b in routed)
-    meant = passing or not apart or idle.are_told_apart(facts, nodes, chosen, count, outputs)
-    if anchor.kind == "best experts" and 1 < count < outputs and meant:
-        return
-    missing = 1 < count < outputs and apart
-    words = (
-        ": experts are missing, as in a traced export, which holds only those that its example "
-        "input was routed to; export again with a dynamo or optimum exporter"
-    )
-    raise Unreadable(
-        f"{count} feed-forward experts, the router has {outputs} outputs{words if missing else ''}",
-        anchor.node,
-        traced=missing,
-    )

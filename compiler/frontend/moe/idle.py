@@ -13,8 +13,10 @@ from onnx_ir import Node, Value
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.graph import Graph
 from compiler.frontend.facts.sizes import Sizes
-from compiler.frontend.moe.anchors import VIEWS
+from compiler.frontend.moe.anchors import VIEWS, Anchor
+from compiler.frontend.moe.experts import FeedForward
 from compiler.frontend.moe.numbering import picked
+from compiler.frontend.moe.unreadable import Unreadable
 
 _BOUNDS = ("Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Clip", "Min", "Max", "Sub")
 
@@ -93,3 +95,41 @@ def runs(numbers: Sequence[int] | None, experts: int, outputs: int) -> list[tupl
     if numbers is not None:
         return [(min(numbers), spare - min(numbers))]
     return [(0, spare), (spare, 0)] if spare else [(0, 0)]
+
+
+def check_meant(
+    facts: Facts,
+    anchor: Anchor,
+    nodes: Sequence[Node],
+    routed: Sequence[FeedForward],
+    chosen: Collection[Value],
+    *,
+    passing: bool,
+) -> None:
+    """Raise Unreadable unless the router's further outputs are meant to be no experts."""
+    count, outputs = sum(b.stacked or 1 for b in routed), anchor.experts
+    apart = all(b.stacked is None for b in routed)
+    meant = passing or not apart or are_told_apart(facts, nodes, chosen, count, outputs)
+    if anchor.kind == "best experts" and 1 < count < outputs and meant:
+        return
+    missing = 1 < count < outputs and apart
+    words = _why_missing(routed, chosen) if missing else ""
+    raise Unreadable(
+        f"{count} feed-forward experts, the router has {outputs} outputs{words}",
+        anchor.node,
+        traced=missing,
+    )
+
+
+def _why_missing(routed: Sequence[FeedForward], chosen: Collection[Value]) -> str:
+    """What may have become of the experts of a router's further outputs."""
+    if any(u.data in chosen for b in routed for u in b.ups):
+        return (
+            ": experts are missing, as in a traced export, which holds only those that its example "
+            "input was routed to; export again with a dynamo or optimum exporter"
+        )
+    return (
+        ": experts are missing, and the graph does not show whether the further outputs are meant "
+        "to have none, or a traced export left out what its example input was not routed to (then "
+        "export again with a dynamo or optimum exporter)"
+    )

@@ -14,7 +14,14 @@ from onnx_ir import Node, Value
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.graph import SHAPE_OPS, Graph
 from compiler.frontend.facts.products import Product
-from compiler.frontend.moe.anchors import POINTWISE, VIEWS, Anchor, router_products
+from compiler.frontend.moe.anchors import (
+    CURVES,
+    MAX_BETWEEN,
+    POINTWISE,
+    VIEWS,
+    Anchor,
+    router_products,
+)
 
 _MOVED = (*VIEWS, "Transpose", "Concat")  # from an expert's product to where it is weighted
 _COPIED = (*VIEWS, "Expand", "Tile", "Transpose")  # a token once for each of its experts
@@ -25,7 +32,6 @@ _ZEROING = frozenset(
     GreaterOrEqual Less LessOrEqual Equal ArgMax Shrink Trilu Floor Round
     """.split()
 )
-_BETWEEN = 64  # nodes of a curve and its gate: more are no expert
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,20 +184,12 @@ def _sources(facts: Facts, value: Value) -> list[Product]:
         if product is not None:
             found[product] = None
             continue
-        if node is None or node.op_type not in POINTWISE | _CURVES or len(seen) > _BETWEEN:
+        if node is None or node.op_type not in POINTWISE | CURVES or len(seen) > MAX_BETWEEN:
             return []
         fresh = [v for v in graph.data_inputs(node) if v not in seen]
         seen.update(fresh)
         todo.extend(fresh)
     return list(found)
-
-
-_CURVES = frozenset(
-    """
-    Erf Gelu QuickGelu FastGelu BiasGelu Swish HardSwish HardSigmoid Mish Elu Celu Selu LeakyRelu
-    PRelu Softsign ThresholdedRelu Sin Cos Shrink Expand Tile Min LessOrEqual And Or Sum
-    """.split()
-)
 
 
 def _vector(graph: Graph, value: Value) -> Value:

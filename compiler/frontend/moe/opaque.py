@@ -49,6 +49,8 @@ def by_weights(
         if node.op_type in POINTWISE and any(v in made for v in facts.graph.data_inputs(node)):
             made.update(dict.fromkeys(node.outputs))
     wide = [v for v in made if sizes.per_token(v) == anchor.experts and _is_float(sizes, v)]
+    if not wide:
+        raise Unreadable("its weights are not one for each token and expert", anchor.node)
     projection, logits, reads = projected(facts.graph, anchor.products, entries)
     readers = {n for v in made for n in facts.graph.readers(v)}
     chain = [n for n in nodes if any(v in made for v in n.outputs) and n in readers]

@@ -64,6 +64,8 @@ def _by_selection(
         )
         return (only,)
     found = _choice(facts, anchor, nodes)
+    if sizes.per_token(found.ids) is None:
+        raise Unreadable("its choice is not one for each token", anchor.node)
     ids = name_of(found.ids)
     first = Router(
         kind=_kind(anchor, before, found.chain),

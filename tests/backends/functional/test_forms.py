@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from compiler.profiling.profile import load_inputs
 from ir.onnxdoor.session import Runtime
@@ -55,6 +55,27 @@ def test_computes_the_model(name: str, tmp_path: Path, runtime: Runtime) -> None
     assert done.worst < 2e-6
     assert [d.name for d in done.outputs] == ["logits"]
     assert len(done.layers) == options.get("layers", 1)
+
+
+def test_a_product_of_an_input(tmp_path: Path, runtime: Runtime) -> None:
+    """Frames of sound [1, tokens, 5] go through a matrix first, not to a table.
+
+    Router and experts read what it gives, so it is neither's.
+    """
+    g = m.Graph()
+    x = m.linear(g, "frames", 5, m.D)
+    x = g("Add", x, m.dense_masked()(g, x))
+    g.nodes.append(helper.make_node("MatMul", [x, g.weight(m.D, 7)], ["letters"]))
+    frames: m.Dims = [1, "tokens", 5]
+    path = g.model(
+        tmp_path / "m.onnx",
+        {"letters": [1, "tokens", 7]},
+        {"frames": (TensorProto.FLOAT, frames)},
+    )
+    given = {"frames": g.random.standard_normal((1, TOKENS, 5)).astype("float32")}
+    done = run_case(runtime, case_of(runtime, path, given, small_chip(), 1, TOKENS))
+    assert done.culprit == -1
+    assert done.worst < 2e-6
 
 
 def test_a_model_in_16_bits_is_computed_in_32(tmp_path: Path, runtime: Runtime) -> None:

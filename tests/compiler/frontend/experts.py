@@ -148,6 +148,24 @@ def missing(g: Graph, x: str) -> str:
     return g("Reshape", total, g("Shape", x))
 
 
+def another_width(g: Graph, x: str) -> str:
+    """Experts from 16 numbers to 24: LoRA adapters beside the first matrix of a dense layer."""
+    tokens = m.flat(g, x)
+    combine = _combine(g, tokens, *m.softmax_topk(g, tokens), g.experts)
+    total = ""
+    for e in range(g.experts):
+        made = m.linear(g, g("Relu", m.linear(g, tokens, g.d, 4)), 4, g.hidden)
+        part = g("Mul", made, g("Gather", combine, g.constant([e]), axis=1))
+        total = g("Add", total, part) if total else part
+    hidden = g("Relu", g("Add", m.linear(g, tokens, g.d, g.hidden), total))
+    return g("Reshape", m.linear(g, hidden, g.hidden, g.d), g("Shape", x))
+
+
+def added_first(g: Graph, x: str) -> str:
+    """Each expert adds the token to what it makes, and the sum is weighted."""
+    return m.dense_masked(expert=lambda g, x: g("Add", x, m.gated(g, x)))(g, x)
+
+
 IDLE: dict[str, tuple[Ffn, tuple[int, int], tuple[int, ...]]] = {
     # block, idle outputs before and after the four experts', those that pass the token on
     "masked, identity": (identity_masked(), (0, 2), (4, 5)),

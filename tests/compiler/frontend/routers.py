@@ -79,6 +79,37 @@ def two_levels(g: Graph, x: str) -> tuple[str, str]:
     return ids, g("Mul", best, share)
 
 
+def two_matrices(g: Graph, x: str) -> tuple[str, str]:
+    """A router of two matrices with GELU, more than four times as wide inside as it has outputs."""
+    hidden = m.erf_gelu(g, m.linear(g, x, g.d, 5 * g.experts))
+    scores = g("Softmax", m.linear(g, hidden, 5 * g.experts, g.experts), axis=-1)
+    best, ids = g.many("TopK", scores, g.constant([g.top]), outputs=2, axis=-1)
+    return ids, best
+
+
+def cosine_of_few(g: Graph, x: str) -> tuple[str, str]:
+    """X-MoE: eight numbers of the token, of length 1, times the experts' vectors."""
+    low = m.linear(g, x, g.d, 8)
+    length = g("ReduceL2", low, g.constant([-1]), keepdims=1)
+    unit = g("Div", low, g("Max", length, g.constant(1e-6, np.float32)))
+    scores = g("Softmax", m.linear(g, unit, 8, g.experts), axis=-1)
+    best, ids = g.many("TopK", scores, g.constant([g.top]), outputs=2, axis=-1)
+    return ids, best
+
+
+def of_the_mean(g: Graph, x: str) -> str:
+    """One choice for the whole sequence, by the mean of its tokens: no token has one of its own."""
+    mean = g("ReduceMean", x, g.constant([1]), keepdims=1)
+    ids, gates = m.softmax_topk(g, mean)
+    zeros = g.constant(np.zeros((1, 1, g.experts)), np.float32)
+    combine, total = g("ScatterElements", zeros, ids, gates, axis=-1), ""
+    for e in range(g.experts):
+        column = g("Slice", combine, g.constant([e]), g.constant([e + 1]), g.constant([2]))
+        part = g("Mul", m.gated(g, x), column)
+        total = g("Add", total, part) if total else part
+    return total
+
+
 ROUTERS: dict[str, Router] = {
     "a norm of its own": own_norm,
     "cosine": cosine,
@@ -86,6 +117,8 @@ ROUTERS: dict[str, Router] = {
     "a table alone": table_alone,
     "top-p": top_p,
     "two levels": two_levels,
+    "two matrices": two_matrices,
+    "cosine of few numbers": cosine_of_few,
 }
 
 

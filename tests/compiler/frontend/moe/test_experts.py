@@ -32,6 +32,8 @@ def test_missing_experts_are_no_idle_outputs(tmp_path: Path, runtime: Runtime) -
     (suspect,) = workload.suspects
     assert suspect.traced
     assert "4 feed-forward experts, the router has 6 outputs: experts are missing" in suspect.reason
+    # all are computed for every token: no loop over those that were hit was recorded for certain
+    assert "the graph does not show whether the further outputs are meant to have" in suspect.reason
 
 
 @pytest.mark.parametrize("name", x.IDLE)
@@ -104,3 +106,22 @@ def test_unlike_widths_are_named(tmp_path: Path, runtime: Runtime) -> None:
     (suspect,) = workload.suspects
     assert "experts of 2 widths: 2 of 24, 2 of 12, expected one" in suspect.reason
     assert not suspect.traced
+
+@pytest.mark.parametrize(
+    ("block", "reason"),
+    [
+        (x.another_width, "experts that make 24 numbers of 16, expected as many"),
+        (x.added_first, "no expert's output is weighted once and as it is"),
+    ],
+)
+def test_other_experts_are_named(
+    block: m.Ffn, reason: str, tmp_path: Path, runtime: Runtime
+) -> None:
+    """They stay digital or dense, the note says why, and the model is computed as it is."""
+    path = m.write(tmp_path, [block])
+    workload = read_model(path, runtime=runtime)
+    assert workload.moe_layers == ()
+    (suspect,) = workload.suspects
+    assert reason in suspect.reason
+    assert not suspect.traced
+    assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-5

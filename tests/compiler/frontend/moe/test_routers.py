@@ -72,3 +72,28 @@ def test_a_soft_mixture_selects_nothing(tmp_path: Path, runtime: Runtime) -> Non
     workload = read_model(m.write(tmp_path, [wide]), runtime=runtime)
     assert workload.moe_layers == ()
     assert workload.suspects == ()
+
+
+def test_one_choice_for_all_tokens(tmp_path: Path, runtime: Runtime) -> None:
+    """The mean of the tokens is routed: the layer stays digital, and the note says why."""
+    workload = read_model(m.write(tmp_path, [r.of_the_mean]), runtime=runtime)
+    assert workload.moe_layers == ()
+    (suspect,) = workload.suspects
+    assert "its choice is not one for each token" in suspect.reason
+
+
+def test_a_first_matrix_that_others_read_is_no_routers(tmp_path: Path, runtime: Runtime) -> None:
+    """Experts and router read GELU of one wide product: that product is dense, before the layer."""
+
+    def block(g: m.Graph, x: str) -> str:
+        wide = 5 * g.experts
+        hidden = m.erf_gelu(g, m.linear(g, x, g.d, wide))
+        inner = m.Graph(d=wide)  # its sizes alone: nodes and tensors are the outer graph's
+        inner.nodes, inner.tensors, inner.random = g.nodes, g.tensors, g.random
+        return m.linear(g, m.dense_masked()(inner, hidden), wide, g.d)
+
+    workload = read_model(m.write(tmp_path, [block]), runtime=runtime)
+    (layer,) = workload.moe_layers
+    assert (layer.proof, layer.width) == ("run", 20)
+    assert layer.router.projection is not None
+    assert (layer.router.projection.rows, layer.router.projection.columns) == (20, 4)
