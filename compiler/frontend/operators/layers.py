@@ -43,7 +43,28 @@ def layer_numbers(operators: Sequence[AnyOperator], scales: Collection[int] = ()
             numbers.append(upcoming[i])
         else:
             numbers.append(max(upcoming[i] - 1, _least(op)))
-    return _with_their_readers(operators, after, numbers)
+    numbers = _with_their_readers(operators, after, numbers)
+    return _with_one_moe_each(operators, before, numbers)
+
+
+def _with_one_moe_each(
+    operators: Sequence[AnyOperator], before: Sequence[Sequence[int]], numbers: list[int]
+) -> list[int]:
+    """A layer has one region for its experts: of several MoE layers in it, each begins another.
+
+    What is computed from the second is in the second's layer, what comes after all in the last's.
+    """
+    found: dict[int, int] = {}  # MoE layers seen so far, by number
+    places = [0] * len(numbers)
+    for i, op in enumerate(operators):
+        same = (places[j] for j in before[i] if numbers[j] == numbers[i])
+        places[i] = max(same, default=0)
+        if isinstance(op, MoELayer):
+            places[i] = found.get(numbers[i], 0)
+            found[numbers[i]] = places[i] + 1
+    more = {number: count - 1 for number, count in found.items()}
+    earlier = {n: sum(more[m] for m in more if m < n) for n in set(numbers)}
+    return [n + earlier[n] + place for n, place in zip(numbers, places, strict=True)]
 
 
 def _least(op: AnyOperator) -> int:

@@ -57,6 +57,24 @@ def test_computes_the_model(name: str, tmp_path: Path, runtime: Runtime) -> None
     assert len(done.layers) == options.get("layers", 1)
 
 
+@pytest.mark.parametrize("one_after_the_other", [True, False])
+def test_two_moe_layers_in_a_decoder_layer(
+    one_after_the_other: bool, tmp_path: Path, runtime: Runtime
+) -> None:
+    """Each has a layer, and so a region, of its own: 0 and 1, and those of the next block 2, 3."""
+
+    def block(g: m.Graph, x: str) -> str:
+        first = m.dense_masked()(g, x)
+        second = m.rms_norm(g, g("Add", x, first)) if one_after_the_other else x
+        return g("Add", first, m.gather_batched()(g, second))
+
+    case = small_case(runtime, tmp_path, block, layers=2)
+    assert [layer.layer for layer in case.executable.workload.moe_layers] == [0, 1, 2, 3]
+    done = run_case(runtime, case)
+    assert done.culprit == -1
+    assert done.worst < 2e-6
+
+
 def test_a_product_of_an_input(tmp_path: Path, runtime: Runtime) -> None:
     """Frames of sound [1, tokens, 5] go through a matrix first, not to a table.
 
