@@ -273,7 +273,8 @@ class Workload:
 
     `sha256` is the model file's digest; `notes` are findings for the user (suspected MoE layers
     that were not recognised, operators left digital and why); `account` is where every stored
-    number goes. `value_shapes` is not kept: widths per token stand on the operators.
+    number goes. `patches`: tokens that are made of each image, where the input has no axis of
+    them. `value_shapes` is not kept: widths per token stand on the operators.
     """
 
     name: str
@@ -284,6 +285,7 @@ class Workload:
     notes: tuple[str, ...] = ()
     suspects: tuple[Suspect, ...] = ()
     account: WeightAccount = NOTHING_STORED
+    patches: int | None = None
 
     def __repr__(self) -> str:
         return (

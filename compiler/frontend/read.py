@@ -83,8 +83,8 @@ def _read(
     runtime: Runtime | None = None,
 ) -> tuple[Workload, Facts]:
     graph = Graph.of(source)
-    check_dimensions(graph, tokens, batch)
     facts = Facts.of(graph)
+    check_dimensions(graph, facts.patches, tokens, batch)
     with Prover(facts, runtime) as prover:
         untried = refuse_unloadable(facts, prover.runtime) if prove else []
         layers, suspects = find_moe(facts, prover.prove if prove else no_proof)
@@ -110,5 +110,6 @@ def _read(
         notes=tuple(notes),
         suspects=tuple(suspects),
         account=account,
+        patches=None if facts.patches is None else facts.patches.tokens,
     )
     return workload, facts

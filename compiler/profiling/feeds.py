@@ -55,6 +55,9 @@ class Feeds:
         each: int | None = None,
     ) -> None:
         self._graph, self._tokens = graph, tokens
+        self._patches = workload.patches
+        if tokens is not None and self._patches not in (None, tokens):
+            raise InputError("inputs", f"become {self._patches} tokens, asked for {tokens}")
         missing = [n for n in (name_of(v) for v in graph.token_inputs) if n not in inputs]
         if missing:
             raise InputError(
@@ -106,7 +109,9 @@ class Feeds:
         return feeds
 
     def length(self, feeds: Mapping[str, Array]) -> int:
-        """Tokens of each sequence of a run."""
+        """Tokens of each sequence of a run; an image is a sequence."""
+        if self._patches is not None:
+            return self._patches
         array, axis = feeds[name_of(self._lead)], token_axis_of_input(self._lead)
         return int(array.shape[axis]) if axis < array.ndim else 1
 
@@ -144,7 +149,8 @@ class Feeds:
                 f"of {rank} axes",
             )
         cuttable = value in self._graph.token_inputs or part.ndim == 2 or name in self._rows
-        if self._tokens is not None and cuttable and value.dtype is not None:
+        cuttable = cuttable and self._patches is None and value.dtype is not None
+        if self._tokens is not None and cuttable:
             axis = 0 if name in self._rows else token_axis_of_input(value)
             if part.shape[axis] < self._tokens:
                 raise ShortSequencesError(name, part.shape[axis], self._tokens)

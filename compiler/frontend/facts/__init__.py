@@ -8,6 +8,7 @@ from onnx_ir import Value
 
 from compiler.frontend.facts.axes import Axes, TokenAxis
 from compiler.frontend.facts.graph import Graph
+from compiler.frontend.facts.patches import Patches, patches_of
 from compiler.frontend.facts.products import Products
 from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.facts.uses import Uses
@@ -15,18 +16,27 @@ from compiler.frontend.facts.uses import Uses
 
 @dataclass(frozen=True, eq=False)
 class Facts:
-    """Nodes and constants, shapes for some numbers of tokens, token axes, constant products."""
+    """Nodes and constants, shapes for some numbers of tokens, token axes, constant products.
+
+    patches: where the tokens begin, if not at the model's inputs.
+    """
 
     graph: Graph
     sizes: Sizes
     axes: Axes
     products: Products
+    patches: Patches | None = None
 
     @classmethod
     def of(cls, graph: Graph) -> "Facts":
         """All that the nodes alone tell."""
         sizes = Sizes.fitting(graph)
-        return cls(graph, sizes, Axes(graph, sizes), Products(graph, sizes))
+        products = Products(graph, sizes)
+        patches = patches_of(graph, sizes, products)
+        if patches is not None:
+            sizes = sizes.at_length(patches.tokens)
+        begins = () if patches is None else patches.values
+        return cls(graph, sizes, Axes(graph, sizes, begins=begins), products, patches)
 
     @cached_property
     def uses(self) -> Uses:
@@ -44,7 +54,8 @@ class Facts:
             axis = self._axis_after(entry, leaving)
             if axis is not None:
                 axes[leaving] = axis
-        return replace(self, axes=Axes(self.graph, self.sizes, axes))
+        begins = () if self.patches is None else self.patches.values
+        return replace(self, axes=Axes(self.graph, self.sizes, axes, begins=begins))
 
     def _axis_after(self, entry: Value, leaving: Value) -> TokenAxis | None:
         """The token axis of a region's exit, counted from the back as its entry's is."""

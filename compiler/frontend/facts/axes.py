@@ -6,7 +6,7 @@ A node is `token` if row t of its outputs depends on row t of its inputs only, `
 mixes rows, `constant` if it does not depend on what the tokens are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,12 +60,21 @@ class Axes:
     """Token axes of all data values and the scope of every node."""
 
     def __init__(
-        self, graph: Graph, sizes: Sizes, known: Mapping[Value, TokenAxis] | None = None
+        self,
+        graph: Graph,
+        sizes: Sizes,
+        known: Mapping[Value, TokenAxis] | None = None,
+        *,
+        begins: Sequence[Value] = (),
     ) -> None:
-        """Follow the tokens through `graph`; `known`: axes found in another way, which hold."""
-        self._graph, self._sizes, self._known = graph, sizes, known or {}
+        """Follow the tokens through `graph`; `known`: axes found in another way, which hold.
+
+        begins: values [batch, tokens, width] where they begin, if not at the model's inputs.
+        """
+        self._graph, self._sizes = graph, sizes
+        self._known = dict.fromkeys(begins, TokenAxis(1)) | dict(known or {})
         self._axis: dict[Value, TokenAxis | None] = {
-            v: TokenAxis(token_axis_of_input(v)) if sizes.rank(v) != 0 else None
+            v: TokenAxis(token_axis_of_input(v)) if not begins and sizes.rank(v) != 0 else None
             for v in graph.token_inputs
         }
         self._scope: dict[Node, Scope] = {}

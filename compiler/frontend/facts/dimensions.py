@@ -3,22 +3,29 @@
 import onnx
 
 from compiler.frontend.facts.graph import Graph, name_of
+from compiler.frontend.facts.patches import Patches, check_images, of_images
 from compiler.frontend.facts.sizes import token_axis_of_input
 from ir.errors import InputError
 
 
-def check_dimensions(graph: Graph, tokens: int | None, batch: int | None) -> None:
+def check_dimensions(
+    graph: Graph, patches: Patches | None, tokens: int | None, batch: int | None
+) -> None:
     """InputError naming the input and its axis where a fixed length is not the one asked for.
 
-    tokens: per sequence; batch: sequences run together. None: whatever it is.
+    patches: where the tokens begin, if not at the inputs. tokens: per sequence; batch: sequences
+    run together. None: whatever it is.
     """
+    if tokens is not None and of_images(graph):
+        check_images(graph, patches, tokens)
     for value in graph.token_inputs:
         if value.shape is None or not len(value.shape):
             continue
         axis = token_axis_of_input(value)
         length, lead = value.shape[axis], value.shape[0]
         where = f"{graph.name}: input {name_of(value)!r}"
-        if tokens is not None and isinstance(length, int) and length != tokens:
+        of_tokens = patches is None and isinstance(length, int)
+        if tokens is not None and of_tokens and length != tokens:
             raise InputError(
                 where,
                 f"axis {axis} (tokens): exported for exactly {length}, asked for {tokens}",

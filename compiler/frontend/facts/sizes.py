@@ -7,6 +7,7 @@ samples depends on the number of tokens; a formula is recovered by fitting all s
 """
 
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -67,9 +68,19 @@ class Sizes:
         limited = bool(sizes._too_long) and sizes.static_tokens is None
         return cls(graph, shorter) if limited and len(shorter) > 1 else sizes
 
+    def at_length(self, tokens: int) -> "Sizes":
+        """The same shapes of a file of one size, whose tokens are so many."""
+        out = copy(self)
+        out.static_tokens, out.tokens = tokens, np.array([tokens], dtype=np.int64)
+        out._shape = {value: shape[:, :1] for value, shape in self._shape.items()}
+        out._content = {value: content[:1] for value, content in self._content.items()}
+        return out
+
     @cached_property
     def small(self) -> "Sizes":
         """The same for few tokens, made once for all layers that ask."""
+        if self.static_tokens is not None:
+            return self
         return Sizes(self._graph, SMALL)
 
     def shape(self, value: Value | None) -> Ints | None:
