@@ -8,6 +8,7 @@ holds it as it is; everything else is left to the digital units.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnx_ir
@@ -65,7 +66,7 @@ class _Operands:
         turned = [bool(self.node.attributes.get_int(n, 0)) for n in ("transA", "transB")]
         a, b = self._centred(left, left_zero), self._centred(right, right_zero)
         if any(turned):
-            trans = {"transA": int(turned[0]), "transB": int(turned[1])}
+            trans: dict[str, Any] = {"transA": int(turned[0]), "transB": int(turned[1])}
             return self.new("Gemm", a, b, dtype=DataType.FLOAT, name=self.node.name, **trans)
         return self.new("MatMul", a, b, dtype=DataType.FLOAT, name=self.node.name)
 

@@ -22,6 +22,7 @@ from ir.errors import InputError
 from ir.onnxdoor.branches import open_branches
 from ir.onnxdoor.check import check_proto
 from ir.onnxdoor.integers import as_floats
+from ir.onnxdoor.kernels import as_matmuls
 from ir.onnxdoor.stored import stored_tensors
 from ir.onnxdoor.unfuse import unfuse
 from ir.onnxdoor.widen import widen
@@ -106,7 +107,7 @@ def open_model(path: str | Path, as_it_is: bool = False) -> Source:
 
 def rewrite(graph: onnx_ir.Graph) -> bool:
     """Write products by stored matrices in the forms that are read; whether anything changed."""
-    changed = [open_branches(graph), as_floats(graph)]
+    changed = [open_branches(graph), as_floats(graph), as_matmuls(graph)]
     return any(changed)
 
 

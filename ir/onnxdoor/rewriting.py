@@ -6,6 +6,8 @@ import numpy as np
 import onnx_ir
 from onnx_ir import DataType, Node, Value
 
+from ir.arrays import Array
+
 STANDARD = ("", "ai.onnx")
 
 
@@ -24,10 +26,12 @@ class Instead:
         *inputs: Value | None,
         dtype: DataType | None = None,
         name: str | None = None,
+        domain: str = "",
         **attributes: Any,
     ) -> Value:
         """A node of one output, of type dtype; name: that of the node, where it is to have one."""
-        return self.many(kind, *inputs, dtypes=[dtype], name=name, **attributes)[0]
+        made = self.many(kind, *inputs, dtypes=[dtype], name=name, domain=domain, **attributes)
+        return made[0]
 
     def many(
         self,
@@ -35,12 +39,13 @@ class Instead:
         *inputs: Value | None,
         dtypes: list[DataType | None],
         name: str | None = None,
+        domain: str = "",
         **attributes: Any,
     ) -> list[Value]:
         """A node with an output for each of the types."""
         own = onnx_ir.convenience.convert_attributes(attributes)
         label = f"{self._node.name or self._node.op_type}/{kind}{len(self._made)}"
-        made = Node("", kind, inputs, own, num_outputs=len(dtypes), name=name or label)
+        made = Node(domain, kind, inputs, own, num_outputs=len(dtypes), name=name or label)
         for value, dtype in zip(made.outputs, dtypes, strict=True):
             value.name = f"{self._node.outputs[0].name}/{len(self._made)}.{value.index()}"
             if dtype is not None:
@@ -54,11 +59,15 @@ class Instead:
 
     def numbers(self, numbers: list[int]) -> Value:
         """A list of whole numbers, such as a shape."""
-        name = f"{self._node.outputs[0].name}/numbers{self._stored}"
+        return self.constant(np.array(numbers, dtype=np.int64))
+
+    def constant(self, array: Array) -> Value:
+        """An array that the file does not store."""
+        name = f"{self._node.outputs[0].name}/constant{self._stored}"
         self._stored += 1
-        tensor = onnx_ir.Tensor(np.array(numbers, dtype=np.int64), name=name)
-        value = Value(name=name, const_value=tensor, type=onnx_ir.TensorType(DataType.INT64))
-        value.shape = onnx_ir.Shape([len(numbers)])
+        tensor = onnx_ir.Tensor(array, name=name)
+        value = Value(name=name, const_value=tensor, type=onnx_ir.TensorType(tensor.dtype))
+        value.shape = onnx_ir.Shape(array.shape)
         self._graph.register_initializer(value)
         return value
 
@@ -117,3 +126,19 @@ def stored(value: Value | None) -> Any:
     """The numbers of a small stored tensor as an array; None where it is not stored or large."""
     tensor = value.const_value if value is not None and value.is_initializer() else None
     return tensor.numpy() if tensor is not None and tensor.size <= 4096 else None
+
+
+def shape_of(value: Value | None, *, whole: bool = True) -> list[int] | None:
+    """The sizes of a value's axes as the file tells them; those of a constant through a Cast.
+
+    whole: None where one is free, else -1 for it.
+    """
+    while value is not None and value.shape is None:
+        node = value.producer()
+        if node is None or node.op_type not in ("Cast", "DequantizeLinear", "Identity"):
+            return None
+        value = node.inputs[0]
+    if value is None or value.shape is None:
+        return None
+    dims = [d if isinstance(d, int) else -1 for d in value.shape]
+    return None if whole and -1 in dims else dims

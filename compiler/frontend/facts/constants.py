@@ -129,7 +129,7 @@ def _computed(sizes: Sizes, value: Value) -> View | None:
     """
     nodes, _ = made_of(value)
     first, shape, kind = origin(value), sizes.fixed(value), sizes.kind(value)
-    if first is None or first.const_value is None or shape is None or len(shape) < 2:
+    if first is None or first.const_value is None or shape is None or not shape:
         return None
     if any(node.domain not in ("", "ai.onnx") or subgraphs(node) for node in nodes):
         return None

@@ -123,7 +123,7 @@ class Products:
         turned = bool(node.attributes.get_int(own, 0))
         if turned != flipped:
             view = view.transposed()
-        if node.op_type == "Gemm" and (
+        if node.op_type != "MatMul" and (
             bool(node.attributes.get_int(other, 0))
             or node.attributes.get_float("alpha", 1.0) != 1.0
         ):
