@@ -107,21 +107,24 @@ def test_unlike_widths_are_named(tmp_path: Path, runtime: Runtime) -> None:
     assert "experts of 2 widths: 2 of 24, 2 of 12, expected one" in suspect.reason
     assert not suspect.traced
 
-@pytest.mark.parametrize(
-    ("block", "reason"),
-    [
-        (x.another_width, "experts that make 24 numbers of 16, expected as many"),
-        (x.added_first, "no expert's output is weighted once and as it is"),
-    ],
-)
-def test_other_experts_are_named(
-    block: m.Ffn, reason: str, tmp_path: Path, runtime: Runtime
+
+def test_experts_that_are_added_before_they_are_weighted_are_named(
+    tmp_path: Path, runtime: Runtime
 ) -> None:
     """They stay digital or dense, the note says why, and the model is computed as it is."""
-    path = m.write(tmp_path, [block])
+    path = m.write(tmp_path, [x.added_first])
     workload = read_model(path, runtime=runtime)
     assert workload.moe_layers == ()
     (suspect,) = workload.suspects
-    assert reason in suspect.reason
+    assert "no expert's output is weighted once and as it is" in suspect.reason
     assert not suspect.traced
+    assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-5
+
+
+def test_experts_may_make_wider_vectors_than_they_read(tmp_path: Path, runtime: Runtime) -> None:
+    """24 numbers of 16: the sum is as wide as what the experts give."""
+    path = m.write(tmp_path, [x.another_width])
+    workload = read_model(path, runtime=runtime)
+    (layer,) = workload.moe_layers
+    assert (layer.d_model, layer.d_out, layer.proof) == (16, 24, "run")
     assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-5
