@@ -39,7 +39,7 @@ def message(call: Callable[[], object]) -> str:
         ({"decode": 1.5}, "decode: 1.5, expected a whole number"),
         ({"chip": 4}, "chip: 4, expected the name of a preset or the path of a TOML file"),
         ({"inputs": [1]}, "inputs: [1], expected arrays by name, or the path of an NPZ file"),
-        ({"routing": 3}, "routing: 3, expected a Routing or the path of an NPZ file"),
+        ({"routing": 3}, "routing: 3, expected a Routing or the path of a trace"),
         ({"inputs": INPUTS, "routing": "r.npz"}, "compile: both routing and inputs; give one of "),
         ({"slots": "compact"}, "slots: 'compact', expected SlotOptions"),
         ({"grouping": "lpt"}, "grouping: 'lpt', expected GroupingOptions, a Grouping or the Path"),
@@ -100,7 +100,7 @@ def test_the_command_line_names_its_options(
     [
         (lambda: ANY.open_model(3), "path: 3, expected the path of an ONNX file"),
         (lambda: ANY.profile(MODEL, INPUTS, tokens="9"), "tokens: '9', expected a whole number"),
-        (lambda: ANY.group(3), "routing: 3, expected a Routing or the path of an NPZ file"),
+        (lambda: ANY.group(3), "routing: 3, expected a Routing, a Load or a file of either"),
         (lambda: ANY.group("r", options="lpt"), "options: 'lpt', expected GroupingOptions"),
         (lambda: ANY.schedule(3, "g", 1), "routing: 3, expected a Routing or the path of an NPZ"),
         (lambda: ANY.simulate(3), "executable: 3, expected an Executable or the folder of"),
