@@ -105,4 +105,7 @@ CORPUS: dict[str, Recipe] = {
     "equal scores inside an operator: the highest expert": Recipe(
         Model((Layer("operator", routing="equal"),))
     ),
+    "gathered biases that are stored turned": Recipe(
+        Model((Layer("gather batched, clipped, biases", experts=3),), element="int8 rows, turned")
+    ),
 }

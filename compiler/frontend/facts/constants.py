@@ -105,7 +105,7 @@ def view_of(graph: Graph, sizes: Sizes, value: Value | None) -> View | None:
     after = None if before is None else _step(graph, sizes, node, value, before)
     if after is not None:
         return replace(after, nodes=(*after.nodes, node))
-    return _computed(sizes, value)
+    return computed(sizes, value)
 
 
 def matrices_of(graph: Graph, sizes: Sizes, value: Value | None) -> View | None:
@@ -118,11 +118,11 @@ def matrices_of(graph: Graph, sizes: Sizes, value: Value | None) -> View | None:
         return view
     matrix = view.squeezed()
     matrix = matrix.at(0, 0) if len(matrix.axes) == 3 else matrix
-    made = _computed(sizes, value) if weight_of(matrix) is None else None
+    made = computed(sizes, value) if weight_of(matrix) is None else None
     return view if made is None else made
 
 
-def _computed(sizes: Sizes, value: Value) -> View | None:
+def computed(sizes: Sizes, value: Value) -> View | None:
     """A constant of numbers as a tensor of its own, where ONNX defines all nodes that make it.
 
     One of more than eight numbers for each that is stored (a mask, a matrix of ones) is none.

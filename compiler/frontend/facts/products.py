@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import onnx_ir
 from onnx_ir import Node, Value
 
-from compiler.frontend.facts.constants import Axis, View, matrices_of, view_of
+from compiler.frontend.facts.constants import Axis, View, computed, matrices_of, view_of
 from compiler.frontend.facts.graph import Graph, axis_attribute, name_of
 from compiler.frontend.facts.sizes import Sizes
 from ir.onnxdoor.packing import reads_packed
@@ -236,11 +236,22 @@ class Products:
             steps.append(reader)
             if reader.op_type == "Add":
                 other = reader.inputs[1] if reader.inputs[0] is value else reader.inputs[0]
-                stored = self._gathered(other) if other is not None else None
-                if stored is not None and stored[0].shape == shape:
-                    return stored[0].tensor, reader.outputs[0], steps
-                return None, out, []
+                stored = self._biases(other, shape) if other is not None else None
+                return (None, out, []) if stored is None else (stored, reader.outputs[0], steps)
             value = reader.outputs[0]
+
+    def _biases(self, value: Value, shape: tuple[int, int]) -> str | None:
+        """The tensor of just these biases that a value is gathered from, made by nodes if need be.
+
+        A `Weight` does not say of a bias how its tensor is turned.
+        """
+        found, node = self._gathered(value), value.producer()
+        if found is None or node is None or found[0].shape != shape:
+            return None
+        if found[0].axes == tuple(Axis(i, n) for i, n in enumerate(shape)) and not found[0].fixed:
+            return found[0].tensor
+        made = None if node.inputs[0] is None else computed(self._sizes, node.inputs[0])
+        return None if made is None or made.shape != shape else made.tensor
 
     def _is_single(self, value: Value) -> bool:
         """Whether what is gathered is one entry of the stack, without its axis."""
