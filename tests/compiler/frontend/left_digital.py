@@ -16,14 +16,13 @@ PACKED = {  # inputs whose bytes hold several numbers
 
 
 def in_integers(g: Graph, x: str) -> str:
-    """A gated expert whose three products are MatMulInteger with the constant as first operand."""
+    """A gated expert of three MatMulInteger whose zero point is computed, so of unknown rank."""
 
     def product(y: str, rows: int, columns: int) -> str:
         q, scale, zero = g.many("DynamicQuantizeLinear", y, outputs=3)
-        values = g.random.integers(-127, 127, (columns, rows))
+        values = g.random.integers(-127, 127, (rows, columns))
         matrix = g.constant(values, "int8")
-        turned = g("MatMulInteger", matrix, g("Transpose", q, perm=[1, 0]), "", zero)
-        made = g("Transpose", turned, perm=[1, 0])
+        made = g("MatMulInteger", q, matrix, g("Max", zero, zero))
         factor = g("Mul", scale, g.constant(0.01, "float32"))
         return g("Mul", g("Cast", made, to=TensorProto.FLOAT), factor)
 
