@@ -241,6 +241,9 @@ def _rows(m: Machine, name: str, readers: Ints, read: Ints) -> Array:
     readers = np.concatenate([np.delete(readers, whole), _repeat(readers[whole], spread)])
     read = np.concatenate([np.delete(read, whole), _repeat(read[whole], spread)])
     token = np.concatenate([np.delete(token, whole), *spread])
+    copies = np.stack([token, readers, m.values.batch[read], m.values.row[read]])
+    once = np.unique(copies, axis=1, return_index=True)[1]  # one moved for each value of its maker
+    token, readers, read = token[once], readers[once], read[once]
     order = np.argsort(token, kind="stable")
     twice = np.flatnonzero(token[order][1:] == token[order][:-1])
     if len(twice):
