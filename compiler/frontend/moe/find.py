@@ -31,6 +31,7 @@ from compiler.frontend.moe.fused import contract_layer
 from compiler.frontend.moe.meeting import entries_of, meeting, with_all_products
 from compiler.frontend.moe.numbering import expert_numbers
 from compiler.frontend.moe.router import describe
+from compiler.frontend.moe.rows import row_selections
 from compiler.frontend.moe.unreadable import Unreadable
 from ir.errors import InputError
 from ir.workload import Expert, Suspect
@@ -66,7 +67,8 @@ def find_moe(facts: Facts, prove: Prove) -> tuple[list[FoundLayer], list[Suspect
             if own.isdisjoint(doubts):
                 doubts |= dict.fromkeys(own, suspect)
     layers.sort(key=lambda layer: graph.order[layer.nodes[0]])
-    return layers, list(dict.fromkeys(s for n, s in doubts.items() if n not in taken))
+    named = list(dict.fromkeys(s for n, s in doubts.items() if n not in taken))
+    return layers, named or list(row_selections(facts, taken))
 
 
 def _anchors(facts: Facts, taken: Collection[Node]) -> Iterator[Anchor]:

@@ -166,6 +166,27 @@ def added_first(g: Graph, x: str) -> str:
     return m.dense_masked(expert=lambda g, x: g("Add", x, m.gated(g, x)))(g, x)
 
 
+def product_keys(g: Graph, x: str) -> str:
+    """PEER: 2 of 9 experts of one hidden unit, by the best sums of two of 3 keys each."""
+    tokens, numbers, scores = m.flat(g, x), [], []
+    for _ in range(2):
+        best, ids = g.many("TopK", m.linear(g, tokens, g.d, 3), g.constant([2]), outputs=2, axis=-1)
+        scores.append(best)
+        numbers.append(ids)
+    two, one = g.constant([2]), g.constant([1])
+    sums = g("Add", g("Unsqueeze", scores[0], two), g("Unsqueeze", scores[1], one))  # [T, 2, 2]
+    rows = g("Mul", g("Unsqueeze", numbers[0], two), g.constant(3))
+    places = g("Add", rows, g("Unsqueeze", numbers[1], one))
+    shape = g("Concat", g("Shape", tokens, end=1), g.constant([4]), axis=0)  # [T, 4]
+    best, at = g.many("TopK", g("Reshape", sums, shape), two, outputs=2, axis=-1)
+    chosen = g("GatherElements", g("Reshape", places, shape), at, axis=-1)  # [T, 2]
+    ups, downs = (g("Gather", g.weight(9, g.d), chosen) for _ in range(2))  # [T, 2, D]
+    hidden = g("Relu", g("MatMul", ups, g("Unsqueeze", tokens, two)))  # [T, 2, 1]
+    weighted = g("Mul", hidden, g("Unsqueeze", g("Softmax", best, axis=-1), two))
+    made = g("MatMul", g("Transpose", weighted, perm=[0, 2, 1]), downs)
+    return g("Reshape", made, g("Shape", x))
+
+
 IDLE: dict[str, tuple[Ffn, tuple[int, int], tuple[int, ...]]] = {
     # block, idle outputs before and after the four experts', those that pass the token on
     "masked, identity": (identity_masked(), (0, 2), (4, 5)),

@@ -108,15 +108,22 @@ def test_unlike_widths_are_named(tmp_path: Path, runtime: Runtime) -> None:
     assert not suspect.traced
 
 
-def test_experts_that_are_added_before_they_are_weighted_are_named(
-    tmp_path: Path, runtime: Runtime
+@pytest.mark.parametrize(
+    ("block", "reason"),
+    [
+        (x.product_keys, "experts of single rows are not read"),
+        (x.added_first, "no expert's output is weighted once and as it is"),
+    ],
+)
+def test_other_experts_are_named(
+    block: m.Ffn, reason: str, tmp_path: Path, runtime: Runtime
 ) -> None:
     """They stay digital or dense, the note says why, and the model is computed as it is."""
-    path = m.write(tmp_path, [x.added_first])
+    path = m.write(tmp_path, [block])
     workload = read_model(path, runtime=runtime)
     assert workload.moe_layers == ()
     (suspect,) = workload.suspects
-    assert "no expert's output is weighted once and as it is" in suspect.reason
+    assert reason in suspect.reason
     assert not suspect.traced
     assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-5
 
