@@ -36,7 +36,8 @@ MODULES: dict[str, tuple[Make, int, str, str]] = {
     "NEG_dense": (_in(Expert), 0, "-", "-"),
 }
 
-# Not in the set of above: other routers, experts of another make, other models than of language
+# Other routers, experts of another make, other models than of language. 0 layers: no MoE layer, or
+# one that is named, not read, by what is in `docs/frontend.md`
 FURTHER: dict[str, tuple[Make, int, str, str]] = {
     "topp": (_in(routed.TopP), 2, "6", ""),
     "relurouted": (_in(routed.ReLURouted), 2, "6", ""),
@@ -47,12 +48,12 @@ FURTHER: dict[str, tuple[Make, int, str, str]] = {
     "lastkept": (_in(routed.LastKept), 2, "6", ""),
     "grouplimited": (_in(routed.GroupLimited), 2, "6", "2"),
     "hierarchical": (_in(routed.Hierarchical), 2, "6", ""),
-    "pooled": (_in(routed.Pooled), 2, "6", "2"),
+    "pooled": (_in(routed.Pooled), 0, "-", "-"),
     "deeprouter": (_in(routed.Deep), 2, "6", "2"),
     "ownnorm": (_in(routed.Normed), 2, "6", "2"),
-    "plusplus": (_in(routed.Plus), 2, "6", "2"),
-    "nullexperts": (_in(routed.Null), 2, "6", "2"),
-    "autonomous": (_in(routed.Autonomous), 2, "6", "2"),
+    "plusplus": (_in(routed.Plus), 0, "-", "-"),
+    "nullexperts": (_in(routed.Null), 0, "-", "-"),
+    "autonomous": (_in(routed.Autonomous), 0, "-", "-"),
     "looped": (_in(routed.Looped), 2, "6", "2"),
     "choicelist": (_in(routed.ChoiceList), 2, "6", "capacity 6"),
     "depth": (_in(routed.Depth), 0, "-", "-"),
@@ -65,12 +66,12 @@ FURTHER: dict[str, tuple[Make, int, str, str]] = {
     "norminside": (_in(mixtures.Inside), 0, "-", "-"),
     "residualexperts": (_in(mixtures.Residual), 0, "-", "-"),
     "upcycled": (_in(mixtures.Upcycled), 2, "6", "2"),
-    "different": (_in(mixtures.Different), 2, "6", "2"),
+    "different": (_in(mixtures.Different), 0, "-", "-"),
     "slots": (_in(mixtures.Slots), 0, "-", "-"),
     "merged": (_in(mixtures.Merged), 0, "-", "-"),
     "peer": (_in(mixtures.Peer), 0, "-", "-"),
     "switchhead": (_in(mixtures.SwitchHead), 0, "-", "-"),
-    "nested": (_in(mixtures.Nested), 2, "6", "1"),
+    "nested": (_in(mixtures.Nested), 4, "3", "1"),
     "clusters": (_in(others.Clusters), 0, "-", "-"),
     "hashtable": (others.HashTable, 1, "6", "1"),
     "hashmodulo": (lambda: others.Numbered(_by_id), 1, "6", "1"),
@@ -80,7 +81,7 @@ FURTHER: dict[str, tuple[Make, int, str, str]] = {
     "vmoechoice": (lambda: others.Images(modules.Choice), 1, "6", ""),
     "conformer": (others.Conformer, 2, "6", "2"),
     "policy": (others.Policy, 1, "6", "2"),
-    "policyheads": (others.Heads, 1, "4", "2"),
+    "policyheads": (others.Heads, 0, "-", "-"),
     "mmoe": (others.Recommender, 0, "-", "-"),
     "mmoesparse": (lambda: others.Recommender(sparse=True), 0, "-", "-"),
 }
