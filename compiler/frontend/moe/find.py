@@ -30,8 +30,8 @@ from compiler.frontend.moe.found import Evidence, FoundLayer
 from compiler.frontend.moe.fused import contract_layer
 from compiler.frontend.moe.meeting import entries_of, meeting, with_all_products
 from compiler.frontend.moe.numbering import expert_numbers
+from compiler.frontend.moe.other_selections import own_selections, row_selections
 from compiler.frontend.moe.router import describe
-from compiler.frontend.moe.rows import row_selections
 from compiler.frontend.moe.unreadable import Unreadable
 from ir.errors import InputError
 from ir.workload import Expert, Suspect
@@ -68,7 +68,7 @@ def find_moe(facts: Facts, prove: Prove) -> tuple[list[FoundLayer], list[Suspect
                 doubts |= dict.fromkeys(own, suspect)
     layers.sort(key=lambda layer: graph.order[layer.nodes[0]])
     named = list(dict.fromkeys(s for n, s in doubts.items() if n not in taken))
-    return layers, named or list(row_selections(facts, taken))
+    return layers, named or [*row_selections(facts, taken), *own_selections(facts, taken)]
 
 
 def _anchors(facts: Facts, taken: Collection[Node]) -> Iterator[Anchor]:

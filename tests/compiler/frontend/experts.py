@@ -187,6 +187,18 @@ def product_keys(g: Graph, x: str) -> str:
     return g("Reshape", made, g("Shape", x))
 
 
+def autonomous(g: Graph, x: str) -> str:
+    """Autonomy of experts: the two with the longest hidden vectors give their outputs."""
+    tokens = m.flat(g, x)
+    ups, downs = g.weight(g.experts, g.d, g.hidden), g.weight(g.experts, g.hidden, g.d)
+    hidden = g("Einsum", tokens, ups, equation="td,edh->teh")
+    length = g("ReduceL2", hidden, g.constant([2]), keepdims=0)
+    best, ids = g.many("TopK", length, g.constant([g.top]), outputs=2, axis=-1)
+    combine = _combine(g, tokens, ids, g("Softmax", best, axis=-1), g.experts)
+    weighted = g("Mul", g("Relu", hidden), g("Unsqueeze", combine, g.constant([2])))
+    return g("Reshape", g("Einsum", weighted, downs, equation="teh,ehd->td"), g("Shape", x))
+
+
 IDLE: dict[str, tuple[Ffn, tuple[int, int], tuple[int, ...]]] = {
     # block, idle outputs before and after the four experts', those that pass the token on
     "masked, identity": (identity_masked(), (0, 2), (4, 5)),

@@ -112,6 +112,7 @@ def test_unlike_widths_are_named(tmp_path: Path, runtime: Runtime) -> None:
     ("block", "reason"),
     [
         (x.product_keys, "experts of single rows are not read"),
+        (x.autonomous, "experts that select themselves are not read"),
         (x.added_first, "no expert's output is weighted once and as it is"),
     ],
 )

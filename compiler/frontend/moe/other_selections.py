@@ -1,6 +1,7 @@
-"""Selections among experts that are single rows of stored tables: product keys. They are not read.
+"""Selections among experts of two kinds that are not read.
 
-The rows whose numbers were selected are gathered from a table and multiplied with the tokens.
+Product keys: experts are single rows of stored tables; those that were selected are multiplied with
+the tokens. Experts that select themselves: what each makes of a token is compared, no router is.
 """
 
 from collections.abc import Collection, Iterator
@@ -8,6 +9,7 @@ from collections.abc import Collection, Iterator
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts import Facts
+from compiler.frontend.facts.graph import axis_attribute
 from compiler.frontend.moe.anchors import POINTWISE, VIEWS
 from ir.workload import Suspect
 
@@ -33,6 +35,44 @@ def row_selections(facts: Facts, taken: Collection[Node]) -> Iterator[Suspect]:
             f"{product.name!r}): experts of single rows are not read"
         )
         yield Suspect(node.name or "", node.op_type, reason)
+
+
+def own_selections(facts: Facts, taken: Collection[Node]) -> Iterator[Suspect]:
+    """The TopK or ArgMax among as many numbers as a stack has matrices that they are computed by.
+
+    taken: nodes that are explained already.
+    """
+    for node in facts.graph.nodes:
+        if node.op_type not in ("TopK", "ArgMax") or node in taken or not facts.graph.is_data(node):
+            continue
+        shape = facts.sizes.fixed(node.inputs[0])
+        count = shape[axis_attribute(node, -1, len(shape))] if shape else None
+        made = _made_by_stack(facts, node, count) if count is not None and count > 1 else None
+        if made is not None:
+            reason = (
+                f"it selects by what a stack of {count} matrices makes of a token (at node "
+                f"{made.name!r}): experts that select themselves are not read"
+            )
+            yield Suspect(node.name or "", node.op_type, reason)
+
+
+def _made_by_stack(facts: Facts, selection: Node, count: int) -> Node | None:
+    """The node with a stack of so many matrices that a selection is made from pointwise."""
+    graph = facts.graph
+    todo, seen = [v for v in selection.inputs[:1] if v is not None], set[Value]()
+    while todo:
+        value = todo.pop()
+        node = value.producer()
+        if value in seen or node is None:
+            continue
+        seen.add(value)
+        if node.op_type in POINTWISE:
+            todo.extend(graph.data_inputs(node))
+            continue
+        stored = [facts.sizes.fixed(v) or () for v in node.inputs if v in graph.constant]
+        if any(len(shape) == 3 and shape[0] == count for shape in stored):
+            return node
+    return None
 
 
 def _product_with_rows(facts: Facts, ids: Value) -> Node | None:
