@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from compiler.baselines import Method, Unfit, methods
-from compiler.frontend.proof.traced import refuse_missing, refuse_unhit
+from compiler.frontend.proof.traced import refuse_missing
 from compiler.grouping.given import check_given
 from compiler.options import (
     GroupingOptions,
@@ -47,10 +47,10 @@ from moexbar.files.grouping_file import read_grouping
 from moexbar.files.outputs import hashes, write_outputs
 from moexbar.files.parts import ALL, Part
 from moexbar.files.traces.reading import Reading
+from moexbar.given import Given, routed
 from moexbar.least_placed import LEAST_PLACED, refuse_unplaced
 from moexbar.model import Experts, Inputs, Model, arrays_of, open_model
 from moexbar.progress import Progress, Quiet
-from moexbar.recording import Given, routing_for
 from moexbar.report.building import MethodResult, compile_report
 from moexbar.report.compiled import Report
 from moexbar.report.executed import Executed, Skipped
@@ -134,23 +134,22 @@ def compile(
     """Compile a prefill of `batch` sequences, and `decode` steps after it, for a chip.
 
     chip: a preset, a TOML file or a `Chip`. inputs: the model's inputs, profiled for its routing
-    and executed; routing: a trace instead, `reading`: of its file. grouping: how, or groups made
-    elsewhere, or a file of them. fit, score: fractions of the trace's sequences to fit to and to
-    score on. experts: see `Model.workload`. baselines: also compile by the other methods, if they
-    fit; execute: run small programs against ONNX Runtime. trust_traced: take an export that
-    recorded one input's routing. least_placed: per cent of the matrix elements outside lookup
-    tables that crossbars must hold. processes: layers grouped at a time, None: by itself. Raises
-    InputError, InfeasibleError for too small a chip, CheckError for a fault of ours.
+    and executed; routing: a trace instead, or "synthetic", made up; `reading`: of its file.
+    grouping: how to group experts, or groups, or the file of `moexbar group --json`. fit, score:
+    fractions of the trace's sequences. experts: see `Model.workload`. baselines: also by the three
+    other methods, if they fit; execute: run small programs against ONNX Runtime. trust_traced: take
+    an export that recorded one input's routing. least_placed: per cent of the matrix elements
+    outside lookup tables that crossbars must hold. processes: layers grouped at a time, None: all
+    cores for many. Raises InputError, InfeasibleError for too small a chip, CheckError for a fault.
     """
     shape = Shape(whole("prefill", prefill, 1), whole("batch", batch, 1), whole("decode", decode))
     _check_kinds(grouping, placement, slots, caches, limits, fit=fit, score=score)
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
     model = model if isinstance(model, Model) else open_model(model)
     workload = _workload(model, shape, experts, progress, least_placed, trust_traced=trust_traced)
-    trace = routing_for(model, workload, shape, Given(routing, reading, inputs), progress)
-    if not trust_traced:
-        refuse_unhit(model.path, workload, trace)
-    given = _given(grouping, workload, chip)
+    given = Given(routing, reading, inputs, limits.seed, trust_traced)
+    workload, trace = routed(model, workload, shape, given, progress)
+    groups = _given(grouping, workload, chip)
     options = Options(
         shape,
         *token_spans(trace, fit, score, batch * shape.length),
@@ -161,10 +160,10 @@ def compile(
         limits,
         _processes(workload) if processes is None else whole("processes", processes, 1),
     )
-    before, ours = _by_methods(workload, trace, methods(chip, options), progress, given, baselines)
+    before, ours = _by_methods(workload, trace, methods(chip, options), progress, groups, baselines)
     executed = _executed(model, ours.compiled, trace, inputs, wanted=execute)
     report = compile_report(trace, before, ours, executed)
-    sources = _files(model=model.path, routing=routing, inputs=inputs)
+    sources = _files(model=model.path, routing=given.file, inputs=inputs)
     return Compilation(model, trace, before, ours, report, sources)
 
 
@@ -283,6 +282,8 @@ def _executed(
     model: Model, compiled: Compiled, trace: Routing, inputs: Inputs | None, *, wanted: bool
 ) -> Executed | Skipped:
     """What executing the program gave, or why it was not executed; CheckError where it is wrong."""
+    if model.configuration is not None:
+        return Skipped("nothing to execute: a configuration has no weights")
     if not wanted:
         return Skipped("--no-verify")
     if inputs is None:

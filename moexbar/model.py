@@ -1,4 +1,4 @@
-"""An ONNX model, opened once: what the compiler sees in it, and the child process that runs it."""
+"""A model, opened once: what the compiler sees in it, and the child process that runs it."""
 
 import weakref
 from collections.abc import Callable, Mapping
@@ -11,6 +11,7 @@ from compiler.frontend.proof.decode import Decode
 from compiler.profiling import profile as profiling
 from compiler.profiling.feeds import load_inputs
 from ir.arrays import Array
+from ir.errors import InputError
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.load import open_model as open_source
 from ir.onnxdoor.session import Runtime
@@ -19,6 +20,9 @@ from ir.routing import Routing
 from ir.ternary import with_ternary_experts
 from ir.workload import Workload
 from moexbar.arguments import arrays, check_path, whole
+from moexbar.configurations.opened import named, open_configuration
+from moexbar.configurations.read import is_configuration, read_configuration
+from moexbar.files.model_files import model_file
 
 Experts = Literal["stored", "ternary"]
 Inputs = Path | str | Mapping[str, Array]
@@ -27,17 +31,24 @@ Inputs = Path | str | Mapping[str, Array]
 class Model:
     """An opened ONNX file; its child process starts when something has to be run.
 
-    Closed with the object, by `close`, or at the end of a `with` block.
+    Closed with the object, by `close`, or at the end of a `with` block. `configuration`: what was
+    opened instead, a shape without weights; None: a file.
     """
 
     def __init__(self, path: Path | str) -> None:
-        """Open and check the file; InputError names what makes it unusable."""
-        self.source = open_source(path)
+        """Open and check a file, a folder's only one or a config.json.
+
+        InputError names what makes it unusable.
+        """
+        path = model_file(Path(path))
+        found = read_configuration(path) if is_configuration(path) else None
+        self.configuration = found
+        self.source = open_source(path) if found is None else open_configuration(found)
         self._runtime: Runtime | None = None
         self._workloads: dict[tuple[int | None, int | None, bool], Workload] = {}
 
     def __repr__(self) -> str:
-        return f"<Model {self.source.path}>"
+        return f"<Model {self.path}>"
 
     def __enter__(self) -> Self:
         """Return the model itself."""
@@ -55,7 +66,7 @@ class Model:
     @property
     def path(self) -> Path:
         """The file."""
-        return self.source.path
+        return self.source.path if self.configuration is None else self.configuration.path
 
     @property
     def runtime(self) -> Runtime:
@@ -87,15 +98,29 @@ class Model:
         """
         key = (tokens, batch, decodes)
         if key not in self._workloads:
-            self._workloads[key] = read_model(
+            read = read_model(
                 self.source, tokens=tokens, batch=batch, decodes=decodes, runtime=self.runtime
             )
+            self._workloads[key] = self._named(read)
         found = self._workloads[key]
         return with_ternary_experts(found) if experts == "ternary" else found
 
     def survey(self) -> tuple[Workload, Decode]:
         """The workload at the model's own length, and how it can decode."""
-        return survey_model(self.source, self.runtime)
+        workload, decode = survey_model(self.source, self.runtime)
+        return self._named(workload), decode
+
+    def _named(self, workload: Workload) -> Workload:
+        return workload if self.configuration is None else named(self.configuration, workload)
+
+    def refuse_running(self) -> None:
+        """InputError for a configuration: it has no weights to run."""
+        if self.configuration is not None:
+            raise InputError(
+                str(self.path),
+                "a configuration has no weights: nothing to execute",
+                "export the model as ONNX to run it; moexbar compile --routing needs no weights",
+            )
 
     def source_of(self, workload: Workload) -> Source:
         """The opened model with weights as the workload has them."""
@@ -119,6 +144,7 @@ class Model:
         sequences run together. `progress` is told each sequence as it is done, `say` what was made
         up. Raises InputError for inputs that do not fit.
         """
+        self.refuse_running()
         tokens = None if tokens is None else whole("tokens", tokens, 1)
         batch = None if batch is None else whole("batch", batch, 1)
         decode = whole("decode", decode)
@@ -137,8 +163,12 @@ class Model:
 
 
 def open_model(path: Path | str) -> Model:
-    """Open the ONNX file at `path`; InputError names what makes it unusable."""
-    check_path("path", path, "the path of an ONNX file")
+    """Open the ONNX file at `path`, or a hub folder, or its config.json.
+
+    A configuration is a shape without weights (docs/configurations.md). InputError names what makes
+    a file unusable.
+    """
+    check_path("path", path, "the path of an ONNX file, a folder or a config.json")
     return Model(path)
 
 

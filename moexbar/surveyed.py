@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from compiler.frontend import survey_model
 from compiler.frontend.proof.decode import Decode
 from ir.selection import Capacity
 from ir.workload import Attention, MoELayer, Workload
@@ -28,7 +27,8 @@ def survey(model: Model | Path | str) -> ModelReport:
     if isinstance(model, Model):
         return model_report(*model.survey())
     check_path("model", model, "a Model or the path of an ONNX file")
-    return model_report(*survey_model(model))
+    with Model(model) as opened:
+        return model_report(*opened.survey())
 
 
 def model_report(workload: Workload, decode: Decode) -> ModelReport:

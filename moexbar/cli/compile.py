@@ -1,4 +1,4 @@
-"""`moexbar compile`: the main job, from an ONNX model to a verified program and its cost."""
+"""`moexbar compile`: the main job, from a model to a verified program and its cost."""
 
 import os
 from contextlib import AbstractContextManager, nullcontext
@@ -85,6 +85,8 @@ def compile_command(
     Example: moexbar compile model.onnx --chip hermes-mux2 --inputs tokens.npz --prefill 128 -o out
 
     Example: moexbar compile model.onnx --routing r.npz --grouping-file groups.json -o out
+
+    Example: moexbar compile config.json --routing r.npz -o out
     """
     from moexbar.cli.compile_text import print_compiled
     from moexbar.dump import dump_stages

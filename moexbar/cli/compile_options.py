@@ -45,7 +45,12 @@ if TYPE_CHECKING:
 Switch = Literal["on", "off"]
 
 Trace = Annotated[
-    Path | None, typer.Option(help="Routing trace of this model.", rich_help_panel=INPUTS)
+    Path | None,
+    typer.Option(
+        help="Routing trace of this model; the word synthetic: made up (docs/examples.md).",
+        metavar="TRACE|synthetic",
+        rich_help_panel=INPUTS,
+    ),
 ]
 Inputs = Annotated[
     Path | None,

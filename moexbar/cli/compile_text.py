@@ -35,7 +35,7 @@ def print_compiled(compilation: Compilation, output: Path) -> None:
     for line in (*placed, *_steps(report), *binding):
         console.print(line)
     console.print(f"all {len(report.checks)} checks passed", style="green")
-    _print_executed(report, done)
+    _print_executed(compilation)
     console.print(_scope(report))
     if report.window.scored_on_fitted:
         note("note: --fit and --score overlap, so these figures are no test of the grouping")
@@ -121,13 +121,14 @@ def _kib(number: int) -> str:
     return f"{number / 1024:.1f} KiB" if number < 2**20 else f"{number / 2**20:.1f} MiB"
 
 
-def _print_executed(report: Report, done: Compiled) -> None:
+def _print_executed(done: Compilation) -> None:
     """The largest error of the execution, or why there was none."""
-    executed = report.executed
+    executed = done.report.executed
     if isinstance(executed, Skipped):
-        out().print(f"not executed: {executed.skipped} (moexbar verify)")
+        later = " (moexbar verify)" if done.model.configuration is None else ""
+        out().print(f"not executed: {executed.skipped}{later}")
         return
-    alone = report.window.decode > 0 and not executes_steps(done.chip)
+    alone = done.report.window.decode > 0 and not executes_steps(done.chip)
     out().print(executed.summary + " (the prefill)" * alone, style="green")
 
 

@@ -1,4 +1,4 @@
-"""`moexbar model`: what the compiler sees in an ONNX file, and what it cannot place and why."""
+"""`moexbar model`: what the compiler sees in a model, and what it cannot place and why."""
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,10 @@ def model_command(model: ModelFile, json: Json = False) -> None:
     (docs/frontend.md).
 
     Example: moexbar model model.onnx --json
+
+    Example: moexbar model config.json
     """
-    from compiler.frontend import survey_model
+    from moexbar.model import Model
     from moexbar.surveyed import survey
 
     if json:
@@ -29,7 +31,8 @@ def model_command(model: ModelFile, json: Json = False) -> None:
         print_json(report)
         print_notes(report.notes)
         return
-    workload, decode = survey_model(model)
+    with Model(model) as opened:
+        workload, decode = opened.survey()
     _print(workload, decode)
     print_notes(workload.notes)
 

@@ -118,7 +118,13 @@ def _compiled(folder: Path) -> Path:
 CompiledFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="Output of `moexbar compile`.", callback=_compiled)
 ]
-ModelFile = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The model.")]
+ModelFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL",
+        help="ONNX file, folder with one, or config.json (docs/configurations.md).",
+    ),
+]
 RoutingFile = Annotated[
     Path,
     typer.Argument(

@@ -54,22 +54,26 @@ def profile_command(
 
     Example: moexbar profile model.onnx --inputs tokens.npz -o routing.npz
     """
-    from compiler.frontend import read_model
     from compiler.profiling.feeds import load_inputs, sequences_given
-    from compiler.profiling.profile import profile
-    from ir.onnxdoor.load import open_model
     from moexbar.files.routing_file import save_routing
+    from moexbar.model import Model
     from moexbar.report.traces import ProfileReport
     from moexbar.traces.loads import load_rows
 
-    source = open_model(model)
-    workload = read_model(source, tokens=tokens, batch=batch)
-    print_notes(workload.notes)
-    arrays = load_inputs(inputs)
-    with progress(sequences_given(source, arrays, tokens), "profiling") as advance:
-        routing = profile(
-            source, workload, arrays, progress=advance, tokens=tokens, batch=batch, say=note
-        )
+    with Model(model) as opened:
+        opened.refuse_running()
+        workload = opened.workload(tokens=tokens, batch=batch)
+        print_notes(workload.notes)
+        arrays = load_inputs(inputs)
+        with progress(sequences_given(opened.source, arrays, tokens), "profiling") as advance:
+            routing = opened.profile(
+                arrays,
+                tokens=tokens,
+                batch=batch,
+                workload=workload,
+                progress=advance,
+                say=note,
+            )
     save_routing(output, routing)
     rows = load_rows(routing)
     if json:

@@ -71,6 +71,7 @@ def read_compiled(
     if not isinstance(found, dict):
         raise InputError(str(folder / MARK), "does not say what was compiled", "compile again")
     opened = open_model(find_source(found, "model", model, folder))
+    opened.refuse_running()
     report = read_report(folder / "report.json")
     window = report.window
     workload = opened.workload(

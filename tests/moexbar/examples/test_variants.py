@@ -78,8 +78,8 @@ def test_filled_model_runs_as_it_is_read(name: str, tmp_path: Path, runtime: Run
 def test_few_bits_of_the_layers_or_of_the_experts(bits: int, tmp_path: Path) -> None:
     """An element takes bits / 8 bytes: a stack of 8 x 48 x 32 takes 12288 x bits / 8."""
     for quantised, dense in (("layers", bits), ("experts", 16)):
-        asked: dict[str, Any] = {"bits": bits, "quantised": quantised}
-        sizes: Sizes = replace(PLAIN, **asked)
+        changes: dict[str, Any] = {"bits": bits, "quantised": quantised}
+        sizes: Sizes = replace(PLAIN, **changes)
         model = build(quantised, sizes)
         model.save(tmp_path / f"{quantised}.onnx")
         stack = next(t for t in model.graph.initializer if t.name.endswith("gate_up_proj"))

@@ -1,8 +1,9 @@
-"""The routing that a compilation goes by: a trace that is given, or one recorded now."""
+"""The routing that a compilation takes: the trace given, one recorded now, or one made up."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from compiler.frontend.proof.traced import refuse_unhit
 from compiler.options import Shape
 from compiler.profiling.feeds import sequences_given
 from compiler.profiling.rows import ShortSequencesError
@@ -14,17 +15,28 @@ from moexbar.arguments import check
 from moexbar.files.routing_file import only_routing
 from moexbar.files.traces.read import read_trace
 from moexbar.files.traces.reading import Reading
+from moexbar.made_up import is_made_up, made_up_routing, note_of, with_note
 from moexbar.model import Inputs, Model, arrays_of
 from moexbar.progress import Progress
 
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """Where the routing is to come from: a trace, or inputs to record one with."""
+    """Where the routing is to come from: a trace, or inputs to record one with.
+
+    seed: of one that is made up; trust_traced: take an export that recorded one input's routing.
+    """
 
     routing: Routing | Path | str | None
     reading: Reading
     inputs: Inputs | None
+    seed: int
+    trust_traced: bool
+
+    @property
+    def file(self) -> Routing | Path | str | None:
+        """The routing, but for the word that asks for one made up."""
+        return None if is_made_up(self.routing) else self.routing
 
     def trace(self, workload: Workload) -> Routing | None:
         """The trace, if one is given; of a file without it the model says how many experts."""
@@ -36,7 +48,27 @@ class Given:
         return only_routing(read_trace(self.routing, reading))
 
 
-def routing_for(
+def routed(
+    model: Model, workload: Workload, shape: Shape, given: Given, progress: Progress
+) -> tuple[Workload, Routing]:
+    """The workload with its trace; of one made up the notes then say it.
+
+    Raises InputError where there is none, or one that the model was not exported for.
+    """
+    if given.inputs is not None:
+        model.refuse_running()
+    elif workload.moe_layers and is_made_up(given.routing):
+        trace = made_up_routing(model.path, workload, shape, given.seed)
+        progress.note(note_of(trace))
+        workload = with_note(workload, trace)
+        given = replace(given, routing=trace)
+    trace = _trace(model, workload, shape, given, progress)
+    if not given.trust_traced:
+        refuse_unhit(model.path, workload, trace)
+    return workload, trace
+
+
+def _trace(
     model: Model, workload: Workload, shape: Shape, given: Given, progress: Progress
 ) -> Routing:
     """The trace given, or one recorded now; a model without MoE layers needs neither."""
@@ -51,8 +83,10 @@ def routing_for(
             _check_expert_choice(trace, shape)
         return trace
     if inputs is None:
-        typed = InputError("compile", "no routing", "give --routing R.npz or --inputs X.npz")
-        hint = "give inputs=... or routing=..."
+        way, hint = "--inputs X.npz", "give inputs=... or routing=..."
+        if model.configuration is not None:
+            way, hint = "--routing synthetic, made up", 'give routing=..., or "synthetic", made up'
+        typed = InputError("compile", "no routing", f"give --routing R.npz or {way}")
         raise ArgumentError("compile", "no routing", hint, typed)
     arrays = arrays_of(inputs)
     progress.begin("profiling", sequences_given(model.source, arrays, shape.length))

@@ -1,0 +1,1 @@
+"""A model without its weights: the `config.json` of a hub folder, read as a shape."""

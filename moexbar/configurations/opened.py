@@ -1,0 +1,44 @@
+"""A configuration opened as a model file is: written as ONNX without weights, and read back."""
+
+import shutil
+import tempfile
+import weakref
+from dataclasses import replace
+from pathlib import Path
+
+from ir.errors import InputError
+from ir.onnxdoor.load import Source, open_model
+from ir.workload import Workload
+from moexbar.configurations.read import Configuration
+from moexbar.examples.transformer import build
+
+MOST_WEIGHTS = 1 << 44
+PLAIN = ("by structure only", "holes in a sparse file")  # what every model without weights is told
+
+
+def open_configuration(found: Configuration) -> Source:
+    """The model of a configuration.
+
+    It lies in a temporary folder, with a data file that is one hole, until the source is gone.
+    Raises InputError for a model of too many weights.
+    """
+    graph = build("model", found.sizes)
+    if graph.weights > MOST_WEIGHTS:
+        raise InputError(
+            str(found.path), f"a model of {graph.weights:.1e} weights, at most {MOST_WEIGHTS:.1e}"
+        )
+    folder = tempfile.mkdtemp(prefix="moexbar-")
+    try:
+        graph.save(Path(folder) / "model.onnx")
+        source = open_model(Path(folder) / "model.onnx")
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(source, shutil.rmtree, folder, ignore_errors=True)
+    return source
+
+
+def named(found: Configuration, workload: Workload) -> Workload:
+    """The workload with the configuration's name and digest, and notes that say what it is."""
+    own = [note for note in workload.notes if not any(words in note for words in PLAIN)]
+    return replace(workload, name=found.name, sha256=found.sha256, notes=(*found.notes, *own))
