@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import onnx
 
 from ir.errors import InputError
+from ir.onnxdoor.links import check_link
 
 MAX_NODES = 2_000_000
 MAX_NAME = 4096
@@ -214,7 +215,10 @@ def _check_tensor(tensor: onnx.TensorProto, path: Path) -> None:
 def _check_external(
     tensor: onnx.TensorProto, expected: int | None, where: str, folder: Path
 ) -> None:
-    """External data must be a plain file inside the model's folder, long enough for the tensor."""
+    """External data must be a plain file inside the model's folder, long enough for the tensor.
+
+    Or a link to one that a hub cache keeps so (see `links`).
+    """
     entries = {e.key: e.value for e in tensor.external_data}
     location = entries.get("location", "")
     pure = PurePosixPath(location)
@@ -225,7 +229,7 @@ def _check_external(
     for part in pure.parts:
         step = step / part
         if step.is_symlink():
-            raise InputError(where, f"external data at {location!r} goes through a symbolic link")
+            check_link(step, folder, where, location)
     try:
         info = step.stat()
     except OSError as error:

@@ -20,9 +20,10 @@ from onnx_ir.passes.common import (
 from ir.arrays import Array
 from ir.errors import InputError
 from ir.onnxdoor.branches import open_branches
-from ir.onnxdoor.check import check_proto
+from ir.onnxdoor.check import check_proto, tensors
 from ir.onnxdoor.integers import as_floats
 from ir.onnxdoor.kernels import as_matmuls
+from ir.onnxdoor.links import follow_links
 from ir.onnxdoor.stored import stored_tensors
 from ir.onnxdoor.unfuse import unfuse
 from ir.onnxdoor.widen import widen
@@ -83,11 +84,12 @@ def open_model(path: str | Path, as_it_is: bool = False) -> Source:
     except DecodeError as error:
         raise InputError(str(path), "not an ONNX file: its protobuf does not parse") from error
     check_proto(proto, path)
+    folder = follow_links(tensors(proto, path), path)
     sha256 = hashlib.sha256(data).hexdigest()
     del data
     try:
         model = onnx_ir.serde.deserialize_model(proto)
-        tensors = stored_tensors(model)
+        stored = stored_tensors(model)
         if model.functions:
             InlinePass()(model)
         LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
@@ -98,11 +100,11 @@ def open_model(path: str | Path, as_it_is: bool = False) -> Source:
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
         raise InputError(str(path), f"not a valid ONNX graph: {first_line(error)}") from error
     onnx_ir.external_data.set_base_dir(  # pyright: ignore[reportUnknownMemberType] (bare PathLike)
-        model.graph, path.parent
+        model.graph, folder
     )
     _name_nodes(model.graph)
     widened = not as_it_is and widen(model.graph)
-    return Source(path, sha256, model, widened, rewritten, tensors)
+    return Source(path, sha256, model, widened, rewritten, stored)
 
 
 def rewrite(graph: onnx_ir.Graph) -> bool:

@@ -14,10 +14,14 @@ MOST_FILES = 2000  # looked at in a folder
 
 
 def source_entry(path: Path, target: Path) -> dict[str, Any]:
-    """What a manifest says of a file: its name, its path from the output folder, size, SHA-256."""
+    """What a manifest says of a file: its name, its path from the output folder, size, SHA-256.
+
+    A link stands for itself: what lies beside it belongs to it.
+    """
+    here = path.parent.resolve() / path.name
     return {
         "file": path.name,
-        "path": os.path.relpath(path.resolve(), target.resolve()),
+        "path": os.path.relpath(here, target.resolve()),
         "bytes": path.stat().st_size,
         "sha256": digest(path),
     }
