@@ -13,31 +13,10 @@ import numpy as np
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts.graph import Graph, axis_attribute
+from compiler.frontend.facts.kinds import ALONG, NORMS, REDUCTIONS
 from compiler.frontend.facts.shape_rules import ELEMENTWISE
 from compiler.frontend.facts.sizes import Sizes, token_axis_of_input
 from ir.workload import Scope
-
-ALONG = frozenset(  # work along `axis` and keep every other axis apart
-    """
-    Softmax LogSoftmax Hardmax CumSum TopK ArgMax ArgMin GatherElements ScatterElements
-    LpNormalization
-    """.split()
-)
-NORMS = frozenset(
-    (
-        "LayerNormalization",
-        "SimplifiedLayerNormalization",
-        "RMSNormalization",
-        "SkipSimplifiedLayerNormalization",
-        "SkipLayerNormalization",
-    )
-)
-REDUCTIONS = frozenset(
-    """
-    ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceSumSquare
-    ReduceLogSum ReduceLogSumExp
-    """.split()
-)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from onnx_ir import Node, Value
 
-from compiler.frontend.facts.axes import NORMS
 from compiler.frontend.facts.graph import Graph, name_of
+from compiler.frontend.facts.kinds import NORMS
 from compiler.frontend.facts.products import Products
 from compiler.frontend.facts.shape_rules import ELEMENTWISE
 from compiler.frontend.facts.sizes import Sizes

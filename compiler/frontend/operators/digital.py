@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts import Facts
-from compiler.frontend.facts.axes import NORMS, Axes
+from compiler.frontend.facts.axes import Axes
 from compiler.frontend.facts.graph import SHAPE_OPS, Graph
+from compiler.frontend.facts.kinds import NORMS
 from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.anchors import VIEWS
 from compiler.frontend.moe.formula import CURVES

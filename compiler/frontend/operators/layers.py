@@ -59,9 +59,14 @@ def _with_one_moe_each(
     for i, op in enumerate(operators):
         same = (places[j] for j in before[i] if numbers[j] == numbers[i])
         places[i] = max(same, default=0)
-        if isinstance(op, MoELayer):
-            places[i] = found.get(numbers[i], 0)
-            found[numbers[i]] = places[i] + 1
+        match op:
+            case MoELayer():
+                places[i] = found.get(numbers[i], 0)
+                found[numbers[i]] = places[i] + 1
+            case Dense() | Attention() | Digital():
+                pass
+            case _:
+                assert_never(op)
     more = {number: count - 1 for number, count in found.items()}
     earlier = {n: sum(more[m] for m in more if m < n) for n in set(numbers)}
     return [n + earlier[n] + place for n, place in zip(numbers, places, strict=True)]
