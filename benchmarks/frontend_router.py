@@ -96,6 +96,16 @@ def chosen_by(scores: Array, k: int, axis: int) -> tuple[Array, Array]:
     return matrix, last - following
 
 
+def chosen_of_each(scores: Array, counts: Array) -> tuple[Array, Array]:
+    """The counts[t] largest of each row: a 0/1 matrix, and how far the last is above the next."""
+    rank = np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1)
+    edge = np.full((len(scores), 1), np.inf)
+    ranked = np.concatenate([edge, -np.sort(-scores, axis=1), -edge], axis=1)
+    at = counts[:, None]
+    margin = np.take_along_axis(ranked, at, 1) - np.take_along_axis(ranked, at + 1, 1)
+    return rank < at, margin[:, 0]
+
+
 def compare_token_choice(
     logits: Array,
     biases: list[Array],
@@ -105,10 +115,17 @@ def compare_token_choice(
     gates: Array,
     tie: float,
 ) -> Agreement:
-    """Hold a recorded selection [tokens, experts] and its weights, likewise, against every rule."""
+    """Hold a recorded selection [tokens, experts] and its weights, likewise, against every rule.
+
+    A router of any number of experts (k is all of them) is held against the best of as many.
+    """
     best: Agreement | None = None
+    some = k == logits.shape[1]
     for rule in rules(logits, biases, grouped, k):
-        wanted, margin = chosen_by(rule.scores, k, axis=1)
+        if some:
+            wanted, margin = chosen_of_each(rule.scores, found.sum(axis=1))
+        else:
+            wanted, margin = chosen_by(rule.scores, k, axis=1)
         same = (wanted == found).all(axis=1)
         scale = np.abs(rule.scores[rule.scores > MASK / 2]).max()
         near = ~same & (margin < tie * scale)
@@ -134,7 +151,7 @@ def weight_rule(logits: Array, found: Array, gates: Array, tolerance: float) -> 
     for name, values in scores.items():
         total = np.where(found, values, 0).sum(axis=1, keepdims=True)
         known[f"{name}, renormalised"] = values / total
-    known["one"] = np.ones_like(logits)
+    known |= {"one": np.ones_like(logits), "relu": np.maximum(logits, 0)}
     for name, values in known.items():
         factor = float(np.median(used / values[found]))
         if np.allclose(used, factor * values[found], rtol=tolerance, atol=tolerance):

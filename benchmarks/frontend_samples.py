@@ -13,6 +13,7 @@ import contextlib
 import io
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,14 +112,20 @@ def _fits_anchor(layer: MoELayer, anchor: str) -> bool:
 class Recomputed:
     """The routers of one model on its inputs, computed anew."""
 
-    def __init__(self, path: Path, workload: Workload, inputs: dict[str, Array]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        workload: Workload,
+        layers: Sequence[MoELayer],
+        inputs: dict[str, Array],
+    ) -> None:
         self._source: Source = open_model(path)
         self._nodes = {node.name: node for node in self._source.graph}
         feeds = Feeds(Graph.of(self._source), workload, inputs, None)
-        products = [self._product(layer) for layer in workload.moe_layers]
+        products = [self._product(layer) for layer in layers]
         self.weights = [
             layer.router.projection or _last_matrix(layer, product)
-            for layer, product in zip(workload.moe_layers, products, strict=True)
+            for layer, product in zip(layers, products, strict=True)
         ]
         wanted = list(dict.fromkeys(product.inputs[0].name for product in products))
         with Runtime() as runtime:
@@ -178,12 +185,22 @@ def _last_matrix(layer: MoELayer, product: Any) -> Weight:
     return Weight(stored.name, rows, columns, transposed=turned, bias=bias)
 
 
+def _is_recomputed(path: Path, layer: MoELayer) -> bool:
+    """Whether the rules apply: a matrix of the router's own, whose outputs are all experts."""
+    own = set(layer.router.nodes)
+    products = any(n.op_type in PRODUCTS for n in open_model(path).graph if n.name in own)
+    return products and not layer.router.idle_outputs
+
+
 def check_routing(path: Path, workload: Workload, inputs: dict[str, Array]) -> list[Agreement]:
     """Each layer's recorded routing against the recomputed one."""
     routing = profile(path, workload, inputs)
-    fresh = Recomputed(path, workload, inputs)
+    layers = [layer for layer in workload.moe_layers if _is_recomputed(path, layer)]
+    if not layers:
+        return []
+    fresh = Recomputed(path, workload, layers, inputs)
     out = []
-    for row, layer in enumerate(workload.moe_layers):
+    for row, layer in enumerate(layers):
         weight = fresh.weights[row]
         tie = NEAR[16 if min(weight.bits, layer.experts[0].up.bits) <= 16 else 32]
         parts, matrix = fresh.logits(row, weight), routing.matrix(routing.row(layer.layer))
@@ -264,7 +281,7 @@ def examine(path: Path, chip: str, expected: Expected | None) -> Line:
         lead = inputs[workload.inputs[0]]
         if workload.moe_layers:
             agreements = check_routing(path, workload, inputs)
-            line.routing = str(agreements[0])
+            line.routing = str(agreements[0]) if agreements else "not recomputed"
             line.faults += [f"routing {a}" for a in agreements if not a.good]
         _compile(line, path, chip, lead, traced=bool(traced))
     except InputError as error:
