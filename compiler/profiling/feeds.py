@@ -10,6 +10,7 @@ from onnx_ir import Value
 from compiler.frontend.facts.graph import Graph, name_of
 from compiler.frontend.facts.sizes import fixed_batch, token_axis_of_input
 from compiler.profiling.rows import ShortSequencesError, in_sequences
+from compiler.profiling.sides import check_sides
 from ir.arrays import Array, Bools
 from ir.errors import InputError
 from ir.npz import ArchiveLimits, read_arrays
@@ -66,6 +67,7 @@ class Feeds:
                 "give one array per model input, first axis = sequences",
             )
         self._lead = graph.token_inputs[0]
+        check_sides(graph, inputs)
         given = in_sequences(graph, inputs, each or tokens)
         self._inputs, self._rows, self.left_out = given.inputs, given.cut, given.left_out
         lead = self._inputs[name_of(self._lead)]

@@ -18,6 +18,8 @@ def check_dimensions(
     """
     if tokens is not None and of_images(graph):
         check_images(graph, patches, tokens)
+    if tokens is not None:
+        _check_sides(graph)
     for value in graph.token_inputs:
         if value.shape is None or not len(value.shape):
             continue
@@ -37,6 +39,20 @@ def check_dimensions(
                 f"axis 0 (batch): exported for exactly {lead} sequences, asked for {batch}",
                 f"use --batch {lead}, or export with a dynamic axis",
             )
+
+
+def _check_sides(graph: Graph) -> None:
+    """InputError where an encoder and a decoder were exported for different fixed lengths."""
+    ids = [v for v in graph.token_inputs if v.dtype is not None and v.dtype.is_integer()]
+    dims = {name_of(v): v.shape[1] for v in ids if v.shape is not None and len(v.shape) == 2}
+    fixed = {name: dim for name, dim in dims.items() if isinstance(dim, int) and dim > 1}
+    if len(set(fixed.values())) > 1:
+        told = ", ".join(f"{name!r} {length}" for name, length in fixed.items())
+        raise InputError(
+            graph.name,
+            f"tokens a sequence, as exported: {told}; a program has one number for both sides",
+            "export both sides with one length, or with dynamic axes",
+        )
 
 
 def unknown_operators(graph: Graph) -> list[str]:
