@@ -93,20 +93,29 @@ class Composed:
     """A function that has no name here: the model's own element-wise operations.
 
     gate: of what goes through the activation; up: of what the result is multiplied with, without
-    steps where that is taken as it is, or where there is no gate.
+    steps where that is taken as it is, or where there is no gate; after: of the product of both.
     """
 
     gate: Formula
     up: Formula = ITSELF
+    after: Formula = ITSELF
 
     @property
     def text(self) -> str:
         """The operators of the gate's side, and of the other where it has some."""
-        sides = [side.text or "x" for side in (self.gate, self.up)]
-        return f"composed({' | '.join(sides if self.up.steps else sides[:1])})"
+        sides = [side.text or "x" for side in (self.gate, self.up, self.after)]
+        kept = 3 if self.after.steps else 2 if self.up.steps else 1
+        return f"composed({' | '.join(sides[:kept])})"
 
 
 AnyActivation = Activation | Composed
+
+
+def rounds(activation: AnyActivation) -> bool:
+    """Whether a function jumps, as one of quantised experts does."""
+    return isinstance(activation, Composed) and any(
+        formula.rounds for formula in (activation.gate, activation.up, activation.after)
+    )
 
 
 def usual(kind: ActivationKind) -> Activation:

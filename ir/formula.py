@@ -43,6 +43,11 @@ class Formula:
         return tuple(dict.fromkeys(found))
 
     @property
+    def rounds(self) -> bool:
+        """Whether it jumps: a number half way between two goes to one of them by its last bit."""
+        return any(step.op in ("Round", "Floor", "Ceil") for step in self.steps)
+
+    @property
     def text(self) -> str:
         """Its operators in order; their number where they are many."""
         if len(self.steps) > 6:

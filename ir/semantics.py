@@ -37,10 +37,20 @@ def linear(activation: AnyActivation, up: Array) -> Array:
     match activation:
         case Activation("swiglu-oai", (_, beta, limit)):
             return np.asarray(np.clip(up, -limit, limit) + beta)
-        case Composed(_, Formula(steps)) if steps:
+        case Composed(up=Formula(steps)) if steps:
             return evaluate(activation.up, up)
         case _:
             return up
+
+
+def joined(activation: AnyActivation, acted: Array, up: Array) -> Array:
+    """What the down matrix multiplies: the activated gate times what `linear` makes of up."""
+    product: Array = acted * linear(activation, up)
+    match activation:
+        case Composed(after=Formula(steps)) if steps:
+            return evaluate(activation.after, product)
+        case _:
+            return product
 
 
 class Matrices(Protocol):
@@ -62,7 +72,7 @@ def feed_forward(matrices: Matrices, expert: Expert, activation: AnyActivation, 
     if expert.gate is None:
         return matrices.product(activate(activation, up), expert.down)
     gate = activate(activation, matrices.product(x, expert.gate))
-    return matrices.product(gate * linear(activation, up), expert.down)
+    return matrices.product(joined(activation, gate, up), expert.down)
 
 
 def combine_weights(router: Router, values: Mapping[str, Array], tokens: int) -> Array:

@@ -1,5 +1,6 @@
 """A MoE layer: the experts' two stages and the gate-weighted sum of what they give."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,14 @@ from backends.functional.products import (
     take_sums,
     vectors_of,
 )
+from backends.functional.rounding import as_the_experts_round, note_halves
 from backends.functional.router import choose, score
 from backends.functional.values import Batch, wrong
 from ir.arrays import Array, Bools, Ints
 from ir.errors import CheckError
 from ir.mapping import Role
 from ir.program import Opcode
-from ir.semantics import activate, linear
+from ir.semantics import activate, joined
 from ir.workload import MoELayer
 
 
@@ -87,12 +89,16 @@ def _activate(at: At[MoELayer], rows: dict[Opcode, Ints]) -> None:
     for mine, read in by_batch(m, rows[Opcode.ACT]):  # a shared expert may be gated alone
         gated = Moved("gate") in m.values.of(read[0]).arrays
         source, made = (Moved("gate"), Inner.ACTED) if gated else (Moved("up"), Inner.HIDDEN)
-        acted = activate(op.activation, m.values.take(mine, source))
+        given = m.values.take(mine, source)
+        acted = activate(op.activation, given)
+        note_halves(at, mine, given, partial(activate, op.activation))
         m.values.put(mine, np.arange(len(mine)), Batch({made: acted}))
         m.job[mine] = m.job[read]
     for mine, read in by_batch(m, np.setdiff1d(rows[Opcode.MUL], scale)):
-        up = linear(op.activation, m.values.take(mine, Moved("up")))
-        hidden = m.values.take(mine, Inner.ACTED) * up
+        acted, up = m.values.take(mine, Inner.ACTED), m.values.take(mine, Moved("up"))
+        hidden = joined(op.activation, acted, up)
+        note_halves(at, mine, acted, partial(joined, op.activation, up=up))
+        note_halves(at, mine, up, partial(joined, op.activation, acted))
         m.values.put(mine, np.arange(len(mine)), Batch({Inner.HIDDEN: hidden}))
         m.job[mine] = m.job[read]
     for mine, read in by_batch(m, moved[fills]):
@@ -138,6 +144,7 @@ def _combine(at: At[MoELayer], ids: Ints) -> None:
     if op.shared or (~routed).any():
         factor = _shared_factor(at, ids, place[~routed], read[~routed])
         np.add.at(out, place[~routed], factor[:, None] * result[~routed])
+    as_the_experts_round(at, ids, out)
     shape = m.row_shape(op.outputs[0])
     made = out.astype(m.whole[0][op.outputs[0]].dtype).reshape(len(ids), *(shape or (-1,)))
     _leave_hidden(at, ids, made)

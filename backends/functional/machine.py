@@ -39,7 +39,8 @@ class Machine:
 
     whole: what ONNX Runtime says of every value, per run. Only its shapes and element types are
     used, except where two experts' scores are as good as equal. told: by MoE operator, what its
-    router says of those vectors; tied: (operator, token) that it decided.
+    router says of those vectors; tied: (operator, token) that it decided. halves: those in which an
+    expert rounds a number that is half way between two.
     job: [instructions] the MVM whose product a crossbar job's instruction carries on, -1 = none.
     made: (step, operator) -> [window tokens] who wrote its result, -1 = nobody. arrival: [window
     tokens] the step in which each comes. again: see `uncached`. fixed: routers say what they say
@@ -67,6 +68,7 @@ class Machine:
     covers: dict[int, Ints] = field(default_factory=dict)
     told: dict[int, dict[Name, Array]] = field(default_factory=dict)
     tied: set[tuple[int, int]] = field(default_factory=set)
+    halves: set[tuple[int, int]] = field(default_factory=set)
 
     @property
     def tokens(self) -> int:

@@ -3,15 +3,27 @@
 A number half way between two integers goes up or down by its last bit, and sums in another order
 differ there. Off by one of 255, what follows is off by far more than the tolerance. So a quantising
 operator whose input is right within the tolerance gives what the model's own gives, as a router
-does of two experts with equal scores.
+does of two experts with equal scores. Of an expert that quantises inside only the layer's result is
+known: a token's is the model's where a number in one of its experts is half way between two
+integers, and the result is off by no more than such a step may do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from backends.functional.nodes import Run
-from ir.arrays import Array
+from ir.activation import rounds
+from ir.arrays import Array, Ints
+from ir.workload import MoELayer
+
+if TYPE_CHECKING:
+    from backends.functional.machine import At
+
+HALF = 1e-6  # of the largest number: how far sums in another order may be off
+JUMP = 1e-3  # of the largest result: more than what a function without a jump does there
+STEPS = 0.05  # of the largest result: what a few steps of 255 may do
 
 
 def as_the_model_rounds(
@@ -43,3 +55,28 @@ def as_the_model_rounds(
             rows[right] = whole[name].reshape(run.tokens.size, -1)[right]
             out[name] = rows.reshape(array.shape)
     return out
+
+
+def note_halves(at: "At[MoELayer]", ids: Ints, x: Array, of: Callable[[Array], Array]) -> None:
+    """Note the tokens of `ids` for which `of` jumps where x is off by what rounding may do."""
+    if not rounds(at.op.activation) or not len(x):
+        return
+    off = np.float32(HALF * np.abs(x).max())
+    more, less = of(x + off), of(x - off)
+    jumps = np.abs(more - less) > JUMP * np.abs(more).max()
+    tokens = at.m.program.token[ids[jumps.any(axis=1)]]
+    at.m.halves |= {(at.index, int(token)) for token in tokens}
+
+
+def as_the_experts_round(at: "At[MoELayer]", ids: Ints, out: Array) -> None:
+    """Put the model's results in `out` [ids, d] for the tokens noted, where they are near."""
+    m, name = at.m, at.op.outputs[0]
+    tokens = m.program.token[ids]
+    noted = [i for i, token in enumerate(tokens.tolist()) if (at.index, token) in m.halves]
+    rows = m.to_rows(name, [found[name] for found in m.whole]) if noted else None
+    if rows is None:
+        return
+    theirs = rows[tokens[noted]].reshape(len(noted), -1)
+    near = np.abs(out[noted] - theirs) <= STEPS * np.abs(rows).max()
+    right = np.array(noted)[near.all(axis=1)]
+    out[right] = rows[tokens[right]].reshape(len(right), -1)

@@ -9,6 +9,7 @@ from tests.compiler.frontend import experts as x
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend import routers as r
 from tests.compiler.frontend.branches import BRANCHES
+from tests.compiler.frontend.integers import STATIC_EXPERTS
 
 ROUTERS: dict[str, m.Router] = {
     "softmax, then the best": m.softmax_topk,
@@ -120,6 +121,7 @@ FORMS: dict[str, Form] = {
     ),
     "low rank": Form(lambda layer: x.low_rank(2, layer.act), acts=True, least=2),
     **{name: Form(partial(_in_subgraphs, name)) for name in BRANCHES},
+    "static int8": Form(lambda _: STATIC_EXPERTS),
     "operator": Form(lambda _: m.contract()),
     "operator, not renormalised": Form(lambda _: m.contract(0, "relu")),
     "operator, swiglu": Form(lambda _: m.swiglu_contract),

@@ -277,6 +277,10 @@ _READABLE = (
     onnx_ir.DataType.BOOL,
     onnx_ir.DataType.DOUBLE,
     onnx_ir.DataType.FLOAT16,
+    onnx_ir.DataType.INT8,
+    onnx_ir.DataType.UINT8,
+    onnx_ir.DataType.INT16,
+    onnx_ir.DataType.UINT16,
 )
 
 

@@ -11,7 +11,7 @@ from compiler.frontend.facts.products import Product
 from compiler.frontend.moe.activation import activation_of, gated_activation
 from compiler.frontend.moe.hidden import Hidden, Nearest, Side
 from compiler.frontend.moe.unreadable import Unreadable
-from ir.activation import AnyActivation
+from ir.activation import AnyActivation, Composed
 from ir.workload import Expert, Weight
 
 MANY = 8  # more nearest products than an expert has matrices: the values of several experts met
@@ -186,13 +186,15 @@ def _feed_forward(
     counts = {p.stacked for p in (*ups, down)}
     if len(counts) != 1:
         raise Unreadable("stacked and single matrices meet", down.node)
-    sides = Hidden(facts, near, ups).sides(down.data)
+    sides, after = Hidden(facts, near, ups).parts(down.data)
     rows = down.matrix.axes[-2].length
     parts = [_part(side, rows) for side in sides]
     if len(sides) == 1:
         curve = activation_of(sides[0].formula)
         return FeedForward(parts[0], None, down, tuple(ups), curve, counts.pop())
     activation, gate = gated_activation((sides[0].formula, sides[1].formula))
+    if after.steps:
+        activation = Composed(sides[gate].formula, sides[1 - gate].formula, after)
     return FeedForward(parts[1 - gate], parts[gate], down, tuple(ups), activation, counts.pop())
 
 

@@ -58,6 +58,12 @@ _FLOATS = (
     onnx_ir.DataType.BFLOAT16,
     onnx_ir.DataType.DOUBLE,
 )
+_RANGES: Mapping[onnx_ir.DataType | None, tuple[int, int]] = {
+    onnx_ir.DataType.UINT8: (0, 255),
+    onnx_ir.DataType.INT8: (-128, 127),
+    onnx_ir.DataType.UINT16: (0, 65535),
+    onnx_ir.DataType.INT16: (-32768, 32767),
+}
 CURVES = frozenset((*_PLAIN, *_NUMBERED, "Gelu", "FastGelu", "BiasGelu", "PRelu"))
 
 
@@ -125,6 +131,8 @@ class FormulaReader:
             return self._of(self._only(node, reads))
         if op == "Clip":
             return self._clipped(node)
+        if op in ("QuantizeLinear", "DequantizeLinear"):
+            return self._quantised(node)
         if op in ("Min", "Max", "Sum", "Mean"):
             return self._folded(op, reads)
         curve = self._curve(node)
@@ -153,6 +161,22 @@ class FormulaReader:
         kind = self._sizes.kind(value)
         operand = self._of(value)
         return operand if kind in _FLOATS else self._step("Cast", operand)
+
+    def _quantised(self, node: Node) -> Operand:
+        """To the integers of one scale and zero point, or back from them."""
+        first, scale, zero = (*node.inputs, None)[:3]
+        factor, shift = number_of(self._sizes, scale), number_of(self._sizes, zero)
+        if first is None or factor is None or (zero is not None and shift is None):
+            raise Unreadable(f"{node.op_type} has a scale for every column", node)
+        x, moved = self._of(first), Number(shift or 0.0)
+        if node.op_type == "DequantizeLinear":
+            return self._step("Mul", self._step("Sub", x, moved), Number(factor))
+        kind = self._sizes.kind(node.outputs[0])
+        if kind not in _RANGES:
+            raise Unreadable(f"QuantizeLinear to {kind} is not known", node)
+        least, most = (Number(float(n)) for n in _RANGES[kind])
+        whole = self._step("Round", self._step("Div", x, Number(factor)))
+        return self._step("Min", self._step("Max", self._step("Add", whole, moved), least), most)
 
     def _clipped(self, node: Node) -> Operand:
         out = self._of(node.inputs[0]) if node.inputs[0] is not None else 0

@@ -12,7 +12,7 @@ from compiler.frontend.facts.products import Product
 from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.formula import MOVES, FormulaReader, number_of
 from compiler.frontend.moe.unreadable import Unreadable
-from ir.formula import Formula
+from ir.formula import ITSELF, Formula
 
 Nearest = Mapping[Value, frozenset[Product] | None]
 
@@ -46,6 +46,27 @@ class Hidden:
         self._facts, self._near = facts, near
         self._by_out = {p.out: p for p in ups}
         self._sources: dict[Value, frozenset[Source]] = {}
+
+    def parts(self, end: Value) -> tuple[list[Side], Formula]:
+        """The factors, and the function of their product where that is quantised."""
+        joint, rounded = end, False
+        while len(self.sources(joint)) == 2:
+            node = joint.producer()
+            reads = [v for v in node.inputs if v is not None] if node is not None else []
+            inner = [v for v in reads if self.sources(v)]
+            if node is None or len(inner) != 1:
+                break
+            rounded = rounded or node.op_type == "QuantizeLinear"
+            joint = inner[0]
+        if not rounded:
+            return self.sides(end), ITSELF
+        reader = FormulaReader(
+            self._facts.graph,
+            self._facts.sizes,
+            lambda v: len(self.sources(v)) == 2,
+            lambda v: v is joint,
+        )
+        return self.sides(joint), reader.product([end])
 
     def sides(self, end: Value) -> list[Side]:
         """The factors, by the order of their products and columns; one or two.

@@ -17,6 +17,7 @@ from compiler.frontend.moe.found import FoundLayer
 from compiler.frontend.moe.unreadable import Unreadable
 from compiler.frontend.proof.cutout import Cutout
 from compiler.frontend.proof.reach import far_sizes
+from ir.activation import rounds
 from ir.arrays import Array
 from ir.errors import LoadRefusedError, RunRefusedError
 from ir.onnxdoor.session import LoadedModel, Runtime
@@ -97,7 +98,8 @@ class Trial:
         for size in far_sizes(self._facts, self._entry):
             run = self._tried(0, spread=1.0, sample=0, size=size)
             error = None if run is None else self._error(layer, run, finite_only=True)
-            if error is not None and error >= _TIGHT:
+            limit = _LOOSE if rounds(layer.activation) else _TIGHT
+            if error is not None and error >= limit:
                 raise Unreadable(
                     f"the region computes {layer.activation.text} experts for small vectors only: "
                     f"for elements of size {size:.3g} it is off by {error:.2g}",

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from tests.compiler.frontend.models import Graph
+from tests.compiler.frontend.models import Graph, dense_masked
 
 MICROSOFT = "com.microsoft"
 X_SCALE, X_ZERO, Y_SCALE, Y_ZERO = 0.04, 120, 0.05, 130  # of static quantisation
@@ -114,3 +114,31 @@ def gated_by(product: Product) -> Callable[[Graph, str], str]:
         return product(g, hidden, g.hidden, g.d)
 
     return expert
+
+
+def input_quantised(g: Graph, x: str) -> str:
+    """QuantizeLinear and DequantizeLinear of an activation, as they stand before every product."""
+    number, scale, zero = _static(g, x)
+    return g("DequantizeLinear", number, scale, zero)
+
+
+def static_expert(g: Graph, x: str) -> str:
+    """A gated expert with int8 matrices; what its first products give and its last one reads."""
+
+    def product(y: str, rows: int, columns: int) -> str:
+        values, scale, _ = quantised(g, rows, columns)
+        stored = g.constant(values, np.int8), g.constant(scale / 4, np.float32)
+        return g("MatMul", y, g("DequantizeLinear", *stored, axis=1))
+
+    gate = input_quantised(g, product(x, g.d, g.hidden))
+    acted = g("Mul", gate, g("Sigmoid", gate))
+    hidden = g("Mul", acted, product(x, g.d, g.hidden))
+    return product(input_quantised(g, hidden), g.hidden, g.d)
+
+
+def with_quantised_input(block: Callable[[Graph, str], str]) -> Callable[[Graph, str], str]:
+    """A block whose input is quantised once for all that read it."""
+    return lambda g, x: block(g, input_quantised(g, x))
+
+
+STATIC_EXPERTS = with_quantised_input(dense_masked(expert=static_expert))

@@ -18,6 +18,10 @@ def least_opset(model: onnx.ModelProto) -> int:
     for node in model.graph.node:
         if node.op_type in ("ScatterND", "ScatterElements") and _attribute(node, "reduction"):
             found = max(found, 18)
+        if any(a.HasField("g") for a in node.attribute):  # what is inside is left as it is
+            found = max(found, 18)
+        if node.op_type == "DequantizeLinear" and _attribute(node, "axis") is not None:
+            found = max(found, 13)
     return found
 
 

@@ -9,13 +9,16 @@ import pytest
 from onnx import TensorProto, helper
 
 from compiler.frontend import read_model
+from ir.activation import Composed, rounds
+from ir.formula import ITSELF, Formula, Number, Step
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
 from ir.onnxdoor.session import Runtime
 from ir.onnxdoor.weights import load_weight
+from ir.semantics import joined
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.execute import compare
-from tests.compiler.frontend.integers import DYNAMIC, PRODUCTS, dynamic, gated_by
+from tests.compiler.frontend.integers import DYNAMIC, PRODUCTS, STATIC_EXPERTS, dynamic, gated_by
 from tests.compiler.frontend.left_digital import stored_elements
 
 EXPERTS = m.EXPERTS * 3 * m.D * m.HIDDEN
@@ -79,6 +82,26 @@ def test_experts_with_one_scale_for_all_tokens(name: str, tmp_path: Path, runtim
     assert workload.account.crossbar == 4 * m.D * m.D + EXPERTS + m.D * (m.VOCAB + m.EXPERTS)
     assert workload.account.elements == stored_elements(path)
     assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-4
+
+
+def test_experts_with_fixed_scales_are_experts(tmp_path: Path, runtime: Runtime) -> None:
+    """Quantising is a part of the activation: of the gate (7 steps and silu), of the product."""
+    path = m.write(tmp_path, [STATIC_EXPERTS])
+    workload = read_model(path, runtime=runtime)
+    (layer,) = workload.moe_layers
+    assert (layer.proof, workload.notes) == ("run", ())
+    assert layer.activation.text == "composed(9 operations | x | 7 operations)"
+    assert rounds(layer.activation)
+    assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-5
+
+
+def test_a_product_is_quantised_by_hand() -> None:
+    """(2 * 0.3 = 0.6) / 0.25 = 2.4, rounded 2, times 0.25; 9 / 0.25 = 36 is clipped at 31."""
+    step = (Step("Div", (0, Number(0.25))), Step("Round", (1,)), Step("Min", (2, Number(31.0))))
+    after = Formula((*step, Step("Mul", (3, Number(0.25)))))
+    acted, up = np.array([[2.0, 9.0]]), np.array([[0.3, 1.0]])
+    assert joined(Composed(ITSELF, ITSELF, after), acted, up).tolist() == [[0.5, 7.75]]
+    assert joined(Composed(ITSELF), acted, up).tolist() == [[0.6, 9.0]]
 
 
 def test_what_stays_as_it_is(tmp_path: Path) -> None:
