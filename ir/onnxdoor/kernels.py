@@ -71,6 +71,8 @@ def _conv(new: Instead, node: Node, constants: Constants) -> bool:
     if padded or spread or auto or strides != size or node.attributes.get_int("group", 1) != 1:
         return False
     last = [0, *range(2, 2 + rank), 1]
+    if rank == 1 and size != [1]:  # of a sound, whose input shows by it that it has no tokens
+        return False
     if all(n == 1 for n in size):
         rows = new("Transpose", x, dtype=x.dtype, perm=last)
     else:
