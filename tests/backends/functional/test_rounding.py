@@ -1,11 +1,17 @@
 """What quantises rounds as the model does where its inputs are right, and only there."""
 
+from dataclasses import dataclass
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from backends.functional.nodes import Run
-from backends.functional.rounding import as_the_model_rounds
+from backends.functional.rounding import as_the_experts_round, as_the_model_rounds, note_halves
+from ir.activation import Composed
+from ir.formula import ITSELF, Formula, Step
+from ir.semantics import activate
 
 RUN = Run({}, np.arange(3).reshape(1, 3))
 X: Any = np.array([[[0.5, 4.0], [1.5, 4.0], [2.5, 4.0]]])  # one sequence of three tokens
@@ -29,3 +35,41 @@ def test_a_wrong_input_is_not_made_right() -> None:
     found = rounded([[[0.50001, 4], [1.0, 4], [2.5, 4]]], [[[1, 4], [1, 4], [3, 4]]], 1.5)
     assert found["q"].tolist() == [[[0, 4], [1, 4], [2, 4]]]
     assert found["scale"] == 1.5
+
+
+@dataclass
+class Layer:
+    """As much of an operator that is carried out as rounding looks at."""
+
+    activation: Composed
+    outputs: tuple[str, ...] = ("y",)
+
+
+class Machine:
+    """Three tokens with one result each, which the model has as 1, 2, 3."""
+
+    def __init__(self) -> None:
+        self.program = SimpleNamespace(token=np.arange(3))
+        self.halves: set[tuple[int, int]] = set()
+        self.whole = [{"y": np.array([[1.0], [2.0], [3.0]])}]
+
+    def to_rows(self, _: str, found: Any) -> Any:
+        return found[0]
+
+
+def test_an_expert_half_way_between_two() -> None:
+    """Round of (0.4, 0.5000001, 2.5): only the first is far from a half. The third is off by 1."""
+    whole = Formula((Step("Round", (0,)),))
+    at: Any = SimpleNamespace(index=4, op=Layer(Composed(whole)), m=Machine())
+    x: Any = np.array([[0.4], [0.5000001], [2.5]], dtype=np.float32)
+    note_halves(at, np.arange(3), x, partial(activate, at.op.activation))
+    assert at.m.halves == {(4, 1), (4, 2)}
+    out: Any = np.array([[1.1], [2.1], [4.0]])
+    as_the_experts_round(at, np.arange(3), out)
+    assert out.tolist() == [[1.1], [2.0], [4.0]]  # at most 5 % of 3 are taken for a step
+
+
+def test_an_expert_that_does_not_round() -> None:
+    at: Any = SimpleNamespace(index=4, op=Layer(Composed(ITSELF)), m=Machine())
+    note_halves(at, np.arange(3), np.full((3, 1), 0.5), partial(activate, at.op.activation))
+    assert at.m.halves == set()
