@@ -79,7 +79,9 @@ def _run(source: Source, name: str) -> Array:
     )
     feeds = {v.name or "": v.const_value.numpy() for v in stored if v.const_value is not None}
     try:
-        (made,) = ReferenceEvaluator(function).run(None, feeds, attributes={})
+        (made,) = ReferenceEvaluator(function).run(  # pyright: ignore[reportUnknownMemberType]
+            None, feeds, attributes={}
+        )
     except Exception as error:  # the reference raises of any kind where types do not fit
         problem = f"constant {name!r} cannot be computed: {first_line(error)}"
         raise InputError(str(source.path), problem) from error

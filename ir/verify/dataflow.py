@@ -279,7 +279,8 @@ def check_combine(case: ProgramCase) -> Fault | None:
     combine, gates = np.full(top.shape, -1, dtype=np.int64), _gates(case)
     at = np.flatnonzero(case.role == Role.COMBINE)
     combine[p.node[at], case.visit[at]] = at
-    last = np.where(case.of_curved, case.role == Role.ACT, case.role == Role.STORE)
+    last = (case.role == Role.ACT) & case.of_curved
+    last |= (case.role == Role.STORE) & ~case.of_curved
     stores = np.flatnonzero(last & (case.row_form == Form.MOE) & ~case.of_router)
     expected = [combine[p.node[stores], case.visit[stores]] * rows + stores]
     for index in moe:
