@@ -165,10 +165,10 @@ def _open_scan(graph: onnx_ir.Graph, node: Node) -> bool:
 
 
 def _has_loop_product(node: Node, body: onnx_ir.Graph) -> bool:
-    """Whether a round has products, and stored matrices or stacks of them to multiply by."""
-    inner = list(onnx_ir.traversal.RecursiveGraphIterator(body))
-    read = [v for n in (node, *inner) for v in n.inputs if v is not None and v.is_initializer()]
-    matrices = any(v.shape is not None and len(v.shape) > 1 for v in read)
+    """Whether a round has products, and constant matrices or stacks of them to multiply by."""
+    constants, inner = Constants(), list(onnx_ir.traversal.RecursiveGraphIterator(body))
+    read = [v for n in (node, *inner) for v in n.inputs if v is not None and v in constants]
+    matrices = any(v.shape is None or len(v.shape) > 1 for v in read)
     return matrices and any(n.op_type in _PRODUCTS for n in inner)
 
 

@@ -64,7 +64,8 @@ def _model(choose: Choose, choice: bool) -> Model:
 
 
 def _elements(layers: list[Layer]) -> list[str]:
-    operator = any(layer.form.startswith("operator") for layer in layers)  # reads stored weights
+    stored = ("operator", "in a Scan")  # the former reads them, the latter has their number
+    operator = any(layer.form.startswith(stored) for layer in layers)
     others = [] if operator else ["weights in 16 bits", *STORED]
     return ["float32"] * 6 + ["float16", "bfloat16", *others]
 

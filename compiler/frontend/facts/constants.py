@@ -26,13 +26,14 @@ _NO_WEIGHTS = (DataType.INT64, DataType.INT32, DataType.BOOL, DataType.STRING)
 class Axis:
     """One axis of a view: entries start, start + step, ... of axis `stored` of the tensor.
 
-    `stored` None: an axis of length 1 that the stored tensor does not have.
+    `stored` None: an axis of length 1 that the stored tensor does not have. part: not all entries.
     """
 
     stored: int | None
     length: int
     start: int = 0
     step: int = 1
+    part: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,12 @@ class View:
     def cut(self, position: int, start: int, length: int, step: int = 1) -> "View":
         """Entries start, start + step, ... along the axis at `position`."""
         axis = self.axes[position]
-        part = replace(
-            axis, start=axis.start + axis.step * start, step=axis.step * step, length=length
+        part = Axis(
+            axis.stored,
+            length,
+            axis.start + axis.step * start,
+            axis.step * step,
+            axis.part or length != axis.length,
         )
         return replace(self, axes=(*self.axes[:position], part, *self.axes[position + 1 :]))
 
@@ -108,16 +113,20 @@ def view_of(graph: Graph, sizes: Sizes, value: Value | None) -> View | None:
     return computed(sizes, value)
 
 
-def matrices_of(graph: Graph, sizes: Sizes, value: Value | None) -> View | None:
+def matrices_of(
+    graph: Graph, sizes: Sizes, value: Value | None, *, turned: bool = False
+) -> View | None:
     """The view that a constant is, such that `Weight` can say its matrix or those of its stack.
 
     Where it cannot (rows cut out of a tensor), what the last node makes is a tensor of its own.
+    turned: it is multiplied by with its last two axes exchanged.
     """
     view = view_of(graph, sizes, value)
     if view is None or value is None or value.is_initializer() or len(view.axes) < 2:
         return view
     matrix = view.squeezed()
     matrix = matrix.at(0, 0) if len(matrix.axes) == 3 else matrix
+    matrix = matrix.transposed() if turned else matrix
     made = computed(sizes, value) if weight_of(matrix) is None else None
     return view if made is None else made
 
@@ -238,7 +247,7 @@ def weight_of(view: View, bias: str | None = None) -> Weight | None:
     if len(view.axes) != 2:
         return None
     rows, columns = view.axes
-    if rows.stored is None or columns.stored is None or rows.start or rows.step != 1:
+    if rows.stored is None or columns.stored is None or rows.part:
         return None
     if len(view.fixed) > 1 or (view.fixed and view.fixed[0][0] > min(rows.stored, columns.stored)):
         return None

@@ -113,16 +113,16 @@ class Products:
             return self._picked(node, left, right)
         if flipped and right in self._graph.constant:
             return None
-        view = matrices_of(self._graph, self._sizes, left if flipped else right)
+        own, other = ("transA", "transB") if flipped else ("transB", "transA")
+        turned = bool(node.attributes.get_int(own, 0)) != flipped
+        matrix = left if flipped else right
+        view = matrices_of(self._graph, self._sizes, matrix, turned=turned)
         if view is None:
             return None
         view = view.squeezed()
         if len(view.axes) not in (2, 3):
             return None
-        own, other = ("transA", "transB") if flipped else ("transB", "transA")
-        turned = bool(node.attributes.get_int(own, 0))
-        if turned != flipped:
-            view = view.transposed()
+        view = view.transposed() if turned else view
         if node.op_type != "MatMul" and (
             bool(node.attributes.get_int(other, 0))
             or node.attributes.get_float("alpha", 1.0) != 1.0

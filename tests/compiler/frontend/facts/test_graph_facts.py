@@ -161,21 +161,24 @@ def test_constant_views(tmp_path: Path) -> None:
 
 
 def test_what_is_no_part_of_a_tensor(tmp_path: Path) -> None:
-    """Sums of weights are a tensor of their own, and so are rows cut out of a matrix."""
+    """Sums of weights are a tensor of their own; so are rows cut out of a matrix, the first too."""
     g = m.Graph()
     w = g.weight(m.D, m.D)
     total = g("Add", w, w)
     rows = g("Slice", g.weight(2 * m.D, 5), g.constant([3]), g.constant([3 + m.D]), g.constant([0]))
-    y = [g("MatMul", "x", total), g("MatMul", "x", rows)]
+    first = g("Slice", g.weight(2 * m.D, 5), g.constant([0]), g.constant([m.D]), g.constant([0]))
+    y = [g("MatMul", "x", w) for w in (total, rows, first)]
     facts = Facts(tmp_path, g, y)
     values = [facts.maker(v).inputs[1] for v in y]
-    summed, cut = (view_of(facts.graph, facts.sizes, v) for v in values)
-    assert summed is not None and cut is not None
+    summed = view_of(facts.graph, facts.sizes, values[0])
+    assert summed is not None
     assert weight_of(summed) == Weight(total, m.D, m.D)
-    assert weight_of(cut) is None
-    found = matrices_of(facts.graph, facts.sizes, values[1])
-    assert found is not None
-    assert weight_of(found) == Weight(rows, m.D, 5)
+    for name, value in zip((rows, first), values[1:], strict=True):
+        cut = view_of(facts.graph, facts.sizes, value)
+        found = matrices_of(facts.graph, facts.sizes, value)
+        assert cut is not None and found is not None
+        assert weight_of(cut) is None
+        assert weight_of(found) == Weight(name, m.D, 5)
 
 
 def test_a_number_of_all_tokens_beside_each(tmp_path: Path) -> None:
