@@ -187,15 +187,19 @@ def test_a_scale_of_a_matrix_is_folded(tmp_path: Path, runtime: Runtime) -> None
 
 
 def test_routed_stack_is_a_matrix_and_its_bias_is_not(tmp_path: Path, runtime: Runtime) -> None:
-    """Matrices taken by the ids of a selection are no table, though a Gather reads them."""
+    """Matrices taken by the ids of a selection are no table, though a Gather reads them.
+
+    What two of them give is joined, not added up, so this is no MoE layer that is read.
+    """
     g = Graph()
     x = g("Gather", g.weight(VOCAB, D, scale=1.0), "input_ids")
-    pick = g("ArgMax", g("Tanh", x), axis=-1, keepdims=0)
+    _, pick = g.many("TopK", g("Tanh", x), g.constant([2]), outputs=2, axis=-1)
     stack, bias = g.weight(D, D, D), g.weight(D, D, scale=0.1)
-    column = g("Unsqueeze", x, g.constant([-1]))
-    product = g("MatMul", g("Gather", stack, pick), column)
-    x = g("Add", g("Squeeze", product, g.constant([-1])), g("Gather", bias, pick))
-    g.nodes.append(helper.make_node("MatMul", [x, g.weight(D, VOCAB)], ["logits"]))
+    column = g("Unsqueeze", x, g.constant([2, 4]))
+    product = g("MatMul", g("Gather", stack, pick), column)  # [1, tokens, 2, D, 1]
+    both = g("Add", g("Squeeze", product, g.constant([-1])), g("Gather", bias, pick))
+    x = g("Reshape", both, g.constant([0, -1, 2 * D]))
+    g.nodes.append(helper.make_node("MatMul", [x, g.weight(2 * D, VOCAB)], ["logits"]))
     found = account_of(g.model(tmp_path / "picked.onnx", LOGITS), runtime)
     assert groups(found)["MatMul", "matrix"] == (1, D * D * D)
     assert groups(found)["Add", "other"] == (1, D * D)

@@ -69,11 +69,16 @@ def test_the_larger_branch_of_an_if(tmp_path: Path, runtime: Runtime) -> None:
 
 
 def test_matrices_taken_by_run_time_ids(tmp_path: Path, runtime: Runtime) -> None:
-    """One D x D matrix a token of a stack of 5: its bytes per token, not those of the stack."""
+    """Two D x D / 2 matrices a token of a stack of 5: their bytes a token, not those of the stack.
+
+    What they give is joined, not added up, so this is no MoE layer that is read.
+    """
     g = Graph()
     x = embedded(g)
-    picked = g("Gather", g.weight(5, D, D), g("Mod", pick(g, x), g.constant(5)))
-    x = g("Squeeze", g("MatMul", picked, g("Unsqueeze", x, g.constant([-1]))), g.constant([-1]))
+    _, best = g.many("TopK", x, g.constant([2]), outputs=2, axis=-1)
+    picked = g("Gather", g.weight(5, D // 2, D), g("Mod", best, g.constant(5)))
+    both = g("MatMul", picked, g("Unsqueeze", x, g.constant([2, 4])))  # [1, tokens, 2, D / 2, 1]
+    x = g("Reshape", both, g.constant([0, -1, D]))
     assert figures(read(g, tmp_path, x, runtime)) == (D * D, 0, 4 * D * D)
 
 
