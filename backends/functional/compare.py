@@ -167,9 +167,15 @@ def _difference(name: str, layer: int, ours: Array, theirs: Array, limit: float)
     if not ours.size:
         return Difference(name, layer, 0.0, 0.0, limit)
     distance = float(_distance(ours, theirs).max())
-    size = float(np.abs(theirs.astype(np.float64)).max())
+    size = _size(theirs)
     relative = distance / size if size else (0.0 if distance == 0 else float("inf"))
     return Difference(name, layer, distance, relative, limit)
+
+
+def _size(theirs: Array) -> float:
+    """The largest magnitude of the elements that are numbers."""
+    finite = theirs[np.isfinite(theirs)].astype(np.float64)
+    return float(np.abs(finite).max(initial=0.0))
 
 
 def _distance(ours: Array, theirs: Array) -> Array:
@@ -183,7 +189,7 @@ def _distance(ours: Array, theirs: Array) -> Array:
 
 def _first_wrong(m: Machine, made: Ints, ours: Array, theirs: Array) -> int:
     """Who, in order of effect, first made a row that is off by more than the tolerance."""
-    size = np.abs(theirs.astype(np.float64)).max()
+    size = _size(theirs)
     off = (_distance(ours, theirs) > TOLERANCE * size).any(axis=1)
     rows = np.unique(made[off])
     return int(rows[np.lexsort((rows, m.program.start_ps[rows]))[0]])

@@ -34,6 +34,8 @@ def _counts(sizes: Sizes, anchor: Anchor) -> Ints | None:
     k = anchor.node.inputs[1] if len(anchor.node.inputs) > 1 else None
     content = sizes.content(k)
     if content is not None:
+        if any(np.size(c) != 1 for c in content):
+            return None
         return np.array([int(np.ravel(c)[0]) for c in content], dtype=np.int64)
     shape = sizes.shape(anchor.node.outputs[0])
     if shape is None:

@@ -89,7 +89,7 @@ def _operator(facts: Facts, part: Part, tokens: int) -> AnyOperator:
         return Dense("dense", -1, inputs, outs, names, width, weight)
     scope = scope_of(facts.axes, found.nodes)
     elements = elements_of(sizes, found.nodes, scope, tokens)
-    if not width and scope == "sequence":  # its shape depends on the data: all it makes, per token,
+    if not width and scope != "constant":  # its shape depends on the data: all it makes, per token,
         width = max(elements, 1)  # and where nothing is known of it, one value
     held = held_by(facts, found.nodes, scope, tokens)
     return Digital(
