@@ -87,10 +87,10 @@ def _matrices(ready: Ready) -> Counter[tuple[int, str, Owner]]:
             ]
             named += [(SharedOwner(s), expert) for s, expert in enumerate(op.shared)]
             for owner, held in named:
-                roles = ("up", "down") if held.gate is None else ("up", "gate", "down")
-                for role in roles:
-                    out[index, role, owner] += 1
-    return out
+                out[index, "up", owner] += 1
+                out[index, "gate", owner] += held.gate is not None
+                out[index, "down", owner] += held.down is not None
+    return +out
 
 
 def check_grouping(ready: Ready, done: Compiled) -> None:

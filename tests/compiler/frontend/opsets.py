@@ -9,6 +9,8 @@ from onnx import helper, numpy_helper
 
 AXES_SINCE = {"Squeeze": 13, "Unsqueeze": 13, "ReduceSum": 13}  # an input from then on
 AXES_SINCE |= dict.fromkeys(["ReduceMean", "ReduceMax", "ReduceL2"], 18)
+SINCE = {"Einsum": 12, "Celu": 12, "Max": 12, "Min": 12, "Pow": 12, "HardSwish": 14, "Trilu": 14}
+SINCE |= {"LayerNormalization": 17, "Mish": 18}  # some of them before, but of floats alone
 NOT = {"GreaterOrEqual": "Less", "LessOrEqual": "Greater"}  # there since opset 12
 
 
@@ -16,6 +18,7 @@ def least_opset(model: onnx.ModelProto) -> int:
     """The lowest opset that `as_opset` can write a model for."""
     found = 11
     for node in model.graph.node:
+        found = max(found, SINCE.get(node.op_type, 0))
         if node.op_type in ("ScatterND", "ScatterElements") and _attribute(node, "reduction"):
             found = max(found, 18)
         if any(a.HasField("g") for a in node.attribute):  # what is inside is left as it is
