@@ -35,7 +35,7 @@ DELIBERATE: dict[str, str] = {
     "simulate.txt: then by *": "added: which units bind, and what of the chip to change",
     "simulate.json: bound_by": "added: which units bind, and what of the chip to change",
     "slower.json: bound_by": "added: which units bind, and what of the chip to change",
-    "replicas.json: layers[*].deterministic": "the time asked for is kept: cut by the clock, it says so",
+    "replicas.json: layers[].deterministic": "time is kept: cut by the clock, it says so",
     "report.json: programming": "added: what writing the weights once takes",
     "compile.txt: writing the weights once: *": "added, for a chip with a `write` table",
     "report.json: chip.changes": "added: what --set changed of the chip",
