@@ -32,7 +32,8 @@ def computed(source: Source, name: str) -> Array:
 
 def is_computed(source: Source, name: str) -> bool:
     """Whether a value is not stored, but made by a node."""
-    return name not in source.graph.initializers and name in source.makers
+    value = source.values.get(name)
+    return value is not None and value.producer() is not None
 
 
 def made_of(value: onnx_ir.Value) -> tuple[list[onnx_ir.Node], list[onnx_ir.Value]]:
@@ -68,8 +69,8 @@ def _size(value: onnx_ir.Value) -> int:
 
 
 def _run(source: Source, name: str) -> Array:
-    value = source.makers.get(name)
-    if value is None:
+    value = source.values.get(name)
+    if value is None or value.producer() is None:
         raise InputError(str(source.path), f"no stored tensor {name!r}")
     nodes, stored = made_of(value)
     opsets = [helper.make_opsetid(d, v) for d, v in source.model.opset_imports.items()]
@@ -90,5 +91,5 @@ def _run(source: Source, name: str) -> Array:
 
 def stored_for(source: Source, name: str) -> list[onnx_ir.TensorProtocol]:
     """The stored tensors that a computed value is made of."""
-    _, stored = made_of(source.makers[name])
+    _, stored = made_of(source.values[name])
     return [as_stored(v.const_value) for v in stored if v.const_value is not None]

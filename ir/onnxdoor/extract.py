@@ -26,11 +26,10 @@ def extract(
     node outside that set is an error, as is a model input that is not listed. unpacked: products
     by packed weights become products by 32-bit floats (see `unpack`). Raises InputError.
     """
-    values = _values(source.graph)
-    needed = _backward(source, values, set(inputs), outputs, nodes)
-    ordered = [node for node in source.graph if node in needed]
+    needed = _backward(source, set(inputs), outputs, nodes)
+    ordered = [node for node in source.nodes if node in needed]
     parts = unpack(source, ordered) if unpacked else {}
-    constants = _initialisers([n for n in ordered if n not in parts], set(inputs), outputs, values)
+    constants = _initialisers(source, [n for n in ordered if n not in parts], set(inputs), outputs)
     read = {name for part, _ in parts.values() for node in part for name in node.input}
     constants |= {v: None for v in source.graph.initializers.values() if v.name in read}
     try:
@@ -38,7 +37,7 @@ def extract(
         graph.node.extend(_cast(v) for v in constants if isinstance(v.const_value, Widened))
         for node in ordered:
             graph.node.extend(parts[node][0] if node in parts else [source.proto(node)])
-        graph.input.extend(_declare(source, values, n, t) for n, t in inputs.items())
+        graph.input.extend(_declare(source, n, t) for n, t in inputs.items())
         graph.output.extend(onnx.ValueInfoProto(name=n) for n in outputs)
         graph.initializer.extend(_embedded(value) for value in constants)
         made = {tensor.name: tensor for _, tensors in parts.values() for tensor in tensors}
@@ -58,49 +57,12 @@ def with_outputs(source: Source, outputs: Collection[str], *, unpacked: bool = F
     return extract(source, inputs, outputs, unpacked=unpacked)
 
 
-def captured(node: onnx_ir.Node) -> list[onnx_ir.Value]:
-    """The values of enclosing graphs that a node's subgraphs read."""
-    found: dict[onnx_ir.Value, None] = {}
-    for attribute in node.attributes.values():
-        if attribute.type == onnx_ir.AttributeType.GRAPH:
-            graphs = [attribute.as_graph()]
-        elif attribute.type == onnx_ir.AttributeType.GRAPHS:
-            graphs = list(attribute.as_graphs())
-        else:
-            continue
-        for graph in graphs:
-            inner = list(onnx_ir.traversal.RecursiveGraphIterator(graph))
-            own = {v for n in inner for v in n.outputs} | set(graph.inputs)
-            own |= set(graph.initializers.values())
-            for n in inner:
-                own |= {v for g in subgraphs(n) for v in (*g.inputs, *g.initializers.values())}
-            read = [v for n in inner for v in n.inputs] + list(graph.outputs)
-            found.update((v, None) for v in read if v is not None and v not in own)
-    return list(found)
-
-
-def subgraphs(node: onnx_ir.Node) -> list[onnx_ir.Graph]:
-    """The graphs that a node holds."""
-    return [
-        graph
-        for a in node.attributes.values()
-        if a.type in (onnx_ir.AttributeType.GRAPH, onnx_ir.AttributeType.GRAPHS)
-        for graph in ([a.as_graph()] if a.type == onnx_ir.AttributeType.GRAPH else a.as_graphs())
-    ]
-
-
 def _real_inputs(source: Source) -> list[onnx_ir.Value]:
     return [v for v in source.graph.inputs if not v.is_initializer()]
 
 
-def _values(graph: onnx_ir.Graph) -> dict[str, onnx_ir.Value]:
-    named = [*graph.inputs, *graph.initializers.values(), *(v for n in graph for v in n.outputs)]
-    return {value.name: value for value in named if value.name}
-
-
 def _backward(
     source: Source,
-    values: Mapping[str, onnx_ir.Value],
     stop: set[str],
     outputs: Collection[str],
     allowed: Collection[str] | None,
@@ -108,11 +70,11 @@ def _backward(
     """The nodes between `stop` and `outputs`."""
     where = str(source.path)
     needed: set[onnx_ir.Node] = set()
-    free = _ConstantNodes()
+    free = _ConstantNodes(source)
     for name in (*outputs, *stop):
-        if name not in values:
+        if name not in source.values:
             raise InputError(where, f"no value {name!r} in the graph")
-    todo = [values[name] for name in outputs]
+    todo = [source.values[name] for name in outputs]
     while todo:
         value = todo.pop()
         node = value.producer()
@@ -125,14 +87,15 @@ def _backward(
         if allowed is not None and node.name not in allowed and not free.holds(node):
             raise InputError(where, f"{list(outputs)} need node {node.name!r}, which is not listed")
         needed.add(node)
-        todo.extend(v for v in (*node.inputs, *captured(node)) if v is not None)
+        todo.extend(source.reads(node))
     return needed
 
 
 class _ConstantNodes:
     """Which nodes depend on no model input."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: Source) -> None:
+        self._source = source
         self._known: dict[onnx_ir.Node, bool] = {}
 
     def holds(self, node: onnx_ir.Node) -> bool:
@@ -140,7 +103,7 @@ class _ConstantNodes:
         stack = [node]
         while stack:
             top = stack[-1]
-            reads = [v for v in (*top.inputs, *captured(top)) if v is not None]
+            reads = self._source.reads(top)
             makers = [v.producer() for v in reads if not v.is_initializer()]
             waiting = [m for m in makers if m is not None and m not in self._known]
             if waiting:
@@ -152,27 +115,27 @@ class _ConstantNodes:
 
 
 def _initialisers(
+    source: Source,
     nodes: Collection[onnx_ir.Node],
     given: set[str],
     outputs: Collection[str],
-    values: Mapping[str, onnx_ir.Value],
 ) -> dict[onnx_ir.Value, None]:
     found: dict[onnx_ir.Value, None] = {}
     for node in nodes:
-        for value in (*node.inputs, *captured(node)):
-            if value is not None and value.is_initializer() and value.name not in given:
+        for value in source.reads(node):
+            if value.is_initializer() and value.name not in given:
                 found[value] = None
-    found.update((values[n], None) for n in outputs if values[n].is_initializer())
+    asked = [source.values[name] for name in outputs]
+    found.update((value, None) for value in asked if value.is_initializer())
     return found
 
 
 def _declare(
     source: Source,
-    values: Mapping[str, onnx_ir.Value],
     name: str,
     dtype: onnx_ir.DataType | None,
 ) -> onnx.ValueInfoProto:
-    value = values[name]
+    value = source.values[name]
     if dtype is None and value.dtype is None:
         raise InputError(str(source.path), f"value {name!r}: its element type is not declared")
     info = onnx.ValueInfoProto(name=name)

@@ -25,6 +25,7 @@ from ir.onnxdoor.integers import as_floats
 from ir.onnxdoor.kernels import as_matmuls
 from ir.onnxdoor.links import follow_links
 from ir.onnxdoor.stored import stored_tensors
+from ir.onnxdoor.subgraphs import captured
 from ir.onnxdoor.unfuse import unfuse
 from ir.onnxdoor.widen import widen
 
@@ -53,6 +54,10 @@ class Source:
         default_factory=dict[onnx_ir.Node, onnx.NodeProto], repr=False
     )
 
+    _reads: dict[onnx_ir.Node, tuple[onnx_ir.Value, ...]] = field(
+        default_factory=dict[onnx_ir.Node, tuple[onnx_ir.Value, ...]], repr=False
+    )
+
     def proto(self, node: onnx_ir.Node) -> onnx.NodeProto:
         """A node as protobuf, made once: what is cut out of a model takes the same ones again."""
         found = self._protos.get(node)
@@ -61,9 +66,24 @@ class Source:
         return found
 
     @cached_property
-    def makers(self) -> dict[str, onnx_ir.Value]:
-        """What the nodes of the main graph make, by name."""
-        return {value.name: value for node in self.graph for value in node.outputs if value.name}
+    def nodes(self) -> tuple[onnx_ir.Node, ...]:
+        """The nodes of the main graph, in order."""
+        return tuple(self.graph)
+
+    @cached_property
+    def values(self) -> dict[str, onnx_ir.Value]:
+        """Inputs, initialisers and what the nodes of the main graph make, by name."""
+        made = (value for node in self.nodes for value in node.outputs)
+        named = (*self.graph.inputs, *self.graph.initializers.values(), *made)
+        return {value.name: value for value in named if value.name}
+
+    def reads(self, node: onnx_ir.Node) -> tuple[onnx_ir.Value, ...]:
+        """Every value that a node of the main graph reads, those of its subgraphs included."""
+        found = self._reads.get(node)
+        if found is None:
+            given = (value for value in node.inputs if value is not None)
+            found = self._reads[node] = (*given, *captured(node))
+        return found
 
     @property
     def graph(self) -> onnx_ir.Graph:

@@ -10,7 +10,7 @@ from onnx_ir import Value
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.graph import name_of
 from compiler.frontend.facts.uses import Use, stored_size
-from ir.onnxdoor.computed import origin
+from ir.onnxdoor.computed import is_computed, origin
 from ir.onnxdoor.stored import elements_per_item
 from ir.onnxdoor.widen import as_stored
 from ir.workload import AnyOperator, Attention, Dense, Digital, MoELayer, Weight
@@ -60,8 +60,10 @@ def tensors_of(facts: Facts, operators: Sequence[AnyOperator]) -> Iterator[Tenso
 
 def _stored_in(facts: Facts, weight: Weight) -> str:
     """The stored tensor of a matrix: the largest one, where nodes make the matrix of several."""
-    made = facts.graph.source.makers.get(weight.tensor)
-    return weight.tensor if made is None else name_of(origin(made))
+    source = facts.graph.source
+    if not is_computed(source, weight.tensor):
+        return weight.tensor
+    return name_of(origin(source.values[weight.tensor]))
 
 
 def _bare(weight: Weight, value: Value, first: Value) -> Weight:

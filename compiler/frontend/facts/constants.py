@@ -14,7 +14,7 @@ from onnx_ir import DataType, Node, Value
 from compiler.frontend.facts.graph import Graph, axis_attribute, name_of
 from compiler.frontend.facts.sizes import Sizes
 from ir.onnxdoor.computed import made_of, origin
-from ir.onnxdoor.extract import subgraphs
+from ir.onnxdoor.subgraphs import subgraphs
 from ir.onnxdoor.widen import as_stored
 from ir.workload import Weight
 

@@ -5,7 +5,6 @@ from functools import cached_property
 
 from onnx_ir import Node, Value
 
-from ir.onnxdoor.extract import captured
 from ir.onnxdoor.load import Source
 
 SHAPE_OPS = ("Shape", "Size")
@@ -27,7 +26,7 @@ class Graph:
     @classmethod
     def of(cls, source: Source) -> "Graph":
         """The graph of an opened model."""
-        return cls(source, tuple(source.graph))
+        return cls(source, source.nodes)
 
     @property
     def name(self) -> str:
@@ -50,23 +49,16 @@ class Graph:
         return tuple(self.source.graph.outputs)
 
     @cached_property
-    def _reads(self) -> dict[Node, tuple[Value, ...]]:
-        return {
-            node: (*(v for v in node.inputs if v is not None), *captured(node))
-            for node in self.nodes
-        }
-
-    @cached_property
     def _readers(self) -> dict[Value, tuple[Node, ...]]:
         found: dict[Value, dict[Node, None]] = {}
         for node in self.nodes:
-            for value in self._reads[node]:
+            for value in self.reads(node):
                 found.setdefault(value, {})[node] = None
         return {value: tuple(nodes) for value, nodes in found.items()}
 
     def reads(self, node: Node) -> tuple[Value, ...]:
         """Every value a node reads, those of its subgraphs included."""
-        return self._reads[node]
+        return self.source.reads(node)
 
     def readers(self, value: Value) -> tuple[Node, ...]:
         """The nodes that read a value, in order, each once."""
@@ -77,7 +69,7 @@ class Graph:
         """Values made from initialisers alone."""
         found = set(self.source.graph.initializers.values())
         for node in self.nodes:
-            if not node.op_type.startswith("Random") and all(v in found for v in self._reads[node]):
+            if not node.op_type.startswith("Random") and all(v in found for v in self.reads(node)):
                 found.update(node.outputs)
         return frozenset(found)
 
@@ -121,7 +113,7 @@ class Graph:
         """Values that depend on what the tokens are (their number alone does not count)."""
         found = set(self.token_inputs)
         for node in self.nodes:
-            if node.op_type not in SHAPE_OPS and any(v in found for v in self._reads[node]):
+            if node.op_type not in SHAPE_OPS and any(v in found for v in self.reads(node)):
                 found.update(node.outputs)
         return frozenset(found)
 
@@ -129,7 +121,7 @@ class Graph:
         """The data values a node reads, each once; none for Shape and Size."""
         if node.op_type in SHAPE_OPS:
             return ()
-        return tuple(dict.fromkeys(v for v in self._reads[node] if v in self.data))
+        return tuple(dict.fromkeys(v for v in self.reads(node) if v in self.data))
 
     def is_data(self, node: Node) -> bool:
         """Whether a node's outputs depend on what the tokens are."""

@@ -17,15 +17,23 @@ Shape = tuple[int, ...] | None
 Kind = onnx_ir.DataType | None
 Inferred = tuple[tuple[Shape, int], ...]
 UNKNOWN = -1
+KEPT = 20_000  # inferences; where there are more, they are forgotten and begun anew
+_known: dict[tuple[Any, ...], Inferred] = {}
 
 
 class Inference:
-    """Infers outputs of nodes of `source`; nodes alike in all that matters are inferred once."""
+    """Infers outputs of nodes of `source`.
+
+    Nodes alike in all that matters are inferred once in a process: layers are, and so are models.
+    """
 
     def __init__(self, source: Source) -> None:
         """Nothing is inferred yet."""
         self._source = source
-        self._known: dict[tuple[Any, ...], Inferred] = {}
+        self._versions = {
+            domain: source.model.opset_imports.get(domain, source.model.opset_imports.get("", 1))
+            for domain in {node.domain for node in source.graph}
+        }
 
     def of(
         self,
@@ -39,11 +47,15 @@ class Inference:
         kinds, shapes, contents: of the inputs, None where unknown.
         """
         key = _key(node, kinds, shapes, contents)
-        inferred = self._known.get(key) if key is not None else None
+        if key is None:
+            return self._infer(node, kinds, shapes, contents)
+        key = (self._versions[node.domain], *key)
+        inferred = _known.get(key)
         if inferred is None:
             inferred = self._infer(node, kinds, shapes, contents)
-            if key is not None:
-                self._known[key] = inferred
+            if len(_known) >= KEPT:
+                _known.clear()
+            _known[key] = inferred
         return inferred
 
     def _infer(
@@ -53,9 +65,8 @@ class Inference:
         shapes: Sequence[Shape],
         contents: Sequence[Array | None],
     ) -> Inferred:
-        opsets = self._source.model.opset_imports
         domain = "" if node.domain == "ai.onnx" else node.domain
-        version = opsets.get(node.domain, opsets.get("", 1))
+        version = self._versions[node.domain]
         unknown: Inferred = ((None, 0),) * len(node.outputs)
         if not onnx.defs.has(node.op_type, domain=domain) or _has_subgraph(node):
             return unknown
@@ -122,5 +133,6 @@ def _key(
         value = attribute.value
         attributes.append((name, tuple(value) if isinstance(value, list) else value))
     held = tuple(None if c is None else (c.tobytes(), c.shape) for c in contents)
-    known = (tuple(kinds), tuple(shapes), held)
+    given = tuple(v is not None for v in node.inputs)
+    known = (given, tuple(kinds), tuple(shapes), held)
     return (node.domain, node.op_type, len(node.outputs), *attributes, *known)

@@ -193,7 +193,7 @@ class Products:
         if view is None:
             return None
         source = self._graph.source
-        held = source.graph.initializers.get(view.tensor) or source.makers[view.tensor]
+        held = source.values[view.tensor]
         dims = self._sizes.fixed(held)
         if dims is None or (stacked is not None and dims[:1] != (stacked,)):
             return None

@@ -176,7 +176,7 @@ class Sizes:
 
     def _set_outputs(self, node: Node) -> None:
         self._set_content(node)
-        columns = [self._infer(node, sample) for sample in range(len(self.tokens))]
+        columns = self._inferred(node)
         failed = {s for s, column in enumerate(columns) if column and column[0] is None}
         if 0 not in failed:
             self._too_long |= failed
@@ -245,18 +245,35 @@ class Sizes:
         dims = self.shape(maker.inputs[0])
         return None if dims is None else tuple(dims.T)
 
-    def _infer(self, node: Node, sample: int) -> tuple[tuple[int, ...] | None, ...]:
+    def _inferred(self, node: Node) -> list[tuple[tuple[int, ...] | None, ...]]:
+        """The shapes of a node's outputs per sample; samples alike are inferred once."""
+        samples, none = len(self.tokens), [None] * len(self.tokens)
+        known = [self.shape(v) for v in node.inputs]
+        shapes = [none if k is None else [tuple(d) for d in k.T.tolist()] for k in known]
+        held = [self.content(v) for v in node.inputs]
+        kinds = [self.kind(v) for v in node.inputs]
+        found: dict[tuple[Any, ...], tuple[tuple[int, ...] | None, ...]] = {}
+        out = []
+        for sample in range(samples):
+            each = [shape[sample] for shape in shapes]
+            contents = [None if c is None else c[sample] for c in held]
+            key = (*each, *map(id, contents))
+            if key not in found:
+                found[key] = self._infer(node, kinds, each, contents)
+            out.append(found[key])
+        return out
+
+    def _infer(
+        self,
+        node: Node,
+        kinds: Sequence[onnx_ir.DataType | None],
+        shapes: Sequence[tuple[int, ...] | None],
+        contents: Sequence[Array | None],
+    ) -> tuple[tuple[int, ...] | None, ...]:
         """The shapes of a node's outputs for one sample."""
-        shapes: list[tuple[int, ...] | None] = []
-        for value in node.inputs:
-            known = self.shape(value)
-            shapes.append(None if known is None else tuple(int(d) for d in known[:, sample]))
         special = contrib_shape(node, shapes)
         if special is not None:
             return special + (None,) * (len(node.outputs) - len(special))
-        kinds = [self.kind(v) for v in node.inputs]
-        held = [self.content(v) for v in node.inputs]
-        contents = [None if c is None else c[sample] for c in held]
         inferred = self._inference.of(node, kinds, shapes, contents)
         for value, (_, kind) in zip(node.outputs, inferred, strict=True):
             if kind or node.op_type in COMPARING:

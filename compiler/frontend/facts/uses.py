@@ -26,7 +26,7 @@ from compiler.frontend.facts.operands import (
 )
 from compiler.frontend.facts.shape_rules import ELEMENTWISE
 from compiler.frontend.facts.sizes import Sizes
-from ir.onnxdoor.extract import subgraphs
+from ir.onnxdoor.subgraphs import subgraphs
 
 Role = Literal["matrix", "table", "other", "folded"]
 _SELECTIONS = ("TopK", "ArgMax", "ArgMin", "NonZero", "Unique", "Multinomial")

@@ -15,8 +15,8 @@ from compiler.frontend.facts import Facts
 from compiler.frontend.facts.operands import contracted
 from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.facts.uses import Use, stored_size
-from ir.onnxdoor.extract import subgraphs
 from ir.onnxdoor.stored import elements_per_item
+from ir.onnxdoor.subgraphs import subgraphs
 from ir.onnxdoor.widen import as_stored
 from ir.workload import Scope
 
