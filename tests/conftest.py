@@ -11,6 +11,7 @@ from compiler.frontend import account, read
 from compiler.frontend.facts import Facts
 from ir.account import WeightAccount
 from ir.onnxdoor.session import Runtime
+from tests.children import used_again
 from tests.compiler.frontend.left_digital import stored_elements
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -28,6 +29,13 @@ def _interruptible() -> None:
     own is reset to the default in them.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _children_are_used_again() -> Iterator[None]:
+    """A process of ONNX Runtime that a test is done with serves the next one."""
+    with used_again():
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -58,7 +66,7 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 
 
 @pytest.fixture(scope="session")
-def runtime() -> Iterator[Runtime]:
+def runtime(_children_are_used_again: None) -> Iterator[Runtime]:
     """ONNX Runtime in one child process for all tests of a worker."""
     with Runtime() as child:
         yield child
