@@ -10,9 +10,13 @@ import pytest
 from compiler.frontend import account, read
 from compiler.frontend.facts import Facts
 from ir.account import WeightAccount
+from ir.onnxdoor.load import Source
 from ir.onnxdoor.session import Runtime
+from ir.workload import Workload
+from moexbar import model
 from tests.children import used_again
 from tests.compiler.frontend.left_digital import stored_elements
+from tests.paths import MODELS
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -49,6 +53,25 @@ def _every_account_adds_up() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(read, "account_of", checked)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_shipped_models_are_read_once() -> Iterator[None]:
+    """Dozens of tests of commands begin with one of them; what reading gives is tested elsewhere."""
+    held: dict[tuple[Any, ...], Workload] = {}
+    real = model.read_model
+
+    def once(source: Source, **words: Any) -> Workload:
+        if source.path.parent.resolve() != MODELS:
+            return real(source, **words)
+        key = (source.path, source.sha256, words["tokens"], words["batch"], words["decodes"])
+        if key not in held:
+            held[key] = real(source, **words)
+        return held[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model, "read_model", once)
         yield
 
 

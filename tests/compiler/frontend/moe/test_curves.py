@@ -17,6 +17,7 @@ from ir.activation import AnyActivation, usual
 from ir.formula import Formula
 from ir.onnxdoor.load import open_model
 from ir.onnxdoor.session import Runtime
+from ir.workload import Workload
 from tests.backends.functional.small import TOKENS, case_of
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.execute import compare
@@ -38,24 +39,21 @@ def write(folder: Path, blocks: list[m.Ffn], opset: int = 24) -> Path:
     return g.model(folder / "m.onnx", m.LOGITS, opset=opset)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_curve(name: str, tmp_path: Path, runtime: Runtime) -> None:
-    act, text = CASES[name]
-    path = write(tmp_path, [wide(act)])
-    workload = read_model(path, runtime=runtime)
-    assert workload.notes == ()
-    (layer,) = workload.moe_layers
-    assert (layer.activation.text, layer.proof, layer.gated) == (text, "run", False)
-    assert compare(runtime, path, m.token_ids()) < 1e-5
+def seen(workload: Workload) -> list[tuple[str, str, bool]]:
+    """(activation, proof, gated) of every MoE layer."""
+    return [(layer.activation.text, layer.proof, layer.gated) for layer in workload.moe_layers]
 
 
 @pytest.mark.parametrize("first", range(0, len(CASES), 12))
-def test_executed(first: int, tmp_path: Path, runtime: Runtime) -> None:
-    """Twelve curves in a model, a layer each, compiled and carried out on crossbars."""
-    acts = [act for act, _ in list(CASES.values())[first : first + 12]]
-    path = write(tmp_path, [wide(act) for act in acts])
+def test_curves(first: int, tmp_path: Path, runtime: Runtime) -> None:
+    """Twelve curves in a model, a layer each: read, compiled and carried out on crossbars."""
+    cases = list(CASES.values())[first : first + 12]
+    path = write(tmp_path, [wide(act) for act, _ in cases])
     case = case_of(runtime, path, m.token_ids(TOKENS), None, 1, TOKENS)
-    assert len(case.executable.workload.moe_layers) == len(acts)
+    workload = case.executable.workload
+    assert workload.notes == ()
+    assert seen(workload) == [(text, "run", False) for _, text in cases]
+    assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-5
     assert compare_execution(execute(case, runtime)).worst < 1e-4
 
 
@@ -104,15 +102,13 @@ GATED: dict[str, tuple[m.Act, m.Act, str]] = {
 
 
 @pytest.mark.parametrize("order", ["gate first", "up first", "halves"])
-@pytest.mark.parametrize("name", GATED)
-def test_gate(name: str, order: str, tmp_path: Path, runtime: Runtime) -> None:
-    act, up, text = GATED[name]
-    path = write(tmp_path, [gated(act, up, order)])
+def test_gates(order: str, tmp_path: Path, runtime: Runtime) -> None:
+    """A layer for each gate."""
+    path = write(tmp_path, [gated(act, up, order) for act, up, _ in GATED.values()])
     workload = read_model(path, runtime=runtime)
     assert workload.notes == ()
-    (layer,) = workload.moe_layers
-    assert (layer.activation.text, layer.proof, layer.gated) == (text, "run", True)
-    assert compare(runtime, path, m.token_ids()) < 1e-5
+    assert seen(workload) == [(text, "run", True) for _, _, text in GATED.values()]
+    assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-5
 
 
 def test_factors_in_another_order(tmp_path: Path, runtime: Runtime) -> None:
