@@ -13,7 +13,6 @@ from ir.account import WeightAccount
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.session import Runtime
 from ir.workload import Workload
-from moexbar import model
 from tests.children import used_again
 from tests.compiler.frontend.left_digital import stored_elements
 from tests.paths import MODELS
@@ -58,9 +57,9 @@ def _every_account_adds_up() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _the_shipped_models_are_read_once() -> Iterator[None]:
-    """Dozens of tests of commands begin with one of them; what reading gives is tested elsewhere."""
+    """Dozens of tests of commands begin with one of them; reading has tests of its own."""
     held: dict[tuple[Any, ...], Workload] = {}
-    real = model.read_model
+    real = read.read_model
 
     def once(source: Source, **words: Any) -> Workload:
         if source.path.parent.resolve() != MODELS:
@@ -71,7 +70,7 @@ def _the_shipped_models_are_read_once() -> Iterator[None]:
         return held[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(model, "read_model", once)
+        patch.setattr("moexbar.model.read_model", once)
         yield
 
 
