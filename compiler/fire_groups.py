@@ -8,11 +8,12 @@ from ir.mapping import Block, Grouping, Owner, RoutedOwner
 
 @dataclass(frozen=True)
 class FireGroup:
-    """Blocks that fire on one vector; of an expert group those of its first expert.
+    """Blocks that fire on one vector; of an expert group those of its widest expert.
 
-    The blocks of its other experts have the same shapes and stand behind the same PGs. number: of
-    the expert group; banks of a layer are numbered after its expert groups. members: indices of
-    `blocks` among those of the mapping.
+    The blocks of its other experts are as large or smaller and stand behind the same PGs, tile by
+    tile (`compiler.partition` refuses experts of which none is the largest). number: of the expert
+    group; banks of a layer are numbered after its expert groups. members: indices of `blocks` among
+    those of the mapping.
     """
 
     layer: int
@@ -28,7 +29,7 @@ class FireGroup:
 
     @property
     def pgs(self) -> int:
-        """PGs that fire."""
+        """PGs that fire, of an expert group at most."""
         return sum(block.tiles for block in self.blocks)
 
     def first_pg(self, pg_start: Ints) -> int:
@@ -49,12 +50,18 @@ def _of_experts(blocks: tuple[Block, ...], grouping: Grouping) -> list[FireGroup
     for of in grouping.layers:
         copy_in = of.copy_in()
         for g, experts in enumerate(of.groups):
+            copies = [RoutedOwner(e, int(copy_in[e, g])) for e in experts]
             for stage in (0, 1) if experts else ():
-                copy = RoutedOwner(experts[0], int(copy_in[experts[0], g]))
-                own = members.get((of.layer, copy, stage))
+                every = [members.get((of.layer, copy, stage), []) for copy in copies]
+                own = max(every, key=lambda some: _size([blocks[i] for i in some]))
                 if own:  # an expert of a single matrix has one stage
                     out.append(_fire_group(blocks, own, g))
     return out
+
+
+def _size(own: list[Block]) -> tuple[int, int]:
+    """Tiles, and weights: of two experts on as many tiles the wider one has longer vectors."""
+    return sum(b.tiles for b in own), sum(b.weight.macs for b in own)
 
 
 def _banks(blocks: tuple[Block, ...], grouping: Grouping) -> list[FireGroup]:

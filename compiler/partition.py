@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import assert_never
 
 from ir.chip import Chip
@@ -73,8 +73,24 @@ def _check_linear(op: MoELayer) -> None:
         )
 
 
+def _check_nested(chip: Chip, op: MoELayer) -> None:
+    """Of any two experts one has all tiles of the other: it says how many PGs a group has."""
+    grids = {
+        tuple(n for _, weight in _matrices(expert) for n in _grid(chip, weight))
+        for expert in op.experts
+    }
+    for small, large in pairwise(sorted(grids, key=sum)):
+        if any(a > b for a, b in zip(small, large, strict=True)):
+            raise InputError(
+                op.name,
+                f"experts whose matrices have {small} and {large} rows and columns of tiles",
+                "experts may differ in width, but not in the bits of their weights as well",
+            )
+
+
 def _moe_blocks(chip: Chip, index: int, op: MoELayer) -> Iterator[Block]:
     _check_linear(op)
+    _check_nested(chip, op)
     if chip.digital.router_on == "crossbar" and op.router.projection is not None:
         yield _block(chip, index, op.layer, "dense", DenseOwner(), op.router.projection)
     for number, expert in enumerate(op.experts):
@@ -96,7 +112,7 @@ def _matrices(expert: Expert) -> Iterator[tuple[Role, Weight]]:
 def _block(
     chip: Chip, operator: int, layer: int, role: Role, owner: Owner, weight: Weight
 ) -> Block:
-    per_tile = chip.crossbar.weights_per_row(weight)
+    rows, columns = _grid(chip, weight)
     return Block(
         operator=operator,
         layer=max(layer, 0),
@@ -104,6 +120,12 @@ def _block(
         stage=1 if role == "down" else 0,
         owner=owner,
         weight=weight,
-        rows=-(-weight.rows // chip.crossbar.rows),
-        columns=-(-weight.columns // per_tile),
+        rows=rows,
+        columns=columns,
     )
+
+
+def _grid(chip: Chip, weight: Weight) -> tuple[int, int]:
+    """Rows and columns of tiles of a matrix."""
+    per_tile = chip.crossbar.weights_per_row(weight)
+    return -(-weight.rows // chip.crossbar.rows), -(-weight.columns // per_tile)

@@ -110,7 +110,8 @@ def group_experts(
     window = min(options.shape.together, stop - start)  # a shorter fit range is one window
     for op in workload.moe_layers:
         groups = asked.groups or -(-(op.router.experts + asked.replicas) // size)
-        one = tuple(b for b in blocks if b.layer == op.layer and b.owner == RoutedOwner(0))
+        widest = RoutedOwner(op.hidden_widths.index(op.d_expert))
+        one = tuple(b for b in blocks if b.layer == op.layer and b.owner == widest)
         jobs.append(
             Job(
                 op.layer,

@@ -2,13 +2,15 @@
 
 Numbering. A block's tile grid is `rows` x `columns`; its PGs are `pg_start + j * rows + i` for tile
 (i, j), so that one column's row tiles (the chain that adds its partial sums) are neighbours. Blocks
-of the experts of one group that stand at the same stage and role share these PGs; `spots` says on
-which crossbar behind the PG a tile is, and from which row and column on: ragged tiles of several
-experts may share one.
+of the experts of one group that stand at the same stage and role share these PGs, tile (i, j) of
+each: of experts of unlike widths the longest column counts as `rows` for all (`column_lengths`).
+`spots` says on which crossbar behind the PG a tile is, and from which row and column on: ragged
+tiles of several experts may share one.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, assert_never
 
 import numpy as np
@@ -285,5 +287,29 @@ class Mapping:
         """(block index, PG of each tile [rows, columns], its spot [rows, columns, 3]) by block."""
         for index, block in enumerate(self.blocks):
             start = int(self.placement.pg_start[index])
-            grid = start + np.arange(block.tiles).reshape(block.columns, block.rows).T
+            column = start + self._column_lengths[index] * np.arange(block.columns)
+            grid = np.arange(block.rows)[:, None] + column
             yield index, grid, self.placement.spots[index][block.tile_kinds()]
+
+    @cached_property
+    def _column_lengths(self) -> Ints:
+        return column_lengths(self.blocks, self.grouping)
+
+
+def column_lengths(blocks: tuple[Block, ...], grouping: Grouping) -> Ints:
+    """PGs from one column of each block's tiles to the next: int64 [blocks].
+
+    Of an expert's block the most rows of tiles among those of its role in its group.
+    """
+    copies = {layer.layer: layer.copies() for layer in grouping.layers}
+    shelf: list[tuple[int, int, Role] | None] = []
+    longest: dict[tuple[int, int, Role] | None, int] = {}
+    for block in blocks:
+        key = None
+        if isinstance(block.owner, RoutedOwner):
+            group = copies[block.layer][block.owner.expert][block.owner.replica]
+            key = block.layer, group, block.role
+            longest[key] = max(longest.get(key, 0), block.rows)
+        shelf.append(key)
+    lengths = [longest.get(key, block.rows) for key, block in zip(shelf, blocks, strict=True)]
+    return np.array(lengths, dtype=np.int64)

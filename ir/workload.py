@@ -5,7 +5,6 @@ which initializer of the ONNX file, which expert of a stacked tensor and which o
 Operators are in topological order and cover every node of the graph's computation exactly once.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -104,6 +103,7 @@ class Digital(Operator):
 class MoELayer(Operator):
     """Router, experts and their weighted sum; `width` is d_out, d_model of most.
 
+    Experts may have hidden widths of their own; all else of their shapes is the same.
     `nodes` holds every node of the layer, the router's included. `shared` experts see every token
     and are added to the routed sum. `weight_on` says where the gate weight multiplies.
 
@@ -134,14 +134,7 @@ class MoELayer(Operator):
                 f"router outputs {self.passing} pass the token on, but its idle outputs are "
                 f"{self.router.idle_outputs}",
             )
-        widths = Counter(e.up.columns for e in self.experts)
-        if len(widths) > 1:
-            words = ", ".join(f"{count} of {width}" for width, count in widths.items())
-            raise InputError(self.name, f"experts of {len(widths)} widths: {words}, expected one")
-        shapes = {
-            (e.up.rows, e.last.rows, e.last.columns, e.down is None, e.gate is None)
-            for e in self.experts
-        }
+        shapes = {(e.up.rows, e.last.columns, e.down is None, e.gate is None) for e in self.experts}
         if len(shapes) != 1:
             raise InputError(self.name, f"experts of {len(shapes)} different shapes, expected one")
         self._check_results()
@@ -170,8 +163,13 @@ class MoELayer(Operator):
 
     @property
     def d_expert(self) -> int:
-        """Hidden width of one expert; of a single matrix, the width of what it gives."""
-        return self.experts[0].up.columns
+        """Hidden width of the widest expert; of a single matrix, the width of what it gives."""
+        return max(self.hidden_widths)
+
+    @property
+    def hidden_widths(self) -> tuple[int, ...]:
+        """Hidden width of every expert, in order."""
+        return tuple(expert.up.columns for expert in self.experts)
 
     @property
     def d_out(self) -> int:

@@ -56,9 +56,15 @@ def _moe(layer: MoELayer) -> str:
     gated = "gated " if layer.gated else ""
     shared = "".join(f" + {words}" for words in idle_words(layer)) + shared
     return (
-        f"{router.experts} experts{shared} of {layer.d_expert}, {choice}, {router.kind}, "
+        f"{router.experts} experts{shared} of {width_words(layer)}, {choice}, {router.kind}, "
         f"{gated}{layer.activation.text}, {layer.form}"
     )
+
+
+def width_words(layer: MoELayer) -> str:
+    """Hidden width of its experts: `48`, or `24 to 48` where they differ."""
+    least, most = min(layer.hidden_widths), max(layer.hidden_widths)
+    return str(most) if least == most else f"{least} to {most}"
 
 
 def idle_words(layer: MoELayer) -> tuple[str, ...]:

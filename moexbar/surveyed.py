@@ -86,6 +86,7 @@ def moe_row(layer: MoELayer) -> MoeRow:
         weight_on=layer.weight_on,
         form=layer.form,
         proof=layer.proof,
+        hidden_widths=layer.hidden_widths if len(set(layer.hidden_widths)) > 1 else None,
     )
 
 

@@ -197,9 +197,11 @@ def small_workload(
     newest: bool = False,
     embedded: bool = False,
     weight_on: Literal["output", "input"] = "output",
+    widths: tuple[int, ...] = (),
 ) -> Workload:
     """A decoder: embed, per layer (norm, q, k, v, attention, o, add, norm, MoE, add), norm, head.
 
+    widths: of the routed experts by turns, where they are not all f.
     shared_gates: which shared experts have a gate. dense_layers have up, act, down instead of the
     MoE layer. `masks` adds what real exports carry: two constant operators that the attention's
     mask is made of, and one that mixes a sequence.
@@ -253,7 +255,10 @@ def small_workload(
                 (h,),
                 d,
                 router=router,
-                experts=tuple(build.expert(f"moe{n}", f, gated, e) for e in range(experts)),
+                experts=tuple(
+                    build.expert(f"moe{n}", widths[e % len(widths)] if widths else f, gated, e)
+                    for e in range(experts)
+                ),
                 shared=tuple(
                     build.expert(f"shared{n}.{s}", shared_f or f, gated, None)
                     for s in range(shared)

@@ -1,5 +1,6 @@
 """The crossbars with their cells programmed, and what an MVM of a group reads out of them."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,9 @@ class Crossbars:
         self._chip, self._source = chip, source
         self.cells: dict[tuple[int, int], Array] = {}
         self.tiles: list[Tiles] = []
+        self._matrices = Counter(  # of each copy of an expert that fire together
+            (b.layer, b.stage, owner_columns(b.owner)[:2]) for b in mapping.blocks
+        )
         for index, pg, spot in mapping.tiles():
             block = mapping.blocks[index]
             bias = load_bias(source, block.weight)
@@ -90,10 +94,11 @@ class Crossbars:
         cells[:] = part
 
     def on(self, unit: Unit, expert: int, replica: int) -> list[Tiles]:
-        """The tiles of one expert's copy (or dense matrix) on a group's PGs, which must fill them.
+        """The tiles of one expert's copy (or dense matrix) on a group's PGs, one each.
 
-        expert, replica: as the columns of a program name them. Empty where a PG of the group has
-        none, or more than one.
+        expert, replica: as the columns of a program name them. Empty where two tiles are on one PG
+        or one is on none of them, and where tiles are missing: of a dense matrix behind any of the
+        PGs, of an expert, which may be narrower than others of its group, one of its matrices.
         """
         stop, asked = unit.first_pg + unit.pgs, (expert, max(replica, 0))
         found = [
@@ -101,9 +106,13 @@ class Crossbars:
             for t in self.tiles
             if unit.first_pg <= t.pg[0, 0] < stop and owner_columns(t.block.owner)[:2] == asked
         ]
-        pgs = np.sort(np.concatenate([np.zeros(0, dtype=np.int64), *(t.pg.ravel() for t in found)]))
-        whole = len(pgs) == unit.pgs and bool(np.all(pgs == unit.first_pg + np.arange(len(pgs))))
-        return found if whole else []
+        pgs = np.concatenate([np.zeros(0, dtype=np.int64), *(t.pg.ravel() for t in found)])
+        apart = len(np.unique(pgs)) == len(pgs) and bool(np.all(pgs < stop))
+        if expert >= 0:
+            whole = len(found) == self._matrices[unit.layer, unit.stage, asked]
+        else:
+            whole = len(pgs) == unit.pgs
+        return found if apart and whole else []
 
     def multiply(self, tiles: Tiles, x: Array) -> Array:
         """Partial sums of every row of tiles, x [n, rows]: float32 [n, row tiles, columns]."""

@@ -31,20 +31,59 @@ class Turns:
     load: Ints
     last: Bools
 
+    def only(self, mine: Bools) -> "Turns":
+        """Those of `mine` [turns]."""
+
+        def of(column: Ints | int) -> Ints | int:
+            return column if isinstance(column, int) else column[mine]
+
+        return Turns(
+            self.token[mine],
+            self.group[mine],
+            of(self.expert),
+            of(self.replica),
+            of(self.slot),
+            self.load[mine],
+            self.last[mine],
+        )
+
 
 def emit_experts(at: At[MoELayer], turns: Turns, routed: Ints) -> Ints:
     """Every routed turn; returns the STOREs [turns]. routed: [window tokens] TOPK of each."""
-    ctx, first = at.ctx, RoutedOwner(0)
-    one = [b for b in ctx.mapping.blocks if b.operator == at.index and b.owner == first]
-    gates = routed[turns.token] if at.op.weight_on == "input" else None
-    if at.op.single:
-        mvm, stores = _one_stage(at, turns, one)
-    else:
-        mvm, stores = _two_stages(at, turns, one, turns.group, gates=gates)
+    ctx = at.ctx
+    mvm, stores = np.empty((2, len(turns.token)), dtype=np.int64)
+    for experts, blocks in _alike(at):
+        mine = np.isin(turns.expert, experts)
+        own = turns.only(mine)
+        if at.op.single:
+            mvm[mine], stores[mine] = _one_stage(at, own, blocks)
+        else:
+            gates = routed[own.token] if at.op.weight_on == "input" else None
+            mvm[mine], stores[mine] = _two_stages(at, own, blocks, own.group, gates=gates)
     if ctx.step.of(at.op.layer).order.lockstep:
         ctx.stream.lockstep.add(at.op.layer)
         _lockstep(ctx, turns, mvm)
     return stores
+
+
+def _alike(at: At[MoELayer]) -> list[tuple[list[int], list[Block]]]:
+    """Experts whose matrices cost the same, and the blocks of the first of them."""
+    blocks: dict[int, list[Block]] = {}
+    cells = at.ctx.chip.crossbar.cells
+    for block in at.ctx.mapping.blocks:
+        match block.owner:
+            case RoutedOwner(expert, 0) if block.operator == at.index:
+                blocks.setdefault(expert, []).append(block)
+            case _:
+                pass
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for expert, own in blocks.items():
+        sizes = tuple(
+            (b.rows, b.columns, w.rows, w.columns, cells(w), w.bias is None)
+            for b, w in ((b, b.weight) for b in own)
+        )
+        alike.setdefault(sizes, []).append(expert)
+    return [(experts, blocks[experts[0]]) for experts in alike.values()]
 
 
 def emit_shared(at: At[MoELayer], tokens: Ints, x: Ints) -> list[Ints]:
@@ -106,8 +145,9 @@ def _two_stages(
 ) -> tuple[Ints, Ints]:
     """Up (and gate), activation, down for every turn: first-stage MVMs and STOREs, ids [turns].
 
-    blocks: those of one expert (all have the same shape); down_group: group numbers of stage 1;
-    gates: [turns] who made the factors of the experts' inputs, where a model puts them there.
+    blocks: those of one expert (those of all turns have the same shape); down_group: group numbers
+    of stage 1; gates: [turns] who made the factors of the experts' inputs, where a model puts them
+    there.
     """
     ctx = at.ctx
     up, down = (tuple(b for b in blocks if b.stage == stage) for stage in (0, 1))

@@ -20,8 +20,10 @@ TIME, ENERGY = "window time of slots, ps", "energy of slots and broadcasts, fJ"
 def costs_on(
     chip: Chip, objective: str, d_model: int, expert: tuple[Block, ...], groups: int
 ) -> Costs:
-    """Costs of a layer on a chip; `expert` are the blocks of one of its experts.
+    """Costs of a layer on a chip; `expert` are the blocks of its widest expert.
 
+    Where widths differ every group counts as one of the widest: how many PGs a grouping needs is
+    found after it.
     Raises InputError for an unknown objective, or one that does not depend on the grouping.
     """
     one_of("objective", objective, OBJECTIVES)

@@ -1,7 +1,8 @@
 """Number the PGs: which PG and which crossbar behind it each block's tiles take.
 
 Dense blocks and shared experts have PGs of their own. The experts of one group share PGs: the
-blocks of the same role stand behind the same PGs, each at a crossbar of its own or packed.
+blocks of the same role stand behind the same PGs, tile (i, j) of each, at a crossbar of its own or
+packed. There are as many PGs as the widest of them has tiles.
 """
 
 from dataclasses import dataclass
@@ -39,34 +40,43 @@ def number_pgs(
     """
     pg_start = np.zeros(len(blocks), dtype=np.int64)
     seat = np.zeros(len(blocks), dtype=np.int64)  # among the experts of its group
+    first_seat = np.zeros(len(blocks), dtype=np.int64)  # of those as large as it
     classes: list[npt.NDArray[np.int8]] = []
     layer_pgs: dict[int, int] = {}
-    seats = _seats(grouping, chip)
-    taken: dict[tuple[int, int, str], int] = {}
-    used = 0
-    by_layer = sorted(range(len(blocks)), key=lambda i: blocks[i].layer)
-    for index in by_layer:
+    seats = _seats(blocks, grouping, chip)
+    shelves: dict[tuple[object, ...], list[int]] = {}  # the blocks behind the same PGs
+    for index in sorted(range(len(blocks)), key=lambda i: blocks[i].layer):
         block = blocks[index]
-        routed = isinstance(block.owner, RoutedOwner)
-        if routed:
-            group, seat[index] = seats[block.layer, block.owner]
+        key: tuple[object, ...] = (index,)
+        if isinstance(block.owner, RoutedOwner):
+            group, seat[index], first_seat[index] = seats[block.layer, block.owner]
             key = (block.layer, group, block.role)
-            if key in taken:
-                pg_start[index] = taken[key]
-                continue
-            taken[key] = used
-        pg_start[index] = used
-        used += block.tiles
-        layer_pgs[block.layer] = layer_pgs.get(block.layer, 0) + block.tiles
-        classes.append(np.full(block.tiles, 0 if routed else 1, dtype=np.int8))
+        shelves.setdefault(key, []).append(index)
+    used = 0
+    for sharing in shelves.values():
+        first, pgs = blocks[sharing[0]], max(blocks[i].tiles for i in sharing)
+        pg_start[sharing] = used
+        used += pgs
+        layer_pgs[first.layer] = layer_pgs.get(first.layer, 0) + pgs
+        dense = not isinstance(first.owner, RoutedOwner)
+        classes.append(np.full(pgs, int(dense), dtype=np.int8))
     pg_class = np.concatenate(classes) if classes else np.zeros(0, dtype=np.int8)
-    spots = spots_packed(blocks, seat, chip) if pack else spots_alone(seat)
+    spots = spots_packed(blocks, seat, chip, first_seat) if pack else spots_alone(seat)
     return Shelves(pg_start, spots, pg_class, layer_pgs)
 
 
-def _seats(grouping: Grouping, chip: Chip) -> dict[tuple[int, Owner], tuple[int, int]]:
-    """(layer, copy of an expert) -> (group, place among its experts)."""
-    seats: dict[tuple[int, Owner], tuple[int, int]] = {}
+def _seats(
+    blocks: tuple[Block, ...], grouping: Grouping, chip: Chip
+) -> dict[tuple[int, Owner], tuple[int, int, int]]:
+    """(layer, copy of an expert) -> (group, place among its experts, the first of equal size).
+
+    Experts of one size have places next to each other.
+    """
+    sizes: dict[tuple[int, Owner], list[tuple[int, int, int]]] = {}
+    for block in blocks:
+        size = (block.weight.rows, block.weight.columns, chip.crossbar.cells(block.weight))
+        sizes.setdefault((block.layer, block.owner), []).append(size)
+    seats: dict[tuple[int, Owner], tuple[int, int, int]] = {}
     for layer in grouping.layers:
         copy_in = layer.copy_in()
         for g, group in enumerate(layer.groups):
@@ -78,7 +88,13 @@ def _seats(grouping: Grouping, chip: Chip) -> dict[tuple[int, Owner], tuple[int,
                     "crossbars",
                     f"use a chip with mux >= {len(group)} or smaller groups",
                 )
-            for seat, expert in enumerate(group):
+            alike: dict[tuple[object, ...], list[RoutedOwner]] = {}
+            for expert in group:
                 copy = RoutedOwner(expert, int(copy_in[expert, g]))
-                seats[layer.layer, copy] = (g, seat)
+                alike.setdefault(tuple(sizes[layer.layer, copy]), []).append(copy)
+            taken = 0
+            for copies in alike.values():
+                for place, copy in enumerate(copies):
+                    seats[layer.layer, copy] = (g, taken + place, taken)
+                taken += len(copies)
     return seats

@@ -6,7 +6,8 @@ of experts that do not run get no input, and what their columns would give is no
 two tiles may: a crossbar is behind one PG, and other users of a PG there are not (dense matrices of
 different layers follow one another in a single sequence, but not in a batch).
 
-All tiles behind a PG have one size, h x w weights. A crossbar of R x C weights then holds
+All tiles behind a PG have one size, h x w weights (of experts of unlike widths, those of one width
+are packed by themselves). A crossbar of R x C weights then holds
 floor(R / h) x floor(C / w) of them and no more: wherever an h x w rectangle lies, it covers exactly
 one of the weights in rows h, 2h, ... and columns w, 2w, ..., and there are no more of those. Thus
 ceil(experts / that) crossbars are the fewest behind each PG, and no search is needed. (Experts
@@ -57,13 +58,19 @@ def spots_alone(seats: Ints) -> Ints:
     return spots
 
 
-def spots_packed(blocks: tuple[Block, ...], seats: Ints, chip: Chip) -> Ints:
-    """Spots on the fewest crossbars, filled row by row; shapes as for `spots_alone`."""
+def spots_packed(blocks: tuple[Block, ...], seats: Ints, chip: Chip, first: Ints | int = 0) -> Ints:
+    """Spots on the fewest crossbars, filled row by row; shapes as for `spots_alone`.
+
+    first: [blocks] the lowest seat among the experts of its group that are as large as it; tiles of
+    other sizes have crossbars of their own.
+    """
     spots = np.zeros((len(seats), 4, 3), dtype=np.int64)
-    for index, (block, seat) in enumerate(zip(blocks, seats.tolist(), strict=True)):
-        cells = chip.crossbar.cells(block.weight)
+    lowest = np.broadcast_to(first, seats.shape)
+    for index, (block, before) in enumerate(zip(blocks, lowest.tolist(), strict=True)):
+        cells, seat = chip.crossbar.cells(block.weight), int(seats[index]) - before
         for kind, size in enumerate(tile_sizes(block, chip)):
             position, place = divmod(seat, size.below * size.beside)
             down, across = divmod(place, size.beside)
-            spots[index, kind] = position, down * size.rows, across * size.weights * cells
+            cell = across * size.weights * cells
+            spots[index, kind] = before + position, down * size.rows, cell
     return spots

@@ -6,14 +6,16 @@ sums, STORE of the others), hidden vectors from there to the down projections (X
 from region to region (XFER). LOADs go over the region's bus and are no part of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from compiler.fire_groups import FireGroup, fire_groups
-from compiler.grouping.split import split_counts
+import numpy as np
+
+from compiler.fire_groups import fire_groups
+from compiler.grouping.split import split_pairs
 from ir.arrays import Bools, Ints
 from ir.chip import VALUES_PER_PACKET, Chip
-from ir.mapping import Block, Grouping, Placement
+from ir.mapping import Block, Grouping, LayerGrouping, Placement, RoutedOwner
 from ir.workload import Workload, is_constant
 
 OBJECTIVE = "packets x hops"
@@ -72,12 +74,13 @@ def traffic_of(
 
     pg_start: [blocks] first PG of each block.
     """
-    pairs = _pairs(grouping, chosen)
+    crossings = _crossings(blocks, grouping, chip, chosen)
     hopping = chip.accumulate.where == "pg"
     flows = []
     for fire in fire_groups(blocks, grouping):
-        vectors = tokens if fire.is_bank else pairs[fire.layer, fire.number]
-        crossing = _packets_per_vector(fire, chip) * vectors
+        crossing = crossings.get((fire.layer, fire.stage, fire.number), 0)
+        if fire.is_bank:
+            crossing = _packets_per_vector(fire.blocks, chip) * tokens
         chains = tuple((b.rows, b.columns) if hopping else (1, b.tiles) for b in fire.blocks)
         flows.append(Flow(fire.layer, fire.first_pg(pg_start), fire.pgs, crossing, chains))
     flows.sort(key=lambda flow: flow.first_pg)
@@ -89,16 +92,39 @@ def packets(values: int, chip: Chip) -> int:
     return -(-values * chip.mvm.output_bits // (VALUES_PER_PACKET * 8))
 
 
-def _packets_per_vector(fire: FireGroup, chip: Chip) -> int:
-    """Packets between a fire group and its port for each vector that it multiplies."""
-    out = packets(sum(b.weight.columns for b in fire.blocks), chip)
-    return out + packets(fire.blocks[0].weight.rows, chip) if fire.stage == 1 else out
+def _packets_per_vector(fired: Sequence[Block], chip: Chip) -> int:
+    """Packets between blocks that fire together and their port, for each vector they multiply."""
+    out = packets(sum(b.weight.columns for b in fired), chip)
+    return out + packets(fired[0].weight.rows, chip) if fired[0].stage == 1 else out
 
 
-def _pairs(grouping: Grouping, chosen: Mapping[int, Bools]) -> dict[tuple[int, int], int]:
-    """(layer, group) -> token-expert pairs that it runs, replicas split over all the tokens."""
-    loads = {g.layer: split_counts(g, chosen[g.layer]).sum(axis=0) for g in grouping.layers}
-    return {(layer, g): int(n) for layer, load in loads.items() for g, n in enumerate(load)}
+def _crossings(
+    blocks: tuple[Block, ...], grouping: Grouping, chip: Chip, chosen: Mapping[int, Bools]
+) -> dict[tuple[int, int, int], int]:
+    """(layer, stage, group) -> packets of its token-expert pairs, by the sizes of each expert.
+
+    Replicas are split over all the tokens.
+    """
+    pairs = {g.layer: _pairs(g, chosen[g.layer]) for g in grouping.layers}
+    fired: dict[tuple[int, int, RoutedOwner], list[Block]] = {}
+    for block in blocks:
+        if isinstance(block.owner, RoutedOwner):
+            fired.setdefault((block.layer, block.stage, block.owner), []).append(block)
+    copies = {g.layer: g.copies() for g in grouping.layers}
+    out: dict[tuple[int, int, int], int] = {}
+    for (layer, stage, owner), own in fired.items():
+        group = copies[layer][owner.expert][owner.replica]
+        key, run = (layer, stage, group), int(pairs[layer][owner.expert, group])
+        out[key] = out.get(key, 0) + run * _packets_per_vector(own, chip)
+    return out
+
+
+def _pairs(grouping: LayerGrouping, chosen: Bools) -> Ints:
+    """Tokens that each expert has in each group: int64 [experts, groups]."""
+    split, out = split_pairs(grouping, chosen), []
+    for of_expert in split.T:
+        out.append(np.bincount(of_expert[of_expert >= 0], minlength=len(grouping.groups)))
+    return np.stack(out)
 
 
 def _moves(workload: Workload, chip: Chip, tokens: int) -> tuple[tuple[tuple[int, int], int], ...]:

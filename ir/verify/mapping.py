@@ -144,17 +144,13 @@ def check_tiles_apart(case: MappingCase) -> Fault | None:
 def check_group_sharing(case: MappingCase) -> Fault | None:
     """Experts of a group share PGs tile by tile; nobody else shares any.
 
+    A tile that only the wider of them have is behind a PG that only those drive.
     So tiles on the same crossbar are never active at once: their PG drives one of them at a time.
     """
-    copies = {g.layer: g.copies() for g in case.mapping.grouping.layers}
-    owners: list[tuple[object, ...]] = [
-        (b.layer, copies[b.layer][b.owner.expert][b.owner.replica], b.role)
-        if isinstance(b.owner, RoutedOwner)
-        else (index,)
-        for index, b in enumerate(case.mapping.blocks)
-    ]
-    most = max((b.tiles for b in case.mapping.blocks), default=1)
-    owner = case.block_ids(owners) * most + case.tile_index
+    row, column = case.tile_place
+    rows = max((b.rows for b in case.mapping.blocks), default=1)
+    columns = max((b.columns for b in case.mapping.blocks), default=1)
+    owner = (case.block_shelf[case.tile_block] * columns + column) * rows + row
     for sort_by, same, problem in (
         (case.tile_pg, owner, "share a PG without being the same tile of one group"),
         (owner, case.tile_pg, "are the same tile of one group but on different PGs"),

@@ -114,8 +114,9 @@ def copies_of(matrix: Matrix, held: dict[tuple[int, int], int]) -> list[Owner]:
 class FireGroup:
     """PGs that fire together: one stage of an expert group or shared expert, or a dense matrix.
 
-    group: number of the expert group, -1 for none; owner: whose blocks, of a group the first of its
-    experts; rows: length of the vector that its input buffer holds.
+    Of a group all that any of its experts fires. group: number of the expert group, -1 for none;
+    owner: whose blocks, of a group one of its experts; rows: length of the longest vector that its
+    input buffer holds.
     """
 
     operator: int
@@ -135,21 +136,26 @@ def fire_groups(mapping: Mapping, workload: Workload) -> list[FireGroup]:
     for index, block in enumerate(mapping.blocks):
         members.setdefault((block.operator, block.owner, block.stage), []).append(index)
 
-    def fire(blocks: list[int], group: int) -> FireGroup:
-        one: Block = mapping.blocks[blocks[0]]
-        start = min(int(mapping.placement.pg_start[i]) for i in blocks)
-        pgs = sum(mapping.blocks[i].tiles for i in blocks)
-        return FireGroup(
-            one.operator, one.layer, one.stage, start, pgs, one.weight.rows, group, one.owner
-        )
+    def fire(members: list[int], group: int) -> FireGroup:
+        blocks: list[Block] = [mapping.blocks[i] for i in members]
+        start = min(int(mapping.placement.pg_start[i]) for i in members)
+        tall, wide = dict[Role, int](), dict[Role, int]()
+        for block in blocks:
+            tall[block.role] = max(tall.get(block.role, 0), block.rows)
+            wide[block.role] = max(wide.get(block.role, 0), block.columns)
+        pgs = sum(tall[role] * wide[role] for role in tall)
+        one, rows = blocks[0], max(block.weight.rows for block in blocks)
+        return FireGroup(one.operator, one.layer, one.stage, start, pgs, rows, group, one.owner)
 
     own = [blocks for (_, o, _), blocks in members.items() if not isinstance(o, RoutedOwner)]
     out = [fire(blocks, -1) for blocks in own]
     for grouping in mapping.grouping.layers:
         for g, experts in enumerate(grouping.groups):
-            before = sum(experts[0] in group for group in grouping.groups[:g]) if experts else 0
-            for stage in (0, 1) if experts else ():
-                key = (operator[grouping.layer], RoutedOwner(experts[0], before), stage)
-                if key in members:
-                    out.append(fire(members[key], g))
+            before = [sum(e in group for group in grouping.groups[:g]) for e in experts]
+            copies = [RoutedOwner(e, n) for e, n in zip(experts, before, strict=True)]
+            for stage in (0, 1):
+                keys = [(operator[grouping.layer], copy, stage) for copy in copies]
+                found = [index for key in keys for index in members.get(key, ())]
+                if found:
+                    out.append(fire(found, g))
     return out

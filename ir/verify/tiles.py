@@ -54,9 +54,43 @@ class MappingCase:
         return np.stack([rows, np.minimum(width - j * across, across) * cells], axis=1)
 
     @cached_property
+    def tile_place(self) -> tuple[Ints, Ints]:
+        """(row, column) of each tile among those of its block: [tiles] both."""
+        heights = np.array([b.rows for b in self.mapping.blocks], dtype=np.int64)
+        column, row = np.divmod(self.tile_index, heights[self.tile_block])
+        return row, column
+
+    @cached_property
+    def block_shelf(self) -> Ints:
+        """A number for whom each block shares its PGs with: [blocks].
+
+        The blocks of one role of a group's experts have the same one, any other its own.
+        """
+        copies = {g.layer: g.copies() for g in self.mapping.grouping.layers}
+        numbers: dict[tuple[object, ...], int] = {}
+        out: list[int] = []
+        for index, b in enumerate(self.mapping.blocks):
+            match b.owner:
+                case RoutedOwner(expert, replica):
+                    key: tuple[object, ...] = (b.layer, copies[b.layer][expert][replica], b.role)
+                case DenseOwner() | SharedOwner():
+                    key = (index,)
+                case _:
+                    assert_never(b.owner)
+            out.append(numbers.setdefault(key, len(numbers)))
+        return np.array(out, dtype=np.int64)
+
+    @cached_property
     def tile_pg(self) -> Ints:
-        """PG of each tile."""
-        return self.mapping.placement.pg_start[self.tile_block] + self.tile_index
+        """PG of each tile: a column of PGs is as long as the longest of the blocks that share it.
+
+        To be used only after the checks `blocks` and `groups` have passed.
+        """
+        longest = np.zeros(len(self.mapping.blocks), dtype=np.int64)
+        np.maximum.at(longest, self.block_shelf, [b.rows for b in self.mapping.blocks])
+        row, column = self.tile_place
+        start = self.mapping.placement.pg_start[self.tile_block]
+        return start + column * longest[self.block_shelf[self.tile_block]] + row
 
     @cached_property
     def crossbar_ids(self) -> Ints:

@@ -10,10 +10,12 @@ from ir.compiled import Compiled
 from moexbar.compilation import Compilation
 from moexbar.console import note, out
 from moexbar.execution import executes_steps
-from moexbar.report.compiled import LayerRow, Placement, Programming, Report
+from moexbar.report.compiled import LayerRow, Programming, Report
 from moexbar.report.executed import Skipped
 from moexbar.report.tables import layers_table, methods_table, unfit_lines
 from moexbar.report.weights import weights_line
+
+FEWEST = "the fewest that their peripheral groups can do with"
 
 
 def print_compiled(compilation: Compilation, output: Path) -> None:
@@ -26,12 +28,12 @@ def print_compiled(compilation: Compilation, output: Path) -> None:
     if report.layers:
         console.print("")
         console.print(layers_table(report.layers))
-    for line in _replicas(report.layers):
+    for line in (*_replicas(report.layers), *_unlike_widths(report.layers)):
         console.print(line)
     console.print("")
     console.print(weights_line(done.workload.account), soft_wrap=True)
     binding = binding_lines(bound_by(done.program, done.chip))
-    placed = *_placed(report.placement), *_written(report.programming)
+    placed = *_placed(report), *_written(report.programming)
     for line in (*placed, *_steps(report), *binding):
         console.print(line)
     console.print(f"all {len(report.checks)} checks passed", style="green")
@@ -68,8 +70,21 @@ def _replicas(layers: Iterable[LayerRow]) -> Iterator[str]:
             )
 
 
-def _placed(placement: Placement) -> Iterator[str]:
+def _unlike_widths(layers: Iterable[LayerRow]) -> Iterator[str]:
+    """What groups of wide and narrow experts cost; nothing where all are alike."""
+    found = [row.unlike_widths for row in layers if row.unlike_widths is not None]
+    if found:
+        taken, bound = sum(one.pgs for one in found), sum(one.pgs_bound for one in found)
+        yield (
+            f"experts of unlike widths: {taken} peripheral groups, as a group of experts takes "
+            f"those of its widest; groups of as many experts take at least {bound}"
+        )
+
+
+def _placed(report: Report) -> Iterator[str]:
     """Traffic on the mesh with its bound, and crossbars shared by ragged tiles."""
+    placement = report.placement
+    unlike = any(row.unlike_widths is not None for row in report.layers)
     if (traffic := placement.traffic) is not None:
         yield (
             f"placement {placement.solver}: {traffic.value} {traffic.objective} "
@@ -78,7 +93,7 @@ def _placed(placement: Placement) -> Iterator[str]:
     if (crossbars := placement.expert_crossbars).packed:
         yield (
             f"packed: {crossbars.used} crossbars hold {crossbars.tiles} tiles of experts, "
-            "the fewest that their peripheral groups can do with"
+            + ("each width by itself" if unlike else FEWEST)
         )
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ir.workload import Dense, MoELayer, Workload
-from ir.workload_text import idle_words
+from ir.workload_text import idle_words, width_words
 from moexbar.cli.options import Json, ModelFile
 from moexbar.console import out, print_json, print_notes, table
 
@@ -95,7 +95,7 @@ def _moe_table(workload: Workload) -> Any:
             " + ".join([str(router.experts), *idle_words(layer)]),
             _takes(layer),
             str(layer.d_model),
-            str(layer.d_expert),
+            width_words(layer),
             shared,
             layer.proof,
         )

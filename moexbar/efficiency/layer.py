@@ -20,8 +20,10 @@ from backends.cost import Area, sum_area
 from ir import timing
 from ir.arrays import Ints
 from ir.chip import Chip
+from ir.errors import InputError
 from ir.links import experts_per_token
 from ir.workload import MoELayer, Weight
+from ir.workload_text import width_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +120,17 @@ def _sums(chip: Chip, weight: Weight, matrices: int) -> timing.Cost:
 
 
 def _stage_tiles(op: MoELayer, chip: Chip) -> tuple[int, int]:
-    """Crossbars that one expert's stages fire: up (and gate), down, 0 where there is none."""
+    """Crossbars that one expert's stages fire: up (and gate), down, 0 where there is none.
+
+    Raises InputError for experts of unlike widths.
+    """
     one = op.experts[0]
+    if len(set(op.hidden_widths)) > 1:
+        raise InputError(
+            op.name,
+            f"experts of {width_words(op)}, expected one width",
+            "compile the model: the figures of a program count every expert by itself",
+        )
     gate = _tiles(one.gate, chip) if one.gate else 0
     return _tiles(one.up, chip) + gate, _tiles(one.down, chip) if one.down else 0
 

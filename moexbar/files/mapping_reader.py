@@ -22,6 +22,7 @@ from ir.mapping import (
     Region,
     RoutedOwner,
     SharedOwner,
+    column_lengths,
 )
 from ir.workload import AnyOperator, Dense, Expert, MoELayer, Weight, Workload
 
@@ -41,7 +42,8 @@ def read_mapping(path: Path, workload: Workload) -> Mapping:
         if found["model"]["sha256"] != workload.sha256:
             raise InputError(str(path), "made for another model than the one given")
         blocks = tuple(_block(b, workload) for b in found["blocks"])
-        return Mapping(blocks, _grouping(found["groups"]), _placement(found, blocks))
+        grouping = _grouping(found["groups"])
+        return Mapping(blocks, grouping, _placement(found, blocks, grouping))
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         problem = f"not as `moexbar compile` writes it: {type(error).__name__} {error}"[:200]
         raise InputError(str(path), problem, "compile again") from error
@@ -137,7 +139,7 @@ def _grouping(found: list[dict[str, Any]]) -> Grouping:
     )
 
 
-def _placement(found: dict[str, Any], blocks: tuple[Block, ...]) -> Placement:
+def _placement(found: dict[str, Any], blocks: tuple[Block, ...], grouping: Grouping) -> Placement:
     start = np.array([_number(b["pg_start"]) for b in found["blocks"]], dtype=np.int64)
     spots = np.zeros((len(blocks), len(TILE_KINDS), 3), dtype=np.int64)
     for i, block in enumerate(found["blocks"]):
@@ -145,9 +147,11 @@ def _placement(found: dict[str, Any], blocks: tuple[Block, ...]) -> Placement:
             spots[i, kind] = [_number(n) for n in block["spots"][TILE_KINDS[kind]]]
     core = _cores(found["pg_core"])
     kind_of_pg = np.zeros(len(core), dtype=np.int8)
-    for block, first in zip(blocks, start.tolist(), strict=True):
-        if first + block.tiles > len(core):
-            raise ValueError(f"PG {first + block.tiles - 1} of {len(core)}")
+    lengths = column_lengths(blocks, grouping).tolist()
+    for block, first, length in zip(blocks, start.tolist(), lengths, strict=True):
+        last = first + (block.columns - 1) * length + block.rows - 1
+        if last >= len(core):
+            raise ValueError(f"PG {last} of {len(core)}")
         if not isinstance(block.owner, RoutedOwner):
             kind_of_pg[first : first + block.tiles] = 1
     regions = tuple(

@@ -1,5 +1,6 @@
 """The report of a compilation, from what every method gave."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -10,10 +11,11 @@ from backends.bounds import lower_bounds
 from backends.cost import Area, CostReport, area_band, chip_area, cost, moe_area
 from backends.programming import write_cost
 from compiler.baselines import Method, Unfit
+from compiler.fire_groups import fire_groups
 from ir import timing
 from ir.chip import Chip
 from ir.compiled import Compiled
-from ir.mapping import RoutedOwner
+from ir.mapping import LayerGrouping, Owner, RoutedOwner
 from ir.program import Program
 from ir.routing import Routing, overlap
 from ir.verify import CHECKS
@@ -33,6 +35,7 @@ from moexbar.report.compiled import (
     Report,
     Solver,
     Steps,
+    UnlikeWidths,
     Window,
 )
 from moexbar.report.executed import Executed, Skipped
@@ -233,8 +236,25 @@ def _layers(compiled: Compiled) -> tuple[LayerRow, ...]:
     for pairs in compiled.schedule.prefill.layers:
         grouping = compiled.mapping.grouping.of(pairs.layer)
         certificate, order = CertificateRow.of(grouping.certificate), OrderRow.of(pairs.order)
-        rows.append(LayerRow(pairs.layer, grouping.groups, grouping.replicas, certificate, order))
+        found = grouping.groups, grouping.replicas, certificate, order
+        rows.append(LayerRow(pairs.layer, *found, _unlike_widths(compiled, grouping)))
     return tuple(rows)
+
+
+def _unlike_widths(compiled: Compiled, grouping: LayerGrouping) -> UnlikeWidths | None:
+    """Peripheral groups that a layer of unlike experts takes, and the fewest: widest together."""
+    op = next(op for op in compiled.workload.moe_layers if op.layer == grouping.layer)
+    if len(set(op.hidden_widths)) == 1:
+        return None
+    blocks = compiled.mapping.blocks
+    here = [f for f in fire_groups(blocks, compiled.mapping.grouping) if f.layer == op.layer]
+    tiles = Counter[Owner]()
+    for block in blocks:
+        if block.layer == op.layer and isinstance(block.owner, RoutedOwner):
+            tiles[block.owner] += block.tiles
+    each = max(len(group) for group in grouping.groups)
+    bound = sum(sorted(tiles.values(), reverse=True)[::each])
+    return UnlikeWidths(sum(f.pgs for f in here if not f.is_bank), bound)
 
 
 def _placement(compiled: Compiled, *, packed: bool) -> Placement:

@@ -114,6 +114,18 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class UnlikeWidths:
+    """Peripheral groups of the routed experts of a layer whose widths differ.
+
+    pgs: as many for each group of experts as its widest one has tiles.
+    pgs_bound: no grouping takes fewer with at most as many experts to a group.
+    """
+
+    pgs: int
+    pgs_bound: int
+
+
+@dataclass(frozen=True)
 class LayerRow:
     """One MoE layer: groups and slot order, and what is proven about them.
 
@@ -122,6 +134,7 @@ class LayerRow:
     replicas: copies of experts beyond the first of each.
     grouping: certificate of the groups.
     schedule: the window's slot order.
+    unlike_widths: what that costs, where its experts have unlike widths.
     """
 
     layer: int
@@ -129,6 +142,7 @@ class LayerRow:
     replicas: int
     grouping: CertificateRow
     schedule: OrderRow
+    unlike_widths: UnlikeWidths | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True)

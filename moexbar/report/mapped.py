@@ -96,7 +96,8 @@ class BlockRow:
     shared: shared expert; -1: none's.
     rows: of tiles.
     columns: of tiles.
-    pg_start: tile (i, j) is on peripheral group pg_start + j * rows + i.
+    pg_start: tile (i, j) is on peripheral group pg_start + j * rows + i; of experts of unlike
+        widths with the most rows that any block of the role in the same group has.
     spots: where behind it.
     tensor: name in the file.
     index: on the tensor's expert axis; null where it has none.

@@ -1,11 +1,11 @@
 """What `moexbar model` tells: what is recognised in an ONNX model, and what is not and why."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ir.router import RouterKind
 from ir.workload import DigitalKind, Proof, Scope
-from moexbar.report.plain import Document
+from moexbar.report.plain import OPTIONAL, Document
 from moexbar.report.weights import WeightsRow
 
 
@@ -36,7 +36,7 @@ class MoeRow:
     capacity: tokens of an expert; null where tokens choose experts.
     router: kind of it.
     d_model: width of a token's vector.
-    d_expert: width of an expert's hidden layer.
+    d_expert: width of an expert's hidden layer, the widest expert's where they differ.
     gated: whether experts have a gate beside their up projection.
     activation: of the experts.
     shared_experts: that every token goes to.
@@ -45,6 +45,7 @@ class MoeRow:
     weight_on: where the gates are multiplied in.
     form: how the layer is written in the file.
     proof: how sure the reading is.
+    hidden_widths: width of every expert's hidden layer; only where they differ.
     """
 
     name: str
@@ -63,6 +64,7 @@ class MoeRow:
     weight_on: Literal["output", "input"]
     form: str
     proof: Proof
+    hidden_widths: tuple[int, ...] | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from tests.chain.recipe import Layer
 from tests.compiler.frontend import experts as x
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend import routers as r
-from tests.compiler.frontend.branches import BRANCHES
+from tests.compiler.frontend.branches import BRANCHES, behind_ifs
 from tests.compiler.frontend.integers import STATIC_EXPERTS
 
 ROUTERS: dict[str, m.Router] = {
@@ -58,6 +58,12 @@ def _masked(layer: Layer) -> m.Ffn:
         return m.dense_masked(router, m.gated if layer.gated else m.plain, shared, order)
 
     return _free(layer, make)
+
+
+def _unlike(layer: Layer) -> m.Ffn:
+    """Every other expert has a hidden width of 5, as large as what few of the small tiles hold."""
+    expert = x.by_turns((layer.hidden, 5), m.gated if layer.gated else m.plain)
+    return _free(layer, lambda router: m.dense_masked(router, expert))
 
 
 def _in_subgraphs(name: str, _: Layer) -> m.Ffn:
@@ -118,6 +124,15 @@ FORMS: dict[str, Form] = {
         free=True,
         acts=True,
         least=2,
+    ),
+    "unlike widths": Form(_unlike, free=True, plain=True, acts=True, least=2),
+    "unlike widths, gathered": Form(
+        lambda layer: partial(m.per_expert_gather, expert=x.by_turns((5, layer.hidden, 17))),
+        acts=True,
+        least=2,
+    ),
+    "unlike widths, behind If": Form(
+        lambda layer: behind_ifs(expert=x.by_turns((layer.hidden, 5))), least=2
     ),
     "low rank": Form(lambda layer: x.low_rank(2, layer.act), acts=True, least=2),
     **{name: Form(partial(_in_subgraphs, name)) for name in BRANCHES},

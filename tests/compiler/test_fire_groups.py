@@ -50,6 +50,21 @@ def test_a_group_of_a_copy_fires_that_copy() -> None:
     assert all(blocks[i] is b for i, b in zip(second.members, second.blocks, strict=True))
 
 
+def test_a_group_has_the_pgs_of_its_widest_expert() -> None:
+    # d 20: up of 12 is 3 x 3 tiles, of 5 it is 3 x 2; down is 2 x 5 and 1 x 5.
+    workload = small_workload(layers=1, widths=(5, 12))
+    blocks = partition(workload, small_chip())
+    mixed = fire_groups(blocks, grouped((0, 1), (2, 3)))[:4]
+    assert [(f.stage, f.pgs, f.blocks[0].owner) for f in mixed] == [
+        (0, 9 + 9, RoutedOwner(1)),
+        (1, 10, RoutedOwner(1)),
+        (0, 9 + 9, RoutedOwner(3)),
+        (1, 10, RoutedOwner(3)),
+    ]
+    apart = fire_groups(blocks, grouped((0, 2), (1, 3)))[:4]
+    assert [f.pgs for f in apart] == [6 + 6, 5, 9 + 9, 10]
+
+
 def test_an_empty_group_fires_nothing_but_has_its_number() -> None:
     workload, grouping = small_workload(layers=1, experts=2), grouped((0, 1), ())
     found = fire_groups(partition(workload, small_chip()), grouping)
@@ -63,6 +78,7 @@ def test_an_empty_group_fires_nothing_but_has_its_number() -> None:
         ({"shared": 2, "layers": 3, "experts": 5}, {}),
         ({"gated": False, "dense_layers": (1,)}, {}),
         ({}, {"digital": {"router_on": "crossbar"}}),
+        ({"widths": (5, 12, 17), "experts": 5}, {}),
     ],
 )
 def test_the_verifier_finds_the_same(workload: dict[str, Any], chip: dict[str, Any]) -> None:

@@ -48,7 +48,7 @@ def column(g: Graph, combine: str, expert: int) -> str:
     return g("Slice", combine, *at)
 
 
-def behind_ifs(turned: bool = False, least: float = 0.0) -> Ffn:
+def behind_ifs(turned: bool = False, least: float = 0.0, expert: Ffn = gated) -> Ffn:
     """If any weight of an expert is above `least`, its weighted output; else nothing.
 
     turned: on the opposite condition, with the branches exchanged.
@@ -62,7 +62,7 @@ def behind_ifs(turned: bool = False, least: float = 0.0) -> Ffn:
             some = g("Greater", g("ReduceMax", own, keepdims=0), g.constant(least, np.float32))
 
             def one(i: Graph, weight: str = own) -> list[str]:
-                return [i("Mul", gated(i, tokens), weight)]
+                return [i("Mul", expert(i, tokens), weight)]
 
             yes = subgraph(g, "yes", [], one)
             no = subgraph(g, "no", [], lambda i: [i("Mul", tokens, i.constant(0.0, np.float32))])

@@ -1,5 +1,7 @@
 """MoE layers whose experts are of another kind than one feed-forward for each router output."""
 
+from itertools import cycle
+
 import numpy as np
 from onnx import TensorProto
 
@@ -379,18 +381,14 @@ def low_rank(rank: int = 3, act: str = "") -> Ffn:
     return block
 
 
-def unlike(widths: tuple[int, ...] = (24, 12)) -> Ffn:
-    """Experts of two hidden widths in one layer, by turns."""
+def by_turns(widths: tuple[int, ...] = (24, 12), expert: Ffn = m.gated) -> Ffn:
+    """One expert, of the next of these hidden widths each time it is written."""
+    turns = cycle(widths)
 
     def block(g: Graph, x: str) -> str:
-        tokens = m.flat(g, x)
-        ids, gates = m.softmax_topk(g, tokens)
-        combine, total, own = _combine(g, tokens, ids, gates, g.experts), "", g.hidden
-        for e in range(g.experts):
-            g.hidden = widths[e % len(widths)]
-            part = g("Mul", m.gated(g, tokens), g("Gather", combine, g.constant([e]), axis=1))
-            total = g("Add", total, part) if total else part
+        own, g.hidden = g.hidden, next(turns)
+        out = expert(g, x)
         g.hidden = own
-        return g("Reshape", total, g("Shape", x))
+        return out
 
     return block

@@ -516,7 +516,7 @@ def grouped(g: Graph, x: str, bias: bool = False, apart: bool = False) -> str:
     return g("Reshape", total, g("Shape", x))
 
 
-def per_expert_gather(g: Graph, x: str) -> str:
+def per_expert_gather(g: Graph, x: str, expert: Ffn = gated) -> str:
     """Each expert finds its tokens with NonZero, and adds its outputs to theirs."""
     tokens = flat(g, x)
     ids, gates = softmax_topk(g, tokens)
@@ -526,7 +526,7 @@ def per_expert_gather(g: Graph, x: str) -> str:
         token = g("Slice", place, g.constant([0]), g.constant([1]), g.constant([1]))
         mine = g("GatherND", tokens, token)
         weight = g("Unsqueeze", g("GatherND", gates, place), g.constant([-1]))
-        part = g("Mul", gated(g, mine), weight)
+        part = g("Mul", expert(g, mine), weight)
         total = g("ScatterND", total, token, part, reduction="add")
     return g("Reshape", total, g("Shape", x))
 

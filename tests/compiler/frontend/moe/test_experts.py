@@ -1,5 +1,7 @@
 """Experts of other kinds, read and proven by running them."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from compiler.profiling.profile import profile
 from ir.onnxdoor.session import Runtime
 from tests.compiler.frontend import experts as x
 from tests.compiler.frontend import models as m
+from tests.compiler.frontend.branches import behind_ifs
 from tests.compiler.frontend.execute import compare
 
 
@@ -99,13 +102,28 @@ def test_low_rank_experts_are_read(act: str, tmp_path: Path, runtime: Runtime) -
     assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-5
 
 
-def test_unlike_widths_are_named(tmp_path: Path, runtime: Runtime) -> None:
-    """Experts of 24 and 12 are not grouped: the layer is digital, and says why."""
-    workload = read_model(m.write(tmp_path, [x.unlike()]), runtime=runtime)
-    assert workload.moe_layers == ()
-    (suspect,) = workload.suspects
-    assert "experts of 2 widths: 2 of 24, 2 of 12, expected one" in suspect.reason
-    assert not suspect.traced
+UNLIKE: dict[str, tuple[Callable[[m.Ffn], m.Ffn], str]] = {
+    "masked": (lambda expert: m.dense_masked(expert=expert), "dense-masked"),
+    "gathered": (lambda expert: partial(m.per_expert_gather, expert=expert), "per-expert-gather"),
+    "behind If": (lambda expert: behind_ifs(expert=expert), "dense-masked"),
+}
+
+
+@pytest.mark.parametrize("form", UNLIKE)
+@pytest.mark.parametrize("expert", [m.gated, m.plain])
+def test_experts_of_unlike_widths(
+    form: str, expert: m.Ffn, tmp_path: Path, runtime: Runtime
+) -> None:
+    """Experts of 24, 12 and 30 by turns are a layer like any other, each with its own matrices."""
+    make, name = UNLIKE[form]
+    path = m.write(tmp_path, [make(x.by_turns((24, 12, 30), expert))])
+    workload = read_model(path, runtime=runtime)
+    (layer,) = workload.moe_layers
+    assert (layer.form, layer.proof, workload.suspects) == (name, "run", ())
+    assert (layer.hidden_widths, layer.d_expert) == ((24, 12, 30, 24), 30)
+    downs = [e.down.rows for e in layer.experts if e.down is not None]
+    assert downs == list(layer.hidden_widths)
+    assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-5
 
 
 @pytest.mark.parametrize(
