@@ -108,6 +108,12 @@ FORMS: dict[str, Form] = {
     "zero experts, gathered": Form(lambda _: x.idle_gathered(), least=2, routings=SOME),
     "identity experts, gathered": Form(lambda _: x.idle_gathered(passing=True), least=2),
     "identity experts, stacked": Form(lambda _: x.idle_stacked, least=2),
+    "gathered, Einsum": Form(
+        lambda layer: _free(layer, lambda router: x.gathered_einsum(router=router)), free=True
+    ),
+    "gathered, Einsum, matrices first": Form(
+        lambda layer: x.gathered_einsum("tkdf,td->tkf", "tkfd,tkf->tkd", bias=True)
+    ),
     "by place": Form(lambda layer: x.by_place(ROUTERS[layer.router]), free=True),
     "single matrices": Form(_single, free=True, acts=True, least=2),
     "single matrices, wider": Form(

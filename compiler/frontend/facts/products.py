@@ -1,6 +1,7 @@
 """Matrix products with a constant matrix: what crossbars can hold."""
 
 import math
+import string
 from dataclasses import dataclass, replace
 
 import onnx_ir
@@ -135,10 +136,12 @@ class Products:
         equation = (node.attributes.get_string("equation", "") or "").replace(" ", "")
         terms, arrow, out = equation.partition("->")
         parts = terms.split(",")
-        if not arrow or len(parts) != 2 or "." in equation or len(node.inputs) != 2:
+        if not arrow or len(parts) != 2 or len(node.inputs) != 2:
             return None
         sides = [v for v in node.inputs if v is not None and v in self._graph.constant]
-        if len(sides) != 1:
+        if not sides:
+            return self._picked_einsum(node, parts, out)
+        if len(sides) != 1 or "." in equation:
             return None
         place = 0 if node.inputs[0] is sides[0] else 1
         own, other, data = parts[place], parts[1 - place], node.inputs[1 - place]
@@ -162,6 +165,37 @@ class Products:
         if stack and out.index(stack[0]) == len(out) - 3:  # matrix by matrix, as MatMul gives it
             return self._with_bias(node, data, view, flipped=False)
         return Product(node, data, node.outputs[0], view, None, (node,))
+
+    def _picked_einsum(self, node: Node, parts: list[str], out: str) -> Product | None:
+        """Vectors times matrices gathered by ids, one for each of these: td,tkdf->tkf."""
+        found = [None if v is None else self._gathered(v) for v in node.inputs]
+        place = 0 if found[0] is not None else 1
+        picked, data = found[place], node.inputs[1 - place]
+        if picked is None or found[1 - place] is not None or len(picked[0].axes) != 3:
+            return None
+        own, other, out = self._spelled(node.inputs[place], parts[place], parts[1 - place], out)
+        by, ends = own[:-2], own[-2:]
+        rows = [c for c in ends if c in other and c not in out]
+        columns = [c for c in ends if c in out and c not in other]
+        once = all(len(set(term)) == len(term) for term in (own, other, out))
+        if data is None or not once or len(rows) != 1 or len(columns) != 1:
+            return None
+        if not set(other) <= {*by, *rows} or set(out) != {*by, *columns}:
+            return None
+        view = picked[0] if ends == rows[0] + columns[0] else picked[0].transposed()
+        value, bias = node.outputs[0], None
+        adds: list[Node] = []
+        if out[-1] == columns[0]:
+            bias, value, adds = self._picked_bias(value, (view.shape[0], view.shape[2]))
+        return Product(node, data, value, view, bias, (node, *adds), selected=True, index=picked[1])
+
+    def _spelled(self, value: Value | None, own: str, other: str, out: str) -> tuple[str, str, str]:
+        """Three terms with letters for the axes that `...` stands for, as many as `value` has."""
+        letters = [c for c in string.ascii_uppercase if c not in own + other + out]
+        many = max((self._sizes.rank(value) or 0) - len(own.replace("...", "")), 0)
+        any_, terms = "".join(letters[:many]), (own, other, out)
+        own, other, out = (term.replace("...", any_) for term in terms)
+        return own, other, out
 
     def _with_bias(self, node: Node, data: Value, view: View, *, flipped: bool) -> Product | None:
         out, bias = node.outputs[0], None

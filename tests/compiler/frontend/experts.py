@@ -300,6 +300,56 @@ def single_gathered(act: str = "", *, bias: bool = False, router: m.Router = m.s
     return block
 
 
+def gathered_einsum(
+    up: str = "td,tkdf->tkf",
+    down: str = "tkf,tkfd->tkd",
+    router: m.Router = m.softmax_topk,
+    *,
+    op: str = "Gather",
+    bias: bool = False,
+) -> Ffn:
+    """Each token's matrices are gathered by ids [T, k] and multiplied by Einsum; up, down: how.
+
+    Letters: t tokens, k places, d and f the widths; weighted and summed by an Einsum too.
+    """
+
+    def block(g: Graph, x: str) -> str:
+        tokens = m.flat(g, x)
+        ids, gates = router(g, tokens)
+        index = g("Unsqueeze", ids, g.constant([-1])) if op == "GatherND" else ids
+
+        def product(equation: str, vectors: str, columns: int) -> str:
+            left, right = equation.partition("->")[0].split(",")
+            own = max(left, right, key=len)
+            shape = [g.d if c == "d" else g.hidden for c in own[-2:]]
+            stack = g(op, g.weight(g.experts, *shape, scale=0.3), index)
+            made = g(
+                "Einsum",
+                *((stack, vectors) if own == left else (vectors, stack)),
+                equation=equation,
+            )
+            return g("Add", made, g(op, g.weight(g.experts, columns), index)) if bias else made
+
+        out = product(down, m.tanh_gelu(g, product(up, tokens, g.hidden)), g.d)
+        last = down.partition("->")[2].replace("...", "t")
+        return g("Reshape", g("Einsum", gates, out, equation=f"tk,{last}->td"), g("Shape", x))
+
+    return block
+
+
+EINSUMS: dict[str, Ffn] = {
+    "as torch writes it": gathered_einsum(),
+    "by GatherND": gathered_einsum(op="GatherND"),
+    "matrices turned": gathered_einsum("td,tkfd->tkf", "tkf,tkdf->tkd"),
+    "matrices first": gathered_einsum("tkdf,td->tkf", "tkfd,tkf->tkd"),
+    "tokens of any axes": gathered_einsum("...d,...kdf->...kf", "...kf,...kfd->...kd"),
+    "places last": gathered_einsum("td,tkdf->tfk", "tfk,tkfd->tdk"),
+    "places first": gathered_einsum("td,tkdf->ktf", "ktf,tkfd->ktd"),
+    "biases": gathered_einsum(bias=True),
+    "sigmoid router": gathered_einsum(router=m.sigmoid_topk),
+}
+
+
 def single_stacked(act: str = "", router: m.Router = m.softmax_topk) -> Ffn:
     """Every token through a stack of matrices in one product."""
 

@@ -27,6 +27,19 @@ def cosine(g: Graph, x: str) -> tuple[str, str]:
     return ids, best
 
 
+def unit_columns(g: Graph, x: str) -> tuple[str, str]:
+    """Cosine router whose matrix is normalised where it is run: W^T, rows over their lengths."""
+    stored = g.weight(g.experts, g.d)
+    least = g(
+        "Clip", g("ReduceL2", stored, g.constant([1]), keepdims=1), g.constant(1e-6, np.float32)
+    )
+    rows = g("Div", stored, g("Expand", least, g("Shape", stored)))
+    best, ids = g.many(
+        "TopK", g("MatMul", x, g("Transpose", rows, perm=[1, 0])), g.constant([g.top]), outputs=2
+    )
+    return ids, g("Softmax", best, axis=-1)
+
+
 def looked_up(g: Graph) -> str:
     """The experts of every token [T, top], from a table by its id."""
     first = g.random.integers(g.experts, size=(g.vocab, 1))
@@ -113,6 +126,7 @@ def of_the_mean(g: Graph, x: str) -> str:
 ROUTERS: dict[str, Router] = {
     "a norm of its own": own_norm,
     "cosine": cosine,
+    "cosine, matrix normalised": unit_columns,
     "a table": table,
     "a table alone": table_alone,
     "top-p": top_p,

@@ -69,6 +69,19 @@ def test_places_one_after_the_other_are_one_layer(
     assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-5
 
 
+@pytest.mark.parametrize("name", x.EINSUMS)
+def test_einsums_of_gathered_matrices_are_read(name: str, tmp_path: Path, runtime: Runtime) -> None:
+    """Of up [4, 16, 24] and down [4, 24, 16], in whatever order the letters stand."""
+    path = m.write(tmp_path, [x.EINSUMS[name]])
+    workload = read_model(path, runtime=runtime)
+    (layer,) = workload.moe_layers
+    assert (layer.proof, layer.form, workload.notes) == ("run", "gather-batched", ())
+    assert (layer.router.top_k, layer.activation.text) == (2, "gelu-tanh")
+    assert (layer.d_model, layer.d_expert, layer.d_out) == (16, 24, 16)
+    assert all((e.up.bias is not None) == (name == "biases") for e in layer.experts)
+    assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-5
+
+
 @pytest.mark.parametrize("name", x.SINGLE)
 def test_single_matrices_are_experts(name: str, tmp_path: Path, runtime: Runtime) -> None:
     """Four experts of one matrix each, with or without a curve of what it gives."""
