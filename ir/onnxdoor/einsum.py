@@ -63,7 +63,9 @@ class Letters:
 
 
 def as_matmul(new: Instead, node: Node, constants: Constants) -> bool:
-    """Rewrite an Einsum of two operands of which one is stored; whether it was."""
+    """Rewrite an Einsum of two operands of which one is stored, or one of three; whether it was."""
+    if len(node.inputs) == 3:
+        return _in_two(new, node, constants)
     held = [place for place, value in enumerate(node.inputs) if value in constants]
     if len(node.inputs) != 2 or len(held) != 1:
         return False
@@ -95,6 +97,48 @@ def as_matmul(new: Instead, node: Node, constants: Constants) -> bool:
         out = new("Reshape", out, new.numbers([*free, *columns]))
     new.give(_turned(new, out, ends, letters.out))
     return True
+
+
+def _in_two(new: Instead, node: Node, constants: Constants) -> bool:
+    """Vectors by matrices, then their weighted sum: bte,btd,edf->btf by way of btef.
+
+    The matrices are stored, or gathered from those that are; their last two letters are rows and
+    columns, of which the weights have none.
+    """
+    equation = (node.attributes.get_string("equation", "") or "").replace(" ", "")
+    left, arrow, out = equation.partition("->")
+    terms = dict(zip(node.inputs, left.split(","), strict=False))
+    held = [v for v in terms if _has_matrices(v, constants)]
+    if not arrow or "." in equation or len(terms) != 3 or len(held) != 1:
+        return False
+    matrix = terms.pop(held[0])
+    vectors = [v for v, term in terms.items() if set(matrix[-2:]) & set(term)]
+    weights = [v for v in terms if v not in vectors]
+    if len(matrix) < 3 or len(vectors) != 1 or len(weights) != 1:
+        return False
+    mine, theirs = terms[vectors[0]], terms[weights[0]]
+    summed = set(mine) & set(matrix[-2:]) - set(out)
+    columns = set(matrix[-2:]) & set(out) - set(mine)
+    once = all(len(set(term)) == len(term) for term in (matrix, mine, theirs, out))
+    if not once or len(summed) != 1 or len(columns) != 1 or not set(theirs) & set(matrix[:-2]):
+        return False
+    rest = [c for c in mine if c not in summed]
+    stack = [c for c in matrix[:-2] if c not in rest]
+    between = "".join((*rest, *stack, *columns))
+    if not set(between) <= set(out) | set(theirs):
+        return False
+    each = new(
+        "Einsum", vectors[0], held[0], equation=f"{mine},{matrix}->{between}", name=node.name
+    )
+    new.give(new("Einsum", weights[0], each, equation=f"{theirs},{between}->{out}"))
+    return True
+
+
+def _has_matrices(value: Value | None, constants: Constants) -> bool:
+    """Whether a value is stored, or entries of what is, that ids select."""
+    node = None if value is None else value.producer()
+    picked = node is not None and node.op_type in ("Gather", "GatherND")
+    return value in constants or (picked and node is not None and node.inputs[0] in constants)
 
 
 def _letters(node: Node, place: int) -> Letters | None:

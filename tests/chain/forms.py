@@ -140,6 +140,10 @@ FORMS: dict[str, Form] = {
     "unlike widths, behind If": Form(
         lambda layer: behind_ifs(expert=x.by_turns((layer.hidden, 5))), least=2
     ),
+    "single matrices, Einsum": Form(lambda layer: x.single_einsum(layer.act), acts=True, least=2),
+    "single matrices, Einsum, gathered": Form(
+        lambda layer: x.single_einsum(layer.act, gathered=True), acts=True, least=2
+    ),
     "low rank": Form(lambda layer: x.low_rank(2, layer.act), acts=True, least=2),
     **{name: Form(partial(_in_subgraphs, name)) for name in BRANCHES},
     "static int8": Form(lambda _: STATIC_EXPERTS),

@@ -8,6 +8,7 @@ token vector, rows of it, or the output of an expert, whose own input is one.
 
 import heapq
 from dataclasses import dataclass, replace
+from math import prod
 
 from onnx_ir import Node, Value
 
@@ -25,6 +26,7 @@ from compiler.frontend.moe.anchors import (
 
 _MOVED = (*VIEWS, "Transpose", "Concat")  # from an expert's product to where it is weighted
 _COPIED = (*VIEWS, "Expand", "Tile", "Transpose")  # a token once for each of its experts
+_WEIGHTING = ("Mul", "Where", "Einsum", "MatMul")
 _LOOKED_UP = ("GatherElements", "GatherND", "ScatterElements")
 _ZEROING = frozenset(
     """
@@ -147,7 +149,7 @@ class _Walk:
         self.times += 1
         product = self.facts.products.by_node.get(node)
         downs = [] if product is not None else self._downs(value)
-        weighted = node.op_type in ("Mul", "Where")
+        weighted = node.op_type in _WEIGHTING
         if product is None and not downs and weighted:  # curves of what single matrices give
             downs = _sources(self.facts, value)
         for down in downs:
@@ -155,9 +157,9 @@ class _Walk:
             if sources or weighted:
                 self.downs[down] = None
                 own = [u.data for u in sources] or [down.data]
-                self.vectors.update((_vector(self.graph, v), None) for v in own)
+                self.vectors.update((_vector(self.facts, v), None) for v in own)
         if not any(down in self.downs for down in downs):
-            self.vectors[_vector(self.graph, value)] = None
+            self.vectors[_vector(self.facts, value)] = None
 
     def _downs(self, value: Value) -> list[Product]:
         """The products whose outputs `value` is, moved or joined."""
@@ -192,8 +194,9 @@ def _sources(facts: Facts, value: Value) -> list[Product]:
     return list(found)
 
 
-def _vector(graph: Graph, value: Value) -> Value:
+def _vector(facts: Facts, value: Value) -> Value:
     """The token vectors before they were reshaped, copied for each expert or picked by place."""
+    graph = facts.graph
     while True:
         node = value.producer()
         if node is None or node.inputs[0] is None or node.inputs[0] not in graph.data:
@@ -201,7 +204,19 @@ def _vector(graph: Graph, value: Value) -> Value:
         picked = node.op_type == "Gather" and node.inputs[1] not in graph.data
         if node.op_type not in _COPIED and not picked:
             return value
+        if node.op_type == "Transpose" and _is_apart(facts, node.inputs[0]):
+            return value
         value = node.inputs[0]
+
+
+def _is_apart(facts: Facts, value: Value) -> bool:
+    """Whether a token's numbers do not stand side by side: heads before tokens."""
+    token, shape = facts.axes.of(value), facts.sizes.fixed(value)
+    width = facts.sizes.per_token(value)
+    if token is None or shape is None or width is None:
+        return False
+    after = shape[token.axis + 1 :]
+    return None not in after and prod(n or 1 for n in after) * token.inner != width
 
 
 def with_all_products(facts: Facts, anchor: Anchor, met: Meeting) -> Anchor:

@@ -34,13 +34,14 @@ def moe(source: Source, runtime: Runtime, layer: MoELayer, values: dict[str, Arr
     x = entry.reshape(-1, layer.d_model).astype(np.float32)
     router = layer.router
     names = [name for name in router.exposed if name not in values]
-    found = dict(values)
+    found, shape = dict(values), (*entry.shape[:-1], layer.d_out)
     if names:
-        found |= part(source, runtime, layer, values, names)
+        found |= part(source, runtime, layer, values, [*names, layer.outputs[0]])
+        shape = found[layer.outputs[0]].shape
     combine = combine_weights(router, found, len(x))
     matrices = StoredMatrices(source)
     out = routed_sum(matrices, layer, x, combine) + shared_sum(matrices, layer, x)
-    return out.reshape(*entry.shape[:-1], layer.d_out)
+    return out.reshape(shape)
 
 
 def part(

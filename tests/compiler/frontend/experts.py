@@ -366,6 +366,26 @@ def single_stacked(act: str = "", router: m.Router = m.softmax_topk) -> Ffn:
     return block
 
 
+def single_einsum(act: str = "", *, gathered: bool = False) -> Ffn:
+    """Vectors, matrices and weights in one Einsum of three operands, or a curve before the sum."""
+
+    def block(g: Graph, x: str) -> str:
+        tokens = m.flat(g, x)
+        ids, gates = m.sigmoid_topk(g, tokens)
+        stack = g.weight(g.experts, g.d, g.d)
+        weights = gates if gathered else _combine(g, tokens, ids, gates, g.experts)
+        matrices, letters = (g("Gather", stack, ids), "te") if gathered else (stack, "e")
+        if act:
+            out = g("Einsum", tokens, matrices, equation=f"td,{letters}df->tef")
+            total = g("Einsum", weights, m.ACTS[act](g, out), equation="te,tef->tf")
+        else:
+            equation = f"te,td,{letters}df->tf"
+            total = g("Einsum", weights, tokens, matrices, equation=equation)
+        return g("Reshape", total, g("Shape", x))
+
+    return block
+
+
 def single_per_expert(act: str = "") -> Ffn:
     """Each expert finds its tokens with NonZero."""
 
@@ -406,6 +426,10 @@ SINGLE: dict[str, tuple[Ffn, str, str]] = {
     "gathered, biases, silu": (single_gathered("silu", bias=True), "gather-batched", "silu"),
     "stacked": (single_stacked(), "dense-batched", "identity"),
     "stacked, tanh": (single_stacked("tanh"), "dense-batched", "tanh"),
+    "Einsum": (single_einsum(), "dense-batched", "identity"),
+    "Einsum, silu": (single_einsum("silu"), "dense-batched", "silu"),
+    "Einsum, gathered": (single_einsum(gathered=True), "gather-batched", "identity"),
+    "Einsum, gathered, gelu": (single_einsum("gelu", gathered=True), "gather-batched", "gelu"),
     "per expert": (single_per_expert(), "per-expert-gather", "identity"),
     "per expert, gelu": (single_per_expert("gelu"), "per-expert-gather", "gelu"),
     "sigmoid router": (single_masked(router=m.sigmoid_topk), "dense-masked", "identity"),
