@@ -1,7 +1,7 @@
 """How wide a region's bus and return link are: sizes that follow from model and chip."""
 
 from ir.chip import Chip
-from ir.workload import MoELayer, Workload
+from ir.workload import AnyOperator, MoELayer, Workload
 
 LANES_UNKNOWN = 4  # where the model does not say how many experts a token has, or has none
 
@@ -11,6 +11,18 @@ def bus_width(workload: Workload, region: int) -> int:
     moe = [op.d_model for op in workload.moe_layers if op.layer == region]
     dense = [op.weight.rows for op in workload.dense() if max(op.layer, 0) == region]
     return moe[0] if moe else min(dense, default=1)
+
+
+def sent_width(op: AnyOperator, stage: int, rows: int) -> int:
+    """Values of the vector that is sent to a matrix of so many rows, which takes its own of it.
+
+    To experts that read apart all that their token has is sent at once.
+    """
+    match op:
+        case MoELayer(apart="inputs") if stage == 0:
+            return op.d_model
+        case _:
+            return rows
 
 
 def return_lanes(workload: Workload, region: int, chip: Chip) -> int:

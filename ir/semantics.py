@@ -2,7 +2,8 @@
 
 out = scale * (sum_e gate_e * expert_e(x) + sum_i gate_i * x) + sum_s sigmoid(x @ w_s) * shared_s(x)
 
-with i the router's outputs that pass the token on.
+with i the router's outputs that pass the token on. Where a layer keeps its k experts apart, e is at
+place p of the token: expert_e reads part p of x, or gate_e * expert_e(x) is part p of out.
 """
 
 from collections.abc import Mapping
@@ -127,6 +128,21 @@ def passed_weight(layer: MoELayer, combine: Array) -> Array:
     return np.asarray(combine[:, list(layer.passing)].sum(axis=1))
 
 
+def places(layer: MoELayer, values: Mapping[str, Array], tokens: int) -> Ints | None:
+    """Where every expert stands among a token's k [tokens, experts], -1 = it has it not.
+
+    None for a layer that does not keep them apart.
+    """
+    match layer.router.selection:
+        case ByIds(ids) | ByScoresOfIds(ids) if layer.apart != "nothing":
+            found = _ids(values[ids], tokens)
+            out = np.full((tokens, layer.router.experts), -1, dtype=np.int64)
+            np.put_along_axis(out, found, np.arange(found.shape[1])[None], axis=1)
+            return out
+        case _:
+            return None
+
+
 def _ids(value: Array, tokens: int) -> Ints:
     return value.reshape(tokens, -1).astype(np.int64)
 
@@ -147,22 +163,29 @@ def from_logits(router: Router, logits: Array) -> tuple[Array, Array]:
     return ids, gates
 
 
-def routed_sum(matrices: Matrices, layer: MoELayer, x: Array, combine: Array) -> Array:
+def routed_sum(
+    matrices: Matrices, layer: MoELayer, x: Array, combine: Array, at: Ints | None = None
+) -> Array:
     """Scale * sum of the selected experts' outputs, and of the token, times their weights.
 
-    combine: [tokens, router outputs]. [tokens, d_out].
+    combine: [tokens, router outputs]; at: their `places`, where the layer keeps experts apart.
+    [tokens, d_out].
     """
     out = np.zeros((len(x), layer.d_out), dtype=np.float32)
+    given = x.reshape(len(x), -1, layer.experts[0].up.rows)
+    made = out.reshape(len(x), -1, layer.d_result)
     weights = of_experts(layer.router, combine)
     for index, expert in enumerate(layer.experts):
         used = weights[:, index] != 0
         if not used.any():
             continue
-        weight, rows = weights[used, index, None], x[used]
+        place = np.zeros(int(used.sum()), dtype=np.int64) if at is None else at[used, index]
+        read = place if layer.apart == "inputs" else 0
+        weight, rows = weights[used, index, None], given[used, read]
         if layer.weight_on == "input":
             rows, weight = rows * weight, np.ones_like(weight)
         part = feed_forward(matrices, expert, layer.activation, rows)
-        out[used] += weight * part
+        made[used, place if layer.apart == "outputs" else 0] += weight * part
     if layer.passing:
         out += passed_weight(layer, combine)[:, None] * x
     return out * np.float32(layer.scale)

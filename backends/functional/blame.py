@@ -103,6 +103,9 @@ def _wrong_store(at: At[MoELayer], row: int, x: Array) -> int:
     for store in read[m.values.holds(read, Inner.RESULT)].tolist():
         number, expert = int(m.program.expert[store]), _expert_of(at, store)
         scaled = x * factors[number] if op.weight_on == "input" and number >= 0 else x
+        if op.apart == "inputs" and number >= 0:
+            place = int(m.values.take(one, Inner.PLACES)[0, number])
+            scaled = x.reshape(op.places, -1)[place]
         made = m.values.rows(one, np.array([store]), Inner.RESULT, token)[0]
         right = feed_forward(m.matrices, expert, op.activation, scaled[None])
         if _off(m, made, right[0]):

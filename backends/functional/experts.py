@@ -41,7 +41,8 @@ def run_moe(at: At[MoELayer], rows: dict[Opcode, Ints]) -> None:
     load(m, op.inputs[0], without_values(m, rows[Opcode.LOAD]))
     stage = m.program.stage
     first, second = (rows[Opcode.MVM][stage[rows[Opcode.MVM]] == s] for s in (0, 1))
-    multiply(at, without_values(m, first))
+    first = without_values(m, first)
+    multiply(at, first, _parts(at, first, rows[Opcode.TOPK]))
     add_up(m, _readable(m, rows[Opcode.ACC], stage=0))
     if not op.single:
         _activate(at, rows)
@@ -57,6 +58,19 @@ def run_moe(at: At[MoELayer], rows: dict[Opcode, Ints]) -> None:
         m.values.put(mine, np.arange(len(mine)), Batch({Inner.RESULT: result}))
         m.job[mine] = m.job[read]
     _combine(at, rows[Opcode.COMBINE])
+
+
+def _parts(at: At[MoELayer], ids: Ints, topk: Ints) -> tuple[Ints, int] | None:
+    """Which part of its token's vector each MVM's expert reads, where they do not read it all."""
+    m, op = at.m, at.op
+    if op.apart != "inputs" or not len(ids):
+        return None
+    places = m.values.of(int(topk[0])).arrays[Inner.PLACES]
+    found = places[m.program.token[ids], m.program.expert[ids]]
+    odd = np.flatnonzero(found < 0)
+    if len(odd):
+        raise wrong(m.program, int(ids[odd[0]]), "multiplies for a token without its expert")
+    return found, op.places
 
 
 def without_values(m: Machine, ids: Ints) -> Ints:
@@ -115,6 +129,8 @@ def _reads_gates(m: Machine, ids: Ints) -> Bools:
 def _combine(at: At[MoELayer], ids: Ints) -> None:
     """The layer's sum: scale * sum of weight * expert output, plus the shared experts'.
 
+    Or each weight * expert output in its expert's place, where a layer keeps them apart.
+
     The weight is the one that the TOPK read gives to the STORE's expert; the TOPK must have
     selected exactly the experts read, except those of weight 0.
     """
@@ -126,6 +142,7 @@ def _combine(at: At[MoELayer], ids: Ints) -> None:
     expert, readers = p.expert[read].astype(np.int64), ids[place]
     result = m.values.rows(readers, read, Inner.RESULT, p.token[readers].astype(np.int64))
     out = np.zeros((len(ids), op.d_out), dtype=np.float32)
+    made = out.reshape(len(ids), -1, op.d_result)
     routed = expert >= 0
     odd = np.flatnonzero(expert >= op.router.experts)
     if len(odd):
@@ -136,8 +153,11 @@ def _combine(at: At[MoELayer], ids: Ints) -> None:
     factor = np.ones(int(routed.sum()), dtype=np.float32)
     if op.weight_on == "output":
         factor = weights[place[routed], expert[routed]]
+    side = np.zeros(int(routed.sum()), dtype=np.int64)
+    if op.apart == "outputs":
+        side = m.values.take(ids, Inner.PLACES)[place[routed], expert[routed]]
     if routed.any():
-        np.add.at(out, place[routed], factor[:, None] * result[routed])
+        np.add.at(made, (place[routed], side), factor[:, None] * result[routed])
     if op.passing:
         _pass_on(at, ids, out)
     out *= np.float32(op.scale)
@@ -146,9 +166,9 @@ def _combine(at: At[MoELayer], ids: Ints) -> None:
         np.add.at(out, place[~routed], factor[:, None] * result[~routed])
     as_the_experts_round(at, ids, out)
     shape = m.row_shape(op.outputs[0])
-    made = out.astype(m.whole[0][op.outputs[0]].dtype).reshape(len(ids), *(shape or (-1,)))
-    _leave_hidden(at, ids, made)
-    results: dict[Name, Array] = {op.outputs[0]: made}
+    given = out.astype(m.whole[0][op.outputs[0]].dtype).reshape(len(ids), *(shape or (-1,)))
+    _leave_hidden(at, ids, given)
+    results: dict[Name, Array] = {op.outputs[0]: given}
     for name in op.outputs[1:]:
         results[name] = m.values.take(ids, Passed(name))
     m.values.put(ids, np.arange(len(ids)), Batch(results))

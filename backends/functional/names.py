@@ -25,6 +25,7 @@ class Inner(Enum):
     SHARED_GATES = "shared gates"  # factors of the shared experts: [shared experts]
     SELECTED = "selected"  # which experts run, as the TOPK has it: bool [experts]
     FACTORS = "factors"  # of the experts selected: [experts]
+    PLACES = "places"  # of each expert among the token's, -1 = none: int [experts]
     OWN_FACTOR = "own factor"  # of a token that passes itself on, as the TOPK has it: []
 
     def __str__(self) -> str:

@@ -78,6 +78,6 @@ class Nodes:
         key = (op.name, *feeds, "->", *outputs)
         if key not in self._loaded:
             kinds = {n: onnx_ir.DataType.from_numpy(a.dtype) for n, a in feeds.items()}
-            part = extract(self.source, kinds, outputs, op.nodes)
+            part = extract(self.source, kinds, outputs, op.runs)
             self._loaded[key] = self.runtime.load(part, op.name)
         return self._loaded[key].run(feeds, outputs)

@@ -70,15 +70,19 @@ def vectors_of(m: Machine, name: str, ids: Ints) -> Array:
     return x.reshape(len(ids), -1).astype(np.float32)
 
 
-def multiply(at: At[Operator], ids: Ints) -> None:
+def multiply(at: At[Operator], ids: Ints, part: tuple[Ints, int] | None = None) -> None:
     """MVM: the vector in the group's input buffer times the tiles behind its PGs.
 
     The group is the MVM's unit; its expert and replica say which crossbar every PG drives.
+    part: which of so many equal parts of the vector each takes, where it is not the whole.
     """
     if not len(ids):
         return
     m, p = at.m, at.m.program
     vectors = m.values.take(ids, Inner.VECTOR)
+    if part is not None:
+        which, count = part
+        vectors = vectors.reshape(len(ids), count, -1)[np.arange(len(ids)), which]
     m.job[ids] = ids
     key = np.stack([p.unit[ids], p.expert[ids], p.replica[ids]])
     kinds, kind = np.unique(key, axis=1, return_inverse=True)

@@ -25,7 +25,7 @@ from ir.onnxdoor.packing import PACKED
 from ir.onnxdoor.ternary import open_as
 from ir.onnxdoor.weights import StoredMatrices
 from ir.selection import ByCapacity, Capacity
-from ir.semantics import combine_weights, routed_sum, shared_sum
+from ir.semantics import combine_weights, places, routed_sum, shared_sum
 from ir.workload import AnyOperator, Attention, Dense, Digital, MoELayer, Router, Workload
 
 
@@ -209,16 +209,25 @@ def _layer(
     router, entry = op.router, fed[op.inputs[0]]
     asked = [n for n in dict.fromkeys([*router.exposed, *op.outputs[1:]]) if n not in seen]
     known = seen | nodes.run(op, seen, asked) if asked else seen
-    combine = combine_weights(router, known, entry.size // op.d_model)
-    return _sum(nodes, matrices, op, fed, combine) | {n: known[n] for n in op.outputs[1:]}
+    tokens = entry.size // op.d_model
+    combine, at = combine_weights(router, known, tokens), places(op, known, tokens)
+    return _sum(nodes, matrices, op, fed, combine, at) | {n: known[n] for n in op.outputs[1:]}
 
 
 def _sum(
-    nodes: Nodes, matrices: StoredMatrices, op: MoELayer, fed: dict[str, Array], weights: Array
+    nodes: Nodes,
+    matrices: StoredMatrices,
+    op: MoELayer,
+    fed: dict[str, Array],
+    weights: Array,
+    at: Ints | None = None,
 ) -> dict[str, Array]:
-    """A MoE layer's output from its inputs and every token's weights [.., router outputs]."""
+    """A MoE layer's output from its inputs and every token's weights [.., router outputs].
+
+    at: the experts' `places`, where the layer keeps them apart.
+    """
     entry = fed[op.inputs[0]]
     x = entry.reshape(-1, op.d_model).astype(np.float32)
-    out = routed_sum(matrices, op, x, weights.reshape(-1, op.router.outputs))
+    out = routed_sum(matrices, op, x, weights.reshape(-1, op.router.outputs), at)
     out += shared_sum(matrices, op, x)
     return {op.outputs[0]: out.reshape(nodes.shape(op, fed)).astype(entry.dtype)}

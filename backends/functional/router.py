@@ -23,7 +23,7 @@ from ir.arrays import Array, Bools, Ints
 from ir.curves import sigmoid
 from ir.program import Opcode
 from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
-from ir.semantics import combine_weights, of_experts, passed_weight, picked
+from ir.semantics import combine_weights, of_experts, passed_weight, picked, places
 from ir.workload import MoELayer
 
 
@@ -151,6 +151,9 @@ def _per_token(op: MoELayer, values: Mapping[str, Array], tokens: int) -> dict[N
                 Inner.PICKED: picked(router, values, tokens),
                 Inner.WEIGHTS: of_experts(router, combine),
             }
+            at = places(op, values, tokens)
+            if at is not None:
+                found[Inner.PLACES] = at
             if op.passing:
                 found[Inner.OWN_WEIGHT] = passed_weight(op, combine)
             return found
@@ -196,6 +199,8 @@ def _by_the_model(at: At[MoELayer], arrays: dict[Name, Array], near: Ints) -> di
     theirs = _told(at)
     other = arrays[Inner.PICKED][near] != theirs[Inner.PICKED][near]
     other |= np.abs(arrays[Inner.WEIGHTS][near] - theirs[Inner.WEIGHTS][near]) > TOLERANCE
+    if Inner.PLACES in arrays:
+        other |= arrays[Inner.PLACES][near] != theirs[Inner.PLACES][near]
     tied = near[other.any(axis=1)]
     at.m.tied |= {(at.index, token) for token in tied.tolist()}
     for name, array in arrays.items():
@@ -219,6 +224,8 @@ def choose(at: At[MoELayer], ids: Ints) -> None:
     weights[token] = m.values.take(ids, Inner.WEIGHTS)
     selected[token] = m.values.take(ids, Inner.PICKED)
     arrays: dict[Name, Array] = {Inner.SELECTED: selected, Inner.FACTORS: weights}
+    if at.op.apart != "nothing":
+        arrays[Inner.PLACES] = _spread(m, token, m.values.take(ids, Inner.PLACES))
     if at.op.passing:
         arrays[Inner.OWN_FACTOR] = _spread(m, token, m.values.take(ids, Inner.OWN_WEIGHT))
     for name in at.op.outputs[1:]:

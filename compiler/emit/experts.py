@@ -119,17 +119,17 @@ def _one_stage(at: At[MoELayer], turns: Turns, blocks: list[Block]) -> tuple[Int
     shared_pg = isinstance(blocks[0].owner, RoutedOwner)
     product = emit_product(at, turns.group, tuple(blocks), turns.load, tag, shared_pg=shared_pg)
     ctx.stream.mark_last_readers(product.mvm[turns.last])
-    stores = emit_store(at, turns.group, product.sums, at.op.d_out, tag)
+    stores = emit_store(at, turns.group, product.sums, at.op.d_result, tag)
     if not at.op.curved:
         return product.mvm, stores
     acted = ctx.stream.append(
         Opcode.ACT,
         at.dpu,
-        timing.act(ctx.chip, at.op.d_out),
+        timing.act(ctx.chip, at.op.d_result),
         tag,
         rows=len(stores),
         reads=[stores],
-        size=ctx.bytes_of(at.op.d_out),
+        size=ctx.bytes_of(at.op.d_result),
         buffer=at.region,
     )
     return product.mvm, acted

@@ -115,7 +115,7 @@ def _gate(at: At[MoELayer], tokens: Ints, x: Ints) -> Ints:
         scores,
         shared,
         on_crossbar=bank is not None,
-        scored=op.scored_width,
+        scored=op.score_products,
     )
     return ctx.stream.append(
         Opcode.GATE,
@@ -124,7 +124,7 @@ def _gate(at: At[MoELayer], tokens: Ints, x: Ints) -> Ints:
         at.tag(tokens),
         rows=len(tokens),
         reads=sources,
-        macs=op.scored_width * scores * (bank is None) + op.d_model * shared,
+        macs=op.score_products * scores * (bank is None) + op.d_model * shared,
         size=2 * (scores + shared),
         buffer=at.region,
     )
@@ -194,6 +194,8 @@ def _combine(
 ) -> Ints:
     """Gate-weighted sum of each token's expert outputs (zeros where it has none), scaled.
 
+    Or these side by side, where the layer keeps them apart.
+
     Shared experts are added, each times its gate where it has one. passed: the tokens that are
     weighted and added themselves, and who made them. Ids [tokens].
     """
@@ -226,9 +228,12 @@ def _combine_cost(chip: Chip, op: MoELayer, parts: int, itself: int) -> timing.C
 
     itself: 1 where the token is weighted and added too, else 0.
     """
+    scaled = op.scale != 1.0
+    if op.apart == "outputs":  # put side by side, in one pass
+        size = 1, int(op.weights_outputs), op.d_out, op.d_expert
+        return timing.combine(chip, *size, scaled=scaled)
     weighted = op.gated_shared + itself
     if op.weight_on == "output":
         weighted += parts - len(op.shared)
-    scaled = op.scale != 1.0
     size = parts + itself, weighted, op.d_out, op.d_expert
     return timing.combine(chip, *size, scaled=scaled)

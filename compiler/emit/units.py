@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from compiler.fire_groups import FireGroup, fire_groups
 from ir.chip import Chip
+from ir.links import sent_width
 from ir.mapping import Mapping, Owner
 from ir.program import Unit, UnitKind
 from ir.workload import Workload
@@ -52,10 +53,12 @@ def build_units(workload: Workload, mapping: Mapping, chip: Chip) -> Units:
         units.add(Unit("return", f"return.{layer}", layer))
         units.add(Unit("mesh", f"mesh.{layer}", layer))
     for fire in fire_groups(mapping.blocks, mapping.grouping):
+        first = fire.blocks[0]
         if fire.is_bank:
-            first = fire.blocks[0]
             units.banks[first.operator, first.owner, fire.stage] = fire
-        _add_group(units, fire, mapping, chip)
+        sent = sent_width(workload.operators[first.operator], fire.stage, first.weight.rows)
+        entry = -(-sent * chip.mvm.input_bits // 8)
+        _add_group(units, fire, mapping, entry * chip.pg.input_buffers)
     _add_dpus(units, chip)
     units.add_pool("mha", chip.digital.mha_units)
     units.add(Unit("dram", "dram"))
@@ -74,14 +77,12 @@ def _add_dpus(units: Units, chip: Chip) -> None:
         units.add_pool("dpu", max(1, -(-pgs[layer] // chip.digital.pgs_per_dpu)), layer)
 
 
-def _add_group(units: Units, fire: FireGroup, mapping: Mapping, chip: Chip) -> None:
-    """A fire group with its adders and its link."""
+def _add_group(units: Units, fire: FireGroup, mapping: Mapping, input_bytes: int) -> None:
+    """A fire group with its adders and its link; input_bytes: of its input buffer."""
     layer, stage, number = fire.layer, fire.stage, fire.number
     label = f"{layer}.{stage}.{number}"
     name = f"dense.{label}" if fire.is_bank else f"group.{label}"
-    entry = -(-fire.blocks[0].weight.rows * chip.mvm.input_bits // 8)
     first_pg = fire.first_pg(mapping.placement.pg_start)
-    input_bytes = entry * chip.pg.input_buffers
     units.add(Unit("group", name, layer, stage, number, first_pg, fire.pgs, input_bytes))
     units.add(Unit("acc", f"acc.{label}", layer, stage, number))
     units.add(Unit("link", f"link.{label}", layer, stage, number))

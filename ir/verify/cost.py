@@ -86,7 +86,7 @@ def _macs(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> in
             return timing.attention_macs(*asked(case, amount), *size, causal=op.causal)
         case MoELayer() if role == Role.GATE:
             router, gates = _digital_scores(case, op)
-            return op.scored_width * router + op.d_model * gates
+            return op.score_products * router + op.d_model * gates
         case Digital() if role == Role.RESULT:
             return op.macs * tokens_of_use(case, op, amount)
         case Attention() | MoELayer() | Dense() | Digital():
@@ -198,7 +198,7 @@ def _moe(case: ProgramCase, op: MoELayer, role: Role, amount: int) -> Cost:
     chip = case.chip
     if role == Role.GATE:
         on_crossbar, shared = _router_on_crossbars(case, op), _digital_scores(case, op)[1]
-        size, scored = (op.d_model, op.router.outputs, shared), op.scored_width
+        size, scored = (op.d_model, op.router.outputs, shared), op.score_products
         return timing.gate(chip, *size, on_crossbar=on_crossbar, scored=scored)
     if role == Role.TOPK and op.router.capacity is not None:
         scored = int(case.visits.count(case.visits.scored)[amount])
@@ -211,6 +211,8 @@ def _moe(case: ProgramCase, op: MoELayer, role: Role, amount: int) -> Cost:
         scaled, routed = op.scale != 1.0, parts - len(op.shared)
         weighted = shared + itself + (routed if op.weight_on == "output" else 0)
         sizes = parts + itself, weighted, op.d_out, op.d_expert
+        if op.apart == "outputs":
+            sizes = 1, int(op.weights_outputs), op.d_out, op.d_expert
         return timing.combine(chip, *sizes, scaled=scaled)
     values = op.scored_width if amount else op.d_model
     return timing.load(chip, values, bus_width(case.workload, max(op.layer, 0)))

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ir.links import sent_width
 from ir.program import Opcode
 from ir.verify.case import ProgramCase
 from ir.verify.check import Check, Fault, first, first_repeat
@@ -142,7 +143,8 @@ def check_units(case: ProgramCase) -> Fault | None:
         if fire in found:
             return Fault(unit.name, "drives PGs that another unit drives")
         found.add(fire)
-        entries = -(-group.rows * case.chip.mvm.input_bits // 8) * case.chip.pg.input_buffers
+        sent = sent_width(case.workload.operators[group.operator], group.stage, group.rows)
+        entries = -(-sent * case.chip.mvm.input_bits // 8) * case.chip.pg.input_buffers
         number = unit.group if group.group >= 0 else -1
         if (unit.pgs, number, unit.input_bytes) != (group.pgs, group.group, entries):
             expected = f"{group.pgs} PGs, group {group.group}, {entries} bytes of input buffer"

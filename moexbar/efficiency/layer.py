@@ -82,8 +82,8 @@ def fill_ps(op: MoELayer, chip: Chip, groups: int) -> int:
     jobs = [
         timing.load(chip, d, d),
         _sums(chip, one.up, matrices),
-        timing.store(chip, op.d_out, d, _lanes(op, chip), hops),
-        timing.combine(chip, k, k, op.d_out, width, scaled=op.scale != 1.0),
+        timing.store(chip, op.d_result, d, _lanes(op, chip), hops),
+        _combine(op, chip, k),
     ]
     if one.down is not None:
         jobs += [
@@ -138,6 +138,13 @@ def _stage_tiles(op: MoELayer, chip: Chip) -> tuple[int, int]:
 def _tiles(weight: Weight, chip: Chip) -> int:
     per_tile = chip.crossbar.weights_per_row(weight)
     return -(-weight.rows // chip.crossbar.rows) * -(-weight.columns // per_tile)
+
+
+def _combine(op: MoELayer, chip: Chip, k: int) -> timing.Cost:
+    """The sum of k weighted outputs, or these side by side in one pass."""
+    vectors, weighted = (1, int(op.weights_outputs)) if op.apart == "outputs" else (k, k)
+    scaled = op.scale != 1.0
+    return timing.combine(chip, vectors, weighted, op.d_out, op.d_expert, scaled=scaled)
 
 
 def _lanes(op: MoELayer, chip: Chip) -> int:

@@ -6,6 +6,7 @@ from functools import partial
 
 from tests.chain.recipe import Layer
 from tests.compiler.frontend import experts as x
+from tests.compiler.frontend import mixed_attention as a
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend import routers as r
 from tests.compiler.frontend.branches import BRANCHES, behind_ifs
@@ -35,7 +36,7 @@ class Form:
     wide: whether it takes any router that weights all experts. top: the only top-k there is, 0 =
     any; least: experts it needs; experts may be `plain` ones
     (`acts`: with any activation), with a `shared` one beside them. widths: of an expert; routings:
-    see Layer.
+    see Layer. layers: MoE layers that it is read as.
     """
 
     make: Callable[[Layer], m.Ffn]
@@ -46,6 +47,7 @@ class Form:
     acts: bool = False
     shared: bool = False
     least: int = 1
+    layers: int = 1
     widths: tuple[int, ...] = (8, 6, 13, 20)
     routings: tuple[str, ...] = ("random", "random", "ties", "one", "equal")
 
@@ -144,6 +146,9 @@ FORMS: dict[str, Form] = {
     "single matrices, Einsum, gathered": Form(
         lambda layer: x.single_einsum(layer.act, gathered=True), acts=True, least=2
     ),
+    "apart, sorted": Form(lambda _: a.around("sorted"), least=2, layers=2),
+    "apart, gathered": Form(lambda _: a.around("gathered", m.softmax_topk), least=2, layers=2),
+    "apart, Einsum": Form(lambda _: a.around("Einsum", m.sigmoid_topk), least=2, layers=2),
     "low rank": Form(lambda layer: x.low_rank(2, layer.act), acts=True, least=2),
     **{name: Form(partial(_in_subgraphs, name)) for name in BRANCHES},
     "static int8": Form(lambda _: STATIC_EXPERTS),

@@ -23,7 +23,7 @@ from ir.onnxdoor.session import Runtime
 from ir.routing import Routing
 from ir.schedule import Caches
 from ir.workload import Workload
-from tests.chain.forms import block_of
+from tests.chain.forms import FORMS, block_of
 from tests.chain.recipe import Recipe
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.opsets import as_opset, least_opset
@@ -50,7 +50,7 @@ def read_recipe(recipe: Recipe, folder: Path, runtime: Runtime) -> Ready:
     path, span = write_model(recipe, folder), recipe.span
     source = open_model(path)
     workload = read_model(source, runtime=runtime, decodes=span.decode > 0)
-    asked = sum(layer.form != "dense" for layer in recipe.model.layers)
+    asked = sum(FORMS[layer.form].layers for layer in recipe.model.layers if layer.form != "dense")
     if len(workload.moe_layers) != asked:
         notes = "; ".join(workload.notes)
         raise AssertionError(

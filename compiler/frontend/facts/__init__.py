@@ -1,6 +1,6 @@
 """What is known of a graph before anything is looked for in it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -50,19 +50,37 @@ class Facts:
         where its shape says, and so have the values after it.
         """
         axes: dict[Value, TokenAxis] = {}
+        begins = () if self.patches is None else self.patches.values
+        found, known = self, 0
         for leaving, entry in entries.items():
-            axis = self._axis_after(entry, leaving)
+            if found.axes.of(entry) is None and len(axes) > known:  # it follows an exit
+                found = replace(self, axes=Axes(self.graph, self.sizes, axes, begins=begins))
+                known = len(axes)
+            axis = found._axis_after(entry, leaving)
             if axis is not None:
                 axes[leaving] = axis
-        begins = () if self.patches is None else self.patches.values
         return replace(self, axes=Axes(self.graph, self.sizes, axes, begins=begins))
 
     def _axis_after(self, entry: Value, leaving: Value) -> TokenAxis | None:
-        """The token axis of a region's exit, counted from the back as its entry's is."""
+        """The token axis of a region's exit: its rows are as wide as a token's numbers.
+
+        Counted from the back as its entry's is, where that does not tell.
+        """
         sizes, before = self.sizes, self.axes.of(entry)
         rank, shape = sizes.rank(entry), sizes.fixed(leaving)
         if before is None or rank is None or shape is None:
             return None
-        axis = max(before.axis + len(shape) - rank, 0)
+        axis = _before_rows(shape, sizes.per_token(leaving), before.inner)
+        axis = max(before.axis + len(shape) - rank, 0) if axis is None else axis
         together = shape[axis] == sizes.tokens[0] * sizes.batch * before.inner
         return TokenAxis(axis, before.inner, sizes.batch if together else 1)
+
+
+def _before_rows(shape: Sequence[int | None], width: int | None, inner: int) -> int | None:
+    """The axis before the last ones, those that hold width / inner numbers; None if none does."""
+    product = 1
+    for axis in range(len(shape) - 2, -1, -1):
+        product *= shape[axis + 1] or 0
+        if product * inner == width:
+            return axis
+    return None

@@ -157,9 +157,9 @@ class _Walk:
             if sources or weighted:
                 self.downs[down] = None
                 own = [u.data for u in sources] or [down.data]
-                self.vectors.update((_vector(self.facts, v), None) for v in own)
+                self.vectors.update((vector_of(self.facts, v), None) for v in own)
         if not any(down in self.downs for down in downs):
-            self.vectors[_vector(self.facts, value)] = None
+            self.vectors[vector_of(self.facts, value)] = None
 
     def _downs(self, value: Value) -> list[Product]:
         """The products whose outputs `value` is, moved or joined."""
@@ -194,7 +194,7 @@ def _sources(facts: Facts, value: Value) -> list[Product]:
     return list(found)
 
 
-def _vector(facts: Facts, value: Value) -> Value:
+def vector_of(facts: Facts, value: Value) -> Value:
     """The token vectors before they were reshaped, copied for each expert or picked by place."""
     graph = facts.graph
     while True:

@@ -1,7 +1,7 @@
 """The operators of a workload from the parts of the graph."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from onnx_ir import Node, Value
 
@@ -20,12 +20,37 @@ from ir.errors import InputError
 from ir.workload import AnyOperator, Attention, Dense, Digital
 
 
+@dataclass(frozen=True, eq=False)
+class Lent:
+    """What layers are fed by beside their own nodes: those of the layer that has their router.
+
+    readers: who reads a value that such nodes make, which needs no passing on; starts: the values
+    that the layers read instead.
+    """
+
+    readers: Mapping[Value, Collection[Node]]
+    starts: Collection[Value]
+
+
+def _lent(graph: Graph, parts: Sequence[Part]) -> Lent:
+    readers: dict[Value, Collection[Node]] = {}
+    starts: dict[Value, None] = {}
+    for part in parts:
+        if isinstance(part.found, FoundLayer) and part.found.lent:
+            starts.update(dict.fromkeys(part.found.beside))
+            starts.update(dict.fromkeys(inputs_of(graph, {*part.nodes, *part.found.lent})))
+            made = [v for n in part.found.lent for v in n.outputs]
+            readers.update(dict.fromkeys(made, part.nodes))
+    return Lent(readers, starts)
+
+
 def operators_of(facts: Facts, parts: Sequence[Part], tokens: int) -> list[AnyOperator]:
     """One operator per part, numbered by layer and named by kind.
 
     tokens: the length of a sequence at which elements are counted.
     """
-    made = [_operator(facts, part, tokens) for part in parts]
+    lent = _lent(facts.graph, parts)
+    made = [_operator(facts, part, tokens, lent) for part in parts]
     scales = [i for i, part in enumerate(parts) if _only_scales(facts, part)]
     numbers = layer_numbers(made, scales)
     counts: dict[str, int] = {}
@@ -51,17 +76,18 @@ def _only_scales(facts: Facts, part: Part) -> bool:
     )
 
 
-def _operator(facts: Facts, part: Part, tokens: int) -> AnyOperator:
+def _operator(facts: Facts, part: Part, tokens: int, lent: Lent) -> AnyOperator:
     """One operator, not yet in a layer; its name is its kind."""
     graph, sizes = facts.graph, facts.sizes
     nodes = sorted(part.nodes, key=graph.order.__getitem__)
-    outputs = _outputs(graph, part.nodes)
+    outputs = _outputs(graph, part.nodes, lent)
     found = part.found
     if isinstance(found, FoundLayer):  # the weighted sum comes first
         outputs = [found.exit, *(v for v in outputs if v is not found.exit)]
     names = tuple(n.name or "" for n in nodes)
-    read = inputs_of(graph, part.nodes)
+    read = inputs_of(graph, nodes)
     if isinstance(found, FoundLayer):  # the token vectors come first
+        read = inputs_of(graph, {*nodes, *found.lent})
         read = [*found.entries, *(v for v in read if v not in found.entries)]
     inputs = tuple(name_of(v) for v in read)
     outs = tuple(name_of(v) for v in outputs)
@@ -108,13 +134,23 @@ def _operator(facts: Facts, part: Part, tokens: int) -> AnyOperator:
     )
 
 
-def _outputs(graph: Graph, nodes: Collection[Node]) -> list[Value]:
-    """What of a set of nodes is read outside or is a model output; constants are not."""
+def _outputs(graph: Graph, nodes: Collection[Node], lent: Lent) -> list[Value]:
+    """What of a set of nodes is read outside or is a model output; constants are not.
+
+    Nor is what a layer reads of the nodes lent to it: it has the values that those start from.
+    """
     ordered = sorted(nodes, key=graph.order.__getitem__)
     return [
         v
         for n in ordered
         for v in n.outputs
-        if (v not in graph.constant or v.is_graph_output())
-        and (v.is_graph_output() or any(r not in nodes for r in graph.readers(v)))
+        if (v not in graph.constant or v.is_graph_output()) and _passes(graph, v, nodes, lent)
     ]
+
+
+def _passes(graph: Graph, value: Value, nodes: Collection[Node], lent: Lent) -> bool:
+    """Whether `nodes` give a value of theirs to others."""
+    if value.is_graph_output() or value in lent.starts:
+        return True
+    served = lent.readers.get(value, ())
+    return any(r not in nodes and r not in served for r in graph.readers(value))

@@ -23,7 +23,7 @@ from ir.errors import LoadRefusedError, RunRefusedError
 from ir.onnxdoor.session import LoadedModel, Runtime
 from ir.onnxdoor.weights import StoredMatrices
 from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
-from ir.semantics import combine_weights, picked, routed_sum, shared_sum
+from ir.semantics import combine_weights, picked, places, routed_sum, shared_sum
 from ir.workload import Router
 
 MAX_IDLE = 4  # idle outputs of which some may pass the token on and others not
@@ -169,7 +169,7 @@ class Trial:
             values = self._model.run(feeds, self._outputs)
         except RunRefusedError as error:
             raise CannotRunError(error.problem, running=True) from error
-        width = self._base.experts[0].up.rows
+        width = self._base.as_operator().d_model
         return _Run(x.reshape(-1, width).astype(np.float32), values)
 
     def _beside(self, random: np.random.Generator, size: float, sample: int) -> dict[str, Array]:
@@ -253,16 +253,16 @@ class Trial:
         finite_only: of the tokens that the region gives numbers for, None where it gives
         none (an exponential overflows).
         """
-        found = run.values[name_of(layer.exit)].astype(np.float32)
-        if found.size != run.x.shape[0] * layer.experts[0].last.columns:
+        found, operator = run.values[name_of(layer.exit)].astype(np.float32), layer.as_operator()
+        if found.size != run.x.shape[0] * operator.d_out:
             return np.inf
-        operator = layer.as_operator()
         try:
             combine = combine_weights(layer.router, run.values, len(run.x))
+            at = places(operator, run.values, len(run.x))
         except (ValueError, IndexError, KeyError):
             return np.inf
         with np.errstate(all="ignore"):
-            wanted = routed_sum(self._matrices, operator, run.x, combine)
+            wanted = routed_sum(self._matrices, operator, run.x, combine, at)
             wanted += shared_sum(self._matrices, operator, run.x)
         found = found.reshape(wanted.shape)
         if finite_only:

@@ -18,7 +18,7 @@ from ir.onnxdoor.extract import extract, with_outputs
 from ir.onnxdoor.load import Source, open_model
 from ir.onnxdoor.session import Runtime
 from ir.onnxdoor.weights import StoredMatrices, load_bias, load_weight
-from ir.semantics import combine_weights, routed_sum, shared_sum
+from ir.semantics import combine_weights, places, routed_sum, shared_sum
 from ir.workload import Dense, MoELayer, Operator, Weight, Workload
 
 
@@ -35,12 +35,13 @@ def moe(source: Source, runtime: Runtime, layer: MoELayer, values: dict[str, Arr
     router = layer.router
     names = [name for name in router.exposed if name not in values]
     found, shape = dict(values), (*entry.shape[:-1], layer.d_out)
-    if names:
+    if names or layer.apart != "nothing":
         found |= part(source, runtime, layer, values, [*names, layer.outputs[0]])
         shape = found[layer.outputs[0]].shape
     combine = combine_weights(router, found, len(x))
     matrices = StoredMatrices(source)
-    out = routed_sum(matrices, layer, x, combine) + shared_sum(matrices, layer, x)
+    at = places(layer, found, len(x))
+    out = routed_sum(matrices, layer, x, combine, at) + shared_sum(matrices, layer, x)
     return out.reshape(shape)
 
 
@@ -54,7 +55,7 @@ def part(
     """The operator's own nodes, cut out, on its inputs."""
     feeds = {name: values[name] for name in operator.inputs}
     kinds = {name: _kind(array) for name, array in feeds.items()}
-    model = runtime.load(extract(source, kinds, outputs, operator.nodes), operator.name)
+    model = runtime.load(extract(source, kinds, outputs, operator.runs), operator.name)
     try:
         return model.run(feeds, outputs)
     finally:
