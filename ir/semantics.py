@@ -137,7 +137,8 @@ def places(layer: MoELayer, values: Mapping[str, Array], tokens: int) -> Ints | 
         case ByIds(ids) | ByScoresOfIds(ids) if layer.apart != "nothing":
             found = _ids(values[ids], tokens)
             out = np.full((tokens, layer.router.experts), -1, dtype=np.int64)
-            np.put_along_axis(out, found, np.arange(found.shape[1])[None], axis=1)
+            for place in range(found.shape[1]):
+                out[np.arange(tokens), found[:, place]] = place
             return out
         case _:
             return None

@@ -68,10 +68,15 @@ def expected(case: Case, model: Any) -> str:
     if case.model in HAND:
         _, layers, experts, takes = HAND[case.model]
         return f"| {case.name} | {layers} | {experts} | {takes} | | |"
-    layers = sum(_is_moe(part) for part in model.modules())
+    layers = sum(_is_moe(part) + _is_halves(part) for part in model.modules())
     config = model.config.to_dict() | dict(getattr(model.config, "ffn_config", {}) or {})
     cells = [next((str(config[k]) for k in keys if config.get(k)), "") for keys in (EXPERTS, TAKES)]
     return f"| {case.name} | {layers} | {' | '.join(cells if layers else ['-', '-'])} | | |"
+
+
+def _is_halves(part: nn.Module) -> bool:
+    """Experts of queries and of outputs (JetMoE's mixture of attention): a layer more."""
+    return hasattr(part, "map") and hasattr(part, "reduce")
 
 
 def _is_moe(part: nn.Module) -> bool:

@@ -70,7 +70,7 @@ FURTHER: dict[str, tuple[Make, int, str, str]] = {
     "slots": (_in(mixtures.Slots), 0, "-", "-"),
     "merged": (_in(mixtures.Merged), 0, "-", "-"),
     "peer": (_in(mixtures.Peer), 0, "-", "-"),
-    "switchhead": (_in(mixtures.SwitchHead), 0, "-", "-"),
+    "switchhead": (_in(mixtures.SwitchHead), 4, "4", "2"),
     "nested": (_in(mixtures.Nested), 4, "3", "1"),
     "clusters": (_in(others.Clusters), 0, "-", "-"),
     "hashtable": (others.HashTable, 1, "6", "1"),

@@ -105,7 +105,7 @@ def _moe_table(workload: Workload) -> Any:
 def _takes(layer: MoELayer) -> str:
     capacity = layer.router.capacity
     if capacity is None:
-        return f"top {layer.router.top_k}"
+        return f"top {layer.router.top_k}" + (" apart" if layer.apart != "nothing" else "")
     if capacity.constant is not None:
         return f"{capacity.constant} tokens"
     return f"{capacity.numerator}T/{capacity.denominator}"

@@ -1,6 +1,7 @@
 """Which instruction is named where a result is wrong, and what is not wrong: near ties."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from backends.functional import Case, compare, execute
 from backends.functional.crossbars import Crossbars, Tiles
 from ir.errors import CheckError
-from ir.mapping import Owner, SharedOwner
+from ir.mapping import Owner, RoutedOwner, SharedOwner
 from ir.onnxdoor.session import Runtime
 from ir.program import Opcode
 from ir.routing import Routing
@@ -16,6 +17,7 @@ from tests.backends.functional import mutate
 from tests.backends.functional.mutate import rows
 from tests.backends.functional.small import small_case
 from tests.compiler.frontend import models as m
+from tests.compiler.frontend.mixed_attention import around
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +123,22 @@ def test_another_expert_than_the_model_selects(
     with pytest.raises(CheckError, match="where the router of layer 0 selects") as error:
         execute(case, runtime)
     assert "COMBINE layer 0 token 3" in error.value.culprit
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_wrong_weight_of_experts_kept_apart(which: int, tmp_path: Path, runtime: Runtime) -> None:
+    """Of a layer of outputs and of one of inputs: the MVM of that expert is named."""
+    case = small_case(runtime, tmp_path, around("gathered"))
+    crossbars = Crossbars(case.mapping, case.chip, case.source)
+    index = case.workload.operators.index(case.workload.moe_layers[which])
+    p = case.program
+    first = rows(p, Opcode.MVM, node=index)[0]
+    expert = int(p.expert[first])
+    tiles = next(
+        t
+        for t in crossbars.tiles
+        if t.block.operator == index and t.block.owner == RoutedOwner(expert)
+    )
+    crossbars.cells[int(tiles.pg[0, 0]), int(tiles.spot[0, 0, 0])][0, 0] += 3
+    culprit = compare(execute(case, runtime, crossbars)).culprit
+    assert (p.opcode[culprit], p.node[culprit], p.expert[culprit]) == (Opcode.MVM, index, expert)
