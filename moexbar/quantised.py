@@ -15,12 +15,12 @@ from backends.functional.analog import Analog
 from backends.functional.analog_crossbars import AnalogCrossbars
 from backends.functional.deviation import Deviation
 from backends.functional.free import run_free
-from backends.functional.nodes import Nodes
 from backends.functional.reference import reference
 from compiler.frontend.facts.graph import Graph, name_of
 from compiler.profiling.feeds import Feeds
 from ir.arrays import Array
 from ir.errors import ArgumentError, InputError
+from ir.onnxdoor.nodes import Nodes
 from moexbar.arguments import check
 from moexbar.files.compiled import CompiledFolder, read_compiled
 from moexbar.progress import Progress, Quiet

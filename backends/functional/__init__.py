@@ -8,7 +8,7 @@ against ONNX Runtime.
 from backends.functional.compare import Comparison, Difference, compare
 from backends.functional.execute import Case, execute, first_steps
 from backends.functional.machine import TOLERANCE
-from backends.functional.nodes import Run
+from backends.functional.runs import Run
 
 __all__ = [
     "TOLERANCE",

@@ -9,10 +9,11 @@ import numpy as np
 
 from backends.functional.blame import blame
 from backends.functional.machine import TOLERANCE, Machine
-from backends.functional.reference import itself, packed
+from backends.functional.reference import itself
 from backends.functional.uncached import newest_rows
 from ir.arrays import Array, Ints
 from ir.errors import CheckError
+from ir.onnxdoor.packing import is_packed
 from ir.workload import Operator, is_constant
 
 
@@ -120,7 +121,7 @@ def _is_table(m: Machine, name: str, made: Ints) -> bool:
 
 def _anew(m: Machine) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
     """The newest tokens of each step against the model run anew: must be equal; may differ."""
-    parts = {} if packed(m.nodes.source) else newest_rows(m, m.again)
+    parts = {} if is_packed(m.nodes.source.graph) else newest_rows(m, m.again)
     layer = {n: op.layer for op in m.workload.operators for n in op.outputs}
     out: dict[bool, list[Difference]] = {True: [], False: []}
     for (name, equal), rows in parts.items():

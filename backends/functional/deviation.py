@@ -11,7 +11,7 @@ import numpy as np
 
 from backends.functional.compare import pair
 from backends.functional.machine import Machine
-from backends.functional.nodes import Run
+from backends.functional.runs import Run
 from ir.arrays import Array, Bools
 from ir.workload import Workload
 

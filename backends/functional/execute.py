@@ -10,10 +10,10 @@ from backends.functional.caches import keep, recall
 from backends.functional.crossbars import Crossbars
 from backends.functional.experts import run_moe
 from backends.functional.machine import OWN_NODES, At, Machine, run_nodes
-from backends.functional.nodes import Nodes, Run
 from backends.functional.order import check_order
 from backends.functional.products import run_dense
 from backends.functional.reference import reference
+from backends.functional.runs import Run
 from backends.functional.values import Batch, Values
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
@@ -21,6 +21,7 @@ from ir.compiled import Executable
 from ir.errors import InputError
 from ir.mapping import Mapping
 from ir.onnxdoor.load import Source
+from ir.onnxdoor.nodes import Nodes
 from ir.onnxdoor.session import Runtime
 from ir.onnxdoor.weights import StoredMatrices
 from ir.program import Opcode, Program

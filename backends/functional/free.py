@@ -8,11 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from backends.functional.crossbars import Crossbars
-from backends.functional.nodes import Nodes, Run
-from backends.functional.reference import by_definition
+from backends.functional.runs import Run
 from ir.arrays import Array
 from ir.errors import InputError
+from ir.onnxdoor.definition import by_definition
 from ir.onnxdoor.load import Source
+from ir.onnxdoor.nodes import Nodes
 from ir.onnxdoor.weights import StoredMatrices
 from ir.workload import Weight, Workload
 
@@ -56,4 +57,4 @@ def run_free(
             "its routers are on crossbars, so they cannot route freely here",
             "compile with --set digital.router_on=digital, or use --routing fixed",
         )
-    return by_definition(nodes, workload, run, matrices, routed_as)
+    return by_definition(nodes, workload, run.feeds, matrices, routed_as)

@@ -10,12 +10,13 @@ import numpy as np
 
 from backends.functional.crossbars import Crossbars
 from backends.functional.names import Name
-from backends.functional.nodes import Nodes, Run
 from backends.functional.rounding import as_the_model_rounds
+from backends.functional.runs import Run
 from backends.functional.values import Batch, Values, wrong
 from ir.arrays import Array, Bools, Ints
 from ir.chip import Chip
 from ir.errors import CheckError
+from ir.onnxdoor.nodes import Nodes
 from ir.onnxdoor.weights import StoredMatrices
 from ir.program import Opcode, Program
 from ir.workload import Attention, Digital, Operator, Workload, is_constant

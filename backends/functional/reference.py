@@ -11,27 +11,21 @@ the caches mean: a token is routed once, when it arrives, against the scores so 
 it is ever revised (`by_arrival`).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import assert_never
+from collections.abc import Sequence
 
 import numpy as np
 
-from backends.functional.nodes import Nodes, Run
+from backends.functional.runs import Run
 from ir.arrays import Array, Bools, Ints
 from ir.errors import InputError
+from ir.onnxdoor.definition import by_definition, layer_sum, operator_values
 from ir.onnxdoor.extract import with_outputs
-from ir.onnxdoor.load import Source
-from ir.onnxdoor.packing import PACKED
+from ir.onnxdoor.nodes import Nodes
+from ir.onnxdoor.packing import is_packed
 from ir.onnxdoor.ternary import open_as
 from ir.onnxdoor.weights import StoredMatrices
 from ir.selection import ByCapacity, Capacity
-from ir.semantics import combine_weights, places, routed_sum, shared_sum
-from ir.workload import AnyOperator, Attention, Dense, Digital, MoELayer, Router, Workload
-
-
-def packed(source: Source) -> bool:
-    """Whether some of the model's weights are packed."""
-    return any(node.op_type in PACKED for node in source.graph)
+from ir.workload import MoELayer, Router, Workload
 
 
 def reference(
@@ -44,9 +38,9 @@ def reference(
     steps = any(arrival[run.tokens].any() for run in runs)
     if steps and any(op.router.capacity is not None for op in workload.moe_layers):
         return [by_arrival(nodes, workload, run, arrival) for run in runs]
-    if packed(nodes.source):
+    if is_packed(nodes.source.graph):
         matrices = StoredMatrices(nodes.source)
-        return [by_definition(nodes, workload, run, matrices) for run in runs]
+        return [by_definition(nodes, workload, run.feeds, matrices) for run in runs]
     return by_onnx_runtime(nodes, workload, runs)
 
 
@@ -73,7 +67,7 @@ def itself(nodes: Nodes, workload: Workload, runs: Sequence[Run]) -> list[dict[s
     """
     source, names = nodes.source, list(workload.outputs)
     if not source.widened and not source.rewritten:
-        return whole_model(nodes, names, runs) if packed(source) else None
+        return whole_model(nodes, names, runs) if is_packed(source.graph) else None
     stored = Nodes(open_as(source.path, workload, as_it_is=True), nodes.runtime)
     kinds = {v.name: v.dtype for v in stored.source.graph.inputs}
     own = [
@@ -119,9 +113,10 @@ def by_arrival(nodes: Nodes, workload: Workload, run: Run, arrival: Ints) -> dic
                     told = told.reshape(*fresh.shape, op.router.experts).astype(np.float32)
                     scores[op.name] = np.where(fresh[..., None], told, scores.get(op.name, told))
                     weights = _on_arrival(scores[op.name], step, number, capacity)
-                    found = _sum(nodes, matrices, op, fed, weights)
+                    result = layer_sum(nodes, matrices, op, fed, weights)
+                    found = {op.outputs[0]: result}
                 case _:
-                    found = _operator(nodes, matrices, op, fed, fed)
+                    found = operator_values(nodes, matrices, op, fed, fed)
             for name, array in found.items():
                 old = values.get(name) if number else None
                 values[name] = array if old is None else _renew(run, fresh, old, array)
@@ -155,79 +150,3 @@ def _renew(run: Run, fresh: Bools, old: Array, new: Array) -> Array:
     rows = old.reshape(run.tokens.size, *shape).copy()
     rows[fresh.ravel()] = new.reshape(rows.shape)[fresh.ravel()]
     return rows.reshape(old.shape)
-
-
-def by_definition(
-    nodes: Nodes,
-    workload: Workload,
-    run: Run,
-    matrices: StoredMatrices,
-    routed_as: Mapping[str, Array] | None = None,
-) -> dict[str, Array]:
-    """Dense products and MoE layers by their definitions, other operators by their own nodes.
-
-    matrices: what multiplies. routed_as: every operator's outputs in another run of the model, by
-    which its routers decide; None = by the values computed here.
-    """
-    values: dict[str, Array] = dict(run.feeds)
-    decides = values if routed_as is None else {**run.feeds, **routed_as}
-    for op in workload.operators:
-        fed = {name: values[name] for name in op.inputs}
-        values |= _operator(nodes, matrices, op, fed, {name: decides[name] for name in op.inputs})
-    return values
-
-
-def _operator(
-    nodes: Nodes,
-    matrices: StoredMatrices,
-    op: AnyOperator,
-    fed: dict[str, Array],
-    seen: dict[str, Array],
-) -> dict[str, Array]:
-    """An operator on its inputs; seen: those that a router decides by."""
-    match op:
-        case Dense():
-            x = fed[op.inputs[0]]
-            out = matrices.product(x.astype(np.float32), op.weight)
-            return {op.outputs[0]: out.astype(x.dtype)}
-        case MoELayer():
-            return _layer(nodes, matrices, op, fed, seen)
-        case Attention() | Digital():
-            return nodes.run(op, fed, op.outputs)
-        case _:
-            assert_never(op)
-
-
-def _layer(
-    nodes: Nodes,
-    matrices: StoredMatrices,
-    op: MoELayer,
-    fed: dict[str, Array],
-    seen: dict[str, Array],
-) -> dict[str, Array]:
-    """A MoE layer on its inputs; seen: those that its router decides by."""
-    router, entry = op.router, fed[op.inputs[0]]
-    asked = [n for n in dict.fromkeys([*router.exposed, *op.outputs[1:]]) if n not in seen]
-    known = seen | nodes.run(op, seen, asked) if asked else seen
-    tokens = entry.size // op.d_model
-    combine, at = combine_weights(router, known, tokens), places(op, known, tokens)
-    return _sum(nodes, matrices, op, fed, combine, at) | {n: known[n] for n in op.outputs[1:]}
-
-
-def _sum(
-    nodes: Nodes,
-    matrices: StoredMatrices,
-    op: MoELayer,
-    fed: dict[str, Array],
-    weights: Array,
-    at: Ints | None = None,
-) -> dict[str, Array]:
-    """A MoE layer's output from its inputs and every token's weights [.., router outputs].
-
-    at: the experts' `places`, where the layer keeps them apart.
-    """
-    entry = fed[op.inputs[0]]
-    x = entry.reshape(-1, op.d_model).astype(np.float32)
-    out = routed_sum(matrices, op, x, weights.reshape(-1, op.router.outputs), at)
-    out += shared_sum(matrices, op, x)
-    return {op.outputs[0]: out.reshape(nodes.shape(op, fed)).astype(entry.dtype)}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backends.functional.nodes import Run
+from backends.functional.runs import Run
 from ir.activation import rounds
 from ir.arrays import Array, Ints
 from ir.workload import MoELayer

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from backends.functional.machine import Machine
-from backends.functional.nodes import Run
 from backends.functional.reference import whole_model
+from backends.functional.runs import Run
 from ir.arrays import Array
 
 Rows = tuple[Array, Array]  # ours and the model's, [tokens, ...]

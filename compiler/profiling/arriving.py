@@ -17,8 +17,11 @@ from compiler.frontend.facts.graph import Graph
 from compiler.profiling.feeds import Feeds
 from ir.arrays import Array
 from ir.errors import InputError
+from ir.onnxdoor.definition import Definition
 from ir.onnxdoor.extract import extract, with_outputs
 from ir.onnxdoor.load import Source
+from ir.onnxdoor.nodes import Nodes
+from ir.onnxdoor.packing import is_packed
 from ir.onnxdoor.session import LoadedModel, Runtime, at_hand
 from ir.onnxdoor.weights import StoredMatrices
 from ir.routing import Routing, top_tokens
@@ -101,7 +104,7 @@ class _Chain:
 
     layers: tuple[MoELayer, ...]
     selections: tuple[ByCapacity, ...]
-    parts: tuple[LoadedModel, ...]
+    parts: tuple[LoadedModel | Definition, ...]
     matrices: StoredMatrices
     shapes: tuple[tuple[int, ...], ...]
 
@@ -115,7 +118,8 @@ class _Chain:
         """
         layers, where = workload.moe_layers, str(source.path)
         names, selections = [op.outputs[0] for op in layers], tuple(expert_choices(layers))
-        whole = runtime.load(with_outputs(source, names, unpacked=True), where)
+        packed = Definition(Nodes(source, runtime), workload) if is_packed(source.graph) else None
+        whole = packed or runtime.load(with_outputs(source, names), where)
         short, long = (whole.run(feeds, names) for feeds in ends)
         shapes, parts = [], []
         for at, (op, chosen) in enumerate(zip(layers, selections, strict=True)):
@@ -127,7 +131,7 @@ class _Chain:
             given = {n: _kind(a) for n, a in ends[0].items()}
             given |= {n: _kind(short[n]) for n in names[:at]}
             wanted = [op.inputs[0], chosen.scores]
-            parts.append(runtime.load(extract(source, given, wanted, unpacked=True), where))
+            parts.append(packed or runtime.load(extract(source, given, wanted), where))
         return cls(layers, selections, tuple(parts), StoredMatrices(source), tuple(shapes))
 
     def advance(self, feeds: dict[str, Array], caches: list[_Cache], length: int) -> None:

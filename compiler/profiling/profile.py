@@ -9,17 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from compiler.frontend.facts.graph import Graph
-from compiler.frontend.moe.found import RECORDED
-from compiler.frontend.proof.traced import traced_layers
 from compiler.profiling.arriving import cached_routing, expert_choices
 from compiler.profiling.feeds import Feeds, Say, load_inputs
+from compiler.profiling.recorder import recorder, with_reason
 from ir.arrays import Array, Bools
 from ir.errors import InputError
-from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import Source
-from ir.onnxdoor.session import LoadedModel, Runtime, at_hand
+from ir.onnxdoor.packing import is_packed
+from ir.onnxdoor.session import Runtime, at_hand
 from ir.onnxdoor.ternary import open_as
-from ir.onnxdoor.unpack import too_large
 from ir.routing import Routing
 from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
 from ir.semantics import combine_weights, from_logits, of_experts
@@ -54,8 +52,8 @@ def profile(
     with a label after each sequence. sequences: only the first so many; tokens: only the first so
     many of each, of which the last `decode` come one at a time (for expert choice that changes the
     routing: see `arriving`). `say` is told which inputs were made up. runtime: the child process
-    that runs the model, one of its own if there is none; packed weights multiply as 32-bit floats
-    there.
+    that runs the model, one of its own if there is none. A model with packed weights is run by its
+    definition, as an execution is, one sequence at a time unless it was exported for more.
     Raises InputError for a model without MoE layers, a missing input, a failed run.
     """
     layers, path = workload.moe_layers, model.path if isinstance(model, Source) else model
@@ -65,7 +63,7 @@ def profile(
     if by_experts and len(by_experts) != len(layers):
         raise InputError(str(path), "token-choice and expert-choice layers in one model")
     source = open_as(model, workload)
-    together = 1 if by_experts else batch or 1
+    together = 1 if by_experts or is_packed(source.graph) else batch or 1
     feeds = Feeds(Graph.of(source), workload, inputs, tokens, together)
     count = min(feeds.sequences, sequences or feeds.sequences)
     if by_experts and decode:
@@ -74,22 +72,22 @@ def profile(
         return cached_routing(source, workload, inputs, (tokens, decode), count, progress, runtime)
     wanted = list(dict.fromkeys(name for layer in layers for name in layer.router.exposed))
     groups = feeds.groups(count)
-    tell = say or _silent
-    for line in _told(feeds, groups, count, source):
+    tell, advance = say or _silent, progress or _silent
+    for line in _told(feeds, groups, count):
         tell(line)
-    with at_hand(runtime) as opened:
-        session = opened.load(with_outputs(source, wanted, unpacked=True), str(path))
-        found, lengths, hidden = list[dict[str, Array]](), list[int](), list[Bools]()
-        for group in groups:
-            fed = feeds.of(group)
-            length = feeds.length(fed)
-            found.append(_recorded(session, fed, wanted, workload, group.start))
-            lengths += [length] * len(group)
-            hidden.append(feeds.hidden(fed).ravel())
-            if progress is not None:
+    found, lengths, hidden = list[dict[str, Array]](), list[int](), list[Bools]()
+    with at_hand(runtime) as opened, recorder(source, workload, wanted, opened) as record:
+        for some in record.parts(groups):
+            fed = [feeds.of(group) for group in some]
+            try:
+                found += record.run(fed)
+            except InputError as error:
+                raise with_reason(error, workload, some[0].start) from error
+            for group, given in zip(some, fed, strict=True):
+                lengths += [feeds.length(given)] * len(group)
+                hidden.append(feeds.hidden(given).ravel())
                 for sequence in group:
-                    progress(f"sequence {sequence + 1} of {count}")
-        session.drop()
+                    advance(f"sequence {sequence + 1} of {count}")
     if by_experts:
         return _expert_choice(str(path), layers, by_experts, found)
     counts = [sum(lengths[s] for s in group) for group in groups]
@@ -97,8 +95,8 @@ def profile(
     return _without(routing, np.concatenate(hidden), tell)
 
 
-def _told(feeds: Feeds, groups: Sequence[range], count: int, source: Source) -> Iterator[str]:
-    """What of the inputs is made up or left out, and how packed weights are run."""
+def _told(feeds: Feeds, groups: Sequence[range], count: int) -> Iterator[str]:
+    """What of the inputs is made up or left out."""
     if feeds.made:
         yield f"made up inputs that were not given: {', '.join(feeds.made)}"
     if feeds.left_out:
@@ -106,8 +104,6 @@ def _told(feeds: Feeds, groups: Sequence[range], count: int, source: Source) -> 
     if groups[-1].stop < count:
         last, together = count - groups[-1].stop, len(groups[0])
         yield f"left out the last {last} sequences: {together} run together"
-    if too_large(source.graph):
-        yield "packed weights stay packed, as too large otherwise: routed as ONNX Runtime rounds"
 
 
 def _without(routing: Routing, hidden: Bools, say: Say) -> Routing:
@@ -118,27 +114,6 @@ def _without(routing: Routing, hidden: Bools, say: Say) -> Routing:
     taken = ~hidden[None, :, None]
     weights = None if routing.weights is None else routing.weights * taken
     return replace(routing, choices=np.where(taken, routing.choices, -1), weights=weights)
-
-
-def _recorded(
-    session: LoadedModel,
-    fed: Mapping[str, Array],
-    wanted: list[str],
-    workload: Workload,
-    sequence: int,
-) -> dict[str, Array]:
-    """What one run gives, which starts with that sequence."""
-    try:
-        return session.run(fed, wanted)
-    except InputError as error:
-        raise _with_reason(error, workload, sequence) from error
-
-
-def _with_reason(error: InputError, workload: Workload, sequence: int) -> InputError:
-    """The runtime's error, with what is known about a traced export."""
-    if not traced_layers(workload):
-        return error
-    return InputError(error.where, f"sequence {sequence}: {error.problem}", RECORDED)
 
 
 def _token_choice(

@@ -26,6 +26,11 @@ class Packing:
     block: int
 
 
+def is_packed(graph: onnx_ir.Graph) -> bool:
+    """Whether some weights of a graph are packed."""
+    return any(node.op_type in PACKED for node in graph)
+
+
 def reads_packed(node: onnx_ir.Node) -> bool:
     """Whether `load_weight` reads the packed weights of a QMoE or MatMulNBits.
 

@@ -14,8 +14,8 @@ from backends.functional.analog_tile import to_integers
 from backends.functional.deviation import Deviation
 from backends.functional.free import run_free
 from backends.functional.machine import Machine
-from backends.functional.nodes import Nodes
 from ir.errors import InputError
+from ir.onnxdoor.nodes import Nodes
 from ir.onnxdoor.session import Runtime
 from ir.onnxdoor.weights import load_weight
 from tests.backends.functional.small import small_case

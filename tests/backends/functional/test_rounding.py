@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from backends.functional.nodes import Run
 from backends.functional.rounding import as_the_experts_round, as_the_model_rounds, note_halves
+from backends.functional.runs import Run
 from ir.activation import Composed
 from ir.formula import ITSELF, Formula, Step
 from ir.semantics import activate

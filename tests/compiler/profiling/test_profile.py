@@ -9,7 +9,6 @@ from compiler.frontend import read_model
 from compiler.profiling.feeds import load_inputs
 from compiler.profiling.profile import profile
 from ir.errors import InputError
-from ir.onnxdoor import unpack
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
 from ir.onnxdoor.session import Runtime
@@ -155,17 +154,3 @@ def test_load_inputs(tmp_path: Path) -> None:
         load_inputs(tmp_path / "y.npz")
     with pytest.raises(InputError, match=r"none\.npz"):
         load_inputs(tmp_path / "none.npz")
-
-
-def test_packed_weights_that_stay_packed_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: Runtime
-) -> None:
-    path = m.write(tmp_path, [m.quantised_contract(4)])
-    workload, told = read_model(path, runtime=runtime), list[str]()
-    profile(path, workload, m.token_ids(), say=told.append, runtime=runtime)
-    assert not told
-    monkeypatch.setattr(unpack, "MAX_BYTES", 1)
-    profile(path, workload, m.token_ids(), say=told.append, runtime=runtime)
-    assert told == [
-        "packed weights stay packed, as too large otherwise: routed as ONNX Runtime rounds"
-    ]
