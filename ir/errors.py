@@ -59,6 +59,10 @@ class RunRefusedError(RefusedError):
     """It took the model, and fails on these inputs."""
 
 
+class OtherRoutingError(InputError):
+    """A routing trace sends tokens elsewhere than the model's routers do for the inputs given."""
+
+
 class FolderBusyError(MoexbarError):
     """Another run holds the output folder."""
 

@@ -26,7 +26,7 @@ from compiler.slots import count_slots
 from compiler.trace import mean_slots, routing_matrices
 from ir.chip import Chip
 from ir.compiled import Compiled
-from ir.errors import InfeasibleError, InputError, RefusedError
+from ir.errors import InfeasibleError, InputError, OtherRoutingError, RefusedError
 from ir.mapping import Grouping
 from ir.program import Program
 from ir.routing import Routing, token_spans
@@ -161,7 +161,8 @@ def compile(
         _processes(workload) if processes is None else whole("processes", processes, 1),
     )
     before, ours = _by_methods(workload, trace, methods(chip, options), progress, groups, baselines)
-    executed = _executed(model, ours.compiled, trace, inputs, wanted=execute)
+    from_file = routing is not None
+    executed = _executed(model, ours.compiled, trace, inputs, wanted=execute, given=from_file)
     report = compile_report(trace, before, ours, executed)
     sources = _files(model=model.path, routing=given.file, inputs=inputs)
     return Compilation(model, trace, before, ours, report, sources)
@@ -279,9 +280,18 @@ def _by_method(
 
 
 def _executed(
-    model: Model, compiled: Compiled, trace: Routing, inputs: Inputs | None, *, wanted: bool
+    model: Model,
+    compiled: Compiled,
+    trace: Routing,
+    inputs: Inputs | None,
+    *,
+    wanted: bool,
+    given: bool,
 ) -> Executed | Skipped:
-    """What executing the program gave, or why it was not executed; CheckError where it is wrong."""
+    """What executing the program gave, or why it was not executed; CheckError where it is wrong.
+
+    given: whether the trace was, and so may be of another model: OtherRoutingError then.
+    """
     if model.configuration is not None:
         return Skipped("nothing to execute: a configuration has no weights")
     if not wanted:
@@ -297,10 +307,11 @@ def _executed(
             arrays_of(inputs),
             trace,
             int(compiled.schedule.trace[0]),
+            given=given,
         )
         done = execute_program(case, model.runtime)
-    except RefusedError:
-        raise  # ONNX Runtime does not run the model on these inputs
+    except (RefusedError, OtherRoutingError):
+        raise  # ONNX Runtime does not run the model on these inputs, or the trace is another's
     except InputError as error:
         return Skipped(str(error))
     refuse_wrong(done, compiled.program)

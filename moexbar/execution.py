@@ -16,6 +16,7 @@ from backends.functional import (
     Comparison,
     Difference,
     Run,
+    Traced,
     compare,
     execute,
     first_steps,
@@ -57,12 +58,15 @@ def program_case(
     inputs: ByName[str, Array],
     routing: Routing,
     first_token: int,
+    *,
+    given: bool = True,
 ) -> Case:
     """A program with the inputs of its window.
 
     Without the decode steps where the chip has no instructions for all they do (see
     `executes_steps`). source: the opened model; first_token: the window's first token in the
-    routing trace. Raises InputError where the inputs do not fit.
+    routing trace; given: whether that may be of another model or other inputs. Raises InputError
+    where the inputs do not fit.
     """
     program, workload = executable.program, executable.workload
     before = _tokens_before(routing, first_token)
@@ -83,7 +87,28 @@ def program_case(
         np.concatenate([sequence, np.full(before, sequence[0])]),
         [runs_until(step) for step in again],
         before,
+        traced_window(workload, routing, sequence, first_token) if given else None,
     )
+
+
+def traced_window(workload: Workload, routing: Routing, sequence: Ints, first_token: int) -> Traced:
+    """What a trace says of the window's tokens, in order, of the given sequences.
+
+    InputError for a trace without them.
+    """
+    ids, start, place = np.unique(sequence, return_index=True, return_inverse=True)
+    first = np.searchsorted(routing.sequence, ids)  # in the trace
+    first[ids == sequence[0]] = first_token
+    token = first[place] + np.arange(len(sequence)) - start[place]
+    lost = np.flatnonzero(
+        np.append(routing.sequence, -1)[np.minimum(token, routing.tokens)] != sequence
+    )
+    if len(lost):
+        missing = int(sequence[lost[0]])
+        raise InputError(routing.source, f"ends within sequence {missing} of the window")
+    rows = {op.layer: routing.row(op.layer) for op in workload.moe_layers}
+    chosen = {layer: routing.matrix(row)[token] for layer, row in rows.items()}
+    return Traced(routing.source, chosen, token, sequence)
 
 
 def executes_steps(chip: Chip) -> bool:

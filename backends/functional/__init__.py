@@ -9,6 +9,7 @@ from backends.functional.compare import Comparison, Difference, compare
 from backends.functional.execute import Case, execute, first_steps
 from backends.functional.machine import TOLERANCE
 from backends.functional.runs import Run
+from backends.functional.traced import Traced
 
 __all__ = [
     "TOLERANCE",
@@ -16,6 +17,7 @@ __all__ = [
     "Comparison",
     "Difference",
     "Run",
+    "Traced",
     "compare",
     "execute",
     "first_steps",

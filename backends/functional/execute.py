@@ -14,6 +14,7 @@ from backends.functional.order import check_order
 from backends.functional.products import run_dense
 from backends.functional.reference import reference
 from backends.functional.runs import Run
+from backends.functional.traced import Traced
 from backends.functional.values import Batch, Values
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
@@ -36,7 +37,8 @@ class Case:
     sequence: [window tokens] id, where the last `before` ones are no tokens of the program, but
     what comes before it in its first sequence: their values are the model's own.
     again: with expert choice, for each step the runs of the model on the tokens so far (see
-    `uncached`).
+    `uncached`). traced: the routing that the program was compiled for, where that was given and may
+    be of another model or other inputs.
     """
 
     executable: Executable
@@ -45,6 +47,7 @@ class Case:
     sequence: Ints
     again: Sequence[Sequence[Run]] = ()
     before: int = 0
+    traced: Traced | None = None
 
     @property
     def program(self) -> Program:
@@ -78,7 +81,8 @@ def execute(
 
     A decode step works on arrays of the whole window, in which later tokens are zeros that no
     causal attention looks at. Raises CheckError naming the instruction that cannot be carried out,
-    InputError for a chip or model that this backend does not know. crossbars: as programmed, if not
+    InputError for a chip or model that this backend does not know, OtherRoutingError for a routing
+    trace that is not the model's. crossbars: as programmed, if not
     from the mapping. fixed: the program's experts and the model's own gates, whatever the vectors.
     """
     p = case.program
@@ -100,6 +104,7 @@ def execute(
         case.again,
         fixed,
         case.before,
+        case.traced,
     )
     last = int(m.arrival[m.cells].max(initial=0))
     _refuse_steps(case, last)

@@ -226,6 +226,9 @@ def _check_selection(
     product = wrong_logits(at, row)
     if product >= 0:
         raise wrong(m.program, product, "gives its router wrong logits")
+    if m.traced is not None:
+        tokens = m.program.token[ids[odd]].astype(np.int64)
+        m.traced.refuse_other(op.layer, tokens, ran[odd], picked[odd])
     found, wanted = (_names(np.flatnonzero(mask[odd[0]])) for mask in (ran, picked))
     problem = f"sums experts {found}, where the router of layer {op.layer} selects {wanted}"
     raise wrong(m.program, row, problem)

@@ -12,6 +12,7 @@ from backends.functional.crossbars import Crossbars
 from backends.functional.names import Name
 from backends.functional.rounding import as_the_model_rounds
 from backends.functional.runs import Run
+from backends.functional.traced import Traced
 from backends.functional.values import Batch, Values, wrong
 from ir.arrays import Array, Bools, Ints
 from ir.chip import Chip
@@ -47,7 +48,7 @@ class Machine:
     tokens] the step in which each comes. again: see `uncached`. fixed: routers say what they say
     of the model's own vectors, however far ours are from them. covers: the tokens of an instruction
     that stands for a whole sequence. before: the last so many window tokens come before the
-    program's in their sequence; their rows are those of `whole`.
+    program's in their sequence; their rows are those of `whole`. traced: see `Case`.
     """
 
     program: Program
@@ -64,6 +65,7 @@ class Machine:
     again: Sequence[Sequence[Run]] = ()
     fixed: bool = False
     before: int = 0
+    traced: Traced | None = None
     step: int = 0
     made: dict[tuple[int, int], Ints] = field(default_factory=dict)
     covers: dict[int, Ints] = field(default_factory=dict)
