@@ -18,7 +18,7 @@ from compiler.placement import Routed, place
 from compiler.slots import order_slots
 from compiler.steps import pairs_run, plan_steps
 from compiler.timeline.assemble import set_times
-from compiler.trace import Window, calibrate, first_window, routing_matrices
+from compiler.trace import Window, calibrate, first_window, passed_tokens, routing_matrices
 from ir.arrays import Bools
 from ir.chip import Chip
 from ir.compiled import Compiled
@@ -31,6 +31,7 @@ from ir.workload import Workload
 
 STAGES = ("partition", "grouping", "placement", "slots", "program", "checks")
 Begin = Callable[[str], object]
+NOT_SAID: ByKey[int, Bools] = {}
 
 
 def compile_model(
@@ -60,7 +61,8 @@ def compile_model(
     mapping = place_experts(workload, blocks, grouping, traced, chip, options)
     begin("slots")
     schedule = schedule_tokens(workload, grouping, chosen, window, chip, options)
-    return realise(workload, chip, mapping, schedule, chosen, begin)
+    passed = passed_tokens(workload, routing, window.trace)
+    return realise(workload, chip, mapping, schedule, chosen, begin, passed)
 
 
 def realise(
@@ -70,18 +72,26 @@ def realise(
     schedule: Schedule,
     chosen: ByKey[int, Bools],
     begin: Begin = lambda stage: None,
+    passed: ByKey[int, Bools] = NOT_SAID,
 ) -> Compiled:
     """Decisions, wherever they come from, as a timed and verified program.
 
     chosen: {MoE layer: bool [tokens, experts]}, the routing that the schedule must carry out.
+    passed: {MoE layer: bool [tokens]}, those that pass themselves on; where a layer's router can do
+    that and nothing is said, all of fewer experts than its top-k are taken for them.
     Raises CheckError where mapping, schedule or program break an invariant.
     """
     begin("program")
     verify_mapping(mapping, workload, chip)
-    draft, units = emit(workload, mapping, schedule, chip)
+    passed = {
+        op.layer: passed.get(op.layer, op.passes_on(chosen[op.layer].sum(axis=1)))
+        for op in workload.moe_layers
+        if op.passing
+    }
+    draft, units = emit(workload, mapping, schedule, chip, passed)
     program = set_times(draft, units, workload, mapping, schedule, chip)
     begin("checks")
-    compiled = Compiled(workload, chip, mapping, program, schedule, chosen)
+    compiled = Compiled(workload, chip, mapping, program, schedule, chosen, passed)
     verify_program(compiled)
     return compiled
 

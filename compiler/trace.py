@@ -44,6 +44,17 @@ def _matrix_of(op: MoELayer, routing: Routing) -> Bools:
     return routing.matrix(row)
 
 
+def passed_tokens(workload: Workload, routing: Routing, tokens: Ints) -> dict[int, Bools]:
+    """Of those tokens of the trace, which pass themselves on: by MoE layer, where it says so."""
+    if routing.passed is None:
+        return {}
+    return {
+        op.layer: routing.passed[routing.row(op.layer)][tokens]
+        for op in workload.moe_layers
+        if op.passing
+    }
+
+
 @dataclass(frozen=True, eq=False)
 class Window:
     """The tokens that are compiled: [tokens] place in the trace, sequence, and step of arrival."""

@@ -32,8 +32,10 @@ class Compiled(Executable):
     """A program, and the decisions it came from.
 
     chosen: {MoE layer: bool [tokens, experts]}, the routing of the window, from the trace itself
-    and not from the schedule.
+    and not from the schedule. passed: {MoE layer whose router has outputs that pass tokens on: bool
+    [tokens]}, the tokens that do, from there too.
     """
 
     schedule: Schedule
     chosen: ByKey[int, Bools]
+    passed: ByKey[int, Bools]

@@ -154,9 +154,10 @@ class MoELayer(Operator):
         return frozenset((*self.nodes, *self.router.nodes))
 
     def passes_on(self, experts: Ints) -> Bools:
-        """Whether tokens pass themselves on, by how many experts each has: bool like `experts`.
+        """Whether tokens may pass themselves on, by how many experts each has: bool like `experts`.
 
-        Where there are outputs that do, a token of fewer experts than its top-k has one of them.
+        Where there are outputs that do, a token of fewer experts than its top-k may have one of
+        them, or an output that gives nothing, or a gate of 0.
         """
         return np.asarray((experts < (self.router.top_k or 0)) & bool(self.passing))
 

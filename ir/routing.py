@@ -30,7 +30,8 @@ class Routing:
     Exactly one of choices and scores is set. decode: with expert choice, how many tokens at the end
     of each sequence came one at a time: each is routed when it arrives, against the scores so far
     and with the capacity of its step, and nothing before it is routed again. domain: [N]
-    what kind of text the token is from, where known. `source` names the file for messages.
+    what kind of text the token is from, where known. passed: [L, N] tokens that outputs without an
+    expert pass on, where known. `source` names the file for messages.
     """
 
     layer: Ints
@@ -42,6 +43,7 @@ class Routing:
     capacity: Ints | None = None
     decode: int = 0
     domain: Ints | None = None
+    passed: Bools | None = None
     source: str = field(default="routing", compare=False)
 
     def __repr__(self) -> str:
@@ -72,6 +74,9 @@ class Routing:
                 self.source,
                 f"domain: shape {self.domain.shape}, expected {self.sequence.shape}, as sequence",
             )
+        expected = (len(self.layer), len(self.sequence))
+        if self.passed is not None and self.passed.shape != expected:
+            raise InputError(self.source, f"passed: shape {self.passed.shape}, expected {expected}")
         if np.any(np.diff(self.sequence) < 0):
             token = int(np.argmax(np.diff(self.sequence) < 0)) + 1
             raise InputError(

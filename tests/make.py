@@ -390,6 +390,7 @@ def compile_small(
     caches: Caches | None = None,
     grouping: Grouping | None = None,
     pack: bool = False,
+    passed: dict[int, Bools] | None = None,
 ) -> Compiled:
     """A verified program of `tokens` tokens in one sequence, or of `sequence`.
 
@@ -414,7 +415,7 @@ def compile_small(
         steps.append(replace(step, layers=tuple(orders)))
     every = np.arange(len(sequence))
     schedule = Schedule(sequence, arrival, every, tuple(steps), caches, sampled=decode > 0)
-    return realise(workload, chip, mapping, schedule, chosen)
+    return realise(workload, chip, mapping, schedule, chosen, passed=passed or {})
 
 
 def arrivals(sequence: Ints, decode: int) -> Ints:

@@ -188,7 +188,7 @@ def _leave_hidden(at: At[MoELayer], ids: Ints, made: Array) -> None:
 def _pass_on(at: At[MoELayer], ids: Ints, out: Array) -> None:
     """Add to the sums `out` the tokens that pass themselves on, each times its weight."""
     weight = at.m.values.take(ids, Inner.OWN_FACTOR)
-    own = np.flatnonzero(weight)
+    own = np.flatnonzero((weight != 0) & ~at.m.hidden[at.m.program.token[ids]])
     if len(own):
         out[own] += weight[own, None] * vectors_of(at.m, at.op.inputs[0], ids[own])
 

@@ -1,5 +1,6 @@
 """Mapping and slot orders to instructions, operator by operator; times come afterwards."""
 
+from collections.abc import Mapping as ByKey
 from typing import assert_never
 
 from compiler.emit.at import At
@@ -9,6 +10,7 @@ from compiler.emit.digital import emit_attention, emit_digital, emit_samples
 from compiler.emit.moe import emit_moe
 from compiler.emit.stream import Draft
 from compiler.emit.units import Units, build_units
+from ir.arrays import Bools
 from ir.chip import Chip
 from ir.mapping import Mapping
 from ir.schedule import Schedule
@@ -16,11 +18,18 @@ from ir.workload import Attention, Dense, Digital, MoELayer, Workload
 
 
 def emit(
-    workload: Workload, mapping: Mapping, schedule: Schedule, chip: Chip
+    workload: Workload,
+    mapping: Mapping,
+    schedule: Schedule,
+    chip: Chip,
+    passed: ByKey[int, Bools],
 ) -> tuple[Draft, Units]:
-    """The instructions of every step, without start times, and the units they run on."""
+    """The instructions of every step, without start times, and the units they run on.
+
+    passed: see `ir.compiled.Compiled`.
+    """
     units = build_units(workload, mapping, chip)
-    ctx = Context(workload, mapping, schedule, chip, units, schedule.steps[0])
+    ctx = Context(workload, mapping, schedule, chip, units, passed, schedule.steps[0])
     for step in schedule.steps:
         ctx.begin(step)
         for index, op in enumerate(workload.operators):

@@ -1,5 +1,6 @@
 """The state of one emission: what the emitters so far have made, and who goes first."""
 
+from collections.abc import Mapping as ByKey
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -8,7 +9,7 @@ import numpy as np
 
 from compiler.emit.stream import Stream
 from compiler.emit.units import Units
-from ir.arrays import Ints
+from ir.arrays import Bools, Ints
 from ir.chip import Chip
 from ir.links import bus_width, return_lanes
 from ir.mapping import Mapping
@@ -40,7 +41,7 @@ class Context:
     steps so far wrote into caches, by operator, sequence and kind; sampled: the
     SAMPLEs of the step before, which each token's sequence goes on from; last_load: the last
     LOAD of each MoE layer, which the next step's follow on the bus. unit_of: units by group
-    number; paths: hops and mesh ports of a group's unit.
+    number; paths: hops and mesh ports of a group's unit. passed: see `ir.compiled.Compiled`.
     """
 
     workload: Workload
@@ -48,6 +49,7 @@ class Context:
     schedule: Schedule
     chip: Chip
     units: Units
+    passed: ByKey[int, Bools]
     step: Step
     sampled: Value | None = None
     stream: Stream = field(default_factory=Stream)

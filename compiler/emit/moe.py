@@ -39,7 +39,7 @@ def emit_moe(at: At[MoELayer]) -> None:
     turns = _broadcast(at, x, routed)
     stores = [(turns.token, emit_experts(at, turns, routed))]
     stores += [(tokens, ids) for ids in emit_shared(at, tokens, x)]
-    passed = _passed(at, tokens, turns.token, x)
+    passed = _passed(at, tokens, x)
     combined = ctx.spread(tokens, _combine(at, tokens, stores, passed, routed, gate))
     write_outputs(at, combined)
     at.produce(np.where(done >= 0, done, combined))
@@ -174,13 +174,9 @@ def _kept(order: SlotOrder, *, retain: bool) -> Bools:
     return kept
 
 
-def _passed(at: At[MoELayer], tokens: Ints, turns: Ints, x: Ints) -> tuple[Ints, Ints]:
-    """Of `tokens` those that pass themselves on, and who made their vectors: [tokens] both.
-
-    turns: the token of each pair that runs.
-    """
-    experts = np.bincount(turns, minlength=at.ctx.tokens)
-    own = tokens[at.op.passes_on(experts[tokens])]
+def _passed(at: At[MoELayer], tokens: Ints, x: Ints) -> tuple[Ints, Ints]:
+    """Of `tokens` those that pass themselves on, and who made their vectors: [tokens] both."""
+    own = tokens[at.ctx.passed[at.op.layer][tokens]] if at.op.passing else tokens[:0]
     return own, x[own]
 
 

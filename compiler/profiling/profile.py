@@ -20,7 +20,7 @@ from ir.onnxdoor.session import Runtime, at_hand
 from ir.onnxdoor.ternary import open_as
 from ir.routing import Routing
 from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
-from ir.semantics import combine_weights, from_logits, of_experts
+from ir.semantics import combine_weights, from_logits, of_experts, passed_weight
 from ir.workload import MoELayer, Workload
 
 __all__ = ["load_inputs", "profile"]
@@ -113,7 +113,9 @@ def _without(routing: Routing, hidden: Bools, say: Say) -> Routing:
     say(f"{int(hidden.sum())} tokens that the attention mask hides are not routed")
     taken = ~hidden[None, :, None]
     weights = None if routing.weights is None else routing.weights * taken
-    return replace(routing, choices=np.where(taken, routing.choices, -1), weights=weights)
+    passed = None if routing.passed is None else routing.passed & ~hidden
+    choices = np.where(taken, routing.choices, -1)
+    return replace(routing, choices=choices, weights=weights, passed=passed)
 
 
 def _token_choice(
@@ -151,8 +153,18 @@ def _token_choice(
         sequence=np.repeat(np.arange(len(lengths)), lengths).astype(np.int64),
         choices=choices,
         weights=weights if known else None,
+        passed=_passed(layers, runs) if any(layer.passing for layer in layers) else None,
         source=path,
     )
+
+
+def _passed(layers: tuple[MoELayer, ...], runs: list[tuple[dict[str, Array], int]]) -> Bools:
+    """Tokens that outputs without an expert pass on, with a weight that is not 0: [layers, N]."""
+    rows = list[Array]()
+    for layer in layers:
+        weights = [combine_weights(layer.router, values, tokens) for values, tokens in runs]
+        rows.append(passed_weight(layer, np.concatenate(weights)) != 0)
+    return np.stack(rows)
 
 
 def _picked(path: str, layer: MoELayer, values: Mapping[str, Array], tokens: int) -> Picked:

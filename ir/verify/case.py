@@ -323,7 +323,8 @@ class ProgramCase:
         out = np.zeros((len(self.workload.operators), len(self.visits)), dtype=np.bool_)
         done = self.visits.runs & self.visits.scored
         for index, op in self.moe.items():
-            out[index] = done & op.passes_on(self.picked(op.layer).sum(axis=1))
+            if op.passing:
+                out[index] = done & self.compiled.passed[op.layer][self.visits.token]
         return out
 
     @cached_property

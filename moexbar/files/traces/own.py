@@ -22,6 +22,7 @@ _KINDS = {
     "num_experts": "iu",
     "sequence": "iu",
     "domain": "iu",
+    "passed": "b",
     "decode": "iu",
 }
 MOST_EXPERTS = 2**15 - 1  # ids are kept in 16 bits
@@ -31,7 +32,7 @@ def read_own(path: Path | str, reading: Reading) -> Routing:
     """Read an archive of choices or scores; raise InputError naming file and array.
 
     Optional arrays: `layer` (default 0, 1, ...), `sequence` (default one sequence), `weights`,
-    `domain`. Of the reading the number of experts counts, where the file does not say it.
+    `domain`, `passed`. Of the reading the number of experts counts, where the file does not say it.
     """
     where = str(path)
     limits = reading.limits
@@ -55,6 +56,7 @@ def read_own(path: Path | str, reading: Reading) -> Routing:
         capacity=_capacity(where, arrays, layers),
         decode=_decode(where, arrays),
         domain=int64(where, "domain", arrays["domain"]) if "domain" in arrays else None,
+        passed=arrays.get("passed") if "choices" in arrays else None,
         source=where,
     )
 
@@ -79,7 +81,7 @@ def save_routing(path: Path | str, routing: Routing) -> None:
     }
     if routing.decode:
         arrays["decode"] = np.array(routing.decode, dtype=np.int64)
-    for name in ("choices", "weights", "scores", "capacity", "domain"):
+    for name in ("choices", "weights", "scores", "capacity", "domain", "passed"):
         value = getattr(routing, name)
         if value is not None:
             arrays[name] = value

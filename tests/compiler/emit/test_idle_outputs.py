@@ -53,6 +53,39 @@ def test_a_token_is_one_more_weighted_vector(scale: float) -> None:
         assert int((p.node[read] == norm).sum()) == itself
 
 
+def mixed() -> Compiled:
+    """Output 4 gives nothing and 5 passes the token on, of which the trace tells the tokens.
+
+    Token 1 picks an expert and output 4, token 2 picks both.
+    """
+    passed = {0: np.array([False, False, True])}
+    workload = with_idle((0, 2), (5,))
+    return compile_small(workload, small_chip(), tokens=3, chosen={0: CHOSEN}, passed=passed)
+
+
+def test_one_output_of_each_kind() -> None:
+    """Sums of 2 (both experts), 1 (an expert) and 1 vector (the token), all weighted.
+
+    1 + 2, 0 + 1 and 0 + 1 operations; from the number of experts alone token 1 would have one more
+    vector, weighted and added: 1 + 2.
+    """
+    done = mixed()
+    p = done.program
+    rows = np.flatnonzero(p.opcode == Opcode.COMBINE)
+    once = timing.add(done.chip, 20).duration_ps
+    assert p.duration_ps[rows].tolist() == [once * n for n in (3, 1, 1)]
+    norm = next(i for i, op in enumerate(done.workload.operators) if op.name == "norm_b0")
+    reads = [p.reads.values[p.reads.offsets[r] : p.reads.offsets[r + 1]] for r in rows.tolist()]
+    assert [int((p.node[read] == norm).sum()) for read in reads] == [0, 0, 1]
+    assert sum(done.program.energy_fj[rows].tolist()) == 5 * timing.add(done.chip, 20).energy_fj
+
+
+def test_a_token_too_many_in_a_sum_is_found() -> None:
+    done = mixed()
+    with pytest.raises(CheckError, match="check combine"):
+        verify_program(replace(done, passed={0: np.array([False, True, True])}))
+
+
 def test_outputs_that_give_nothing_take_no_sum() -> None:
     """Sums of 2, 1 and 0 vectors: 1 + 2, 0 + 1 operations, and one that writes zeros."""
     done = compiled(with_idle((0, 2), ()))
