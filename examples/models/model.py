@@ -9,7 +9,7 @@ choice again, in 2 layers of width 64 with 8 experts each.  All projection matri
 Each model computes the same function in two ways, chosen by ``Model.set_mode``:
 
 * ``"sparse"``: for training; a batch of sequences, each expert runs on its own tokens only;
-* ``"graph"``:  for export; one sequence, static list of operations, any number of tokens.
+* ``"graph"``:  for export; a static list of operations, any number of sequences and tokens.
 
 The expert-choice model has two more modes, which compute another function: ``"causal"`` routes
 a token when it arrives, against the scores of the tokens so far, with the capacity of the full
@@ -145,8 +145,8 @@ class MoE(nn.Module):
         return torch.zeros_like(x).index_add(0, token, torch.cat(outs) * gate[:, None])
 
     def run_masked(self, x: Tensor, combine: Tensor) -> Tensor:
-        """Run every expert on every token, weighted by combine [tokens, experts]."""
-        outs = [expert(x) * combine[:, e : e + 1] for e, expert in enumerate(self.experts)]
+        """Run every expert on every token, weighted by combine [.., experts]."""
+        outs = [expert(x) * combine[..., e : e + 1] for e, expert in enumerate(self.experts)]
         total: Tensor = functools.reduce(torch.add, outs)
         return total
 
@@ -156,13 +156,12 @@ class TokenChoice(MoE):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Route and run [batch, tokens, width]."""
-        x = hidden.reshape(-1, hidden.shape[-1])
+        x = hidden if self.mode == "graph" else hidden.reshape(-1, hidden.shape[-1])
         scores = torch.softmax(self.router(x), dim=-1)
         weight, expert = torch.topk(scores, self.top, dim=-1)
         weight = weight / weight.sum(-1, keepdim=True)
         if self.mode == "graph":
-            combine = torch.zeros_like(scores).scatter(1, expert, weight)
-            return self.run_masked(x, combine).reshape(hidden.shape)
+            return self.run_masked(x, torch.zeros_like(scores).scatter(-1, expert, weight))
         chosen = expert.flatten()
         self.load = torch.bincount(chosen, minlength=self.count)
         self.load_loss = self.count * (self.load / chosen.numel() * scores.mean(0)).sum()
@@ -181,18 +180,16 @@ class ExpertChoice(MoE):
         """Route and run [batch, tokens, width], each sequence by itself."""
         batch, tokens, _ = hidden.shape
         capacity = self.top * tokens // self.count
+        scores = torch.softmax(self.router(hidden), dim=-1)
         if self.mode == "graph":
-            x = hidden.reshape(-1, hidden.shape[-1])
-            gate, index = torch.topk(torch.softmax(self.router(x), dim=-1).t(), capacity, dim=-1)
-            total = torch.zeros_like(x)
+            gate, index = torch.topk(scores.transpose(1, 2), capacity, dim=-1)
+            total = torch.zeros_like(hidden)
             for e, expert in enumerate(self.experts):
                 # One scatter per expert: the indices within it are distinct.
-                chosen = index[e]
-                part = F.embedding(chosen, x)  # x[chosen], but exported as one Gather
-                y = expert(part) * gate[e].unsqueeze(1)
-                total = total.index_put((chosen,), y, accumulate=True)
-            return total.reshape(hidden.shape)
-        scores = torch.softmax(self.router(hidden), dim=-1)
+                chosen = index[:, e].unsqueeze(-1).expand(-1, -1, hidden.shape[-1])
+                y = expert(hidden.gather(1, chosen)) * gate[:, e].unsqueeze(-1)
+                total = total.scatter_add(1, chosen, y)
+            return total
         if self.mode == "sparse":
             gate, index = torch.topk(scores.permute(2, 0, 1), capacity, dim=-1)
             token = index + torch.arange(batch)[:, None] * tokens

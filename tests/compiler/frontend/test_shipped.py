@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from compiler.frontend import read_model
@@ -46,6 +47,19 @@ def test_runs_operator_by_operator(name: str, runtime: Any) -> None:
     inputs = load_inputs(MODELS / "heldout.npz")
     part = {"input_ids": inputs["input_ids"][:1, :45]}
     assert compare(runtime, MODELS / f"{name}.onnx", part) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["token_choice", "expert_choice"])
+def test_sequences_that_run_together_are_computed_each_by_itself(
+    name: str, runtime: Runtime
+) -> None:
+    """An expert that chooses tokens would find others if it chose among those of all sequences."""
+    ids = load_inputs(MODELS / "heldout.npz")["input_ids"][:3, :33]
+    session = runtime.load((MODELS / f"{name}.onnx").read_bytes())
+    together = session.run({"input_ids": ids}, ["logits"])["logits"]
+    apart = [session.run({"input_ids": row[None]}, ["logits"])["logits"] for row in ids]
+    assert together.shape == (3, 33, 256)
+    np.testing.assert_allclose(together, np.concatenate(apart), rtol=0, atol=1e-4)
 
 
 def profiled(workload: Workload, name: str, tokens: int, runtime: Runtime) -> Any:

@@ -74,6 +74,18 @@ def test_token_choice_keeps_every_key_and_has_no_use_for_a_go_cache(
     assert "token choice needs no GO cache" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["token_choice", "expert_choice"])
+def test_two_sequences_together_are_what_the_runtime_computes(
+    tmp_path: Path, inputs: Path, name: str
+) -> None:
+    """Both shipped files have a free batch axis; keys and values are of both sequences."""
+    report = compiled(tmp_path, inputs, name, "--batch", "2")
+    # 2 sequences x 4 layers x 16 tokens x a key and a value of 128 bytes
+    assert report["memory"]["kv_bytes"] == 2 * 4 * 16 * 2 * 128
+    assert report["executed"]["first_wrong_instruction"] == -1
+    assert report["executed"]["worst"] < 1e-4
+
+
 def test_caches_larger_than_the_memory_are_refused(
     tmp_path: Path, inputs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
