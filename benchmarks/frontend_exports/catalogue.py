@@ -66,7 +66,7 @@ FURTHER: dict[str, tuple[Make, int, str, str]] = {
     "norminside": (_in(mixtures.Inside), 0, "-", "-"),
     "residualexperts": (_in(mixtures.Residual), 0, "-", "-"),
     "upcycled": (_in(mixtures.Upcycled), 2, "6", "2"),
-    "different": (_in(mixtures.Different), 0, "-", "-"),
+    "different": (_in(mixtures.Different), 2, "6", "2"),
     "slots": (_in(mixtures.Slots), 0, "-", "-"),
     "merged": (_in(mixtures.Merged), 0, "-", "-"),
     "peer": (_in(mixtures.Peer), 0, "-", "-"),

@@ -99,6 +99,15 @@ CORPUS: dict[str, Recipe] = {
         {"grouping": "sorted", "scheduling": "token-serial", "groups": 7, "pack": True},
         0,
     ),
+    "a group of unlike widths on as many tiles: the input buffer of the longer vector": Recipe(
+        Model((Layer("unlike widths, gathered"),)), options={"grouping": "contiguous"}
+    ),
+    "unlike widths, copied, packed, in several groups": Recipe(
+        Model((Layer("unlike widths, gathered", experts=5, hidden=20),), biased=True),
+        Span(decode=2, batch=2),
+        {"pg": {"mux": 3}},
+        {"grouping": "local-search", "scheduling": "compact", "replicas": 2, "pack": True},
+    ),
     "an activation with numbers of 8 bits": Recipe(
         Model((Layer(act="quick-gelu"),), element="bfloat16")
     ),

@@ -63,7 +63,7 @@ def _masked(layer: Layer) -> m.Ffn:
 
 
 def _unlike(layer: Layer) -> m.Ffn:
-    """Every other expert has a hidden width of 5, as large as what few of the small tiles hold."""
+    """Every other expert has a hidden width of 5."""
     expert = x.by_turns((layer.hidden, 5), m.gated if layer.gated else m.plain)
     return _free(layer, lambda router: m.dense_masked(router, expert))
 

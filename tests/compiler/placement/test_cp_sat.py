@@ -133,6 +133,7 @@ def both(
         ({"layers": 3, "shared": 1}, {"mesh": {"pgs_per_core": 16}}),
         ({"layers": 2, "experts": 8}, {"pg": {"mux": 4}}),
         ({"layers": 2}, {"mesh": {"pgs_per_core": 1}}),  # long chains, many cores
+        ({"layers": 2, "widths": (9, 21)}, {"mesh": {"pgs_per_core": 2}}),  # chains of 2 and 3
         ({"layers": 10, "experts": 2}, {"mesh": {"pgs_per_core": 4}}),  # searched in parts
         ({"layers": 2}, {"mesh": {"pgs_per_core": 8}, "accumulate": {"where": "dpu"}}),
         ({"layers": 2}, {"mesh": {"pgs_per_core": 8, "width": 9, "height": 9}}),

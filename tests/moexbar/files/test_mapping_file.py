@@ -62,6 +62,41 @@ def test_blocks_come_back_as_they_were(tmp_path: Path) -> None:
     assert OWNERS.keys() <= {block.owner for block in blocks}
 
 
+def test_tiles_of_unlike_experts_come_back_where_they_were(tmp_path: Path) -> None:
+    # down of 12 is 2 x 5 tiles, of 5 it is 1 x 5, behind every other of those peripheral groups
+    workload = small_workload(layers=1, widths=(12, 5))
+    mapping, path = map_small(workload, small_chip()), tmp_path / "mapping.json"
+    path.write_text(json.dumps(mapping_json(mapping, workload)))
+    for (_, pg, spot), (_, back, there) in zip(
+        mapping.tiles(), read_mapping(path, workload).tiles(), strict=True
+    ):
+        assert np.array_equal(pg, back)
+        assert np.array_equal(spot, there)
+
+
+def test_a_tile_beyond_the_last_peripheral_group_is_refused(tmp_path: Path) -> None:
+    # the last group's narrow down, 1 x 5 tiles in columns of two, ends at the 9th of its 10 PGs;
+    # begun at the third from the end it fits by its number of tiles, 5 - 1 > 2, not by its columns
+    workload = small_workload(layers=1, widths=(12, 5))
+    mapping = map_small(workload, small_chip())
+    found, path = mapping_json(mapping, workload), tmp_path / "mapping.json"
+    narrow = next(b for b in found["blocks"] if (b["role"], b["expert"]) == ("down", 3))
+    narrow["pg_start"] = mapping.placement.pgs - 5
+    path.write_text(json.dumps(found))
+    last = mapping.placement.pgs - 5 + 4 * 2
+    with pytest.raises(InputError, match=f"PG {last} of {mapping.placement.pgs}"):
+        read_mapping(path, workload)
+
+
+def test_a_copy_in_no_group_is_refused(tmp_path: Path) -> None:
+    def change(blocks: list[dict[str, Any]]) -> None:
+        next(b for b in blocks if b["expert"] == 3)["replica"] = 1
+
+    path, workload = written(tmp_path, change)
+    with pytest.raises(InputError, match="IndexError"):
+        read_mapping(path, workload)
+
+
 def test_no_expert_is_minus_one_in_the_file() -> None:
     workload, mapping = small()
     rows = mapping_json(mapping, workload)["blocks"]
