@@ -204,6 +204,7 @@ def executed_row(done: Comparison) -> Executed:
         run_anew=_rows(done.anew),
         uncached_deviation=_rows(done.deviation),
         summary=summary(done),
+        rounding_ties=done.rounding_ties,
     )
 
 
@@ -238,6 +239,8 @@ def summary(done: Comparison) -> str:
         text += f"; {done.hidden} tokens that the attention mask hides are not routed"
     if done.near_ties:
         text += f"; {done.near_ties} near ties (scores as good as equal)"
+    if done.rounding_ties:
+        text += f"; {done.rounding_ties} rounding ties (half way between two integers)"
     return text
 
 

@@ -42,9 +42,11 @@ class Comparison:
 
     culprit: of the first operator with a wrong result, the first in order of effect that made one,
     followed back into its crossbar job; -1 if all is right. near_ties: tokens whose router could
-    select either way. runtime: the outputs of ONNX Runtime itself against the reference, where that
-    is another (see `reference`). anew: with expert choice in steps, what must equal the
-    model run anew on the tokens so far; deviation: how far the rest is from it (see `uncached`).
+    select either way; rounding_ties: whose result is the model's because a number half way between
+    two integers went the other way. runtime: the outputs of ONNX Runtime itself against the
+    reference, where that is another (see `reference`). anew: with expert choice in steps, what must
+    equal the model run anew on the tokens so far; deviation: how far the rest is from it (see
+    `uncached`).
     before: tokens before the window, whose values were the model's own; hidden: tokens that the
     attention mask hides, whose MoE layers' results were the model's own.
     """
@@ -59,6 +61,7 @@ class Comparison:
     deviation: tuple[Difference, ...] = ()
     before: int = 0
     hidden: int = 0
+    rounding_ties: int = 0
 
     @property
     def worst(self) -> float:
@@ -111,6 +114,7 @@ def compare(m: Machine) -> Comparison:
         deviation,
         m.before,
         int(m.hidden.sum()),
+        len(m.rounded),
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backends.functional.blame import wrong_logits
-from backends.functional.machine import At, Machine
+from backends.functional.machine import TOLERANCE, At, Machine
 from backends.functional.names import Inner, Moved, Name, Passed
 from backends.functional.products import (
     add_up,
@@ -164,7 +164,7 @@ def _combine(at: At[MoELayer], ids: Ints) -> None:
     if op.shared or (~routed).any():
         factor = _shared_factor(at, ids, place[~routed], read[~routed])
         np.add.at(out, place[~routed], factor[:, None] * result[~routed])
-    as_the_experts_round(at, ids, out)
+    as_the_experts_round(at, ids, out, TOLERANCE)
     shape = m.row_shape(op.outputs[0])
     given = out.astype(m.whole[0][op.outputs[0]].dtype).reshape(len(ids), *(shape or (-1,)))
     _leave_hidden(at, ids, given)

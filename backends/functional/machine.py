@@ -10,7 +10,7 @@ import numpy as np
 
 from backends.functional.crossbars import Crossbars
 from backends.functional.names import Name
-from backends.functional.rounding import as_the_model_rounds
+from backends.functional.rounding import as_the_model_rounds, tokens_changed
 from backends.functional.runs import Run
 from backends.functional.traced import Traced
 from backends.functional.values import Batch, Values, wrong
@@ -42,7 +42,8 @@ class Machine:
     whole: what ONNX Runtime says of every value, per run. Only its shapes and element types are
     used, except where two experts' scores are as good as equal. told: by MoE operator, what its
     router says of those vectors; tied: (operator, token) that it decided. halves: those in which an
-    expert rounds a number that is half way between two.
+    expert rounds a number that is half way between two; rounded: those in which that, or a number
+    that an operator quantises, went the other way, so that the result is the model's.
     job: [instructions] the MVM whose product a crossbar job's instruction carries on, -1 = none.
     made: (step, operator) -> [window tokens] who wrote its result, -1 = nobody. arrival: [window
     tokens] the step in which each comes. again: see `uncached`. fixed: routers say what they say
@@ -72,6 +73,7 @@ class Machine:
     told: dict[int, dict[Name, Array]] = field(default_factory=dict)
     tied: set[tuple[int, int]] = field(default_factory=set)
     halves: set[tuple[int, int]] = field(default_factory=set)
+    rounded: set[tuple[int, int]] = field(default_factory=set)
 
     @property
     def tokens(self) -> int:
@@ -171,7 +173,10 @@ def run_nodes(at: At[Digital | Attention], ids: Ints) -> None:
     found = [m.nodes.run(op, fed, op.outputs) for fed in feeds]
     if not constant and m.nodes.rounds(op):
         every = zip(m.runs, feeds, found, m.whole, strict=True)
-        found = [as_the_model_rounds(*parts, TOLERANCE) for parts in every]
+        own, found = found, [as_the_model_rounds(*parts, TOLERANCE) for parts in every]
+        for run, made, taken in zip(m.runs, own, found, strict=True):
+            changed = tokens_changed(run, made, taken, TOLERANCE)
+            m.rounded |= {(at.index, token) for token in changed.tolist()}
     arrays: dict[Name, Array] = {}
     tables: dict[str, list[Array]] = {}
     for name in op.outputs:

@@ -68,8 +68,25 @@ def note_halves(at: "At[MoELayer]", ids: Ints, x: Array, of: Callable[[Array], A
     at.m.halves |= {(at.index, int(token)) for token in tokens}
 
 
-def as_the_experts_round(at: "At[MoELayer]", ids: Ints, out: Array) -> None:
-    """Put the model's results in `out` [ids, d] for the tokens noted, where they are near."""
+def tokens_changed(
+    run: Run, made: Mapping[str, Array], taken: Mapping[str, Array], limit: float
+) -> Ints:
+    """Window tokens for which `as_the_model_rounds` took another output: by more than the limit."""
+    changed = np.zeros(run.tokens.size, dtype=np.bool_)
+    for name, theirs in taken.items():
+        if theirs.size:
+            wide = theirs.astype(np.float64)
+            off = np.abs(made[name] - wide) > limit * np.abs(wide).max()
+            by_token = run.row_shape(theirs.shape) is not None
+            changed |= off.reshape(run.tokens.size, -1).any(axis=1) if by_token else off.any()
+    return run.tokens.ravel()[changed]
+
+
+def as_the_experts_round(at: "At[MoELayer]", ids: Ints, out: Array, limit: float) -> None:
+    """Put the model's results in `out` [ids, d] for the tokens noted, where they are near.
+
+    Those that were off by more than the limit, of the largest result, are counted.
+    """
     m, name = at.m, at.op.outputs[0]
     tokens = m.program.token[ids]
     noted = [i for i, token in enumerate(tokens.tolist()) if (at.index, token) in m.halves]
@@ -79,4 +96,7 @@ def as_the_experts_round(at: "At[MoELayer]", ids: Ints, out: Array) -> None:
     theirs = rows[tokens[noted]].reshape(len(noted), -1)
     near = np.abs(out[noted] - theirs) <= STEPS * np.abs(rows).max()
     right = np.array(noted)[near.all(axis=1)]
+    off = np.abs(out[right] - rows[tokens[right]].reshape(len(right), -1))
+    changed = (off > limit * np.abs(rows).max()).any(axis=1)
+    m.rounded |= {(at.index, token) for token in tokens[right[changed]].tolist()}
     out[right] = rows[tokens[right]].reshape(len(right), -1)

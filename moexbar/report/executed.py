@@ -36,6 +36,7 @@ class Executed:
     run_anew: of tokens of decode steps, what must equal the model run anew on all tokens so far.
     uncached_deviation: how far the rest is from that run, which may differ.
     summary: in a line.
+    rounding_ties: results taken from the model: a number in them lay half way between two integers.
     """
 
     norm: str
@@ -49,6 +50,7 @@ class Executed:
     run_anew: tuple[DifferenceRow, ...]
     uncached_deviation: tuple[DifferenceRow, ...]
     summary: str
+    rounding_ties: int = 0
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from backends.functional.rounding import as_the_experts_round, as_the_model_rounds, note_halves
+from backends.functional.rounding import (
+    as_the_experts_round,
+    as_the_model_rounds,
+    note_halves,
+    tokens_changed,
+)
 from backends.functional.runs import Run
 from ir.activation import Composed
 from ir.formula import ITSELF, Formula, Step
@@ -16,6 +21,7 @@ from ir.semantics import activate
 RUN = Run({}, np.arange(3).reshape(1, 3))
 X: Any = np.array([[[0.5, 4.0], [1.5, 4.0], [2.5, 4.0]]])  # one sequence of three tokens
 WHOLE = {"x": X, "q": np.array([[[0, 4], [2, 4], [2, 4]]]), "scale": np.array(1.0)}
+TAKEN = {name: WHOLE[name] for name in ("q", "scale")}
 
 
 def rounded(x: Any, q: Any, scale: float = 1.0) -> dict[str, Any]:
@@ -51,6 +57,7 @@ class Machine:
     def __init__(self) -> None:
         self.program = SimpleNamespace(token=np.arange(3))
         self.halves: set[tuple[int, int]] = set()
+        self.rounded: set[tuple[int, int]] = set()
         self.whole = [{"y": np.array([[1.0], [2.0], [3.0]])}]
 
     def to_rows(self, _: str, found: Any) -> Any:
@@ -65,8 +72,27 @@ def test_an_expert_half_way_between_two() -> None:
     note_halves(at, np.arange(3), x, partial(activate, at.op.activation))
     assert at.m.halves == {(4, 1), (4, 2)}
     out: Any = np.array([[1.1], [2.1], [4.0]])
-    as_the_experts_round(at, np.arange(3), out)
+    as_the_experts_round(at, np.arange(3), out, 1e-4)
     assert out.tolist() == [[1.1], [2.0], [4.0]]  # at most 5 % of 3 are taken for a step
+    assert at.m.rounded == {(4, 1)}
+
+
+def test_what_no_half_changed_is_not_counted() -> None:
+    """The second token is noted, and its result is the model's up to 1e-4 of 3 anyway."""
+    at: Any = SimpleNamespace(index=4, op=Layer(Composed(ITSELF)), m=Machine())
+    at.m.halves = {(4, 1)}
+    out: Any = np.array([[1.0], [2.0002], [3.0]])
+    as_the_experts_round(at, np.arange(3), out, 1e-4)
+    assert out.tolist() == [[1.0], [2.0], [3.0]]
+    assert at.m.rounded == set()
+
+
+def test_tokens_that_an_operator_rounds_otherwise_are_counted() -> None:
+    """The first token's 1 became 0; one scale for all tokens that is another changes each."""
+    made = {"q": np.array([[[1, 4], [2, 4], [2, 4]]]), "scale": np.array(1.0)}
+    assert tokens_changed(RUN, made, TAKEN, 1e-4).tolist() == [0]
+    made["scale"] = np.array(1.1)
+    assert tokens_changed(RUN, made, TAKEN, 1e-4).tolist() == [0, 1, 2]
 
 
 def test_an_expert_that_does_not_round() -> None:

@@ -69,6 +69,13 @@ def test_a_report_from_before_the_weights_writing_was_told(folder: Path, tmp_pat
     assert read_report(path) == read_report(folder / "report.json")
 
 
+def test_a_report_from_before_rounding_ties_were_counted(folder: Path, tmp_path: Path) -> None:
+    path, report = tmp_path / "report.json", written(folder)
+    assert report["executed"].pop("rounding_ties") == 0
+    path.write_text(json.dumps(report))
+    assert read_report(path) == read_report(folder / "report.json")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
