@@ -14,13 +14,16 @@ from ir.workload import Attention, Dense, Digital, Expert, MoELayer, Weight, Wor
 def partition(workload: Workload, chip: Chip) -> tuple[Block, ...]:
     """Blocks of all matrices that go on crossbars, in the workload's order.
 
-    A block has ceil(rows / R) x ceil(columns / floor(C / slices)) tiles; edge tiles are part-empty.
+    Dense products with the same matrix have one. A block has ceil(rows / R) x ceil(columns /
+    floor(C / slices)) tiles; edge tiles are part-empty.
     The router joins them only where the chip puts it on crossbars. Raises InputError for a model
     without any such matrix.
     """
     blocks: list[Block] = []
     for index, op in enumerate(workload.operators):
         match op:
+            case Dense() if workload.homes[index] != index:
+                pass  # on the crossbars of another
             case Dense():
                 blocks.append(_block(chip, index, op.layer, "dense", DenseOwner(), op.weight))
             case MoELayer():

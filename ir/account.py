@@ -29,7 +29,8 @@ class DigitalWeights:
 class SharedTensor:
     """A stored tensor whose elements several operators use; they are counted once.
 
-    operators: of the workload; the first `copies` of them have it on crossbars of their own.
+    operators: of the workload; the first `copies` of them have it on crossbars of their own, and
+    further dense products work on these.
     """
 
     tensor: str

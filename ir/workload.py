@@ -151,9 +151,21 @@ class Workload:
         return max((op.layer for op in self.operators), default=-1) + 1
 
     @cached_property
+    def homes(self) -> tuple[int, ...]:
+        """Operator on whose crossbars each one works: [operators].
+
+        Itself, or the first of the dense products with the same matrix.
+        """
+        place = {id(op): index for index, op in enumerate(self.operators)}
+        first: dict[Weight, int] = {}
+        held = {id(op): first.setdefault(op.weight, place[id(op)]) for op in self.dense()}
+        return tuple(held.get(one, index) for one, index in place.items())
+
+    @cached_property
     def regions(self) -> tuple[int, ...]:
-        """Layers that have products on crossbars, ascending: each has a region of the chip."""
-        return tuple(sorted({max(op.layer, 0) for op in self.operators if has_products(op)}))
+        """Layers that have crossbars, ascending: each has a region of the chip."""
+        own = (op for i, op in enumerate(self.operators) if self.homes[i] == i)
+        return tuple(sorted({max(op.layer, 0) for op in own if has_products(op)}))
 
     def region_of(self, layer: int) -> int:
         """The region an operator of `layer` works in.
@@ -163,6 +175,10 @@ class Workload:
         """
         before = [region for region in self.regions if region <= layer]
         return before[-1] if before else min(self.regions, default=0)
+
+    def region_at(self, index: int) -> int:
+        """The region that operator `index` works in: where its matrix is, or its layer's."""
+        return self.region_of(self.operators[self.homes[index]].layer)
 
     def dense(self) -> Iterator[Dense]:
         """Dense matrix products in order."""

@@ -91,7 +91,7 @@ def multiply(at: At[Operator], ids: Ints, part: tuple[Ints, int] | None = None) 
     for number, (unit, expert, replica) in enumerate(kinds.T.tolist()):
         mine = np.flatnonzero(kind == number)
         tiles = m.crossbars.on(p.units[unit], expert, replica)
-        if not tiles or tiles[0].block.operator != at.index:
+        if not tiles or tiles[0].block.operator != m.workload.homes[at.index]:
             problem = f"the PGs of {p.units[unit].name} do not hold its tiles, one each"
             raise wrong(p, int(ids[mine[0]]), problem)
         if tiles[0].block.weight.rows != vectors.shape[1]:

@@ -29,6 +29,11 @@ class At(Generic[Op_co]):
     @cached_property
     def region(self) -> int:
         """The region that the operator works in."""
+        return self.ctx.workload.region_at(self.index)
+
+    @property
+    def layer(self) -> int:
+        """The layer whose order of tokens it takes."""
         return self.ctx.workload.region_of(self.op.layer)
 
     @property
@@ -57,7 +62,7 @@ class At(Generic[Op_co]):
         Earlier steps first, then lowest rank, then the earlier operator; whole-sequence work goes
         before all tokens.
         """
-        rank = self.ctx.first_rank + self.ctx.rank(self.region)[token] + 1
+        rank = self.ctx.first_rank + self.ctx.rank(self.layer)[token] + 1
         seq = self.ctx.schedule.sequence[token]
         priority = rank * len(self.ctx.workload.operators) + self.index
         return Tag(self.index, self.region, priority, token, seq, stage, expert, slot=slot)

@@ -111,5 +111,5 @@ def emit_dense(at: At[Dense]) -> None:
         source = at.fetch(name)[tokens]
         load = emit_load(at, at.op.weight.rows, at.tag(tokens, stage=0), [source])
         ctx.loads[key] = ctx.spread(tokens, load)
-    bank = ctx.units.banks[at.index, DenseOwner(), 0]
+    bank = ctx.units.banks[ctx.workload.homes[at.index], DenseOwner(), 0]
     at.produce(ctx.spread(tokens, emit_bank(at, bank, tokens, ctx.loads[key][tokens])))

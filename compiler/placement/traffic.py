@@ -6,6 +6,7 @@ sums, STORE of the others), hidden vectors from there to the down projections (X
 from region to region (XFER). LOADs go over the region's bus and are no part of it.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -74,13 +75,14 @@ def traffic_of(
 
     pg_start: [blocks] first PG of each block.
     """
-    crossings = _crossings(blocks, grouping, chip, chosen)
+    crossings, users = _crossings(blocks, grouping, chip, chosen), Counter(workload.homes)
     hopping = chip.accumulate.where == "pg"
     flows = []
     for fire in fire_groups(blocks, grouping):
         crossing = crossings.get((fire.layer, fire.stage, fire.number), 0)
         if fire.is_bank:
-            crossing = _packets_per_vector(fire.blocks, chip) * tokens
+            vectors = tokens * users[fire.blocks[0].operator]
+            crossing = _packets_per_vector(fire.blocks, chip) * vectors
         chains = tuple((b.rows, b.columns) if hopping else (1, b.tiles) for b in fire.blocks)
         flows.append(Flow(fire.layer, fire.first_pg(pg_start), fire.pgs, crossing, chains))
     flows.sort(key=lambda flow: flow.first_pg)
@@ -129,20 +131,21 @@ def _pairs(grouping: LayerGrouping, chosen: Bools) -> Ints:
 
 def _moves(workload: Workload, chip: Chip, tokens: int) -> tuple[tuple[tuple[int, int], int], ...]:
     """Packets from region to region: each value once to each region that reads it elsewhere."""
-    maker = {name: op for op in workload.operators for name in op.outputs if not is_constant(op)}
+    operators = list(enumerate(workload.operators))
+    maker = {name: i for i, op in operators for name in op.outputs if not is_constant(op)}
     seen: set[tuple[str, int]] = set()
     moves: dict[tuple[int, int], int] = {}
-    for op in workload.operators:
+    for index, op in operators:
         if is_constant(op):
             continue
-        there = workload.region_of(op.layer)
+        there = workload.region_at(index)
         for name in op.inputs:
             source = maker.get(name)
             if source is None or (name, there) in seen:
                 continue
             seen.add((name, there))
-            here = workload.region_of(source.layer)
+            here = workload.region_at(source)
             if here != there:
-                amount = packets(source.width, chip) * tokens
+                amount = packets(workload.operators[source].width, chip) * tokens
                 moves[here, there] = moves.get((here, there), 0) + amount
     return tuple(sorted(moves.items()))

@@ -10,7 +10,7 @@ from ir.arrays import Bools, Ints
 from ir.selection import ByCapacity, Capacity
 from ir.verify.case import ProgramCase, int64
 from ir.verify.check import Check, Fault, first, first_difference
-from ir.verify.dataflow import results, samples
+from ir.verify.dataflow import moved_from, results, samples
 from ir.verify.roles import READS_OF_CACHES, WRITES_OF_CACHES, Role
 from ir.verify.routing import top_k_rows
 from ir.verify.visits import Visits
@@ -155,7 +155,7 @@ def check_cache_reads(case: ProgramCase) -> Fault | None:
     """A read waits for all earlier writes of its kind; a write for what it stores, and no more."""
     p, rows = case.program, len(case.program)
     mine = np.isin(case.role[case.reader], READS_OF_CACHES + WRITES_OF_CACHES)
-    found = case.reader[mine] * rows + case.read[mine]
+    found = case.reader[mine] * rows + moved_from(case)[case.read[mine]]
     odd = first_difference(found, np.concatenate([*_read_edges(case), *_write_edges(case)]))
     if odd is None:
         return None

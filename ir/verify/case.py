@@ -17,7 +17,7 @@ from ir.program import Opcode, Program
 from ir.schedule import Schedule
 from ir.verify.check import Fault, first
 from ir.verify.jobs import JobClasses, job_classes
-from ir.verify.matrices import FireGroup, fire_groups
+from ir.verify.matrices import FireGroup, fire_groups, holders
 from ir.verify.roles import CHAIN, KIND, Form, Role, form_of, result_opcode
 from ir.verify.visits import Visits
 from ir.workload import MoELayer, Workload
@@ -84,9 +84,13 @@ class ProgramCase:
     @cached_property
     def region(self) -> Ints:
         """Layer whose region each operator works in: [operators]."""
-        return np.array(
-            [self.workload.region_of(op.layer) for op in self.workload.operators], dtype=np.int64
-        )
+        layers = [self.workload.operators[i].layer for i in self.holder]
+        return np.array([self.workload.region_of(layer) for layer in layers], dtype=np.int64)
+
+    @cached_property
+    def holder(self) -> Ints:
+        """Operator that holds the matrix that each one works with: [operators]."""
+        return np.array(holders(self.workload), dtype=np.int64)
 
     @cached_property
     def maker(self) -> dict[str, int]:
@@ -284,12 +288,13 @@ class ProgramCase:
     @cached_property
     def job_class(self) -> Ints:
         """Job class of each row of a job, by the unit (and expert) of its root; -1 for others."""
-        root, expert = self.root, self.program.expert[self.root]
-        unit = self.program.unit[root]
+        root, p = self.root, self.program
+        unit, node, expert = p.unit[root], p.node[root], p.expert[root]
+        base, holder = np.array(self.jobs.base, dtype=np.int64), self.holder[node]
         known = (root >= 0) & (self.unit_class[unit] >= 0)
-        known &= self.unit_routed[unit] == (expert >= 0)
-        known &= self.fire_operator[unit] == self.program.node[root]
-        return np.where(known, self.unit_class[unit] + np.maximum(expert, 0), -1)
+        known &= (self.unit_routed[unit] == (expert >= 0)) & (self.fire_operator[unit] == holder)
+        first = self.unit_class[unit] + base[node] - base[holder]
+        return np.where(known, first + np.maximum(expert, 0), -1)
 
     @cached_property
     def fire_operator(self) -> Ints:

@@ -37,10 +37,16 @@ class Matrix:
 
 
 def matrices(workload: Workload, chip: Chip) -> Iterator[Matrix]:
-    """Every matrix that belongs on crossbars; the router only where the chip says so."""
+    """Every matrix that belongs on crossbars; the router only where the chip says so.
+
+    What several dense products multiply with is there once, as the first one's.
+    """
+    holder = holders(workload)
     for index, op in enumerate(workload.operators):
         layer = max(op.layer, 0)
         match op:
+            case Dense() if holder[index] != index:
+                pass
             case Dense():
                 yield Matrix(index, layer, "dense", DenseOwner(), op.weight)
             case MoELayer():
@@ -56,6 +62,17 @@ def matrices(workload: Workload, chip: Chip) -> Iterator[Matrix]:
                 pass
             case _:
                 assert_never(op)
+
+
+def holders(workload: Workload) -> list[int]:
+    """Operator that holds the matrix of each dense product; of others, themselves."""
+    out = list(range(len(workload.operators)))
+    place = {id(op): i for i, op in enumerate(workload.operators)}
+    dense = [(place[id(op)], op.weight) for op in workload.dense()]
+    first = {weight: i for i, weight in reversed(dense)}
+    for i, weight in dense:
+        out[i] = first[weight]
+    return out
 
 
 def of_expert(expert: Expert) -> tuple[tuple[Role, Weight], ...]:

@@ -56,6 +56,14 @@ class _Counted:
         self._facts = facts
         self._owner = {n: op for p, op in zip(parts, operators, strict=True) for n in p.nodes}
         self._suspects = {s.node: s.reason for s in suspects}
+        first: dict[Weight, str] = {}
+        self._lent = set[str]()
+        for op in operators:
+            match op:
+                case Dense() if first.setdefault(op.weight, op.name) != op.name:
+                    self._lent.add(op.name)
+                case _:
+                    pass
         self._biases = {w.bias for op in operators for w in weights_of(op)}
         self._crossbar = self._folded = self._unused = 0
         self._groups: dict[tuple[str, Held], _Group] = {}
@@ -148,7 +156,10 @@ class _Counted:
         return "not read as a product of tokens with one stored matrix"
 
     def _share(self, tensor: Tensor, others: Sequence[Use]) -> None:
-        """List a tensor of which elements are used by several operators."""
+        """List a tensor of which elements are used by several operators, its holders first.
+
+        Dense products with one matrix work on the same crossbars: the first of them has a copy.
+        """
         by_matrix: dict[Weight, set[str]] = defaultdict(set)
         for operator, weights in tensor.placed.items():
             for weight in weights:
@@ -158,5 +169,7 @@ class _Counted:
         reads = {self._owner[u.outer].name: None for u in others if u.role in roles}
         placed = [op for op in tensor.placed if op in copied or reads]
         if len(placed) + len(reads) > 1:
+            placed.sort(key=lambda op: op in self._lent)
+            copies = sum(op not in self._lent for op in placed)
             users = (*placed, *reads)
-            self._shared.append(SharedTensor(tensor.name, tensor.elements, users, len(placed)))
+            self._shared.append(SharedTensor(tensor.name, tensor.elements, users, copies))
