@@ -86,7 +86,7 @@ def realise(
     passed = {
         op.layer: passed.get(op.layer, op.passes_on(chosen[op.layer].sum(axis=1)))
         for op in workload.moe_layers
-        if op.passing
+        if op.adds_tokens
     }
     draft, units = emit(workload, mapping, schedule, chip, passed)
     program = set_times(draft, units, workload, mapping, schedule, chip)

@@ -51,7 +51,7 @@ def passed_tokens(workload: Workload, routing: Routing, tokens: Ints) -> dict[in
     return {
         op.layer: routing.passed[routing.row(op.layer)][tokens]
         for op in workload.moe_layers
-        if op.passing
+        if op.adds_tokens
     }
 
 

@@ -14,6 +14,7 @@ from ir.selection import ByIds, ByScoresOfIds
 
 Proof = Literal["run", "structure", "traced"]
 Apart = Literal["nothing", "outputs", "inputs"]
+Dropped = Literal["nothing", "token", "weighted token"]
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,14 @@ class MoELayer(Operator):
     `nodes` holds every node of the layer, the router's included. `shared` experts see every token
     and are added to the routed sum. `weight_on` says where the gate weight multiplies.
 
-    The layer's output is scale * sum_e gate_e * expert_e(x) + sum_s sigmoid(x @ w_s) * shared_s(x),
-    where `shared_gates` holds the w_s [d_model, 1] (None, or no entry: the factor is 1). `passing`:
-    idle outputs of the router that pass the token on, weighted by the gate (identity experts); the
-    other idle ones give nothing. `apart`: what stands side by side, one for each of a token's k
-    experts in the order of the router's ids (JetMoE's attention): their `outputs`, which are not
-    summed, or the `inputs`, of which each expert reads its own. `proof`:
+    The layer's output is scale * (sum_e gate_e * expert_e(x) + own * x) + sum_s sigmoid(x @ w_s) *
+    shared_s(x), where `shared_gates` holds the w_s [d_model, 1] (None, or no entry: the factor is
+    1), and own (see `ir.semantics`) comes of `passing`: idle outputs of the router that pass the
+    token on, weighted by the gate (identity experts; the other idle ones give nothing), and of
+    `dropped`: what a token becomes that no expert takes a pair of (its experts are full): nothing,
+    the token itself, or that times its gate. `apart`: what stands side by side, one for each of a
+    token's k experts in the order of the router's ids (JetMoE's attention): their `outputs`, which
+    are not summed, or the `inputs`, of which each expert reads its own. `proof`:
     `run` = the model's own nodes gave this output on random inputs; `structure` = read from the
     graph alone; `traced` = only for inputs that give every expert a token, because the export
     recorded one input's routing.
@@ -69,6 +72,7 @@ class MoELayer(Operator):
     scale: float = 1.0
     proof: Proof = "structure"
     passing: tuple[int, ...] = ()
+    dropped: Dropped = "nothing"
     apart: Apart = "nothing"
 
     def __post_init__(self) -> None:
@@ -100,7 +104,7 @@ class MoELayer(Operator):
                 f"{self.apart} apart, expected experts of one matrix, no shared or idle ones, and "
                 "a router that tells ids",
             )
-        kept = bool(self.passing) or self.router.capacity is not None
+        kept = self.adds_tokens or self.router.capacity is not None
         if kept and self.d_out != self.d_model:
             raise InputError(
                 self.name,
@@ -153,13 +157,19 @@ class MoELayer(Operator):
         """Its nodes, and those of the router where another layer has them."""
         return frozenset((*self.nodes, *self.router.nodes))
 
+    @property
+    def adds_tokens(self) -> bool:
+        """Whether the layer adds some tokens themselves to their sums."""
+        return bool(self.passing) or self.dropped != "nothing"
+
     def passes_on(self, experts: Ints) -> Bools:
         """Whether tokens may pass themselves on, by how many experts each has: bool like `experts`.
 
         Where there are outputs that do, a token of fewer experts than its top-k may have one of
-        them, or an output that gives nothing, or a gate of 0.
+        them, or an output that gives nothing, or a gate of 0; a dropped token has none at all.
         """
-        return np.asarray((experts < (self.router.top_k or 0)) & bool(self.passing))
+        most = self.router.top_k or 0 if self.passing else 1
+        return np.asarray((experts < most) & self.adds_tokens)
 
     @property
     def scored(self) -> str:

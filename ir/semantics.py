@@ -1,9 +1,11 @@
 """The MoE layer by its definition, in numpy: what a region of an ONNX graph must compute.
 
-out = scale * (sum_e gate_e * expert_e(x) + sum_i gate_i * x) + sum_s sigmoid(x @ w_s) * shared_s(x)
+out = scale * (sum_e gate_e * expert_e(x) + own * x) + sum_s sigmoid(x @ w_s) * shared_s(x)
 
-with i the router's outputs that pass the token on. Where a layer keeps its k experts apart, e is at
-place p of the token: expert_e reads part p of x, or gate_e * expert_e(x) is part p of out.
+with own the sum of the gates of the router's outputs that pass the token on, and 1 (or its gate)
+for a token that no expert takes, where such tokens pass on. Where a layer keeps its k experts
+apart, e is at place p of the token: expert_e reads part p of x, or gate_e * expert_e(x) is part p
+of out.
 """
 
 from collections.abc import Mapping
@@ -123,9 +125,26 @@ def of_experts(router: Router, combine: Array) -> Array:
     return combine[:, router.idle[0] : router.idle[0] + router.experts]
 
 
-def passed_weight(layer: MoELayer, combine: Array) -> Array:
-    """Sum of the weights of the outputs that pass the token on: [tokens]."""
-    return np.asarray(combine[:, list(layer.passing)].sum(axis=1))
+def own_weight(layer: MoELayer, combine: Array, values: Mapping[str, Array]) -> Array:
+    """The weight of the token itself in its sum: [tokens].
+
+    combine: of all router outputs; values: those that the router exposes.
+    """
+    own = np.asarray(combine[:, list(layer.passing)].sum(axis=1), dtype=np.float32)
+    if layer.dropped == "nothing":
+        return own
+    gate = _gates_apart(layer.router, values) if layer.dropped == "weighted token" else None
+    kept = (of_experts(layer.router, combine) != 0).any(axis=1)
+    return np.where(kept, own, np.float32(1) if gate is None else gate.reshape(len(own)))
+
+
+def _gates_apart(router: Router, values: Mapping[str, Array]) -> Array | None:
+    """The gates that multiply a token's sum whatever its experts are; None where there are none."""
+    match router.selection:
+        case ByCombine(gates=str(gates)):
+            return values[gates].astype(np.float32)
+        case _:
+            return None
 
 
 def places(layer: MoELayer, values: Mapping[str, Array], tokens: int) -> Ints | None:
@@ -165,12 +184,17 @@ def from_logits(router: Router, logits: Array) -> tuple[Array, Array]:
 
 
 def routed_sum(
-    matrices: Matrices, layer: MoELayer, x: Array, combine: Array, at: Ints | None = None
+    matrices: Matrices,
+    layer: MoELayer,
+    x: Array,
+    combine: Array,
+    own: Array | None = None,
+    at: Ints | None = None,
 ) -> Array:
     """Scale * sum of the selected experts' outputs, and of the token, times their weights.
 
-    combine: [tokens, router outputs]; at: their `places`, where the layer keeps experts apart.
-    [tokens, d_out].
+    combine: [tokens, router outputs]; own: `own_weight`, None for 0; at: the experts' `places`,
+    where the layer keeps them apart. [tokens, d_out].
     """
     out = np.zeros((len(x), layer.d_out), dtype=np.float32)
     given = x.reshape(len(x), -1, layer.experts[0].up.rows)
@@ -187,8 +211,8 @@ def routed_sum(
             rows, weight = rows * weight, np.ones_like(weight)
         part = feed_forward(matrices, expert, layer.activation, rows)
         made[used, place if layer.apart == "outputs" else 0] += weight * part
-    if layer.passing:
-        out += passed_weight(layer, combine)[:, None] * x
+    if own is not None and layer.adds_tokens:
+        out += own[:, None] * x
     return out * np.float32(layer.scale)
 
 

@@ -12,7 +12,7 @@ from typing import Literal, assert_never
 
 from ir.account import WeightAccount
 from ir.expert import Expert, Weight
-from ir.moe_layer import Apart, MoELayer, Operator, Proof
+from ir.moe_layer import Apart, Dropped, MoELayer, Operator, Proof
 from ir.router import Router
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Dense",
     "Digital",
     "DigitalKind",
+    "Dropped",
     "Expert",
     "MoELayer",
     "Operator",

@@ -47,7 +47,7 @@ def describe(op: AnyOperator) -> str:
 def _moe(layer: MoELayer) -> str:
     router = layer.router
     if router.capacity is None:
-        choice = f"top-{router.top_k}"
+        choice = f"top-{router.top_k}" + ("" if layer.dropped == "nothing" else " or itself")
     elif router.capacity.constant is not None:
         choice = f"capacity {router.capacity.constant}"
     else:

@@ -158,7 +158,7 @@ def _combine(at: At[MoELayer], ids: Ints) -> None:
         side = m.values.take(ids, Inner.PLACES)[place[routed], expert[routed]]
     if routed.any():
         np.add.at(made, (place[routed], side), factor[:, None] * result[routed])
-    if op.passing:
+    if op.adds_tokens:
         _pass_on(at, ids, out)
     out *= np.float32(op.scale)
     if op.shared or (~routed).any():

@@ -23,7 +23,7 @@ from ir.arrays import Array, Bools, Ints
 from ir.curves import sigmoid
 from ir.program import Opcode
 from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
-from ir.semantics import combine_weights, of_experts, passed_weight, picked, places
+from ir.semantics import combine_weights, of_experts, own_weight, picked, places
 from ir.workload import MoELayer
 
 
@@ -154,8 +154,8 @@ def _per_token(op: MoELayer, values: Mapping[str, Array], tokens: int) -> dict[N
             at = places(op, values, tokens)
             if at is not None:
                 found[Inner.PLACES] = at
-            if op.passing:
-                found[Inner.OWN_WEIGHT] = passed_weight(op, combine)
+            if op.adds_tokens:
+                found[Inner.OWN_WEIGHT] = own_weight(op, combine, values)
             return found
         case _:
             assert_never(router.selection)
@@ -226,7 +226,7 @@ def choose(at: At[MoELayer], ids: Ints) -> None:
     arrays: dict[Name, Array] = {Inner.SELECTED: selected, Inner.FACTORS: weights}
     if at.op.apart != "nothing":
         arrays[Inner.PLACES] = _spread(m, token, m.values.take(ids, Inner.PLACES))
-    if at.op.passing:
+    if at.op.adds_tokens:
         arrays[Inner.OWN_FACTOR] = _spread(m, token, m.values.take(ids, Inner.OWN_WEIGHT))
     for name in at.op.outputs[1:]:
         arrays[Passed(name)] = _spread(m, token, m.values.take(ids, name))

@@ -176,7 +176,7 @@ def _kept(order: SlotOrder, *, retain: bool) -> Bools:
 
 def _passed(at: At[MoELayer], tokens: Ints, x: Ints) -> tuple[Ints, Ints]:
     """Of `tokens` those that pass themselves on, and who made their vectors: [tokens] both."""
-    own = tokens[at.ctx.passed[at.op.layer][tokens]] if at.op.passing else tokens[:0]
+    own = tokens[at.ctx.passed[at.op.layer][tokens]] if at.op.adds_tokens else tokens[:0]
     return own, x[own]
 
 

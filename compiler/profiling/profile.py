@@ -20,7 +20,7 @@ from ir.onnxdoor.session import Runtime, at_hand
 from ir.onnxdoor.ternary import open_as
 from ir.routing import Routing
 from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
-from ir.semantics import combine_weights, from_logits, of_experts, passed_weight
+from ir.semantics import combine_weights, from_logits, of_experts, own_weight
 from ir.workload import MoELayer, Workload
 
 __all__ = ["load_inputs", "profile"]
@@ -153,17 +153,20 @@ def _token_choice(
         sequence=np.repeat(np.arange(len(lengths)), lengths).astype(np.int64),
         choices=choices,
         weights=weights if known else None,
-        passed=_passed(layers, runs) if any(layer.passing for layer in layers) else None,
+        passed=_passed(layers, runs) if any(layer.adds_tokens for layer in layers) else None,
         source=path,
     )
 
 
 def _passed(layers: tuple[MoELayer, ...], runs: list[tuple[dict[str, Array], int]]) -> Bools:
-    """Tokens that outputs without an expert pass on, with a weight that is not 0: [layers, N]."""
+    """Tokens that are passed on, with a weight that is not 0: [layers, N]."""
     rows = list[Array]()
     for layer in layers:
-        weights = [combine_weights(layer.router, values, tokens) for values, tokens in runs]
-        rows.append(passed_weight(layer, np.concatenate(weights)) != 0)
+        each = [
+            own_weight(layer, combine_weights(layer.router, values, tokens), values)
+            for values, tokens in runs
+        ]
+        rows.append(np.concatenate(each) != 0)
     return np.stack(rows)
 
 

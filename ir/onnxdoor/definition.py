@@ -15,7 +15,7 @@ from ir.arrays import Array, Ints
 from ir.onnxdoor.nodes import Nodes
 from ir.onnxdoor.unpack import too_large
 from ir.onnxdoor.weights import StoredMatrices
-from ir.semantics import Matrices, combine_weights, places, routed_sum, shared_sum
+from ir.semantics import Matrices, combine_weights, own_weight, places, routed_sum, shared_sum
 from ir.workload import AnyOperator, Attention, Dense, Digital, MoELayer, Workload
 
 Values = dict[str, Array]
@@ -64,7 +64,8 @@ def _layer(nodes: Nodes, matrices: Matrices, op: MoELayer, fed: Values, seen: Va
     """A MoE layer's outputs, and what its router exposes."""
     known, tokens = router_values(nodes, op, seen), fed[op.inputs[0]].size // op.d_model
     weights, at = combine_weights(op.router, known, tokens), places(op, known, tokens)
-    return known | {op.outputs[0]: layer_sum(nodes, matrices, op, fed, weights, at)}
+    own = own_weight(op, weights, known)
+    return known | {op.outputs[0]: layer_sum(nodes, matrices, op, fed, weights, own, at)}
 
 
 def router_values(nodes: Nodes, op: MoELayer, seen: Values) -> Values:
@@ -81,15 +82,16 @@ def layer_sum(
     op: MoELayer,
     fed: Values,
     weights: Array,
+    own: Array | None = None,
     at: Ints | None = None,
 ) -> Array:
     """A MoE layer's output from its inputs and every token's weights [.., router outputs].
 
-    at: the experts' `places`, where the layer keeps them apart.
+    own: of the tokens themselves; at: the experts' `places`, where the layer keeps them apart.
     """
     entry = fed[op.inputs[0]]
     x = entry.reshape(-1, op.d_model).astype(np.float32)
-    out = routed_sum(matrices, op, x, weights.reshape(-1, op.router.outputs), at)
+    out = routed_sum(matrices, op, x, weights.reshape(-1, op.router.outputs), own, at)
     out += shared_sum(matrices, op, x)
     return out.reshape(nodes.shape(op, fed)).astype(entry.dtype)
 

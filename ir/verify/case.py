@@ -328,7 +328,7 @@ class ProgramCase:
         out = np.zeros((len(self.workload.operators), len(self.visits)), dtype=np.bool_)
         done = self.visits.runs & self.visits.scored
         for index, op in self.moe.items():
-            if op.passing:
+            if op.adds_tokens:
                 out[index] = done & self.compiled.passed[op.layer][self.visits.token]
         return out
 

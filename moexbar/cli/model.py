@@ -105,7 +105,10 @@ def _moe_table(workload: Workload) -> Any:
 def _takes(layer: MoELayer) -> str:
     capacity = layer.router.capacity
     if capacity is None:
-        return f"top {layer.router.top_k}" + (" apart" if layer.apart != "nothing" else "")
+        apart = " apart" if layer.apart != "nothing" else ""
+        return f"top {layer.router.top_k}{apart}" + (
+            "" if layer.dropped == "nothing" else " or itself"
+        )
     if capacity.constant is not None:
         return f"{capacity.constant} tokens"
     return f"{capacity.numerator}T/{capacity.denominator}"

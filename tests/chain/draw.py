@@ -27,7 +27,9 @@ def draw_recipe(choose: Choose) -> Recipe:
     """A valid case: what is drawn fits together, so that nothing may be refused."""
     choice = choose("expert choice", [False, False, True])
     model = _model(choose, choice)
-    pairs = any(layer.router == "the best pairs" for layer in model.layers)
+    pairs = any(
+        layer.router == "the best pairs" or "few places" in layer.form for layer in model.layers
+    )
     span = _span(choose, choice, pairs)
     chip = _chip(choose, span)
     return Recipe(
@@ -118,7 +120,7 @@ def _layer(choose: Choose, choice: bool) -> Layer:
 
 
 def _span(choose: Choose, choice: bool, pairs: bool) -> Span:
-    """pairs: whether a router takes the best of all tokens' pairs, so tokens depend on others."""
+    """pairs: whether tokens depend on later ones, as in the best of all tokens' pairs."""
     prefill, batch = choose("prefill", range(1, 13)), choose("sequences", [1, 1, 2, 3])
     decode = 0 if pairs else choose("decode steps", [0, 0, 1, 2, 4])
     cut = 0

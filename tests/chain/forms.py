@@ -8,6 +8,7 @@ from tests.chain.recipe import Layer
 from tests.compiler.frontend import experts as x
 from tests.compiler.frontend import mixed_attention as a
 from tests.compiler.frontend import models as m
+from tests.compiler.frontend import places as p
 from tests.compiler.frontend import routers as r
 from tests.compiler.frontend.branches import BRANCHES, behind_ifs
 from tests.compiler.frontend.integers import STATIC_EXPERTS
@@ -72,6 +73,11 @@ def _in_subgraphs(name: str, _: Layer) -> m.Ffn:
     return BRANCHES[name]
 
 
+def _of_few_places(block: Callable[..., str], _: Layer) -> m.Ffn:
+    """Experts that take two tokens each, so that some of a short window are dropped."""
+    return partial(block, most=2)
+
+
 def _free(layer: Layer, make: Callable[[m.Router], m.Ffn]) -> m.Ffn:
     """A form with any router, which may read another value than the experts."""
     router = ROUTERS[layer.router]
@@ -103,7 +109,14 @@ FORMS: dict[str, Form] = {
     "outputs stacked": Form(lambda _: m.stacked_outputs, acts=True),
     "weights on the input": Form(lambda _: m.llama4, top=1),
     "switch": Form(lambda _: m.switch, top=1, acts=True),
-    "two picks with places": Form(lambda _: m.gshard, top=2),
+    "two picks with places": Form(lambda _: p.gshard, top=2),
+    "two picks with few places, kept": Form(
+        lambda _: partial(p.gshard, slots=3, keeps=True), top=2, least=2
+    ),
+    **{
+        f"switch, {name}": Form(partial(_of_few_places, block), top=1, acts=True, least=2)
+        for name, (block, _) in p.PASSING_ON.items()
+    },
     "zero experts": Form(lambda _: x.idle_masked(), least=2, routings=SOME),
     "identity experts": Form(lambda _: x.identity_masked(3), acts=True, least=2),
     "identity experts first": Form(lambda _: x.idle_gathered(0, before=2, passing=True), least=2),

@@ -1,6 +1,7 @@
 """Each way that a router tells its selection, on 2 tokens and 3 experts small enough to read."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,10 @@ from ir.selection import (
     Capacity,
     Selection,
 )
-from ir.semantics import combine_weights, picked
+from ir.semantics import combine_weights, own_weight, picked
+from ir.workload import Dropped
+from ir.workload_text import describe
+from tests.make import small_workload
 
 EXPERTS, TOKENS = 3, 2
 IDS = np.array([[2, 0], [1, 2]])
@@ -108,3 +112,27 @@ def test_capacity_belongs_to_expert_choice_and_top_k_to_the_others() -> None:
     for kind, selection, top_k, problem in cases:
         with pytest.raises(InputError, match=re.escape(problem)):
             Router(kind, EXPERTS, selection, top_k)
+
+
+@pytest.mark.parametrize(
+    ("dropped", "gates", "own"),
+    [
+        ("nothing", "gates", [0, 0]),
+        ("token", "gates", [0, 1]),
+        ("weighted token", "gates", [0, 0.5]),
+        ("weighted token", None, [0, 1]),  # no gate that stands apart
+    ],
+)
+def test_what_a_token_of_no_expert_becomes(
+    dropped: Dropped, gates: str | None, own: list[float]
+) -> None:
+    """Token 0 has expert 2, token 1 none; the gates of both are given, 0.25 and 0.5."""
+    values = {"mask": np.array([[0, 0, 1], [0, 0, 0]]), "gates": np.array([[0.25], [0.5]])}
+    (layer,) = small_workload(layers=1, experts=EXPERTS).moe_layers
+    chosen = replace(router(ByCombine("mask", gates)), top_k=1)
+    layer = replace(layer, router=chosen, dropped=dropped)
+    combine = combine_weights(chosen, values, TOKENS)
+    assert own_weight(layer, combine, values).tolist() == own
+    assert layer.passes_on(np.array([1, 0])).tolist() == [False, dropped != "nothing"]
+    assert layer.adds_tokens == (dropped != "nothing")
+    assert ("top-1 or itself" in describe(layer)) == (dropped != "nothing")

@@ -9,13 +9,14 @@ import pytest
 
 from moexbar.__main__ import main
 from tests.compiler.frontend import models as m
+from tests.compiler.frontend import places as p
 from tests.compiler.frontend.damage import DAMAGES, other_attribute, without_a_node
 
 BLOCKS: tuple[m.Ffn, ...] = (
     m.dense_masked(),
     m.gather_batched(),
     m.grouped,
-    m.gshard,
+    p.gshard,
     m.einsum_choice,
     m.contract(),
     m.quantised_contract(4),

@@ -7,7 +7,7 @@ from onnx_ir import Node, Value
 
 from compiler.frontend.facts.graph import name_of
 from ir.activation import AnyActivation
-from ir.workload import Apart, Expert, MoELayer, Proof, Router, Weight
+from ir.workload import Apart, Dropped, Expert, MoELayer, Proof, Router, Weight
 
 Evidence = Literal["numbered", "graph order", "hit loop"]
 _IN_ORDER = (
@@ -27,8 +27,9 @@ class FoundLayer:
     that picks the experts. evidence: how we know which expert is which router output: `numbered` in
     the graph, taken in `graph order`, or not at all in a `hit loop`, whose block i serves the i-th
     expert that was hit. remarks: on the operator, where the layer is one. routers: other readings
-    of the router, for a proof to choose from. lent: nodes of another layer, which has the same
-    router, that this one's are fed by too. The other fields are those of `MoELayer`.
+    of the router, for a proof to choose from. keeps: the graph puts something else for some tokens
+    than what experts make of them: the token itself. lent: nodes of another layer, which has the
+    same router, that this one's are fed by too. The other fields are those of `MoELayer`.
     """
 
     entry: Value
@@ -49,7 +50,9 @@ class FoundLayer:
     scale: float = 1.0
     proof: Proof = "structure"
     passing: tuple[int, ...] = ()
+    dropped: Dropped = "nothing"
     apart: Apart = "nothing"
+    keeps: bool = False
     lent: tuple[Node, ...] = ()
 
     @property
@@ -91,4 +94,5 @@ class FoundLayer:
             proof=self.proof,
             passing=self.passing,
             apart=self.apart,
+            dropped=self.dropped,
         )

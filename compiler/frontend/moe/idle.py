@@ -34,6 +34,17 @@ def passes_on(facts: Facts, vectors: Value, chosen: Collection[Value]) -> bool:
     return False
 
 
+def keeps(vectors: Value, nodes: Sequence[Node]) -> bool:
+    """Whether a region puts some tokens into its sum as they are, in place of what experts make."""
+    for node in nodes:
+        into = node.inputs[:1] if node.op_type in ("ScatterND", "ScatterElements") else ()
+        among = node.inputs[1:] if node.op_type == "Where" else ()
+        times = node.inputs if node.op_type == "Mul" else ()
+        if any(v is not None and _is_entry(vectors, v) for v in (*into, *among, *times)):
+            return True
+    return False
+
+
 def _is_entry(vectors: Value, value: Value) -> bool:
     """Whether a value is the token vectors or rows of them, or has them joined in."""
     moved = ("Gather", "GatherND", "Expand", "Tile", *VIEWS)

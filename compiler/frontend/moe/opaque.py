@@ -23,7 +23,7 @@ def by_ids(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> tuple[Router,
     if k is None or k > anchor.experts:
         raise Unreadable("its ids are not so many for every token", anchor.node)
     before = upstream(graph, anchor, nodes)
-    floats = [v for n in nodes for v in n.outputs if _is_float(sizes, v)]
+    floats = [v for n in nodes for v in n.outputs if is_float(sizes, v)]
     gates = [v for v in floats if sizes.per_token(v) == k and _last(sizes, v) in (k, 1)]
     wide = [v for v in floats if sizes.per_token(v) == anchor.experts == _last(sizes, v)]
     selections: list[Selection] = [ByIds(ids, name_of(v)) for v in gates[::-1][:MAX_READINGS]]
@@ -48,7 +48,7 @@ def by_weights(
     for node in nodes:
         if node.op_type in POINTWISE and any(v in made for v in facts.graph.data_inputs(node)):
             made.update(dict.fromkeys(node.outputs))
-    wide = [v for v in made if sizes.per_token(v) == anchor.experts and _is_float(sizes, v)]
+    wide = [v for v in made if sizes.per_token(v) == anchor.experts and is_float(sizes, v)]
     if not wide:
         raise Unreadable("its weights are not one for each token and expert", anchor.node)
     projection, logits, reads = projected(facts.graph, anchor.products, entries)
@@ -69,7 +69,8 @@ def by_weights(
     )
 
 
-def _is_float(sizes: Sizes, value: Value) -> bool:
+def is_float(sizes: Sizes, value: Value) -> bool:
+    """Whether a value may hold floats: its type is one or not known."""
     kind = sizes.kind(value)
     return kind is None or kind.is_floating_point()
 

@@ -73,6 +73,7 @@ def readable(
         evidence=found.evidence,
         routers=tuple(routers[1:]),
         passing=routers[0].idle_outputs if found.passing else (),
+        keeps=idle.keeps(entries[0], nodes),
         apart=apart,
     )
 

@@ -12,13 +12,14 @@ from compiler.frontend.facts.graph import Graph, name_of
 from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.anchors import POINTWISE, VIEWS, Anchor, root
 from compiler.frontend.moe.capacity import capacity
-from compiler.frontend.moe.opaque import by_ids, by_weights
+from compiler.frontend.moe.opaque import by_ids, by_weights, is_float
 from compiler.frontend.moe.projection import projected, upstream
 from compiler.frontend.moe.unreadable import Unreadable
 from ir.router import Router, RouterKind
 from ir.selection import ByCapacity, ByCombine, ByIds, ByScoresOfIds
 
 MAX_READINGS = 24  # values tried as the final weights of a router with a capacity
+MAX_PROBABILITIES, MAX_MASKS = 3, 8  # tried with each other
 
 
 def describe(
@@ -87,9 +88,46 @@ def _by_selection(
         kind = "sigmoid-topk"  # the same choice: a sigmoid keeps the order
     readings += [replace(first, kind=kind, selection=ByScoresOfIds(ids, name_of(v))) for v in wide]
     picks = _picks(sizes, before)
-    for value in _combining(facts, anchor, nodes):
-        readings.append(replace(first, selection=ByCombine(name_of(value)), top_k=picks))
-    return tuple(readings)
+    masks = [replace(first, top_k=picks, selection=s) for s in _masks(facts, anchor, nodes, picks)]
+    return (*readings, *masks)
+
+
+def _masks(facts: Facts, anchor: Anchor, nodes: Sequence[Node], picks: int) -> list[ByCombine]:
+    """Selections by one-hot values: as they are, or times a top-1 router's probability."""
+    wide, own = _combining(facts, anchor, nodes), _of_router(facts, anchor, nodes)
+    masks = [v for v in wide if v in own][:MAX_MASKS]
+    apart = _probabilities(facts, anchor, nodes) if picks == 1 else []
+    alone = [ByCombine(name_of(v)) for v in dict.fromkeys([*wide[:MAX_READINGS], *masks])]
+    return alone + [ByCombine(name_of(v), name_of(p)) for p in apart for v in masks]
+
+
+def _of_router(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> set[Value]:
+    """The values made of the router's scores and selection alone, not of any token vector."""
+    found = {anchor.source, *anchor.starts, *(p.out for p in anchor.products)}
+    for node in nodes:
+        data = facts.graph.data_inputs(node)
+        if data and node not in facts.products.by_node and all(v in found for v in data):
+            found.update(node.outputs)
+    return found
+
+
+def _probabilities(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> list[Value]:
+    """Values of one number per token, made of the router's scores: the last one first."""
+    sizes, known = facts.sizes, {anchor.source, *(p.out for p in anchor.products[:1])}
+    found: list[Value] = []
+    for node in nodes:
+        data = facts.graph.data_inputs(node)
+        if node.op_type not in POINTWISE or not any(v in known for v in data):
+            continue
+        out = node.outputs[0]
+        alone = sizes.per_token(out) == 1
+        masked = any(is_float(sizes, v) and v not in known for v in data)
+        if not is_float(sizes, out) or (alone and masked):
+            continue  # which expert it is, or what one expert weights
+        known.add(out)
+        if alone:
+            found.append(out)
+    return found[::-1][:MAX_PROBABILITIES]
 
 
 def _picks(sizes: Sizes, upstream: Sequence[Node]) -> int:
@@ -121,7 +159,7 @@ def _combining(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> list[Valu
         rows, lead = scores[-2:], shape[-3:-1] if len(shape) == len(scores) + 1 else shape[-2:]
         if np.array_equal(lead, rows):
             found.append(node.outputs[0])
-    return found[::-1][:MAX_READINGS]
+    return found[::-1]
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,10 +23,11 @@ from ir.errors import LoadRefusedError, RunRefusedError
 from ir.onnxdoor.session import LoadedModel, Runtime
 from ir.onnxdoor.weights import StoredMatrices
 from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
-from ir.semantics import combine_weights, picked, places, routed_sum, shared_sum
-from ir.workload import Router
+from ir.semantics import combine_weights, own_weight, picked, places, routed_sum, shared_sum
+from ir.workload import Dropped, Router
 
 MAX_IDLE = 4  # idle outputs of which some may pass the token on and others not
+MANY_TOKENS = 512  # at most, to fill experts that count their tokens
 SEEDS = 4  # inputs tried until every expert has a token
 _LOOSE, _TIGHT = 3e-2, 3e-4  # relative to the largest element: packed weights, others
 _PACKED = ("MatMulNBits", "QMoE")
@@ -117,7 +118,8 @@ class Trial:
             )
         few = self._tried(SEEDS, spread=0.05, sample=0)
         many = self._tried(SEEDS + 1, spread=1.0, sample=1)
-        runs = [first, *(run for run in (few, many) if run is not None)]
+        full = self._overflowing()
+        runs = [first, *(run for run in (few, many, full) if run is not None)]
         whole = self._match(runs)[0] if few is not None else None
         if whole is not None:
             return replace(whole, proof="run")
@@ -128,6 +130,15 @@ class Trial:
                 self._base.last,
             )
         return replace(found, proof="traced")
+
+    def _overflowing(self) -> _Run | None:
+        """Of a layer that counts its tokens: a run of so many alike that experts may be full."""
+        lengths = self._sizes.tokens
+        counts = any(node.op_type == "CumSum" for node in self._layers[0].nodes)
+        if not counts or len(lengths) < 2:
+            return None
+        sample = int(np.argmax(np.where(lengths <= MANY_TOKENS, lengths, 0)))
+        return self._tried(SEEDS + 2, spread=0.05, sample=sample)
 
     def _first(self) -> _Run:
         """A run that gives every expert a token, if one is found; the first reason if none runs."""
@@ -223,8 +234,14 @@ class Trial:
                     tried = self._with_own_gates(layer, router)
                     if tried is None:
                         continue
-                    for passing in _passing(tried):
-                        yield replace(layer, router=tried, weight_on=site, passing=passing)
+                    for passing, dropped in _own(tried, keeps=layer.keeps):
+                        yield replace(
+                            layer,
+                            router=tried,
+                            weight_on=site,
+                            passing=passing,
+                            dropped=dropped,
+                        )
 
     def _with_own_gates(self, layer: FoundLayer, router: Router) -> Router | None:
         """Another reading of the router, times the gates that the layer's exit moved on over.
@@ -235,9 +252,9 @@ class Trial:
         if router is layer.router or own == base or not isinstance(own, ByIds):
             return router
         match router.selection:
-            case ByCombine(combine):
+            case ByCombine(combine, None):
                 return replace(router, selection=ByCombine(combine, own.gates))
-            case ByIds() | ByScoresOfIds() | ByLogits() | ByCapacity():
+            case ByIds() | ByScoresOfIds() | ByLogits() | ByCombine() | ByCapacity():
                 return None
             case _:
                 assert_never(router.selection)
@@ -262,7 +279,8 @@ class Trial:
         except (ValueError, IndexError, KeyError):
             return np.inf
         with np.errstate(all="ignore"):
-            wanted = routed_sum(self._matrices, operator, run.x, combine, at)
+            own = own_weight(operator, combine, run.values)
+            wanted = routed_sum(self._matrices, operator, run.x, combine, own, at)
             wanted += shared_sum(self._matrices, operator, run.x)
         found = found.reshape(wanted.shape)
         if finite_only:
@@ -291,6 +309,19 @@ class Trial:
 def _sites(layer: FoundLayer) -> tuple[Literal["output", "input"], ...]:
     """Where the gates may multiply: for a single matrix it is all the same."""
     return ("output",) if layer.experts[0].down is None else ("output", "input")
+
+
+def _own(router: Router, *, keeps: bool) -> Iterator[tuple[tuple[int, ...], Dropped]]:
+    """Which tokens may be added themselves: those of idle outputs, and those of no expert."""
+    for passing in _passing(router):
+        yield passing, "nothing"
+    if keeps and router.top_k is not None:
+        yield router.idle_outputs, "token"
+        match router.selection:
+            case ByCombine(gates=str()):
+                yield router.idle_outputs, "weighted token"
+            case _:
+                pass
 
 
 def _passing(router: Router) -> Iterator[tuple[int, ...]]:

@@ -18,7 +18,7 @@ from ir.onnxdoor.extract import extract, with_outputs
 from ir.onnxdoor.load import Source, open_model
 from ir.onnxdoor.session import Runtime
 from ir.onnxdoor.weights import StoredMatrices, load_bias, load_weight
-from ir.semantics import combine_weights, places, routed_sum, shared_sum
+from ir.semantics import combine_weights, own_weight, places, routed_sum, shared_sum
 from ir.workload import Dense, MoELayer, Operator, Weight, Workload
 
 
@@ -40,8 +40,8 @@ def moe(source: Source, runtime: Runtime, layer: MoELayer, values: dict[str, Arr
         shape = found[layer.outputs[0]].shape
     combine = combine_weights(router, found, len(x))
     matrices = StoredMatrices(source)
-    at = places(layer, found, len(x))
-    out = routed_sum(matrices, layer, x, combine, at) + shared_sum(matrices, layer, x)
+    own, at = own_weight(layer, combine, found), places(layer, found, len(x))
+    out = routed_sum(matrices, layer, x, combine, own, at) + shared_sum(matrices, layer, x)
     return out.reshape(shape)
 
 

@@ -684,66 +684,6 @@ def stacked_outputs(g: Graph, x: str, order: Sequence[int] | None = None) -> str
     return g("Reshape", g("ReduceSum", weighted, g.constant([-1]), keepdims=0), g("Shape", x))
 
 
-def dropping(g: Graph, x: str, most: int = 20) -> str:
-    """Top-1 where an expert takes its first 20 tokens only: the others get nothing from it."""
-    tokens = flat(g, x)
-    scores = g("Softmax", router_logits(g, tokens), axis=-1)
-    hot = g(
-        "OneHot",
-        g("ArgMax", scores, axis=-1, keepdims=0),
-        g.constant(g.experts),
-        g.constant([0, 1]),
-        axis=-1,
-    )
-    early = g("LessOrEqual", g("CumSum", hot, g.constant(0)), g.constant(most))
-    hot = g("Mul", hot, g("Cast", early, to=TensorProto.INT64))
-    total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
-    for e in range(g.experts):
-        mine = g("Transpose", g("NonZero", g("Gather", hot, g.constant(e), axis=1)), perm=[1, 0])
-        total = g("ScatterND", total, mine, plain(g, g("GatherND", tokens, mine)))
-    return g("Reshape", total, g("Shape", x))
-
-
-def gshard(g: Graph, x: str, slots: int = 8) -> str:
-    """Two picks and `slots` places an expert: one-hot dispatch and combine tensors, by Einsum.
-
-    The second pick's places follow the first's; a token beyond the places is dropped.
-    """
-    tokens = flat(g, x)
-    one, none = g.constant([0.0, 1.0], np.float32), g.constant(g.experts)
-    scores = g("Softmax", router_logits(g, tokens), axis=-1)
-    left, taken, combine, total = scores, "", "", ""
-    picks = []
-    for _ in range(2):
-        best, index = g.many("TopK", left, g.constant([1]), outputs=2, axis=-1)
-        mask = g("OneHot", g("Squeeze", index, g.constant([1])), none, one, axis=-1)
-        left = g("Sub", left, g("Mul", scores, mask))
-        place = g("Sub", g("CumSum", mask, g.constant(0)), mask)
-        place = g("Add", place, taken) if taken else place
-        taken = g("ReduceSum", mask, g.constant([0]), keepdims=1)
-        total = g("Add", total, best) if total else best
-        picks.append((best, mask, place))
-    for best, mask, place in picks:
-        free = g("Cast", g("Less", place, g.constant(slots, np.float32)), to=TensorProto.FLOAT)
-        weight = g("Mul", g("Div", best, total), g("Mul", mask, free))
-        at = g("ReduceSum", g("Mul", place, mask), g.constant([1]), keepdims=0)
-        slot = g("OneHot", g("Cast", at, to=TensorProto.INT64), g.constant(slots), one, axis=-1)
-        part = g(
-            "Mul", g("Unsqueeze", weight, g.constant([2])), g("Unsqueeze", slot, g.constant([1]))
-        )
-        combine = g("Add", combine, part) if combine else part
-    dispatch = g("Cast", g("Greater", combine, g.constant(0.0, np.float32)), to=TensorProto.FLOAT)
-    mine = g("Einsum", dispatch, tokens, equation="tec,td->ecd")
-    up = g("Einsum", mine, g.weight(g.experts, g.d, g.hidden, scale=0.3), equation="ecd,edf->ecf")
-    out = g(
-        "Einsum",
-        g("Relu", up),
-        g.weight(g.experts, g.hidden, g.d, scale=0.3),
-        equation="ecf,efd->ecd",
-    )
-    return g("Reshape", g("Einsum", combine, out, equation="tec,ecd->td"), g("Shape", x))
-
-
 def traced_stack(g: Graph, x: str) -> str:
     """A traced loop over the experts that were hit, whose matrices are picked from a stack."""
     tokens = flat(g, x)

@@ -12,6 +12,7 @@ from ir.onnxdoor.session import Runtime
 from ir.selection import Capacity
 from ir.workload import MoELayer
 from tests.compiler.frontend import models as m
+from tests.compiler.frontend import places as p
 from tests.compiler.frontend.execute import compare
 
 
@@ -67,7 +68,7 @@ CASES = {
     "sorted and split, matrices apart, biases stacked": Case(
         partial(m.grouped, bias=True, apart=True), "grouped", "topk-softmax"
     ),
-    "two picks with places": Case(m.gshard, "dense-batched", "softmax-topk", "relu", gated=False),
+    "two picks with places": Case(p.gshard, "dense-batched", "softmax-topk", "relu", gated=False),
     "per expert": Case(m.per_expert_gather, "per-expert-gather", "softmax-topk"),
     "contract": Case(m.contract(), "MoE", "topk-softmax", gated=False),
     "contract, not renormalised": Case(
