@@ -110,6 +110,9 @@ FORMS: dict[str, Form] = {
     "weights on the input": Form(lambda _: m.llama4, top=1),
     "switch": Form(lambda _: m.switch, top=1, acts=True),
     "two picks with places": Form(lambda _: p.gshard, top=2),
+    "two picks with places, experts apart": Form(
+        lambda _: p.gshard_whole, top=2, acts=True, least=2
+    ),
     "two picks with few places, kept": Form(
         lambda _: partial(p.gshard, slots=3, keeps=True), top=2, least=2
     ),

@@ -12,6 +12,9 @@ from compiler.frontend.facts.graph import Graph, axis_attribute, name_of
 from compiler.frontend.facts.sizes import Sizes
 from ir.onnxdoor.packing import reads_packed
 
+PARTS = ("Split", "Slice", "Gather", "GatherND", "GatherElements")  # what takes rows
+MAX_BETWEEN = 64  # values between two products of one expert
+
 
 @dataclass(frozen=True, eq=False)
 class Product:
@@ -86,6 +89,8 @@ class Products:
         apart = len({m.data for m in found}) == len(found)
         if len(shapes) != 1 or not alone or not apart or axis_attribute(node, 0, rank) == rank - 1:
             return
+        if any(self._follows_another(m) for m in found):
+            return
         nodes = [*(n for m in found for n in m.nodes), node]
         out = node.outputs[0]
         bias, out, adds = self._picked_bias(out, (len(found), found[0].columns))
@@ -98,6 +103,24 @@ class Products:
         for member in found:
             del self.by_node[member.node], self.by_out[member.out]
         self.by_node[node] = self.by_out[joined.out] = joined
+
+    def _follows_another(self, product: Product) -> bool:
+        """Whether its rows are what one other product gives, unlike parts of a joined result.
+
+        Such products are the last ones of experts that stand whole beside each other.
+        """
+        todo, seen = [product.data], {product.data}
+        while todo and len(seen) <= MAX_BETWEEN:
+            value = todo.pop()
+            if value in self.by_out:
+                return True
+            node = value.producer()
+            if node is None or node.op_type in PARTS:
+                continue
+            fresh = [v for v in self._graph.data_inputs(node) if v not in seen]
+            seen.update(fresh)
+            todo.extend(fresh)
+        return False
 
     def _product(self, node: Node) -> Product | None:
         if node.op_type == "MatMulNBits":

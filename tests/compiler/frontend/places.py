@@ -8,7 +8,7 @@ from onnx import TensorProto
 
 from ir.workload import Dropped
 from tests.compiler.frontend import models as m
-from tests.compiler.frontend.models import Graph
+from tests.compiler.frontend.models import Ffn, Graph
 
 
 def _best_with_places(g: Graph, tokens: str, most: int) -> tuple[str, str]:
@@ -88,7 +88,22 @@ def added_tokens(g: Graph, x: str, most: int = 4) -> str:
     return g("Reshape", g("Add", weighted, own), g("Shape", x))
 
 
-def gshard(g: Graph, x: str, slots: int = 8, *, keeps: bool = False) -> str:
+def _whole(g: Graph, mine: str) -> str:
+    """Each expert on its own part of [E, C, d], its last product joined with the others'."""
+    parts = g.split(mine, g.constant([1] * g.experts), g.experts)
+    return g("Concat", *[m.gated(g, part) for part in parts], axis=0)
+
+
+def _stacked(g: Graph, mine: str) -> str:
+    """All experts on [E, C, d] in two products with stacks of matrices."""
+    up = g("Einsum", mine, g.weight(g.experts, g.d, g.hidden, scale=0.3), equation="ecd,edf->ecf")
+    down = g.weight(g.experts, g.hidden, g.d, scale=0.3)
+    return g("Einsum", g("Relu", up), down, equation="ecf,efd->ecd")
+
+
+def gshard(
+    g: Graph, x: str, slots: int = 8, *, keeps: bool = False, experts: Ffn = _stacked
+) -> str:
     """Two picks and `slots` places an expert: one-hot dispatch and combine tensors, by Einsum.
 
     The second pick's places follow the first's; a token beyond the places is dropped. keeps: one
@@ -119,19 +134,18 @@ def gshard(g: Graph, x: str, slots: int = 8, *, keeps: bool = False) -> str:
         combine = g("Add", combine, part) if combine else part
     dispatch = g("Cast", g("Greater", combine, g.constant(0.0, np.float32)), to=TensorProto.FLOAT)
     mine = g("Einsum", dispatch, tokens, equation="tec,td->ecd")
-    up = g("Einsum", mine, g.weight(g.experts, g.d, g.hidden, scale=0.3), equation="ecd,edf->ecf")
-    out = g(
-        "Einsum",
-        g("Relu", up),
-        g.weight(g.experts, g.hidden, g.d, scale=0.3),
-        equation="ecf,efd->ecd",
-    )
+    out = experts(g, mine)
     total = g("Einsum", combine, out, equation="tec,ecd->td")
     if keeps:
         weight = g("ReduceSum", combine, g.constant([1, 2]), keepdims=0)
         taken = g("Greater", g("Unsqueeze", weight, g.constant([1])), g.constant(0.0, np.float32))
         total = g("Where", taken, total, tokens)
     return g("Reshape", total, g("Shape", x))
+
+
+def gshard_whole(g: Graph, x: str) -> str:
+    """GShard with modules of two matrices, as DeepSpeed has them, in place of stacks."""
+    return gshard(g, x, experts=_whole)
 
 
 # name: (block, what a token becomes that no expert takes)

@@ -69,6 +69,9 @@ CASES = {
         partial(m.grouped, bias=True, apart=True), "grouped", "topk-softmax"
     ),
     "two picks with places": Case(p.gshard, "dense-batched", "softmax-topk", "relu", gated=False),
+    "two picks with places, experts apart": Case(
+        p.gshard_whole, "per-expert-gather", "softmax-topk"
+    ),
     "per expert": Case(m.per_expert_gather, "per-expert-gather", "softmax-topk"),
     "contract": Case(m.contract(), "MoE", "topk-softmax", gated=False),
     "contract, not renormalised": Case(
