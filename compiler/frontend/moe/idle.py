@@ -45,6 +45,19 @@ def keeps(vectors: Value, nodes: Sequence[Node]) -> bool:
     return False
 
 
+def constant_expert(facts: Facts, nodes: Sequence[Node], width: int) -> Node | None:
+    """The node that multiplies a stored vector of `width` by a token's weight, if there is one."""
+    for node in nodes:
+        if node.op_type != "Mul":
+            continue
+        data = facts.graph.data_inputs(node)
+        stored = [v for v in node.inputs if v is not None and v in facts.graph.constant]
+        wide = any((facts.sizes.fixed(v) or (None,))[-1] == width > 1 for v in stored)
+        if wide and len(data) == 1 and facts.sizes.per_token(data[0]) == 1:
+            return node
+    return None
+
+
 def _is_entry(vectors: Value, value: Value) -> bool:
     """Whether a value is the token vectors or rows of them, or has them joined in."""
     moved = ("Gather", "GatherND", "Expand", "Tile", *VIEWS)

@@ -14,6 +14,7 @@ import numpy as np
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.graph import name_of
 from compiler.frontend.moe.found import FoundLayer
+from compiler.frontend.moe.idle import constant_expert
 from compiler.frontend.moe.unreadable import Unreadable
 from compiler.frontend.proof.cutout import Cutout
 from compiler.frontend.proof.reach import far_sizes
@@ -111,6 +112,13 @@ class Trial:
         first = self._first()
         found, error = self._match([first])
         if found is None:
+            width = self._base.experts[0].last.columns
+            constant = constant_expert(self._facts, self._base.nodes, width)
+            if constant is not None:
+                raise Unreadable(
+                    "an expert gives a constant vector, times its weight: such a layer is not read",
+                    constant,
+                )
             raise Unreadable(
                 f"the region does not compute the layer that its structure suggests (relative "
                 f"difference {error:.2g})",

@@ -139,6 +139,19 @@ def idle_stacked(g: Graph, x: str) -> str:
     return g("Reshape", g("ReduceSum", weighted, g.constant([1]), keepdims=0), g("Shape", x))
 
 
+def constant_expert(g: Graph, x: str) -> str:
+    """MoE++: one of five outputs of the router stands for an expert that gives a stored vector."""
+    tokens = m.flat(g, x)
+    ids, gates = _best_of_more(g, tokens, 1)
+    combine, total = _combine(g, tokens, ids, gates, g.experts + 1), ""
+    for e in range(g.experts + 1):
+        column = g("Slice", combine, g.constant([e]), g.constant([e + 1]), g.constant([1]))
+        made = m.gated(g, tokens) if e < g.experts else g.constant(np.arange(g.d), np.float32)
+        part = g("Mul", made, column)
+        total = g("Add", total, part) if total else part
+    return g("Reshape", total, g("Shape", x))
+
+
 def missing(g: Graph, x: str) -> str:
     """Two of the six experts are absent, as where an export left out what its input did not hit."""
     tokens = m.flat(g, x)

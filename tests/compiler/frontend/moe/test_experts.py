@@ -39,6 +39,16 @@ def test_missing_experts_are_no_idle_outputs(tmp_path: Path, runtime: Runtime) -
     assert "the graph does not show whether the further outputs are meant to have" in suspect.reason
 
 
+def test_a_constant_expert_is_named(tmp_path: Path, runtime: Runtime) -> None:
+    """MoE++: what the layer computes is not in its definition, and the note says which part."""
+    path = m.write(tmp_path, [x.constant_expert])
+    workload = read_model(path, runtime=runtime)
+    assert workload.moe_layers == ()
+    assert "an expert gives a constant vector, times its weight" in workload.suspects[0].reason
+    assert "Mul" in workload.suspects[0].reason
+    assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-5
+
+
 @pytest.mark.parametrize("name", x.IDLE)
 def test_their_pairs_are_no_work(name: str, tmp_path: Path, runtime: Runtime) -> None:
     """Each token gets two of all outputs: a pair with an idle one is -1, of weight 0."""
