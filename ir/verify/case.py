@@ -84,7 +84,7 @@ class ProgramCase:
     @cached_property
     def region(self) -> Ints:
         """Layer whose region each operator works in: [operators]."""
-        layers = [self.workload.operators[i].layer for i in self.holder]
+        layers = [self.workload.operators[i].layer for i in holders(self.workload)]
         return np.array([self.workload.region_of(layer) for layer in layers], dtype=np.int64)
 
     @cached_property
