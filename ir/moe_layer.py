@@ -24,7 +24,8 @@ class Operator:
     `layer` is the decoder layer (0-based; -1 before the first, e.g. the embedding), `inputs` and
     `outputs` are ONNX value names, `nodes` the ONNX nodes it stands for. `width` is the number of
     elements of its (first) output per token. `newest`: done for the newest token of each sequence
-    only (a language model's head, where nothing but the next token is asked for).
+    only (a language model's head, where nothing but the next token is asked for). `side`: the one
+    of `Workload.sides` whose tokens it is done for; None: all, as where there are no sides.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Operator:
     nodes: tuple[str, ...]
     width: int
     newest: bool = field(default=False, kw_only=True)
+    side: int | None = field(default=None, kw_only=True)
 
     @property
     def runs(self) -> frozenset[str]:

@@ -14,6 +14,7 @@ from ir.account import WeightAccount
 from ir.expert import Expert, Weight
 from ir.moe_layer import Apart, Dropped, MoELayer, Operator, Proof
 from ir.router import Router
+from ir.sides import Side
 
 __all__ = [
     "AnyOperator",
@@ -29,6 +30,7 @@ __all__ = [
     "Proof",
     "Router",
     "Scope",
+    "Side",
     "Suspect",
     "Weight",
     "Workload",
@@ -50,12 +52,16 @@ class Dense(Operator):
 
 @dataclass(frozen=True)
 class Attention(Operator):
-    """Everything between the q, k, v projections and the out-projection; mixes a sequence."""
+    """Everything between the q, k, v projections and the out-projection; mixes a sequence.
+
+    `key_side`: the side whose tokens have the keys and values, of cross attention another one.
+    """
 
     heads: int
     kv_heads: int
     head_dim: int
     causal: bool
+    key_side: int | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,8 @@ class Workload:
     `sha256` is the model file's digest; `notes` are findings for the user (suspected MoE layers
     that were not recognised, operators left digital and why); `account` is where every stored
     number goes. `patches`: tokens that are made of each image, where the input has no axis of
-    them. `value_shapes` is not kept: widths per token stand on the operators.
+    them. `sides`: where its inputs have sequences of different lengths; else none. `value_shapes`
+    is not kept: widths per token stand on the operators.
     """
 
     name: str
@@ -134,6 +141,7 @@ class Workload:
     suspects: tuple[Suspect, ...] = ()
     account: WeightAccount = NOTHING_STORED
     patches: int | None = None
+    sides: tuple[Side, ...] = ()
 
     def __repr__(self) -> str:
         return (
