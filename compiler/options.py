@@ -11,6 +11,7 @@ from typing import Literal, TypeVar, get_args
 from ir.arrays import Span
 from ir.errors import InputError
 from ir.schedule import Caches
+from ir.sides import Tokens, in_words
 
 GroupingSolver = Literal[
     "contiguous",
@@ -68,13 +69,33 @@ class SolverOptions:
 
 @dataclass(frozen=True)
 class Shape:
-    """`batch` sequences, of each `prefill` tokens together, then `decode` tokens one by one."""
+    """`batch` sequences, of each `prefill` tokens together, then `decode` tokens one by one.
+
+    sides: tokens together of each side of the model (an encoder and a decoder), where their lengths
+    differ: `prefill` is that of the longest; decode steps there are none.
+    """
 
     prefill: int
     batch: int = 1
     decode: int = 0
+    sides: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, tokens: Tokens, batch: int = 1, decode: int = 0) -> "Shape":
+        """A shape by its tokens together, one number for all sides or one for each."""
+        several = tokens if isinstance(tokens, tuple) else (tokens,)
+        sides = several if len(set(several)) > 1 else ()
+        return cls(max(several), batch, decode, sides)
 
     def __post_init__(self) -> None:
+        if self.sides and min(self.sides) < 1:
+            raise InputError("prefill", f"{self.asked}, expected at least 1 each")
+        if self.sides and self.decode:
+            raise InputError(
+                f"--decode {self.decode}",
+                f"sides of different lengths (--prefill {self.asked}) have no decode steps",
+                "compile the prefill alone (--decode 0)",
+            )
         for name, least in (("prefill", 1), ("batch", 1), ("decode", 0)):
             value = getattr(self, name)
             if value < least:
@@ -86,8 +107,18 @@ class Shape:
         return self.prefill + self.decode
 
     @property
+    def tokens(self) -> Tokens:
+        """Tokens of one sequence in all, of each side where those differ."""
+        return self.sides or self.length
+
+    @property
+    def asked(self) -> str:
+        """The tokens together as they are typed."""
+        return in_words(self.sides or self.prefill)
+
+    @property
     def together(self) -> int:
-        """Tokens of the prefill, of all sequences."""
+        """Tokens of the prefill, of all sequences (their longest side)."""
         return self.prefill * self.batch
 
 

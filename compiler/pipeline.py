@@ -18,7 +18,14 @@ from compiler.placement import Routed, place
 from compiler.slots import order_slots
 from compiler.steps import pairs_run, plan_steps
 from compiler.timeline.assemble import set_times
-from compiler.trace import Window, calibrate, first_window, passed_tokens, routing_matrices
+from compiler.trace import (
+    Window,
+    calibrate,
+    first_window,
+    passed_tokens,
+    routing_matrices,
+    routing_of_window,
+)
 from ir.arrays import Bools
 from ir.chip import Chip
 from ir.compiled import Compiled
@@ -51,7 +58,7 @@ def compile_model(
     """
     traced = routing_matrices(workload, routing)
     window = first_window(routing, options.score, options.shape)
-    chosen = {layer: matrix[window.trace] for layer, matrix in traced.items()}
+    chosen = routing_of_window(workload, routing, traced, window)
     begin("partition")
     blocks = partition(workload, chip)
     begin("grouping")

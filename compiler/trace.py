@@ -1,6 +1,6 @@
 """What a compilation takes from a routing trace: matrices, the window, calibration windows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from ir.arrays import Bools, Ints, Span
 from ir.errors import InputError
 from ir.mapping import Grouping
 from ir.routing import Routing, windows
+from ir.sides import in_words, on_side, positions
 from ir.workload import MoELayer, Workload
 
 
@@ -73,11 +74,12 @@ def first_window(routing: Routing, score: Span, shape: Shape) -> Window:
     sequence = routing.sequence[start:stop]
     ids, first, count = np.unique(sequence, return_index=True, return_counts=True)
     enough = np.flatnonzero(count >= shape.length)[: shape.batch]
-    if not len(enough) and shape.batch == 1 and not shape.decode and len(sequence) >= shape.prefill:
+    single = shape.batch == 1 and not shape.decode and not shape.sides
+    if not len(enough) and single and len(sequence) >= shape.prefill:
         trace = np.arange(start, start + shape.prefill)
         return Window(trace, routing.sequence[trace], np.zeros(shape.prefill, dtype=np.int64))
     if len(enough) < shape.batch:
-        asked = f"--prefill {shape.prefill}" + f" --decode {shape.decode}" * bool(shape.decode)
+        asked = f"--prefill {shape.asked}" + f" --decode {shape.decode}" * bool(shape.decode)
         raise InputError(
             routing.source,
             f"{len(enough)} sequences of at least {shape.length} tokens in the score range (the "
@@ -89,6 +91,34 @@ def first_window(routing: Routing, score: Span, shape: Shape) -> Window:
     trace = (start + first[enough][:, None] + position).ravel()
     arrival = np.maximum(position - shape.prefill + 1, 0)
     return Window(trace, np.repeat(ids[enough], shape.length), np.tile(arrival, shape.batch))
+
+
+def routing_of_window(
+    workload: Workload, routing: Routing, traced: Mapping[int, Bools], window: Window
+) -> dict[int, Bools]:
+    """G of every MoE layer for the window's tokens: bool [tokens, experts].
+
+    Raises InputError where a model has sides and the trace is not of them: the window begins inside
+    a sequence, or tokens go to experts that the layer's side does not have.
+    """
+    chosen = {layer: matrix[window.trace] for layer, matrix in traced.items()}
+    if not workload.sides:
+        return chosen
+    lengths = in_words(tuple(side.tokens for side in workload.sides))
+    hint = f"record it with moexbar profile --tokens {lengths}"
+    place = positions(routing.sequence)[window.trace]
+    if not np.array_equal(place, positions(window.sequence)):
+        raise InputError(routing.source, "the window begins inside a sequence", hint)
+    for op in workload.moe_layers:
+        away = chosen[op.layer].any(axis=1) & ~on_side(workload.sides, op.side, window.sequence)
+        if away.any():
+            raise InputError(
+                routing.source,
+                f"layer {op.layer}: token {place[int(np.argmax(away))]} of a sequence goes to "
+                f"experts, but the layer's side has {workload.sides[op.side or 0].tokens} tokens",
+                hint,
+            )
+    return chosen
 
 
 def calibrate(

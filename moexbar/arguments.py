@@ -9,6 +9,7 @@ import numpy as np
 
 from ir.arrays import Array
 from ir.errors import InputError
+from ir.sides import Tokens
 
 SHOWN = 60  # characters of a wrong value in a message
 
@@ -27,6 +28,16 @@ def whole(name: str, value: object, least: int = 0) -> int:
     if number < least:
         raise InputError(name, f"{number}, expected at least {least}")
     return number
+
+
+def lengths(name: str, value: object) -> Tokens:
+    """A length of at least 1, or one for each side of a model; InputError naming the argument."""
+    if not isinstance(value, tuple | list):
+        return whole(name, value, 1)
+    if not value:
+        raise InputError(name, "no number, expected a length, or one for each side")
+    found = tuple(whole(f"{name}[{place}]", each, 1) for place, each in enumerate(value))
+    return found if len(found) > 1 else found[0]
 
 
 def check(name: str, value: object, kinds: type | tuple[type, ...], expected: str) -> None:

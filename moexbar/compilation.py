@@ -31,8 +31,9 @@ from ir.mapping import Grouping
 from ir.program import Program
 from ir.routing import Routing, token_spans
 from ir.schedule import Caches
+from ir.sides import Tokens
 from ir.workload import Workload
-from moexbar.arguments import check, check_spans, whole
+from moexbar.arguments import check, check_spans, lengths, whole
 from moexbar.chips import load_chip
 from moexbar.execution import (
     MOST_WEIGHTS,
@@ -60,6 +61,7 @@ LIMITS = SolverOptions(time_s=1.0)
 CACHES, GROUPING, PLACEMENT = Caches(), GroupingOptions(), PlacementOptions()
 SLOTS, QUIET, READING = SlotOptions(), Quiet(), Reading()
 FIT, SCORE = (0.0, 0.5), (0.5, 1.0)
+PREFILL = 128  # tokens, where nothing is asked for
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -113,7 +115,7 @@ def compile(
     inputs: Inputs | None = None,
     routing: Routing | Path | str | None = None,
     reading: Reading = READING,
-    prefill: int = 128,
+    prefill: Tokens | None = None,
     batch: int = 1,
     decode: int = 0,
     caches: Caches = CACHES,
@@ -133,19 +135,19 @@ def compile(
 ) -> Compilation:
     """Compile a prefill of `batch` sequences, and `decode` steps after it, for a chip.
 
-    chip: a preset, a TOML file or a `Chip`. inputs: the model's inputs, profiled for its routing
-    and executed; routing: a trace instead, or "synthetic", made up; `reading`: of its file.
-    grouping: how to group experts, or groups, or the file of `moexbar group --json`. fit, score:
-    fractions of the trace's sequences. experts: see `Model.workload`. baselines: also by the three
-    other methods, if they fit; execute: run small programs against ONNX Runtime. trust_traced: take
-    an export that recorded one input's routing. least_placed: per cent of the matrix elements
-    outside lookup tables that crossbars must hold. processes: layers grouped at a time, None: all
-    cores for many. Raises InputError, InfeasibleError for too small a chip, CheckError for a fault.
+    prefill: tokens, or those of an encoder and a decoder; None: 128, or as the inputs of both have
+    them. chip: a preset, a TOML file or a `Chip`. inputs: the model's, profiled and executed;
+    routing: a trace instead, or "synthetic", made up; `reading`: of a file. grouping: how, groups,
+    or the file of `moexbar group --json`. fit, score: fractions of the trace's sequences. experts:
+    see `Model.workload`. baselines: also by the other methods, if they fit; execute: run small
+    programs against ONNX Runtime. trust_traced: take an export that recorded one input's routing.
+    least_placed: per cent of matrix elements outside tables that crossbars must hold. processes:
+    layers grouped at a time, None: as cores. Raises InputError, InfeasibleError, CheckError.
     """
-    shape = Shape(whole("prefill", prefill, 1), whole("batch", batch, 1), whole("decode", decode))
+    shape = _shape(prefill, batch, decode)
     _check_kinds(grouping, placement, slots, caches, limits, fit=fit, score=score)
-    chip = chip if isinstance(chip, Chip) else load_chip(chip)
-    model = model if isinstance(model, Model) else open_model(model)
+    model, chip = _opened(model, chip)
+    shape = shape if prefill is not None else _as_given(shape, model, inputs)
     workload = _workload(model, shape, experts, progress, least_placed, trust_traced=trust_traced)
     given = Given(routing, reading, inputs, limits.seed, trust_traced)
     workload, trace = routed(model, workload, shape, given, progress)
@@ -168,6 +170,26 @@ def compile(
     return Compilation(model, trace, before, ours, report, sources)
 
 
+def _opened(model: Model | Path | str, chip: Chip | str) -> tuple[Model, Chip]:
+    """Both, where they are given as files or a preset's name."""
+    chip = chip if isinstance(chip, Chip) else load_chip(chip)
+    return (model if isinstance(model, Model) else open_model(model)), chip
+
+
+def _shape(prefill: Tokens | None, batch: int, decode: int) -> Shape:
+    """What the arguments ask for; InputError naming the one that is none."""
+    tokens = PREFILL if prefill is None else lengths("prefill", prefill)
+    return Shape.of(tokens, whole("batch", batch, 1), whole("decode", decode))
+
+
+def _as_given(shape: Shape, model: Model, inputs: Inputs | None) -> Shape:
+    """The shape with the lengths of the inputs' sides, where there are sides and those differ."""
+    if inputs is None or model.configuration is not None:
+        return shape
+    found = model.lengths(inputs)
+    return shape if found is None else Shape.of(found, shape.batch, shape.decode)
+
+
 def _workload(
     model: Model,
     shape: Shape,
@@ -179,7 +201,7 @@ def _workload(
 ) -> Workload:
     """What is compiled; what was found in it is told before anything is refused."""
     found = model.workload(
-        tokens=shape.length, batch=shape.batch, decodes=shape.decode > 0, experts=experts
+        tokens=shape.tokens, batch=shape.batch, decodes=shape.decode > 0, experts=experts
     )
     for line in dict.fromkeys(found.notes):
         progress.note(line)

@@ -70,6 +70,8 @@ def program_case(
     """
     program, workload = executable.program, executable.workload
     before = _tokens_before(routing, first_token)
+    if before and workload.sides:
+        raise InputError(routing.source, "the window starts inside a sequence of several sides")
     sequence, arrival = window_sequence(program), first_steps(program)
     each = int((routing.sequence == routing.sequence[0]).sum())
     last = int(arrival.max(initial=0)) if executes_steps(executable.chip) else 0
@@ -182,7 +184,7 @@ def _runs(given: Given, sequence: Ints, tokens: Ints, before: int) -> list[Run]:
                 )
             if asked:
                 fed = feeds.of(group)
-                hidden = None if choosing else feeds.hidden(fed)
+                hidden = () if choosing else feeds.hidden(fed)
                 runs.append(Run(fed, np.stack([tokens_of[s] for s in group]), hidden))
     found = sorted(s for run in runs for s in sequence[run.tokens[:, -1]].tolist())
     if found != sorted(tokens_of):

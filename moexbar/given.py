@@ -93,7 +93,7 @@ def _trace(
     try:
         trace = model.profile(
             arrays,
-            tokens=shape.length,
+            tokens=shape.tokens,
             batch=shape.batch,
             decode=shape.decode,
             workload=workload,
@@ -113,8 +113,8 @@ def _too_short(error: ShortSequencesError, inputs: Inputs, shape: Shape) -> Argu
     both = shape.decode > 0
     hint = "lower one of them" if both else "lower it"
     need = f"need{'' if both else 's'} {error.asked}"
-    mine = f"prefill={shape.prefill}" + f" and decode={shape.decode}" * both
-    words = f"--prefill {shape.prefill}" + f" and --decode {shape.decode}" * both
+    mine = f"prefill={shape.sides or shape.prefill}" + f" and decode={shape.decode}" * both
+    words = f"--prefill {shape.asked}" + f" and --decode {shape.decode}" * both
     typed = InputError(where, f"{told}, {words} {need}", hint)
     return ArgumentError(where, f"{told}, {mine} {need}", hint, typed)
 

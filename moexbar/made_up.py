@@ -3,9 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from compiler.options import Shape
 from ir.errors import InputError
 from ir.routing import Routing
+from ir.sides import on_side, positions
 from ir.workload import Workload
 from moexbar.examples.catalogue import GPT_OSS_TRAITS, MIXTRAL_TRAITS
 from moexbar.examples.synthetic import synthetic_routing
@@ -36,7 +39,7 @@ def made_up_routing(path: Path, workload: Workload, shape: Shape, seed: int) -> 
             f"{found}: no routing is made up for them",
             "give a trace: --routing TRACE",
         )
-    return synthetic_routing(
+    made = synthetic_routing(
         [op.layer for op in workload.moe_layers],
         experts,
         k,
@@ -45,6 +48,22 @@ def made_up_routing(path: Path, workload: Workload, shape: Shape, seed: int) -> 
         topics=TOPICS,
         length=max(LENGTH, -(-shape.length // TOPICS)),
         seed=seed,
+    )
+    return _of_sides(made, workload, shape) if workload.sides else made
+
+
+def _of_sides(made: Routing, workload: Workload, shape: Shape) -> Routing:
+    """The first tokens of each sequence, of which a layer has those of its side."""
+    kept = positions(made.sequence) < shape.length
+    sequence = made.sequence[kept]
+    has = [on_side(workload.sides, op.side, sequence) for op in workload.moe_layers]
+    choices = None if made.choices is None else made.choices[:, kept]
+    return replace(
+        made,
+        sequence=sequence,
+        choices=None if choices is None else np.where(np.array(has)[..., None], choices, -1),
+        weights=None if made.weights is None else made.weights[:, kept],
+        domain=None if made.domain is None else made.domain[kept],
     )
 
 

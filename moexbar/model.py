@@ -7,6 +7,8 @@ from types import TracebackType
 from typing import Literal, Self
 
 from compiler.frontend import read_model, survey_model
+from compiler.frontend.facts.graph import Graph
+from compiler.frontend.facts.sides import lengths_given, side_inputs
 from compiler.frontend.proof.decode import Decode
 from compiler.profiling import profile as profiling
 from compiler.profiling.feeds import load_inputs
@@ -17,9 +19,10 @@ from ir.onnxdoor.load import open_model as open_source
 from ir.onnxdoor.session import Runtime
 from ir.onnxdoor.ternary import open_as
 from ir.routing import Routing
+from ir.sides import Tokens
 from ir.ternary import with_ternary_experts
 from ir.workload import Workload
-from moexbar.arguments import arrays, check_path, whole
+from moexbar.arguments import arrays, check_path, lengths, whole
 from moexbar.configurations.opened import named, open_configuration
 from moexbar.configurations.read import is_configuration, read_configuration
 from moexbar.files.model_files import model_file
@@ -45,7 +48,7 @@ class Model:
         self.configuration = found
         self.source = open_source(path) if found is None else open_configuration(found)
         self._runtime: Runtime | None = None
-        self._workloads: dict[tuple[int | None, int | None, bool], Workload] = {}
+        self._workloads: dict[tuple[Tokens | None, int | None, bool], Workload] = {}
 
     def __repr__(self) -> str:
         return f"<Model {self.path}>"
@@ -85,15 +88,16 @@ class Model:
     def workload(
         self,
         *,
-        tokens: int | None = None,
+        tokens: Tokens | None = None,
         batch: int | None = None,
         decodes: bool = False,
         experts: Experts = "stored",
     ) -> Workload:
         """What the compiler sees in the model, proven by running its MoE layers.
 
-        tokens, batch: of a run (see `compiler.frontend.read_model`); decodes: refuse a model that
-        cannot go on token by token; experts: `ternary` rounds their matrices to -1, 0 and 1 times a
+        tokens, batch: of a run, tokens of each side where those differ (see
+        `compiler.frontend.read_model`); decodes: refuse a model that cannot go on token by token;
+        experts: `ternary` rounds their matrices to -1, 0 and 1 times a
         scale. Raises InputError naming file, dimension, node and layer.
         """
         key = (tokens, batch, decodes)
@@ -126,11 +130,18 @@ class Model:
         """The opened model with weights as the workload has them."""
         return open_as(self.source, workload)
 
+    def lengths(self, inputs: Inputs) -> tuple[int, ...] | None:
+        """Tokens of a sequence of each side, where those of the inputs have different lengths."""
+        graph = Graph.of(self.source)
+        if len(side_inputs(graph)) < 2:
+            return None
+        return lengths_given(graph, {name: a.shape for name, a in arrays_of(inputs).items()})
+
     def profile(
         self,
         inputs: Inputs,
         *,
-        tokens: int | None = None,
+        tokens: Tokens | None = None,
         batch: int | None = None,
         decode: int = 0,
         workload: Workload | None = None,
@@ -140,21 +151,23 @@ class Model:
         """Which experts each token of the inputs goes to, in every MoE layer, by running the model.
 
         inputs: one array per model input, or the NPZ file that holds them; first axis = sequences.
-        tokens: cut each sequence to so many, of which the last `decode` come one at a time; batch:
+        tokens: cut each sequence to so many, of an encoder and a decoder to those of each side (by
+        default all that there are), of which the last `decode` come one at a time; batch:
         sequences run together. `progress` is told each sequence as it is done, `say` what was made
         up. Raises InputError for inputs that do not fit.
         """
         self.refuse_running()
-        tokens = None if tokens is None else whole("tokens", tokens, 1)
+        tokens = self.lengths(inputs) if tokens is None else lengths("tokens", tokens)
         batch = None if batch is None else whole("batch", batch, 1)
         decode = whole("decode", decode)
         workload = workload or self.workload(tokens=tokens, batch=batch)
+        longest = max(tokens) if isinstance(tokens, tuple) else tokens
         return profiling.profile(
             self.source_of(workload),
             workload,
             arrays_of(inputs),
             progress=progress,
-            tokens=tokens,
+            tokens=longest,
             batch=batch,
             decode=decode,
             say=say,
@@ -184,7 +197,7 @@ def profile(
     model: Model | Path | str,
     inputs: Inputs,
     *,
-    tokens: int | None = None,
+    tokens: Tokens | None = None,
     batch: int | None = None,
     decode: int = 0,
     progress: Callable[[str], object] | None = None,

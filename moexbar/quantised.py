@@ -21,6 +21,7 @@ from compiler.profiling.feeds import Feeds
 from ir.arrays import Array
 from ir.errors import ArgumentError, InputError
 from ir.onnxdoor.nodes import Nodes
+from ir.sides import in_words
 from moexbar.arguments import check
 from moexbar.files.compiled import CompiledFolder, read_compiled
 from moexbar.progress import Progress, Quiet
@@ -76,6 +77,11 @@ class Quantised:
 
     def __init__(self, read: CompiledFolder, tokens: int | None = None) -> None:
         """Open the model; InputError where its inputs do not fit."""
+        sides = read.executable.workload.sides
+        if sides and tokens is not None:
+            lengths = in_words(tuple(side.tokens for side in sides))
+            found = f"{tokens}, of a model compiled for sides of {lengths} tokens"
+            raise InputError("--tokens", found, "leave it out")
         self.read = read
         self.source = read.model.source_of(read.executable.workload)
         self.nodes = Nodes(read.model.source, read.model.runtime)

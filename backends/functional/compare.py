@@ -113,7 +113,7 @@ def compare(m: Machine) -> Comparison:
         anew,
         deviation,
         m.before,
-        int(m.hidden.sum()),
+        sum(int(mask.sum()) for run in m.runs for mask in run.hidden),
         len(m.rounded),
     )
 
@@ -155,7 +155,8 @@ def pair(m: Machine, op: Operator, name: str, made: Ints, step: int) -> tuple[In
     """
     theirs = [found[name] for found in m.whole]
     cells = np.flatnonzero(made >= 0)
-    lost = np.setdiff1d(m.cells[m.arrival[m.cells] == step], cells)
+    own = m.cells_of(op.side)
+    lost = np.setdiff1d(own[m.arrival[own] == step], cells)
     if len(lost) and not op.newest:
         raise CheckError("execution", op.name, f"nothing makes {name!r} for token {lost[0]}")
     table = m.values.table(int(made[cells[0]]), name)

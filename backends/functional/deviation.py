@@ -12,7 +12,7 @@ import numpy as np
 from backends.functional.compare import pair
 from backends.functional.machine import Machine
 from backends.functional.runs import Run
-from ir.arrays import Array, Bools
+from ir.arrays import Array, Bools, Ints
 from ir.workload import Workload
 
 
@@ -100,7 +100,8 @@ class Deviation:
     """Errors by value, in the model's order, and a language model's predictions.
 
     language: None where the model is none, for the reason `why_not`. ids, logits: names of its
-    input of token ids and of its output [.., vocabulary]. tokens: that have been looked at.
+    input of token ids and of its output [.., vocabulary]; length: of their sequences, where the
+    model's sides differ. tokens: that have been looked at, of sides those of the longest.
     """
 
     errors: dict[str, Error]
@@ -109,12 +110,14 @@ class Deviation:
     language: Predictions | None = None
     why_not: str = ""
     tokens: int = 0
+    length: int | None = None
 
     @classmethod
     def of(cls, workload: Workload, ids: str, run: Run) -> "Deviation":
         """Nothing yet; ids: the model's first input of tokens; run: any, for that input's type.
 
-        Values: each layer's last operator's, each MoE layer's, and the model's outputs.
+        Where the model has sides, ids are those of the side that gives the logits. Values: each
+        layer's last operator's, each MoE layer's, and the model's outputs.
         """
         last = {op.layer: op for op in workload.operators if op.layer >= 0}
         chosen = {op.outputs[0] for op in (*last.values(), *workload.moe_layers)}
@@ -126,12 +129,20 @@ class Deviation:
             if name in chosen
         }
         logits = next((n for n in workload.outputs if "logit" in n.lower() and n in errors), "")
-        given = run.feeds[ids]
         if not logits:
             return cls(errors, ids, why_not="no output is named logits")
-        if given.dtype.kind not in "iu" or given.size != run.tokens.size:
+        side = next(op.side for op in workload.operators if logits in op.outputs)
+        length = None
+        if side is not None and workload.sides:
+            ids, length = workload.sides[side].inputs[0], workload.sides[side].tokens
+        given, size = run.feeds[ids], (run.first(length) if length else run).tokens.size
+        if given.dtype.kind not in "iu" or given.size != size:
             return cls(errors, ids, why_not=f"input {ids!r} is not one integer per token")
-        return cls(errors, ids, logits, Predictions())
+        return cls(errors, ids, logits, Predictions(), length=length)
+
+    def _tokens(self, run: Run) -> Ints:
+        """[sequences, length] of the tokens that have logits."""
+        return (run.first(self.length) if self.length else run).tokens
 
     def add_run(self, run: Run, ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> None:
         """Every operator's values of a whole run."""
@@ -139,7 +150,7 @@ class Deviation:
         for name, error in self.errors.items():
             error.add(ours[name], theirs[name])
         if self.language is not None:
-            shape = run.tokens.shape
+            shape = self._tokens(run).shape
             a, b = (values[self.logits].reshape(*shape, -1) for values in (ours, theirs))
             self.language.add(a, b, run.feeds[self.ids].reshape(shape), np.ones(shape, np.bool_))
 
@@ -157,8 +168,9 @@ class Deviation:
         if self.language is None:
             return
         for run, found in zip(m.runs, m.whole, strict=True):
-            shape = run.tokens.shape
+            tokens = self._tokens(run)
+            shape = tokens.shape
             theirs = found[self.logits].reshape(*shape, -1)
-            ours, known = np.zeros_like(theirs), np.isin(run.tokens, list(rows))
-            ours[known] = [rows[token] for token in run.tokens[known].tolist()]
+            ours, known = np.zeros_like(theirs), np.isin(tokens, list(rows))
+            ours[known] = [rows[token] for token in tokens[known].tolist()]
             self.language.add(ours, theirs, run.feeds[self.ids].reshape(shape), known)

@@ -179,16 +179,16 @@ def _leave_hidden(at: At[MoELayer], ids: Ints, made: Array) -> None:
     """Tokens that the attention mask hides have the model's own rows: nobody looks at them."""
     m, name = at.m, at.op.outputs[0]
     token = m.program.token[ids].astype(np.int64)
-    rows = m.to_rows(name, [found[name] for found in m.whole]) if m.hidden.any() else None
+    hidden = m.hidden(at.op.side)[token]
+    rows = m.to_rows(name, [found[name] for found in m.whole]) if hidden.any() else None
     if rows is not None:
-        hidden = m.hidden[token]
         made[hidden] = rows[token[hidden]].reshape(-1, *made.shape[1:])
 
 
 def _pass_on(at: At[MoELayer], ids: Ints, out: Array) -> None:
     """Add to the sums `out` the tokens that pass themselves on, each times its weight."""
     weight = at.m.values.take(ids, Inner.OWN_FACTOR)
-    own = np.flatnonzero((weight != 0) & ~at.m.hidden[at.m.program.token[ids]])
+    own = np.flatnonzero((weight != 0) & ~at.m.hidden(at.op.side)[at.m.program.token[ids]])
     if len(own):
         out[own] += weight[own, None] * vectors_of(at.m, at.op.inputs[0], ids[own])
 
@@ -218,7 +218,7 @@ def _check_selection(
     """Every token's experts are those its router selects."""
     m, op = at.m, at.op
     differs = (ran & ~picked) | (picked & ~ran & (weights != 0))
-    differs[m.hidden[m.program.token[ids].astype(np.int64)]] = False
+    differs[m.hidden(op.side)[m.program.token[ids].astype(np.int64)]] = False
     odd = np.flatnonzero(differs.any(axis=1))
     if not len(odd):
         return

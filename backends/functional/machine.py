@@ -81,23 +81,45 @@ class Machine:
         return len(self.values.sequence)
 
     @cached_property
-    def hidden(self) -> Bools:
-        """Window tokens that the attention mask hides: no expert has to take them."""
+    def side_of(self) -> dict[str, int | None]:
+        """The side of each value that operators make, or that says what tokens are."""
+        made = {name: op.side for op in self.workload.operators for name in op.outputs}
+        sides = enumerate(self.workload.sides)
+        return made | {name: number for number, side in sides for name in side.inputs}
+
+    @cached_property
+    def _runs_of(self) -> dict[int | None, Sequence[Run]]:
+        cut: dict[int | None, Sequence[Run]] = {None: self.runs}
+        for number, side in enumerate(self.workload.sides):
+            cut[number] = [run.first(side.tokens) for run in self.runs]
+        return cut
+
+    def runs_of(self, side: int | None) -> Sequence[Run]:
+        """The runs with the tokens of a side of the model; None: all."""
+        return self._runs_of[side]
+
+    def hidden(self, side: int | None) -> Bools:
+        """Window tokens of a side that the attention mask hides: no expert has to take them."""
         out = np.zeros(self.tokens, dtype=np.bool_)
-        for run in self.runs:
-            if run.hidden is not None:
-                out[run.tokens] = run.hidden
+        for run in self.runs_of(side):
+            if run.hidden:
+                out[run.tokens] = run.hidden[side or 0]
         return out
 
-    def so_far(self, sequence: int) -> Ints:
-        """Tokens of a sequence that have arrived, among those that are executed."""
-        mine = self.cells[self.values.sequence[self.cells] == sequence]
+    def so_far(self, sequence: int, side: int | None = None) -> Ints:
+        """Tokens of a sequence that have arrived, among those that are executed, of a side."""
+        cells = self.cells_of(side)
+        mine = cells[self.values.sequence[cells] == sequence]
         return np.asarray(mine[self.arrival[mine] <= self.step])
 
     @property
     def cells(self) -> Ints:
         """The program's tokens in the runs: all, or those of the prefill."""
-        found = np.sort(np.concatenate([run.tokens.ravel() for run in self.runs]))
+        return self.cells_of(None)
+
+    def cells_of(self, side: int | None) -> Ints:
+        """Those of them that a side of the model has."""
+        found = np.sort(np.concatenate([run.tokens.ravel() for run in self.runs_of(side)]))
         return found[found < self.tokens - self.before]
 
     def row_shape(self, name: str) -> tuple[int, ...] | None:
@@ -107,7 +129,7 @@ class Machine:
         """
         every = [
             (run, (run.feeds if name in run.feeds else found)[name].shape)
-            for run, found in zip(self.runs, self.whole, strict=True)
+            for run, found in zip(self.runs_of(self.side_of.get(name)), self.whole, strict=True)
         ]
         longer = [(run, shape) for run, shape in every if run.tokens.size > 1] or every
         shapes = {run.row_shape(shape) for run, shape in longer}
@@ -123,7 +145,7 @@ class Machine:
         if shape is None:
             return None
         rows = np.zeros((self.tokens, *shape), dtype=found[0].dtype)
-        for run, array in zip(self.runs, found, strict=True):
+        for run, array in zip(self.runs_of(self.side_of.get(name)), found, strict=True):
             rows[run.tokens.ravel()] = array.reshape(run.tokens.size, *shape)
         return rows
 
@@ -146,7 +168,7 @@ class At(Generic[Op_co]):
         made = m.made.setdefault((m.step, self.index), none)
         for row in ids.tolist():
             token, seq = int(p.token[row]), int(p.seq[row])
-            cells = np.array([token]) if token >= 0 else m.so_far(seq)
+            cells = np.array([token]) if token >= 0 else m.so_far(seq, self.op.side)
             if token < 0:
                 m.covers[row] = cells
             if np.any(made[cells] >= 0):
@@ -172,9 +194,10 @@ def run_nodes(at: At[Digital | Attention], ids: Ints) -> None:
         at.record(ids)
     found = [m.nodes.run(op, fed, op.outputs) for fed in feeds]
     if not constant and m.nodes.rounds(op):
-        every = zip(m.runs, feeds, found, m.whole, strict=True)
+        runs = m.runs_of(op.side)
+        every = zip(runs, feeds, found, m.whole, strict=True)
         own, found = found, [as_the_model_rounds(*parts, TOLERANCE) for parts in every]
-        for run, made, taken in zip(m.runs, own, found, strict=True):
+        for run, made, taken in zip(runs, own, found, strict=True):
             changed = tokens_changed(run, made, taken, TOLERANCE)
             m.rounded |= {(at.index, token) for token in changed.tolist()}
     arrays: dict[Name, Array] = {}
@@ -230,7 +253,7 @@ def gather(m: Machine, ids: Ints, names: Sequence[str]) -> list[dict[str, Array]
                 rows[m.tokens - m.before :] = own[m.tokens - m.before :].reshape(
                     m.before, *rows.shape[1:]
                 )
-            for fed, run, whole in zip(out, m.runs, m.whole, strict=True):
+            for fed, run, whole in zip(out, m.runs_of(m.side_of[name]), m.whole, strict=True):
                 fed[name] = rows[run.tokens.ravel()].reshape(whole[name].shape)
         else:
             for fed, found in zip(out, table, strict=True):
@@ -265,7 +288,8 @@ def _rows(m: Machine, name: str, readers: Ints, read: Ints) -> Array:
         at = int(np.argmax(alien))
         raise wrong(p, int(readers[at]), f"reads {name!r} of token {token[at]}, another sequence's")
     for row in np.unique(readers[of_all]).tolist():
-        missing = np.setdiff1d(m.so_far(int(p.seq[row])), token[readers == row])
+        wanted = m.so_far(int(p.seq[row]), m.side_of[name])
+        missing = np.setdiff1d(wanted, token[readers == row])
         if len(missing):
             raise wrong(p, row, f"does not read {name!r} of token {missing[0]}")
     found = m.values.rows(readers, read, name, token)

@@ -92,7 +92,8 @@ def _from_logits(at: At[MoELayer], ids: Ints) -> tuple[list[dict[str, Array]], B
     logits = np.zeros((m.tokens, op.router.outputs), dtype=np.float32)
     logits[m.program.token[ids]] = m.values.take(ids, Inner.LOGITS)
     name, theirs = op.router.logits, np.zeros_like(logits)
-    for fed, given, found, run in zip(feeds, _own_feeds(at), m.whole, m.runs, strict=True):
+    every = zip(feeds, _own_feeds(at), m.whole, m.runs_of(op.side), strict=True)
+    for fed, given, found, run in every:
         if name not in found:  # what the model's own product gives
             found[name] = m.nodes.run(op, given, [name])[name]
         tokens, own = run.tokens.ravel(), found[name]
@@ -114,7 +115,7 @@ def _scored(at: At[MoELayer], feeds: Sequence[Mapping[str, Array]]) -> Array:
     """What the router scores of every token: float32 [window tokens, width]."""
     width = at.op.scored_width
     out = np.zeros((at.m.tokens, width), dtype=np.float32)
-    for fed, run in zip(feeds, at.m.runs, strict=True):
+    for fed, run in zip(feeds, at.m.runs_of(at.op.side), strict=True):
         out[run.tokens.ravel()] = fed[at.op.scored].reshape(-1, width)
     return out
 
@@ -128,7 +129,7 @@ def _exposed(at: At[MoELayer], feeds: list[dict[str, Array]]) -> dict[Name, Arra
     names = dict.fromkeys([*router.exposed, *op.outputs[1:]])
     asked = [n for n in names if n not in feeds[0]]
     out: dict[Name, Array] = {}
-    for fed, run in zip(feeds, m.runs, strict=True):
+    for fed, run in zip(feeds, m.runs_of(op.side), strict=True):
         values = fed | m.nodes.run(op, fed, asked) if asked else fed
         tokens = run.tokens.ravel()
         found = _per_token(op, values, len(tokens))
@@ -165,7 +166,7 @@ def _vectors(at: At[MoELayer], feeds: Sequence[Mapping[str, Array]]) -> Array:
     """The layer's input of every token: float32 [window tokens, d_model]."""
     d_model = at.op.d_model
     out = np.zeros((at.m.tokens, d_model), dtype=np.float32)
-    for fed, run in zip(feeds, at.m.runs, strict=True):
+    for fed, run in zip(feeds, at.m.runs_of(at.op.side), strict=True):
         out[run.tokens.ravel()] = fed[at.op.inputs[0]].reshape(-1, d_model)
     return out
 

@@ -1,7 +1,7 @@
 """Sequences of a program's window that the model runs together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ir.arrays import Array, Bools, Ints
 
@@ -11,12 +11,17 @@ class Run:
     """Sequences that the model runs together.
 
     feeds: every model input; tokens: [sequences, length] their places in the program's window;
-    hidden: [sequences, length] those that the model's attention mask hides, which no trace routes.
+    hidden: of each side (or of a model without sides) [sequences, length] those that the model's
+    attention mask hides, which no trace routes.
     """
 
     feeds: Mapping[str, Array]
     tokens: Ints
-    hidden: Bools | None = None
+    hidden: tuple[Bools, ...] = ()
+
+    def first(self, tokens: int) -> "Run":
+        """The same, of each sequence the first so many tokens alone."""
+        return replace(self, tokens=self.tokens[:, :tokens])
 
     def row_shape(self, shape: Sequence[int]) -> tuple[int, ...] | None:
         """What a value of that shape has per token; None where its first axes are not the tokens.

@@ -44,10 +44,20 @@ class At(Generic[Op_co]):
     @property
     def rows(self) -> Ints:
         """Tokens of this step that the operator works on."""
-        rows = self.ctx.step.rows
+        rows = self.ctx.of_side(self.op.side, self.ctx.step.rows)
         if not self.op.newest:
             return rows
         return np.array([part[-1] for part in self.ctx.by_sequence(rows)], dtype=np.int64)
+
+    @property
+    def scored(self) -> Ints:
+        """Tokens of this step that the operator's router scores."""
+        return self.ctx.of_side(self.op.side, self.ctx.step.scored)
+
+    @property
+    def read_rows(self) -> Ints:
+        """Tokens of this step whose vectors work on whole sequences reads, those of all sides."""
+        return self.rows if self.op.newest else self.ctx.step.rows
 
     def tag(
         self,

@@ -15,6 +15,7 @@ from ir.links import bus_width, return_lanes
 from ir.mapping import Mapping
 from ir.program import UnitKind
 from ir.schedule import Schedule, Step
+from ir.sides import on_side
 from ir.workload import Workload
 
 Kept = Literal["keys", "inputs", "scores", "outputs"]  # what the caches hold
@@ -41,7 +42,8 @@ class Context:
     steps so far wrote into caches, by operator, sequence and kind; sampled: the
     SAMPLEs of the step before, which each token's sequence goes on from; last_load: the last
     LOAD of each MoE layer, which the next step's follow on the bus. unit_of: units by group
-    number; paths: hops and mesh ports of a group's unit. passed: see `ir.compiled.Compiled`.
+    number; paths: hops and mesh ports of a group's unit. passed: see `ir.compiled.Compiled`; sides:
+    the window tokens of each.
     """
 
     workload: Workload
@@ -61,6 +63,7 @@ class Context:
     last_load: dict[int, int] = field(default_factory=dict)
     unit_of: dict[tuple[UnitKind, int, int], Ints] = field(default_factory=dict)
     paths: dict[int, tuple[int, int]] = field(default_factory=dict)
+    sides: dict[int | None, Bools] = field(default_factory=dict)
 
     def begin(self, step: Step) -> None:
         """Go on to a step: of the values so far only the tables and masks remain."""
@@ -84,9 +87,19 @@ class Context:
         out[tokens] = ids
         return out
 
-    def so_far(self, sequence: int) -> int:
-        """Tokens of a sequence that have arrived."""
-        here = self.schedule.sequence == sequence
+    def on_side(self, side: int | None) -> Bools:
+        """[window tokens]: whether a side of the model has the token."""
+        if side not in self.sides:
+            self.sides[side] = on_side(self.workload.sides, side, self.schedule.sequence)
+        return self.sides[side]
+
+    def of_side(self, side: int | None, tokens: Ints) -> Ints:
+        """Those of `tokens` that a side of the model has."""
+        return tokens[self.on_side(side)[tokens]]
+
+    def so_far(self, sequence: int, side: int | None = None) -> int:
+        """Tokens of a sequence that have arrived, those that a side of the model has."""
+        here = (self.schedule.sequence == sequence) & self.on_side(side)
         return int(np.count_nonzero(here & self.schedule.so_far(self.step.number)))
 
     def turn(self, slot: Ints | int) -> Ints | int:

@@ -98,8 +98,10 @@ def emit_attention(at: At[Attention]) -> None:
     """
     ctx, op = at.ctx, at.op
     parts = ctx.by_sequence(at.rows)
-    keys = [ctx.so_far(int(ctx.schedule.sequence[part[0]])) for part in parts]
-    asked = [queries(ctx, part, n) for part, n in zip(parts, keys, strict=True)]
+    of = [int(ctx.schedule.sequence[part[0]]) for part in parts]
+    keys = [ctx.so_far(sequence, op.key_side) for sequence in of]
+    own = [ctx.so_far(sequence, op.side) for sequence in of]
+    asked = [queries(ctx, part, n) for part, n in zip(parts, own, strict=True)]
     costs = [
         timing.attention(ctx.chip, q, n, op.heads, op.head_dim, causal=op.causal)
         for q, n in zip(asked, keys, strict=True)
@@ -113,9 +115,9 @@ def emit_attention(at: At[Attention]) -> None:
     write_keys(at)
 
 
-def queries(ctx: Context, part: Ints, keys: int) -> int:
+def queries(ctx: Context, part: Ints, so_far: int) -> int:
     """Tokens of a sequence whose attention is computed in this step."""
-    return int(np.isin(part, ctx.step.fresh).sum()) if ctx.step.kv else keys
+    return int(np.isin(part, ctx.step.fresh).sum()) if ctx.step.kv else so_far
 
 
 def _per_sequence(
@@ -128,7 +130,8 @@ def _per_sequence(
 ) -> Ints:
     """One instruction per sequence that reads all its tokens; its id for each [window tokens].
 
-    kept: [window tokens] what it reads of its cache.
+    It reads all that either side has of them, and is the id of its own side's. kept: [window
+    tokens] what it reads of its cache.
     """
     ctx, parts = at.ctx, at.ctx.by_sequence(at.rows)
     sources = [at.fetch(name) for name in at.op.inputs]
@@ -145,10 +148,11 @@ def _per_sequence(
         buffer=at.region,
     )
     out = np.full(ctx.tokens, -1, dtype=np.int64)
-    for row, members in zip(rows, parts, strict=True):
+    every = ctx.by_sequence(at.read_rows)
+    for row, members, whole in zip(rows, parts, every, strict=True):
         out[members] = row
         for source in sources:
-            made = np.unique(source[members])
+            made = np.unique(source[whole])
             ctx.stream.link("reads", np.full(len(made), row), made)
     return out
 

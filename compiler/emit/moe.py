@@ -30,12 +30,12 @@ def emit_moe(at: At[MoELayer]) -> None:
     ctx = at.ctx
     x = at.fetch(at.op.inputs[0])
     earlier = read_inputs(at)
-    scored = ctx.step.scored
+    scored = at.scored
     gate = ctx.spread(scored, _gate(at, scored, np.where(earlier >= 0, earlier, x)))
     routed = _route(at, gate)
     write_inputs(at, x)
     done = read_outputs(at)
-    tokens = ctx.step.rows[done[ctx.step.rows] < 0]
+    tokens = at.rows[done[at.rows] < 0]
     turns = _broadcast(at, x, routed)
     stores = [(turns.token, emit_experts(at, turns, routed))]
     stores += [(tokens, ids) for ids in emit_shared(at, tokens, x)]
@@ -51,7 +51,7 @@ def _route(at: At[MoELayer], gate: Ints) -> Ints:
     Token choice has one TOPK per token; expert choice one per sequence, over all tokens it has
     scores of: in a decode step with a GO cache those of the new token and the kept ones.
     """
-    ctx, router, scored = at.ctx, at.op.router, at.ctx.step.scored
+    ctx, router, scored = at.ctx, at.op.router, at.scored
     if router.capacity is None:
         k = router.top_k or 1
         rows = ctx.stream.append(

@@ -7,6 +7,7 @@ from compiler.frontend.facts import Facts
 from compiler.frontend.facts.dimensions import check_dimensions, unknown_operators
 from compiler.frontend.facts.graph import Graph, name_of
 from compiler.frontend.facts.random import WHAT_TO_DO, random_operators, refuse_random
+from compiler.frontend.facts.sides import refuse_sides, sides_of
 from compiler.frontend.moe.find import find_moe
 from compiler.frontend.operators.held import loops_of_unknown_length
 from compiler.frontend.operators.name import operators_of
@@ -18,6 +19,7 @@ from compiler.frontend.proof.traced import refuse_traced
 from ir.errors import InputError
 from ir.onnxdoor.load import Source, open_model
 from ir.onnxdoor.session import Runtime
+from ir.sides import Tokens, in_words
 from ir.workload import Workload
 
 REFERENCE_TOKENS = 128  # at which sizes that grow with the square of the tokens are counted
@@ -25,7 +27,7 @@ REFERENCE_TOKENS = 128  # at which sizes that grow with the square of the tokens
 
 def read_model(
     path: str | Path | Source,
-    tokens: int | None = None,
+    tokens: Tokens | None = None,
     batch: int | None = None,
     prove: bool = True,
     trust_traced: bool = True,
@@ -38,7 +40,8 @@ def read_model(
     they are of moderate size.
     tokens: the length of a sequence, at which operators that mix tokens (average per token) or do
     not depend on them (in all) count their elements; a static export has its own, and another one
-    asked for is an error; None: its own, else 128. batch: sequences run together, likewise. prove:
+    asked for is an error; several: of an encoder and a decoder, in the order of the model's inputs
+    (see `sides_of`); None: its own, else 128. batch: sequences run together, likewise. prove:
     run every MoE layer against its definition (see `proof`); without, layers are read from the
     graph's structure. trust_traced: False refuses a file whose routing was recorded by tracing;
     decodes: True one that cannot generate step by step. runtime: the child process that runs the
@@ -49,6 +52,13 @@ def read_model(
     source = path if isinstance(path, Source) else open_model(path)
     refuse_random(source)
     workload, facts = _read(source, tokens, batch, prove=prove, runtime=runtime)
+    if decodes and workload.sides:
+        raise InputError(
+            str(source.path),
+            f"--decode with sides of different lengths ({in_words(tokens or ())} tokens): decode "
+            "steps go on with one sequence",
+            "compile the prefill alone (--decode 0)",
+        )
     if decodes:
         _refuse_decode(source.path, decode_of(facts, workload, runtime))
     if not trust_traced:
@@ -76,22 +86,23 @@ def _refuse_decode(path: str | Path, verdict: Decode) -> None:
 
 def _read(
     source: Source,
-    tokens: int | None,
+    tokens: Tokens | None,
     batch: int | None,
     *,
     prove: bool,
     runtime: Runtime | None = None,
 ) -> tuple[Workload, Facts]:
     graph = Graph.of(source)
-    facts = Facts.of(graph)
+    facts = Facts.of(graph, sides_of(graph, tokens))
     check_dimensions(graph, facts.patches, tokens, batch)
+    longest = max(tokens) if isinstance(tokens, tuple) else tokens
     with Prover(facts, runtime) as prover:
         untried = refuse_unloadable(facts, prover.runtime) if prove else []
         layers, suspects = find_moe(facts, prover.prove if prove else no_proof)
     facts = facts.with_exits({layer.exit: layer.entry for layer in layers})
     parts, refused = find_parts(facts, layers)
     parts = in_order(graph, parts)
-    operators = operators_of(facts, parts, tokens or REFERENCE_TOKENS)
+    operators = operators_of(facts, parts, longest or REFERENCE_TOKENS)
     notes = [f"node {s.node!r} ({s.op_type}) stays digital: {s.reason}" for s in suspects]
     notes += [*prover.notes, *unknown_operators(graph)]
     drawing = random_operators(source)
@@ -111,5 +122,7 @@ def _read(
         suspects=tuple(suspects),
         account=account,
         patches=None if facts.patches is None else facts.patches.tokens,
+        sides=facts.sides,
     )
+    refuse_sides(workload)
     return workload, facts

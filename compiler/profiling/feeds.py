@@ -8,9 +8,9 @@ import numpy as np
 from onnx_ir import Value
 
 from compiler.frontend.facts.graph import Graph, name_of
-from compiler.frontend.facts.sizes import fixed_batch, token_axis_of_input
+from compiler.frontend.facts.inputs import fixed_batch, token_axis_of_input
 from compiler.profiling.rows import ShortSequencesError, in_sequences
-from compiler.profiling.sides import check_sides
+from compiler.profiling.sides import check_sides, side_of_inputs
 from ir.arrays import Array, Bools
 from ir.errors import InputError
 from ir.npz import ArchiveLimits, read_arrays
@@ -42,7 +42,8 @@ class Feeds:
     inputs: one array per model input, first axis = sequences; tokens: cut each sequence to its
     first tokens; batch: sequences in a run, where the file does not fix it. A model without an axis
     for sequences may be given rows instead, `each` (by default `tokens`) to a sequence: see
-    `in_sequences`; `left_out` rows fill none. Masks, positions and empty caches that are missing
+    `in_sequences`; `left_out` rows fill none. Where the workload has sides each input is cut to the
+    tokens of its own, whatever `tokens` says. Masks, positions and empty caches that are missing
     are made (`made` names them); any other missing input is an InputError.
     """
 
@@ -55,7 +56,7 @@ class Feeds:
         batch: int = 1,
         each: int | None = None,
     ) -> None:
-        self._graph, self._tokens = graph, tokens
+        self._graph, self._tokens = graph, None if workload.sides else tokens
         self._patches = workload.patches
         if tokens is not None and self._patches not in (None, tokens):
             raise InputError("inputs", f"become {self._patches} tokens, asked for {tokens}")
@@ -67,7 +68,10 @@ class Feeds:
                 "give one array per model input, first axis = sequences",
             )
         self._lead = graph.token_inputs[0]
-        check_sides(graph, inputs)
+        self._sides = workload.sides
+        self._side_of = side_of_inputs(graph, self._sides, inputs) if self._sides else {}
+        if not self._sides:
+            check_sides(graph, inputs)
         given = in_sequences(graph, inputs, each or tokens)
         self._inputs, self._rows, self.left_out = given.inputs, given.cut, given.left_out
         lead = self._inputs[name_of(self._lead)]
@@ -106,31 +110,41 @@ class Feeds:
         for value in self._graph.inputs:
             name = name_of(value)
             if name not in feeds:
-                feeds[name] = self._derived(value, tokens, len(group))
+                feeds[name] = self._derived(value, self._asked(name) or tokens, len(group))
             self._check(value, feeds[name])
         return feeds
 
     def length(self, feeds: Mapping[str, Array]) -> int:
-        """Tokens of each sequence of a run; an image is a sequence."""
+        """Tokens of each sequence of a run; an image is a sequence; of sides the longest one's."""
         if self._patches is not None:
             return self._patches
+        if self._sides:
+            return max(side.tokens for side in self._sides)
         array, axis = feeds[name_of(self._lead)], token_axis_of_input(self._lead)
         return int(array.shape[axis]) if axis < array.ndim else 1
 
-    def hidden(self, feeds: Mapping[str, Array]) -> Bools:
-        """Tokens of a run that a mask of the model's hides: bool [sequences, tokens].
+    def hidden(self, feeds: Mapping[str, Array]) -> tuple[Bools, ...]:
+        """Tokens of a run that a mask of the model's hides: of each side bool [sequences, tokens].
 
         They are zeros in an input that is called a mask; of a longer one, which has the past too,
         the last columns are the run's.
         """
-        lead, length = feeds[name_of(self._lead)], self.length(feeds)
-        axis = token_axis_of_input(self._lead)
+        lead, axis = feeds[name_of(self._lead)], token_axis_of_input(self._lead)
         sequences = int(np.prod(lead.shape[:axis])) if axis else 1
-        out = np.zeros((sequences, length), dtype=np.bool_)
+        lengths = [side.tokens for side in self._sides] or [self.length(feeds)]
+        out = tuple(np.zeros((sequences, length), dtype=np.bool_) for length in lengths)
         for name, array in feeds.items():
-            if "mask" in name and array.ndim == 2 and array.shape[0] == sequences:
-                out |= array[:, -length:] == 0
+            side = self._side_of.get(name, None if self._sides else 0)
+            if "mask" not in name or array.ndim != 2 or array.shape[0] != sequences:
+                continue
+            if side is not None:
+                out[side][:] |= array[:, -lengths[side] :] == 0
         return out
+
+    def _asked(self, name: str) -> int | None:
+        """Tokens that are run of each sequence of an input; None: all, or as many as of others."""
+        side = self._side_of.get(name)
+        return self._tokens if side is None else self._sides[side].tokens
 
     def _cut(self, value: Value, array: Array, group: range) -> Array:
         """The sequences of a group, with the axes the model wants."""
@@ -152,11 +166,13 @@ class Feeds:
             )
         cuttable = value in self._graph.token_inputs or part.ndim == 2 or name in self._rows
         cuttable = cuttable and self._patches is None and value.dtype is not None
-        if self._tokens is not None and cuttable:
-            axis = 0 if name in self._rows else token_axis_of_input(value)
-            if part.shape[axis] < self._tokens:
-                raise ShortSequencesError(name, part.shape[axis], self._tokens)
-            part = np.take(part, np.arange(self._tokens), axis=axis)
+        tokens = self._asked(name)
+        if tokens is not None and cuttable:
+            axis = 1 if name in self._side_of else token_axis_of_input(value)
+            axis = 0 if name in self._rows else axis
+            if part.shape[axis] < tokens:
+                raise ShortSequencesError(name, part.shape[axis], tokens)
+            part = np.take(part, np.arange(tokens), axis=axis)
         return _typed(value, part)
 
     def _derived(self, value: Value, tokens: int, batch: int) -> Array:

@@ -21,6 +21,7 @@ from ir.onnxdoor.ternary import open_as
 from ir.routing import Routing
 from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
 from ir.semantics import combine_weights, from_logits, of_experts, own_weight
+from ir.sides import on_side
 from ir.workload import MoELayer, Workload
 
 __all__ = ["load_inputs", "profile"]
@@ -75,7 +76,8 @@ def profile(
     tell, advance = say or _silent, progress or _silent
     for line in _told(feeds, groups, count):
         tell(line)
-    found, lengths, hidden = list[dict[str, Array]](), list[int](), list[Bools]()
+    found, lengths = list[dict[str, Array]](), list[int]()
+    hidden = list[tuple[Bools, ...]]()
     with at_hand(runtime) as opened, recorder(source, workload, wanted, opened) as record:
         for some in record.parts(groups):
             fed = [feeds.of(group) for group in some]
@@ -85,14 +87,13 @@ def profile(
                 raise with_reason(error, workload, some[0].start) from error
             for group, given in zip(some, fed, strict=True):
                 lengths += [feeds.length(given)] * len(group)
-                hidden.append(feeds.hidden(given).ravel())
+                hidden.append(feeds.hidden(given))
                 for sequence in group:
                     advance(f"sequence {sequence + 1} of {count}")
     if by_experts:
         return _expert_choice(str(path), layers, by_experts, found)
-    counts = [sum(lengths[s] for s in group) for group in groups]
-    routing = _token_choice(str(path), layers, found, counts, lengths)
-    return _without(routing, np.concatenate(hidden), tell)
+    routing = _token_choice(str(path), workload, found, groups, lengths)
+    return _without(routing, workload, hidden, tell)
 
 
 def _told(feeds: Feeds, groups: Sequence[range], count: int) -> Iterator[str]:
@@ -106,31 +107,50 @@ def _told(feeds: Feeds, groups: Sequence[range], count: int) -> Iterator[str]:
         yield f"left out the last {last} sequences: {together} run together"
 
 
-def _without(routing: Routing, hidden: Bools, say: Say) -> Routing:
-    """The trace in which tokens that the attention mask hides go to no expert."""
-    if not hidden.any() or routing.choices is None:
+def _without(
+    routing: Routing, workload: Workload, hidden: list[tuple[Bools, ...]], say: Say
+) -> Routing:
+    """The trace in which tokens that the attention mask hides go to no expert.
+
+    hidden: of each run, and of each side of the model.
+    """
+    count = sum(int(mask.sum()) for masks in hidden for mask in masks)
+    if not count or routing.choices is None:
         return routing
-    say(f"{int(hidden.sum())} tokens that the attention mask hides are not routed")
-    taken = ~hidden[None, :, None]
+    say(f"{count} tokens that the attention mask hides are not routed")
+    sides = [np.concatenate([m.ravel() for m in masks]) for masks in zip(*hidden, strict=True)]
+    taken = np.ones((*routing.choices.shape[:2], 1), dtype=np.bool_)
+    for row, op in zip(taken[..., 0], workload.moe_layers, strict=True):
+        row[on_side(workload.sides, op.side, routing.sequence)] &= ~sides[op.side or 0]
     weights = None if routing.weights is None else routing.weights * taken
-    passed = None if routing.passed is None else routing.passed & ~hidden
+    passed = None if routing.passed is None else routing.passed & taken[..., 0]
     choices = np.where(taken, routing.choices, -1)
     return replace(routing, choices=choices, weights=weights, passed=passed)
 
 
 def _token_choice(
     path: str,
-    layers: tuple[MoELayer, ...],
+    workload: Workload,
     found: list[dict[str, Array]],
-    tokens: list[int],
+    groups: Sequence[range],
     lengths: list[int],
 ) -> Routing:
     """Choices and weights of all layers, ranked by weight, padded to the widest top-k.
 
-    tokens: of each run; lengths: tokens of each sequence.
+    groups: the sequences of each run; lengths: tokens of each sequence, the longest side's. Tokens
+    that a layer's side does not have go to no expert.
     """
-    runs = list(zip(found, tokens, strict=True))
-    per_layer = [[_picked(path, layer, values, n) for values, n in runs] for layer in layers]
+    layers, sequence = workload.moe_layers, np.repeat(np.arange(len(lengths)), lengths)
+    has = [on_side(workload.sides, layer.side, sequence) for layer in layers]
+    counts = [np.bincount(sequence[own], minlength=len(lengths)) for own in has]
+    runs = [
+        [(v, int(n[g.start : g.stop].sum())) for v, g in zip(found, groups, strict=True)]
+        for n in counts
+    ]
+    per_layer = [
+        [_picked(path, layer, values, n) for values, n in own]
+        for layer, own in zip(layers, runs, strict=True)
+    ]
     width = max(layer.router.top_k or 0 for layer in layers)
     total = sum(lengths)
     choices = np.full((len(layers), total, width), -1, dtype=np.int16)
@@ -138,36 +158,43 @@ def _token_choice(
     known = True
     for row, (layer, parts) in enumerate(zip(layers, per_layer, strict=True)):
         ids = np.concatenate([i for i, _ in parts])
-        if len(ids) != total:
+        if len(ids) != has[row].sum():
             raise InputError(
-                path, f"layer {layer.layer}: {len(ids)} routed tokens, expected {total}"
+                path, f"layer {layer.layer}: {len(ids)} routed tokens, expected {has[row].sum()}"
             )
-        choices[row, :, : ids.shape[1]] = ids
+        choices[row, has[row], : ids.shape[1]] = ids
         gates = [g for _, g in parts if g is not None]
         known = known and len(gates) == len(parts)
         if gates and known:
-            weights[row, :, : ids.shape[1]] = np.concatenate(gates)
+            weights[row, has[row], : ids.shape[1]] = np.concatenate(gates)
     return Routing(
         layer=np.array([layer.layer for layer in layers], dtype=np.int64),
         num_experts=np.array([layer.router.experts for layer in layers], dtype=np.int64),
-        sequence=np.repeat(np.arange(len(lengths)), lengths).astype(np.int64),
+        sequence=sequence.astype(np.int64),
         choices=choices,
         weights=weights if known else None,
-        passed=_passed(layers, runs) if any(layer.adds_tokens for layer in layers) else None,
+        passed=_passed(layers, runs, has) if any(layer.adds_tokens for layer in layers) else None,
         source=path,
     )
 
 
-def _passed(layers: tuple[MoELayer, ...], runs: list[tuple[dict[str, Array], int]]) -> Bools:
-    """Tokens that are passed on, with a weight that is not 0: [layers, N]."""
-    rows = list[Array]()
-    for layer in layers:
+def _passed(
+    layers: tuple[MoELayer, ...],
+    runs: list[list[tuple[dict[str, Array], int]]],
+    has: list[Bools],
+) -> Bools:
+    """Tokens that are passed on, with a weight that is not 0: [layers, N].
+
+    runs: of each layer its values, and how many tokens they are of; has: [N] those of its side.
+    """
+    out = np.zeros((len(layers), len(has[0])), dtype=np.bool_)
+    for row, layer, own, mine in zip(out, layers, runs, has, strict=True):
         each = [
             own_weight(layer, combine_weights(layer.router, values, tokens), values)
-            for values, tokens in runs
+            for values, tokens in own
         ]
-        rows.append(np.concatenate(each) != 0)
-    return np.stack(rows)
+        row[mine] = np.concatenate(each) != 0
+    return out
 
 
 def _picked(path: str, layer: MoELayer, values: Mapping[str, Array], tokens: int) -> Picked:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from onnx_ir import Value
 
 from compiler.frontend.facts.graph import Graph, name_of
-from compiler.frontend.facts.sizes import token_axis_of_input
+from compiler.frontend.facts.inputs import token_axis_of_input
 from ir.arrays import Array
 from ir.errors import InputError
 

@@ -68,7 +68,7 @@ class ProgramCase:
     def visits(self) -> Visits:
         """Every token in every step that works on it."""
         choice = any(op.router.capacity is not None for op in self.moe.values())
-        return Visits(self.schedule, choice, timing.reads_in_series(self.chip))
+        return Visits(self.schedule, choice, timing.reads_in_series(self.chip), self.workload.sides)
 
     @cached_property
     def moe(self) -> dict[int, MoELayer]:
@@ -111,7 +111,12 @@ class ProgramCase:
     def done_for(self) -> Bools:
         """Whether an operator works on a visit's token: [operators, visits]."""
         newest = np.array([op.newest for op in self.workload.operators], dtype=np.bool_)
-        return np.where(newest[:, None], self.visits.newest, self.visits.runs)
+        return np.where(newest[:, None], self.visits.newest, self.visits.runs) & self.of_side
+
+    @cached_property
+    def of_side(self) -> Bools:
+        """Whether an operator's side has a visit's token: [operators, visits]."""
+        return np.array([self.visits.of_side[op.side] for op in self.workload.operators])
 
     # -- the program's side ----------------------------------------------------------------------
     @cached_property
@@ -326,10 +331,10 @@ class ProgramCase:
     def passing(self) -> Bools:
         """Whether a visit's token passes itself on: [operators, visits]."""
         out = np.zeros((len(self.workload.operators), len(self.visits)), dtype=np.bool_)
-        done = self.visits.runs & self.visits.scored
+        done, token = self.of_side & self.visits.runs & self.visits.scored, self.visits.token
         for index, op in self.moe.items():
             if op.adds_tokens:
-                out[index] = done & self.compiled.passed[op.layer][self.visits.token]
+                out[index] = done[index] & self.compiled.passed[op.layer][token]
         return out
 
     @cached_property

@@ -83,7 +83,7 @@ def _macs(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> in
     match op:
         case Attention() if role == Role.RESULT:
             size = op.heads, op.head_dim
-            return timing.attention_macs(*asked(case, amount), *size, causal=op.causal)
+            return timing.attention_macs(*asked(case, op, amount), *size, causal=op.causal)
         case MoELayer() if role == Role.GATE:
             router, gates = _digital_scores(case, op)
             return op.score_products * router + op.d_model * gates
@@ -122,7 +122,7 @@ def _cost(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> Co
             return digital_cost(case, op, amount)
         case Attention():
             size = op.heads, op.head_dim
-            return timing.attention(chip, *asked(case, amount), *size, causal=op.causal)
+            return timing.attention(chip, *asked(case, op, amount), *size, causal=op.causal)
         case Dense() | MoELayer() if index >= 0:
             return _job(case, role, case.jobs.classes[index], amount)
         case MoELayer():
@@ -133,12 +133,12 @@ def _cost(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> Co
             assert_never(op)
 
 
-def asked(case: ProgramCase, of_pass: int) -> tuple[int, int]:
+def asked(case: ProgramCase, op: Attention, of_pass: int) -> tuple[int, int]:
     """(queries, keys) of a pass's attention: those that arrive ask where keys are kept."""
     visits = case.visits
-    keys = int(visits.so_far[of_pass])
+    own, keys = (int(visits.so_far_by[side][of_pass]) for side in (op.side, op.key_side))
     kept = visits.schedule.caches.kv and visits.numbers[of_pass // len(visits.sequence_ids)] > 0
-    return (int(visits.count(visits.fresh)[of_pass]) if kept else keys), keys
+    return (int(visits.count(visits.fresh)[of_pass]) if kept else own), keys
 
 
 def _group_of(case: ProgramCase) -> Ints:
@@ -259,11 +259,12 @@ def crossbar_counts(case: ProgramCase) -> tuple[int, int]:
     """(MVM instructions, crossbar MVMs) that the workload and the routing ask for."""
     instructions = fired = 0
     visits = case.visits
-    scored, runs = int(visits.scored.sum()), int((visits.runs & visits.scored).sum())
     for index, op in enumerate(case.workload.operators):
         base = case.jobs.base[index]
         match op:
             case MoELayer():
+                mine = visits.scored & case.of_side[index]
+                scored, runs = int(mine.sum()), int((visits.runs & mine).sum())
                 load = case.picked(op.layer).sum(axis=0).tolist()
                 load += [runs] * len(op.shared) + [scored] * _router_on_crossbars(case, op)
                 uses = {base + e: n for e, n in enumerate(load)}

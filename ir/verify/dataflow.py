@@ -21,7 +21,8 @@ def results(case: ProgramCase) -> Ints:
     result |= case.role == Role.COMBINE
     for row in np.flatnonzero(result & (p.token < 0)):
         of_all = case.row_form[row] == Form.CONSTANT
-        out[p.node[row], of_all | ((visits.of_pass == case.of_pass[row]) & visits.runs)] = row
+        mine = (visits.of_pass == case.of_pass[row]) & visits.runs & case.of_side[p.node[row]]
+        out[p.node[row], of_all | mine] = row
     for row in np.flatnonzero(case.role == Role.OUTPUTS_RD):
         kept = (visits.of_pass == case.of_pass[row]) & visits.runs & ~visits.scored
         out[p.node[row], kept] = row
@@ -74,7 +75,7 @@ def _per_visit(case: ProgramCase, role: Role) -> Bools:
     """Visits that an instruction of this role is for, per operator: [operators, visits]."""
     visits = case.visits
     if role in (Role.GATE, Role.TOPK):
-        return np.broadcast_to(visits.scored, case.done_for.shape)
+        return visits.scored & case.of_side
     if role == Role.COMBINE:
         return case.done_for & visits.scored
     return case.done_for
@@ -151,6 +152,8 @@ def _entry_edges(case: ProgramCase, made: Ints, index: int) -> Ints:
         return np.zeros(0, dtype=np.int64)
     readers, inputs = made[index], op.inputs
     keys = [np.zeros(0, dtype=np.int64)]
+    if case.form[index] == Form.SEQUENCE:
+        readers = _of_passes(case, readers)
     if case.form[index] == Form.MOE:
         readers = _gates(case)[index]
         scores = np.flatnonzero((case.role == Role.STORE) & case.of_router)
@@ -184,6 +187,17 @@ def _entry_edges(case: ProgramCase, made: Ints, index: int) -> Ints:
             assert_never(op)
     out = np.concatenate(keys)
     return out[out >= 0]
+
+
+def _of_passes(case: ProgramCase, made: Ints) -> Ints:
+    """A whole sequence's row for every visit of its pass, of whichever side: [visits].
+
+    made: its row for each visit of its own side.
+    """
+    visits = case.visits
+    out = np.full(visits.passes, -1, dtype=np.int64)
+    np.maximum.at(out, visits.of_pass, made)
+    return np.where(visits.runs, out[visits.of_pass], -1)
 
 
 def _sampled_before(case: ProgramCase) -> Ints:

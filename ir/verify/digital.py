@@ -17,7 +17,7 @@ def tokens_of_use(case: ProgramCase, op: Digital, of_pass: int) -> int:
     """Tokens that one instruction is for; 1 where it is not for tokens at all."""
     if op.scope != "sequence":
         return 1
-    return int(case.visits.count(case.visits.runs)[of_pass])
+    return int(case.visits.running[op.side][of_pass])
 
 
 def _work(case: ProgramCase, op: Digital, tokens: int) -> Cost:

@@ -109,7 +109,10 @@ def _least_bytes(case: ProgramCase) -> Ints:
     width = np.array([op.width for op in case.workload.operators], dtype=np.int64)
     values = width[case.program.node]
     whole = (case.role == Role.RESULT) & (case.row_form == Form.SEQUENCE)
-    running = case.visits.count(case.visits.runs)[case.of_pass]
+    by_side = case.visits.running
+    place = {side: at for at, side in enumerate(by_side)}
+    side = np.array([place[op.side] for op in case.workload.operators], dtype=np.int64)
+    running = np.stack(list(by_side.values()))[side[case.program.node], case.of_pass]
     values = np.where(whole, values * running, values)
     hidden = np.isin(case.role, [Role.OUT, Role.SCALE, Role.ACT, Role.MUL])
     classes = case.jobs.classes

@@ -86,6 +86,10 @@ def check_schedule(case: ProgramCase) -> Fault | None:
         if case.chosen[op.layer].shape != shape:
             found_shape = case.chosen[op.layer].shape
             return Fault(f"routing of layer {op.layer}", f"{found_shape}, expected {shape}")
+        away = case.chosen[op.layer][case.visits.token].any(axis=1) & ~case.visits.of_side[op.side]
+        if away.any():
+            token = case.visits.token[first(away)]
+            return Fault(f"routing of layer {op.layer}", f"of token {token}, which it has not")
         for at, step in enumerate(case.schedule.steps):
             fault = _check_order(case, op, at, step.of(op.layer))
             if fault is not None:

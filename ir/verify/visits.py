@@ -11,6 +11,7 @@ import numpy as np
 
 from ir.arrays import Bools, Ints
 from ir.schedule import Schedule
+from ir.sides import Side, on_side
 from ir.verify.check import Fault
 
 
@@ -20,12 +21,14 @@ class Visits:
 
     token, step: [visits]; `step` is the place in `numbers`, the numbers of the steps. runs: the
     token's vector runs through the layers; scored: the routers score it; fresh: it arrives.
-    expert_choice, reference: what the definitions depend on beside the schedule.
+    expert_choice, reference: what the definitions depend on beside the schedule. sides: the
+    model's, each of which has its own of the tokens.
     """
 
     schedule: Schedule
     expert_choice: bool
     reference: bool
+    sides: tuple[Side, ...] = ()
 
     @cached_property
     def numbers(self) -> Ints:
@@ -108,9 +111,30 @@ class Visits:
         return np.bincount(self.of_pass[which], minlength=self.passes)
 
     @cached_property
+    def of_side(self) -> dict[int | None, Bools]:
+        """Whether a side of the model has each visit's token, by side; None: all: [visits]."""
+        every = (None, *range(len(self.sides)))
+        has = {side: on_side(self.sides, side, self.schedule.sequence) for side in every}
+        return {side: tokens[self.token] for side, tokens in has.items()}
+
+    @cached_property
+    def running(self) -> dict[int | None, Ints]:
+        """Visits of each pass that run, by side: [passes]."""
+        return {side: self.count(self.runs & mine) for side, mine in self.of_side.items()}
+
+    @cached_property
     def so_far(self) -> Ints:
         """Tokens of each pass's sequence that have arrived: [passes]."""
+        return self.so_far_by[None]
+
+    @cached_property
+    def so_far_by(self) -> dict[int | None, Ints]:
+        """Those of them that a side of the model has, by side: [passes]."""
+        return {side: self._so_far(side) for side in self.of_side}
+
+    def _so_far(self, side: int | None) -> Ints:
         arrived = self.schedule.arrival <= self.numbers[:, None]
+        arrived &= on_side(self.sides, side, self.schedule.sequence)
         mine = self.schedule.sequence == self.sequence_ids[:, None]
         out: Ints = np.einsum("st,qt->sq", arrived.astype(np.int64), mine.astype(np.int64)).ravel()
         return out

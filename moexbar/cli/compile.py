@@ -120,7 +120,7 @@ def _compile(
             inputs=asked.inputs,
             routing=asked.routing,
             reading=asked.reading,
-            prefill=asked.prefill,
+            prefill=None if asked.prefill is None else asked.prefill.tokens,
             batch=asked.batch,
             decode=asked.decode,
             caches=asked.caches,

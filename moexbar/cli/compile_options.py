@@ -28,12 +28,14 @@ from moexbar.cli.options import (
     Bus,
     ChipName,
     Fit,
+    Lengths,
     NumExperts,
     Score,
     Seed,
     Settings,
     Time,
     TraceLimits,
+    lengths,
     trace_reading,
 )
 from moexbar.cli.scope import Groups, GroupSize, Replicas
@@ -57,7 +59,14 @@ Inputs = Annotated[
     typer.Option(help="NPZ with model inputs: profiled first.", rich_help_panel=INPUTS),
 ]
 Prefill = Annotated[
-    int, typer.Option(help="Tokens of a sequence run together.", min=1, rich_help_panel=WINDOW)
+    Lengths | None,
+    typer.Option(
+        help="Tokens of a sequence run together; of an encoder and a decoder S,T.",
+        metavar="T|S,T",
+        parser=lengths,
+        show_default="128, or as the inputs of both",
+        rich_help_panel=WINDOW,
+    ),
 ]
 Batch = Annotated[int, typer.Option(help="Sequences.", min=1, rich_help_panel=WINDOW)]
 Decode = Annotated[
@@ -141,7 +150,7 @@ class CompileRequest:
     settings: Settings = None
     routing: Trace = None
     inputs: Inputs = None
-    prefill: Prefill = 128
+    prefill: Prefill = None
     batch: Batch = 1
     decode: Decode = 0
     kv: Kv = "on"

@@ -50,9 +50,10 @@ def _headline(report: Report, done: Compiled) -> str:
     window, placement = report.window, done.mapping.placement
     sequences = f"{window.batch} sequences of " * (window.batch > 1)
     steps = f" and {window.decode} decode steps" * (window.decode > 0)
+    each = " and ".join(str(side.prefill) for side in window.sides or ()) or window.prefill
     return (
         f"{report.model.name} on {done.chip.title}: prefill of {sequences}"
-        f"{window.prefill} tokens{steps}, "
+        f"{each} tokens{steps}, "
         f"{len(done.program)} instructions, {placement.pgs} peripheral groups on "
         f"{placement.mesh_width} x {placement.mesh_height} cores"
     )

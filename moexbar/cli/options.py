@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ir.errors import InputError
+from ir.sides import Tokens
 from moexbar.cli.complete import chip_names
 
 if TYPE_CHECKING:
@@ -160,6 +161,27 @@ TraceLimits = Annotated[
         rich_help_panel=ROUTING,
     ),
 ]
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Lengths of sequences that were typed: T, or S,T of an encoder and a decoder."""
+
+    tokens: Tokens
+
+
+def lengths(typed: str) -> Lengths:
+    """The whole numbers of at least 1 between commas; a usage error names what is none."""
+    found: list[int] = []
+    for part in typed.split(","):
+        try:
+            found.append(int(part))
+        except ValueError as error:
+            problem = "Input should be a valid integer, unable to parse string as an integer"
+            raise typer.BadParameter(problem) from error
+    if min(found) < 1:
+        raise typer.BadParameter("Input should be greater than or equal to 1")
+    return Lengths(tuple(found) if len(found) > 1 else found[0])
 
 
 def flattened(command: Callable[..., None]) -> Callable[..., None]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moexbar.cli.options import INPUTS, OUTPUT, Json, ModelFile
+from moexbar.cli.options import INPUTS, OUTPUT, Json, Lengths, ModelFile, lengths
 from moexbar.console import note, out, print_json, print_notes, progress, table
 
 if TYPE_CHECKING:
@@ -20,10 +20,11 @@ Trace = Annotated[
     typer.Option("-o", "--output", help="Routing trace to write.", rich_help_panel=OUTPUT),
 ]
 Tokens = Annotated[
-    int | None,
+    Lengths | None,
     typer.Option(
-        help="Cut each sequence to its first tokens.",
-        min=1,
+        help="Cut each sequence to its first tokens; of an encoder and a decoder S,T.",
+        metavar="T|S,T",
+        parser=lengths,
         show_default="all",
         rich_help_panel=INPUTS,
     ),
@@ -62,13 +63,15 @@ def profile_command(
 
     with Model(model) as opened:
         opened.refuse_running()
-        workload = opened.workload(tokens=tokens, batch=batch)
+        asked = opened.lengths(inputs) if tokens is None else tokens.tokens
+        workload = opened.workload(tokens=asked, batch=batch)
         print_notes(workload.notes)
         arrays = load_inputs(inputs)
-        with progress(sequences_given(opened.source, arrays, tokens), "profiling") as advance:
+        each = asked if isinstance(asked, int) else None
+        with progress(sequences_given(opened.source, arrays, each), "profiling") as advance:
             routing = opened.profile(
                 arrays,
-                tokens=tokens,
+                tokens=asked,
                 batch=batch,
                 workload=workload,
                 progress=advance,

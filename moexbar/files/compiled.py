@@ -74,9 +74,7 @@ def read_compiled(
     opened.refuse_running()
     report = read_report(folder / "report.json")
     window = report.window
-    workload = opened.workload(
-        tokens=window.prefill + window.decode, batch=window.batch, experts=report.model.experts
-    )
+    workload = opened.workload(tokens=window.each, batch=window.batch, experts=report.model.experts)
     program = read_program(folder / "program.parquet")
     mapping = read_mapping(folder / "mapping.json", workload)
     if inputs is None or not any_inputs:

@@ -18,8 +18,9 @@ from ir.compiled import Compiled
 from ir.mapping import LayerGrouping, Owner, RoutedOwner
 from ir.program import Program
 from ir.routing import Routing, overlap
+from ir.sides import on_side
 from ir.verify import CHECKS
-from ir.workload import Workload
+from ir.workload import MoELayer, Workload
 from moexbar import __version__
 from moexbar.chips.sheet import chip_sheet
 from moexbar.report.certificates import CertificateRow, OrderRow
@@ -33,6 +34,7 @@ from moexbar.report.compiled import (
     Placement,
     Programming,
     Report,
+    SideRow,
     Solver,
     Steps,
     UnlikeWidths,
@@ -118,6 +120,7 @@ def _window(result: MethodResult, trace: Routing) -> Window:
         scored_on_fitted=bool(result.compiled.workload.moe_layers)
         and overlap(options.fit, options.score),
         trace_tokens=trace.tokens,
+        sides=tuple(SideRow(s.inputs, s.tokens) for s in result.compiled.workload.sides) or None,
     )
 
 
@@ -129,12 +132,11 @@ def _steps(done: Compiled) -> Steps:
 
 
 def _memory(done: Compiled) -> Memory:
-    program, schedule = done.program, done.schedule
-    lengths = np.unique(schedule.sequence, return_counts=True)[1].tolist()
+    program = done.program
     paper = sum(
         timing.reference_go_bytes(n, op.router.experts, op.d_model)
         for op in done.workload.moe_layers
-        for n in lengths
+        for n in _lengths(done, op)
     )
     return Memory(
         kv_bytes=program.inventory.kv_bytes,
@@ -146,6 +148,14 @@ def _memory(done: Compiled) -> Memory:
             InputBuffer(u.name, u.input_bytes) for u in program.units if u.input_bytes
         ),
     )
+
+
+def _lengths(done: Compiled, op: MoELayer) -> list[int]:
+    """Tokens that a layer has of each sequence of the window."""
+    sequence = done.schedule.sequence
+    own = sequence[on_side(done.workload.sides, op.side, sequence)]
+    lengths: list[int] = np.unique(own, return_counts=True)[1].tolist()
+    return lengths
 
 
 def method_row(result: MethodResult | Unfit) -> MethodRow | UnfitRow:

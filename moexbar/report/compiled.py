@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ir.sides import Tokens
 from moexbar.report.certificates import CertificateRow, OrderRow
 from moexbar.report.chips import ChipSheet
 from moexbar.report.executed import Executed, Skipped
@@ -28,6 +29,18 @@ class ModelRow:
 
 
 @dataclass(frozen=True)
+class SideRow:
+    """A side of the model.
+
+    inputs: those of the model's inputs that say what its tokens are.
+    prefill: its tokens of one sequence, together.
+    """
+
+    inputs: tuple[str, ...]
+    prefill: int
+
+
+@dataclass(frozen=True)
 class Window:
     """The tokens that the program runs, and which tokens decisions were fitted to.
 
@@ -42,6 +55,8 @@ class Window:
     score_tokens: first and end of the range whose first window this is.
     scored_on_fitted: whether the two overlap.
     trace_tokens: of the whole routing trace.
+    sides: those of an encoder and a decoder with sequences of different lengths; `prefill` and
+        `tokens` are then of the longest. Left out where all lengths are one.
     """
 
     tokens: int
@@ -55,6 +70,14 @@ class Window:
     score_tokens: tuple[int, int]
     scored_on_fitted: bool
     trace_tokens: int
+    sides: tuple[SideRow, ...] | None = field(default=None, metadata=OPTIONAL)
+
+    @property
+    def each(self) -> Tokens:
+        """Tokens of one sequence in all, of each side where those differ."""
+        if self.sides:
+            return tuple(side.prefill for side in self.sides)
+        return self.prefill + self.decode
 
 
 @dataclass(frozen=True)

@@ -117,4 +117,29 @@ CORPUS: dict[str, Recipe] = {
     "gathered biases that are stored turned": Recipe(
         Model((Layer("gather batched, clipped, biases", experts=3),), element="int8 rows, turned")
     ),
+    "an encoder of more tokens than its decoder": Recipe(
+        Model((Layer(), Layer("gather batched"))), Span(prefill=3, source=7, batch=2)
+    ),
+    "an encoder of fewer tokens, sequences together": Recipe(
+        Model((Layer(shared="gated"),), kv_heads=1),
+        Span(prefill=7, source=4, batch=3, together=True),
+        {"digital": {"router_on": "crossbar"}},
+    ),
+    "experts in the decoder alone, one source token": Recipe(
+        Model((Layer("dense"), Layer("operator"))), Span(prefill=4, source=1)
+    ),
+    "experts in the encoder and the decoder, one target token": Recipe(
+        Model((Layer("identity experts"),)), Span(prefill=1, source=6, batch=2)
+    ),
+    "sides of different lengths, caches as the reference counts them": Recipe(
+        Model((Layer(), Layer("dense"))),
+        Span(prefill=5, source=2),
+        {
+            "digital": {"accounting": "reference", "attention": "polynomial"},
+            "memory": {"accounting": "reference"},
+        },
+    ),
+    "packed weights, sides of different lengths": Recipe(
+        Model((Layer("operator, 4 bits"),)), Span(prefill=3, source=6)
+    ),
 }

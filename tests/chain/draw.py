@@ -131,6 +131,9 @@ def _span(choose: Choose, choice: bool, pairs: bool) -> Span:
         and choose("window", ["whole", "whole", "cut"]) == "cut"
     ):
         cut, batch = choose("cut at", range(1, prefill + 1)), 1
+    source = 0
+    if not choice and not decode and not cut:
+        source = choose("tokens of an encoder", [0] * 4 + [1, 3, 5, 12])
     return Span(
         prefill,
         decode,
@@ -139,6 +142,7 @@ def _span(choose: Choose, choice: bool, pairs: bool) -> Span:
         cut,
         choose("kv cache", [True, False]) if decode else True,
         choose("go cache", [True, False]) if decode else True,
+        source,
     )
 
 

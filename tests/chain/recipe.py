@@ -53,7 +53,8 @@ class Span:
     """`batch` sequences of prefill + decode tokens, run `together` or one by one.
 
     cut: the window takes its tokens from sequences of so many, the last of them in part; 0 = whole
-    sequences. kv, go: what decode steps keep.
+    sequences. kv, go: what decode steps keep. source: tokens of an encoder, with a layer like the
+    decoder's first; 0 = none.
     """
 
     prefill: int = 4
@@ -63,6 +64,12 @@ class Span:
     cut: int = 0
     kv: bool = True
     go: bool = True
+    source: int = 0
+
+    @property
+    def tokens(self) -> int | tuple[int, int]:
+        """Tokens of a sequence run together, of both sides where there are two."""
+        return (self.source, self.prefill) if self.source else self.prefill
 
 
 @dataclass(frozen=True)

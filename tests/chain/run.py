@@ -26,6 +26,7 @@ from ir.workload import Workload
 from tests.chain.forms import FORMS, block_of
 from tests.chain.recipe import Recipe
 from tests.compiler.frontend import models as m
+from tests.compiler.frontend import sides
 from tests.compiler.frontend.opsets import as_opset, least_opset
 from tests.compiler.frontend.stored import STORED
 from tests.make import options_of, small_chip
@@ -49,8 +50,10 @@ def read_recipe(recipe: Recipe, folder: Path, runtime: Runtime) -> Ready:
     """Write the model, read it, record its routing. Every MoE layer must be recognised."""
     path, span = write_model(recipe, folder), recipe.span
     source = open_model(path)
-    workload = read_model(source, runtime=runtime, decodes=span.decode > 0)
-    asked = sum(FORMS[layer.form].layers for layer in recipe.model.layers if layer.form != "dense")
+    lengths = span.tokens if span.source else None
+    workload = read_model(source, lengths, runtime=runtime, decodes=span.decode > 0)
+    layers = (*recipe.model.layers, *recipe.model.layers[: bool(span.source)])
+    asked = sum(FORMS[layer.form].layers for layer in layers if layer.form != "dense")
     if len(workload.moe_layers) != asked:
         notes = "; ".join(workload.notes)
         raise AssertionError(
@@ -59,6 +62,8 @@ def read_recipe(recipe: Recipe, folder: Path, runtime: Runtime) -> Ready:
     length = span.cut or span.prefill + span.decode
     count = -(-span.prefill // span.cut) if span.cut else span.batch
     inputs = m.token_ids(length, count, recipe.model.seed)
+    if span.source:
+        inputs = sides.ids(span.source, span.prefill, count, recipe.model.seed)
     together = count if span.together else None
     routing = profile(
         source,
@@ -84,9 +89,14 @@ def write_model(recipe: Recipe, folder: Path) -> Path:
         biased=model.biased,
         stored=STORED[model.element][0] if model.element in STORED else None,
     )
-    m.transformer(g, [block_of(layer) for layer in model.layers], model.kv_heads)
+    blocks, path = [block_of(layer) for layer in model.layers], folder / "m.onnx"
     axes = ["batch" if recipe.span.together else 1, "tokens"]
-    path = g.model(folder / "m.onnx", {"logits": [*axes, g.vocab]}, {"input_ids": (7, axes)})
+    if recipe.span.source:
+        sides.encoder_decoder(g, blocks[:1], blocks, model.kv_heads)
+        sides.save(g, path, sides.NAMES, axes[0])
+    else:
+        m.transformer(g, blocks, model.kv_heads)
+        g.model(path, {"logits": [*axes, g.vocab]}, {"input_ids": (7, axes)})
     if model.opset != 18:
         written = onnx.load(path)
         onnx.save(as_opset(written, max(model.opset, least_opset(written))), path)
@@ -100,7 +110,7 @@ def compile_recipe(ready: Ready) -> Compiled:
     recipe, span = ready.recipe, ready.recipe.span
     whole = (0, ready.routing.tokens)
     options = options_of(
-        Shape(span.prefill, span.batch, span.decode),
+        Shape.of(span.tokens, span.batch, span.decode),
         whole,
         whole,
         caches=Caches(span.kv, span.go),

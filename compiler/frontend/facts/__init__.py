@@ -7,18 +7,20 @@ from functools import cached_property
 from onnx_ir import Value
 
 from compiler.frontend.facts.axes import Axes, TokenAxis
-from compiler.frontend.facts.graph import Graph
+from compiler.frontend.facts.graph import Graph, name_of
 from compiler.frontend.facts.patches import Patches, patches_of
 from compiler.frontend.facts.products import Products
 from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.facts.uses import Uses
+from ir.sides import Side
 
 
 @dataclass(frozen=True, eq=False)
 class Facts:
     """Nodes and constants, shapes for some numbers of tokens, token axes, constant products.
 
-    patches: where the tokens begin, if not at the model's inputs.
+    patches: where the tokens begin, if not at the model's inputs. sides: of the model, where they
+    have different lengths.
     """
 
     graph: Graph
@@ -26,17 +28,22 @@ class Facts:
     axes: Axes
     products: Products
     patches: Patches | None = None
+    sides: tuple[Side, ...] = ()
 
     @classmethod
-    def of(cls, graph: Graph) -> "Facts":
+    def of(cls, graph: Graph, sides: tuple[Side, ...] = ()) -> "Facts":
         """All that the nodes alone tell."""
         sizes = Sizes.fitting(graph)
         products = Products(graph, sizes)
         patches = patches_of(graph, sizes, products)
         if patches is not None:
             sizes = sizes.at_length(patches.tokens)
-        begins = () if patches is None else patches.values
-        return cls(graph, sizes, Axes(graph, sizes, begins=begins), products, patches)
+        if sides:
+            sizes = sizes.of_sides(graph, _tokens(_of(graph, sides), sides))
+            products = Products(graph, sizes)
+        axes = _axes(graph, sizes, {}, patches, sides)
+        counted = sizes.counted_by(_tokens(axes.sides(), sides))
+        return cls(graph, counted, axes, products, patches, sides)
 
     @cached_property
     def uses(self) -> Uses:
@@ -50,16 +57,21 @@ class Facts:
         where its shape says, and so have the values after it.
         """
         axes: dict[Value, TokenAxis] = {}
-        begins = () if self.patches is None else self.patches.values
         found, known = self, 0
         for leaving, entry in entries.items():
             if found.axes.of(entry) is None and len(axes) > known:  # it follows an exit
-                found = replace(self, axes=Axes(self.graph, self.sizes, axes, begins=begins))
+                found = self._following(axes)
                 known = len(axes)
             axis = found._axis_after(entry, leaving)
             if axis is not None:
                 axes[leaving] = axis
-        return replace(self, axes=Axes(self.graph, self.sizes, axes, begins=begins))
+        return self._following(axes)
+
+    def _following(self, known: Mapping[Value, TokenAxis]) -> "Facts":
+        """The same with the tokens followed anew; known: axes that hold."""
+        axes = _axes(self.graph, self.sizes, known, self.patches, self.sides)
+        sizes = self.sizes.counted_by(_tokens(axes.sides(), self.sides))
+        return replace(self, axes=axes, sizes=sizes)
 
     def _axis_after(self, entry: Value, leaving: Value) -> TokenAxis | None:
         """The token axis of a region's exit: its rows are as wide as a token's numbers.
@@ -72,8 +84,8 @@ class Facts:
             return None
         axis = _before_rows(shape, sizes.per_token(leaving), before.inner)
         axis = max(before.axis + len(shape) - rank, 0) if axis is None else axis
-        together = shape[axis] == sizes.tokens[0] * sizes.batch * before.inner
-        return TokenAxis(axis, before.inner, sizes.batch if together else 1)
+        together = shape[axis] == sizes.tokens_of(entry)[0] * sizes.batch * before.inner
+        return replace(before, axis=axis, outer=sizes.batch if together else 1)
 
 
 def _before_rows(shape: Sequence[int | None], width: int | None, inner: int) -> int | None:
@@ -84,3 +96,26 @@ def _before_rows(shape: Sequence[int | None], width: int | None, inner: int) -> 
         if product * inner == width:
             return axis
     return None
+
+
+def _axes(
+    graph: Graph,
+    sizes: Sizes,
+    known: Mapping[Value, TokenAxis],
+    patches: Patches | None,
+    sides: Sequence[Side],
+) -> Axes:
+    """The tokens followed from where they begin; known: axes that hold."""
+    begins = () if patches is None else patches.values
+    return Axes(graph, sizes, known, begins=begins, sides=_of(graph, sides))
+
+
+def _tokens(side_of: Mapping[Value, int], sides: Sequence[Side]) -> dict[Value, int]:
+    """Tokens of a sequence in each value of a side."""
+    return {value: sides[number].tokens for value, number in side_of.items()}
+
+
+def _of(graph: Graph, sides: Sequence[Side]) -> dict[Value, int]:
+    """The side of each input of tokens."""
+    side_of = {name: number for number, side in enumerate(sides) for name in side.inputs}
+    return {v: side_of[name_of(v)] for v in graph.token_inputs if name_of(v) in side_of}

@@ -6,16 +6,17 @@ A node is `token` if row t of its outputs depends on row t of its inputs only, `
 mixes rows, `constant` if it does not depend on what the tokens are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts.graph import Graph, axis_attribute
+from compiler.frontend.facts.inputs import token_axis_of_input
 from compiler.frontend.facts.kinds import ALONG, NORMS, REDUCTIONS
 from compiler.frontend.facts.shape_rules import ELEMENTWISE
-from compiler.frontend.facts.sizes import Sizes, token_axis_of_input
+from compiler.frontend.facts.sizes import Sizes
 from ir.workload import Scope
 
 
@@ -24,11 +25,13 @@ class TokenAxis:
     """The tokens are on axis `axis`, each taking `inner` consecutive entries of it.
 
     outer: sequences that follow one another on that axis; 1 where they have an axis of their own.
+    side: whose tokens they are, where sides of the model have different lengths.
     """
 
     axis: int
     inner: int = 1
     outer: int = 1
+    side: int | None = None
 
     def at(self, axis: int) -> "TokenAxis":
         """The same tokens on another axis."""
@@ -45,15 +48,19 @@ class Axes:
         known: Mapping[Value, TokenAxis] | None = None,
         *,
         begins: Sequence[Value] = (),
+        sides: Mapping[Value, int] | None = None,
     ) -> None:
         """Follow the tokens through `graph`; `known`: axes found in another way, which hold.
 
-        begins: values [batch, tokens, width] where they begin, if not at the model's inputs.
+        begins: values [batch, tokens, width] where they begin, if not at the model's inputs. sides:
+        the side of each input of tokens, where their lengths differ.
         """
         self._graph, self._sizes = graph, sizes
         self._known = dict.fromkeys(begins, TokenAxis(1)) | dict(known or {})
         self._axis: dict[Value, TokenAxis | None] = {
-            v: TokenAxis(token_axis_of_input(v)) if not begins and sizes.rank(v) != 0 else None
+            v: TokenAxis(token_axis_of_input(v), side=(sides or {}).get(v))
+            if not begins and sizes.rank(v) != 0
+            else None
             for v in graph.token_inputs
         }
         self._scope: dict[Node, Scope] = {}
@@ -63,6 +70,16 @@ class Axes:
     def of(self, value: Value | None) -> TokenAxis | None:
         """The token axis of a data value; None if it has none or is not a data value."""
         return self._axis.get(value) if value is not None else None
+
+    def sides(self) -> dict[Value, int]:
+        """The side whose tokens are in each value, where that is known."""
+        known = {v: axis.side for v, axis in self._axis.items() if axis is not None}
+        return {v: side for v, side in known.items() if side is not None}
+
+    def sides_of(self, values: Iterable[Value]) -> list[int]:
+        """The side of each of the values whose tokens are known."""
+        known = [self._axis.get(value) for value in values]
+        return [axis.side for axis in known if axis is not None and axis.side is not None]
 
     def scope(self, node: Node) -> Scope:
         """`token`, `sequence` or `constant`."""
@@ -198,7 +215,7 @@ class Axes:
                 continue
             for outer in (token.outer,) if length is None else (1, batch):
                 if length is None or np.array_equal(after[axis], outer * length * inner):
-                    return TokenAxis(axis, int(inner.flat[0]), outer)
+                    return replace(token.at(axis), inner=int(inner.flat[0]), outer=outer)
         return None
 
     def _matmul(self, node: Node) -> TokenAxis | None:

@@ -3,23 +3,26 @@
 import onnx
 
 from compiler.frontend.facts.graph import Graph, name_of
+from compiler.frontend.facts.inputs import token_axis_of_input
 from compiler.frontend.facts.patches import Patches, check_images, of_images
-from compiler.frontend.facts.sizes import token_axis_of_input
+from compiler.frontend.facts.sides import one_length, refuse_one_number
 from ir.errors import InputError
+from ir.sides import Tokens
 
 
 def check_dimensions(
-    graph: Graph, patches: Patches | None, tokens: int | None, batch: int | None
+    graph: Graph, patches: Patches | None, tokens: Tokens | None, batch: int | None
 ) -> None:
     """InputError naming the input and its axis where a fixed length is not the one asked for.
 
     patches: where the tokens begin, if not at the inputs. tokens: per sequence; batch: sequences
-    run together. None: whatever it is.
+    run together. None: whatever it is. Lengths of sides are not looked at: see `sides_of`.
     """
-    if tokens is not None and of_images(graph):
-        check_images(graph, patches, tokens)
-    if tokens is not None:
-        _check_sides(graph)
+    asked = one_length(tokens)
+    if asked is not None and of_images(graph):
+        check_images(graph, patches, asked)
+    if asked is not None:
+        refuse_one_number(graph, asked)
     for value in graph.token_inputs:
         if value.shape is None or not len(value.shape):
             continue
@@ -27,10 +30,10 @@ def check_dimensions(
         length, lead = value.shape[axis], value.shape[0]
         where = f"{graph.name}: input {name_of(value)!r}"
         of_tokens = patches is None and isinstance(length, int)
-        if tokens is not None and of_tokens and length != tokens:
+        if asked is not None and of_tokens and length != asked:
             raise InputError(
                 where,
-                f"axis {axis} (tokens): exported for exactly {length}, asked for {tokens}",
+                f"axis {axis} (tokens): exported for exactly {length}, asked for {asked}",
                 f"use --prefill {length}, or export with a dynamic axis",
             )
         if batch is not None and axis > 0 and isinstance(lead, int) and lead != batch:
@@ -39,20 +42,6 @@ def check_dimensions(
                 f"axis 0 (batch): exported for exactly {lead} sequences, asked for {batch}",
                 f"use --batch {lead}, or export with a dynamic axis",
             )
-
-
-def _check_sides(graph: Graph) -> None:
-    """InputError where an encoder and a decoder were exported for different fixed lengths."""
-    ids = [v for v in graph.token_inputs if v.dtype is not None and v.dtype.is_integer()]
-    dims = {name_of(v): v.shape[1] for v in ids if v.shape is not None and len(v.shape) == 2}
-    fixed = {name: dim for name, dim in dims.items() if isinstance(dim, int) and dim > 1}
-    if len(set(fixed.values())) > 1:
-        told = ", ".join(f"{name!r} {length}" for name, length in fixed.items())
-        raise InputError(
-            graph.name,
-            f"tokens a sequence, as exported: {told}; a program has one number for both sides",
-            "export both sides with one length, or with dynamic axes",
-        )
 
 
 def unknown_operators(graph: Graph) -> list[str]:

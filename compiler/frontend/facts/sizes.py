@@ -6,7 +6,7 @@ targets, an expert-choice router's capacity) carry their content per sample. Wha
 samples depends on the number of tokens; a formula is recovered by fitting all samples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,7 @@ from onnx_ir import Node, Value
 from compiler.frontend.facts.arithmetic import Arithmetic, taken_of_shape
 from compiler.frontend.facts.graph import Graph
 from compiler.frontend.facts.inference import UNKNOWN, Inference
+from compiler.frontend.facts.inputs import fixed_batch, token_axis_of_input, token_dims
 from compiler.frontend.facts.shape_rules import (
     COMPARING,
     broadcast_shape,
@@ -36,19 +37,30 @@ MAX_CONTENT = 64  # elements; shape arithmetic is smaller than that
 class Sizes:
     """Shapes, element types and small contents of every value of a graph, which stays as it is.
 
-    `tokens` [samples]: the tokens of a sequence, or the one length of a static export. `batch`:
-    sequences together where the file fixes their number, else 1.
+    `tokens` [samples]: the tokens of a sequence, or the one length of a static export (the longest
+    of its sides'). `batch`: sequences together where the file fixes their number, else 1.
     """
 
-    def __init__(self, graph: Graph, samples: Sequence[int] = SAMPLES) -> None:
-        """Compute all sizes for the given token counts (a static export has its own)."""
+    def __init__(
+        self,
+        graph: Graph,
+        samples: Sequence[int] = SAMPLES,
+        lengths: Mapping[Value, int] | None = None,
+    ) -> None:
+        """Compute all sizes for the given token counts (a static export has its own).
+
+        lengths: of the inputs of tokens, where the sides of the model differ: one sample, then.
+        """
         self._graph = graph
         self._shape: dict[Value, Ints] = {}
         self._kind: dict[Value, onnx_ir.DataType] = {}  # where the file declares none
         self._content: dict[Value, Content] = {}
         self._inference, self._arithmetic = Inference(graph.source), Arithmetic(graph.source)
         self._too_long: set[int] = set()
-        self.static_tokens, self._params = _token_dims(graph, samples)
+        self._lengths: Mapping[Value, int] = lengths or {}
+        self._tokens_of: Mapping[Value, int] = {}
+        self._exact: Sizes | None = None
+        self.static_tokens, self._params = token_dims(graph, samples, self._lengths)
         self.batch = fixed_batch(graph) or 1
         fixed = self.static_tokens
         self.tokens = np.array(samples if fixed is None else (fixed,), dtype=np.int64)
@@ -75,6 +87,34 @@ class Sizes:
         out._shape = {value: shape[:, :1] for value, shape in self._shape.items()}
         out._content = {value: content[:1] for value, content in self._content.items()}
         return out
+
+    def of_sides(self, graph: Graph, lengths: Mapping[Value, int]) -> "Sizes":
+        """The same of a model whose inputs of tokens have those lengths.
+
+        What grows with the tokens is counted at them. All shapes are theirs where the file fixes
+        one of them; else shapes stay those of sides of one length, in which tokens are told best.
+        """
+        exact = Sizes(graph, lengths=lengths)
+        out = copy(self if self.static_tokens is None else exact)
+        out._exact = exact
+        return out
+
+    def counted_by(self, tokens_of: Mapping[Value, int]) -> "Sizes":
+        """The same, knowing the tokens of each value; of shapes of one length all have that."""
+        if self._exact is None or self.static_tokens is None:
+            return self
+        out = copy(self)
+        out._tokens_of = tokens_of
+        return out
+
+    def tokens_of(self, value: Value) -> Ints:
+        """Tokens of a sequence in a value: [samples]."""
+        own = self._tokens_of.get(value)
+        return self.tokens if own is None else np.full(len(self.tokens), own)
+
+    def counted(self, tokens: int) -> int:
+        """The tokens of a sequence at which sizes are counted: the file's own, else `tokens`."""
+        return tokens if self._exact is not None else self.static_tokens or tokens
 
     @cached_property
     def small(self) -> "Sizes":
@@ -126,14 +166,19 @@ class Sizes:
 
     def per_token(self, value: Value) -> int | None:
         """Elements per token where the size grows with the tokens, else None."""
-        elements, tokens = self.elements(value), self.tokens * self.batch
+        elements, tokens = self.elements(value), self.tokens_of(value) * self.batch
         if elements is None or np.any(elements % tokens):
             return None
         each = elements // tokens
         return int(each[0]) if np.all(each == each[0]) else None
 
     def at(self, value: Value, tokens: int) -> int | None:
-        """Elements at `tokens` tokens a sequence, where they are proportional to T^0, T or T^2."""
+        """Elements at `tokens` tokens a sequence, where they are proportional to T^0, T or T^2.
+
+        Of sides of different lengths: at those.
+        """
+        if self._exact is not None and self._exact is not self:
+            return self._exact.at(value, tokens)
         elements = self.elements(value)
         if elements is None or self.static_tokens is not None:
             return None if elements is None else int(elements[0])
@@ -152,6 +197,8 @@ class Sizes:
         for axis, dim in enumerate(value.shape):
             if isinstance(dim, int):
                 rows.append(np.full(len(self.tokens), dim))
+            elif value in self._lengths and axis == token_axis_of_input(value):
+                rows.append(np.full(len(self.tokens), self._lengths[value]))
             elif dim.value is not None and str(dim.value) in self._params:
                 rows.append(self._params[str(dim.value)] * np.ones_like(self.tokens))
             elif axis == 0 and by_row:
@@ -299,36 +346,3 @@ _READABLE = (
     onnx_ir.DataType.INT16,
     onnx_ir.DataType.UINT16,
 )
-
-
-def _token_dims(graph: Graph, samples: Sequence[int]) -> tuple[int | None, dict[str, Any]]:
-    """The fixed token count, or None; and the value of each symbolic dimension name."""
-    params: dict[str, Any] = {}
-    for value in graph.token_inputs:
-        if value.shape is None or not len(value.shape):
-            continue
-        rank = len(value.shape)
-        axis = token_axis_of_input(value)
-        dim = value.shape[axis]
-        if rank > 1 and axis == 1 and not isinstance(value.shape[0], int):
-            params[str(value.shape[0].value)] = 1
-        if isinstance(dim, int):
-            return dim, params
-        params[str(dim.value)] = np.array(samples, dtype=np.int64)
-    return None, params
-
-
-def fixed_batch(graph: Graph) -> int | None:
-    """Number of sequences that the file was exported for; None where any number will do."""
-    for value in graph.token_inputs:
-        if value.shape is not None and len(value.shape) and token_axis_of_input(value) == 1:
-            lead = value.shape[0]
-            return lead if isinstance(lead, int) else None
-    return None
-
-
-def token_axis_of_input(value: Value) -> int:
-    """The token axis of a model input: ids [batch, tokens] or [tokens]; vectors have one more."""
-    rank = len(value.shape) if value.shape is not None else 2
-    integer = value.dtype is not None and value.dtype.is_integer()
-    return 1 if rank >= (2 if integer else 3) else 0

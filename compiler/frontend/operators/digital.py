@@ -96,7 +96,7 @@ def elements_of(sizes: Sizes, nodes: Sequence[Node], scope: Scope, tokens: int) 
                 total += sizes.per_token(value) or 0
             else:
                 total += sizes.at(value, tokens) or 0
-    of_all = (sizes.static_tokens or tokens) * sizes.batch
+    of_all = sizes.counted(tokens) * sizes.batch
     return -(-total // of_all) if scope == "sequence" else total
 
 

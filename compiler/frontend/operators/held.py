@@ -132,7 +132,7 @@ class _Counted:
         total = self.sizes.at(value, self.tokens)
         if total is None or self.scope == "constant":
             return total
-        return -(-total // ((self.sizes.static_tokens or self.tokens) * self.sizes.batch))
+        return -(-total // (self.sizes.counted(self.tokens) * self.sizes.batch))
 
 
 def _control(sizes: Sizes, node: Node, uses: Mapping[object, Collection[Use]]) -> Held:

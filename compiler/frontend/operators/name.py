@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from onnx_ir import Node, Value
 
@@ -17,7 +18,7 @@ from compiler.frontend.operators.held import held_by
 from compiler.frontend.operators.layers import layer_numbers
 from compiler.frontend.operators.parts import Part, inputs_of
 from ir.errors import InputError
-from ir.workload import AnyOperator, Attention, Dense, Digital
+from ir.workload import AnyOperator, Attention, Dense, Digital, MoELayer
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +48,10 @@ def _lent(graph: Graph, parts: Sequence[Part]) -> Lent:
 def operators_of(facts: Facts, parts: Sequence[Part], tokens: int) -> list[AnyOperator]:
     """One operator per part, numbered by layer and named by kind.
 
-    tokens: the length of a sequence at which elements are counted.
+    tokens: the length of a sequence at which elements are counted; of a side that of the side.
     """
     lent = _lent(facts.graph, parts)
-    made = [_operator(facts, part, tokens, lent) for part in parts]
+    made = [_of_side(facts, part, tokens, lent) for part in parts]
     scales = [i for i, part in enumerate(parts) if _only_scales(facts, part)]
     numbers = layer_numbers(made, scales)
     counts: dict[str, int] = {}
@@ -74,6 +75,37 @@ def _only_scales(facts: Facts, part: Part) -> bool:
         )
         for n in mixing
     )
+
+
+def _of_side(facts: Facts, part: Part, tokens: int, lent: Lent) -> AnyOperator:
+    """The operator of a part, of the side that its tokens are of."""
+    if not facts.sides:
+        return _operator(facts, part, tokens, lent)
+    side = _side(facts, part, lent)
+    made = _operator(facts, part, tokens if side is None else facts.sides[side].tokens, lent)
+    match made:
+        case Attention():
+            read = set(facts.axes.sides_of(inputs_of(facts.graph, part.nodes))) - {side}
+            return replace(made, side=side, key_side=read.pop() if len(read) == 1 else side)
+        case Digital(scope="constant"):
+            return made
+        case Digital() | Dense() | MoELayer():
+            return replace(made, side=side)
+        case _:
+            assert_never(made)
+
+
+def _side(facts: Facts, part: Part, lent: Lent) -> int | None:
+    """The one side whose tokens are in what a part gives; None where there is not one.
+
+    A layer's result has the tokens that enter it.
+    """
+    if isinstance(part.found, FoundLayer):
+        made: Collection[Value] = part.found.entries[:1]
+    else:
+        made = _outputs(facts.graph, part.nodes, lent)
+    sides = set(facts.axes.sides_of(made))
+    return sides.pop() if len(sides) == 1 else None
 
 
 def _operator(facts: Facts, part: Part, tokens: int, lent: Lent) -> AnyOperator:

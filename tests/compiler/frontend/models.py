@@ -179,14 +179,21 @@ def positions(g: Graph, ids: str = "input_ids") -> Positions:
     return Positions(g("Cos", both), g("Sin", both), g("LessOrEqual", row, column), length)
 
 
-def attention(g: Graph, x: str, at: Positions, kv_heads: int | None = None) -> str:
-    kv = kv_heads or g.heads
+def attention(
+    g: Graph,
+    x: str,
+    at: Positions,
+    kv_heads: int | None = None,
+    read: tuple[str, Positions] | None = None,
+) -> str:
+    """read: what keys and values are made of, and where its tokens are, if not x itself."""
+    kv, (of, there) = kv_heads or g.heads, read or (x, at)
 
     def heads(y: str, count: int) -> str:
         split = g("Reshape", y, g.constant([0, -1, count, g.head]))
         return g("Transpose", split, perm=[0, 2, 1, 3])
 
-    def rotate(y: str) -> str:
+    def rotate(y: str, at: Positions) -> str:
         low = g("Slice", y, g.constant([0]), g.constant([g.head // 2]), g.constant([3]))
         high = g("Slice", y, g.constant([g.head // 2]), g.constant([g.head]), g.constant([3]))
         turned = g("Concat", g("Neg", high), low, axis=-1)
@@ -196,7 +203,7 @@ def attention(g: Graph, x: str, at: Positions, kv_heads: int | None = None) -> s
         """Every head once for each query head of its group."""
         if kv == g.heads:
             return y
-        length, size = g("Unsqueeze", at.length, g.constant([0])), g.constant([g.head])
+        length, size = g("Unsqueeze", there.length, g.constant([0])), g.constant([g.head])
         if kv == 1:
             return g("Expand", y, g("Concat", g.constant([1, g.heads]), length, size, axis=0))
         wide = g(
@@ -206,9 +213,9 @@ def attention(g: Graph, x: str, at: Positions, kv_heads: int | None = None) -> s
         )
         return g("Reshape", wide, g("Concat", g.constant([0, g.heads]), length, size, axis=0))
 
-    q = rotate(heads(linear(g, x, g.d, g.heads * g.head), g.heads))
-    k = repeat(rotate(heads(linear(g, x, g.d, kv * g.head), kv)))
-    v = repeat(heads(linear(g, x, g.d, kv * g.head), kv))
+    q = rotate(heads(linear(g, x, g.d, g.heads * g.head), g.heads), at)
+    k = repeat(rotate(heads(linear(g, of, g.d, kv * g.head), kv), there))
+    v = repeat(heads(linear(g, of, g.d, kv * g.head), kv))
     scores = g(
         "Mul",
         g("MatMul", q, g("Transpose", k, perm=[0, 1, 3, 2])),
