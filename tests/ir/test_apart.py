@@ -32,7 +32,9 @@ def layer(apart: Apart) -> MoELayer:
 
 def computed(op: MoELayer, x: Array) -> list[list[float]]:
     combine = combine_weights(op.router, VALUES, 2)
-    found: list[list[float]] = routed_sum(Times(), op, x, combine, places(op, VALUES, 2)).tolist()
+    found: list[list[float]] = routed_sum(
+        Times(), op, x, combine, at=places(op, VALUES, 2)
+    ).tolist()
     return found
 
 
