@@ -18,7 +18,7 @@ from ir.schedule import Schedule
 from ir.verify.check import Fault, first
 from ir.verify.jobs import JobClasses, job_classes
 from ir.verify.matrices import FireGroup, fire_groups, holders
-from ir.verify.roles import CHAIN, KIND, Form, Role, form_of, result_opcode
+from ir.verify.roles import CHAIN, KIND, Form, Role, form_of, result_opcode, roles_by_topk
 from ir.verify.visits import Visits
 from ir.workload import MoELayer, Workload
 
@@ -232,20 +232,7 @@ class ProgramCase:
             (moe & (code == Opcode.GO_WR), Role.OUTPUTS_WR),
         ):
             role[mask] = value
-        return self._roles_by_topk(role)
-
-    def _roles_by_topk(self, role: Ints) -> Ints:
-        """What a TOPK reads from the GO cache, and what is kept of it, are scores, not outputs.
-
-        A MUL that reads one multiplies by gates.
-        """
-        scale = (role[self.reader] == Role.MUL) & (role[self.read] == Role.TOPK)
-        role[self.reader[scale]] = Role.SCALE
-        read = self.read[(role[self.reader] == Role.TOPK) & (role[self.read] == Role.OUTPUTS_RD)]
-        role[read] = Role.SCORES_RD
-        write = (role[self.reader] == Role.OUTPUTS_WR) & (role[self.read] == Role.TOPK)
-        role[self.reader[write]] = Role.SCORES_WR
-        return role
+        return roles_by_topk(role, self.reader, self.read)
 
     @cached_property
     def routed(self) -> Bools:

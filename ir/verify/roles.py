@@ -3,6 +3,7 @@
 from enum import IntEnum
 from typing import assert_never
 
+from ir.arrays import Ints
 from ir.program import Opcode, UnitKind
 from ir.workload import AnyOperator, Attention, Dense, Digital, DigitalKind, MoELayer, Scope
 
@@ -124,3 +125,17 @@ def result_opcode(op: AnyOperator) -> int:
             return -1
         case _:
             assert_never(op)
+
+
+def roles_by_topk(role: Ints, reader: Ints, read: Ints) -> Ints:
+    """What a TOPK reads from the GO cache, and what is kept of it, are scores, not outputs.
+
+    A MUL that reads one multiplies by gates. role: [rows], changed; reader, read: [edges].
+    """
+    scale = (role[reader] == Role.MUL) & (role[read] == Role.TOPK)
+    role[reader[scale]] = Role.SCALE
+    scores = read[(role[reader] == Role.TOPK) & (role[read] == Role.OUTPUTS_RD)]
+    role[scores] = Role.SCORES_RD
+    write = (role[reader] == Role.OUTPUTS_WR) & (role[read] == Role.TOPK)
+    role[reader[write]] = Role.SCORES_WR
+    return role

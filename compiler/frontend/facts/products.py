@@ -8,6 +8,7 @@ import onnx_ir
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts.constants import Axis, View, computed, matrices_of, view_of
+from compiler.frontend.facts.gathered import gathered, is_single
 from compiler.frontend.facts.graph import Graph, axis_attribute, name_of
 from compiler.frontend.facts.sizes import Sizes
 from ir.onnxdoor.packing import reads_packed
@@ -191,7 +192,7 @@ class Products:
 
     def _picked_einsum(self, node: Node, parts: list[str], out: str) -> Product | None:
         """Vectors times matrices gathered by ids, one for each of these: td,tkdf->tkf."""
-        found = [None if v is None else self._gathered(v) for v in node.inputs]
+        found = [None if v is None else gathered(self._graph, self._sizes, v) for v in node.inputs]
         place = 0 if found[0] is not None else 1
         picked, data = found[place], node.inputs[1 - place]
         if picked is None or found[1 - place] is not None or len(picked[0].axes) != 3:
@@ -261,14 +262,14 @@ class Products:
         """A product with matrices that are gathered from a stack at run time, one per row."""
         if node.op_type != "MatMul":
             return None
-        found = self._gathered(left), self._gathered(right)
+        found = gathered(self._graph, self._sizes, left), gathered(self._graph, self._sizes, right)
         turned = found[0] is not None  # matrix @ column vector
         picked, data = (found[0], right) if turned else (found[1], left)
         if picked is None or None not in found or len(picked[0].axes) != 3:
             return None
         view = picked[0].transposed() if turned else picked[0]
         index, out = picked[1], node.outputs[0]
-        if self._is_single(left if turned else right):
+        if is_single(self._sizes, left if turned else right):
             one = Product(node, data, out, view, None, (node,), selected=True, single=True)
             return None if turned else replace(one, index=index)
         shape = self._sizes.fixed(data)
@@ -302,50 +303,13 @@ class Products:
 
         A `Weight` does not say of a bias how its tensor is turned.
         """
-        found, node = self._gathered(value), value.producer()
+        found, node = gathered(self._graph, self._sizes, value), value.producer()
         if found is None or node is None or found[0].shape != shape:
             return None
         if found[0].axes == tuple(Axis(i, n) for i, n in enumerate(shape)) and not found[0].fixed:
             return found[0].tensor
         made = None if node.inputs[0] is None else computed(self._sizes, node.inputs[0])
         return None if made is None or made.shape != shape else made.tensor
-
-    def _is_single(self, value: Value) -> bool:
-        """Whether what is gathered is one entry of the stack, without its axis."""
-        node = value.producer()
-        while node is not None and node.op_type in ("Transpose", "Cast", "Identity"):
-            node = node.inputs[0].producer() if node.inputs[0] is not None else None
-        return (
-            node is not None and node.op_type == "Gather" and self._sizes.rank(node.inputs[1]) == 0
-        )
-
-    def _gathered(self, value: Value) -> tuple[View, Value] | None:
-        """The constant whose first axis a run-time index picks from, as turned; and that index."""
-        turns: list[Node] = []
-        node = value.producer()
-        while node is not None and node.op_type in ("Transpose", "Cast", "Identity"):
-            turns.append(node)
-            node = node.inputs[0].producer() if node.inputs[0] is not None else None
-        if node is None or node.op_type not in ("Gather", "GatherND"):
-            return None
-        table, index = node.inputs[0], node.inputs[1]
-        if table not in self._graph.constant or index is None or index not in self._graph.data:
-            return None
-        view = matrices_of(self._graph, self._sizes, table)
-        if view is None or len(view.axes) < 2:
-            return None
-        if node.op_type == "Gather" and axis_attribute(node, 0, len(view.axes)) != 0:
-            return None
-        picked = self._sizes.fixed(index)
-        if node.op_type == "GatherND" and (picked is None or picked[-1] != 1):
-            return None
-        for turn in turns:
-            if turn.op_type == "Transpose":
-                order = list(turn.attributes.get_ints("perm", ()) or ())
-                if len(view.axes) != 3 or order[-2:] != [len(order) - 1, len(order) - 2]:
-                    return None
-                view = view.transposed()
-        return view, index
 
     def _packed(self, node: Node) -> Product | None:
         """MatMulNBits: quantised weights packed along K; the matrix has K rows and N columns."""
