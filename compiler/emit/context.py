@@ -41,9 +41,10 @@ class Context:
     step: the one being emitted; values, moved, loads and ranks are of this step. kept: what the
     steps so far wrote into caches, by operator, sequence and kind; sampled: the
     SAMPLEs of the step before, which each token's sequence goes on from; last_load: the last
-    LOAD of each MoE layer, which the next step's follow on the bus. unit_of: units by group
-    number; paths: hops and mesh ports of a group's unit. passed: see `ir.compiled.Compiled`; sides:
-    the window tokens of each.
+    LOAD of each MoE layer, which the next step's follow on the bus. loads: the last of a value in a
+    region, and the operators whose crossbars they serve. unit_of: units by group number; paths:
+    hops and mesh ports of a group's unit. passed: see `ir.compiled.Compiled`; sides: the window
+    tokens of each.
     """
 
     workload: Workload
@@ -57,7 +58,7 @@ class Context:
     stream: Stream = field(default_factory=Stream)
     values: dict[str, Value] = field(default_factory=dict)
     moved: dict[tuple[str, int], Ints] = field(default_factory=dict)
-    loads: dict[tuple[str, int, bool], Ints] = field(default_factory=dict)
+    loads: dict[tuple[str, int, bool], tuple[Ints, set[int]]] = field(default_factory=dict)
     ranks: dict[int, Ints] = field(default_factory=dict)
     kept: dict[tuple[int, int, Kept], list[int]] = field(default_factory=dict)
     last_load: dict[int, int] = field(default_factory=dict)

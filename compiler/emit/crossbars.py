@@ -104,12 +104,18 @@ def emit_bank(at: At[Operator], bank: FireGroup, tokens: Ints, load: Ints) -> In
 
 
 def emit_dense(at: At[Dense]) -> None:
-    """One MVM per token; products of the same input in one region (q, k, v) share its LOAD."""
+    """One MVM per token; products of the same input in one region (q, k, v) share its LOAD.
+
+    A product that is there twice, of one input and one matrix, takes another LOAD to the same bank.
+    """
     ctx, tokens, name = at.ctx, at.rows, at.op.inputs[0]
+    home = ctx.workload.homes[at.index]
     key = (name, at.region, at.op.newest)
-    if key not in ctx.loads:
+    if key not in ctx.loads or home in ctx.loads[key][1]:
         source = at.fetch(name)[tokens]
         load = emit_load(at, at.op.weight.rows, at.tag(tokens, stage=0), [source])
-        ctx.loads[key] = ctx.spread(tokens, load)
-    bank = ctx.units.banks[ctx.workload.homes[at.index], DenseOwner(), 0]
-    at.produce(ctx.spread(tokens, emit_bank(at, bank, tokens, ctx.loads[key][tokens])))
+        ctx.loads[key] = ctx.spread(tokens, load), set()
+    loaded, fed = ctx.loads[key]
+    fed.add(home)
+    bank = ctx.units.banks[home, DenseOwner(), 0]
+    at.produce(ctx.spread(tokens, emit_bank(at, bank, tokens, loaded[tokens])))

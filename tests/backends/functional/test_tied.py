@@ -98,3 +98,13 @@ def test_matrices_with_biases_of_their_own_are_copied(runtime: Runtime, tmp_path
     """A bias is added behind the crossbars, by units that know one: 3 x 4 blocks, and the head."""
     case = tied_case(runtime, tmp_path, ALL_MOE, ATTENTION, biased=True)
     assert dense_blocks(case) == 3 * 4 + 1
+
+
+def test_products_of_one_input_by_one_matrix(runtime: Runtime, tmp_path: Path) -> None:
+    """q, k, v and o are one matrix: the vector goes to its bank three times, and once as o's."""
+    case = tied_case(runtime, tmp_path, [m.gather_batched()], {(m.D, m.D): 1})
+    assert dense_blocks(case) == 1 + 1
+    program = case.executable.program
+    bank = next(i for i, u in enumerate(program.units) if u.name.startswith("dense.0"))
+    assert len(mvms(case, bank)) == 4 * TOKENS
+    assert run_case(runtime, case).worst < 1e-5
