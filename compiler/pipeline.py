@@ -33,6 +33,7 @@ from ir.errors import Amount, InfeasibleError
 from ir.mapping import Block, Grouping, LayerGrouping, Mapping, RoutedOwner
 from ir.routing import Routing
 from ir.schedule import PairOrder, Schedule, SlotOrder, assign_experts
+from ir.sides import on_side
 from ir.verify import verify_mapping, verify_program
 from ir.workload import Workload
 
@@ -65,7 +66,7 @@ def compile_model(
     if grouping is None:
         grouping = group_experts(workload, blocks, traced, routing, chip, options)
     begin("placement")
-    mapping = place_experts(workload, blocks, grouping, traced, chip, options)
+    mapping = place_experts(workload, blocks, grouping, traced, routing, chip, options)
     begin("slots")
     schedule = schedule_tokens(workload, grouping, chosen, window, chip, options)
     passed = passed_tokens(workload, routing, window.trace)
@@ -150,13 +151,16 @@ def place_experts(
     blocks: tuple[Block, ...],
     grouping: Grouping,
     traced: ByKey[int, Bools],
+    routing: Routing,
     chip: Chip,
     options: Options,
 ) -> Mapping:
     """Put every block, and a copy for every replica, on the mesh; judged by the fitted tokens."""
     start, stop = options.fit
     fitted = {layer: matrix[start:stop] for layer, matrix in traced.items()}
-    routed = Routed(workload, fitted, stop - start)
+    has = (on_side(workload.sides, n, routing.sequence) for n in range(len(workload.sides)))
+    of_side = tuple(int(tokens[start:stop].sum()) for tokens in has)
+    routed = Routed(workload, fitted, stop - start, of_side)
     blocks = with_replicas(blocks, grouping)
     placement = place(
         blocks, grouping, chip, options.placement, routed=routed, limits=options.limits

@@ -26,12 +26,14 @@ from ir.workload import Workload
 class Routed:
     """What a placement is judged by: the model and the routing of the fitted tokens.
 
-    chosen: {MoE layer: bool [tokens, experts]}.
+    chosen: {MoE layer: bool [tokens, experts]}; of_side: how many of the tokens each side of the
+    model has.
     """
 
     workload: Workload
     chosen: Mapping[int, Bools]
     tokens: int
+    of_side: tuple[int, ...] = ()
 
 
 def place(
@@ -60,7 +62,14 @@ def place(
             raise InputError("placement", "cp-sat without a routing trace, expected one to fit")
         return place_in_order(shelves, chip)
     traffic = traffic_of(
-        routed.workload, blocks, shelves.pg_start, grouping, chip, routed.chosen, routed.tokens
+        routed.workload,
+        blocks,
+        shelves.pg_start,
+        grouping,
+        chip,
+        routed.chosen,
+        routed.tokens,
+        routed.of_side,
     )
     if solver == "in-order":
         placement, deterministic = place_in_order(shelves, chip), True

@@ -70,23 +70,28 @@ def traffic_of(
     chip: Chip,
     chosen: Mapping[int, Bools],
     tokens: int,
+    of_side: Sequence[int] = (),
 ) -> Traffic:
     """Traffic of `tokens` tokens with the routing `chosen`: {MoE layer: bool [tokens, experts]}.
 
-    pg_start: [blocks] first PG of each block.
+    pg_start: [blocks] first PG of each block; of_side: how many of the tokens each side of the
+    model has.
     """
-    crossings, users = _crossings(blocks, grouping, chip, chosen), Counter(workload.homes)
+    crossings, vectors = _crossings(blocks, grouping, chip, chosen), Counter[int]()
+    worked_on = [tokens if op.side is None else of_side[op.side] for op in workload.operators]
+    for home, count in zip(workload.homes, worked_on, strict=True):
+        vectors[home] += count
     hopping = chip.accumulate.where == "pg"
     flows = []
     for fire in fire_groups(blocks, grouping):
         crossing = crossings.get((fire.layer, fire.stage, fire.number), 0)
         if fire.is_bank:
-            vectors = tokens * users[fire.blocks[0].operator]
-            crossing = _packets_per_vector(fire.blocks, chip) * vectors
+            count = vectors[fire.blocks[0].operator]
+            crossing = _packets_per_vector(fire.blocks, chip) * count
         chains = tuple((b.rows, b.columns) if hopping else (1, b.tiles) for b in fire.blocks)
         flows.append(Flow(fire.layer, fire.first_pg(pg_start), fire.pgs, crossing, chains))
     flows.sort(key=lambda flow: flow.first_pg)
-    return Traffic(tuple(flows), _moves(workload, chip, tokens))
+    return Traffic(tuple(flows), _moves(workload, chip, worked_on))
 
 
 def packets(values: int, chip: Chip) -> int:
@@ -129,8 +134,13 @@ def _pairs(grouping: LayerGrouping, chosen: Bools) -> Ints:
     return np.stack(out)
 
 
-def _moves(workload: Workload, chip: Chip, tokens: int) -> tuple[tuple[tuple[int, int], int], ...]:
-    """Packets from region to region: each value once to each region that reads it elsewhere."""
+def _moves(
+    workload: Workload, chip: Chip, worked_on: Sequence[int]
+) -> tuple[tuple[tuple[int, int], int], ...]:
+    """Packets from region to region: each value once to each region that reads it elsewhere.
+
+    worked_on: [operators] tokens.
+    """
     operators = list(enumerate(workload.operators))
     maker = {name: i for i, op in operators for name in op.outputs if not is_constant(op)}
     seen: set[tuple[str, int]] = set()
@@ -146,6 +156,6 @@ def _moves(workload: Workload, chip: Chip, tokens: int) -> tuple[tuple[tuple[int
             seen.add((name, there))
             here = workload.region_at(source)
             if here != there:
-                amount = packets(workload.operators[source].width, chip) * tokens
+                amount = packets(workload.operators[source].width, chip) * worked_on[source]
                 moves[here, there] = moves.get((here, there), 0) + amount
     return tuple(sorted(moves.items()))

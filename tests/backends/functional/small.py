@@ -17,6 +17,7 @@ from ir.chip import Chip
 from ir.onnxdoor.load import open_model
 from ir.onnxdoor.session import Runtime
 from ir.routing import Routing
+from ir.sides import Tokens
 from tests.compiler.frontend import models
 from tests.make import options_of, small_chip
 
@@ -50,27 +51,33 @@ def case_of(
     inputs: dict[str, Any],
     chip: Chip | None,
     sequences: int,
-    tokens: int,
+    tokens: Tokens,
     decode: int = 0,
     reroute: Callable[[Routing], Routing] = lambda recorded: recorded,
     **options: Any,
 ) -> Case:
-    """A model compiled, with a run for each sequence. reroute: makes another routing of its own."""
-    source = open_model(path)
-    workload = read_model(source, runtime=runtime)
-    recorded = profile(source, workload, inputs, tokens=tokens, decode=decode, runtime=runtime)
+    """A model compiled, with a run for each sequence.
+
+    tokens: of a sequence, of each side where they differ (then nothing is decoded). reroute: makes
+    another routing of its own.
+    """
+    source, longest = open_model(path), max(tokens) if isinstance(tokens, tuple) else tokens
+    workload = read_model(source, tokens if isinstance(tokens, tuple) else None, runtime=runtime)
+    recorded = profile(source, workload, inputs, tokens=longest, decode=decode, runtime=runtime)
     routing = reroute(recorded)
     whole = (0, routing.tokens)
+    each = tokens if isinstance(tokens, tuple) else tokens - decode
+    shape = Shape.of(each, sequences, decode)
     chosen: dict[str, Any] = {"grouping": "sorted", "limits": SolverOptions(time_s=0.1)}
     done = compile_model(
         workload,
         routing,
         chip or small_chip(),
-        options_of(Shape(tokens - decode, sequences, decode), whole, whole, **(chosen | options)),
+        options_of(shape, whole, whole, **(chosen | options)),
     )
-    feeds = Feeds(Graph.of(source), workload, inputs, tokens)
+    feeds = Feeds(Graph.of(source), workload, inputs, longest)
     runs = [
-        Run(feeds.of(range(s, s + 1)), np.arange(s * tokens, (s + 1) * tokens)[None])
+        Run(feeds.of(range(s, s + 1)), np.arange(s * longest, (s + 1) * longest)[None])
         for s in range(sequences)
     ]
     return Case(done, source, runs, done.schedule.sequence)
