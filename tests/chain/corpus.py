@@ -139,6 +139,13 @@ CORPUS: dict[str, Recipe] = {
             "memory": {"accounting": "reference"},
         },
     ),
+    "tokens that pass on, on both sides": Recipe(
+        Model((Layer("two picks with few places, kept"),)), Span(prefill=3, source=7, batch=2)
+    ),
+    "a decoder whose router looks up its own ids": Recipe(
+        Model((Layer("dense"), Layer("by place", "a table alone", experts=8, top=7))),
+        Span(prefill=6, source=12, batch=3),
+    ),
     "packed weights, sides of different lengths": Recipe(
         Model((Layer("operator, 4 bits"),)), Span(prefill=3, source=6)
     ),

@@ -21,7 +21,8 @@ class Graph:
 
     The sizes of what is written into it are its own. biased: every dense product has a bias; act:
     of the experts and dense layers, '' = what each of them has by itself; routing: see
-    `router_logits`; stored: writes a matrix of these numbers in another form (see `stored`).
+    `router_logits`; stored: writes a matrix of these numbers in another form (see `stored`); ids:
+    the input of token ids that what is being written works on.
     """
 
     seed: int = 0
@@ -37,6 +38,7 @@ class Graph:
     act: str = ""
     routing: str = "random"
     stored: "Callable[[Graph, Any], str] | None" = None
+    ids: str = "input_ids"
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     tensors: list[onnx.TensorProto] = field(default_factory=list)
 

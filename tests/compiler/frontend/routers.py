@@ -44,7 +44,7 @@ def looked_up(g: Graph) -> str:
     """The experts of every token [T, top], from a table by its id."""
     first = g.random.integers(g.experts, size=(g.vocab, 1))
     rows = (first + g.random.permutation(g.experts)[: g.top]) % g.experts
-    return g("Reshape", g("Gather", g.constant(rows), "input_ids"), g.constant([-1, g.top]))
+    return g("Reshape", g("Gather", g.constant(rows), g.ids), g.constant([-1, g.top]))
 
 
 def table(g: Graph, x: str) -> tuple[str, str]:

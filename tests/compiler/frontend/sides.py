@@ -23,6 +23,7 @@ def encoder_decoder(
         x = g("Add", x, m.attention(g, m.rms_norm(g, x), there, kv_heads))
         x = g("Add", x, block(g, m.rms_norm(g, x)))
     read, here = m.rms_norm(g, x), m.positions(g, TARGET)
+    g.ids = TARGET
     across = replace(here, mask="")
     y = g("Gather", g.weight(g.vocab, g.d, scale=1.0), TARGET)
     for block in target:
