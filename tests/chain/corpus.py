@@ -149,4 +149,11 @@ CORPUS: dict[str, Recipe] = {
     "packed weights, sides of different lengths": Recipe(
         Model((Layer("operator, 4 bits"),)), Span(prefill=3, source=6)
     ),
+    "a stack of matrices with one column too many, left of its vectors": Recipe(
+        Model(
+            (Layer("gather batched", experts=5, top=2),),
+            21,
+            element="4 bits by bitwise nodes",
+        )
+    ),
 }

@@ -102,7 +102,7 @@ def test_compare(folder: Path, capsys: Capture) -> None:
         options=mx.GroupingOptions(groups=5, size=4),
         layer=3,
         window=64,
-        limits=mx.SolverOptions(time_s=0.2, seed=3),
+        limits=mx.SolverOptions(time_s=0.05, seed=3),
     )
     words = ["compare", trace, "--chip", "hermes", "--solvers", "lpt,cp-sat", "--layer", 3]
     words += [
@@ -115,7 +115,7 @@ def test_compare(folder: Path, capsys: Capture) -> None:
         "--processes",
         1,
         "--time",
-        0.2,
+        0.05,
         "--seed",
         3,
     ]

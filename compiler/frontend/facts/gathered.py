@@ -15,15 +15,21 @@ def is_single(sizes: Sizes, value: Value) -> bool:
     return node is not None and node.op_type == "Gather" and sizes.rank(node.inputs[1]) == 0
 
 
-def gathered(graph: Graph, sizes: Sizes, value: Value) -> tuple[View, Value] | None:
-    """The constant whose first axis a run-time index picks from, as turned; and that index."""
+def gathered(
+    graph: Graph, sizes: Sizes, value: Value, *, turned: bool = False
+) -> tuple[View, Value] | None:
+    """The constant whose first axis a run-time index picks from, as turned; and that index.
+
+    turned: it is multiplied by with its last two axes exchanged.
+    """
     turns, node = _turned(value)
     if node is None or node.op_type not in ("Gather", "GatherND"):
         return None
     table, index = node.inputs[0], node.inputs[1]
     if table not in graph.constant or index is None or index not in graph.data:
         return None
-    view = matrices_of(graph, sizes, table)
+    turned ^= sum(turn.op_type == "Transpose" for turn in turns) % 2 == 1
+    view = matrices_of(graph, sizes, table, turned=turned)
     if view is None or len(view.axes) < 2:
         return None
     if node.op_type == "Gather" and axis_attribute(node, 0, len(view.axes)) != 0:

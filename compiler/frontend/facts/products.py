@@ -176,8 +176,11 @@ class Products:
             stack, columns = columns[:1], columns[1:]
             if out[-1] != columns[0]:
                 stack, columns = columns, stack
-        view = matrices_of(self._graph, self._sizes, sides[0])
-        if view is None or data is None or len(rows) != 1 or len(columns) != 1:
+        if data is None or len(rows) != 1 or len(columns) != 1:
+            return None
+        turned = own.index(rows[0]) > own.index(columns[0])
+        view = matrices_of(self._graph, self._sizes, sides[0], turned=turned)
+        if view is None:
             return None
         if len(view.axes) != len(own) or len(stack) != len(own) - 2:
             return None
@@ -192,7 +195,10 @@ class Products:
 
     def _picked_einsum(self, node: Node, parts: list[str], out: str) -> Product | None:
         """Vectors times matrices gathered by ids, one for each of these: td,tkdf->tkf."""
-        found = [None if v is None else gathered(self._graph, self._sizes, v) for v in node.inputs]
+        found = [
+            None if v is None else gathered(self._graph, self._sizes, v, turned=own[-1:] not in out)
+            for v, own in zip(node.inputs, parts, strict=True)
+        ]
         place = 0 if found[0] is not None else 1
         picked, data = found[place], node.inputs[1 - place]
         if picked is None or found[1 - place] is not None or len(picked[0].axes) != 3:
@@ -262,8 +268,11 @@ class Products:
         """A product with matrices that are gathered from a stack at run time, one per row."""
         if node.op_type != "MatMul":
             return None
-        found = gathered(self._graph, self._sizes, left), gathered(self._graph, self._sizes, right)
-        turned = found[0] is not None  # matrix @ column vector
+        found = (
+            gathered(self._graph, self._sizes, left, turned=True),  # matrix @ column vector
+            gathered(self._graph, self._sizes, right),
+        )
+        turned = found[0] is not None
         picked, data = (found[0], right) if turned else (found[1], left)
         if picked is None or None not in found or len(picked[0].axes) != 3:
             return None
