@@ -86,13 +86,14 @@ def realise(
 
     chosen: {MoE layer: bool [tokens, experts]}, the routing that the schedule must carry out.
     passed: {MoE layer: bool [tokens]}, those that pass themselves on; where a layer's router can do
-    that and nothing is said, all of fewer experts than its top-k are taken for them.
+    that and nothing is said, all of its side of fewer experts than its top-k are taken for them.
     Raises CheckError where mapping, schedule or program break an invariant.
     """
     begin("program")
     verify_mapping(mapping, workload, chip)
     passed = {
         op.layer: passed.get(op.layer, op.passes_on(chosen[op.layer].sum(axis=1)))
+        & on_side(workload.sides, op.side, schedule.sequence)
         for op in workload.moe_layers
         if op.adds_tokens
     }

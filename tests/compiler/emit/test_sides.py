@@ -6,6 +6,7 @@ takes 2, gated; 2 heads of 4.
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from ir.program import Opcode
 from ir.sides import Side, on_side
 from ir.verify import verify_program
 from ir.workload import Attention
-from tests.chain.recipe import Recipe, Span
+from tests.chain.recipe import Layer, Model, Recipe, Span
 from tests.chain.run import Ready, compile_recipe, read_recipe
 
 RECIPE = Recipe(span=Span(prefill=3, source=5, batch=2))
@@ -116,6 +117,18 @@ def test_a_window_inside_a_sequence_is_refused(ready: Ready) -> None:
     later = replace(window, trace=window.trace + 1)
     with pytest.raises(InputError, match="inside a sequence"):
         routing_of_window(workload, trace, routing_matrices(workload, trace), later)
+
+
+def test_tokens_that_a_side_has_not_are_not_passed_on(tmp_path: Path, runtime: Runtime) -> None:
+    """In the trace of 5 and 3 tokens, and in a compilation that a trace says nothing of."""
+    model = Model((Layer("identity experts", routing="one"),))
+    ready = read_recipe(replace(RECIPE, model=model), tmp_path, runtime)
+    passed, decoder = ready.routing.passed, ready.workload.moe_layers[1]
+    assert passed is not None
+    assert passed.any(axis=1).all()
+    silent = replace(ready, routing=replace(ready.routing, passed=None))
+    for told in (passed[1], compile_recipe(silent).passed[decoder.layer]):
+        assert not told.reshape(2, 5)[:, 3:].any()
 
 
 def test_shapes_of_sides() -> None:
