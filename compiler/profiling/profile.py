@@ -15,7 +15,6 @@ from compiler.profiling.recorder import recorder, with_reason
 from ir.arrays import Array, Bools
 from ir.errors import InputError
 from ir.onnxdoor.load import Source
-from ir.onnxdoor.packing import is_packed
 from ir.onnxdoor.session import Runtime, at_hand
 from ir.onnxdoor.ternary import open_as
 from ir.routing import Routing
@@ -54,7 +53,7 @@ def profile(
     many of each, of which the last `decode` come one at a time (for expert choice that changes the
     routing: see `arriving`). `say` is told which inputs were made up. runtime: the child process
     that runs the model, one of its own if there is none. A model with packed weights is run by its
-    definition, as an execution is, one sequence at a time unless it was exported for more.
+    definition, as an execution is.
     Raises InputError for a model without MoE layers, a missing input, a failed run.
     """
     layers, path = workload.moe_layers, model.path if isinstance(model, Source) else model
@@ -64,7 +63,7 @@ def profile(
     if by_experts and len(by_experts) != len(layers):
         raise InputError(str(path), "token-choice and expert-choice layers in one model")
     source = open_as(model, workload)
-    together = 1 if by_experts or is_packed(source.graph) else batch or 1
+    together = 1 if by_experts else batch or 1
     feeds = Feeds(Graph.of(source), workload, inputs, tokens, together)
     count = min(feeds.sequences, sequences or feeds.sequences)
     if by_experts and decode:

@@ -156,4 +156,11 @@ CORPUS: dict[str, Recipe] = {
             element="4 bits by bitwise nodes",
         )
     ),
+    "all experts of a table, whose hidden vectors are as wide as their weights": Recipe(
+        Model((Layer("dense masked", "a table alone", 8, 8, gated=False, shared="gated"),))
+    ),
+    "packed weights before experts that are full, sequences together": Recipe(
+        Model((Layer("operator, 4 bits"), Layer("switch, chosen", experts=4, top=1))),
+        Span(prefill=10, batch=2, together=True),
+    ),
 }

@@ -23,11 +23,18 @@ def by_ids(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> tuple[Router,
     if k is None or k > anchor.experts:
         raise Unreadable("its ids are not so many for every token", anchor.node)
     before = upstream(graph, anchor, nodes)
-    floats = [v for n in nodes for v in n.outputs if is_float(sizes, v)]
+    floats = [v for n in reversed(nodes) for v in n.outputs if is_float(sizes, v)]
     gates = [v for v in floats if sizes.per_token(v) == k and _last(sizes, v) in (k, 1)]
     wide = [v for v in floats if sizes.per_token(v) == anchor.experts == _last(sizes, v)]
-    selections: list[Selection] = [ByIds(ids, name_of(v)) for v in gates[::-1][:MAX_READINGS]]
-    selections += [ByScoresOfIds(ids, name_of(v)) for v in wide[::-1][:MAX_READINGS]]
+    made = {anchor.source}
+    for node in nodes:
+        if any(v in made for v in graph.data_inputs(node)):
+            made.update(node.outputs)
+    with_ids = {v for n in nodes if any(v in made for v in n.inputs) for v in n.inputs}
+    gates = sorted(gates, key=lambda v: v not in made)  # hidden vectors may be as wide
+    wide = sorted(wide, key=lambda v: v not in with_ids)
+    selections: list[Selection] = [ByIds(ids, name_of(v)) for v in gates[:MAX_READINGS]]
+    selections += [ByScoresOfIds(ids, name_of(v)) for v in wide[:MAX_READINGS]]
     return tuple(
         Router(
             kind="opaque",
