@@ -163,4 +163,8 @@ CORPUS: dict[str, Recipe] = {
         Model((Layer("operator, 4 bits"), Layer("switch, chosen", experts=4, top=1))),
         Span(prefill=10, batch=2, together=True),
     ),
+    "one expert of two levels, weighted by what its id does not lead to": Recipe(
+        Model((Layer("single matrices, gathered", "two levels", top=1),)),
+        Span(prefill=3, decode=1),
+    ),
 }

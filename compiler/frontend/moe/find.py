@@ -31,6 +31,7 @@ from compiler.frontend.moe.other_selections import own_selections, row_selection
 from compiler.frontend.moe.reading import readable
 from compiler.frontend.moe.unreadable import Unreadable
 from ir.errors import InputError
+from ir.selection import ByIds
 from ir.workload import Suspect
 
 Prove = Callable[[Sequence[FoundLayer]], FoundLayer]
@@ -151,13 +152,18 @@ def _between(
     region = computed_from(graph, *entries)
     chain = post_dominators(graph, region, anchor.starts)
     suspect: Suspect | None = None
+    plain: FoundLayer | None = None
     for exit_ in chain:
         nodes = nodes_between(graph, entries, [exit_], region)
         if sum(n in facts.products.by_node for n in nodes) <= len(anchor.products):
             continue
         try:
             layer = readable(facts, anchor, entries, exit_, nodes, single=single)
-            return prove(extensions(facts, region, layer)), None
+            found = prove(extensions(facts, region, layer))
+            if not _is_unweighted(anchor, found):
+                return found, None
+            plain = plain or found
+            continue
         except Unreadable as why:
             doubt = Suspect(name, anchor.node.op_type, why.located, why.traced)
         except InputError as error:
@@ -168,7 +174,16 @@ def _between(
             suspect = doubt
         if len(nodes) > 4 * anchor.experts + 2000:
             break
-    return None, suspect
+    return plain, None if plain is not None else suspect
+
+
+def _is_unweighted(anchor: Anchor, layer: FoundLayer) -> bool:
+    """Whether a token's one expert may still be weighted, by what its ids do not lead to."""
+    match layer.router.selection:
+        case ByIds(gates=None):
+            return anchor.kind == "ids" and layer.router.top_k == 1
+        case _:
+            return False
 
 
 def _suggests_experts(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> bool:
