@@ -10,8 +10,8 @@ from typing import Literal, TypeVar, get_args
 
 from ir.arrays import Span
 from ir.errors import InputError
+from ir.lengths import Tokens, in_words
 from ir.schedule import Caches
-from ir.sides import Tokens, in_words
 
 GroupingSolver = Literal[
     "contiguous",

@@ -10,9 +10,10 @@ from compiler.grouping.sample import SHUFFLES
 from compiler.options import Shape
 from ir.arrays import Bools, Ints, Span
 from ir.errors import InputError
+from ir.lengths import in_words
 from ir.mapping import Grouping
 from ir.routing import Routing, windows
-from ir.sides import in_words, on_side, positions
+from ir.sides import on_side, positions
 from ir.workload import MoELayer, Workload
 
 

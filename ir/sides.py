@@ -11,13 +11,6 @@ import numpy as np
 
 from ir.arrays import Bools, Ints
 
-Tokens = int | tuple[int, ...]  # of a sequence: one number for all sides, or one for each
-
-
-def in_words(tokens: Tokens) -> str:
-    """Lengths as they are typed: 20,12."""
-    return ",".join(str(n) for n in (tokens if isinstance(tokens, tuple) else (tokens,)))
-
 
 @dataclass(frozen=True)
 class Side:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ir.arrays import Array
 from ir.errors import InputError
-from ir.sides import Tokens
+from ir.lengths import Tokens
 
 SHOWN = 60  # characters of a wrong value in a message
 

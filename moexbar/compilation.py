@@ -27,11 +27,11 @@ from compiler.trace import mean_slots, routing_matrices
 from ir.chip import Chip
 from ir.compiled import Compiled
 from ir.errors import InfeasibleError, InputError, OtherRoutingError, RefusedError
+from ir.lengths import Tokens
 from ir.mapping import Grouping
 from ir.program import Program
 from ir.routing import Routing, token_spans
 from ir.schedule import Caches
-from ir.sides import Tokens
 from ir.workload import Workload
 from moexbar.arguments import check, check_spans, lengths, whole
 from moexbar.chips import load_chip

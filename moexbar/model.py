@@ -14,12 +14,12 @@ from compiler.profiling import profile as profiling
 from compiler.profiling.feeds import load_inputs
 from ir.arrays import Array
 from ir.errors import InputError
+from ir.lengths import Tokens
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.load import open_model as open_source
 from ir.onnxdoor.session import Runtime
 from ir.onnxdoor.ternary import open_as
 from ir.routing import Routing
-from ir.sides import Tokens
 from ir.ternary import with_ternary_experts
 from ir.workload import Workload
 from moexbar.arguments import arrays, check_path, lengths, whole

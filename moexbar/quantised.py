@@ -20,8 +20,8 @@ from compiler.frontend.facts.graph import Graph, name_of
 from compiler.profiling.feeds import Feeds
 from ir.arrays import Array
 from ir.errors import ArgumentError, InputError
+from ir.lengths import in_words
 from ir.onnxdoor.nodes import Nodes
-from ir.sides import in_words
 from moexbar.arguments import check
 from moexbar.files.compiled import CompiledFolder, read_compiled
 from moexbar.progress import Progress, Quiet

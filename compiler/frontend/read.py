@@ -17,9 +17,9 @@ from compiler.frontend.proof.loaded import refuse_unloadable
 from compiler.frontend.proof.prover import Prover, no_proof
 from compiler.frontend.proof.traced import refuse_traced
 from ir.errors import InputError
+from ir.lengths import Tokens, in_words
 from ir.onnxdoor.load import Source, open_model
 from ir.onnxdoor.session import Runtime
-from ir.sides import Tokens, in_words
 from ir.workload import Workload
 
 REFERENCE_TOKENS = 128  # at which sizes that grow with the square of the tokens are counted

@@ -7,7 +7,8 @@ from onnx_ir import Value
 from compiler.frontend.facts.graph import Graph, name_of
 from ir.arrays import Array
 from ir.errors import InputError
-from ir.sides import Side, in_words
+from ir.lengths import in_words
+from ir.sides import Side
 
 
 def check_sides(graph: Graph, inputs: Mapping[str, Array]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ir.errors import InputError
-from ir.sides import Tokens
+from ir.lengths import Tokens
 from moexbar.cli.complete import chip_names
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ir.sides import Tokens
+from ir.lengths import Tokens
 from moexbar.report.certificates import CertificateRow, OrderRow
 from moexbar.report.chips import ChipSheet
 from moexbar.report.executed import Executed, Skipped

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ir.sides import Side, in_words, on_side, positions
+from ir.lengths import in_words
+from ir.sides import Side, on_side, positions
 
 
 def test_places_start_anew_with_each_sequence() -> None:

@@ -7,7 +7,7 @@ from compiler.frontend.facts.inputs import token_axis_of_input
 from compiler.frontend.facts.patches import Patches, check_images, of_images
 from compiler.frontend.facts.sides import one_length, refuse_one_number
 from ir.errors import InputError
-from ir.sides import Tokens
+from ir.lengths import Tokens
 
 
 def check_dimensions(

@@ -6,7 +6,8 @@ from onnx_ir import Value
 
 from compiler.frontend.facts.graph import Graph, name_of
 from ir.errors import InputError
-from ir.sides import Side, Tokens, in_words
+from ir.lengths import Tokens, in_words
+from ir.sides import Side
 from ir.workload import Workload
 
 

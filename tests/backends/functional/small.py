@@ -14,10 +14,10 @@ from compiler.pipeline import compile_model
 from compiler.profiling.feeds import Feeds
 from compiler.profiling.profile import profile
 from ir.chip import Chip
+from ir.lengths import Tokens
 from ir.onnxdoor.load import open_model
 from ir.onnxdoor.session import Runtime
 from ir.routing import Routing
-from ir.sides import Tokens
 from tests.compiler.frontend import models
 from tests.make import options_of, small_chip
 
