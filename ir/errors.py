@@ -48,7 +48,12 @@ class ArgumentError(InputError):
 
 
 class RefusedError(InputError):
-    """ONNX Runtime works, and does not take what it was given."""
+    """ONNX Runtime works, and does not take what it was given.
+
+    lacking: it has no such operator or kernel, as other builds of it may.
+    """
+
+    lacking = False
 
 
 class LoadRefusedError(RefusedError):

@@ -112,7 +112,9 @@ class Runtime:
         reason = " ".join(answer["error"].split())[:400]
         if answer["memory"]:
             raise RuntimeLostError(where, f"ONNX Runtime ran out of memory: {reason}", _AGAIN)
-        raise _REFUSED[header["do"]](where, f"ONNX Runtime: {reason}")
+        refused = _REFUSED[header["do"]](where, f"ONNX Runtime: {reason}")
+        refused.lacking = answer["lacking"]
+        raise refused
 
     def _end(self) -> str:
         """Why there was no answer, once the child process has ended."""

@@ -78,7 +78,8 @@ def main(memory_bytes: int, threads: int) -> None:
                 send(answers, {"ok": True}, [np.asarray(a) for a in found])
         except Exception as error:  # whatever the runtime raises goes back as text
             text = str(error)[:2000] or type(error).__name__
-            send(answers, {"ok": False, "error": text, "memory": _is_short_of_memory(error)})
+            memory, lacking = _is_short_of_memory(error), _is_lacking(error)
+            send(answers, {"ok": False, "error": text, "memory": memory, "lacking": lacking})
 
 
 def _memory_limit(wanted: int) -> int:
@@ -91,6 +92,17 @@ def _is_short_of_memory(error: Exception) -> bool:
     """Whether an allocation failed: the runtime has no type or code for that, only these words."""
     words = ("bad_alloc", "bad allocation", "Failed to allocate memory", "Cannot allocate memory")
     return isinstance(error, MemoryError) or any(word in str(error) for word in words)
+
+
+def _is_lacking(error: Exception) -> bool:
+    """Whether this build has no such operator or kernel: likewise told by these words alone."""
+    words = (
+        "is not a registered function/op",
+        "No Op registered",
+        "Could not find an implementation",
+        "CUDA",
+    )
+    return any(word in str(error) for word in words)
 
 
 def _runtime() -> Any:

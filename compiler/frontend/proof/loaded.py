@@ -18,12 +18,6 @@ from ir.onnxdoor.session import Runtime
 from ir.onnxdoor.weights import stored_bytes
 
 MAX_BYTES = 256 * 2**20  # of weights: a larger model is not loaded for this alone
-_NOT_HERE = (  # what the runtime says of operators that others of its builds have
-    "is not a registered function/op",
-    "No Op registered",
-    "Could not find an implementation",
-    "CUDA",
-)
 
 
 def refuse_unloadable(facts: Facts, runtime: Callable[[], Runtime]) -> list[str]:
@@ -45,7 +39,7 @@ def refuse_unloadable(facts: Facts, runtime: Callable[[], Runtime]) -> list[str]
             if node.op_type == "MoE" and node.domain == "com.microsoft":
                 _run_alone(facts, node, runtime())
     except RefusedError as error:
-        if any(words in error.problem for words in _NOT_HERE):
+        if error.lacking:
             return [f"this machine's ONNX Runtime does not run it: {error.problem}"]
         raise type(error)(
             graph.name, error.problem, "export it again: this file cannot be run"

@@ -191,3 +191,16 @@ def test_load_weight(source: Source) -> None:
         load_weight(source, Weight("v", 1, 1))
     with pytest.raises(InputError, match="expected"):
         load_weight(source, Weight("w", 5, 4))
+
+
+@pytest.mark.parametrize(("op", "lacking"), [("Gela", True), ("Gelu", False)])
+def test_what_this_build_lacks_is_told_from_what_is_wrong(op: str, lacking: bool) -> None:
+    """An operator that is not registered, as another build may have it; one without its input."""
+    node = onnx.helper.make_node(op, ["x"] if lacking else [], ["y"], domain="com.microsoft")
+    x, y = (onnx.helper.make_tensor_value_info(name, 1, [2]) for name in "xy")
+    graph = onnx.helper.make_graph([node], "g", [x], [y])
+    opsets = [onnx.helper.make_opsetid("", 18), onnx.helper.make_opsetid("com.microsoft", 1)]
+    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    with Runtime() as runtime, pytest.raises(LoadRefusedError) as found:
+        runtime.load(model.SerializeToString())
+    assert found.value.lacking is lacking
