@@ -103,7 +103,12 @@ class Model:
         key = (tokens, batch, decodes)
         if key not in self._workloads:
             read = read_model(
-                self.source, tokens=tokens, batch=batch, decodes=decodes, runtime=self.runtime
+                self.source,
+                tokens=tokens,
+                batch=batch,
+                prove=self.configuration is None,  # which has no weights to run
+                decodes=decodes,
+                runtime=self.runtime,
             )
             self._workloads[key] = self._named(read)
         found = self._workloads[key]
@@ -111,7 +116,7 @@ class Model:
 
     def survey(self) -> tuple[Workload, Decode]:
         """The workload at the model's own length, and how it can decode."""
-        workload, decode = survey_model(self.source, self.runtime)
+        workload, decode = survey_model(self.source, self.configuration is None, self.runtime)
         return self._named(workload), decode
 
     def _named(self, workload: Workload) -> Workload:

@@ -9,6 +9,7 @@ from compiler.frontend.facts.graph import Graph, name_of
 from compiler.frontend.facts.random import WHAT_TO_DO, random_operators, refuse_random
 from compiler.frontend.facts.sides import refuse_sides, sides_of
 from compiler.frontend.moe.find import find_moe
+from compiler.frontend.note import Note
 from compiler.frontend.operators.held import loops_of_unknown_length
 from compiler.frontend.operators.name import operators_of
 from compiler.frontend.operators.parts import find_parts, in_order
@@ -67,11 +68,14 @@ def read_model(
 
 
 def survey_model(
-    path: str | Path | Source, runtime: Runtime | None = None
+    path: str | Path | Source, prove: bool = True, runtime: Runtime | None = None
 ) -> tuple[Workload, Decode]:
-    """The workload of the model at `path`, or of one opened before, and how it can decode."""
+    """The workload of the model at `path`, or of one opened before, and how it can decode.
+
+    prove, runtime: as for `read_model`.
+    """
     source = path if isinstance(path, Source) else open_model(path)
-    workload, facts = _read(source, None, None, prove=True, runtime=runtime)
+    workload, facts = _read(source, None, None, prove=prove, runtime=runtime)
     return workload, decode_of(facts, workload, runtime)
 
 
@@ -80,7 +84,7 @@ def _refuse_decode(path: str | Path, verdict: Decode) -> None:
         raise InputError(
             str(path),
             f"--decode: this model cannot decode: {verdict.reason}",
-            "compile its prefill alone (--decode 0), or export it with a dynamic length",
+            "compile its prefill alone (--decode 0)",
         )
 
 
@@ -103,22 +107,25 @@ def _read(
     parts, refused = find_parts(facts, layers)
     parts = in_order(graph, parts)
     operators = operators_of(facts, parts, longest or REFERENCE_TOKENS)
-    notes = [f"node {s.node!r} ({s.op_type}) stays digital: {s.reason}" for s in suspects]
-    notes += [*prover.notes, *unknown_operators(graph)]
+    told = [
+        Note(f"node {s.node!r} ({s.op_type}) stays digital: {s.reason}", s.reason) for s in suspects
+    ]
+    told += [*prover.notes, *unknown_operators(graph)]
     drawing = random_operators(source)
-    notes += [f"{drawing}; {WHAT_TO_DO}"] if drawing else []
-    notes += [note for layer in layers for note in layer.notes] + refused
+    told += [Note(f"{drawing}; {WHAT_TO_DO}")] if drawing else []
+    told += [*(Note(note) for layer in layers for note in layer.notes), *refused]
     account = account_of(facts, parts, operators, suspects)
-    notes += [*notes_of(account, notes), *loops_of_unknown_length(facts)]
-    if not any("holes in a sparse file" in note for note in notes):
-        notes += untried
+    told += notes_of(account, {note.reason for note in told})
+    told += map(Note, loops_of_unknown_length(facts))
+    said = {note.reason for note in told}
+    told += [note for note in untried if note.reason not in said]
     workload = Workload(
         name=source.path.stem,
         sha256=source.sha256,
         inputs=tuple(name_of(v) for v in graph.inputs),
         outputs=tuple(name_of(v) for v in graph.outputs),
         operators=tuple(operators),
-        notes=tuple(notes),
+        notes=tuple(note.text for note in told),
         suspects=tuple(suspects),
         account=account,
         patches=None if facts.patches is None else facts.patches.tokens,

@@ -13,7 +13,6 @@ from moexbar.configurations.read import Configuration
 from moexbar.examples.transformer import build
 
 MOST_WEIGHTS = 1 << 44
-PLAIN = ("by structure only", "holes in a sparse file")  # what every model without weights is told
 
 
 def open_configuration(found: Configuration) -> Source:
@@ -40,5 +39,5 @@ def open_configuration(found: Configuration) -> Source:
 
 def named(found: Configuration, workload: Workload) -> Workload:
     """The workload with the configuration's name and digest, and notes that say what it is."""
-    own = [note for note in workload.notes if not any(words in note for words in PLAIN)]
-    return replace(workload, name=found.name, sha256=found.sha256, notes=(*found.notes, *own))
+    notes = (*found.notes, *workload.notes)
+    return replace(workload, name=found.name, sha256=found.sha256, notes=notes)

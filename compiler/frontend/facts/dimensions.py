@@ -6,6 +6,7 @@ from compiler.frontend.facts.graph import Graph, name_of
 from compiler.frontend.facts.inputs import token_axis_of_input
 from compiler.frontend.facts.patches import Patches, check_images, of_images
 from compiler.frontend.facts.sides import one_length, refuse_one_number
+from compiler.frontend.note import Note
 from ir.errors import InputError
 from ir.lengths import Tokens
 
@@ -44,7 +45,7 @@ def check_dimensions(
             )
 
 
-def unknown_operators(graph: Graph) -> list[str]:
+def unknown_operators(graph: Graph) -> list[Note]:
     """A note for each kind of operator that is neither ONNX's nor ONNX Runtime's."""
     first: dict[str, str] = {}
     count: dict[str, int] = {}
@@ -58,7 +59,10 @@ def unknown_operators(graph: Graph) -> list[str]:
         first.setdefault(kind, node.name or "")
         count[kind] = count.get(kind, 0) + 1
     return [
-        f"node {name!r}: operator {kind} is not known ({count[kind]} in all); it stays digital and "
-        "nothing is recognised where its shapes would be needed"
+        Note(
+            f"node {name!r}: operator {kind} is not known ({count[kind]} in all); it stays digital "
+            "and nothing is recognised where its shapes would be needed",
+            f"operator {kind} is not known",
+        )
         for kind, name in first.items()
     ]

@@ -11,6 +11,7 @@ from compiler.frontend.facts.constants import weight_of
 from compiler.frontend.facts.graph import Graph
 from compiler.frontend.facts.products import Product
 from compiler.frontend.moe.found import FoundLayer
+from compiler.frontend.note import Note
 from compiler.frontend.operators.attention import FoundAttention, find_attention
 from compiler.frontend.operators.digital import DigitalSet, split_digital
 from ir.errors import InputError
@@ -24,7 +25,7 @@ class Part:
     nodes: set[Node]
 
 
-def find_parts(facts: Facts, layers: Sequence[FoundLayer]) -> tuple[list[Part], list[str]]:
+def find_parts(facts: Facts, layers: Sequence[FoundLayer]) -> tuple[list[Part], list[Note]]:
     """Every node in exactly one part; and a note for each reason why products are no operators.
 
     Constants belong to who first reads them.
@@ -91,12 +92,13 @@ def _returning(graph: Graph, inside: Collection[Node]) -> set[Node]:
     return found
 
 
-def _refusals(refused: Mapping[str, Sequence[Node]]) -> list[str]:
+def _refusals(refused: Mapping[str, Sequence[Node]]) -> list[Note]:
     """One note per reason, naming the first node."""
-    notes = []
+    notes = list[Note]()
     for reason, nodes in refused.items():
         more = f" and {len(nodes) - 1} more" if len(nodes) > 1 else ""
-        notes.append(f"node {nodes[0].name!r} ({nodes[0].op_type}){more} stays digital: {reason}")
+        first = f"node {nodes[0].name!r} ({nodes[0].op_type}){more}"
+        notes.append(Note(f"{first} stays digital: {reason}", reason))
     return notes
 
 

@@ -21,7 +21,7 @@ from ir.errors import InputError
 from ir.onnxdoor.extract import extract
 from ir.onnxdoor.session import Runtime, at_hand
 from ir.selection import ByCapacity
-from ir.workload import Attention, Dense, Digital, MoELayer, Operator, Router, Workload
+from ir.workload import Attention, Dense, Digital, MoELayer, Router, Workload
 
 TOKENS = 11
 _TOLERANCE = 1e-4  # relative to the largest element
@@ -44,7 +44,7 @@ def decode_of(facts: Facts, workload: Workload, runtime: Runtime | None = None) 
     caches = _caches(facts)
     try:
         if caches:
-            _check_mixing(workload)
+            _check_mixing(facts, workload)
             return Decode("native", f"takes its past as inputs, such as {name_of(caches[0])!r}")
         return Decode("derived", _derived(facts, workload, runtime))
     except _NoDecodeError as reason:
@@ -79,7 +79,10 @@ def _derived(facts: Facts, workload: Workload, runtime: Runtime | None) -> str:
         raise _NoDecodeError("no attention was recognised")
     fixed = facts.sizes.static_tokens
     if fixed is not None:
-        raise _NoDecodeError(f"a static export: prefill of exactly {fixed} tokens only")
+        raise _NoDecodeError(
+            f"a static export: prefill of exactly {fixed} tokens only (export it with a "
+            "dynamic length)"
+        )
     _check_structure(facts, workload)
     with at_hand(runtime) as opened:
         for attention in attentions:
@@ -98,7 +101,7 @@ def _derived(facts: Facts, workload: Workload, runtime: Runtime | None) -> str:
 def _check_structure(facts: Facts, workload: Workload) -> None:
     """Tokens must meet in causal attention only (and in an expert-choice selection)."""
     makers = {v: op for op in workload.operators for v in op.outputs}
-    _check_mixing(workload)
+    _check_mixing(facts, workload)
     for op in workload.operators:
         match op:
             case Attention():
@@ -114,27 +117,17 @@ def _check_structure(facts: Facts, workload: Workload) -> None:
                 assert_never(op)
 
 
-def _check_mixing(workload: Workload) -> None:
-    """No state but keys and values, which are all that a program keeps (a convolution has one)."""
+def _check_mixing(facts: Facts, workload: Workload) -> None:
+    """No state but keys and values, which are all that a program keeps (a convolution has one).
+
+    Nor after the last layer: a step has the vectors of its own tokens alone.
+    """
+    graph = facts.graph
+    mixing = {n.name for n in graph.nodes if facts.axes.scope(n) == "sequence"}
     for op in workload.digital():
-        if op.scope == "sequence" and op.inputs and _is_needed(workload, op):
-            raise _NoDecodeError(f"{op.name} mixes tokens outside attention (node {op.nodes[0]!r})")
-
-
-def _is_needed(workload: Workload, op: Operator) -> bool:
-    """Whether an attention or MoE layer comes after an operator."""
-    reached = set(op.outputs)
-    for other in workload.operators:
-        if reached.isdisjoint(other.inputs):
-            continue
-        match other:
-            case Attention() | MoELayer():
-                return True
-            case Dense() | Digital():
-                reached.update(other.outputs)
-            case _:
-                assert_never(other)
-    return False
+        if op.scope == "sequence" and op.inputs:
+            node = next((n for n in op.nodes if n in mixing), op.nodes[0])
+            raise _NoDecodeError(f"{op.name} mixes tokens outside attention (node {node!r})")
 
 
 def _check_scores(facts: Facts, layer: MoELayer, scores: str) -> None:

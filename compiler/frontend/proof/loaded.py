@@ -11,6 +11,7 @@ from onnx_ir import DataType, Node
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.dimensions import unknown_operators
 from compiler.frontend.facts.graph import Graph, name_of
+from compiler.frontend.note import WEIGHTLESS, Note
 from ir.arrays import Array
 from ir.errors import InputError, RefusedError
 from ir.onnxdoor.extract import extract, with_outputs
@@ -20,7 +21,7 @@ from ir.onnxdoor.weights import stored_bytes
 MAX_BYTES = 256 * 2**20  # of weights: a larger model is not loaded for this alone
 
 
-def refuse_unloadable(facts: Facts, runtime: Callable[[], Runtime]) -> list[str]:
+def refuse_unloadable(facts: Facts, runtime: Callable[[], Runtime]) -> list[Note]:
     """Raise RefusedError, with the runtime's reason, for a model that it does not take.
 
     runtime: gives the child process, when it is needed. A note says why it was not tried.
@@ -28,11 +29,11 @@ def refuse_unloadable(facts: Facts, runtime: Callable[[], Runtime]) -> list[str]
     graph = facts.graph
     reason = _not_tried(graph)
     if reason:
-        return [f"not loaded in ONNX Runtime, which may refuse it: {reason}"]
+        return [_untried(reason)]
     try:
         data = with_outputs(graph.source, [name_of(v) for v in graph.outputs], unpacked=True)
     except InputError as error:
-        return [f"not loaded in ONNX Runtime, which may refuse it: {error.problem}"]
+        return [_untried(error.problem)]
     try:
         runtime().load(data, graph.name).drop()
         for node in graph.nodes:
@@ -40,11 +41,15 @@ def refuse_unloadable(facts: Facts, runtime: Callable[[], Runtime]) -> list[str]
                 _run_alone(facts, node, runtime())
     except RefusedError as error:
         if error.lacking:
-            return [f"this machine's ONNX Runtime does not run it: {error.problem}"]
+            return [Note(f"this machine's ONNX Runtime does not run it: {error.problem}")]
         raise type(error)(
             graph.name, error.problem, "export it again: this file cannot be run"
         ) from error
     return []
+
+
+def _untried(reason: str) -> Note:
+    return Note(f"not loaded in ONNX Runtime, which may refuse it: {reason}", reason)
 
 
 def _run_alone(facts: Facts, node: Node, runtime: Runtime) -> None:
@@ -69,7 +74,7 @@ def _not_tried(graph: Graph) -> str:
     names = sorted(graph.source.graph.initializers)
     sizes = [stored_bytes(graph.source, name) for name in names]
     if None in sizes:
-        return "the weights are holes in a sparse file"
+        return WEIGHTLESS
     if sum(size for size in sizes if size is not None) > MAX_BYTES:
         return f"it has over {MAX_BYTES // 2**20} MiB of weights"
     return ""

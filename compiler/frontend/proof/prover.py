@@ -11,6 +11,7 @@ from dataclasses import replace
 from compiler.frontend.facts import Facts
 from compiler.frontend.moe.found import FoundLayer
 from compiler.frontend.moe.unreadable import Unreadable
+from compiler.frontend.note import WEIGHTLESS, Note
 from compiler.frontend.proof.trial import CannotRunError, Trial
 from ir.onnxdoor.session import Runtime
 from ir.onnxdoor.weights import stored_bytes
@@ -39,10 +40,14 @@ class Prover:
             self._runtime.close()
 
     @property
-    def notes(self) -> list[str]:
+    def notes(self) -> list[Note]:
         """One note per reason for which layers were not run."""
         return [
-            f"{count} MoE layer{'s' if count > 1 else ''} recognised by structure only: {reason}"
+            Note(
+                f"{count} MoE layer{'s' if count > 1 else ''} recognised by structure only: "
+                f"{reason}",
+                reason,
+            )
             for reason, count in self._skipped.items()
         ]
 
@@ -84,7 +89,7 @@ class Prover:
         }
         sizes = [stored_bytes(self._facts.graph.source, name) for name in sorted(names)]
         if None in sizes:
-            return "the weights are holes in a sparse file"
+            return WEIGHTLESS
         total = sum(size for size in sizes if size is not None)
         if total > MAX_LAYER_BYTES:
             return f"the experts of one have over {MAX_LAYER_BYTES // 2**20} MiB of weights"

@@ -791,10 +791,13 @@ def in_16_bits(path: Path, half: int = TensorProto.FLOAT16) -> None:
     onnx.save(model, path)
 
 
-def with_past(folder: Path, *, kv_heads: int = 1, running_sum: bool = False) -> Path:
+def with_past(
+    folder: Path, *, kv_heads: int = 1, running_sum: bool = False, pooled: bool = False
+) -> Path:
     """com.microsoft::GroupQueryAttention with caches as inputs and outputs, saved.
 
-    running_sum: before it every vector gets the sum of those so far.
+    running_sum: before it every vector gets the sum of those so far; pooled: the logits are of
+    the mean over the tokens.
     """
     g = Graph()
     x = g("Gather", g.weight(VOCAB, D, scale=1.0), "input_ids")
@@ -809,10 +812,13 @@ def with_past(folder: Path, *, kv_heads: int = 1, running_sum: bool = False) -> 
     g.nodes.append(helper.make_node("GroupQueryAttention", given, made, **kinds))
     x = g("Add", x, linear(g, "mixed", 2 * HEAD, D))
     x = g("Add", x, dense_masked()(g, rms_norm(g, x)))
+    if pooled:
+        x = g("ReduceMean", x, g.constant([1]), keepdims=1)
     g.nodes.append(helper.make_node("MatMul", [x, g.weight(D, VOCAB)], ["logits"]))
     past: list[int | str] = [1, kv_heads, "past", HEAD]
     inputs: Any = {"input_ids": (7, [1, "tokens"]), "past_key": (1, past), "past_value": (1, past)}
-    outputs = {**LOGITS, "present_key": past, "present_value": past}
+    logits = {"logits": [1, 1, VOCAB]} if pooled else LOGITS
+    outputs = {**logits, "present_key": past, "present_value": past}
     return g.model(folder / "past.onnx", outputs, inputs)
 
 

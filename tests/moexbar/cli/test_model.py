@@ -132,7 +132,7 @@ def test_static_export_is_prefill_only(tmp_path: Path, capsys: pytest.CaptureFix
     found = survey(capsys, static(tmp_path, [1, 16]))
     assert (found["decode"], found["decode_reason"]) == (
         "no",
-        "a static export: prefill of exactly 16 tokens only",
+        "a static export: prefill of exactly 16 tokens only (export it with a dynamic length)",
     )
 
 

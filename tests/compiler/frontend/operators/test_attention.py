@@ -89,6 +89,13 @@ def test_but_not_with_another_state(tmp_path: Path) -> None:
     assert "mixes tokens outside attention" in verdict.reason
 
 
+def test_nor_with_a_head_over_all_tokens(tmp_path: Path) -> None:
+    """A mean over the tokens after the last layer needs vectors that a step has not."""
+    verdict = survey_model(m.with_past(tmp_path, pooled=True))[1]
+    assert verdict.kind == "no"
+    assert "mixes tokens outside attention (node 'ReduceMean" in verdict.reason
+
+
 def test_a_residual_addition_stands_alone(tmp_path: Path, runtime: Any) -> None:
     """X + Relu(x W): the Relu is no part of the addition."""
     g = m.Graph()
