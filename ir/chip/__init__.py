@@ -1,0 +1,29 @@
+"""The chip: crossbars, the peripheral groups that share circuits, buses, mesh, digital units.
+
+Integers: picoseconds, femtojoules, square micrometres, microwatts, bits. `None` where the source
+publishes no value; a report that needs it says so. The values come from TOML presets
+(moexbar/chips), where each number stands beside its source; `facts` carries those along.
+"""
+
+from ir.chip.chip import Chip
+from ir.chip.crossbar import Accumulate, Crossbar, Mvm, PeripheralGroup, Write
+from ir.chip.digital import Digital
+from ir.chip.origin import Change, Fact, Headline
+from ir.chip.region import VALUES_PER_PACKET, Bus, Memory, Mesh
+
+__all__ = [
+    "VALUES_PER_PACKET",
+    "Accumulate",
+    "Bus",
+    "Change",
+    "Chip",
+    "Crossbar",
+    "Digital",
+    "Fact",
+    "Headline",
+    "Memory",
+    "Mesh",
+    "Mvm",
+    "PeripheralGroup",
+    "Write",
+]

@@ -1,0 +1,87 @@
+"""All of a chip."""
+
+from dataclasses import dataclass, field
+
+from ir.chip.crossbar import Accumulate, Crossbar, Mvm, PeripheralGroup, Write
+from ir.chip.digital import Digital
+from ir.chip.origin import Change, Fact, Headline
+from ir.chip.region import Bus, Memory, Mesh
+from ir.errors import InputError
+
+
+@dataclass(frozen=True, repr=False)
+class Chip:
+    """A complete chip description.
+
+    changes: what was set to other than the description that `name` stands for has it; they are in
+    the numbers already, so two chips of the same numbers are the same.
+    """
+
+    name: str
+    description: str
+    crossbar: Crossbar
+    mvm: Mvm
+    pg: PeripheralGroup
+    accumulate: Accumulate
+    bus: Bus
+    mesh: Mesh
+    digital: Digital
+    memory: Memory
+    write: Write = field(default_factory=Write)
+    headline: Headline = field(default_factory=Headline)
+    facts: tuple[Fact, ...] = ()
+    changes: tuple[Change, ...] = field(default=(), compare=False)
+
+    def __repr__(self) -> str:
+        side = f"{self.crossbar.rows} x {self.crossbar.columns}"
+        return f"<Chip {self.title}: crossbars of {side} cells, mux {self.pg.mux}>"
+
+    def __post_init__(self) -> None:
+        """Refuse what no chip can be; the loader adds the file's name."""
+        positive = {
+            "crossbar.rows": self.crossbar.rows,
+            "crossbar.columns": self.crossbar.columns,
+            "crossbar.cell_bits": self.crossbar.cell_bits,
+            "crossbar.weight_bits": self.crossbar.weight_bits,
+            "mvm.input_bits": self.mvm.input_bits,
+            "mvm.output_bits": self.mvm.output_bits,
+            "mvm.dac_bits": self.mvm.dac_bits,
+            "mvm.adc_bits": self.mvm.adc_bits,
+            "mvm.columns_per_adc": self.mvm.columns_per_adc,
+            "mvm.read": self.mvm.read_ps,
+            "pg.mux": self.pg.mux,
+            "pg.input_buffers": self.pg.input_buffers,
+            "accumulate.psum_bits": self.accumulate.psum_bits,
+            "bus.transfers_per_slot": self.bus.transfers_per_slot,
+            "bus.bits_per_ns": self.bus.bits_per_ns,
+            "mesh.pgs_per_core": self.mesh.pgs_per_core,
+            "digital.dpus": self.digital.dpus,
+            "digital.mha_units": self.digital.mha_units,
+            "digital.macs_per_ns": self.digital.macs_per_ns,
+            "memory.dram": self.memory.dram_mb_per_s,
+        }
+        for path, value in positive.items():
+            if value is not None and value < 1:
+                raise InputError(f"chip {self.name}", f"{path}: {value}, expected at least 1")
+        if (self.mesh.width == 0) != (self.mesh.height == 0):
+            raise InputError(
+                f"chip {self.name}",
+                f"mesh: {self.mesh.width} x {self.mesh.height} cores, expected both or no auto",
+            )
+        if self.crossbar.columns < self.crossbar.slices(self.crossbar.weight_bits):
+            raise InputError(
+                f"chip {self.name}",
+                f"crossbar.columns: {self.crossbar.columns} cells hold no weight of "
+                f"{self.crossbar.slices(self.crossbar.weight_bits)} cells",
+            )
+
+    @property
+    def title(self) -> str:
+        """Its name with what was changed, e.g. `hermes-mux2 with pg.mux = 4`."""
+        changes = ", ".join(str(change) for change in self.changes)
+        return f"{self.name} with {changes}" if changes else self.name
+
+    @property
+    def assumed(self) -> tuple[Fact, ...]:
+        """The facts without a published source; results that rest on them say so."""
+        return tuple(fact for fact in self.facts if fact.assumed)

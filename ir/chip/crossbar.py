@@ -1,0 +1,116 @@
+"""A crossbar, one matrix-vector product of it, and the circuits that crossbars share."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ir.workload import Weight
+
+
+@dataclass(frozen=True)
+class Crossbar:
+    """R x C cells; a weight takes `slices` cells of a row.
+
+    weight_bits: most bits of a weight the array stores; a model with fewer uses fewer cells.
+    differential: a weight is the difference of two cells in columns of their own; signed_cells: one
+    cell holds a signed value (a pair of devices inside it). With neither, weights are stored with
+    half their range added.
+    """
+
+    rows: int
+    columns: int
+    cell_bits: int
+    weight_bits: int
+    differential: bool
+    array_um2: int | None
+    signed_cells: bool = False
+
+    def slices(self, model_bits: int) -> int:
+        """Cells of a binary weight: ceil(min(model, weight_bits) / cell_bits), two for a pair."""
+        bits = min(model_bits, self.weight_bits)
+        return -(-bits // self.cell_bits) * (2 if self.differential else 1)
+
+    def cells(self, weight: Weight) -> int:
+        """Cells per weight: its slices; one differential pair for a ternary one.
+
+        A signed cell holds the pair inside.
+        """
+        if weight.format == "ternary":
+            return 1 if self.signed_cells else 2
+        return self.slices(weight.bits)
+
+    def weights_per_row(self, weight: Weight) -> int:
+        """Weights side by side in one row: floor(C / cells)."""
+        return self.columns // self.cells(weight)
+
+
+@dataclass(frozen=True)
+class Mvm:
+    """One matrix-vector product of one crossbar.
+
+    The input is applied in ceil(input_bits / dac_bits) cycles, each max(read, columns_per_adc x
+    conversion) long; then `drain_ps`. cycle_fj: energy of one crossbar with its converters, per
+    cycle. port_fj: energy of bringing a crossbar its input and taking its output, once per product,
+    where a source counts transfers by crossbar and not by bit and distance. adc_bits: of a
+    conversion, for quantised execution only: what converters cost is in cycle_fj and areas.
+    """
+
+    input_bits: int
+    output_bits: int
+    dac_bits: int
+    read_ps: int
+    columns_per_adc: int
+    conversion_ps: int
+    drain_ps: int
+    cycle_fj: int
+    port_fj: int = 0
+    adc_bits: int | None = None
+
+    @property
+    def cycles(self) -> int:
+        """Input cycles of one MVM."""
+        return -(-self.input_bits // self.dac_bits)
+
+
+@dataclass(frozen=True)
+class PeripheralGroup:
+    """The circuits that `mux` expert crossbars share (dense ones have their own, mux 1).
+
+    input_buffers: token vectors the input buffer holds (2 = loads overlap MVMs); retain_input: a
+    token used in two slots running is broadcast once; idle_uw: static power, 0 = power-gated.
+    mux_switch_um2 (per crossbar) and mux_settle_ps count only where mux > 1.
+    """
+
+    mux: int
+    peripheral_um2: int | None
+    mux_switch_um2: int
+    mux_settle_ps: int
+    input_buffers: int
+    retain_input: bool
+    idle_uw: int
+
+
+@dataclass(frozen=True)
+class Accumulate:
+    """Where the partial sums of a block's row tiles are added.
+
+    pg: along the chain of the column's PGs, one hop of `psum_bits` values and an add each;
+    dpu: on the shared digital units, one job per output column.
+    """
+
+    where: Literal["pg", "dpu"]
+    hop_ps: int
+    hop_fj: int
+    psum_bits: int
+
+
+@dataclass(frozen=True)
+class Write:
+    """Programming the crossbars, where published.
+
+    row_ps: one row of one crossbar, all its cells together; cell_fj: one cell; endurance: writes
+    that a cell survives.
+    """
+
+    row_ps: int | None = None
+    cell_fj: int | None = None
+    endurance: int | None = None

@@ -1,0 +1,64 @@
+"""Time, energy and bytes of ONE instruction on a chip: the single source for all stages.
+
+Every function takes the chip and the size of the job and returns a `Cost`. Formulas are those of
+docs/model.md, section Timing, and of the reference simulator's tables (3D-CiM, IBM; hops and
+digital operations per 256 values), each stated where it is used. Rounding is up, to whole
+picoseconds.
+"""
+
+from ir.timing.cost import Cost
+from ir.timing.crossbars import accumulate, mvm, mvm_ps
+from ir.timing.digital import (
+    SAMPLE_VALUES,
+    act,
+    add,
+    attention,
+    attention_macs,
+    combine,
+    digital,
+    gate,
+    macs,
+    norm,
+    sample,
+    top_tokens,
+    topk,
+)
+from ir.timing.links import bus_bits_per_ns, load, store, xfer
+from ir.timing.memory import (
+    dram,
+    key_bytes,
+    reads_in_series,
+    reference_go_bytes,
+    score_bytes,
+    with_products,
+)
+
+__all__ = [
+    "SAMPLE_VALUES",
+    "Cost",
+    "accumulate",
+    "act",
+    "add",
+    "attention",
+    "attention_macs",
+    "bus_bits_per_ns",
+    "combine",
+    "digital",
+    "dram",
+    "gate",
+    "key_bytes",
+    "load",
+    "macs",
+    "mvm",
+    "mvm_ps",
+    "norm",
+    "reads_in_series",
+    "reference_go_bytes",
+    "sample",
+    "score_bytes",
+    "store",
+    "top_tokens",
+    "topk",
+    "with_products",
+    "xfer",
+]

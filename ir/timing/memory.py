@@ -1,0 +1,44 @@
+"""DRAM: caches, and products of matrices that no crossbar holds."""
+
+from ir.chip import Chip
+from ir.timing.cost import Cost, ceil, job
+from ir.timing.digital import macs
+
+
+def dram(chip: Chip, data: int) -> Cost:
+    """`data` bytes over the memory port at its bandwidth and active power."""
+    duration = ceil(data * 10**6, chip.memory.dram_mb_per_s)
+    # microwatt x picosecond = 1e-18 J = 1e-3 fJ
+    return job(duration, duration * chip.memory.dram_active_uw // 1000, data)
+
+
+def with_products(chip: Chip, work: Cost, count: int, data: int) -> Cost:
+    """Element-wise `work` and products with matrices that no crossbar holds, on one digital unit.
+
+    `data` bytes of weights come from DRAM, then `count` multiply-accumulates are done, then the
+    rest: one after the other, as a digital unit has no store for weights (assumed).
+    """
+    if not count and not data:
+        return work
+    parts = (dram(chip, data), macs(chip, count), work)
+    return job(sum(p.duration_ps for p in parts), sum(p.energy_fj for p in parts))
+
+
+def key_bytes(chip: Chip, kv_heads: int, head_dim: int) -> int:
+    """Bytes of one token's key and value in the cache."""
+    return ceil(2 * kv_heads * head_dim * chip.mvm.output_bits, 8)
+
+
+def score_bytes(experts: int, tokens: int) -> int:
+    """Bytes of `tokens` scores of each expert, two each as GATE writes them."""
+    return 2 * experts * tokens
+
+
+def reference_go_bytes(tokens: int, experts: int, d_model: int) -> int:
+    """The GO cache by the formula of arXiv 2602.10254, T x E + E x d: a byte for each entry."""
+    return tokens * experts + experts * d_model
+
+
+def reads_in_series(chip: Chip) -> bool:
+    """Whether the caches are accounted for as the reference does (see Memory.accounting)."""
+    return chip.memory.accounting == "reference"
