@@ -25,6 +25,7 @@ from compiler.frontend.moe.unreadable import Unreadable
 from ir.errors import InputError
 from ir.router import Router
 from ir.selection import ByIds
+from ir.workload import Apart
 
 Prove = Callable[[Sequence[FoundLayer]], FoundLayer]
 _PICKS = ("Gather", "GatherND", "GatherElements")
@@ -120,21 +121,9 @@ class _Search:
         plain = [_with_gates(r, None) for r in self.readings[:1]]
         layers: list[FoundLayer] = []
         for exit_ in self._places_of(product):
-            nodes = nodes_between(graph, entries, [exit_], region)
-            try:
-                layer = readable(
-                    self.facts,
-                    anchor,
-                    entries,
-                    exit_,
-                    nodes,
-                    single=True,
-                    apart="outputs",
-                    routers=[*plain, *self.readings],
-                )
-            except (Unreadable, InputError):
-                continue
-            layers.insert(0, layer)
+            layer = self._read(anchor, "outputs", entries, exit_, region, [*plain, *self.readings])
+            if layer is not None:
+                layers.insert(0, layer)
         found = self._proven(layers)
         if found is None:
             return None
@@ -175,24 +164,38 @@ class _Search:
         entries = (vectors, ids, gates)
         region = computed_from(graph, *entries)
         for exit_ in post_dominators(graph, region, (product.out,)):
-            nodes = nodes_between(graph, entries, [exit_], region)
-            try:
-                layer = readable(
-                    self.facts,
-                    anchor,
-                    entries,
-                    exit_,
-                    nodes,
-                    single=True,
-                    apart="inputs",
-                    routers=[router],
-                )
-            except (Unreadable, InputError):
+            layer = self._read(anchor, "inputs", entries, exit_, region, [router])
+            if layer is None:
                 continue
             found = self._proven(extensions(self.facts, region, layer))
             if found is not None:
                 return found
         return None
+
+    def _read(
+        self,
+        anchor: Anchor,
+        apart: Apart,
+        entries: tuple[Value, ...],
+        exit_: Value,
+        region: dict[Value, int],
+        routers: list[Router],
+    ) -> FoundLayer | None:
+        """The layer between `entries` and an exit, None where none is read."""
+        nodes = nodes_between(self.facts.graph, entries, [exit_], region)
+        try:
+            return readable(
+                self.facts,
+                anchor,
+                entries,
+                exit_,
+                nodes,
+                single=True,
+                apart=apart,
+                routers=routers,
+            )
+        except (Unreadable, InputError):
+            return None
 
     def _proven(self, layers: Sequence[FoundLayer]) -> FoundLayer | None:
         """The one of `layers` that is taken, if any."""
