@@ -1,0 +1,37 @@
+"""All published quantities, and those that nothing of ours can be set beside."""
+
+from moexbar.validation import codes, hermes, isaac, neurosim, puma
+from moexbar.validation.claim import Study, Unmatched
+
+STUDIES: tuple[Study, ...] = (
+    *hermes.STUDIES,
+    *isaac.STUDIES,
+    *puma.STUDIES,
+    *neurosim.STUDIES,
+    *codes.STUDIES,
+)
+
+UNMATCHED = (
+    Unmatched(
+        "an LSTM step on the 64-core chip: 1.43 us, 5.24 uJ",
+        "Le Gallo et al., Nature Electronics 2023 (second-hand)",
+        "which of its two networks, how many cores and which read mode was not found",
+    ),
+    Unmatched(
+        "an input of a ResNet-9 layer on the 64-core chip: 1.52 us, 1.51 uJ",
+        "Le Gallo et al., Nature Electronics 2023 (second-hand)",
+        "which layer, how many cores and which read mode was not found",
+    ),
+    Unmatched(
+        "NeuRRAM, 48 cores: 1.79 TOPS and 40.3 TOPS/W at 2-bit inputs and 4-bit outputs, 0.744 and "
+        "15.95 at 4 and 6 bits",
+        "Wan et al., Nature 2022, figure 12 as CiMLoop's tests read it (second-hand)",
+        "every point has other input and output bits, and its converter counts 2^bits steps: a "
+        "preset set from two points would be asked about a third that it cannot know",
+    ),
+    Unmatched(
+        "3D analogue in-memory computing against an A100: 6x throughput, 20x area",
+        "Büchel et al., Nature Computational Science 2025 (second-hand)",
+        "no area of that chip is published beyond assumed tiles; its network is not shipped",
+    ),
+)
