@@ -62,6 +62,7 @@ __all__ = [
     "schedule",
     "simulate",
     "survey",
+    "validate",
     "verify",
     "write_example",
 ]
@@ -115,6 +116,7 @@ if TYPE_CHECKING:
     from moexbar.simulation import simulate
     from moexbar.surveyed import survey
     from moexbar.traces.tasks import compare, group, schedule
+    from moexbar.validation.table import validate
 
 _ROOMS = {
     "backends.functional.analog": ("Analog",),
@@ -149,6 +151,7 @@ _ROOMS = {
     "moexbar.simulation": ("simulate",),
     "moexbar.surveyed": ("survey",),
     "moexbar.traces.tasks": ("compare", "group", "schedule"),
+    "moexbar.validation.table": ("validate",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

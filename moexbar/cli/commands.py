@@ -128,4 +128,11 @@ COMMANDS = (
         MORE,
         "Run the paper's workload beside what its own simulator gives.",
     ),
+    Command(
+        "validate",
+        "validate",
+        "validate_command",
+        MORE,
+        "Set published figures of chips and simulators beside ours, with errors.",
+    ),
 )

@@ -17,6 +17,7 @@ from moexbar.report.traces import (
     ProfileReport,
     ScheduleReport,
 )
+from moexbar.report.validated import ValidateReport
 
 DOCUMENTS: dict[str, tuple[type[Document], ...]] = {
     "compile": (Report,),
@@ -33,5 +34,6 @@ DOCUMENTS: dict[str, tuple[type[Document], ...]] = {
     "chips": (ChipsReport, ChipReport),
     "example": (ExampleReport, LargeExampleReport),
     "reproduce": (ReproduceReport,),
+    "validate": (ValidateReport,),
 }
 FILES: dict[str, type] = {"mapping": MappingFile}

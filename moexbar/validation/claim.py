@@ -1,8 +1,10 @@
 """A number that somebody published, as it stands in its source."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+Ours = Mapping[str, Callable[[], float]]  # key of a claim: what our model gives, in its unit
 Evidence = Literal["measured", "modelled", "run", "code"]
 EVIDENCE: dict[Evidence, str] = {
     "measured": "measured on silicon",
@@ -45,11 +47,12 @@ class Claim:
 class Study:
     """The quantities of one publication or one run.
 
-    title: a line over its rows; evidence: what kind of numbers they are.
+    title: over its rows; evidence: what kind of numbers they are; source: of all of them.
     """
 
     title: str
     evidence: Evidence
+    source: str
     claims: tuple[Claim, ...]
 
 

@@ -1,7 +1,7 @@
 """All published quantities, and those that nothing of ours can be set beside."""
 
 from moexbar.validation import codes, hermes, isaac, neurosim, puma
-from moexbar.validation.claim import Study, Unmatched
+from moexbar.validation.claim import Ours, Study, Unmatched
 
 STUDIES: tuple[Study, ...] = (
     *hermes.STUDIES,
@@ -35,3 +35,5 @@ UNMATCHED = (
         "no area of that chip is published beyond assumed tiles; its network is not shipped",
     ),
 )
+
+OURS: Ours = {**hermes.OURS, **isaac.OURS, **puma.OURS, **neurosim.OURS, **codes.OURS}
