@@ -28,7 +28,7 @@ def show(report: ValidateReport, console: Console) -> None:
         "* second-hand: read where others quote the source.",
         width=WIDTH,
     )
-    _list(console, "Why independent rows differ:", _causes(report))
+    _list(console, "Why rows differ:", _causes(report))
     _list(console, "Not compared:", (f"{u.quantity}: {u.why}" for u in report.unmatched))
     _list(console, "Sources:", (f"{s.title}: {EVIDENCE[s.evidence]}; {s.source}" for s in STUDIES))
 
@@ -61,7 +61,7 @@ def _number(value: float) -> str:
 
 def _causes(report: ValidateReport) -> Iterator[str]:
     for row in report.rows:
-        if row.independent and row.cause:
+        if row.cause:
             yield f"{row.study}, {row.quantity}: {row.cause}"
 
 
