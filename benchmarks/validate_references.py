@@ -20,7 +20,11 @@ from typing import Any
 from moexbar.validation.rows import STUDIES
 
 BITS, SIDE = 8, 128  # of weights and inputs; rows and columns of an array
-MATRICES = {"neurosim.": (1024, 128), "neurosim.large_": (4096, 256)}
+MATRICES = {
+    "neurosim.": (1024, 128),
+    "neurosim.small_": (512, 64),
+    "neurosim.large_": (4096, 256),
+}
 SAID = {  # what NeuroSim prints before a number
     "time": r"layer1's readLatency is: ([\d.e+]+)",
     "energy": r"layer1's readDynamicEnergy is: ([\d.e+]+)",
@@ -58,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def neurosim(program: Path) -> Figures:
-    """Both matrices through NeuroSim's own parameters: times ns, energies nJ, areas um2."""
+    """Three matrices through NeuroSim's own parameters: times ns, energies nJ, areas um2."""
     for key, (rows, columns) in MATRICES.items():
         with tempfile.TemporaryDirectory() as folder:
             words = _layer(Path(folder), rows, columns)

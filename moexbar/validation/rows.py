@@ -15,7 +15,8 @@ UNMATCHED = (
     Unmatched(
         "an LSTM step on the 64-core chip: 1.43 us, 5.24 uJ",
         "Le Gallo et al., Nature Electronics 2023 (second-hand)",
-        "which of its two networks, how many cores and which read mode was not found",
+        "which of its two networks, how many cores and which read mode was not found; by our "
+        "numbers all 64 cores firing once in four phases take 0.52 us and 3.4 uJ",
     ),
     Unmatched(
         "an input of a ResNet-9 layer on the 64-core chip: 1.52 us, 1.51 uJ",

@@ -155,6 +155,7 @@ def test_chips_lists_every_preset_and_shows_one(capsys: pytest.CaptureFixture[st
         "schedule",
         "chips",
         "reproduce",
+        "validate",
     ],
 )
 def test_every_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:

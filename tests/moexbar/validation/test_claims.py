@@ -5,7 +5,7 @@ from moexbar.validation.rows import STUDIES, UNMATCHED
 
 # key: published value, unit, and whether a number of a preset was set from it. A row that served to
 # mend the model becomes fitted: those of the first run of NeuroSim did, and the arrays of the
-# second, which are the same.
+# others, which are the same.
 PUBLISHED = {
     "hermes.rate": (1.008, "TOPS", "fitted"),
     "hermes.per_watt": (10.5, "TOPS/W", "fitted"),
@@ -38,6 +38,10 @@ PUBLISHED = {
     "neurosim.energy": (12.294, "nJ", "fitted"),
     "neurosim.arrays": (142103, "um2", "fitted"),
     "neurosim.converters": (209296, "um2", "fitted"),
+    "neurosim.small_time": (127.3, "ns", "independent"),
+    "neurosim.small_energy": (3.033, "nJ", "independent"),
+    "neurosim.small_arrays": (35525.8, "um2", "fitted"),
+    "neurosim.small_converters": (51300.7, "um2", "independent"),
     "neurosim.large_time": (168.0, "ns", "independent"),
     "neurosim.large_energy": (98.360, "nJ", "independent"),
     "neurosim.large_arrays": (1136820, "um2", "fitted"),
