@@ -62,7 +62,7 @@ STUDIES = (
                 f"{PAPER}, table 6; 52.31 TOPS / 837 GOPS/s/W of the abstract",
                 second_hand=True,
                 cause="ours has no instruction and data memories, register files, control and "
-                "network; units and links alone draw 52.6 W",
+                "network: the units and links alone",
             ),
             Claim(
                 "puma.node_area",
