@@ -59,7 +59,10 @@ class Energy:
 
 @dataclass(frozen=True)
 class MoePart:
-    """The routed experts and router of one layer: their work, from first LOAD to last COMBINE."""
+    """The routed experts and router of one layer: their work, from first LOAD to last COMBINE.
+
+    layer: where its experts are; layers with the same experts have a part each.
+    """
 
     layer: int
     time_ps: int
@@ -190,11 +193,10 @@ def sum_area(parts: dict[str, tuple[int, int | None]], optional: tuple[str, ...]
 def _moe_parts(program: Program) -> Iterator[MoePart]:
     """Every layer's part; its time is from first LOAD to last COMBINE, step by step."""
     expert, opcode = program.expert >= 0, program.opcode
-    for layer in np.unique(program.layer[expert]).tolist():
-        here = program.layer == layer
+    for node in np.unique(program.node[expert]).tolist():
+        here = program.node == node
         combine = here & (opcode == Opcode.COMBINE)
         load = here & (opcode == Opcode.LOAD) & (program.slot >= 0)
-        load &= np.isin(program.node, np.unique(program.node[combine]))
         gate = here & (opcode == Opcode.GATE)
         mvm = here & expert & (opcode == Opcode.MVM)
         steps = int(program.step.max(initial=0)) + 1
@@ -203,7 +205,7 @@ def _moe_parts(program: Program) -> Iterator[MoePart]:
         end = np.zeros(steps, dtype=np.int64)
         np.maximum.at(end, program.step[combine], program.end_ps[combine])
         yield MoePart(
-            layer=layer,
+            layer=int(program.layer[np.argmax(here)]),
             time_ps=int(np.maximum(end - np.minimum(begin, end), 0).sum()),
             macs=int(program.macs[mvm].sum() + program.macs[gate].sum()),
             mvms=int(mvm.sum()),

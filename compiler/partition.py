@@ -14,8 +14,9 @@ from ir.workload import Attention, Dense, Digital, Expert, MoELayer, Weight, Wor
 def partition(workload: Workload, chip: Chip) -> tuple[Block, ...]:
     """Blocks of all matrices that go on crossbars, in the workload's order.
 
-    Dense products with the same matrix have one. A block has ceil(rows / R) x ceil(columns /
-    floor(C / slices)) tiles; edge tiles are part-empty.
+    Dense products with the same matrix have one, MoE layers with the same experts one of each of
+    theirs. A block has ceil(rows / R) x ceil(columns / floor(C / slices)) tiles; edge tiles are
+    part-empty.
     The router joins them only where the chip puts it on crossbars. Raises InputError for a model
     without any such matrix.
     """
@@ -27,7 +28,7 @@ def partition(workload: Workload, chip: Chip) -> tuple[Block, ...]:
             case Dense():
                 blocks.append(_block(chip, index, op.layer, "dense", DenseOwner(), op.weight))
             case MoELayer():
-                blocks += _moe_blocks(chip, index, op)
+                blocks += _moe_blocks(chip, workload, index, op)
             case Attention() | Digital():
                 pass
             case _:
@@ -91,11 +92,16 @@ def _check_nested(chip: Chip, op: MoELayer) -> None:
             )
 
 
-def _moe_blocks(chip: Chip, index: int, op: MoELayer) -> Iterator[Block]:
+def _moe_blocks(chip: Chip, workload: Workload, index: int, op: MoELayer) -> Iterator[Block]:
+    """Router and experts, as far as no layer before it holds them; all where the experts are."""
     _check_linear(op)
     _check_nested(chip, op)
-    if chip.digital.router_on == "crossbar" and op.router.projection is not None:
-        yield _block(chip, index, op.layer, "dense", DenseOwner(), op.router.projection)
+    on_crossbars = chip.digital.router_on == "crossbar" and workload.matrix_homes[index] == index
+    if on_crossbars and op.router.projection is not None:
+        region = workload.region_at(index)
+        yield _block(chip, index, region, "dense", DenseOwner(), op.router.projection)
+    if workload.homes[index] != index:
+        return
     for number, expert in enumerate(op.experts):
         for role, weight in _matrices(expert):
             yield _block(chip, index, op.layer, role, RoutedOwner(number), weight)

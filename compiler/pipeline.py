@@ -9,7 +9,7 @@ from collections.abc import Mapping as ByKey
 from dataclasses import replace
 
 from compiler.emit import emit
-from compiler.grouping import Job, split_counts, split_pairs
+from compiler.grouping import Job, joined, split_counts, split_pairs
 from compiler.grouping.costs import costs_on
 from compiler.grouping.parallel import solve_jobs
 from compiler.options import Options, SlotOptions, SolverOptions
@@ -113,7 +113,10 @@ def group_experts(
     chip: Chip,
     options: Options,
 ) -> Grouping:
-    """Group every MoE layer's experts by the fit range of the trace."""
+    """Group every MoE layer's experts by the fit range of the trace.
+
+    Experts that several layers work on are grouped once, by the windows of all of these.
+    """
     asked = options.grouping
     size = asked.size or chip.pg.mux
     if size > chip.pg.mux:
@@ -127,14 +130,20 @@ def group_experts(
     jobs = []
     start, stop = options.fit
     window = min(options.shape.together, stop - start)  # a shorter fit range is one window
-    for op in workload.moe_layers:
+    homes = workload.expert_homes
+    for op in (op for op in workload.moe_layers if homes[op.layer] == op.layer):
+        fits = [
+            calibrate(traced[layer], routing, options.fit, window, seed=options.limits.seed)
+            for layer in homes
+            if homes[layer] == op.layer
+        ]
         groups = asked.groups or -(-(op.router.experts + asked.replicas) // size)
         widest = RoutedOwner(op.hidden_widths.index(op.d_expert))
         one = tuple(b for b in blocks if b.layer == op.layer and b.owner == widest)
         jobs.append(
             Job(
                 op.layer,
-                calibrate(traced[op.layer], routing, options.fit, window, seed=options.limits.seed),
+                joined(fits),
                 chip.pg.mux,
                 asked,
                 options.limits,
@@ -192,7 +201,7 @@ def schedule_tokens(
                 order_layer(
                     layer, pairs_run(step, chosen[layer.layer]), options.slots, options.limits
                 )
-                for layer in grouping.layers
+                for layer in grouping.for_layers(workload.expert_homes).layers
             ),
         )
         for step in plan

@@ -30,7 +30,7 @@ class SharedTensor:
     """A stored tensor whose elements several operators use; they are counted once.
 
     operators: of the workload; the first `copies` of them have it on crossbars of their own, and
-    further dense products work on these.
+    further dense products and MoE layers work on these.
     """
 
     tensor: str

@@ -8,9 +8,15 @@ LANES_UNKNOWN = 4  # where the model does not say how many experts a token has, 
 
 def bus_width(workload: Workload, region: int) -> int:
     """Values the region's bus is sized for: d_model of its MoE layer, or its narrowest input."""
-    moe = [op.d_model for op in workload.moe_layers if op.layer == region]
+    moe = [op.d_model for op in moe_layers_in(workload, region)]
     dense = [op.weight.rows for op in workload.dense() if max(op.layer, 0) == region]
     return moe[0] if moe else min(dense, default=1)
+
+
+def moe_layers_in(workload: Workload, region: int) -> tuple[MoELayer, ...]:
+    """The MoE layers whose experts are in a region."""
+    homes = workload.expert_homes
+    return tuple(op for op in workload.moe_layers if homes[op.layer] == region)
 
 
 def sent_width(op: AnyOperator, stage: int, rows: int) -> int:
@@ -29,7 +35,7 @@ def return_lanes(workload: Workload, region: int, chip: Chip) -> int:
     """Width of a region's return link in buses: as set, or one lane per expert of a token."""
     if chip.bus.return_lanes:
         return chip.bus.return_lanes
-    here = [op for op in workload.moe_layers if op.layer == region] or workload.moe_layers
+    here = moe_layers_in(workload, region) or workload.moe_layers
     return max((experts_per_token(op) for op in here), default=LANES_UNKNOWN)
 
 

@@ -9,7 +9,8 @@ tiles of several experts may share one.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping as ByKey
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, assert_never
 
@@ -193,9 +194,16 @@ class LayerGrouping:
 
 @dataclass(frozen=True)
 class Grouping:
-    """One LayerGrouping per MoE layer, in the workload's order."""
+    """One LayerGrouping per MoE layer that holds its experts, in the workload's order."""
 
     layers: tuple[LayerGrouping, ...]
+
+    def for_layers(self, homes: ByKey[int, int]) -> "Grouping":
+        """One for every MoE layer, under its number: that of the layer on whose experts it works.
+
+        homes: {MoE layer: the one that holds its experts}, see `Workload.expert_homes`.
+        """
+        return Grouping(tuple(replace(self.of(home), layer=layer) for layer, home in homes.items()))
 
     def of(self, layer: int) -> LayerGrouping:
         """The grouping of MoE layer `layer`."""

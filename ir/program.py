@@ -140,8 +140,9 @@ class Program:
     time (busy <= duration: a pipelined unit takes its next job after `busy_ps`); energy; macs:
     multiply-accumulates it stands for; reads: ids of the instructions whose values are used;
     writes: own id, or -1 for no value; buffer and offset of the value in bytes (-1: held in the
-    unit's own input or output buffer); node: row of `nodes`. lockstep: MoE layers in which a slot's
-    first-stage MVMs wait until all of the slot before have ended (one token at a time).
+    unit's own input or output buffer); node: row of `nodes`. lockstep: layers in which a slot's
+    first-stage MVMs wait until all of the slot before have ended (one token at a time), each
+    operator's for its own.
     """
 
     opcode: npt.NDArray[np.uint8]

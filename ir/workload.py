@@ -5,7 +5,7 @@ which initializer of the ONNX file, which expert of a stacked tensor and which o
 Operators are in topological order and cover every node of the graph's computation exactly once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, assert_never
@@ -35,6 +35,7 @@ __all__ = [
     "Weight",
     "Workload",
     "has_products",
+    "homes_of",
     "is_constant",
 ]
 
@@ -108,6 +109,32 @@ def has_products(op: AnyOperator) -> bool:
             assert_never(op)
 
 
+def homes_of(operators: Sequence[AnyOperator]) -> tuple[int, ...]:
+    """Operator on whose crossbars each one works: [operators].
+
+    Itself, or the first of the dense products with the same matrix, of the MoE layers with the same
+    experts.
+    """
+    first: dict[Hashable, int] = {}
+    return tuple(
+        index if (held := _held(op)) is None else first.setdefault(held, index)
+        for index, op in enumerate(operators)
+    )
+
+
+def _held(op: AnyOperator) -> Hashable | None:
+    """What an operator's crossbars hold and are given; of equal ones one set serves all."""
+    match op:
+        case Dense():
+            return op.weight
+        case MoELayer():
+            return op.experts, op.shared, op.activation, op.d_model
+        case Attention() | Digital():
+            return None
+        case _:
+            assert_never(op)
+
+
 @dataclass(frozen=True)
 class Suspect:
     """A selection that looks like a router but whose MoE layer was not recognised.
@@ -161,14 +188,32 @@ class Workload:
 
     @cached_property
     def homes(self) -> tuple[int, ...]:
-        """Operator on whose crossbars each one works: [operators].
+        """Operator on whose crossbars each one works: [operators], see `homes_of`."""
+        return homes_of(self.operators)
 
-        Itself, or the first of the dense products with the same matrix.
+    @cached_property
+    def matrix_homes(self) -> tuple[int, ...]:
+        """Operator that holds each one's matrix that is no expert's: [operators].
+
+        Of a dense product its home; of an MoE layer, whose router has one, the first layer with the
+        same experts and the same router's matrix.
         """
-        place = {id(op): index for index, op in enumerate(self.operators)}
-        first: dict[Weight, int] = {}
-        held = {id(op): first.setdefault(op.weight, place[id(op)]) for op in self.dense()}
-        return tuple(held.get(one, index) for one, index in place.items())
+        first: dict[Hashable, int] = {}
+        return tuple(
+            first.setdefault((home, op.router.projection), index)
+            if isinstance(op, MoELayer)
+            else home
+            for index, (op, home) in enumerate(zip(self.operators, self.homes, strict=True))
+        )
+
+    @cached_property
+    def expert_homes(self) -> Mapping[int, int]:
+        """{MoE layer: the one on whose experts' crossbars it works, itself or one before it}."""
+        return {
+            op.layer: self.operators[home].layer
+            for op, home in zip(self.operators, self.homes, strict=True)
+            if isinstance(op, MoELayer)
+        }
 
     @cached_property
     def regions(self) -> tuple[int, ...]:
@@ -186,7 +231,7 @@ class Workload:
         return before[-1] if before else min(self.regions, default=0)
 
     def region_at(self, index: int) -> int:
-        """The region that operator `index` works in: where its matrix is, or its layer's."""
+        """The region that operator `index` works in: where its matrices are, or its layer's."""
         return self.region_of(self.operators[self.homes[index]].layer)
 
     def dense(self) -> Iterator[Dense]:

@@ -243,8 +243,7 @@ def _given(
     if isinstance(grouping, Path):
         experts = {op.layer: op.router.experts for op in workload.moe_layers}
         grouping = read_grouping(grouping, experts)
-    check_given(grouping, workload, chip)
-    return grouping
+    return check_given(grouping, workload, chip)
 
 
 def _by_methods(
@@ -291,7 +290,7 @@ def _by_method(
         buffer=options.slots.buffer,
     )
     slots = mean_slots(
-        compiled.mapping.grouping,
+        compiled.mapping.grouping.for_layers(workload.expert_homes),
         routing_matrices(workload, trace),
         options.score,
         options.shape.together,

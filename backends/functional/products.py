@@ -14,7 +14,7 @@ from backends.functional.names import Added, Inner, Name, Partial
 from backends.functional.values import Batch, wrong
 from ir.arrays import Array, Ints
 from ir.errors import CheckError
-from ir.mapping import Role, SharedOwner
+from ir.mapping import DenseOwner, Role, SharedOwner
 from ir.program import Opcode
 from ir.workload import Dense, Operator
 
@@ -91,7 +91,10 @@ def multiply(at: At[Operator], ids: Ints, part: tuple[Ints, int] | None = None) 
     for number, (unit, expert, replica) in enumerate(kinds.T.tolist()):
         mine = np.flatnonzero(kind == number)
         tiles = m.crossbars.on(p.units[unit], expert, replica)
-        if not tiles or tiles[0].block.operator != m.workload.homes[at.index]:
+        homes = m.workload.homes
+        if tiles and isinstance(tiles[0].block.owner, DenseOwner):
+            homes = m.workload.matrix_homes
+        if not tiles or tiles[0].block.operator != homes[at.index]:
             problem = f"the PGs of {p.units[unit].name} do not hold its tiles, one each"
             raise wrong(p, int(ids[mine[0]]), problem)
         if tiles[0].block.weight.rows != vectors.shape[1]:

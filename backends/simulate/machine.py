@@ -6,8 +6,8 @@ outright, it is read off so:
 - Which LOAD or XFER filled the input buffer that an MVM uses: the one among its `reads` whose `dst`
   holds the MVM's group. The entry is taken when that LOAD starts and free when its last MVM ends.
 - Slots on the bus: the LOADs of one operator and step that carry a slot go in slot order.
-- Lockstep, in the layers and each step of `program.lockstep`: a slot's first-stage MVMs start when
-  all of the slot before have ended.
+- Lockstep, of each operator and step in the layers of `program.lockstep`: a slot's first-stage MVMs
+  start when all of the slot before have ended.
 - Room for a value: a value lives from its writer's end to its last reader's end, as long as it is
   written; whoever takes its bytes next waits for that, in the order of the given times.
 """
@@ -143,7 +143,7 @@ def lockstep(program: Program) -> tuple[Array, int]:
     turn = (program.opcode == Opcode.MVM) & (program.stage == 0) & (program.slot >= 0)
     rows = np.flatnonzero(turn & np.isin(program.layer, program.lockstep))
     step = program.step[rows].astype(np.int64)
-    key = program.layer[rows] * (int(step.max(initial=0)) + 1) + step
+    key = program.node[rows] * (int(step.max(initial=0)) + 1) + step
     known, number = np.unique(key, return_inverse=True)
     lock = np.full(len(program), -1, dtype=np.int32)
     lock[rows] = number

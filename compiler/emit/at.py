@@ -32,9 +32,15 @@ class At(Generic[Op_co]):
         return self.ctx.workload.region_at(self.index)
 
     @property
+    def home(self) -> int:
+        """Operator on whose crossbars it works."""
+        return self.ctx.workload.homes[self.index]
+
+    @property
     def layer(self) -> int:
-        """The layer whose order of tokens it takes."""
-        return self.ctx.workload.region_of(self.op.layer)
+        """The layer whose order of tokens it takes: its own where that has experts."""
+        work, layer = self.ctx.workload, self.op.layer
+        return layer if layer in work.expert_homes else work.region_of(layer)
 
     @property
     def dpu(self) -> int:

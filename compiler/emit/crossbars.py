@@ -109,7 +109,7 @@ def emit_dense(at: At[Dense]) -> None:
     A product that is there twice, of one input and one matrix, takes another LOAD to the same bank.
     """
     ctx, tokens, name = at.ctx, at.rows, at.op.inputs[0]
-    home = ctx.workload.homes[at.index]
+    home = at.home
     key = (name, at.region, at.op.newest)
     if key not in ctx.loads or home in ctx.loads[key][1]:
         source = at.fetch(name)[tokens]

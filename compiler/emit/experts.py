@@ -61,7 +61,7 @@ def emit_experts(at: At[MoELayer], turns: Turns, routed: Ints) -> Ints:
             gates = routed[own.token] if at.op.weight_on == "input" else None
             mvm[mine], stores[mine] = _two_stages(at, own, blocks, own.group, gates=gates)
     if ctx.step.of(at.op.layer).order.lockstep:
-        ctx.stream.lockstep.add(at.op.layer)
+        ctx.stream.lockstep.add(at.region)
         _lockstep(ctx, turns, mvm)
     return stores
 
@@ -72,7 +72,7 @@ def _alike(at: At[MoELayer]) -> list[tuple[list[int], list[Block]]]:
     cells = at.ctx.chip.crossbar.cells
     for block in at.ctx.mapping.blocks:
         match block.owner:
-            case RoutedOwner(expert, 0) if block.operator == at.index:
+            case RoutedOwner(expert, 0) if block.operator == at.home:
                 blocks.setdefault(expert, []).append(block)
             case _:
                 pass
@@ -92,7 +92,7 @@ def emit_shared(at: At[MoELayer], tokens: Ints, x: Ints) -> list[Ints]:
     out: list[Ints] = []
     for number in range(len(at.op.shared)):
         banks = ctx.units.banks
-        up, down = (banks.get((at.index, SharedOwner(number), stage)) for stage in (0, 1))
+        up, down = (banks.get((at.home, SharedOwner(number), stage)) for stage in (0, 1))
         if up is None:
             continue
         load = emit_load(at, at.op.d_model, at.tag(tokens, stage=0), [x[tokens]])

@@ -104,7 +104,7 @@ def _gate(at: At[MoELayer], tokens: Ints, x: Ints) -> Ints:
     ctx, op = at.ctx, at.op
     scores, shared = op.router.outputs, op.gated_shared
     read = {n: (x if n == op.inputs[0] else at.fetch(n))[tokens] for n in op.inputs}
-    bank = ctx.units.banks.get((at.index, DenseOwner(), 0))
+    bank = ctx.units.banks.get((ctx.workload.matrix_homes[at.index], DenseOwner(), 0))
     sources = [read[name] for name in op.gate_inputs(on_crossbars=bank is not None)]
     if bank is not None:
         load = emit_load(at, op.scored_width, at.tag(tokens, stage=0), [read[op.scored]])

@@ -34,7 +34,7 @@ from compiler.grouping.rules import (
     group_matching,
     group_sorted,
 )
-from compiler.grouping.sample import Calibration, calibration, robust_calibration
+from compiler.grouping.sample import Calibration, calibration, joined, robust_calibration
 from compiler.grouping.score import score, window_slots
 from compiler.grouping.split import split_counts, split_pairs
 from compiler.grouping.start import first_start, improved_start
@@ -58,6 +58,7 @@ __all__ = [
     "LayerAnswer",
     "calibration",
     "group_layer",
+    "joined",
     "robust_calibration",
     "score",
     "solve_layer",

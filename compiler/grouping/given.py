@@ -6,15 +6,19 @@ from ir.mapping import Grouping
 from ir.workload import Workload
 
 
-def check_given(grouping: Grouping, workload: Workload, chip: Chip) -> None:
-    """Raise InputError unless every MoE layer's experts are in groups, and no others.
+def check_given(grouping: Grouping, workload: Workload, chip: Chip) -> Grouping:
+    """The groups of all layers that hold experts, in order, as given.
 
-    And InfeasibleError where a group has more experts than crossbars stand behind a peripheral
-    group.
+    Layers that work on these experts need none; where they have some, they have the same. Raises
+    InputError unless every MoE layer's experts are in groups, and no others, and InfeasibleError
+    where a group has more experts than crossbars stand behind a peripheral group.
     """
     known = {layer.layer: layer for layer in grouping.layers}
-    layers = {op.layer: op.router.experts for op in workload.moe_layers}
-    if set(known) != set(layers):
+    homes = workload.expert_homes
+    layers = {
+        op.layer: op.router.experts for op in workload.moe_layers if homes[op.layer] == op.layer
+    }
+    if not set(layers) <= set(known) <= set(homes):
         raise InputError(
             "grouping",
             f"groups of layers {_listed(set(known))}, expected those of {_listed(set(layers))}",
@@ -37,6 +41,15 @@ def check_given(grouping: Grouping, workload: Workload, chip: Chip) -> None:
                 "crossbars",
                 f"use groups of {chip.pg.mux}, or --set pg.mux={size}",
             )
+    for number in sorted(set(known) - set(layers)):
+        if known[number].groups != known[homes[number]].groups:
+            raise InputError(
+                "grouping",
+                f"layer {number}: other groups than layer {homes[number]}, on whose experts it "
+                "works",
+                f"give it the groups of layer {homes[number]}, as the experts are placed once",
+            )
+    return Grouping(tuple(known[number] for number in layers))
 
 
 def _listed(numbers: set[int]) -> str:

@@ -8,6 +8,7 @@ The defaults, windows a quarter apart and three shuffled orders, were chosen on 
 fitting to one quarter of its sequences and scoring on the other quarter of the same half.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +61,15 @@ def calibration(
     orders += [_shuffled(sequence, random) for _ in range(shuffles)]
     every = [(n * tokens + a, n * tokens + b) for n in range(len(orders)) for a, b in spans]
     return Calibration(chosen[np.concatenate(orders)], every)
+
+
+def joined(every: Sequence[Calibration]) -> Calibration:
+    """All windows of several calibrations without parts, one after another."""
+    first = np.cumsum([0, *(len(one.chosen) for one in every)]).tolist()
+    spans = [
+        (at + a, at + b) for at, one in zip(first, every, strict=False) for a, b in one.windows
+    ]
+    return Calibration(np.concatenate([one.chosen for one in every]), spans)
 
 
 def robust_calibration(

@@ -16,7 +16,7 @@ from compiler.fire_groups import fire_groups
 from compiler.grouping.split import split_pairs
 from ir.arrays import Bools, Ints
 from ir.chip import VALUES_PER_PACKET, Chip
-from ir.mapping import Block, Grouping, LayerGrouping, Placement, RoutedOwner
+from ir.mapping import Block, DenseOwner, Grouping, LayerGrouping, Placement, RoutedOwner
 from ir.workload import Workload, is_constant
 
 OBJECTIVE = "packets x hops"
@@ -77,16 +77,25 @@ def traffic_of(
     pg_start: [blocks] first PG of each block; of_side: how many of the tokens each side of the
     model has.
     """
-    crossings, vectors = _crossings(blocks, grouping, chip, chosen), Counter[int]()
+    homes = workload.expert_homes
+    pairs = {
+        g.layer: _pairs(g, np.concatenate([chosen[n] for n in homes if homes[n] == g.layer]))
+        for g in grouping.layers
+    }
+    crossings = _crossings(blocks, grouping, chip, pairs)
     worked_on = [tokens if op.side is None else of_side[op.side] for op in workload.operators]
-    for home, count in zip(workload.homes, worked_on, strict=True):
+    vectors, of_matrix = Counter[int](), Counter[int]()  # by who holds experts, or a matrix
+    for home, matrix, count in zip(workload.homes, workload.matrix_homes, worked_on, strict=True):
         vectors[home] += count
+        of_matrix[matrix] += count
     hopping = chip.accumulate.where == "pg"
     flows = []
     for fire in fire_groups(blocks, grouping):
         crossing = crossings.get((fire.layer, fire.stage, fire.number), 0)
         if fire.is_bank:
-            count = vectors[fire.blocks[0].operator]
+            first = fire.blocks[0]
+            held = of_matrix if isinstance(first.owner, DenseOwner) else vectors
+            count = held[first.operator]
             crossing = _packets_per_vector(fire.blocks, chip) * count
         chains = tuple((b.rows, b.columns) if hopping else (1, b.tiles) for b in fire.blocks)
         flows.append(Flow(fire.layer, fire.first_pg(pg_start), fire.pgs, crossing, chains))
@@ -106,13 +115,12 @@ def _packets_per_vector(fired: Sequence[Block], chip: Chip) -> int:
 
 
 def _crossings(
-    blocks: tuple[Block, ...], grouping: Grouping, chip: Chip, chosen: Mapping[int, Bools]
+    blocks: tuple[Block, ...], grouping: Grouping, chip: Chip, pairs: Mapping[int, Ints]
 ) -> dict[tuple[int, int, int], int]:
     """(layer, stage, group) -> packets of its token-expert pairs, by the sizes of each expert.
 
-    Replicas are split over all the tokens.
+    pairs: {layer: `_pairs`}.
     """
-    pairs = {g.layer: _pairs(g, chosen[g.layer]) for g in grouping.layers}
     fired: dict[tuple[int, int, RoutedOwner], list[Block]] = {}
     for block in blocks:
         if isinstance(block.owner, RoutedOwner):
@@ -127,7 +135,10 @@ def _crossings(
 
 
 def _pairs(grouping: LayerGrouping, chosen: Bools) -> Ints:
-    """Tokens that each expert has in each group: int64 [experts, groups]."""
+    """Tokens that each expert has in each group: int64 [experts, groups].
+
+    Replicas are split over all the tokens `chosen`.
+    """
     split, out = split_pairs(grouping, chosen), []
     for of_expert in split.T:
         out.append(np.bincount(of_expert[of_expert >= 0], minlength=len(grouping.groups)))

@@ -25,7 +25,7 @@ def inventory(
         for layer in sorted({b.layer for b in blocks})
     }
     back = {layer: w * return_lanes(workload, layer, chip) for layer, w in widths.items()}
-    moe = {op.layer for op in workload.moe_layers}
+    moe = set(workload.expert_homes.values())
     owners = list(enumerate(b.owner for b in blocks))
     shared = _crossbars(mapping, [i for i, o in owners if isinstance(o, SharedOwner)])
     routed = [i for i, o in owners if isinstance(o, RoutedOwner)]

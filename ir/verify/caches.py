@@ -8,8 +8,8 @@ import numpy as np
 from ir import timing
 from ir.arrays import Bools, Ints
 from ir.selection import ByCapacity, Capacity
-from ir.verify.case import ProgramCase, int64
-from ir.verify.check import Check, Fault, first, first_difference
+from ir.verify.case import ProgramCase
+from ir.verify.check import Check, Fault, first, first_difference, int64
 from ir.verify.dataflow import moved_from, results, samples
 from ir.verify.roles import READS_OF_CACHES, WRITES_OF_CACHES, Role
 from ir.verify.routing import top_k_rows

@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import assert_never
 
 import numpy as np
-import numpy.typing as npt
 
 from ir import timing
 from ir.arrays import Bools, Ints
@@ -17,7 +16,7 @@ from ir.program import Opcode, Program
 from ir.schedule import Schedule
 from ir.verify.check import Fault, first
 from ir.verify.jobs import JobClasses, job_classes
-from ir.verify.matrices import FireGroup, fire_groups, holders
+from ir.verify.matrices import FireGroup, fire_groups, holders, router_holders
 from ir.verify.roles import CHAIN, KIND, Form, Role, form_of, result_opcode, roles_by_topk
 from ir.verify.visits import Visits
 from ir.workload import MoELayer, Workload
@@ -84,12 +83,12 @@ class ProgramCase:
     @cached_property
     def region(self) -> Ints:
         """Layer whose region each operator works in: [operators]."""
-        layers = [self.workload.operators[i].layer for i in holders(self.workload)]
+        layers = [self.workload.operators[i].layer for i in self.holder.tolist()]
         return np.array([self.workload.region_of(layer) for layer in layers], dtype=np.int64)
 
     @cached_property
     def holder(self) -> Ints:
-        """Operator that holds the matrix that each one works with: [operators]."""
+        """Operator that holds the matrix, or experts, that each one works with: [operators]."""
         return np.array(holders(self.workload), dtype=np.int64)
 
     @cached_property
@@ -282,11 +281,22 @@ class ProgramCase:
         """Job class of each row of a job, by the unit (and expert) of its root; -1 for others."""
         root, p = self.root, self.program
         unit, node, expert = p.unit[root], p.node[root], p.expert[root]
-        base, holder = np.array(self.jobs.base, dtype=np.int64), self.holder[node]
+        base, holder = np.array(self.jobs.base, dtype=np.int64), self.lender[root]
         known = (root >= 0) & (self.unit_class[unit] >= 0)
         known &= (self.unit_routed[unit] == (expert >= 0)) & (self.fire_operator[unit] == holder)
         first = self.unit_class[unit] + base[node] - base[holder]
         return np.where(known, first + np.maximum(expert, 0), -1)
+
+    @cached_property
+    def lender(self) -> Ints:
+        """Operator whose PGs each row may use: that holds its experts, or its matrix if alone."""
+        p, groups = self.program, self.fire_groups
+        alone = np.array(
+            [*(isinstance(g.owner, DenseOwner) for g in groups), False], dtype=np.bool_
+        )
+        of_matrix = np.array(router_holders(self.workload), dtype=np.int64)
+        matrix = alone[self.unit_fire][p.unit]
+        return np.where(matrix, of_matrix[p.node], self.holder[p.node])
 
     @cached_property
     def fire_operator(self) -> Ints:
@@ -336,8 +346,3 @@ class ProgramCase:
         """A fault at the first row of `mask`."""
         at = first(mask)
         return None if at is None else Fault(self.program.name(at), problem)
-
-
-def int64(column: npt.NDArray[np.int32]) -> Ints:
-    """A narrow column, wide enough for keys."""
-    return column.astype(np.int64)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from ir.arrays import Bools, Ints
 from ir.errors import CheckError
@@ -74,3 +75,8 @@ def first_difference(found: Ints, expected: Ints) -> tuple[int, bool] | None:
     if not odd.size:
         return None
     return int(odd[0]), bool(np.any(expected == odd[0]))
+
+
+def int64(column: npt.NDArray[np.int32]) -> Ints:
+    """A narrow column, wide enough for keys."""
+    return column.astype(np.int64)

@@ -11,8 +11,8 @@ from ir.mapping import RoutedOwner, SharedOwner
 from ir.program import Inventory, Opcode
 from ir.timing import Cost
 from ir.verify.caches import cache_bytes, kept_scores
-from ir.verify.case import ProgramCase, int64
-from ir.verify.check import Check, Fault, first
+from ir.verify.case import ProgramCase
+from ir.verify.check import Check, Fault, first, int64
 from ir.verify.dataflow import moved_from
 from ir.verify.digital import digital_cost, tokens_of_use
 from ir.verify.jobs import JobClass
@@ -126,7 +126,7 @@ def _cost(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> Co
         case Dense() | MoELayer() if index >= 0:
             return _job(case, role, case.jobs.classes[index], amount)
         case MoELayer():
-            return _moe(case, op, role, amount)
+            return _moe(case, node, op, role, amount)
         case Dense():
             return _load(case, node)
         case _:
@@ -165,7 +165,7 @@ def _path(case: ProgramCase, fire: int) -> tuple[int, int]:
 
 
 def _job(case: ProgramCase, role: Role, job: JobClass, fire: int) -> Cost:
-    chip, layer = case.chip, job.layer
+    chip, layer = case.chip, int(case.region[job.operator])
     stage = 1 if role in (Role.MVM1, Role.ACC1) else 0
     if not job.weights(stage):
         return Cost(0, 0, 0)  # a stage that the job does not have: the check `jobs` says so
@@ -194,7 +194,7 @@ def _load(case: ProgramCase, node: int) -> Cost:
     return timing.load(case.chip, values, bus_width(case.workload, layer))
 
 
-def _moe(case: ProgramCase, op: MoELayer, role: Role, amount: int) -> Cost:
+def _moe(case: ProgramCase, node: int, op: MoELayer, role: Role, amount: int) -> Cost:
     chip = case.chip
     if role == Role.GATE:
         on_crossbar, shared = _router_on_crossbars(case, op), _digital_scores(case, op)[1]
@@ -215,7 +215,7 @@ def _moe(case: ProgramCase, op: MoELayer, role: Role, amount: int) -> Cost:
             sizes = 1, int(op.weights_outputs), op.d_out, op.d_expert
         return timing.combine(chip, *sizes, scaled=scaled)
     values = op.scored_width if amount else op.d_model
-    return timing.load(chip, values, bus_width(case.workload, max(op.layer, 0)))
+    return timing.load(chip, values, bus_width(case.workload, int(case.region[node])))
 
 
 def check_duration(case: ProgramCase) -> Fault | None:
@@ -317,7 +317,7 @@ def _inventory(case: ProgramCase) -> Inventory:
         r.layer: timing.bus_bits_per_ns(chip, bus_width(workload, r.layer)) or 0 for r in regions
     }
     back = {layer: bits * return_lanes(workload, layer, chip) for layer, bits in width.items()}
-    moe = {op.layer for op in workload.moe_layers}
+    moe = {int(case.region[index]) for index in case.moe}
     held = cache_bytes(case)
     return Inventory(
         expert_pgs=pgs[0],

@@ -5,8 +5,8 @@ from typing import assert_never
 import numpy as np
 
 from ir.arrays import Bools, Ints
-from ir.verify.case import ProgramCase, int64
-from ir.verify.check import Check, Fault, first, first_difference
+from ir.verify.case import ProgramCase
+from ir.verify.check import Check, Fault, first, first_difference, int64
 from ir.verify.roles import Form, Role
 from ir.verify.routing import top_k_rows
 from ir.workload import Attention, Dense, Digital, MoELayer

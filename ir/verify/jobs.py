@@ -20,7 +20,6 @@ class JobClass:
     """
 
     operator: int
-    layer: int
     first: tuple[Weight, ...]
     second: tuple[Weight, ...] = ()
     multiplexed: bool = False
@@ -105,7 +104,7 @@ def job_classes(workload: Workload, chip: Chip) -> JobClasses:
         before = len(classes)
         match op:
             case Dense():
-                classes.append(JobClass(index, max(op.layer, 0), (op.weight,)))
+                classes.append(JobClass(index, (op.weight,)))
             case MoELayer():
                 classes += _of_layer(index, op, chip)
             case Attention() | Digital():
@@ -120,7 +119,6 @@ def _of_layer(index: int, op: MoELayer, chip: Chip) -> Iterator[JobClass]:
     for expert in op.experts:
         yield JobClass(
             index,
-            op.layer,
             _up(expert),
             _down(expert),
             multiplexed=True,
@@ -128,9 +126,9 @@ def _of_layer(index: int, op: MoELayer, chip: Chip) -> Iterator[JobClass]:
             curved=op.curved,
         )
     for expert in op.shared:
-        yield JobClass(index, op.layer, _up(expert), _down(expert), curved=op.curved)
+        yield JobClass(index, _up(expert), _down(expert), curved=op.curved)
     if chip.digital.router_on == "crossbar" and op.router.projection is not None:
-        yield JobClass(index, op.layer, (op.router.projection,), router=True)
+        yield JobClass(index, (op.router.projection,), router=True)
 
 
 def _up(expert: Expert) -> tuple[Weight, ...]:

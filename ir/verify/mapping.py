@@ -9,10 +9,12 @@ from ir.verify.matrices import (
     copies_held,
     copies_of,
     first_copy,
+    holders,
     matrices,
     tile_grid,
 )
 from ir.verify.tiles import MappingCase, block_name
+from ir.workload import MoELayer
 
 
 def check_blocks(case: MappingCase) -> Fault | None:
@@ -51,9 +53,14 @@ def check_blocks(case: MappingCase) -> Fault | None:
 
 
 def check_groups(case: MappingCase) -> Fault | None:
-    """Every MoE layer has one grouping of its experts, none missing, none twice in a group."""
-    layers = [g.layer for g in case.mapping.grouping.layers]
-    wanted = {op.layer: op.router.experts for op in case.workload.moe_layers}
+    """MoE layers have one grouping of their experts, none missing, none twice in a group.
+
+    Layers on the same experts have one together, the first one's.
+    """
+    layers, holder = [g.layer for g in case.mapping.grouping.layers], holders(case.workload)
+    operators = enumerate(case.workload.operators)
+    own = (op for i, op in operators if isinstance(op, MoELayer) and holder[i] == i)
+    wanted = {op.layer: op.router.experts for op in own}
     if sorted(layers) != sorted(wanted):
         return Fault("grouping", f"of layers {sorted(layers)}, expected {sorted(wanted)}")
     for grouping in case.mapping.grouping.layers:

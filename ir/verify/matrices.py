@@ -15,7 +15,16 @@ from ir.mapping import (
     RoutedOwner,
     SharedOwner,
 )
-from ir.workload import Attention, Dense, Digital, Expert, MoELayer, Weight, Workload
+from ir.workload import (
+    AnyOperator,
+    Attention,
+    Dense,
+    Digital,
+    Expert,
+    MoELayer,
+    Weight,
+    Workload,
+)
 
 MatrixKey = tuple[int, Role, Owner]  # operator, role, whose
 
@@ -39,19 +48,23 @@ class Matrix:
 def matrices(workload: Workload, chip: Chip) -> Iterator[Matrix]:
     """Every matrix that belongs on crossbars; the router only where the chip says so.
 
-    What several dense products multiply with is there once, as the first one's.
+    What several dense products multiply with is there once, as the first one's; so are the experts
+    that several MoE layers work on, and their router's matrix where it is the same.
     """
-    holder = holders(workload)
+    holder, of_router = holders(workload), router_holders(workload)
     for index, op in enumerate(workload.operators):
-        layer = max(op.layer, 0)
+        layer = max(workload.operators[holder[index]].layer, 0)
         match op:
             case Dense() if holder[index] != index:
                 pass
             case Dense():
                 yield Matrix(index, layer, "dense", DenseOwner(), op.weight)
             case MoELayer():
-                if chip.digital.router_on == "crossbar" and op.router.projection is not None:
+                on_crossbars = chip.digital.router_on == "crossbar" and of_router[index] == index
+                if on_crossbars and op.router.projection is not None:
                     yield Matrix(index, layer, "dense", DenseOwner(), op.router.projection)
+                if holder[index] != index:
+                    continue
                 for number, expert in enumerate(op.experts):
                     for role, weight in of_expert(expert):
                         yield Matrix(index, layer, role, RoutedOwner(number), weight)
@@ -65,13 +78,39 @@ def matrices(workload: Workload, chip: Chip) -> Iterator[Matrix]:
 
 
 def holders(workload: Workload) -> list[int]:
-    """Operator that holds the matrix of each dense product; of others, themselves."""
-    out = list(range(len(workload.operators)))
-    place = {id(op): i for i, op in enumerate(workload.operators)}
-    dense = [(place[id(op)], op.weight) for op in workload.dense()]
-    first = {weight: i for i, weight in reversed(dense)}
-    for i, weight in dense:
-        out[i] = first[weight]
+    """Operator that holds the matrix of each dense product, the experts of each MoE layer.
+
+    Of others, themselves. Experts stand once where all of them, and shared ones, have the same
+    matrices, the same curve between these and vectors as long.
+    """
+    held = [_multiplied_with(op) for op in workload.operators]
+    first = {what: i for i, what in reversed(list(enumerate(held)))}
+    return [i if what is None else first[what] for i, what in enumerate(held)]
+
+
+def _multiplied_with(op: AnyOperator) -> tuple[object, ...] | None:
+    """What stands on the crossbars of an operator, and what tells how it is worked with."""
+    match op:
+        case Dense():
+            return (op.weight,)
+        case MoELayer():
+            return op.experts, op.shared, op.activation, op.d_model
+        case Attention() | Digital():
+            return None
+        case _:
+            assert_never(op)
+
+
+def router_holders(workload: Workload) -> list[int]:
+    """Operator that holds the matrix of each MoE layer's router, where it is on crossbars.
+
+    The first of the layers on the same experts with the same matrix; of others as `holders`.
+    """
+    out = holders(workload)
+    first: dict[tuple[int, Weight | None], int] = {}
+    for i, op in enumerate(workload.operators):
+        if isinstance(op, MoELayer):
+            out[i] = first.setdefault((out[i], op.router.projection), i)
     return out
 
 

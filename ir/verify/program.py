@@ -208,7 +208,8 @@ def check_opcode_unit(case: ProgramCase) -> Fault | None:
     fault = fault or case.fault(wrong, "runs on a unit of another layer or stage")
     operator = case.fire_operator[p.unit]
     return fault or case.fault(
-        (operator >= 0) & (operator != case.holder[p.node]), "runs on PGs of another operator"
+        (operator >= 0) & (operator != case.lender),
+        "runs on PGs of another operator",
     )
 
 

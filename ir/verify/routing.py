@@ -8,8 +8,8 @@ import numpy as np
 from ir.arrays import Bools, Ints
 from ir.mapping import LayerGrouping
 from ir.schedule import PairOrder
-from ir.verify.case import ProgramCase, int64
-from ir.verify.check import Check, Fault, first, first_difference, first_repeat
+from ir.verify.case import ProgramCase
+from ir.verify.check import Check, Fault, first, first_difference, first_repeat, int64
 from ir.verify.roles import Role
 from ir.verify.visits import check_steps
 from ir.workload import MoELayer
@@ -40,7 +40,7 @@ def layers(case: ProgramCase) -> Iterator[Turns]:
     """The turns of every MoE layer; only after `check_schedule` has passed."""
     visits = case.visits
     for index, op in case.moe.items():
-        grouping = case.mapping.grouping.of(op.layer)
+        grouping = _grouping(case, index)
         orders = [step.of(op.layer) for step in case.schedule.steps]
         slots = [order.order.slots for order in orders]
         base = np.cumsum([0, *slots])[:-1]
@@ -69,6 +69,12 @@ def layers(case: ProgramCase) -> Iterator[Turns]:
         )
 
 
+def _grouping(case: ProgramCase, index: int) -> LayerGrouping:
+    """The groups of the experts that MoE operator `index` works on."""
+    layer = case.workload.operators[int(case.holder[index])].layer
+    return case.mapping.grouping.of(layer)
+
+
 def check_schedule(case: ProgramCase) -> Fault | None:
     """The slot orders are of this window and give each pair that runs one turn in its group."""
     fault = check_steps(case.visits)
@@ -81,7 +87,7 @@ def check_schedule(case: ProgramCase) -> Fault | None:
         found = sorted(order.layer for order in step.layers)
         if found != wanted:
             return Fault("schedule", f"of layers {found}, expected {wanted}")
-    for op in case.moe.values():
+    for index, op in case.moe.items():
         shape = (case.schedule.tokens, op.router.experts)
         if case.chosen[op.layer].shape != shape:
             found_shape = case.chosen[op.layer].shape
@@ -91,15 +97,15 @@ def check_schedule(case: ProgramCase) -> Fault | None:
             token = case.visits.token[first(away)]
             return Fault(f"routing of layer {op.layer}", f"of token {token}, which it has not")
         for at, step in enumerate(case.schedule.steps):
-            fault = _check_order(case, op, at, step.of(op.layer))
+            fault = _check_order(case, index, at, step.of(op.layer))
             if fault is not None:
                 return fault
     return None
 
 
-def _check_order(case: ProgramCase, op: MoELayer, at: int, order: PairOrder) -> Fault | None:
-    """One layer's order in step `at`."""
-    grouping, number = case.mapping.grouping.of(op.layer), int(case.visits.numbers[at])
+def _check_order(case: ProgramCase, index: int, at: int, order: PairOrder) -> Fault | None:
+    """The order of the layer of operator `index` in step `at`."""
+    op, grouping, number = case.moe[index], _grouping(case, index), int(case.visits.numbers[at])
     name = f"slot order of layer {op.layer}" + f" in step {number}" * (number > 0)
     shape = (case.schedule.tokens, op.router.experts)
     columns = (order.token, order.expert, order.group, order.slot)
@@ -170,9 +176,10 @@ def check_expert_group(case: ProgramCase) -> Fault | None:
 
 
 def check_slot_order(case: ProgramCase) -> Fault | None:
-    """Within a group, the first-stage MVMs of a step start in the order of their slots.
+    """Within a group, a layer's first-stage MVMs of a step start in the order of their slots.
 
-    A sequence may go on to its next step while another is in the step before.
+    Layers that share the group each have slots of their own. A sequence may go on to its next
+    step while another is in the step before.
     """
     p = case.program
     rows = np.flatnonzero(case.routed)
@@ -184,9 +191,10 @@ def check_slot_order(case: ProgramCase) -> Fault | None:
     wrong = case.routed & (p.slot != slot - before)
     fault = case.fault(wrong, "carries another slot than its turn's")
     rows = rows[case.role[rows] == Role.MVM0]
-    rows = rows[np.lexsort((p.start_ps[rows], case.step[rows], p.unit[rows]))]
+    rows = rows[np.lexsort((p.start_ps[rows], case.step[rows], p.node[rows], p.unit[rows]))]
     one, other = rows[:-1], rows[1:]
-    together = (p.unit[one] == p.unit[other]) & (case.step[one] == case.step[other])
+    together = (p.unit[one] == p.unit[other]) & (p.node[one] == p.node[other])
+    together &= case.step[one] == case.step[other]
     at = first(together & (slot[other] <= slot[one]))
     if fault is not None or at is None:
         return fault
@@ -198,11 +206,14 @@ def check_lockstep(case: ProgramCase) -> Fault | None:
     """In a lockstep layer a slot starts when the first stages of all before it have ended.
 
     Slots are numbered step by step: a sequence may go on while another is in the step before.
+    Layers on the same experts are all in lockstep or none, each with slots of its own.
     """
     p = case.program
-    serial = {turns.op.layer for turns in layers(case) if turns.lockstep.any()}
-    if set(p.lockstep) != serial:
-        return Fault("lockstep", f"layers {sorted(p.lockstep)}, expected {sorted(serial)}")
+    serial, free = set[int](), set[int]()
+    for turns in layers(case):
+        (serial if turns.lockstep.any() else free).add(int(case.region[turns.index]))
+    if set(p.lockstep) != serial or serial & free:
+        return Fault("lockstep", f"layers {sorted(p.lockstep)}, expected {sorted(serial - free)}")
     rows = np.flatnonzero(case.routed & (case.role == Role.MVM0))
     for turns in layers(case):
         here = rows[p.node[rows] == turns.index]

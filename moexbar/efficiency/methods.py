@@ -61,7 +61,7 @@ def count_methods(
         blocks = partition(workload, method.chip)
         grouping = group_experts(workload, blocks, traced, routing, method.chip, method.options)
         start, stop = options.score
-        layers = []
+        grouping, layers = grouping.for_layers(workload.expert_homes), []
         for number, op in enumerate(workload.moe_layers):
             chosen = traced[op.layer][start:stop]
             spans = windows(len(chosen), options.shape.together)

@@ -242,9 +242,9 @@ def _with_area(program: Program, chip: Chip, figures: CostReport) -> CostReport:
 
 
 def _layers(compiled: Compiled) -> tuple[LayerRow, ...]:
-    rows = []
+    rows, homes = [], compiled.workload.expert_homes
     for pairs in compiled.schedule.prefill.layers:
-        grouping = compiled.mapping.grouping.of(pairs.layer)
+        grouping = compiled.mapping.grouping.of(homes[pairs.layer])
         certificate, order = CertificateRow.of(grouping.certificate), OrderRow.of(pairs.order)
         found = grouping.groups, grouping.replicas, certificate, order
         rows.append(LayerRow(pairs.layer, *found, _unlike_widths(compiled, grouping)))

@@ -13,7 +13,7 @@ from compiler.frontend.facts.operands import KERNELS, is_unknown
 from compiler.frontend.facts.uses import Use
 from compiler.frontend.operators.parts import Part, not_dense
 from ir.account import DigitalWeights, Held, SharedTensor, WeightAccount
-from ir.workload import AnyOperator, Dense, MoELayer, Suspect, Weight
+from ir.workload import AnyOperator, Dense, MoELayer, Suspect, Weight, homes_of
 
 _WITHIN = ("If", "Loop", "Scan", "SequenceMap")
 
@@ -56,14 +56,8 @@ class _Counted:
         self._facts = facts
         self._owner = {n: op for p, op in zip(parts, operators, strict=True) for n in p.nodes}
         self._suspects = {s.node: s.reason for s in suspects}
-        first: dict[Weight, str] = {}
-        self._lent = set[str]()
-        for op in operators:
-            match op:
-                case Dense() if first.setdefault(op.weight, op.name) != op.name:
-                    self._lent.add(op.name)
-                case _:
-                    pass
+        homes = homes_of(operators)
+        self._lent = {op.name for at, op in enumerate(operators) if homes[at] != at}
         self._biases = {w.bias for op in operators for w in weights_of(op)}
         self._crossbar = self._folded = self._unused = 0
         self._groups: dict[tuple[str, Held], _Group] = {}
@@ -158,7 +152,8 @@ class _Counted:
     def _share(self, tensor: Tensor, others: Sequence[Use]) -> None:
         """List a tensor of which elements are used by several operators, its holders first.
 
-        Dense products with one matrix work on the same crossbars: the first of them has a copy.
+        Dense products with one matrix work on the same crossbars, and so do MoE layers with the
+        same experts: the first of them has a copy.
         """
         by_matrix: dict[Weight, set[str]] = defaultdict(set)
         for operator, weights in tensor.placed.items():
