@@ -179,7 +179,12 @@ class Workload:
     @cached_property
     def moe_layers(self) -> tuple[MoELayer, ...]:
         """The MoE layers in order."""
-        return tuple(op for op in self.operators if isinstance(op, MoELayer))
+        return tuple(op for _, op in self._numbered)
+
+    @cached_property
+    def _numbered(self) -> tuple[tuple[int, MoELayer], ...]:
+        """The MoE layers, each with its number as an operator."""
+        return tuple((i, op) for i, op in enumerate(self.operators) if isinstance(op, MoELayer))
 
     @property
     def layers(self) -> int:
@@ -198,22 +203,15 @@ class Workload:
         Of a dense product its home; of an MoE layer, whose router has one, the first layer with the
         same experts and the same router's matrix.
         """
-        first: dict[Hashable, int] = {}
-        return tuple(
-            first.setdefault((home, op.router.projection), index)
-            if isinstance(op, MoELayer)
-            else home
-            for index, (op, home) in enumerate(zip(self.operators, self.homes, strict=True))
-        )
+        homes, first = list(self.homes), dict[Hashable, int]()
+        for index, op in self._numbered:
+            homes[index] = first.setdefault((homes[index], op.router.projection), index)
+        return tuple(homes)
 
     @cached_property
     def expert_homes(self) -> Mapping[int, int]:
         """{MoE layer: the one on whose experts' crossbars it works, itself or one before it}."""
-        return {
-            op.layer: self.operators[home].layer
-            for op, home in zip(self.operators, self.homes, strict=True)
-            if isinstance(op, MoELayer)
-        }
+        return {op.layer: self.operators[self.homes[index]].layer for index, op in self._numbered}
 
     @cached_property
     def regions(self) -> tuple[int, ...]:

@@ -198,10 +198,12 @@ def small_workload(
     embedded: bool = False,
     weight_on: Literal["output", "input"] = "output",
     widths: tuple[int, ...] = (),
+    tied: bool = False,
 ) -> Workload:
     """A decoder: embed, per layer (norm, q, k, v, attention, o, add, norm, MoE, add), norm, head.
 
-    widths: of the routed experts by turns, where they are not all f.
+    widths: of the routed experts by turns, where they are not all f. tied: all MoE layers have the
+    experts of the first.
     shared_gates: which shared experts have a gate. dense_layers have up, act, down instead of the
     MoE layer. `masks` adds what real exports carry: two constant operators that the attention's
     mask is made of, and one that mixes a sequence.
@@ -256,7 +258,9 @@ def small_workload(
                 d,
                 router=router,
                 experts=tuple(
-                    build.expert(f"moe{n}", widths[e % len(widths)] if widths else f, gated, e)
+                    build.expert(
+                        f"moe{n * (not tied)}", widths[e % len(widths)] if widths else f, gated, e
+                    )
                     for e in range(experts)
                 ),
                 shared=tuple(

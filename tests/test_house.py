@@ -13,7 +13,7 @@ COMPILED_LOOPS = {  # numba compiles each as one; cut up they would be slower or
     ("backends/simulate/kernels.py", "walk"),
     ("backends/simulate/kernels.py", "settle"),
 }
-KIND_TESTS = 7  # `isinstance(op, ..)` in the four packages, all of them filters of a generator
+KIND_TESTS = 6  # `isinstance(op, ..)` in the four packages, all of them filters of a generator
 
 
 def files(*rooms: str) -> Iterator[tuple[str, str]]:

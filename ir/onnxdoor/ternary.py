@@ -56,13 +56,15 @@ def _replace(source: Source, weights: Iterable[Weight]) -> None:
 
 
 def _ternary(workload: Workload) -> list[Weight]:
-    return [
+    """Each matrix once, though several layers may have it."""
+    every = (
         weight
         for op in workload.moe_layers
         for expert in op.experts
         for weight in expert.weights
         if weight.format == "ternary"
-    ]
+    )
+    return list(dict.fromkeys(every))
 
 
 def ternary(values: Array) -> Array:

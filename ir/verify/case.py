@@ -16,7 +16,7 @@ from ir.program import Opcode, Program
 from ir.schedule import Schedule
 from ir.verify.check import Fault, first
 from ir.verify.jobs import JobClasses, job_classes
-from ir.verify.matrices import FireGroup, fire_groups, holders, router_holders
+from ir.verify.matrices import FireGroup, fire_groups, holders, moe_operators, router_holders
 from ir.verify.roles import CHAIN, KIND, Form, Role, form_of, result_opcode, roles_by_topk
 from ir.verify.visits import Visits
 from ir.workload import MoELayer, Workload
@@ -72,8 +72,7 @@ class ProgramCase:
     @cached_property
     def moe(self) -> dict[int, MoELayer]:
         """MoE layers by operator number."""
-        ops = enumerate(self.workload.operators)
-        return {i: op for i, op in ops if isinstance(op, MoELayer)}
+        return moe_operators(self.workload)
 
     @cached_property
     def form(self) -> Ints:
@@ -83,7 +82,7 @@ class ProgramCase:
     @cached_property
     def region(self) -> Ints:
         """Layer whose region each operator works in: [operators]."""
-        layers = [self.workload.operators[i].layer for i in self.holder.tolist()]
+        layers = [self.workload.operators[i].layer for i in holders(self.workload)]
         return np.array([self.workload.region_of(layer) for layer in layers], dtype=np.int64)
 
     @cached_property

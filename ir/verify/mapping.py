@@ -11,10 +11,10 @@ from ir.verify.matrices import (
     first_copy,
     holders,
     matrices,
+    moe_operators,
     tile_grid,
 )
 from ir.verify.tiles import MappingCase, block_name
-from ir.workload import MoELayer
 
 
 def check_blocks(case: MappingCase) -> Fault | None:
@@ -58,9 +58,8 @@ def check_groups(case: MappingCase) -> Fault | None:
     Layers on the same experts have one together, the first one's.
     """
     layers, holder = [g.layer for g in case.mapping.grouping.layers], holders(case.workload)
-    operators = enumerate(case.workload.operators)
-    own = (op for i, op in operators if isinstance(op, MoELayer) and holder[i] == i)
-    wanted = {op.layer: op.router.experts for op in own}
+    moe = moe_operators(case.workload)
+    wanted = {op.layer: op.router.experts for i, op in moe.items() if holder[i] == i}
     if sorted(layers) != sorted(wanted):
         return Fault("grouping", f"of layers {sorted(layers)}, expected {sorted(wanted)}")
     for grouping in case.mapping.grouping.layers:

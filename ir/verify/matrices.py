@@ -108,10 +108,14 @@ def router_holders(workload: Workload) -> list[int]:
     """
     out = holders(workload)
     first: dict[tuple[int, Weight | None], int] = {}
-    for i, op in enumerate(workload.operators):
-        if isinstance(op, MoELayer):
-            out[i] = first.setdefault((out[i], op.router.projection), i)
+    for i, op in moe_operators(workload).items():
+        out[i] = first.setdefault((out[i], op.router.projection), i)
     return out
+
+
+def moe_operators(workload: Workload) -> dict[int, MoELayer]:
+    """MoE layers by operator number."""
+    return {i: op for i, op in enumerate(workload.operators) if isinstance(op, MoELayer)}
 
 
 def of_expert(expert: Expert) -> tuple[tuple[Role, Weight], ...]:
@@ -187,7 +191,7 @@ class FireGroup:
 
 def fire_groups(mapping: Mapping, workload: Workload) -> list[FireGroup]:
     """Every fire group of a mapping whose blocks and groups are those of the workload."""
-    operator = {op.layer: i for i, op in enumerate(workload.operators) if isinstance(op, MoELayer)}
+    operator = {op.layer: i for i, op in moe_operators(workload).items()}
     members: dict[tuple[int, Owner, int], list[int]] = {}
     for index, block in enumerate(mapping.blocks):
         members.setdefault((block.operator, block.owner, block.stage), []).append(index)

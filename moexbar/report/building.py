@@ -244,10 +244,12 @@ def _with_area(program: Program, chip: Chip, figures: CostReport) -> CostReport:
 def _layers(compiled: Compiled) -> tuple[LayerRow, ...]:
     rows, homes = [], compiled.workload.expert_homes
     for pairs in compiled.schedule.prefill.layers:
-        grouping = compiled.mapping.grouping.of(homes[pairs.layer])
+        home = homes[pairs.layer]
+        grouping = compiled.mapping.grouping.of(home)
         certificate, order = CertificateRow.of(grouping.certificate), OrderRow.of(pairs.order)
         found = grouping.groups, grouping.replicas, certificate, order
-        rows.append(LayerRow(pairs.layer, *found, _unlike_widths(compiled, grouping)))
+        other = home if home != pairs.layer else None
+        rows.append(LayerRow(pairs.layer, *found, _unlike_widths(compiled, grouping), other))
     return tuple(rows)
 
 

@@ -158,6 +158,7 @@ class LayerRow:
     grouping: certificate of the groups.
     schedule: the window's slot order.
     unlike_widths: what that costs, where its experts have unlike widths.
+    experts_of: layer whose experts it works on, where that is another: the groups are of both.
     """
 
     layer: int
@@ -166,6 +167,7 @@ class LayerRow:
     grouping: CertificateRow
     schedule: OrderRow
     unlike_widths: UnlikeWidths | None = field(default=None, metadata=OPTIONAL)
+    experts_of: int | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True)

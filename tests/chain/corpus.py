@@ -167,4 +167,24 @@ CORPUS: dict[str, Recipe] = {
         Model((Layer("single matrices, gathered", "two levels", top=1),)),
         Span(prefill=3, decode=1),
     ),
+    "layers with the same experts, of which one stands between, decoded in two sequences": Recipe(
+        Model((Layer(shared="gated"), Layer("dense"), Layer(shared="gated")), tied="all"),
+        Span(decode=2, batch=2),
+        {"digital": {"router_on": "crossbar"}, "pg": {"input_buffers": 1, "retain_input": True}},
+    ),
+    "unlike widths, copied, of three layers with routers of their own": Recipe(
+        Model((Layer("unlike widths, gathered", experts=5, hidden=20),) * 3, tied="experts"),
+        Span(batch=3),
+        {"pg": {"mux": 3}, "accumulate": {"where": "dpu"}},
+        {"grouping": "local-search", "scheduling": "compact", "replicas": 2, "pack": True},
+    ),
+    "the same experts in the encoder and the decoder, one token at a time": Recipe(
+        Model((Layer("gather batched"),) * 2, tied="all"),
+        Span(prefill=3, source=7, batch=2),
+        method=0,
+    ),
+    "experts that choose tokens of either layer, kept scores": Recipe(
+        Model((Layer("expert choice, stacked"),) * 2, tied="experts"),
+        Span(decode=2, kv=False),
+    ),
 }

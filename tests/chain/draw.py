@@ -42,8 +42,11 @@ def _model(choose: Choose, choice: bool) -> Model:
     head = choose("head size", [4, 2, 6])
     layers = [_layer(choose, choice)]
     for _ in range(choose("more layers", [0, 0, 0, 1, 1, 2])):
-        dense = choose("dense layer", [True, False])
-        layers.append(_dense(choose) if dense else _layer(choose, choice))
+        kind = choose("another layer", ["dense", "moe", "the first again"])
+        if kind == "the first again":
+            layers.append(layers[0])
+        else:
+            layers.append(_dense(choose) if kind == "dense" else _layer(choose, choice))
     if len(layers) > 1 and choose("first layer", ["moe", "another"]) == "another":
         layers.reverse()
     widths = [8, 5, 12, 16, 21]
@@ -62,6 +65,7 @@ def _model(choose: Choose, choice: bool) -> Model:
         element,
         choose("seed", range(1000)),
         choose("opset", [18, 18, *OPSETS]) if element in PLAIN else 18,
+        choose("tied", ["", "experts", "all"]) if len(set(layers)) < len(layers) else "",
     )
 
 

@@ -34,7 +34,8 @@ class Layer:
 class Model:
     """A decoder.
 
-    element: of weights and values, or how matrices are stored; seed: of the weights and inputs.
+    element: of weights and values, or how matrices are stored; seed: of the weights and inputs;
+    tied: what layers of equal form have in common: `experts` (routers of their own) or `all`.
     """
 
     layers: tuple[Layer, ...] = (Layer(),)
@@ -46,6 +47,7 @@ class Model:
     element: str = "float32"
     seed: int = 0
     opset: int = 18
+    tied: str = ""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from ir.schedule import Caches
 from ir.workload import Workload
 from tests.chain.forms import FORMS, block_of
 from tests.chain.recipe import Recipe
+from tests.chain.tied import Tied, again
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend import sides
 from tests.compiler.frontend.opsets import as_opset, least_opset
@@ -80,7 +81,7 @@ def read_recipe(recipe: Recipe, folder: Path, runtime: Runtime) -> Ready:
 def write_model(recipe: Recipe, folder: Path) -> Path:
     """The ONNX file of a recipe's model."""
     model = recipe.model
-    g = m.Graph(
+    g = Tied(
         model.seed,
         model.element == "weights in 16 bits",
         model.d,
@@ -89,7 +90,8 @@ def write_model(recipe: Recipe, folder: Path) -> Path:
         biased=model.biased,
         stored=STORED[model.element][0] if model.element in STORED else None,
     )
-    blocks, path = [block_of(layer) for layer in model.layers], folder / "m.onnx"
+    blocks = [again(layer, model.tied) if model.tied else block_of(layer) for layer in model.layers]
+    path = folder / "m.onnx"
     axes = ["batch" if recipe.span.together else 1, "tokens"]
     if recipe.span.source:
         sides.encoder_decoder(g, blocks[:1], blocks, model.kv_heads)

@@ -76,12 +76,19 @@ def check_partition(ready: Ready, done: Compiled) -> None:
 def _matrices(ready: Ready) -> Counter[tuple[int, str, Owner]]:
     """(operator, role, whose) of every matrix on crossbars, of experts the first copy."""
     out: Counter[tuple[int, str, Owner]] = Counter()
+    holders, routers = list[MoELayer](), list[MoELayer]()  # which no layer before has
     for index, op in enumerate(ready.workload.operators):
         if isinstance(op, Dense):
             out[index, "dense", DenseOwner()] += 1
         elif isinstance(op, MoELayer):
-            if ready.recipe.chip.get("digital", {}).get("router_on") == "crossbar":
+            same = [o for o in routers if _same_experts(o, op)]
+            new = all(o.router.projection != op.router.projection for o in same)
+            if new and ready.recipe.chip.get("digital", {}).get("router_on") == "crossbar":
                 out[index, "dense", DenseOwner()] += op.router.projection is not None
+            routers.append(op)
+            if any(_same_experts(o, op) for o in holders):
+                continue
+            holders.append(op)
             named: list[tuple[Owner, Expert]] = [
                 (RoutedOwner(e), expert) for e, expert in enumerate(op.experts)
             ]
@@ -93,9 +100,15 @@ def _matrices(ready: Ready) -> Counter[tuple[int, str, Owner]]:
     return +out
 
 
+def _same_experts(one: MoELayer, other: MoELayer) -> bool:
+    """Whether two layers work on the same crossbars: equal experts of one curve."""
+    same = one.experts == other.experts and one.shared == other.shared
+    return same and one.activation == other.activation
+
+
 def check_grouping(ready: Ready, done: Compiled) -> None:
     """Every token-expert pair goes to one group, which holds a copy of its expert."""
-    for layer in done.mapping.grouping.layers:
+    for layer in done.mapping.grouping.for_layers(ready.workload.expert_homes).layers:
         size = max(len(group) for group in layer.groups)
         assert size <= done.chip.pg.mux, f"layer {layer.layer}: a group of {size}"
         chosen = routing_matrices(ready.workload, ready.routing)[layer.layer]
@@ -113,7 +126,7 @@ def check_schedule(ready: Ready, done: Compiled) -> None:
     """
     random, schedule = np.random.default_rng(1), done.schedule
     for layer, chosen in done.chosen.items():
-        groups = done.mapping.grouping.of(layer).groups
+        groups = done.mapping.grouping.of(ready.workload.expert_homes[layer]).groups
         value = random.standard_normal((*chosen.shape, 3)) * random.random((*chosen.shape, 1))
         for step in schedule.steps:
             order = step.of(layer)

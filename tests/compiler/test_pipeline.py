@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from compiler.baselines import methods
+from compiler.grouping import Calibration, joined
 from compiler.options import POLICIES, Shape
 from compiler.pipeline import compile_model
 from compiler.slots import LIMITED
@@ -62,3 +63,31 @@ def test_the_methods_beside_ours_have_none_of_its_options() -> None:
     assert ours == options
     assert {(o.grouping.groups, o.grouping.replicas) for o in others} == {(None, 0)}
     assert {(o.slots.bus, o.slots.buffer) for o in others} == {(None, None)}
+
+
+def test_experts_of_two_layers_are_grouped_by_the_routing_of_both() -> None:
+    """In pairs of four: the first layer's tokens want 0 and 1 apart, the second's 0 and 2.
+
+    Each layer alone has two ways to that, both together one: {0, 3} and {1, 2}.
+    """
+    work = small_workload(layers=2, experts=4, k=2, tied=True)
+    choices = np.array([[(0, 1)] * 2 * TOKENS, [(0, 2)] * 2 * TOKENS], dtype=np.int16)
+    trace = Routing(np.arange(2), np.array([4, 4]), np.repeat(np.arange(2), TOKENS), choices)
+    spans = ((0, TOKENS), (TOKENS, 2 * TOKENS))
+    done = compile_model(
+        work, trace, SMALL_CHIP, options_of(Shape(TOKENS), *spans, grouping="cp-sat")
+    )
+    (layer,) = done.mapping.grouping.layers
+    assert sorted(layer.groups) == [(0, 3), (1, 2)]
+    assert layer.certificate.value == layer.certificate.bound
+    orders = done.schedule.prefill.layers
+    assert [(o.layer, o.order.slots) for o in orders] == [(0, TOKENS), (1, TOKENS)]
+
+
+def test_no_window_spans_two_layers() -> None:
+    """Windows [start, stop) of the second matrix come after the first one's rows."""
+    one = Calibration(np.zeros((4, 2), dtype=np.bool_), [(0, 3), (1, 4)])
+    two = Calibration(np.ones((5, 2), dtype=np.bool_), [(0, 3), (2, 5)])
+    both = joined([one, two])
+    assert both.windows == [(0, 3), (1, 4), (4, 7), (6, 9)]
+    assert [bool(both.chosen[a:b].all()) for a, b in both.windows] == [False, False, True, True]

@@ -43,6 +43,27 @@ def test_others_are_refused(
         check_given(grouping(*layers), WORKLOAD, small_chip(pg={"mux": 2}))
 
 
+TIED = small_workload(layers=2, experts=4, k=2, tied=True)
+HALVES = ((0, 1), (2, 3))
+
+
+@pytest.mark.parametrize("layers", [[(0, HALVES)], [(1, HALVES), (0, HALVES)]])
+def test_layers_with_the_same_experts_have_the_same_groups(
+    layers: list[tuple[int, tuple[tuple[int, ...], ...]]],
+) -> None:
+    """The first one's are enough; the other's may say the same."""
+    found = check_given(grouping(*layers), TIED, small_chip(pg={"mux": 2}))
+    assert [(g.layer, g.groups) for g in found.layers] == [(0, HALVES)]
+
+
+def test_other_groups_of_the_same_experts_are_refused() -> None:
+    layers = [(0, HALVES), (1, ((0, 2), (1, 3)))]
+    with pytest.raises(InputError, match="layer 1: other groups than layer 0, on whose experts"):
+        check_given(grouping(*layers), TIED, small_chip(pg={"mux": 2}))
+    with pytest.raises(InputError, match="groups of layers 1, expected those of 0"):
+        check_given(grouping((1, HALVES)), TIED, small_chip(pg={"mux": 2}))
+
+
 def test_groups_larger_than_mux_do_not_fit() -> None:
     # three crossbars behind a peripheral group, and two at most on this chip
     layers = [(n, ((0, 1, 2), (3,))) for n in (0, 1)]
