@@ -1,7 +1,8 @@
 """Perplexity of the shipped token-choice model through quantised crossbars, with free routing.
 
 Compiles the model for a chip, then runs held-out text through its placed tiles for every choice of
-weight, cell and converter bits, and for noise and drift. The float model runs on the same tokens.
+weight, cell and converter bits with exact cells, and with the chip's bits for errors of the cells,
+each for several seeds. The float model runs on the same tokens.
 
     python -m benchmarks.quantised
     python -m benchmarks.quantised --chip isaac --cell-bits 2 --adc-range full --no-noise
@@ -29,16 +30,26 @@ from moexbar.quantised import Quantised
 
 MODELS = Path(__file__).parents[1] / "examples" / "models"
 HOUR, DAY = 3600.0, 86400.0
-NOISE: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("no noise, no drift", {}),
-    ("read noise 0.005", {"read_noise": 0.005}),
+OWN: dict[str, Any] = {"programming_noise": None, "read_noise": None}
+NOISE: tuple[tuple[str, dict[str, Any]], ...] = (  # None of a field: the chip's own
+    ("exact cells", {}),
+    ("read noise", {"read_noise": None}),
     ("read noise 0.01", {"read_noise": 0.01}),
-    ("read noise 0.02", {"read_noise": 0.02}),
-    ("drift of 1 hour", {"drift_s": HOUR}),
-    ("drift of 1 day", {"drift_s": DAY}),
-    ("drift of 30 days", {"drift_s": 30 * DAY}),
-    ("drift of 30 days, not compensated", {"drift_s": 30 * DAY, "drift_compensated": False}),
-    ("read noise 0.01 and drift of 30 days", {"read_noise": 0.01, "drift_s": 30 * DAY}),
+    ("programming error", {"programming_noise": None}),
+    ("programming error, one scale for a matrix", {"programming_noise": None, "scale": "matrix"}),
+    ("programming error 4.75 %", {"programming_noise": (0.0475,) * 4}),
+    (
+        "programming error 4.75 %, one scale for a matrix",
+        {"programming_noise": (0.0475,) * 4, "scale": "matrix"},
+    ),
+    ("both, the chip's", OWN),
+    ("both, drift of 1 hour", {**OWN, "drift_s": HOUR}),
+    ("both, drift of 1 day", {**OWN, "drift_s": DAY}),
+    ("both, drift of 30 days", {**OWN, "drift_s": 30 * DAY}),
+    (
+        "both, drift of 30 days, not compensated",
+        {**OWN, "drift_s": 30 * DAY, "drift_compensated": False},
+    ),
 )
 
 
@@ -99,7 +110,8 @@ def bits_table(bench: Bench, args: argparse.Namespace, percent: float | None) ->
     print("| weight bits | cell bits | ideal ADC | " + " | ".join(map(str, args.adc_bits)) + " |")
     print("|---" * (3 + len(args.adc_bits)) + "|")
     for weight_bits in args.weight_bits:
-        base = Analog.of(bench.model.read.executable.chip, weight_bits=weight_bits)
+        chip = bench.model.read.executable.chip
+        base = Analog.of(chip, weight_bits=weight_bits).without_noise
         width = weight_bits - int(base.differential)
         alike: dict[int, list[int]] = {}
         for cell_bits in args.cell_bits:
@@ -124,13 +136,19 @@ def _change(found: Predictions) -> str:
     return f"{found.perplexity / found.float_perplexity - 1:+.2%}"
 
 
-def noise_table(bench: Bench, settings: Analog) -> None:
-    """Noise and drift with the chip's own bits."""
-    print("| | perplexity | top-1 as in float |\n|---|---|---|")
+def noise_table(bench: Bench, own: Analog, seeds: int) -> None:
+    """Errors of the cells with the chip's own bits: mean and range over the seeds."""
+    print("| | perplexity | change | its range | top-1 as in float |\n|---|---|---|---|---|")
     for name, changes in NOISE:
-        found = bench.predictions(replace(settings, **changes))
-        cells = f"{found.perplexity:.3f} ({_change(found)}) | {found.agreement:.1%}"
-        print(f"| {name} | {cells} |", flush=True)
+        given = {n: getattr(own, n) if v is None else v for n, v in changes.items()}
+        chosen = replace(own.without_noise, **given)
+        count = 1 if chosen.exact else seeds
+        found = [bench.predictions(replace(chosen, seed=seed)) for seed in range(count)]
+        ours = [one.perplexity / one.float_perplexity - 1 for one in found]
+        mean = float(np.mean([one.perplexity for one in found]))
+        agreed = float(np.mean([one.agreement for one in found]))
+        wide = f"{min(ours):+.2%} to {max(ours):+.2%}" if count > 1 else ""
+        print(f"| {name} | {mean:.3f} | {np.mean(ours):+.2%} | {wide} | {agreed:.1%} |", flush=True)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -143,7 +161,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--cell-bits", type=int, nargs="+", default=[8, 4, 2, 1])
     parser.add_argument("--adc-bits", type=int, nargs="+", default=[10, 8, 7, 6])
     parser.add_argument("--adc-range", default="100", help="full, or percent as in `accuracy`")
+    parser.add_argument("--seeds", type=int, default=3, help="drawings of the errors: 0, 1, ..")
     parser.add_argument("--no-noise", action="store_true", help="only the first table")
+    parser.add_argument("--no-bits", action="store_true", help="only the second table")
     args = parser.parse_args(argv)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -151,7 +171,7 @@ def main(argv: list[str] | None = None) -> int:
         bench = Bench(read, args.sequences)
         own = Analog.of(read.executable.chip)
         percent = None if args.adc_range == "full" else float(args.adc_range)
-        found = bench.predictions(replace(own, adc_bits=None, adc_range=None))
+        found = bench.predictions(replace(own.without_noise, adc_bits=None, adc_range=None))
         print(
             f"{args.model} on {args.chip}, {found.tokens} tokens, {found.scored} positions: float "
             f"perplexity {found.float_perplexity:.4f} "
@@ -160,10 +180,11 @@ def main(argv: list[str] | None = None) -> int:
             f"{'differential' if own.differential else 'offset'} cells, converter range "
             f"{args.adc_range}, free routing\n"
         )
-        bits_table(bench, args, percent)
+        if not args.no_bits:
+            bits_table(bench, args, percent)
         if not args.no_noise:
-            print()
-            noise_table(bench, replace(own, adc_range=percent))
+            print(f"\nseeds 0 to {args.seeds - 1}")
+            noise_table(bench, replace(own, adc_range=percent), args.seeds)
     print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
     return 0
 

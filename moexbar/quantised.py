@@ -5,6 +5,7 @@ afterwards, the last ones; where there are no others, on those looked at.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,13 +20,14 @@ from backends.functional.reference import reference
 from compiler.frontend.facts.graph import Graph, name_of
 from compiler.profiling.feeds import Feeds
 from ir.arrays import Array
+from ir.chip import Chip
 from ir.errors import ArgumentError, InputError
 from ir.lengths import in_words
 from ir.onnxdoor.nodes import Nodes
 from moexbar.arguments import check
 from moexbar.files.compiled import CompiledFolder, read_compiled
 from moexbar.progress import Progress, Quiet
-from moexbar.report.quantised import AccuracyReport, ErrorRow, LanguageRow
+from moexbar.report.quantised import AccuracyReport, ErrorRow, LanguageRow, SeedRow
 
 CALIBRATED_ON = 2  # sequences
 AT_ONCE = 8  # runs whose float values are held
@@ -43,6 +45,7 @@ def accuracy(
     routing: RoutingKind = "free",
     sequences: int | None = None,
     tokens: int | None = None,
+    seeds: int = 1,
     progress: Progress = QUIET,
 ) -> AccuracyReport:
     """Run a compiled model through quantised crossbars and compare it with the float model.
@@ -51,7 +54,8 @@ def accuracy(
     by default the chip's, with converters that hold all sums of the calibration. routing: `free`,
     the routers see quantised values, or `fixed`, the program as it is. With free routing,
     sequences: the first so many of the inputs, by default SEQUENCES; tokens: cut each to so many.
-    Raises InputError for a folder, inputs or sequences that cannot be run.
+    seeds: drawings of the errors, each a run of its own, from the settings' seed on. Raises
+    InputError for a folder, inputs, sequences or seeds that cannot be run.
     """
     kinds = (CompiledFolder, Path, str)
     check("compiled", compiled, kinds, "the folder of `moexbar compile`, or one read back")
@@ -61,11 +65,18 @@ def accuracy(
         raise ArgumentError(name, f"given with routing='fixed', {own}", "leave it out", typed)
     read = compiled if isinstance(compiled, CompiledFolder) else read_compiled(compiled)
     settings = settings or Analog.of(read.executable.chip, adc_range=RANGE_PERCENT)
-    model = Quantised(read, tokens)
-    if routing == "fixed":
-        return accuracy_report(routing, *fixed_deviation(model, settings), settings)
-    count = sequences or min(SEQUENCES, model.sequences)
-    return accuracy_report(routing, *free_deviation(model, settings, count, progress), settings)
+    if seeds < 1:
+        raise InputError("--seeds", f"{seeds}, expected at least 1")
+    model, runs = Quantised(read, tokens), list[tuple[Deviation, str]]()
+    for seed in range(settings.seed, settings.seed + seeds):
+        drawn = replace(settings, seed=seed)
+        if routing == "fixed":
+            runs.append(fixed_deviation(model, drawn))
+        else:
+            count = sequences or min(SEQUENCES, model.sequences)
+            runs.append(free_deviation(model, drawn, count, progress))
+    found = [deviation for deviation, _ in runs]
+    return accuracy_report(routing, found, runs[0][1], settings, read.executable.chip)
 
 
 class Quantised:
@@ -166,20 +177,65 @@ def fixed_deviation(model: Quantised, settings: Analog) -> tuple[Deviation, str]
 
 
 def accuracy_report(
-    routing: RoutingKind, found: Deviation, calibrated: str, settings: Analog
+    routing: RoutingKind,
+    found: Sequence[Deviation],
+    calibrated: str,
+    settings: Analog,
+    chip: Chip,
 ) -> AccuracyReport:
-    """What `moexbar accuracy` tells; calibrated: see `Quantised.crossbars`."""
-    language = found.language
+    """What `moexbar accuracy` tells.
+
+    found: of every seed, in order; calibrated: see `Quantised.crossbars`.
+    """
+    first = found[0]
+    rows = tuple(
+        ErrorRow(
+            error.name,
+            error.layer,
+            float(np.mean([one.errors[name].rms for one in found])),
+            max(one.errors[name].largest for one in found),
+        )
+        for name, error in first.errors.items()
+    )
     return AccuracyReport(
         routing=routing,
         settings=settings,
+        not_published=not_published(chip, settings),
         calibration=calibrated or None,
-        tokens=found.tokens,
-        errors=tuple(ErrorRow(e.name, e.layer, e.rms, e.largest) for e in found.errors.values()),
-        language=None
-        if language is None
-        else LanguageRow(
-            language.scored, language.agreement, language.perplexity, language.float_perplexity
+        tokens=first.tokens,
+        errors=rows,
+        language=_language(found),
+        no_language=first.why_not or None,
+        seeds=tuple(
+            SeedRow(
+                settings.seed + number,
+                list(one.errors.values())[-1].rms,
+                one.language.perplexity if one.language else None,
+                one.language.agreement if one.language else None,
+            )
+            for number, one in enumerate(found)
         ),
-        no_language=found.why_not or None,
+    )
+
+
+def not_published(chip: Chip, settings: Analog) -> tuple[str, ...]:
+    """The errors of cells that the chip states nothing of and the settings do not give."""
+    out = list[str]()
+    if chip.noise.write_percent is None and not any(settings.programming_noise):
+        out.append("programming error")
+    if chip.noise.read_percent is None and not settings.read_noise:
+        out.append("read noise")
+    return tuple(out)
+
+
+def _language(found: Sequence[Deviation]) -> LanguageRow | None:
+    """Means over the seeds; the float model is the same for all."""
+    all_said = [one.language for one in found if one.language is not None]
+    if not all_said:
+        return None
+    return LanguageRow(
+        all_said[0].scored,
+        float(np.mean([said.agreement for said in all_said])),
+        float(np.mean([said.perplexity for said in all_said])),
+        all_said[0].float_perplexity,
     )

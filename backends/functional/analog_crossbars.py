@@ -37,7 +37,7 @@ class AnalogCrossbars(Crossbars):
         super().__init__(mapping, chip, source)
 
     def matrix(self, block: Block) -> Array:
-        """Integers [rows, columns] with one scale for each column of the whole matrix."""
+        """Integers [rows, columns], a scale for each column of the whole matrix or one for all."""
         settings = self.settings.of_weight(block.weight)
         values = super().matrix(block)
         if settings.weight_clip:
@@ -45,7 +45,8 @@ class AnalogCrossbars(Crossbars):
                 part = values[self.part(block, i, j)]
                 most = settings.weight_clip * float(part.std())
                 np.clip(part, -most, most, out=part)
-        whole, self._scale[block.weight] = to_integers(values, settings.weight_bits, axis=0)
+        axis = 0 if settings.scale == "column" else None
+        whole, self._scale[block.weight] = to_integers(values, settings.weight_bits, axis)
         return whole
 
     def multiply(self, tiles: Tiles, x: Array) -> Array:
@@ -72,7 +73,8 @@ class AnalogCrossbars(Crossbars):
             self._see(key, self._analog(key, cells, settings), settings, x)
             return _product(x, cells, settings)
         converters = self._converters(key, settings)
-        most = len(cells) * self._digits.largest * largest_cell(settings)
+        rows = settings.rows_at_once(len(cells))
+        most = rows * self._digits.largest * largest_cell(settings)
         if settings.exact and (converters is None or converters.hold(most)):
             return _product(x, cells, settings)
         tile = self._analog(key, cells, settings)
@@ -89,7 +91,8 @@ class AnalogCrossbars(Crossbars):
         if settings.adc_bits is None:
             return None
         if settings.adc_range is None or key not in self._seen:
-            most = self._chip.crossbar.rows * self._digits.largest * largest_cell(settings)
+            rows = settings.rows_at_once(self._chip.crossbar.rows)
+            most = rows * self._digits.largest * largest_cell(settings)
             held: Array = np.full(settings.slices, float(most))
         else:
             held = self._seen[key]
@@ -113,8 +116,11 @@ class AnalogCrossbars(Crossbars):
         if not len(x) or settings.adc_range is None:
             return
         some = x[:: -(-len(x) // CALIBRATED_ON)]
-        sums = np.abs(tile.sums(some, self._digits, settings, self._random[key]))
-        most = np.percentile(sums, settings.adc_range, axis=(0, 1, 3))
+        of_reads = [
+            np.abs(tile.sums(some, self._digits, settings, self._random[key], read))
+            for read in tile.reads(settings)
+        ]
+        most = np.percentile(np.concatenate(of_reads), settings.adc_range, axis=(0, 1, 3))
         self._seen[key] = np.maximum(self._seen.get(key, np.zeros(len(most))), most)
 
 

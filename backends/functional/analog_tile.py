@@ -2,23 +2,27 @@
 
 Weights w and inputs x are integers. A tile gives sum_c sum_s 2^(c dac_bits) 2^(s cell_bits)
 ADC(sum_rows digit_c(x) * slice_s(w)), with the top digit's sign, and, where half the range was
-added to the weights, less that half times the sum of x. Without loss this is x @ w, exactly.
+added to the weights, less that half times the sum of x. Without loss this is x @ w, exactly. Where
+not all rows are read at once, each group of rows has a conversion of its own, and they are added.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from backends.functional.analog import DRIFT_T0_S, Analog
+from backends.functional.analog import Analog
+from backends.functional.analog_cells import drifted, programmed
 from ir.arrays import Array
 
 MOST_SUMS = 4_000_000  # held at once, 16 MB
+ALL = slice(None)
 
 
-def to_integers(values: Array, bits: int, axis: int) -> tuple[Array, Array]:
+def to_integers(values: Array, bits: int, axis: int | None) -> tuple[Array, Array]:
     """Integers of at most +-(2^(bits - 1) - 1) and their scales, one for each slice along `axis`.
 
-    Where all are 0 the scale is 0 too.
+    axis: None = one scale for all. Where all are 0 the scale is 0 too.
     """
     largest = np.abs(values).max(axis=axis, keepdims=True, initial=0).astype(np.float64)
     most = 2 ** (bits - 1) - 1
@@ -85,23 +89,6 @@ def slice_weights(w: Array, settings: Analog) -> Array:
     return np.stack(parts).astype(np.float32)
 
 
-def drifted(cells: Array, settings: Analog, random: np.random.Generator) -> tuple[Array, float]:
-    """Cells after drift_s seconds, and what their tile's sums are multiplied by to make up for it.
-
-    Every cell has an exponent of its own. The factor is (sum of cells as programmed) / (their sum
-    now): global drift compensation, as in aihwkit. With an offset it counts before that is taken
-    away.
-    """
-    if settings.drift_s == 0:
-        return cells, 1.0
-    nu = settings.drift_nu + settings.drift_spread * random.standard_normal(cells.shape)
-    time = (settings.drift_s + DRIFT_T0_S) / DRIFT_T0_S
-    now = (cells * time ** -np.maximum(nu, 0)).astype(np.float32)
-    left = float(np.abs(now).sum(dtype=np.float64))
-    factor = float(np.abs(cells).sum(dtype=np.float64)) / left if left else 1.0
-    return now, factor if settings.drift_compensated else 1.0
-
-
 def largest_cell(settings: Analog) -> int:
     """The largest value of a cell, which the largest conductance stands for."""
     return int(2 ** min(settings.stored_bits, settings.cell_bits) - 1)
@@ -143,7 +130,7 @@ class Converters:
 class Tile:
     """One programmed tile.
 
-    cells: [slices, rows, columns], whole or drifted; factor: of its drift compensation; offset:
+    cells: [slices, rows, columns], whole or with errors; factor: of its drift compensation; offset:
     what was added to every weight; largest: of a cell's value.
     """
 
@@ -155,19 +142,37 @@ class Tile:
     @classmethod
     def program(cls, w: Array, settings: Analog, random: np.random.Generator) -> "Tile":
         """Integer weights [rows, columns] in cells."""
-        cells, factor = drifted(slice_weights(w, settings), settings, random)
+        largest = largest_cell(settings)
+        written = programmed(slice_weights(w, settings), largest, settings, random)
+        cells, factor = drifted(written, settings, random)
         offset = 0 if settings.differential else 2 ** (settings.weight_bits - 1)
-        return cls(cells, factor, offset, largest_cell(settings))
+        return cls(cells, factor, offset, largest)
+
+    def reads(self, settings: Analog) -> Iterator[slice]:
+        """The rows that are read at once, one group after the other."""
+        rows = self.cells.shape[1]
+        step = settings.rows_per_read or rows
+        for first in range(0, rows, step):
+            yield slice(first, min(first + step, rows))
 
     def sums(
-        self, x: Array, digits: Digits, settings: Analog, random: np.random.Generator
+        self,
+        x: Array,
+        digits: Digits,
+        settings: Analog,
+        random: np.random.Generator,
+        read: slice = ALL,
     ) -> Array:
-        """What the columns give, before the converters: float [cycles, n, slices, columns]."""
-        applied = digits.split(x)
-        slices, rows, columns = self.cells.shape
+        """What the columns give, before the converters: float [cycles, n, slices, columns].
+
+        read: the rows that are read; x has all of the tile's.
+        """
+        applied = digits.split(x[:, read])
+        cells = self.cells[:, read]
+        slices, rows, columns = cells.shape
         wide = rows * digits.largest * self.largest >= 2**24
         kind = np.float64 if wide else np.float32  # either holds these integers exactly
-        side_by_side: Array = self.cells.transpose(1, 0, 2).reshape(rows, -1).astype(kind)
+        side_by_side: Array = cells.transpose(1, 0, 2).reshape(rows, -1).astype(kind)
         found: Array = np.matmul(applied.astype(kind, copy=False), side_by_side)
         found = found.reshape(*applied.shape[:2], slices, columns)
         if settings.read_noise:
@@ -193,13 +198,16 @@ class Tile:
         places = 2.0 ** (settings.cell_bits * np.arange(slices))
         out = np.zeros((len(x), columns))
         step = max(1, MOST_SUMS // (len(digits.bits) * slices * columns))
+        reads = [ALL] if converters is None else list(self.reads(settings))
         for first in range(0, len(x), step):
-            found = self.sums(x[first : first + step], digits, settings, random)
-            if converters is not None:
-                converters.convert(found)
-            added = np.zeros(found.shape[1:])
-            for factor, of_cycle in zip(digits.factors, found, strict=True):
-                added += np.multiply(of_cycle, factor, dtype=np.float64)
+            some = x[first : first + step]
+            added = np.zeros((len(some), slices, columns))
+            for read in reads:
+                found = self.sums(some, digits, settings, random, read)
+                if converters is not None:
+                    converters.convert(found)
+                for factor, of_cycle in zip(digits.factors, found, strict=True):
+                    added += np.multiply(of_cycle, factor, dtype=np.float64)
             out[first : first + step] = np.einsum("s,nsk->nk", places, added)
         out *= self.factor
         if self.offset:

@@ -8,6 +8,7 @@ publishes no value; a report that needs it says so. The values come from TOML pr
 from ir.chip.chip import Chip
 from ir.chip.crossbar import Accumulate, Crossbar, Mvm, PeripheralGroup, Write
 from ir.chip.digital import Digital
+from ir.chip.noise import Noise
 from ir.chip.origin import Change, Fact, Headline
 from ir.chip.region import VALUES_PER_PACKET, Bus, Memory, Mesh
 
@@ -24,6 +25,7 @@ __all__ = [
     "Memory",
     "Mesh",
     "Mvm",
+    "Noise",
     "PeripheralGroup",
     "Write",
 ]

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from ir.chip.crossbar import Accumulate, Crossbar, Mvm, PeripheralGroup, Write
 from ir.chip.digital import Digital
+from ir.chip.noise import Noise
 from ir.chip.origin import Change, Fact, Headline
 from ir.chip.region import Bus, Memory, Mesh
 from ir.errors import InputError
@@ -28,6 +29,7 @@ class Chip:
     digital: Digital
     memory: Memory
     write: Write = field(default_factory=Write)
+    noise: Noise = field(default_factory=Noise)
     headline: Headline = field(default_factory=Headline)
     facts: tuple[Fact, ...] = ()
     changes: tuple[Change, ...] = field(default=(), compare=False)
@@ -47,6 +49,7 @@ class Chip:
             "mvm.output_bits": self.mvm.output_bits,
             "mvm.dac_bits": self.mvm.dac_bits,
             "mvm.adc_bits": self.mvm.adc_bits,
+            "mvm.rows_per_read": self.mvm.rows_per_read,
             "mvm.columns_per_adc": self.mvm.columns_per_adc,
             "mvm.read": self.mvm.read_ps,
             "pg.mux": self.pg.mux,

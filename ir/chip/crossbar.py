@@ -52,6 +52,8 @@ class Mvm:
     cycle. port_fj: energy of bringing a crossbar its input and taking its output, once per product,
     where a source counts transfers by crossbar and not by bit and distance. adc_bits: of a
     conversion, for quantised execution only: what converters cost is in cycle_fj and areas.
+    rows_per_read: rows that are read at once, None = all; the sums of each group of so many rows
+    are converted on their own and added digitally.
     """
 
     input_bits: int
@@ -64,6 +66,7 @@ class Mvm:
     cycle_fj: int
     port_fj: int = 0
     adc_bits: int | None = None
+    rows_per_read: int | None = None
 
     @property
     def cycles(self) -> int:

@@ -48,6 +48,7 @@ UNIT_TEXT = {
 
 # A word that stands for "no number" in a field, and what the dataclass holds then.
 WORDS: dict[str, tuple[str, int | None]] = {
+    "mvm.rows_per_read": ("all", None),
     "bus.transfers_per_slot": ("unlimited", None),
     "bus.bits_per_ns": ("unlimited", None),
     "mesh.width": ("auto", 0),
@@ -110,7 +111,7 @@ def _kind(hint: object) -> tuple[Kind, tuple[str, ...], bool]:
     if get_origin(hint) is Literal:
         return "choice", tuple(str(choice) for choice in get_args(hint)), False
     if get_origin(hint) in (Union, types.UnionType):
-        return "count", (), True
+        return ("ratio" if float in get_args(hint) else "count"), (), True
     if hint is bool:
         return "flag", (), False
     return ("ratio" if hint is float else "count"), (), False

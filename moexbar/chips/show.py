@@ -66,6 +66,8 @@ def _area(value: int | None) -> str:
 
 def _absent(field: Field) -> str:
     """How a field without an entry reads."""
+    if field.path == "mvm.rows_per_read":
+        return "all"
     return "not set" if field.path.startswith("bus.") else NOT_PUBLISHED
 
 

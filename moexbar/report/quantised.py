@@ -13,8 +13,8 @@ class ErrorRow:
 
     value: name in the model.
     layer: decoder layer; -1 outside all.
-    rms: root of (squared differences / squared float values).
-    largest: max |difference| / max |float value|.
+    rms: root of (squared differences / squared float values), mean over the seeds.
+    largest: max |difference| / max |float value|, the largest of the seeds.
     """
 
     value: str
@@ -25,7 +25,7 @@ class ErrorRow:
 
 @dataclass(frozen=True)
 class LanguageRow:
-    """What that does to a language model.
+    """What that does to a language model: means over the seeds.
 
     positions: tokens whose next one is known.
     top1_agreement: share of tokens whose most likely next one is the float model's.
@@ -40,22 +40,42 @@ class LanguageRow:
 
 
 @dataclass(frozen=True)
+class SeedRow:
+    """What one drawing of the errors gives.
+
+    seed: of it.
+    rms: error of the model's last value, as of ErrorRow.
+    perplexity: null where the model is no language model.
+    top1_agreement: as of LanguageRow; null there too.
+    """
+
+    seed: int
+    rms: float
+    perplexity: float | None
+    top1_agreement: float | None
+
+
+@dataclass(frozen=True)
 class AccuracyReport(Document):
     """A model on quantised crossbars: `moexbar accuracy --json`.
 
     routing: free, the routers see quantised values, or fixed, the program as it is.
-    settings: of the analog circuits.
+    settings: of the analog circuits, with the first seed.
+    not_published: errors of cells that the chip states nothing of, and none was given: they are 0.
     calibration: on what converters were calibrated; null where they were not.
     tokens: that were looked at.
     errors: of each layer's last value, the MoE layers' and the outputs.
     language: of a language model; null where the model is none.
     no_language: why not; null where it is one.
+    seeds: every drawing of the errors on its own.
     """
 
     routing: Literal["free", "fixed"]
     settings: Analog
+    not_published: tuple[str, ...]
     calibration: str | None
     tokens: int
     errors: tuple[ErrorRow, ...]
     language: LanguageRow | None
     no_language: str | None
+    seeds: tuple[SeedRow, ...]

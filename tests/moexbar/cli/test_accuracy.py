@@ -97,6 +97,47 @@ def test_for_people(compiled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == text
 
 
+def test_seeds(compiled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each seed is a run of its own; what is told of all is their mean, and the range of them."""
+    noisy = ("--programming-noise", "0.05", "--sequences", "1", "--seed", "4")
+    each = [run(compiled, capsys, *noisy[:-1], seed) for seed in ("4", "5")]
+    both = run(compiled, capsys, *noisy, "--seeds", "2")
+    assert both["seeds"] == [one["seeds"][0] for one in each]
+    assert [row["seed"] for row in both["seeds"]] == [4, 5]
+    found = [one["language"]["perplexity"] for one in each]
+    assert found[0] != found[1]
+    assert both["language"]["perplexity"] == pytest.approx(sum(found) / 2)
+    rms = [one["errors"][-1]["rms"] for one in each]
+    assert both["errors"][-1]["rms"] == pytest.approx(sum(rms) / 2)
+    assert both["errors"][-1]["largest"] == max(one["errors"][-1]["largest"] for one in each)
+    settings = mx.Analog.of(
+        mx.read_compiled(compiled).executable.chip,
+        adc_range=100.0,
+        programming_noise=(0.05,) * 4,
+        seed=4,
+    )
+    assert plain(mx.accuracy(compiled, settings, sequences=1, seeds=2)) == both
+    assert main(["accuracy", str(compiled), *noisy, "--seeds", "2"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"({min(found):.4f} to {max(found):.4f} over 2 seeds)" in text
+    assert "programming error 5 % of the range" in text
+    assert "seeds 4 to 5" in text
+
+
+def test_what_the_chip_does_not_publish_is_told(
+    compiled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`tiny` states no errors of its cells, so none is simulated unless one is given."""
+    found = run(compiled, capsys, "--sequences", "1")
+    assert found["not_published"] == ["programming error", "read noise"]
+    assert found["settings"]["programming_noise"] == [0, 0, 0, 0]
+    given = run(compiled, capsys, "--sequences", "1", "--read-noise", "0.01")
+    assert given["not_published"] == ["programming error"]
+    assert main(["accuracy", str(compiled), "--sequences", "1"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "state no programming error and no read noise: none is simulated" in text
+
+
 def test_other_inputs(compiled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Any inputs with free routing; a program has its own."""
     other = compiled.parent / "other.npz"
@@ -112,6 +153,8 @@ def test_other_inputs(compiled: Path, capsys: pytest.CaptureFixture[str]) -> Non
         (("--weight-bits", "1"), "weight_bits: 1, expected 2 to 16"),
         (("--adc-bits", "many"), "--adc-bits: 'many', expected a number or ideal"),
         (("--adc-range", "0"), "adc_range"),
+        (("--rows-per-read", "0"), "rows_per_read: 0, expected at least 1"),
+        (("--programming-noise", "2"), "programming_noise: 2, 2, 2, 2, expected fractions"),
         (("--sequences", "9"), "9 sequences, the inputs hold 4"),
         (("--tokens", "99"), "sequences of 24 tokens, asked for 99"),
         (("--routing", "fixed", "--sequences", "1"), "the program's own window"),

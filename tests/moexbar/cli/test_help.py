@@ -11,7 +11,7 @@ from typer.core import TyperArgument
 
 from backends.functional.analog import DRIFT_NU, DRIFT_SPREAD
 from moexbar.__main__ import main
-from moexbar.cli.accuracy import AnalogOptions
+from moexbar.cli.analog_options import NU, SPREAD
 from moexbar.cli.commands import COMMANDS, Command
 from moexbar.cli.lazy import load
 from moexbar.examples.catalogue import EXAMPLES
@@ -127,7 +127,7 @@ def test_import_moexbar_imports_no_solver_and_no_model_reader() -> None:
 
 def test_numbers_that_are_written_twice_agree() -> None:
     """Light modules repeat what heavy ones define, so that help need not import these."""
-    assert (AnalogOptions().drift_nu, AnalogOptions().drift_spread) == (DRIFT_NU, DRIFT_SPREAD)
+    assert (float(NU), float(SPREAD)) == (DRIFT_NU, DRIFT_SPREAD)
     assert tuple(EXAMPLES) == LARGE
 
 
