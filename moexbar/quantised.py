@@ -4,7 +4,7 @@ Converters with a calibrated range are calibrated on sequences of the inputs tha
 afterwards, the last ones; where there are no others, on those looked at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ import numpy as np
 
 from backends.functional import Run, execute
 from backends.functional.analog import Analog
-from backends.functional.analog_crossbars import AnalogCrossbars
+from backends.functional.analog_crossbars import AnalogCrossbars, Expert
 from backends.functional.deviation import Deviation
 from backends.functional.free import run_free
 from backends.functional.reference import reference
@@ -25,9 +25,16 @@ from ir.errors import ArgumentError, InputError
 from ir.lengths import in_words
 from ir.onnxdoor.nodes import Nodes
 from moexbar.arguments import check
+from moexbar.digital_experts import digital_row, sensitivities, worst
 from moexbar.files.compiled import CompiledFolder, read_compiled
 from moexbar.progress import Progress, Quiet
-from moexbar.report.quantised import AccuracyReport, ErrorRow, LanguageRow, SeedRow
+from moexbar.report.quantised import (
+    AccuracyReport,
+    DigitalExpertRow,
+    ErrorRow,
+    LanguageRow,
+    SeedRow,
+)
 
 CALIBRATED_ON = 2  # sequences
 AT_ONCE = 8  # runs whose float values are held
@@ -46,6 +53,7 @@ def accuracy(
     sequences: int | None = None,
     tokens: int | None = None,
     seeds: int = 1,
+    digital_experts: int = 0,
     progress: Progress = QUIET,
 ) -> AccuracyReport:
     """Run a compiled model through quantised crossbars and compare it with the float model.
@@ -54,8 +62,10 @@ def accuracy(
     by default the chip's, with converters that hold all sums of the calibration. routing: `free`,
     the routers see quantised values, or `fixed`, the program as it is. With free routing,
     sequences: the first so many of the inputs, by default SEQUENCES; tokens: cut each to so many.
-    seeds: drawings of the errors, each a run of its own, from the settings' seed on. Raises
-    InputError for a folder, inputs, sequences or seeds that cannot be run.
+    seeds: drawings of the errors, each a run of its own, from the settings' seed on.
+    digital_experts: how many routed experts are multiplied digitally, those that suffer most from
+    a further drawing on sequences that are not scored. Raises InputError for a folder, inputs,
+    sequences, seeds or experts that cannot be run.
     """
     kinds = (CompiledFolder, Path, str)
     check("compiled", compiled, kinds, "the folder of `moexbar compile`, or one read back")
@@ -68,15 +78,18 @@ def accuracy(
     if seeds < 1:
         raise InputError("--seeds", f"{seeds}, expected at least 1")
     model, runs = Quantised(read, tokens), list[tuple[Deviation, str]]()
-    for seed in range(settings.seed, settings.seed + seeds):
-        drawn = replace(settings, seed=seed)
+    count = sequences or min(SEQUENCES, model.sequences)
+    drawings = [replace(settings, seed=settings.seed + number) for number in range(seeds + 1)]
+    scored = model.window_sequences() if routing == "fixed" else range(count)
+    digital = most_sensitive(model, drawings.pop(), scored, digital_experts, progress)
+    experts = [(row.layer, row.expert) for row in digital]
+    for drawn in drawings:
         if routing == "fixed":
-            runs.append(fixed_deviation(model, drawn))
+            runs.append(fixed_deviation(model, drawn, experts))
         else:
-            count = sequences or min(SEQUENCES, model.sequences)
-            runs.append(free_deviation(model, drawn, count, progress))
+            runs.append(free_deviation(model, drawn, count, experts, progress))
     found = [deviation for deviation, _ in runs]
-    return accuracy_report(routing, found, runs[0][1], settings, read.executable.chip)
+    return accuracy_report(routing, found, runs[0][1], settings, read.executable.chip, digital)
 
 
 class Quantised:
@@ -124,26 +137,42 @@ class Quantised:
         arrival = np.zeros(tokens, dtype=np.int64)
         return reference(self.nodes, self.read.executable.workload, runs, arrival)
 
-    def crossbars(self, settings: Analog, scored: Sequence[int]) -> tuple[AnalogCrossbars, str]:
-        """Programmed crossbars, calibrated if asked for, and on what, in words."""
-        read = self.read
-        made = AnalogCrossbars(read.executable.mapping, read.executable.chip, self.source, settings)
-        if settings.adc_bits is None or settings.adc_range is None:
-            return made, ""
+    def window_sequences(self) -> list[int]:
+        """The sequences that the program's window is from."""
+        return [int(sequence) for sequence in np.unique(self.read.case().sequence)]
+
+    def fitting(self, scored: Sequence[int]) -> tuple[list[int], str]:
+        """Sequences to calibrate on, not scored ones if there are others; and that in words."""
         others = [s for s in range(self.sequences) if s not in scored]
         chosen = (others or list(scored))[-CALIBRATED_ON:]
+        names = " and ".join(str(s) for s in chosen)
+        rest = "not looked at otherwise" if others else "themselves looked at: there are no others"
+        return chosen, f"sequences {names}, {rest}"
+
+    def crossbars(
+        self, settings: Analog, scored: Sequence[int], digital: Collection[Expert] = ()
+    ) -> tuple[AnalogCrossbars, str]:
+        """Programmed crossbars, calibrated if asked for, and on what, in words.
+
+        digital: routed experts that are multiplied in floats instead.
+        """
+        read = self.read
+        chip, mapping = read.executable.chip, read.executable.mapping
+        made = AnalogCrossbars(mapping, chip, self.source, settings, digital)
+        if settings.adc_bits is None or settings.adc_range is None:
+            return made, ""
+        chosen, words = self.fitting(scored)
         with made.calibrating():
             for run in self.runs(chosen):
                 run_free(self.nodes, read.executable.workload, run, made)
-        names = " and ".join(str(s) for s in chosen)
-        rest = "not looked at otherwise" if others else "themselves looked at: there are no others"
-        return made, f"converters calibrated on sequences {names}, {rest}"
+        return made, f"converters calibrated on {words}"
 
 
 def free_deviation(
     model: Quantised,
     settings: Analog,
     sequences: int,
+    digital: Collection[Expert] = (),
     progress: Progress = QUIET,
 ) -> tuple[Deviation, str]:
     """The model with its own routers on the first so many sequences; see `Quantised.crossbars`."""
@@ -152,7 +181,7 @@ def free_deviation(
         raise InputError("--sequences", many)
     scored = range(sequences)
     runs = model.runs(scored)
-    crossbars, calibrated = model.crossbars(settings, scored)
+    crossbars, calibrated = model.crossbars(settings, scored, digital)
     found = Deviation.of(model.read.executable.workload, model.ids, runs[0])
     progress.begin("sequences", len(runs))
     for first in range(0, len(runs), AT_ONCE):
@@ -165,15 +194,39 @@ def free_deviation(
     return found, calibrated
 
 
-def fixed_deviation(model: Quantised, settings: Analog) -> tuple[Deviation, str]:
+def fixed_deviation(
+    model: Quantised, settings: Analog, digital: Collection[Expert] = ()
+) -> tuple[Deviation, str]:
     """The program as it is, with the float model's gates; see `Quantised.crossbars`."""
     read = model.read
     case = read.case()
-    crossbars, calibrated = model.crossbars(settings, np.unique(case.sequence).tolist())
+    crossbars, calibrated = model.crossbars(settings, model.window_sequences(), digital)
     done = execute(case, read.model.runtime, crossbars, fixed=True)
     found = Deviation.of(case.workload, model.ids, case.runs[0])
     found.add_program(done)
     return found, calibrated
+
+
+def most_sensitive(
+    model: Quantised,
+    settings: Analog,
+    scored: Sequence[int],
+    count: int,
+    progress: Progress = QUIET,
+) -> tuple[DigitalExpertRow, ...]:
+    """The `count` experts that errors so drawn hurt most, on sequences that are not scored."""
+    if not count:
+        return ()
+    executable = model.read.executable
+    crossbars, _ = model.crossbars(settings, scored)
+    runs = model.runs(model.fitting(scored)[0])
+    found = sensitivities(model.nodes, executable.workload, crossbars, runs, progress)
+    if not 0 < count <= len(found):
+        raise InputError("--digital-experts", f"{count}, the crossbars hold {len(found)} experts")
+    return tuple(
+        digital_row(expert, found[expert], executable.mapping, executable.chip)
+        for expert in worst(found, count)
+    )
 
 
 def accuracy_report(
@@ -182,6 +235,7 @@ def accuracy_report(
     calibrated: str,
     settings: Analog,
     chip: Chip,
+    digital: tuple[DigitalExpertRow, ...] = (),
 ) -> AccuracyReport:
     """What `moexbar accuracy` tells.
 
@@ -215,6 +269,7 @@ def accuracy_report(
             )
             for number, one in enumerate(found)
         ),
+        digital=digital,
     )
 
 

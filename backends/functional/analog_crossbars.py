@@ -1,6 +1,6 @@
 """Crossbars whose cells hold integers: products go through digits, slices and converters."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -10,11 +10,12 @@ from backends.functional.analog_tile import Converters, Digits, Tile, largest_ce
 from backends.functional.crossbars import Crossbars, Tiles
 from ir.arrays import Array
 from ir.chip import Chip
-from ir.mapping import Block, Mapping
+from ir.mapping import Block, Mapping, RoutedOwner
 from ir.onnxdoor.load import Source
 from ir.workload import Weight
 
 Key = tuple[int, ...]  # of a tile: PG, position behind it, first row and column of its cells
+Expert = tuple[int, int]  # layer, number of a routed expert
 CALIBRATED_ON = 64  # vectors of a call that calibration looks at
 
 
@@ -25,9 +26,21 @@ class AnalogCrossbars(Crossbars):
     would differ on a chip of such cells, and products do not depend on that.
     """
 
-    def __init__(self, mapping: Mapping, chip: Chip, source: Source, settings: Analog) -> None:
-        """Program all tiles with integers; errors as of Crossbars."""
+    def __init__(
+        self,
+        mapping: Mapping,
+        chip: Chip,
+        source: Source,
+        settings: Analog,
+        digital: Collection[Expert] = (),
+    ) -> None:
+        """Program all tiles with integers; errors as of Crossbars.
+
+        digital: routed experts whose matrices are multiplied in floats, as digital units do.
+        """
         self.settings = settings
+        self._digital = frozenset(digital)
+        self._erring: frozenset[Expert] | None = None
         self._digits = Digits.of(settings)
         self._scale: dict[Weight, Array] = {}
         self._programmed: dict[Key, Tile] = {}
@@ -40,6 +53,8 @@ class AnalogCrossbars(Crossbars):
         """Integers [rows, columns], a scale for each column of the whole matrix or one for all."""
         settings = self.settings.of_weight(block.weight)
         values = super().matrix(block)
+        if expert_of(block) in self._digital:
+            return values
         if settings.weight_clip:
             for i, j in np.ndindex(block.rows, block.columns):
                 part = values[self.part(block, i, j)]
@@ -51,6 +66,8 @@ class AnalogCrossbars(Crossbars):
 
     def multiply(self, tiles: Tiles, x: Array) -> Array:
         """Partial sums of every row of tiles, x [n, rows]: float64 [n, row tiles, columns]."""
+        if expert_of(tiles.block) in self._digital:
+            return super().multiply(tiles, x)
         whole, scale = to_integers(x, self.settings.input_bits, axis=1)
         found = self.integers(tiles, whole)
         found *= scale[:, :, None] * self._scale[tiles.block.weight][None]
@@ -71,6 +88,8 @@ class AnalogCrossbars(Crossbars):
         key = (int(tiles.pg[i, j]), *(int(n) for n in tiles.spot[i, j]))
         if self._calibrating:
             self._see(key, self._analog(key, cells, settings), settings, x)
+            return _product(x, cells, settings)
+        if self._erring is not None and expert_of(tiles.block) not in self._erring:
             return _product(x, cells, settings)
         converters = self._converters(key, settings)
         rows = settings.rows_at_once(len(cells))
@@ -111,6 +130,15 @@ class AnalogCrossbars(Crossbars):
         finally:
             self._calibrating = False
 
+    @contextmanager
+    def only(self, experts: Collection[Expert]) -> Iterator[None]:
+        """Meanwhile these routed experts alone have errors and converters; the rest is exact."""
+        self._erring = frozenset(experts)
+        try:
+            yield
+        finally:
+            self._erring = None
+
     def _see(self, key: Key, tile: Tile, settings: Analog, x: Array) -> None:
         """The largest over all calls of adc_range percent of a call's sums, for each slice."""
         if not len(x) or settings.adc_range is None:
@@ -122,6 +150,11 @@ class AnalogCrossbars(Crossbars):
         ]
         most = np.percentile(np.concatenate(of_reads), settings.adc_range, axis=(0, 1, 3))
         self._seen[key] = np.maximum(self._seen.get(key, np.zeros(len(most))), most)
+
+
+def expert_of(block: Block) -> Expert | None:
+    """Whose matrix it is, where a routed expert's."""
+    return (block.layer, block.owner.expert) if isinstance(block.owner, RoutedOwner) else None
 
 
 def _product(x: Array, w: Array, settings: Analog) -> Array:

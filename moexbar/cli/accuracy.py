@@ -11,8 +11,11 @@ from moexbar.cli.options import INPUTS, CompiledFolder, Json, flattened
 from moexbar.console import bar, out, print_json, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from backends.functional.analog import Analog
-    from moexbar.report.quantised import AccuracyReport
+    from moexbar.console import Fitting
+    from moexbar.report.quantised import AccuracyReport, DigitalExpertRow
 
 SEQUENCES = "4"  # of moexbar.quantised, which takes its time to import
 
@@ -61,6 +64,15 @@ Seeds = Annotated[
         rich_help_panel=NOISE,
     ),
 ]
+DigitalExperts = Annotated[
+    int,
+    typer.Option(
+        help="Routed experts that digital units compute: those that suffer most from errors, "
+        "measured on sequences that are not scored.",
+        min=0,
+        rich_help_panel=NOISE,
+    ),
+]
 
 
 @flattened
@@ -73,6 +85,7 @@ def accuracy(
     sequences: Sequences = None,
     tokens: Tokens = None,
     seeds: Seeds = 1,
+    digital_experts: DigitalExperts = 0,
     json: Json = False,
 ) -> None:
     """Compare a model on quantised crossbars with the float model.
@@ -100,6 +113,7 @@ def accuracy(
             sequences=sequences,
             tokens=tokens,
             seeds=seeds,
+            digital_experts=digital_experts,
             progress=progress,
         )
     if json:
@@ -119,6 +133,8 @@ def _print(found: "AccuracyReport", chip: str) -> None:
     console.print(shown)
     for line in _of_language(found):
         console.print(line)
+    if found.digital:
+        console.print(_digital(found.digital))
     if found.not_published:
         missing = " and no ".join(found.not_published)
         console.print(f"the chip's sources state no {missing}: none is simulated")
@@ -126,6 +142,25 @@ def _print(found: "AccuracyReport", chip: str) -> None:
         console.print(found.calibration)
     first, last = found.seeds[0].seed, found.seeds[-1].seed
     console.print(f"seed {first}" if first == last else f"seeds {first} to {last}")
+
+
+def _digital(rows: "Sequence[DigitalExpertRow]") -> "Fitting":
+    """The experts that digital units compute; time and energy are of one token."""
+    shown = table(
+        "digital expert", "rms alone", "KiB", "digital ns", "digital nJ", "MVM ns", "MVM nJ", "free"
+    )
+    for row in rows:
+        shown.add_row(
+            f"layer {row.layer}, {row.expert}",
+            f"{row.rms:.2e}",
+            f"{row.weight_bytes / 1024:.1f}",
+            f"{row.digital_ns:.0f}",
+            f"{row.digital_nj:.1f}",
+            f"{row.crossbar_ns:.0f}",
+            f"{row.crossbar_nj:.1f}",
+            str(row.crossbars),
+        )
+    return shown
 
 
 def _of_language(found: "AccuracyReport") -> list[str]:

@@ -56,6 +56,34 @@ class SeedRow:
 
 
 @dataclass(frozen=True)
+class DigitalExpertRow:
+    """A routed expert that digital units compute, and what one token costs there.
+
+    layer: decoder layer.
+    expert: its number.
+    rms: change of the model's last output when this expert alone has errors, in parts of it.
+    macs: multiply-accumulates.
+    weight_bytes: of its matrices, which come from DRAM at every token.
+    digital_ns: of reading and multiplying.
+    digital_nj: of both.
+    crossbar_ns: of its MVMs on the crossbars that it leaves.
+    crossbar_nj: of these.
+    crossbars: that it leaves, of all its copies.
+    """
+
+    layer: int
+    expert: int
+    rms: float
+    macs: int
+    weight_bytes: int
+    digital_ns: float
+    digital_nj: float
+    crossbar_ns: float
+    crossbar_nj: float
+    crossbars: int
+
+
+@dataclass(frozen=True)
 class AccuracyReport(Document):
     """A model on quantised crossbars: `moexbar accuracy --json`.
 
@@ -68,6 +96,7 @@ class AccuracyReport(Document):
     language: of a language model; null where the model is none.
     no_language: why not; null where it is one.
     seeds: every drawing of the errors on its own.
+    digital: the routed experts that are multiplied digitally, the most sensitive first.
     """
 
     routing: Literal["free", "fixed"]
@@ -79,3 +108,4 @@ class AccuracyReport(Document):
     language: LanguageRow | None
     no_language: str | None
     seeds: tuple[SeedRow, ...]
+    digital: tuple[DigitalExpertRow, ...]

@@ -10,8 +10,8 @@ import pytest
 from backends.functional import Case
 from backends.functional.analog import NO_ERROR, Analog
 from backends.functional.analog_cells import drifted, programmed, write_sigma
-from backends.functional.analog_crossbars import AnalogCrossbars
-from backends.functional.analog_tile import Converters, Tile
+from backends.functional.analog_crossbars import AnalogCrossbars, expert_of
+from backends.functional.analog_tile import Converters, Tile, to_integers
 from ir.chip import Noise
 from ir.errors import InputError
 from ir.onnxdoor.session import Runtime
@@ -159,6 +159,32 @@ def test_fewer_rows_have_a_finer_full_range(case: Case) -> None:
         exact = AnalogCrossbars(case.mapping, case.chip, case.source, ONE_CELL).integers(tiles, x)
         far[rows] = np.abs(crossbars.integers(tiles, x) - exact).mean()
     assert far[4] < far[None] / 2
+
+
+def test_a_digital_expert_is_multiplied_in_floats(case: Case) -> None:
+    """Its weights are the model's own; every other matrix has its errors as before."""
+    noisy = replace(ONE_CELL, programming_noise=FIVE_PERCENT)
+    expert = next(e for b in case.mapping.blocks if (e := expert_of(b)) is not None)
+    analog = AnalogCrossbars(case.mapping, case.chip, case.source, noisy)
+    split = AnalogCrossbars(case.mapping, case.chip, case.source, noisy, digital=[expert])
+    exact = AnalogCrossbars(case.mapping, case.chip, case.source, replace(noisy, seed=1))
+    kinds = set()
+    for tiles, others in zip(split.tiles, analog.tiles, strict=True):
+        weight = tiles.block.weight
+        x = _random().normal(size=(4, weight.rows)).astype(np.float32)
+        found = split.multiply(tiles, x).sum(axis=1)
+        digital = expert_of(tiles.block) == expert
+        kinds.add(digital)
+        if digital:
+            expected = x @ load_weight(case.source, weight)
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+        else:
+            np.testing.assert_array_equal(found, analog.multiply(others, x).sum(axis=1))
+        with exact.only([expert]):  # errors on it alone: the rest is the integer product
+            alone = exact.integers(tiles, to_integers(x, 8, axis=1)[0]).sum(axis=1)
+        whole = np.rint(alone)
+        assert digital == bool(np.abs(alone - whole).max() > 1e-3)
+    assert kinds == {True, False}
 
 
 def test_settings_take_the_chips_errors() -> None:

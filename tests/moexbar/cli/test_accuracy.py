@@ -124,6 +124,24 @@ def test_seeds(compiled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "seeds 4 to 5" in text
 
 
+def test_digital_experts(compiled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The most sensitive first; with all of them digital less is wrong after the MoE layers."""
+    noisy = ("--programming-noise", "0.1", "--sequences", "1")
+    analog = run(compiled, capsys, *noisy)
+    assert analog["digital"] == []
+    total = 2 * models.EXPERTS
+    split = run(compiled, capsys, *noisy, "--digital-experts", str(total))
+    order = [row["rms"] for row in split["digital"]]
+    assert order == sorted(order, reverse=True)
+    assert len({(row["layer"], row["expert"]) for row in split["digital"]}) == total
+    assert split["errors"][-1]["rms"] < analog["errors"][-1]["rms"]
+    few = run(compiled, capsys, *noisy, "--digital-experts", "2", "--routing", "free")
+    assert few["digital"] == split["digital"][:2]
+    assert main(["accuracy", str(compiled), *noisy, "--digital-experts", str(total + 1)]) == 2
+    problem = f"{total + 1}, the crossbars hold {total} experts"
+    assert problem in " ".join(capsys.readouterr().err.split())
+
+
 def test_what_the_chip_does_not_publish_is_told(
     compiled: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
