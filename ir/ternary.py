@@ -1,4 +1,4 @@
-"""A model whose routed experts have ternary weights: -1, 0 or 1 times one scale."""
+"""A finished model whose routed experts are rounded to ternary weights: -1, 0, 1 times a scale."""
 
 from dataclasses import replace
 from typing import assert_never
@@ -9,7 +9,8 @@ from ir.workload import AnyOperator, Attention, Dense, Digital, Expert, MoELayer
 def with_ternary_experts(workload: Workload) -> Workload:
     """The same model with the matrices of its routed experts as ternary weights.
 
-    Shared experts keep theirs, as in MoTE (arXiv 2506.14435).
+    Shared experts keep theirs. This rounds a finished model; MoTE (arXiv 2506.14435) trains such
+    experts, beside a shared one of full precision.
     """
 
     def ternary(expert: Expert) -> Expert:

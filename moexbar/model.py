@@ -97,7 +97,7 @@ class Model:
 
         tokens, batch: of a run, tokens of each side where those differ (see
         `compiler.frontend.read_model`); decodes: refuse a model that cannot go on token by token;
-        experts: `ternary` rounds their matrices to -1, 0 and 1 times a
+        experts: `ternary` rounds the finished model's to -1, 0 and 1 times a
         scale. Raises InputError naming file, dimension, node and layer.
         """
         key = (tokens, batch, decodes)

@@ -109,7 +109,8 @@ Minimised = Annotated[
 Experts = Annotated[
     Literal["stored", "ternary"],
     typer.Option(
-        help="ternary: round their matrices to -1, 0, 1 times a scale, one cell pair each.",
+        help="ternary: round those of the finished model to -1, 0, 1 times a scale, one cell pair "
+        "each.",
         rich_help_panel=METHODS,
     ),
 ]
