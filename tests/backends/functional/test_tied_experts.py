@@ -117,7 +117,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_options_of_the_compiler(runtime: Runtime, tmp_path: Path, name: str) -> None:
-    case = tied_case(runtime, tmp_path, EXPERTS, sequences=2, **OPTIONS[name])
+    case = tied_case(runtime, tmp_path, EXPERTS, sequences=4, **OPTIONS[name])
     replay(case.program, case.chip)
     assert run_case(runtime, case).worst < 1e-5
 
