@@ -56,15 +56,13 @@ def _replace(source: Source, weights: Iterable[Weight]) -> None:
 
 
 def _ternary(workload: Workload) -> list[Weight]:
-    """Each matrix once, though several layers may have it."""
-    every = (
+    return [
         weight
         for op in workload.moe_layers
         for expert in op.experts
         for weight in expert.weights
         if weight.format == "ternary"
-    )
-    return list(dict.fromkeys(every))
+    ]
 
 
 def ternary(values: Array) -> Array:
