@@ -9,6 +9,7 @@ from ir.activation import AnyActivation, usual
 from ir.arrays import Bools, Ints
 from ir.errors import InputError
 from ir.expert import Expert, Weight
+from ir.passes import Passes, passes_of
 from ir.router import Router
 from ir.selection import ByIds, ByScoresOfIds
 
@@ -153,6 +154,11 @@ class MoELayer(Operator):
     def curved(self) -> bool:
         """Whether what a single matrix gives goes through an activation."""
         return self.single and self.activation != usual("identity")
+
+    @property
+    def passes(self) -> Passes:
+        """What its activation takes for each vector."""
+        return passes_of(self.activation)
 
     @property
     def runs(self) -> frozenset[str]:

@@ -13,6 +13,7 @@ from typing import Literal, assert_never
 from ir.account import WeightAccount
 from ir.expert import Expert, Weight
 from ir.moe_layer import Apart, Dropped, MoELayer, Operator, Proof
+from ir.passes import ON_THE_WAY, Passes
 from ir.router import Router
 from ir.sides import Side
 
@@ -72,6 +73,7 @@ class Digital(Operator):
     `elements` counts the output elements of all its nodes per token (`scope` token) or in all
     (`scope` constant: it does not depend on the tokens' values; `scope` sequence: it mixes tokens).
     `macs`: multiply-accumulates with matrices that it holds, per token or in all likewise.
+    `passes`: what the curve of a kind `act` takes (`ir.passes`).
     `weight_bytes`: of those matrices, read whenever it is used: for every token, every sequence or
     once, as its scope says. `gathered_bytes`: taken per token of stacks, by run-time indices.
     """
@@ -82,6 +84,7 @@ class Digital(Operator):
     macs: int = 0
     weight_bytes: int = 0
     gathered_bytes: int = 0
+    passes: Passes = ON_THE_WAY
 
 
 AnyOperator = Dense | Attention | Digital | MoELayer

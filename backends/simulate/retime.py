@@ -16,6 +16,7 @@ from ir import timing
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
 from ir.errors import InputError
+from ir.passes import Passes
 from ir.program import Opcode, Program
 
 SHAPE = (
@@ -48,6 +49,7 @@ SHAPE = (
 )
 RECOMPILE = "compile for that chip instead"
 ADDS = (Opcode.EMBED, Opcode.MUL, Opcode.ADD, Opcode.TOPK, Opcode.COMBINE, Opcode.DIGITAL)
+PASSES = tuple(Passes(smooth, products) for smooth in range(3) for products in range(4))
 DRAM = (Opcode.KV_RD, Opcode.KV_WR, Opcode.GO_RD, Opcode.GO_WR)
 
 
@@ -63,6 +65,8 @@ def retime(program: Program, old: Chip, new: Chip) -> tuple[Ints, Ints]:
     duration, busy = program.duration_ps.copy(), program.busy_ps.copy()
     for rows, ratio in _ratios(program, old, new):
         duration[rows], busy[rows] = _times(duration[rows], ratio), _times(busy[rows], ratio)
+    acts = program.opcode == Opcode.ACT
+    duration[acts] = busy[acts] = _curves(program, np.flatnonzero(acts), old, new)
     mvm = program.opcode == Opcode.MVM
     for shared in (False, True):
         rows = mvm & ((program.expert >= 0) == shared)
@@ -108,13 +112,33 @@ def _ratios(program: Program, old: Chip, new: Chip) -> list[tuple[Bools, Fractio
         (adds, _ratio(old, new, *add)),
         (chained, _ratio(old, new, "accumulate.hop_ps", *add)),
         (code == Opcode.NORM, _ratio(old, new, "digital.norm_ps")),
-        (code == Opcode.ACT, _ratio(old, new, "digital.act_ps")),
         (code == Opcode.SAMPLE, _ratio(old, new, "digital.sample_ps")),
         (code == Opcode.XFER, _ratio(old, new, "mesh.hop_ps")),
         (macs, 1 / _ratio(old, new, "digital.macs_per_ns")),
         (np.isin(code, DRAM), 1 / _ratio(old, new, "memory.dram_mb_per_s")),
     ]
     return [(rows, ratio) for rows, ratio in out if ratio != 1]
+
+
+def _curves(program: Program, rows: Ints, old: Chip, new: Chip) -> Ints:
+    """Durations of curves on the new chip, by what they take: the passes that explain the old ones.
+
+    Where none do (a matrix from DRAM beside the curve) all speeds that may be in it change alike.
+    """
+    jobs = np.stack([program.bytes[rows], program.duration_ps[rows]], axis=1)
+    kinds, which = np.unique(jobs, axis=0, return_inverse=True)
+    found = [_curve(int(data), int(ps), old, new) for data, ps in kinds]
+    return np.array(found, dtype=np.int64)[which.ravel()]
+
+
+def _curve(data: int, ps: int, old: Chip, new: Chip) -> int:
+    values = data * 8 // old.mvm.output_bits
+    for passes in PASSES:
+        if timing.act(old, values, passes).duration_ps == ps:
+            return timing.act(new, values, passes).duration_ps
+    speeds = ("relu_ps", "smooth_ps", "smooth_base_ps", "add_ps", "add_base_ps")
+    ratio = _ratio(old, new, *(f"digital.{speed}" for speed in speeds))
+    return -(-ps * ratio.numerator // ratio.denominator)
 
 
 def _same(adds: Fraction, macs: Fraction, new: Chip) -> None:

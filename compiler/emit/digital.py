@@ -63,7 +63,7 @@ def _token_cost(chip: Chip, op: Digital) -> Cost:
     if op.kind == "norm":
         work = timing.norm(chip, op.width)
     elif op.kind == "act":
-        work = timing.act(chip, op.width)
+        work = timing.act(chip, op.width, op.passes)
     else:
         work = timing.digital(chip, op.elements if op.kind == "other" else op.width)
     return _with_products(chip, op, work, 1)

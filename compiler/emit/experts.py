@@ -125,7 +125,7 @@ def _one_stage(at: At[MoELayer], turns: Turns, blocks: list[Block]) -> tuple[Int
     acted = ctx.stream.append(
         Opcode.ACT,
         at.dpu,
-        timing.act(ctx.chip, at.op.d_result),
+        timing.act(ctx.chip, at.op.d_result, at.op.passes),
         tag,
         rows=len(stores),
         reads=[stores],
@@ -213,7 +213,7 @@ def _activate(
     acted = ctx.stream.append(
         Opcode.ACT,
         at.dpu,
-        timing.act(ctx.chip, width),
+        timing.act(ctx.chip, width, at.op.passes),
         tag,
         rows=rows,
         reads=[out],

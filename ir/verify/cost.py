@@ -180,7 +180,7 @@ def _job(case: ProgramCase, role: Role, job: JobClass, fire: int) -> Cost:
     if role == Role.SCALE:
         return timing.add(chip, job.hidden * (2 if job.gated else 1))
     if role == Role.ACT:
-        return timing.act(chip, job.hidden)
+        return timing.act(chip, job.hidden, job.passes)
     if role == Role.MUL:
         return timing.add(chip, job.hidden)
     lanes, hops = return_lanes(case.workload, layer, chip), _path(case, fire)[0]

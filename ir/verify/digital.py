@@ -27,7 +27,7 @@ def _work(case: ProgramCase, op: Digital, tokens: int) -> Cost:
     if op.kind == "norm":
         return timing.norm(case.chip, op.width)
     if op.kind == "act":
-        return timing.act(case.chip, op.width)
+        return timing.act(case.chip, op.width, op.passes)
     if op.kind == "other":
         return timing.digital(case.chip, op.elements)
     return timing.add(case.chip, op.width)

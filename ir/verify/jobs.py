@@ -6,6 +6,7 @@ from typing import assert_never
 
 from ir import timing
 from ir.chip import Chip
+from ir.passes import ON_THE_WAY, Passes
 from ir.timing import Cost
 from ir.verify.matrices import tile_grid, weights_side_by_side
 from ir.workload import Attention, Dense, Digital, Expert, MoELayer, Weight, Workload
@@ -16,7 +17,8 @@ class JobClass:
     """A dense matrix, expert, shared expert or router. Stages' weights: `first`, `second` or ().
 
     multiplexed: its crossbars stand behind shared peripheral groups; scaled: a gate multiplies
-    the sums of the first stage; curved: an activation follows the only one.
+    the sums of the first stage; curved: an activation follows the only one; passes: what the
+    activation takes.
     """
 
     operator: int
@@ -26,6 +28,7 @@ class JobClass:
     scaled: bool = False
     curved: bool = False
     router: bool = False
+    passes: Passes = ON_THE_WAY
 
     @property
     def gated(self) -> bool:
@@ -124,9 +127,11 @@ def _of_layer(index: int, op: MoELayer, chip: Chip) -> Iterator[JobClass]:
             multiplexed=True,
             scaled=op.weight_on == "input",
             curved=op.curved,
+            passes=op.passes,
         )
     for expert in op.shared:
-        yield JobClass(index, _up(expert), _down(expert), curved=op.curved)
+        matrices = _up(expert), _down(expert)
+        yield JobClass(index, *matrices, curved=op.curved, passes=op.passes)
     if chip.digital.router_on == "crossbar" and op.router.projection is not None:
         yield JobClass(index, (op.router.projection,), router=True)
 

@@ -58,6 +58,11 @@ WORDS: dict[str, tuple[str, int | None]] = {
 }
 NOT_PUBLISHED = "not published"
 
+RENAMED: dict[str, str] = {  # table.stem of what files of earlier versions state: what now is there
+    "digital.act": "no longer one number for every curve; say relu_ns and relu_pj for those that "
+    "clip, smooth_base_ns, smooth_ns and smooth_pj for the others",
+}
+
 CLOSE = 0.6  # of 1, so that a name may have been meant
 MAX_COUNT = 10**6
 MAX_VALUE = 10**15
@@ -175,5 +180,9 @@ def find(table: str, key: str) -> tuple[Field, int] | str:
                         f"{suffix} is a unit of {quantity}, expected a unit of {field.quantity}: "
                         + ", ".join(field.keys)
                     )
+    for path, now in RENAMED.items():
+        stem = path.removeprefix(f"{table}.")
+        if key == stem or (key.startswith(stem + "_") and path.startswith(f"{table}.")):
+            return now
     stems = [key for field in SCHEMA[table] for key in field.keys]
     return f"unknown key; {nearest(key, stems)}"

@@ -88,13 +88,13 @@ def fill_ps(op: MoELayer, chip: Chip, groups: int) -> int:
     if one.down is not None:
         jobs += [
             timing.xfer(chip, matrices * width, hops, up_cores),
-            timing.act(chip, width),
+            timing.act(chip, width, op.passes),
             timing.xfer(chip, width, hops, down_cores),
             timing.mvm(chip, 1, shared=True),
             _sums(chip, one.down, 1),
         ]
     if op.curved:
-        jobs.append(timing.act(chip, width))
+        jobs.append(timing.act(chip, width, op.passes))
     if op.gated:
         jobs.append(timing.add(chip, width))
     return sum(job.duration_ps for job in jobs)

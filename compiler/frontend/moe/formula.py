@@ -64,7 +64,17 @@ _RANGES: Mapping[onnx_ir.DataType | None, tuple[int, int]] = {
     onnx_ir.DataType.UINT16: (0, 65535),
     onnx_ir.DataType.INT16: (-32768, 32767),
 }
-CURVES = frozenset((*_PLAIN, *_NUMBERED, "Gelu", "FastGelu", "BiasGelu", "PRelu"))
+_GELUS = ("Gelu", "FastGelu", "BiasGelu")
+CURVES = frozenset((*_PLAIN, *_NUMBERED, *_GELUS, "PRelu"))
+
+
+def curve_named(op_type: str) -> str | None:
+    """The curve that an operator of ONNX is, whatever its numbers; None for one that is none."""
+    if op_type in _NUMBERED:
+        return _NUMBERED[op_type][0]
+    if op_type == "PRelu":
+        return "leaky-relu"
+    return "gelu" if op_type in _GELUS else _PLAIN.get(op_type)
 
 
 class FormulaReader:

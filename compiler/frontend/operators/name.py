@@ -13,11 +13,13 @@ from compiler.frontend.facts.products import Product
 from compiler.frontend.facts.shape_rules import ELEMENTWISE
 from compiler.frontend.moe.found import FoundLayer
 from compiler.frontend.operators.attention import FoundAttention
+from compiler.frontend.operators.curved import passes_of_nodes
 from compiler.frontend.operators.digital import elements_of, scope_of
 from compiler.frontend.operators.held import held_by
 from compiler.frontend.operators.layers import layer_numbers
 from compiler.frontend.operators.parts import Part, inputs_of
 from ir.errors import InputError
+from ir.passes import ON_THE_WAY
 from ir.workload import AnyOperator, Attention, Dense, Digital, MoELayer
 
 
@@ -163,6 +165,7 @@ def _operator(facts: Facts, part: Part, tokens: int, lent: Lent) -> AnyOperator:
         held.macs,
         held.weight_bytes,
         held.gathered_bytes,
+        passes_of_nodes(graph, found.nodes) if found.kind == "act" else ON_THE_WAY,
     )
 
 

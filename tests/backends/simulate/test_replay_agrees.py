@@ -106,7 +106,7 @@ def test_lockstep_is_kept_on_a_slower_chip() -> None:
     ("change", "opcodes", "factor"),
     [
         ({"digital": {"norm_ps": 120_000}}, {"NORM"}, 2),
-        ({"digital": {"act_ps": 3_000}}, {"ACT"}, 3),
+        ({"digital": {"smooth_ps": 48_000}}, {"ACT"}, 3),
         ({"digital": {"macs_per_ns": 32}}, {"GATE", "ATTN"}, 2),
         ({"mesh": {"hop_ps": 24_000}}, {"XFER", "STORE"}, 2),
         ({"bus": {"transfers_per_slot": 1}}, {"LOAD", "STORE"}, 2),

@@ -11,6 +11,7 @@ from ir import timing
 from ir.activation import usual
 from ir.compiled import Compiled
 from ir.errors import CheckError, InputError
+from ir.passes import ON_THE_WAY
 from ir.program import Opcode
 from ir.verify import verify_program
 from ir.workload import Expert, MoELayer, Weight, Workload
@@ -72,7 +73,7 @@ def test_the_sum_is_as_wide_as_the_results() -> None:
     of_layer = p.node == [type(op) for op in done.workload.operators].index(MoELayer)
     costs = {code: set(p.energy_fj[of_layer & (p.opcode == code)].tolist()) for code in Opcode}
     assert costs[Opcode.COMBINE] == {3 * timing.add(chip, 30).energy_fj}
-    assert costs[Opcode.ACT] == {timing.act(chip, 30).energy_fj}
+    assert costs[Opcode.ACT] == {timing.act(chip, 30, ON_THE_WAY).energy_fj}
 
 
 def test_a_sum_of_results_before_their_curve_is_found() -> None:
@@ -105,7 +106,7 @@ def test_fill_of_one_stage() -> None:
     ]
     least = sum(job.duration_ps for job in jobs)
     assert fill_ps(plain, chip, groups=2) == least
-    assert fill_ps(curved, chip, groups=2) == least + chip.digital.act_ps
+    assert fill_ps(curved, chip, groups=2) == least + chip.digital.relu_ps
 
 
 def test_a_gate_needs_a_down_matrix() -> None:

@@ -215,12 +215,16 @@ def test_paper_is_hermes_with_the_reference_rules() -> None:
 
 
 def test_the_digital_table_in_internal_units() -> None:
-    """4 ns + 8 ns and 9.43 pJ per 256, norm 50 ns and 20.96 pJ, hop 12 ns and 12.93 pJ."""
+    """4 ns + 8 ns and 9.43 pJ per 256, norm 50 ns and 20.96 pJ, hop 12 ns and 12.93 pJ.
+
+    ReLU 1 ns and 0.02 pJ, GeLU 6 ns + 16 ns and 9.63 pJ.
+    """
     chip = load_chip("hermes")
     digital = chip.digital
     assert (digital.add_base_ps, digital.add_ps, digital.add_fj) == (4000, 8000, 9430)
     assert (digital.norm_ps, digital.norm_fj) == (50_000, 20_960)
-    assert (digital.act_ps, digital.sample_ps) == (1000, 10_000)
+    assert (digital.relu_ps, digital.relu_fj, digital.sample_ps) == (1000, 20, 10_000)
+    assert (digital.smooth_base_ps, digital.smooth_ps, digital.smooth_fj) == (6000, 16_000, 9630)
     assert (chip.mesh.hop_ps, chip.mesh.hop_fj) == (12_000, 12_930)
     assert (chip.accumulate.hop_ps, chip.accumulate.hop_fj) == (12_000, 12_930)
     assert (digital.dpus, digital.mha_units) == (5, 4)

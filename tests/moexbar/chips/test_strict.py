@@ -30,6 +30,11 @@ WRONG = {
         "[crossbar]\nrow = 8",
         "my.toml: crossbar.row: unknown key; did you mean rows?",
     ),
+    "one number for every curve": (
+        "[digital]\nact_ns = 1",
+        "my.toml: digital.act_ns: no longer one number for every curve; say relu_ns and relu_pj "
+        "for those that clip, smooth_base_ns, smooth_ns and smooth_pj for the others",
+    ),
     "unknown key, nothing near": (
         "[accumulate]\nzzz = 8",
         "my.toml: accumulate.zzz: unknown key; expected one of: where, hop_ps, hop_ns, hop_us, "

@@ -50,10 +50,10 @@ def test_an_unlimited_bus_takes_no_time_and_no_area() -> None:
 def test_the_fill_is_what_one_pair_takes() -> None:
     # d 512, width 256: up and gate 2 x 1 tiles each, down 1 x 2: 4 + 2 tiles a group, 12 PGs in
     # all: one core, so one hop. Load 512 x 8 bits at B 2 = 65 + 12; chain of two rows 24 + 12;
-    # 512 values out: 2 packets, 1 port: 2 x 12; act 1; gate x up 12; back: 1 packet 12;
+    # 512 values out: 2 packets, 1 port: 2 x 12; SiLU 6 + 16; gate x up 12; back: 1 packet 12;
     # MVM 130; down has one row: 0; return 2 lanes: 32.5, + 12 and one hop 12; combine 3 x (4 + 16).
     chip = hermes()
-    by_hand = 77 + 36 + 24 + 1 + 12 + 12 + 130 + 0 + 56.5 + 60
+    by_hand = 77 + 36 + 24 + 22 + 12 + 12 + 130 + 0 + 56.5 + 60
     assert fill_ps(layer(), chip, 2) == by_hand * 1000
 
 
