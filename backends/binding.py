@@ -11,7 +11,7 @@ import numpy as np
 
 from backends.bounds import Bounds, Part, lower_bounds
 from backends.cost import multiplies
-from ir.chip import Chip
+from ir.chip import Chip, Digital
 from ir.program import Program, Unit, UnitKind
 
 SAID = 0.1  # kinds that take less of the time are not put in words, but for the first
@@ -82,11 +82,26 @@ def _change(unit: Unit, chip: Chip, shared: Collection[str], reading: Collection
         "acc": "lower accumulate.hop_ns",
         "link": "lower mesh.hop_ns",
         "mesh": "lower mesh.hop_ns",
-        "dpu": "lower digital.pgs_per_dpu" if digital.pgs_per_dpu else "raise digital.dpus",
-        "mha": f"raise digital.{'macs_per_ns' if digital.attention == 'macs' else 'mha_units'}",
+        "dpu": _more_dpus(digital),
+        "mha": _faster_attention(digital),
         "dram": "raise memory.dram_gb_per_s",
     }
     return changes[unit.kind]
+
+
+def _more_dpus(digital: Digital) -> str:
+    if digital.shares_dpus:
+        return "raise digital.dpus"
+    if digital.pgs_per_dpu and not digital.dpus_per_region:
+        return "lower digital.pgs_per_dpu"
+    return "raise digital.dpus_per_region"
+
+
+def _faster_attention(digital: Digital) -> str:
+    """More units where the heads of a job are spread over them."""
+    if not digital.shares_mha_units and digital.attention == "macs":
+        return "raise digital.mha_units_per_region or digital.macs_per_ns"
+    return f"raise digital.{'macs_per_ns' if digital.attention == 'macs' else 'mha_units'}"
 
 
 def binding_lines(bindings: Sequence[Binding]) -> Iterator[str]:

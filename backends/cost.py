@@ -6,14 +6,14 @@ with their mux switches, buses and return links, digital units, buffers. What a 
 publish is left out of a sum and named.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ir.arrays import Bools
 from ir.chip import Chip
-from ir.program import Opcode, Program
+from ir.program import Opcode, Program, UnitKind
 
 FJ_PER_NJ = 10**6
 ELEMENT_WISE = (  # of digital operators; those that multiply too have their weights in DRAM
@@ -147,10 +147,9 @@ def multiplies(program: Program) -> Bools:
 def chip_area(program: Program, chip: Chip) -> Area:
     """Everything the mapping occupies."""
     inv = program.inventory
-    dpus = sum(unit.kind == "dpu" for unit in program.units)
     digital = {
-        "digital units": (dpus, chip.digital.dpu_um2),
-        "attention units": (chip.digital.mha_units, chip.digital.mha_um2),
+        "digital units": (_units(program, "dpu"), chip.digital.dpu_um2),
+        "attention units": (_units(program, "mha"), chip.digital.mha_um2),
     }
     parts = {
         "peripheral groups": (inv.expert_pgs + inv.dense_pgs, chip.pg.peripheral_um2),
@@ -164,19 +163,34 @@ def chip_area(program: Program, chip: Chip) -> Area:
 
 
 def moe_area(program: Program, chip: Chip) -> Area:
-    """Peripheral groups and crossbars of the routed experts, and their regions' buses."""
+    """What the MoE layers need, shared experts not counted.
+
+    Peripheral groups and crossbars of the routed experts; and of their regions the buses, all
+    digital units (the chip's, where it shares them) and the buffer. The reference counts neither of
+    the last two.
+    """
     inv = program.inventory
-    return sum_area(
-        {
-            "peripheral groups": (inv.expert_pgs, chip.pg.peripheral_um2),
-            "arrays": (inv.expert_crossbars, chip.crossbar.array_um2),
-            "mux switches": (_switches(program, chip), chip.pg.mux_switch_um2),
-            "buses": (
-                inv.moe_bus_bits_per_ns + inv.moe_return_bits_per_ns,
-                chip.bus.um2_per_bit_per_ns,
-            ),
-        }
-    )
+    layers = set(np.unique(program.layer[program.expert >= 0]).tolist())
+    parts: dict[str, tuple[int, int | None]] = {
+        "peripheral groups": (inv.expert_pgs, chip.pg.peripheral_um2),
+        "arrays": (inv.expert_crossbars, chip.crossbar.array_um2),
+        "mux switches": (_switches(program, chip), chip.pg.mux_switch_um2),
+        "buses": (
+            inv.moe_bus_bits_per_ns + inv.moe_return_bits_per_ns,
+            chip.bus.um2_per_bit_per_ns,
+        ),
+    }
+    if chip.digital.accounting == "full":
+        held = sum(buffer.bytes for buffer in program.buffers if buffer.layer in layers)
+        parts["buffers"] = (-(-held // 1024), chip.memory.buffer_um2_per_kib)
+        parts["digital units"] = (_units(program, "dpu", {-1, *layers}), chip.digital.dpu_um2)
+    return sum_area(parts, optional=("digital units",))
+
+
+def _units(program: Program, kind: UnitKind, layers: Collection[int] | None = None) -> int:
+    """Units of a kind, of all regions or of some."""
+    found = (u for u in program.units if u.kind == kind)
+    return sum(u.units for u in found if layers is None or u.layer in layers)
 
 
 def _switches(program: Program, chip: Chip) -> int:
@@ -215,16 +229,36 @@ def _moe_parts(program: Program) -> Iterator[MoePart]:
 
 
 def area_band(program: Program, chip: Chip) -> tuple[Chip, Chip] | None:
-    """The chip at both ends of its assumed split of a core into array and peripherals.
+    """The chip at both ends of what is assumed of its areas: the largest and the smallest.
 
-    None when the preset states no band. The sum of the two stays what the source published.
+    The split of a core into array and peripherals, whose sum stays what the source published (the
+    more peripherals, the less area, as crossbars share them), and the areas of digital and
+    attention units. None when the preset states no band for any of them.
     """
-    fact = next((f for f in chip.facts if f.path == "pg.peripheral_um2"), None)
+    split = _band(chip, "pg.peripheral_um2")
+    if chip.pg.peripheral_um2 is None or chip.crossbar.array_um2 is None:
+        split = None
+    dpu, mha = _band(chip, "digital.dpu_um2"), _band(chip, "digital.mha_um2")
+    if split is None and dpu is None and mha is None:
+        return None
+    large, small = chip, chip
+    if split is not None:
+        large, small = (with_peripherals(chip, um2) for um2 in split)
+    if dpu is not None:
+        large = replace(large, digital=replace(large.digital, dpu_um2=dpu[1]))
+        small = replace(small, digital=replace(small.digital, dpu_um2=dpu[0]))
+    if mha is not None:
+        large = replace(large, digital=replace(large.digital, mha_um2=mha[1]))
+        small = replace(small, digital=replace(small.digital, mha_um2=mha[0]))
+    return large, small
+
+
+def _band(chip: Chip, path: str) -> tuple[int, int] | None:
+    """Both ends of a fact, where it has them."""
+    fact = next((fact for fact in chip.facts if fact.path == path), None)
     if fact is None or fact.low is None or fact.high is None:
         return None
-    if chip.pg.peripheral_um2 is None or chip.crossbar.array_um2 is None:
-        return None
-    return with_peripherals(chip, int(fact.low)), with_peripherals(chip, int(fact.high))
+    return int(fact.low), int(fact.high)
 
 
 def with_peripherals(chip: Chip, peripheral_um2: int) -> Chip:

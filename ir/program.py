@@ -54,7 +54,8 @@ class Unit:
     group: the PGs of one stage of an expert group, or of a dense block, that fire together
     (`pgs` of them; `first_pg` is the first); acc: that group's accumulators; bus, return: the
     layer region's broadcast bus and its way back; link: from the digital units to a group's second
-    stage; mesh: between regions; dpu, mha: one digital or attention unit; dram: the memory port.
+    stage; mesh: between regions; dpu, mha: one digital or attention unit, or `units` attention
+    units that share the heads of every job; dram: the memory port.
     `layer`, `stage` and `group` are -1 where they do not apply. `input_bytes`: size of the input
     buffer in front of a group.
     """
@@ -67,6 +68,7 @@ class Unit:
     first_pg: int = -1
     pgs: int = 0
     input_bytes: int = 0
+    units: int = 1
 
 
 @dataclass(frozen=True)

@@ -207,6 +207,12 @@ class Schedule:
         """The first step."""
         return self.steps[0]
 
+    @property
+    def longest_prefill(self) -> int:
+        """Tokens of the longest sequence of the first step."""
+        first = self.sequence[self.so_far(self.prefill.number)]
+        return int(np.unique(first, return_counts=True)[1].max(initial=0))
+
     def so_far(self, number: int) -> Bools:
         """[tokens]: whether a token has arrived when step `number` runs."""
         return self.arrival <= number

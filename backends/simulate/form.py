@@ -107,21 +107,31 @@ class _Form:
         found: dict[tuple[str, int], int] = {}
         pgs: dict[int, int] = {}
         for u in self.program.units:
-            found[u.kind, u.layer] = found.get((u.kind, u.layer), 0) + 1
+            found[u.kind, u.layer] = found.get((u.kind, u.layer), 0) + u.units
             pgs[u.layer] = pgs.get(u.layer, 0) + u.pgs
-        digital, each = self.chip.digital, self.chip.digital.pgs_per_dpu
         for (kind, layer), count in found.items():
-            if kind not in ("dpu", "mha", "dram"):
-                continue
-            limit = {"dpu": digital.dpus, "mha": digital.mha_units, "dram": 1}[kind]
-            if kind == "dpu" and each:
-                limit = 0 if layer < 0 else max(1, -(-pgs[layer] // each))
-            elif layer >= 0:
-                limit = 0
-            if count > limit:
+            limit = self._limit(kind, layer, pgs.get(layer, 0))
+            if limit is not None and count > limit:
                 where = f"{kind} units" + (f" of layer {layer}" if layer >= 0 else "")
                 problem = f"found {count} units, expected at most {limit}"
                 raise CheckError("pool", where, problem)
+
+    def _limit(self, kind: str, layer: int, pgs: int) -> int | None:
+        """Most units of a kind that the chip, or its region `layer`, has; None: as it needs."""
+        digital, own = self.chip.digital, layer >= 0
+        if kind == "dram":
+            return 0 if own else 1
+        if kind == "mha":
+            if digital.shares_mha_units:
+                return 0 if own else digital.mha_units
+            return (digital.mha_units_per_region or None) if own else 0
+        if kind != "dpu":
+            return None
+        if digital.shares_dpus:
+            return 0 if own else digital.dpus
+        if own and not digital.dpus_per_region and digital.pgs_per_dpu:
+            return max(1, -(-pgs // digital.pgs_per_dpu))
+        return (digital.dpus_per_region or None) if own else 0
 
     def units(self) -> None:
         """Every instruction runs on a unit of a kind that can, of its own layer and stage."""

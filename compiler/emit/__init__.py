@@ -28,7 +28,7 @@ def emit(
 
     passed: see `ir.compiled.Compiled`.
     """
-    units = build_units(workload, mapping, chip)
+    units = build_units(workload, mapping, chip, schedule.longest_prefill)
     ctx = Context(workload, mapping, schedule, chip, units, passed, schedule.steps[0])
     for step in schedule.steps:
         ctx.begin(step)

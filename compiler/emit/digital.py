@@ -9,7 +9,7 @@ from compiler.emit.stream import Costs
 from ir import timing
 from ir.arrays import Ints
 from ir.chip import Chip
-from ir.program import Opcode, UnitKind
+from ir.program import Opcode
 from ir.timing import Cost
 from ir.workload import Attention, Digital, DigitalKind
 
@@ -36,7 +36,7 @@ def emit_digital(at: At[Digital]) -> None:
         work = [timing.digital(ctx.chip, op.elements * len(s)) for s in parts]
         costs = [_with_products(ctx.chip, op, w, len(s)) for w, s in zip(work, parts, strict=True)]
         macs = [op.macs * len(s) for s in parts]
-        ids = _per_sequence(at, OPCODE[op.kind], "dpu", costs, macs)
+        ids = _per_sequence(at, OPCODE[op.kind], at.dpu, costs, macs)
     else:
         rows = ctx.stream.append(
             OPCODE[op.kind],
@@ -92,9 +92,10 @@ def _emit_constant(at: At[Digital]) -> None:
 
 
 def emit_attention(at: At[Attention]) -> None:
-    """One job per sequence on an attention unit: a barrier over the sequence's tokens.
+    """One job per sequence: a barrier over the sequence's tokens.
 
-    With a key-value cache only the tokens that arrive ask; every token so far answers.
+    It is on one of the chip's attention units, or its heads are spread over the region's. With a
+    key-value cache only the tokens that arrive ask; every token so far answers.
     """
     ctx, op = at.ctx, at.op
     parts = ctx.by_sequence(at.rows)
@@ -102,8 +103,10 @@ def emit_attention(at: At[Attention]) -> None:
     keys = [ctx.so_far(sequence, op.key_side) for sequence in of]
     own = [ctx.so_far(sequence, op.side) for sequence in of]
     asked = [queries(ctx, part, n) for part, n in zip(parts, own, strict=True)]
+    unit = ctx.units.mha(at.region)
+    units, heads = ctx.units.table[unit].units, (op.heads, op.head_dim)
     costs = [
-        timing.attention(ctx.chip, q, n, op.heads, op.head_dim, causal=op.causal)
+        timing.attention(ctx.chip, q, n, *heads, causal=op.causal, units=units)
         for q, n in zip(asked, keys, strict=True)
     ]
     macs = [
@@ -111,7 +114,7 @@ def emit_attention(at: At[Attention]) -> None:
         for q, n in zip(asked, keys, strict=True)
     ]
     kept = read_keys(at)
-    at.produce(_per_sequence(at, Opcode.ATTN, "mha", costs, macs, kept))
+    at.produce(_per_sequence(at, Opcode.ATTN, unit, costs, macs, kept))
     write_keys(at)
 
 
@@ -123,7 +126,7 @@ def queries(ctx: Context, part: Ints, so_far: int) -> int:
 def _per_sequence(
     at: At[Attention | Digital],
     opcode: Opcode,
-    pool: UnitKind,
+    unit: int,
     costs: list[Cost],
     macs: list[int],
     kept: Ints | None = None,
@@ -139,7 +142,7 @@ def _per_sequence(
     first = np.array([part[0] for part in parts], dtype=np.int64)
     rows = ctx.stream.append(
         opcode,
-        at.dpu if pool == "dpu" else ctx.units.number(pool),
+        unit,
         Costs(costs, np.arange(len(costs))),
         at.whole_tag(ctx.schedule.sequence[first]),
         rows=len(parts),

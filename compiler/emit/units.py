@@ -7,6 +7,7 @@ from ir.chip import Chip
 from ir.links import sent_width
 from ir.mapping import Mapping, Owner
 from ir.program import Unit, UnitKind
+from ir.units import attention_units, digital_units, operators_of
 from ir.workload import Workload
 
 Key = tuple[str, int, int, int]  # kind, layer, stage, group
@@ -40,15 +41,23 @@ class Units:
         """First of the digital units that serve region `layer`: its own, or the chip's."""
         return self.numbers.get(("dpu", layer, -1, -1), self.numbers.get(("dpu", -1, -1, -1), -1))
 
+    def mha(self, layer: int) -> int:
+        """The attention units of region `layer`, or the first of the chip's."""
+        return self.numbers.get(("mha", layer, -1, -1), self.numbers.get(("mha", -1, -1, -1), -1))
+
     def number(self, kind: UnitKind, layer: int = -1, stage: int = -1, group: int = -1) -> int:
         """The unit's row in the table (the first unit of a pool)."""
         return self.numbers[kind, layer, stage, group]
 
 
-def build_units(workload: Workload, mapping: Mapping, chip: Chip) -> Units:
-    """All units of the mapping: groups with their accumulators and links, buses, pools."""
+def build_units(workload: Workload, mapping: Mapping, chip: Chip, tokens: int) -> Units:
+    """All units of the mapping: groups with their accumulators and links, buses, pools.
+
+    tokens: of the longest sequence of the prefill.
+    """
     units = Units()
-    for layer in sorted({block.layer for block in mapping.blocks}):
+    layers = sorted({block.layer for block in mapping.blocks})
+    for layer in layers:
         units.add(Unit("bus", f"bus.{layer}", layer))
         units.add(Unit("return", f"return.{layer}", layer))
         units.add(Unit("mesh", f"mesh.{layer}", layer))
@@ -59,22 +68,36 @@ def build_units(workload: Workload, mapping: Mapping, chip: Chip) -> Units:
         sent = sent_width(workload.operators[first.operator], fire.stage, first.weight.rows)
         entry = -(-sent * chip.mvm.input_bits // 8)
         _add_group(units, fire, mapping, entry * chip.pg.input_buffers)
-    _add_dpus(units, chip)
-    units.add_pool("mha", chip.digital.mha_units)
+    _add_dpus(units, workload, layers, chip)
+    _add_attention(units, workload, layers, chip, tokens)
     units.add(Unit("dram", "dram"))
     return units
 
 
-def _add_dpus(units: Units, chip: Chip) -> None:
-    """The chip's digital units, or every region's own in proportion to its PGs."""
-    if not chip.digital.pgs_per_dpu:
+def _add_dpus(units: Units, workload: Workload, layers: list[int], chip: Chip) -> None:
+    """The chip's digital units, or every region's own."""
+    if chip.digital.shares_dpus:
         units.add_pool("dpu", chip.digital.dpus)
         return
     pgs: dict[int, int] = {}
     for unit in units.table:
         pgs[unit.layer] = pgs.get(unit.layer, 0) + unit.pgs
-    for layer in sorted(pgs):
-        units.add_pool("dpu", max(1, -(-pgs[layer] // chip.digital.pgs_per_dpu)), layer)
+    for layer in layers:
+        here = operators_of(workload, layer)
+        units.add_pool("dpu", digital_units(here, pgs[layer], chip), layer)
+
+
+def _add_attention(
+    units: Units, workload: Workload, layers: list[int], chip: Chip, tokens: int
+) -> None:
+    """The chip's attention units, one job on each; or every region's own, all on one job."""
+    if chip.digital.shares_mha_units:
+        units.add_pool("mha", chip.digital.mha_units)
+        return
+    for layer in layers or [0]:
+        count = attention_units(workload, layer, tokens, chip)
+        if count:
+            units.add(Unit("mha", f"mha.{layer}", layer, units=count))
 
 
 def _add_group(units: Units, fire: FireGroup, mapping: Mapping, input_bytes: int) -> None:

@@ -58,8 +58,6 @@ class Chip:
             "bus.transfers_per_slot": self.bus.transfers_per_slot,
             "bus.bits_per_ns": self.bus.bits_per_ns,
             "mesh.pgs_per_core": self.mesh.pgs_per_core,
-            "digital.dpus": self.digital.dpus,
-            "digital.mha_units": self.digital.mha_units,
             "digital.macs_per_ns": self.digital.macs_per_ns,
             "memory.dram": self.memory.dram_mb_per_s,
         }

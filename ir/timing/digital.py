@@ -130,18 +130,28 @@ def attention_macs(queries: int, keys: int, heads: int, head_dim: int, *, causal
 
 
 def attention(
-    chip: Chip, queries: int, keys: int, heads: int, head_dim: int, *, causal: bool
+    chip: Chip,
+    queries: int,
+    keys: int,
+    heads: int,
+    head_dim: int,
+    *,
+    causal: bool,
+    units: int = 1,
 ) -> Cost:
-    """Scores and weighted values of a sequence's newest tokens on one attention unit.
+    """Scores and weighted values of a sequence's newest tokens, heads spread over equal units.
 
-    macs: `attention_macs` over the stated MAC rate. polynomial: the reference's
+    macs: `attention_macs` over the stated MAC rate; it ends with the unit that has most heads, and
+    takes the energy of all. polynomial, on one unit: the reference's
     ceil(s^2 (1.064e-4 d + 1.521e-5 d^2)) ns for all s tokens, halved when causal, and 0.557225 s^2
     d pJ, halved likewise (fitted at d <= 1024; chip `paper` only); for fewer queries their share of
     both, which for one is the reference's division by s.
     """
     width = heads * head_dim
     if chip.digital.attention == "macs":
-        return macs(chip, attention_macs(queries, keys, heads, head_dim, causal=causal))
+        every = macs(chip, attention_macs(queries, keys, heads, head_dim, causal=causal))
+        most = attention_macs(queries, keys, ceil(heads, units), head_dim, causal=causal)
+        return job(macs(chip, most).duration_ps, every.energy_fj)
     # 1.064e-4 d + 1.521e-5 d^2 in units of 1e-8 ns keeps the arithmetic in integers
     whole_ns = ceil(keys * keys * (10640 * width + 1521 * width * width), 10**8)
     part = keys * (2 if causal else 1)

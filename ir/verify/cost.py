@@ -10,6 +10,7 @@ from ir.links import bus_width, return_lanes
 from ir.mapping import RoutedOwner, SharedOwner
 from ir.program import Inventory, Opcode
 from ir.timing import Cost
+from ir.verify.attention import asked, attention_cost
 from ir.verify.caches import cache_bytes, kept_scores
 from ir.verify.case import ProgramCase
 from ir.verify.check import Check, Fault, first, int64
@@ -121,8 +122,7 @@ def _cost(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> Co
         case Digital():
             return digital_cost(case, op, amount)
         case Attention():
-            size = op.heads, op.head_dim
-            return timing.attention(chip, *asked(case, op, amount), *size, causal=op.causal)
+            return attention_cost(case, op, node, amount)
         case Dense() | MoELayer() if index >= 0:
             return _job(case, role, case.jobs.classes[index], amount)
         case MoELayer():
@@ -131,14 +131,6 @@ def _cost(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> Co
             return _load(case, node)
         case _:
             assert_never(op)
-
-
-def asked(case: ProgramCase, op: Attention, of_pass: int) -> tuple[int, int]:
-    """(queries, keys) of a pass's attention: those that arrive ask where keys are kept."""
-    visits = case.visits
-    own, keys = (int(visits.so_far_by[side][of_pass]) for side in (op.side, op.key_side))
-    kept = visits.schedule.caches.kv and visits.numbers[of_pass // len(visits.sequence_ids)] > 0
-    return (int(visits.count(visits.fresh)[of_pass]) if kept else own), keys
 
 
 def _group_of(case: ProgramCase) -> Ints:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from ir.links import sent_width
 from ir.program import Opcode
+from ir.units import attention_units, digital_units, operators_of
 from ir.verify.case import ProgramCase
 from ir.verify.check import Check, Fault, first, first_repeat
 from ir.verify.roles import CHAIN, KIND, READS_OF_CACHES, WRITES_OF_CACHES, Form, Role
@@ -169,27 +170,44 @@ def _check_unit_counts(case: ProgramCase) -> Fault | None:
         keys = [(u.layer, u.stage, u.group) for u in units if u.kind == kind]
         if len(set(keys)) < len(keys):
             return Fault(f"{kind} units", "two of them serve one group")
-    pools = {("mha", -1): case.chip.digital.mha_units, ("dram", -1): 1} | _dpus(case, layers)
-    found_pools: dict[tuple[str, int], int] = dict.fromkeys(pools, 0)
+    expected = _dpus(case, layers) | _attention(case, layers) | {("dram", -1): (1, 1)}
+    found_pools: dict[tuple[str, int], tuple[int, int]] = dict.fromkeys(expected, (0, 0))
     for unit in units:
         if unit.kind in ("dpu", "mha", "dram"):
-            key = (unit.kind, unit.layer)
-            found_pools[key] = found_pools.get(key, 0) + 1
+            jobs, together = found_pools.get((unit.kind, unit.layer), (0, 0))
+            found_pools[unit.kind, unit.layer] = jobs + 1, together + unit.units
+        elif unit.units != 1:
+            return Fault(unit.name, f"{unit.units} units, expected 1")
     for (kind, layer), count in found_pools.items():
-        expected = pools.get((kind, layer), 0)
-        if count != expected:
+        wanted = expected.get((kind, layer), (0, 0))
+        if count != wanted:
             where = f"{kind} units" + (f" of layer {layer}" if layer >= 0 else "")
-            return Fault(where, f"{count}, expected {expected}")
+            return Fault(where, f"{_jobs(*count)}, expected {_jobs(*wanted)}")
     return None
 
 
-def _dpus(case: ProgramCase, layers: list[int]) -> dict[tuple[str, int], int]:
-    """Digital units by region, or the chip's."""
-    each = case.chip.digital.pgs_per_dpu
-    if not each:
-        return {("dpu", -1): case.chip.digital.dpus}
+def _jobs(jobs: int, units: int) -> str:
+    """`4`, or `16 for 1 job at a time` where several share one."""
+    return f"{units}" if jobs == units else f"{units} for {jobs} job at a time"
+
+
+def _dpus(case: ProgramCase, layers: list[int]) -> dict[tuple[str, int], tuple[int, int]]:
+    """Digital units by region, or the chip's: (jobs at a time, units)."""
+    if case.chip.digital.shares_dpus:
+        return {("dpu", -1): (case.chip.digital.dpus, case.chip.digital.dpus)}
     pgs = {layer: sum(g.pgs for g in case.fire_groups if g.layer == layer) for layer in layers}
-    return {("dpu", layer): max(1, -(-n // each)) for layer, n in pgs.items()}
+    here = {layer: operators_of(case.workload, layer) for layer in layers}
+    counts = {n: digital_units(here[n], pgs[n], case.chip) for n in layers}
+    return {("dpu", layer): (count, count) for layer, count in counts.items()}
+
+
+def _attention(case: ProgramCase, layers: list[int]) -> dict[tuple[str, int], tuple[int, int]]:
+    """Attention units by region, all of them for one job, or the chip's with one job each."""
+    if case.chip.digital.shares_mha_units:
+        return {("mha", -1): (case.chip.digital.mha_units, case.chip.digital.mha_units)}
+    tokens = case.schedule.longest_prefill
+    counts = {n: attention_units(case.workload, n, tokens, case.chip) for n in layers or [0]}
+    return {("mha", layer): (1, count) for layer, count in counts.items() if count}
 
 
 def check_opcode_unit(case: ProgramCase) -> Fault | None:

@@ -53,6 +53,8 @@ WORDS: dict[str, tuple[str, int | None]] = {
     "bus.bits_per_ns": ("unlimited", None),
     "mesh.width": ("auto", 0),
     "mesh.height": ("auto", 0),
+    "digital.dpus_per_region": ("auto", 0),
+    "digital.mha_units_per_region": ("auto", 0),
     "memory.region_buffer_bytes": ("auto", 0),
     "memory.dram_bytes": ("not stated", 0),
 }

@@ -8,6 +8,11 @@ from moexbar.chips.entry import Entry, read_entry
 from moexbar.chips.fields import find, shown
 
 WIDTHS = ("bus.transfers_per_slot", "bus.bits_per_ns")  # two ways to state the width of a bus
+COUNTS = (  # ways to state how many units there are: of a region, by its PGs, or of the chip
+    ("digital.dpus_per_region", "digital.pgs_per_dpu", "digital.dpus"),
+    ("digital.mha_units_per_region", "digital.mha_units"),
+)
+EITHER = (WIDTHS, *COUNTS)  # stating one drops the others that are inherited
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ def merge(layers: Iterable[Layer]) -> dict[str, Entry]:
     """Merge to {field path: entry}, later layers over earlier ones.
 
     A bus has a width in transfers per slot or in bits per ns: stating one drops the inherited
-    other.
+    other. So it is with the number of digital and of attention units.
     """
     merged: dict[str, Entry] = {}
     for layer in layers:
@@ -44,7 +49,7 @@ def merge(layers: Iterable[Layer]) -> dict[str, Entry]:
         if len(stated) == 2 and all(layer.entries[w].value is not None for w in WIDTHS):
             found = "transfers_per_slot and bits_per_ns both given"
             raise InputError(layer.where, f"bus: {found}, expected one of them")
-        if stated:
-            merged = {path: entry for path, entry in merged.items() if path not in WIDTHS}
+        dropped = {path for ways in EITHER if set(ways) & set(layer.entries) for path in ways}
+        merged = {path: entry for path, entry in merged.items() if path not in dropped}
         merged.update(layer.entries)
     return merged

@@ -9,7 +9,7 @@ from ir.chip import Chip, Fact
 from ir.errors import InputError
 from moexbar.chips.entry import Entry
 from moexbar.chips.fields import SCHEMA, nearest, shown
-from moexbar.chips.layer import Layer, merge, put
+from moexbar.chips.layer import COUNTS, Layer, merge, put
 from moexbar.chips.read import read_toml
 from moexbar.chips.settings import Setting, changes, set_layer, words_of
 
@@ -77,7 +77,8 @@ def _chip(path: Path, layers: list[Layer]) -> Chip:
 def change_chip(chip: Chip, words: Mapping[str, str]) -> Chip:
     """The chip with fields set as `--set` gives them, {"pg.mux": "4"}; their facts are dropped.
 
-    Stating a bus's width in one way drops the other. Raises InputError as load_chip does.
+    Stating a bus's width, or a number of units, in one way drops the others. Raises InputError as
+    load_chip does.
     """
     above = set_layer(words, "--set ")
     entries = merge([above])
@@ -88,8 +89,13 @@ def change_chip(chip: Chip, words: Mapping[str, str]) -> Chip:
     stated = widths & set(values.get("bus", {}))
     if stated:
         values["bus"] |= dict.fromkeys(widths - stated)
+    for ways in COUNTS:
+        names = {path.partition(".")[2] for path in ways}
+        if counted := names & set(values.get("digital", {})):
+            values["digital"] |= dict.fromkeys(names - counted, 0)
     tables = {name: replace(getattr(chip, name), **new) for name, new in values.items()}
-    kept = tuple(fact for fact in chip.facts if fact.path not in entries)
+    gone = {path for ways in COUNTS if set(ways) & set(entries) for path in ways}
+    kept = tuple(fact for fact in chip.facts if fact.path not in gone | set(entries))
     told = changes(chip.changes, words)
     try:
         return replace(chip, facts=kept, changes=told, **tables)

@@ -9,7 +9,7 @@ from ir.chip import Change
 from ir.errors import InputError
 from moexbar.chips.entry import Entry
 from moexbar.chips.fields import SCHEMA, find, nearest, shown
-from moexbar.chips.layer import WIDTHS, Layer, put
+from moexbar.chips.layer import EITHER, Layer, put
 
 SET = "set on the command line"
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?|[+-]?(inf|nan)")
@@ -59,8 +59,9 @@ def changes(before: Iterable[Change], words: Mapping[str, str]) -> tuple[Change,
     """The changes of a chip after these settings; one of the same field is replaced."""
     new = [Change(path, shown(text.strip())) for path, text in words.items()]
     fields = {path_of(change) for change in new}
-    if fields & set(WIDTHS):
-        fields |= set(WIDTHS)
+    for ways in EITHER:
+        if fields & set(ways):
+            fields |= set(ways)
     return (*(change for change in before if path_of(change) not in fields), *new)
 
 

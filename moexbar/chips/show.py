@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ir.chip import Chip, Fact
 from moexbar.chips.fields import NOT_PUBLISHED, SCHEMA, UNIT_TEXT, Field
+from moexbar.chips.layer import EITHER
 from moexbar.chips.sheet import summary
 from moexbar.console import Fitting
 
@@ -68,7 +69,8 @@ def _absent(field: Field) -> str:
     """How a field without an entry reads."""
     if field.path == "mvm.rows_per_read":
         return "all"
-    return "not set" if field.path.startswith("bus.") else NOT_PUBLISHED
+    either = {path for ways in EITHER for path in ways}
+    return "not set" if field.path.startswith("bus.") or field.path in either else NOT_PUBLISHED
 
 
 def _unit(field: Field, fact: Fact | None) -> str:

@@ -22,6 +22,7 @@ from ir.arrays import Ints
 from ir.chip import Chip
 from ir.errors import InputError
 from ir.links import experts_per_token
+from ir.units import digital_units
 from ir.workload import MoELayer, Weight
 from ir.workload_text import width_words
 
@@ -43,17 +44,22 @@ class Windows:
 
 
 def layer_area(op: MoELayer, chip: Chip, groups: int, copies: int) -> Area:
-    """Peripheral groups and crossbars of the layer's routed experts, its bus and return link."""
+    """Peripheral groups and crossbars of the layer's routed experts, its bus and return link.
+
+    And the digital units that its own work asks for; its buffer is not known without a program.
+    """
     tiles = sum(_stage_tiles(op, chip))
     width = timing.bus_bits_per_ns(chip, op.d_model) or 0
-    return sum_area(
-        {
-            "peripheral groups": (groups * tiles, chip.pg.peripheral_um2),
-            "arrays": (copies * tiles, chip.crossbar.array_um2),
-            "mux switches": (copies * tiles if chip.pg.mux > 1 else 0, chip.pg.mux_switch_um2),
-            "buses": (width * (1 + _lanes(op, chip)), chip.bus.um2_per_bit_per_ns),
-        }
-    )
+    parts: dict[str, tuple[int, int | None]] = {
+        "peripheral groups": (groups * tiles, chip.pg.peripheral_um2),
+        "arrays": (copies * tiles, chip.crossbar.array_um2),
+        "mux switches": (copies * tiles if chip.pg.mux > 1 else 0, chip.pg.mux_switch_um2),
+        "buses": (width * (1 + _lanes(op, chip)), chip.bus.um2_per_bit_per_ns),
+    }
+    if chip.digital.accounting == "full":
+        dpus = digital_units((op,), groups * tiles, chip)
+        parts["digital units"] = (dpus, chip.digital.dpu_um2)
+    return sum_area(parts, optional=("digital units",))
 
 
 def window_ps(op: MoELayer, chip: Chip, windows: Windows) -> Ints:

@@ -57,6 +57,8 @@ def test_a_pool_is_as_busy_as_its_units_in_the_mean() -> None:
     assert binding.change == "raise digital.dpus"
     own = bound_by(program(*jobs), small_chip(digital={"pgs_per_dpu": 2}))
     assert own[0].change == "lower digital.pgs_per_dpu"
+    by_work = bound_by(program(*jobs), small_chip(digital={"dpus": 0}))
+    assert by_work[0].change == "raise digital.dpus_per_region"
 
 
 def test_a_chain_binds_where_every_unit_waits_for_another() -> None:
@@ -119,7 +121,9 @@ def test_units_of_a_kind_stand_together_and_small_kinds_are_not_said() -> None:
 @pytest.mark.parametrize("kind", get_args(UnitKind))
 def test_every_kind_of_unit_names_fields_that_a_chip_has(kind: UnitKind) -> None:
     bounds = Bounds(0, 1, "", 0, (Part(Unit(kind, "u"), "u", 1),))
-    for chip in (CHIP, small_chip(digital={"attention": "polynomial", "pgs_per_dpu": 1})):
+    by_work = small_chip(digital={"dpus": 0, "mha_units": 0})
+    one = small_chip(digital={"attention": "polynomial", "pgs_per_dpu": 1})
+    for chip in (CHIP, one, by_work):
         (binding,) = bound_by(four_loads(), chip, bounds)
         how, *fields = binding.change.replace(" or ", " ").split()
         assert how in ("raise", "lower")

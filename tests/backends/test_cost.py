@@ -40,6 +40,28 @@ def test_area_counts_shared_peripherals_once() -> None:
     assert parts["peripheral groups"] == 2 * 4 * 100  # two groups of two experts
 
 
+def test_the_moe_part_has_the_digital_units_and_buffers_of_its_regions() -> None:
+    """Two layers, the first with a dense block: of two regions that of the second is counted."""
+    workload = small_workload(layers=2, dense_layers=(0,))
+    own = {"dpus_per_region": 3, "mha_units_per_region": 2}
+    done = compile_small(workload, small_chip(digital=own))
+    report = cost(done.program, done.chip)
+    (held,) = [buffer.bytes for buffer in done.program.buffers if buffer.layer == 1]
+    assert report.moe_area.parts_um2["digital units"] == 3 * 1_000
+    assert report.moe_area.parts_um2["buffers"] == -(-held // 1024) * 400
+    assert report.area.parts_um2["digital units"] == 2 * 3 * 1_000
+    assert report.area.parts_um2["attention units"] == 2 * 2 * 1_000
+    # the chip's two digital units, where it shares them, serve the MoE layer too
+    shared = compile_small(workload, small_chip(digital={"dpus": 2, "mha_units": 1}))
+    assert cost(shared.program, shared.chip).moe_area.parts_um2["digital units"] == 2 * 1_000
+
+
+def test_the_reference_counts_no_digital_units_and_buffers_in_the_moe_part() -> None:
+    done = compile_small(chip=small_chip(digital={"accounting": "reference"}))
+    parts = cost(done.program, done.chip).moe_area.parts_um2
+    assert set(parts) == {"peripheral groups", "arrays", "mux switches", "buses"}
+
+
 def test_an_unshared_chip_has_no_mux_switches() -> None:
     done = compile_small(chip=small_chip(pg={"mux": 1}))
     assert cost(done.program, done.chip).area.parts_um2["mux switches"] == 0
@@ -103,6 +125,24 @@ def test_the_band_keeps_the_published_core() -> None:
         assert end.crossbar.array_um2 is not None
         assert end.pg.peripheral_um2 + end.crossbar.array_um2 == 635_000
     assert [end.pg.peripheral_um2 for end in ends] == [317_500, 508_000]  # 50 and 80 %
+
+
+def test_the_band_goes_from_the_largest_area_to_the_smallest() -> None:
+    """With few peripherals go large digital units, 2.5 and 10 mm2; with many 0.16 and 0.64."""
+    chip = load_chip("hermes-mux2")
+    done = compile_small(small_workload(layers=1), chip)
+    ends = area_band(done.program, chip)
+    assert ends is not None
+    digital = [(end.digital.dpu_um2, end.digital.mha_um2) for end in ends]
+    assert digital == [(2_500_000, 10_000_000), (160_000, 640_000)]
+    large, small = (cost(done.program, end).area.total_um2 for end in ends)
+    assert small < cost(done.program, chip).area.total_um2 < large
+    # a chip without a band for its core has that of the units alone
+    plain = replace(chip, facts=tuple(f for f in chip.facts if f.path != "pg.peripheral_um2"))
+    alone = area_band(done.program, plain)
+    assert alone is not None
+    assert [end.pg for end in alone] == [chip.pg, chip.pg]
+    assert area_band(done.program, replace(chip, facts=())) is None
 
 
 def test_unshared_chip_differs_in_mux_only() -> None:

@@ -8,7 +8,7 @@ import pytest
 from ir.chip import Chip
 from ir.timing import bus_bits_per_ns, mvm, mvm_ps
 from ir.workload import Weight
-from moexbar.chips import load_chip, preset_names
+from moexbar.chips import change_chip, load_chip, preset_names
 from tests.paths import ROOT
 
 NAMES = (
@@ -227,7 +227,47 @@ def test_the_digital_table_in_internal_units() -> None:
     assert (digital.smooth_base_ps, digital.smooth_ps, digital.smooth_fj) == (6000, 16_000, 9630)
     assert (chip.mesh.hop_ps, chip.mesh.hop_fj) == (12_000, 12_930)
     assert (chip.accumulate.hop_ps, chip.accumulate.hop_fj) == (12_000, 12_930)
-    assert (digital.dpus, digital.mha_units) == (5, 4)
+    assert (digital.dpu_um2, digital.mha_um2) == (1_250_000, 5_000_000)
+
+
+def test_units_belong_to_regions_but_where_the_source_has_one_pool() -> None:
+    """hermes: by the work; the reference 5 and 4 for the chip, 3D-CiM 4 and 1, ISAAC by its PGs."""
+    found = {name: load_chip(name).digital for name in ("hermes", "paper", "ibm-3dcim", "isaac")}
+    shared = {name: (d.shares_dpus, d.shares_mha_units) for name, d in found.items()}
+    assert shared == {
+        "hermes": (False, False),
+        "paper": (True, True),
+        "ibm-3dcim": (True, True),
+        "isaac": (False, False),
+    }
+    assert (found["paper"].dpus, found["paper"].mha_units) == (5, 4)
+    assert (found["ibm-3dcim"].dpus, found["ibm-3dcim"].mha_units) == (4, 1)
+    assert (found["isaac"].pgs_per_dpu, found["isaac"].dpus_per_region) == (48, 0)
+    assert found["paper"].dpu_um2 is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "counts"),
+    [
+        ("digital.dpus", "7", (0, 0, 7)),
+        ("digital.pgs_per_dpu", "16", (0, 16, 0)),
+        ("digital.dpus_per_region", "3", (3, 0, 0)),
+        ("digital.dpus_per_region", "auto", (0, 0, 0)),
+    ],
+)
+@pytest.mark.parametrize("base", ["hermes", "isaac", "paper"])
+def test_one_way_to_count_units_replaces_the_others(
+    base: str, key: str, value: str, counts: tuple[int, int, int]
+) -> None:
+    for chip in (load_chip(base, {key: value}), change_chip(load_chip(base), {key: value})):
+        digital = chip.digital
+        assert (digital.dpus_per_region, digital.pgs_per_dpu, digital.dpus) == counts
+        stated = {fact.path for fact in chip.facts} & {
+            "digital.dpus_per_region",
+            "digital.pgs_per_dpu",
+            "digital.dpus",
+        }
+        assert stated <= {key}  # what was said of the others is gone
 
 
 def test_the_bus_is_isaacs() -> None:

@@ -46,7 +46,12 @@ def test_values_units_bands_and_marks() -> None:
     assert any(line.startswith("pg.mux_settle_ns 0 ns * no published") for line in lines)
     assert any(line.startswith("0 to 10 ns ") for line in lines)
     assert any(line.startswith("memory.region_buffer_bytes auto *") for line in lines)
-    assert any(line.startswith("digital.dpu_um2 not published") for line in lines)
+    assert any(line.startswith("digital.dpu_mm2 1.25 mm2 * assumed by") for line in lines)
+    assert any(line.startswith("0.16 to 2.5 mm2 ") for line in lines)
+    assert any(line.startswith("digital.dpus_per_region auto *") for line in lines)
+    assert any(line.startswith("digital.dpus not set") for line in lines)
+    paper = printed(describe(load_chip("paper")))
+    assert " ".join(paper.split()).count("digital.dpu_um2 not published") == 1
     chip = load_chip("hermes")
     assert lines[-1].startswith(f"{len(chip.assumed)} of {len(chip.facts)} values assumed")
 

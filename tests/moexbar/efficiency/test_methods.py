@@ -55,7 +55,8 @@ def test_one_row_per_method_and_mux_beside_the_unshared_chip() -> None:
 
 
 def test_the_band_touches_shared_peripherals_only() -> None:
-    unshared, shared = efficiency_rows(WORKLOAD, routing(), HERMES, options(), muxes=(2,))[::3]
+    chip = replace(HERMES, digital=replace(HERMES.digital, dpu_um2=None))  # crossbars alone
+    unshared, shared = efficiency_rows(WORKLOAD, routing(), chip, options(), muxes=(2,))[::3]
     # an unshared core is 0.635 mm2 however it is split; two arrays behind one set of peripherals
     # take 1.2, 1.35 and 1.5 arrays' share of two cores, but for switches and bus
     assert len(set(unshared.gops_per_mm2)) == 1

@@ -10,6 +10,7 @@ import pytest
 
 from compiler.frontend import read_model
 from ir.onnxdoor.session import Runtime
+from ir.passes import PRODUCT, SMOOTH
 from ir.workload import Attention, Dense, Digital, Operator, Workload
 from ir.workload_text import workload_text
 from tests.compiler.frontend import models as m
@@ -56,6 +57,7 @@ def test_scopes_and_elements(dense: Workload) -> None:
     assert norm.elements == 16 + 4 + 16 + 16
     act = next(op for op in digital if op.kind == "act")
     assert (act.width, act.elements) == (24, 3 * 24)  # sigmoid, times x, times up
+    assert act.passes == SMOOTH + PRODUCT  # SiLU, and the product of gate and up
 
 
 def test_constant_elements_at_a_length(tmp_path: Path, runtime: Runtime) -> None:
