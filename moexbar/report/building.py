@@ -227,7 +227,7 @@ def _millionths(parts: Mapping[str, int]) -> dict[str, float]:
 
 
 def _banded(compiled: Compiled, figures: CostReport, name: str) -> Banded:
-    """The figure with its band over the preset's assumed split of a core, where it has one."""
+    """The figure with its band over what the preset assumes of areas, where it has one."""
     value = getattr(figures, name)
     ends = area_band(compiled.program, compiled.chip)
     if value is None or ends is None:

@@ -33,7 +33,7 @@ class AreaRow:
 
 @dataclass(frozen=True)
 class Banded:
-    """A figure with its band over the assumed split of a core into array and peripherals.
+    """A figure with its band over assumed areas: the split of a core, digital and attention units.
 
     value: null where an area is not published.
     low: least over the band; the value where there is none.
@@ -80,7 +80,7 @@ class MethodRow:
     busiest_unit: the unit that works longest.
     energy_nj: of the program.
     area_mm2: of the chip, as far as the mapping occupies it.
-    moe_area_mm2: of the routed experts and their buses.
+    moe_area_mm2: of the routed experts, and of their regions buses, digital units and buffers.
     moe_gops_per_mm2: 2 x multiply-accumulates of the MoE layers over their time and area.
     gops_per_w_mm2: 2 x multiply-accumulates over energy and area.
     macs: multiply-accumulates of the program.

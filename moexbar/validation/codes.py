@@ -118,7 +118,7 @@ CONSTANTS: dict[str, float | str] = {  # of the 3D-CiM simulator where they diff
     "digital.add_pj": 5000,  # 10 nJ for 512 values
     "digital.norm_ns": 25,
     "digital.norm_pj": 5000,
-    "digital.act_pj": 5000,
+    "digital.relu_pj": 5000,
     "digital.attention": "macs",
     "digital.macs_per_ns": 36864,  # 2 x 36 pairs x 512 in a nanosecond
     "digital.mac_fj": 27,  # and for a nanojoule
