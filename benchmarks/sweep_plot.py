@@ -94,4 +94,4 @@ def _lines(panel: Panel, left: float, top: float) -> Iterator[str]:
         for x, mean, each in at:
             yield _segment(x, _y(min(each), top), x, _y(max(each), top), colour)
             yield f'<circle cx="{x:.1f}" cy="{_y(mean, top):.1f}" r="3" fill="{colour}"/>'
-        yield _text(left + 112 * number, TOP - 14, line.name, colour=colour)
+        yield _text(left + 124 * number, TOP - 14, line.name, colour=colour)
