@@ -1,9 +1,10 @@
 """What a program costs on its chip: time, energy and area, each broken down.
 
-Dynamic energy is the sum over instructions; static energy is power x makespan, shown with
-peripheral groups power-gated and not. Area is what the mapping occupies: peripheral groups, arrays
-with their mux switches, buses and return links, digital units, buffers. What a source does not
-publish is left out of a sum and named.
+Dynamic energy is the sum over instructions, and of what they write to and read from the buffers of
+regions; static energy is power x makespan, and of peripheral groups what `backends/idle.py` finds,
+with those that rest long enough switched off. Area is what the mapping occupies: peripheral groups,
+arrays with their mux switches, buses and return links, digital units, buffers. What a source does
+not publish is left out of a sum and named.
 """
 
 from collections.abc import Collection, Iterator
@@ -11,11 +12,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from backends.idle import idle
 from ir.arrays import Bools
 from ir.chip import Chip
 from ir.program import Opcode, Program, UnitKind
 
 FJ_PER_NJ = 10**6
+BUFFERS = "buffers"  # of regions, among what instructions take
 ELEMENT_WISE = (  # of digital operators; those that multiply too have their weights in DRAM
     Opcode.EMBED,
     Opcode.NORM,
@@ -41,14 +44,18 @@ class Area:
 
 @dataclass(frozen=True)
 class Energy:
-    """Femtojoules: dynamic by opcode, static by cause over the makespan."""
+    """Femtojoules: dynamic by opcode and of buffers, static by cause over the makespan.
+
+    never_off_fj: all of it, were no peripheral group ever switched off.
+    """
 
     dynamic_fj: dict[str, int]
     static_fj: dict[str, int]
+    never_off_fj: int
 
     @property
     def dynamic_total_fj(self) -> int:
-        """All instructions."""
+        """All instructions, and the buffers they use."""
         return sum(self.dynamic_fj.values())
 
     @property
@@ -121,14 +128,20 @@ def _energy(program: Program, chip: Chip) -> Energy:
     totals = np.zeros(max(Opcode) + 1, dtype=np.int64)
     np.add.at(totals, program.opcode, program.energy_fj)
     dynamic = {op.name: int(totals[op]) for op in Opcode if totals[op]}
-    pgs = program.inventory.expert_pgs + program.inventory.dense_pgs
+    moved = program.inventory.buffer_written_bytes + program.inventory.buffer_read_bytes
+    if moved and chip.memory.buffer_bit_fj:
+        dynamic[BUFFERS] = 8 * moved * chip.memory.buffer_bit_fj
+    rests = idle(program, chip)
     # microwatt x picosecond = 1e-18 J = 1e-3 fJ
     static = {
         "passive": chip.memory.passive_uw * program.makespan_ps // 1000,
         "DRAM idle": _dram_idle_uw(program, chip) * program.makespan_ps // 1000,
-        "peripheral groups idle": pgs * chip.pg.idle_uw * program.makespan_ps // 1000,
+        "peripheral groups idle": rests.on_fj,
+        "peripheral groups waking": rests.waking_fj,
     }
-    return Energy(dynamic, {cause: fj for cause, fj in static.items() if fj})
+    total = sum(dynamic.values()) + sum(static.values())
+    never_off = total - rests.on_fj - rests.waking_fj + rests.never_off_fj
+    return Energy(dynamic, {cause: fj for cause, fj in static.items() if fj}, never_off)
 
 
 def _dram_idle_uw(program: Program, chip: Chip) -> int:

@@ -41,7 +41,7 @@ def crossbars_and_area(workload: Workload, chip: Chip, *, pack: bool) -> tuple[i
     mapping = Mapping(blocks, grouping, place(blocks, grouping, chip, PlacementOptions(pack=pack)))
     verify_mapping(mapping, workload, chip)
     one_token = prefill_schedule(np.zeros(1, dtype=np.int64), ())  # which needs no caches
-    held = inventory(workload, mapping, one_token, chip, buffer_bytes=0)
+    held = inventory(workload, mapping, one_token, chip, buffer_bytes=0, moved=(0, 0))
     peripheral, array = chip.pg.peripheral_um2, chip.crossbar.array_um2
     if peripheral is None or array is None:
         return held.expert_crossbars, None

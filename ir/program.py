@@ -86,7 +86,8 @@ class Inventory:
 
     `shared_*` counts the shared experts' part of the dense class; `bus_bits_per_ns` and
     `return_bits_per_ns` sum over layer regions. kv_bytes, go_bytes: what the caches hold in DRAM
-    after the last step.
+    after the last step. buffer_written_bytes, buffer_read_bytes: what the program's instructions
+    write to and read from the buffers of regions, in all.
     """
 
     expert_pgs: int
@@ -103,6 +104,8 @@ class Inventory:
     buffer_bytes: int
     kv_bytes: int = 0
     go_bytes: int = 0
+    buffer_written_bytes: int = 0
+    buffer_read_bytes: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -47,6 +47,8 @@ SHAPE = (
     "digital.experts_wait_for_router",
     "digital.accounting",
     "memory.region_buffer_bytes",
+    "memory.buffer_bits_per_ns",
+    "wires.cost",
     "memory.accounting",
 )
 RECOMPILE = "compile for that chip instead"
@@ -61,9 +63,9 @@ def retime(program: Program, old: Chip, new: Chip) -> tuple[Ints, Ints]:
     Raises InputError for a chip of another shape or whose durations cannot be told apart.
     """
     for path in SHAPE:
-        if _field(old, path) != _field(new, path):
-            found = f"{path}: {_field(new, path)}, the program was made for {_field(old, path)}"
-            raise InputError(f"chip {new.name}", found, RECOMPILE)
+        _unchanged(path, _field(old, path), _field(new, path), new)
+    before, after = (timing.wire_ps(chip, timing.hop_um(chip)) for chip in (old, new))
+    _unchanged("time of the wires of a hop, ps", before, after, new)
     duration, busy = program.duration_ps.copy(), program.busy_ps.copy()
     for rows, ratio in _ratios(program, old, new):
         duration[rows], busy[rows] = _times(duration[rows], ratio), _times(busy[rows], ratio)
@@ -73,9 +75,12 @@ def retime(program: Program, old: Chip, new: Chip) -> tuple[Ints, Ints]:
     for shared in (False, True):
         rows = mvm & ((program.expert >= 0) == shared)
         duration[rows] = busy[rows] = timing.mvm_ps(new, shared=shared)
-    for opcode in (Opcode.LOAD, Opcode.STORE):
-        rows = program.opcode == opcode
-        duration[rows], busy[rows] = _links(duration[rows], busy[rows], old, new)
+    rows = program.opcode == Opcode.XFER
+    duration[rows], busy[rows] = _transfers(duration[rows], busy[rows], old, new)
+    rows = program.opcode == Opcode.STORE
+    duration[rows], busy[rows] = _stores(duration[rows], busy[rows], old, new)
+    rows = program.opcode == Opcode.LOAD
+    duration[rows], busy[rows] = _loads(program, rows, old, new)
     return duration, busy
 
 
@@ -93,6 +98,13 @@ def scale(
 def _field(chip: Chip, path: str) -> Any:
     table, name = path.split(".")
     return getattr(getattr(chip, table), name)
+
+
+def _unchanged(path: str, before: object, after: object, new: Chip) -> None:
+    """Raise InputError for what makes a chip another shape than the program was made for."""
+    if before != after:
+        found = f"{path}: {after}, the program was made for {before}"
+        raise InputError(f"chip {new.name}", found, RECOMPILE)
 
 
 def _ratios(program: Program, old: Chip, new: Chip) -> list[tuple[Bools, Fraction]]:
@@ -115,7 +127,6 @@ def _ratios(program: Program, old: Chip, new: Chip) -> list[tuple[Bools, Fractio
         (chained, _ratio(old, new, "accumulate.hop_ps", *add)),
         (code == Opcode.NORM, _ratio(old, new, "digital.norm_ps")),
         (code == Opcode.SAMPLE, _ratio(old, new, "digital.sample_ps")),
-        (code == Opcode.XFER, _ratio(old, new, "mesh.hop_ps")),
         (macs, 1 / _ratio(old, new, "digital.macs_per_ns")),
         (np.isin(code, DRAM), 1 / _ratio(old, new, "memory.dram_mb_per_s")),
     ]
@@ -167,13 +178,54 @@ def _ratio(old: Chip, new: Chip, *paths: str) -> Fraction:
     return next(iter(ratios.values()), Fraction(1))
 
 
-def _links(duration: Ints, busy: Ints, old: Chip, new: Chip) -> tuple[Ints, Ints]:
-    """Time on a bus or return link: hops to it, then the bits, then the latency."""
+def _transfers(duration: Ints, busy: Ints, old: Chip, new: Chip) -> tuple[Ints, Ints]:
+    """Time over mesh links: a hop for each and for each further packet, and each one's wires."""
+    before, after = old.mesh.hop_ps, new.mesh.hop_ps
+    ratio = _ratio(old, new, "mesh.hop_ps")
+    wire = 0 if old.mesh.distance == "flat" else timing.wire_ps(old, timing.hop_um(old))
+    if ratio == 1 or not wire:
+        return _times(duration, ratio), _times(busy, ratio)
+    far, moved = duration > 0, _times(busy, ratio)  # busy: a hop for every packet
+    links = np.where(far, (duration - busy + before) // (before + wire), 0)
+    return np.where(far, moved - after + links * (after + wire), 0), moved
+
+
+def _stores(duration: Ints, busy: Ints, old: Chip, new: Chip) -> tuple[Ints, Ints]:
+    """Time on a return link: hops to it and their wires, then the bits, then the latency."""
     hops = duration - busy - old.bus.latency_ps
     if np.any(hops):
-        hops = _times(hops, _ratio(old, new, "mesh.hop_ps"))
+        _ratio(old, new, "mesh.hop_ps")  # refuses what cannot be told
+        wire = timing.wire_ps(old, timing.hop_um(old))
+        hops = hops // (old.mesh.hop_ps + wire) * (new.mesh.hop_ps + wire)
     moved = _times(busy, _link_ratio(old, new)) if np.any(busy) else busy
     return hops + moved + new.bus.latency_ps, moved
+
+
+def _loads(program: Program, rows: Bools, old: Chip, new: Chip) -> tuple[Ints, Ints]:
+    """Time on a bus: its bits, or the buffer's where that is slower, its wires, the latency."""
+    busy = program.busy_ps[rows]
+    along = program.duration_ps[rows] - busy - old.bus.latency_ps
+    ratio = _link_ratio(old, new) if np.any(busy) else Fraction(1)
+    moved = _times(busy, ratio)
+    if old.memory.buffer_bits_per_ns is not None:
+        held = _held_ps(program, rows, new)
+        waits = bool(np.any(busy == held))
+        if ratio > 1 and waits:
+            problem = "LOADs that waited for a buffer would wait for a slower bus"
+            raise InputError(f"chip {new.name}", problem, RECOMPILE)
+        moved = np.maximum(moved, held)
+    return along + moved + new.bus.latency_ps, moved
+
+
+def _held_ps(program: Program, rows: Bools, chip: Chip) -> Ints:
+    """Time in which the buffers of the LOADs' regions give their vectors: int64 [LOADs]."""
+    pgs: dict[int, int] = {}
+    for unit in program.units:
+        pgs[unit.layer] = pgs.get(unit.layer, 0) + unit.pgs
+    keys = np.stack([program.layer[rows], program.bytes[rows]])
+    found, which = np.unique(keys, axis=1, return_inverse=True)
+    each = [timing.buffer_ps(chip, 8 * size, pgs[layer]) for layer, size in found.T.tolist()]
+    return np.array(each, dtype=np.int64)[which.reshape(-1)]
 
 
 def _link_ratio(old: Chip, new: Chip) -> Fraction:

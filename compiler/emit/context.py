@@ -16,6 +16,7 @@ from ir.mapping import Mapping
 from ir.program import UnitKind
 from ir.schedule import Schedule, Step
 from ir.sides import on_side
+from ir.timing import Extent
 from ir.workload import Workload
 
 Kept = Literal["keys", "inputs", "scores", "outputs"]  # what the caches hold
@@ -132,6 +133,13 @@ class Context:
     def bytes_of(self, values: int) -> int:
         """Bytes of a vector of results."""
         return -(-values * self.chip.mvm.output_bits // 8)
+
+    @cached_property
+    def extents(self) -> dict[int, Extent]:
+        """How large each region is."""
+        pgs = self.units.region_pgs()
+        regions = self.mapping.placement.regions
+        return {r.layer: Extent(r.width, r.height, pgs.get(r.layer, 0)) for r in regions}
 
     @cached_property
     def links(self) -> dict[int, tuple[int, int]]:

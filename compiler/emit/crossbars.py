@@ -25,7 +25,8 @@ class Product:
 
 def emit_load(at: At[Operator], values: int, tag: Tag, reads: list[Ints]) -> Ints:
     """Broadcast vectors of `values` over the region's bus, one LOAD per row of `reads`."""
-    cost = timing.load(at.ctx.chip, values, at.ctx.links[at.region][0])
+    width, size = at.ctx.links[at.region][0], at.ctx.extents[at.region]
+    cost = timing.load(at.ctx.chip, values, width, size)
     bus = at.ctx.units.number("bus", at.region)
     return at.ctx.stream.append(Opcode.LOAD, bus, cost, tag, rows=len(reads[0]), reads=reads)
 

@@ -45,6 +45,13 @@ class Units:
         """The attention units of region `layer`, or the first of the chip's."""
         return self.numbers.get(("mha", layer, -1, -1), self.numbers.get(("mha", -1, -1, -1), -1))
 
+    def region_pgs(self) -> dict[int, int]:
+        """Peripheral groups of each region."""
+        pgs: dict[int, int] = {}
+        for unit in self.table:
+            pgs[unit.layer] = pgs.get(unit.layer, 0) + unit.pgs
+        return pgs
+
     def number(self, kind: UnitKind, layer: int = -1, stage: int = -1, group: int = -1) -> int:
         """The unit's row in the table (the first unit of a pool)."""
         return self.numbers[kind, layer, stage, group]
@@ -79,9 +86,7 @@ def _add_dpus(units: Units, workload: Workload, layers: list[int], chip: Chip) -
     if chip.digital.shares_dpus:
         units.add_pool("dpu", chip.digital.dpus)
         return
-    pgs: dict[int, int] = {}
-    for unit in units.table:
-        pgs[unit.layer] = pgs.get(unit.layer, 0) + unit.pgs
+    pgs = units.region_pgs()
     for layer in layers:
         here = operators_of(workload, layer)
         units.add_pool("dpu", digital_units(here, pgs[layer], chip), layer)

@@ -23,16 +23,17 @@ def costs_on(
     """Costs of a layer on a chip; `expert` are the blocks of its widest expert.
 
     Where widths differ every group counts as one of the widest: how many PGs a grouping needs is
-    found after it.
+    found after it. Their region counts as the smallest square of cores.
     Raises InputError for an unknown objective, or one that does not depend on the grouping.
     """
     one_of("objective", objective, OBJECTIVES)
-    slot_ps, load = timing.mvm_ps(chip, shared=True), timing.load(chip, d_model, d_model)
+    pgs = groups * sum(block.tiles for block in expert)
+    load = timing.load(chip, d_model, d_model, timing.square(chip, pgs))
+    slot_ps = timing.mvm_ps(chip, shared=True)
     if objective == "slots":
         return SLOTS
     if objective == "time":
         return Costs(TIME, slot_ps, load.duration_ps if chip.pg.input_buffers == 1 else 0)
-    pgs = groups * sum(block.tiles for block in expert)
     costs = Costs(ENERGY, -(-chip.pg.idle_uw * pgs * slot_ps // 1000), load.energy_fj)
     if costs.slot == costs.broadcast == 0:
         raise InputError(

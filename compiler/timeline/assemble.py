@@ -7,6 +7,7 @@ from compiler.emit.units import Units
 from compiler.timeline.inventory import inventory
 from compiler.timeline.list_schedule import list_schedule
 from compiler.timeline.memory import assign_offsets, check_caches, lives, size_buffers
+from compiler.timeline.traffic import buffer_traffic
 from ir.chip import Chip
 from ir.mapping import Mapping
 from ir.program import Program
@@ -45,7 +46,8 @@ def set_times(
             "node",
         )
     }
-    occupied = inventory(workload, mapping, schedule, chip, sum(b.bytes for b in buffers))
+    moved = buffer_traffic(draft, workload, chip)
+    occupied = inventory(workload, mapping, schedule, chip, sum(b.bytes for b in buffers), moved)
     check_caches(occupied, chip)
     return Program(
         opcode=columns["opcode"].astype(np.uint8),

@@ -16,9 +16,14 @@ from ir.workload import AnyOperator, Attention, Dense, Digital, MoELayer, Worklo
 
 
 def inventory(
-    workload: Workload, mapping: Mapping, schedule: Schedule, chip: Chip, buffer_bytes: int
+    workload: Workload,
+    mapping: Mapping,
+    schedule: Schedule,
+    chip: Chip,
+    buffer_bytes: int,
+    moved: tuple[int, int],
 ) -> Inventory:
-    """Count what the mapping and the caches occupy."""
+    """Count what the mapping and the caches occupy; moved: bytes into and out of the buffers."""
     blocks = mapping.blocks
     widths = {
         layer: timing.bus_bits_per_ns(chip, bus_width(workload, layer)) or 0
@@ -45,6 +50,8 @@ def inventory(
         buffer_bytes=buffer_bytes,
         kv_bytes=sum(_kv_bytes(op, schedule, chip) for op in workload.operators),
         go_bytes=sum(_go_bytes(op, schedule, chip) for op in workload.moe_layers),
+        buffer_written_bytes=moved[0],
+        buffer_read_bytes=moved[1],
     )
 
 

@@ -10,7 +10,7 @@ from ir.chip.crossbar import Accumulate, Crossbar, Mvm, PeripheralGroup, Write
 from ir.chip.digital import Digital
 from ir.chip.noise import Noise
 from ir.chip.origin import Change, Fact, Headline
-from ir.chip.region import VALUES_PER_PACKET, Bus, Memory, Mesh
+from ir.chip.region import VALUES_PER_PACKET, Bus, Memory, Mesh, Wires
 
 __all__ = [
     "VALUES_PER_PACKET",
@@ -27,5 +27,6 @@ __all__ = [
     "Mvm",
     "Noise",
     "PeripheralGroup",
+    "Wires",
     "Write",
 ]

@@ -1,12 +1,13 @@
 """All of a chip."""
 
 from dataclasses import dataclass, field
+from math import isqrt
 
 from ir.chip.crossbar import Accumulate, Crossbar, Mvm, PeripheralGroup, Write
 from ir.chip.digital import Digital
 from ir.chip.noise import Noise
 from ir.chip.origin import Change, Fact, Headline
-from ir.chip.region import Bus, Memory, Mesh
+from ir.chip.region import Bus, Memory, Mesh, Wires
 from ir.errors import InputError
 
 
@@ -28,6 +29,7 @@ class Chip:
     mesh: Mesh
     digital: Digital
     memory: Memory
+    wires: Wires = field(default_factory=Wires)
     write: Write = field(default_factory=Write)
     noise: Noise = field(default_factory=Noise)
     headline: Headline = field(default_factory=Headline)
@@ -60,6 +62,7 @@ class Chip:
             "mesh.pgs_per_core": self.mesh.pgs_per_core,
             "digital.macs_per_ns": self.digital.macs_per_ns,
             "memory.dram": self.memory.dram_mb_per_s,
+            "memory.buffer_bits_per_ns": self.memory.buffer_bits_per_ns,
         }
         for path, value in positive.items():
             if value is not None and value < 1:
@@ -69,12 +72,39 @@ class Chip:
                 f"chip {self.name}",
                 f"mesh: {self.mesh.width} x {self.mesh.height} cores, expected both or no auto",
             )
+        if self.wires.cost == "by length" and self.core_um2 is None:
+            raise InputError(
+                f"chip {self.name}",
+                "wires.cost: by length, but the areas of a core are not published",
+                "state pg.peripheral_um2 and crossbar.array_um2, or set wires.cost to published",
+            )
         if self.crossbar.columns < self.crossbar.slices(self.crossbar.weight_bits):
             raise InputError(
                 f"chip {self.name}",
                 f"crossbar.columns: {self.crossbar.columns} cells hold no weight of "
                 f"{self.crossbar.slices(self.crossbar.weight_bits)} cells",
             )
+
+    @property
+    def core_um2(self) -> int | None:
+        """Area of a core, um2: its peripheral groups, each with `mux` crossbars; None if not known.
+
+        All cores of the mesh are of one size, that of one full of expert crossbars.
+        """
+        if self.pg.peripheral_um2 is None or self.crossbar.array_um2 is None:
+            return None
+        switch = self.pg.mux_switch_um2 if self.pg.mux > 1 else 0
+        group = self.pg.peripheral_um2 + self.pg.mux * (self.crossbar.array_um2 + switch)
+        return self.mesh.pgs_per_core * group
+
+    @property
+    def core_um(self) -> int | None:
+        """Side of a core, a square: the root of its area, rounded up to whole um."""
+        area = self.core_um2
+        if area is None:
+            return None
+        side = isqrt(area)
+        return side if side * side == area else side + 1
 
     @property
     def title(self) -> str:

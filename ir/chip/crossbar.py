@@ -79,7 +79,9 @@ class PeripheralGroup:
     """The circuits that `mux` expert crossbars share (dense ones have their own, mux 1).
 
     input_buffers: token vectors the input buffer holds (2 = loads overlap MVMs); retain_input: a
-    token used in two slots running is broadcast once; idle_uw: static power, 0 = power-gated.
+    token used in two slots running is broadcast once. idle_uw: power of one that does not compute;
+    wake_fj: energy of one that was switched off, until it can compute, which takes wake_ps at the
+    power of an idle one; None = not published, and then none is ever switched off.
     mux_switch_um2 (per crossbar) and mux_settle_ps count only where mux > 1.
     """
 
@@ -90,6 +92,8 @@ class PeripheralGroup:
     input_buffers: int
     retain_input: bool
     idle_uw: int
+    wake_ps: int = 0
+    wake_fj: int | None = None
 
 
 @dataclass(frozen=True)

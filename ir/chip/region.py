@@ -24,6 +24,20 @@ class Bus:
 
 
 @dataclass(frozen=True)
+class Wires:
+    """What the length of wires costs.
+
+    cost: published = a hop and a bus cost what their sources say, however long they are; by length
+    = the wires that a vector goes along are added, for which the areas of a core must be known.
+    fj_per_bit_mm: energy of a bit over a millimetre; ps_per_mm: time of a wire with repeaters.
+    """
+
+    cost: Literal["published", "by length"] = "published"
+    fj_per_bit_mm: int = 0
+    ps_per_mm: int = 0
+
+
+@dataclass(frozen=True)
 class Mesh:
     """Cores on a mesh: hop_ps and hop_fj per packet of 256 values at 8 bits. 0 x 0 = auto.
 
@@ -45,6 +59,9 @@ class Memory:
     """Buffers beside the bus of each region, DRAM for the caches, and power that is always on.
 
     region_buffer_bytes: the most a region's buffer holds; 0 = auto, as much as the program needs.
+    dram: which memory the three numbers of the DRAM are of; own = of none that is known by name.
+    buffer_bits_per_ns: read from the part of a region's buffer that is in one core; None =
+    unlimited; buffer_bit_fj: a bit written to a region's buffer, or read from it.
     dram_bytes: what the caches may take, 0 = not stated and not checked.
     accounting: full = every byte read from and written to a cache takes the port's time and energy;
     reference = as the reference simulator of arXiv 2602.10254 counts: keys and values of all tokens
@@ -59,4 +76,7 @@ class Memory:
     dram_idle_uw: int
     passive_uw: int
     dram_bytes: int = 0
+    dram: Literal["own", "3d-cim", "lpddr4", "lpddr5", "hbm2", "hbm3"] = "own"
+    buffer_bits_per_ns: int | None = None
+    buffer_bit_fj: int = 0
     accounting: Literal["full", "reference"] = "full"

@@ -3,6 +3,7 @@
 from ir.chip import VALUES_PER_PACKET, Chip
 from ir.timing.cost import Cost, ceil
 from ir.timing.crossbars import mvm_ps
+from ir.timing.wires import Extent, buffer_ps, hop_um, region_um, wire_fj, wire_ps
 
 
 def bus_bits_per_ns(chip: Chip, d_model: int) -> int | None:
@@ -16,42 +17,42 @@ def bus_bits_per_ns(chip: Chip, d_model: int) -> int | None:
 
 
 def _link_ps(chip: Chip, bits: int, d_model: int, lanes: int) -> int:
-    """Time of `bits` over `lanes` buses sized for d_model (exact: not by the rounded width)."""
+    """Time for which `bits` take `lanes` buses sized for d_model: exact, not by rounded widths."""
     if chip.bus.bits_per_ns is not None:
-        return ceil(bits * 1000, chip.bus.bits_per_ns * lanes) + chip.bus.latency_ps
+        return ceil(bits * 1000, chip.bus.bits_per_ns * lanes)
     if chip.bus.transfers_per_slot is None:
-        return chip.bus.latency_ps
+        return 0
     per_slot = chip.bus.transfers_per_slot * d_model * chip.mvm.input_bits * lanes
-    return ceil(bits * mvm_ps(chip, shared=True), per_slot) + chip.bus.latency_ps
+    return ceil(bits * mvm_ps(chip, shared=True), per_slot)
 
 
-def _link(chip: Chip, bits: int, d_model: int, lanes: int) -> Cost:
-    duration = _link_ps(chip, bits, d_model, lanes)
-    unlimited = chip.bus.bits_per_ns is None and chip.bus.transfers_per_slot is None
-    busy = 0 if unlimited else duration - chip.bus.latency_ps
-    return Cost(duration, busy, bits * chip.bus.bit_fj, ceil(bits, 8))
+def load(chip: Chip, values: int, d_model: int, region: Extent) -> Cost:
+    """One token vector broadcast: values x input_bits over the bus of a region.
 
-
-def load(chip: Chip, values: int, d_model: int) -> Cost:
-    """One token vector broadcast: values x input_bits over the region's bus."""
-    return _link(chip, values * chip.mvm.input_bits, d_model, 1)
+    The bus waits for the region's buffer where that is slower. Along its length the bits travel
+    after that, while the bus takes the next vector.
+    """
+    bits, um = values * chip.mvm.input_bits, region_um(chip, region)
+    busy = max(_link_ps(chip, bits, d_model, 1), buffer_ps(chip, bits, region.pgs))
+    energy = bits * chip.bus.bit_fj + wire_fj(chip, bits, um)
+    return Cost(busy + chip.bus.latency_ps + wire_ps(chip, um), busy, energy, ceil(bits, 8))
 
 
 def store(chip: Chip, values: int, d_model: int, lanes: int, hops: int = 0) -> Cost:
     """One result vector back over the return link of `lanes` bus widths.
 
-    The link starts `hops` mesh links away: a hop time each before the first bits are there, during
-    which the link already serves others, and a hop's energy for each packet of 256 values. Neither
-    where distances are flat.
+    The link starts `hops` mesh links away: a hop's time each, and that of its wires, before the
+    first bits are there, during which the link already serves others, and a hop's energy for each
+    packet of 256 values, and that of its wires for each bit. None of them where distances are flat.
     """
     bits = values * chip.mvm.output_bits
     hops = 0 if chip.mesh.distance == "flat" else hops
-    link, packets = _link(chip, bits, d_model, lanes), ceil(bits, VALUES_PER_PACKET * 8)
+    busy, um = _link_ps(chip, bits, d_model, lanes), hop_um(chip)
     return Cost(
-        link.duration_ps + hops * chip.mesh.hop_ps,
-        link.busy_ps,
-        link.energy_fj + hops * packets * chip.mesh.hop_fj,
-        link.bytes,
+        busy + chip.bus.latency_ps + hops * (chip.mesh.hop_ps + wire_ps(chip, um)),
+        busy,
+        bits * chip.bus.bit_fj + _hops_fj(chip, bits, hops),
+        ceil(bits, 8),
     )
 
 
@@ -59,14 +60,23 @@ def xfer(chip: Chip, values: int, hops: int, ports: int = 1) -> Cost:
     """A vector over `hops` mesh links, in packets of 256 values.
 
     A core has one port to the mesh. What lies in several cores, as the columns of a large matrix
-    do, goes through their `ports` side by side; the packets of one port follow each other. Where
-    distances are flat: one hop's time.
+    do, goes through their `ports` side by side; the packets of one port follow each other, a hop's
+    time apart, and take the time of a link's wires besides. Where distances are flat: one hop's
+    time.
     """
-    packets = ceil(values * chip.mvm.output_bits, VALUES_PER_PACKET * 8)
-    data = ceil(values * chip.mvm.output_bits, 8)
+    bits = values * chip.mvm.output_bits
+    packets, data = ceil(bits, VALUES_PER_PACKET * 8), ceil(bits, 8)
     if chip.mesh.distance == "flat":
         return Cost(chip.mesh.hop_ps, 0, 0, data)
-    in_series = ceil(packets, ports)
-    duration = (hops + in_series - 1) * chip.mesh.hop_ps if hops else 0
+    if not hops:
+        return Cost(0, 0, 0, data)
+    in_series, wire = ceil(packets, ports), wire_ps(chip, hop_um(chip))
+    duration = (hops + in_series - 1) * chip.mesh.hop_ps + hops * wire
     busy = min(duration, in_series * chip.mesh.hop_ps)
-    return Cost(duration, busy, hops * packets * chip.mesh.hop_fj, data)
+    return Cost(duration, busy, _hops_fj(chip, bits, hops), data)
+
+
+def _hops_fj(chip: Chip, bits: int, hops: int) -> int:
+    """Energy over mesh links: of each packet by the hop, of each bit by the length."""
+    packets = ceil(bits, VALUES_PER_PACKET * 8)
+    return hops * packets * chip.mesh.hop_fj + wire_fj(chip, bits, hops * hop_um(chip))

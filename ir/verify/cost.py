@@ -7,18 +7,17 @@ import numpy as np
 from ir import timing
 from ir.arrays import Ints
 from ir.links import bus_width, return_lanes
-from ir.mapping import RoutedOwner, SharedOwner
-from ir.program import Inventory, Opcode
+from ir.program import Opcode
 from ir.timing import Cost
 from ir.verify.attention import asked, attention_cost
-from ir.verify.caches import cache_bytes, kept_scores
+from ir.verify.caches import kept_scores
 from ir.verify.case import ProgramCase
 from ir.verify.check import Check, Fault, first, int64
 from ir.verify.dataflow import moved_from
 from ir.verify.digital import digital_cost, tokens_of_use
+from ir.verify.inventory import check_inventory
 from ir.verify.jobs import JobClass
 from ir.verify.roles import READS_OF_CACHES, WRITES_OF_CACHES, Form, Role
-from ir.verify.tiles import MappingCase
 from ir.workload import Attention, Dense, Digital, MoELayer
 
 SAMPLED = -1  # stands for the operator of what moves the choice of a token
@@ -183,7 +182,14 @@ def _load(case: ProgramCase, node: int) -> Cost:
     layer = int(case.region[node])
     base = case.jobs.base[node]
     values = case.jobs.classes[base].first[0].rows if base >= 0 else 0
-    return timing.load(case.chip, values, bus_width(case.workload, layer))
+    return timing.load(case.chip, values, bus_width(case.workload, layer), _extent(case, layer))
+
+
+def _extent(case: ProgramCase, layer: int) -> timing.Extent:
+    """Size of a layer's region: its rectangle, and the peripheral groups of its fire groups."""
+    region = case.mapping.placement.region(layer)
+    pgs = sum(g.pgs for g in case.fire_groups if g.layer == layer)
+    return timing.Extent(region.width, region.height, pgs)
 
 
 def _moe(case: ProgramCase, node: int, op: MoELayer, role: Role, amount: int) -> Cost:
@@ -206,8 +212,8 @@ def _moe(case: ProgramCase, node: int, op: MoELayer, role: Role, amount: int) ->
         if op.apart == "outputs":
             sizes = 1, int(op.weights_outputs), op.d_out, op.d_expert
         return timing.combine(chip, *sizes, scaled=scaled)
-    values = op.scored_width if amount else op.d_model
-    return timing.load(chip, values, bus_width(case.workload, int(case.region[node])))
+    values, layer = op.scored_width if amount else op.d_model, int(case.region[node])
+    return timing.load(chip, values, bus_width(case.workload, layer), _extent(case, layer))
 
 
 def check_duration(case: ProgramCase) -> Fault | None:
@@ -287,46 +293,6 @@ def check_mvm_energy(case: ProgramCase) -> Fault | None:
     expected = fired * (-(-mvm.input_bits // mvm.dac_bits) * mvm.cycle_fj + mvm.port_fj)
     found = int(case.program.energy_fj[case.opcode == Opcode.MVM].sum())
     return None if found == expected else Fault("program", f"MVMs {found} fJ, expected {expected}")
-
-
-def check_inventory(case: ProgramCase) -> Fault | None:
-    """The inventory is what the mapping has, counted anew."""
-    found, expected = case.program.inventory, _inventory(case)
-    return None if found == expected else Fault("inventory", f"{found}, expected {expected}")
-
-
-def _inventory(case: ProgramCase) -> Inventory:
-    workload, chip = case.workload, case.chip
-    tiles = MappingCase(case.mapping, workload, chip)
-    owners = [b.owner for b in case.mapping.blocks]
-    of_block = [(isinstance(o, RoutedOwner), isinstance(o, SharedOwner)) for o in owners]
-    expert, shared = np.array(of_block, dtype=np.bool_).reshape(-1, 2)[tiles.tile_block].T
-    kinds = (expert, ~expert, shared)
-    pgs = [len(np.unique(tiles.tile_pg[kind])) for kind in kinds]
-    crossbars = [len(np.unique(tiles.crossbar_ids[kind])) for kind in kinds]
-    regions = case.mapping.placement.regions
-    width = {
-        r.layer: timing.bus_bits_per_ns(chip, bus_width(workload, r.layer)) or 0 for r in regions
-    }
-    back = {layer: bits * return_lanes(workload, layer, chip) for layer, bits in width.items()}
-    moe = {int(case.region[index]) for index in case.moe}
-    held = cache_bytes(case)
-    return Inventory(
-        expert_pgs=pgs[0],
-        expert_crossbars=crossbars[0],
-        dense_pgs=pgs[1],
-        dense_crossbars=crossbars[1],
-        shared_pgs=pgs[2],
-        shared_crossbars=crossbars[2],
-        cores=sum(r.width * r.height for r in regions),
-        bus_bits_per_ns=sum(width.values()),
-        return_bits_per_ns=sum(back.values()),
-        moe_bus_bits_per_ns=sum(bits for layer, bits in width.items() if layer in moe),
-        moe_return_bits_per_ns=sum(bits for layer, bits in back.items() if layer in moe),
-        buffer_bytes=sum(buffer.bytes for buffer in case.program.buffers),
-        kv_bytes=held[0],
-        go_bytes=held[1],
-    )
 
 
 COST_CHECKS: tuple[Check[ProgramCase], ...] = (

@@ -9,7 +9,8 @@ from ir.chip import Chip, Fact
 from ir.errors import InputError
 from moexbar.chips.entry import Entry
 from moexbar.chips.fields import SCHEMA, nearest, shown
-from moexbar.chips.layer import COUNTS, Layer, merge, put
+from moexbar.chips.layer import COUNTS, Layer, put
+from moexbar.chips.merge import merge
 from moexbar.chips.read import read_toml
 from moexbar.chips.settings import Setting, changes, set_layer, words_of
 

@@ -62,6 +62,8 @@ def changes(before: Iterable[Change], words: Mapping[str, str]) -> tuple[Change,
     for ways in EITHER:
         if fields & set(ways):
             fields |= set(ways)
+    if "memory.dram" in fields:
+        fields |= {"memory.dram_mb_per_s", "memory.dram_active_uw", "memory.dram_idle_uw"}
     return (*(change for change in before if path_of(change) not in fields), *new)
 
 

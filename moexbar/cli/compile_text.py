@@ -12,6 +12,8 @@ from moexbar.console import note, out
 from moexbar.execution import executes_steps
 from moexbar.report.compiled import LayerRow, Programming, Report
 from moexbar.report.executed import Skipped
+from moexbar.report.methods import MethodRow
+from moexbar.report.sizes import size_line, size_notes
 from moexbar.report.tables import layers_table, methods_table, unfit_lines
 from moexbar.report.weights import weights_line
 
@@ -33,7 +35,7 @@ def print_compiled(compilation: Compilation, output: Path) -> None:
     console.print("")
     console.print(weights_line(done.workload.account), soft_wrap=True)
     binding = binding_lines(bound_by(done.program, done.chip))
-    placed = *_placed(report), *_written(report.programming)
+    placed = *_placed(report), *_sized(report), *_written(report.programming)
     for line in (*placed, *_steps(report), *binding):
         console.print(line)
     console.print(f"all {len(report.checks)} checks passed", style="green")
@@ -41,6 +43,8 @@ def print_compiled(compilation: Compilation, output: Path) -> None:
     console.print(_scope(report))
     if report.window.scored_on_fitted:
         note("note: --fit and --score overlap, so these figures are no test of the grouping")
+    for text in size_notes(report.size) if report.size else ():
+        note(f"note: {text}")
     _print_unknown(report, done)
     console.print(f"written to {output}")
 
@@ -96,6 +100,21 @@ def _placed(report: Report) -> Iterator[str]:
             f"packed: {crossbars.used} crossbars hold {crossbars.tiles} tiles of experts, "
             + ("each width by itself" if unlike else FEWEST)
         )
+
+
+def _sized(report: Report) -> Iterator[str]:
+    """How large it is, and what it would take with every peripheral group on."""
+    if report.size is not None:
+        yield size_line(report.size)
+    match report.methods[-1]:
+        case MethodRow(energy_nj=energy) if energy.never_off != energy.total:
+            if energy.never_off is not None:
+                yield (
+                    "peripheral groups at rest are switched off where that saves energy: "
+                    f"{energy.never_off / 1000:.2f} uJ if none were"
+                )
+        case _:
+            pass
 
 
 def _written(programming: Programming | None) -> Iterator[str]:

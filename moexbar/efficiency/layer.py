@@ -12,7 +12,6 @@ of a program, and `benchmarks/efficiency.py` prints both.
 """
 
 from dataclasses import dataclass
-from math import isqrt
 
 import numpy as np
 
@@ -65,7 +64,8 @@ def layer_area(op: MoELayer, chip: Chip, groups: int, copies: int) -> Area:
 def window_ps(op: MoELayer, chip: Chip, windows: Windows) -> Ints:
     """Time of each window, ps: int64 [windows]."""
     slots = windows.slots * timing.mvm_ps(chip, shared=True)
-    bus = windows.transfers * timing.load(chip, op.d_model, op.d_model).busy_ps
+    region = _region(op, chip, windows.groups)
+    bus = windows.transfers * timing.load(chip, op.d_model, op.d_model, region).busy_ps
     both = slots + bus if chip.pg.input_buffers == 1 else np.maximum(slots, bus)
     return both + fill_ps(op, chip, windows.groups)
 
@@ -78,15 +78,14 @@ def fill_ps(op: MoELayer, chip: Chip, groups: int) -> int:
     distance from the port in a corner to the middle.
     """
     up, down = _stage_tiles(op, chip)
-    cores, up_cores, down_cores = (
-        -(-pgs // chip.mesh.pgs_per_core) for pgs in (groups * (up + down), up, down)
-    )
-    hops = isqrt(cores - 1) + 1
+    up_cores, down_cores = (-(-pgs // chip.mesh.pgs_per_core) for pgs in (up, down))
+    region = _region(op, chip, groups)
+    hops = region.columns
     one, d, width = op.experts[0], op.d_model, op.d_expert
     matrices = 2 if op.gated else 1
     k = experts_per_token(op)
     jobs = [
-        timing.load(chip, d, d),
+        timing.load(chip, d, d, region),
         _sums(chip, one.up, matrices),
         timing.store(chip, op.d_result, d, _lanes(op, chip), hops),
         _combine(op, chip, k),
@@ -115,6 +114,11 @@ def gops_per_mm2(op: MoELayer, chip: Chip, windows: Windows) -> float | None:
     macs = int(windows.pairs.sum()) * op.experts[0].macs
     macs += int(windows.tokens.sum()) * op.d_model * op.router.outputs
     return 2 * macs / spent * 1000 / (area.total_um2 / 1e6)
+
+
+def _region(op: MoELayer, chip: Chip, groups: int) -> timing.Extent:
+    """Size of the layer's region without a placement: a square of what its experts take."""
+    return timing.square(chip, groups * sum(_stage_tiles(op, chip)))
 
 
 def _sums(chip: Chip, weight: Weight, matrices: int) -> timing.Cost:

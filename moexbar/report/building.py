@@ -50,6 +50,7 @@ from moexbar.report.methods import (
     Shortage,
     UnfitRow,
 )
+from moexbar.report.sizes import RETICLE_MM2, RegionSize, Size
 from moexbar.report.weights import WeightsRow
 
 
@@ -96,6 +97,7 @@ def compile_report(
         executed=executed,
         programming=_programming(done),
         weights=WeightsRow.of(workload.account),
+        size=_size(done),
     )
 
 
@@ -213,7 +215,10 @@ def _figures(result: MethodResult) -> MethodRow:
 def _energy(figures: CostReport) -> Energy:
     energy = figures.energy
     return Energy(
-        energy.total_fj / 1e6, _millionths(energy.dynamic_fj), _millionths(energy.static_fj)
+        energy.total_fj / 1e6,
+        _millionths(energy.dynamic_fj),
+        _millionths(energy.static_fj),
+        energy.never_off_fj / 1e6,
     )
 
 
@@ -281,6 +286,22 @@ def _placement(compiled: Compiled, *, packed: bool) -> Placement:
             used=compiled.program.inventory.expert_crossbars,
             tiles=sum(b.tiles for b in blocks if isinstance(b.owner, RoutedOwner)),
         ),
+    )
+
+
+def _size(compiled: Compiled) -> Size | None:
+    """Cores, regions and chip in millimetres and reticles, where the area of a core is known."""
+    chip, placement = compiled.chip, compiled.mapping.placement
+    if chip.core_um is None:
+        return None
+    core, mm2 = chip.core_um / 1000, chip_area(compiled.program, chip).total_um2 / 1e6
+    sides = [(r.layer, r.width * core, r.height * core) for r in placement.regions]
+    return Size(
+        core_mm=core,
+        mesh_mm=(placement.mesh_width * core, placement.mesh_height * core),
+        regions=tuple(RegionSize(n, w, h, round(w * h / RETICLE_MM2, 4)) for n, w, h in sides),
+        chip_mm2=mm2,
+        reticles=round(mm2 / RETICLE_MM2, 4),
     )
 
 

@@ -9,6 +9,7 @@ from moexbar.report.chips import ChipSheet
 from moexbar.report.executed import Executed, Skipped
 from moexbar.report.methods import MethodRow, UnfitRow
 from moexbar.report.plain import OPTIONAL, Document
+from moexbar.report.sizes import Size
 from moexbar.report.weights import WeightsRow
 
 
@@ -255,6 +256,8 @@ class Report(Document):
     executed: what executing the program gave, or why it was not executed.
     programming: what writing the weights once takes; null where the chip file has no `write` table.
     weights: where the numbers that the model file stores go; not in reports of earlier versions.
+    size: in millimetres and reticles; null where the area of a core is not published, and left out
+        of reports of earlier versions.
     """
 
     moexbar: str
@@ -273,3 +276,4 @@ class Report(Document):
     executed: Executed | Skipped
     programming: Programming | None = None
     weights: WeightsRow | None = field(default=None, metadata=OPTIONAL)
+    size: Size | None = field(default=None, metadata=OPTIONAL)

@@ -1,6 +1,8 @@
 """One method's figures: time, energy and area of its program; or why it has none."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from moexbar.report.plain import OPTIONAL
 
 
 @dataclass(frozen=True)
@@ -8,13 +10,17 @@ class Energy:
     """Energy of a program, in the unit that its key in the owner ends in.
 
     total: dynamic and static.
-    dynamic: of the instructions, by opcode.
-    static: power over the whole time, by cause.
+    dynamic: of the instructions, by opcode, and of the buffers that they write and read.
+    static: power over the whole time, by cause; of peripheral groups with those that rest long
+        enough switched off, and what waking them takes.
+    never_off: total, were no peripheral group ever switched off; left out of reports of earlier
+        versions.
     """
 
     total: float
     dynamic: dict[str, float]
     static: dict[str, float]
+    never_off: float | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from moexbar.chips import load_chip
 
 HERMES = load_chip("hermes-mux2")
 PAPER = load_chip("paper")
+REGION = timing.Extent(1, 1, 16)
 
 
 @pytest.mark.parametrize(
@@ -47,13 +48,14 @@ def test_mvm_energy_is_per_crossbar_and_cycle() -> None:
 
 
 def test_bus_carries_b_vectors_per_slot() -> None:
-    # B = 2: a vector of d_model takes half an MVM time; the latency comes on top, not on the bus
-    cost = timing.load(HERMES, 128, 128)
+    # B = 2: a vector of d_model takes half an MVM time; the latency comes on top, not on the bus,
+    # and so does the way along 2 x 3493 um of wire at 40 ps/mm: 279.4 ps
+    cost = timing.load(HERMES, 128, 128, REGION)
     assert cost.busy_ps == 65_000
-    assert cost.duration_ps == 65_000 + HERMES.bus.latency_ps
+    assert cost.duration_ps == 65_000 + HERMES.bus.latency_ps + 280
     assert cost.bytes == 128
     # half the vector, half the time
-    assert timing.load(HERMES, 64, 128).busy_ps == 32_500
+    assert timing.load(HERMES, 64, 128, REGION).busy_ps == 32_500
     # width: 2 x 128 x 8 bits in 130 ns = 15.75, rounded up for the area
     assert timing.bus_bits_per_ns(HERMES, 128) == 16
 
@@ -63,14 +65,14 @@ def test_return_link_has_lanes() -> None:
 
 
 def test_unlimited_bus_costs_its_latency_and_is_never_busy() -> None:
-    cost = timing.load(PAPER, 4096, 4096)
+    cost = timing.load(PAPER, 4096, 4096, REGION)
     assert (cost.duration_ps, cost.busy_ps) == (12_000, 0)
 
 
 def test_fixed_bus_width() -> None:
     chip = replace(HERMES, bus=replace(HERMES.bus, transfers_per_slot=None, bits_per_ns=512))
-    # 4096 x 8 bits / 512 bits per ns = 64 ns
-    assert timing.load(chip, 4096, 128).busy_ps == 64_000
+    # 4096 x 8 bits / 512 bits per ns = 64 ns, and so much the buffers of two cores give
+    assert timing.load(chip, 4096, 128, timing.Extent(2, 1, 32)).busy_ps == 64_000
 
 
 def test_add_follows_the_published_line() -> None:
@@ -105,10 +107,11 @@ def test_a_bias_is_one_more_add() -> None:
 
 
 def test_packets_follow_each_other_over_hops() -> None:
-    # 512 values = 2 packets over 3 hops: 3 + 2 - 1 = 4 hop times; energy 3 x 2 packets
+    # 512 values = 2 packets over 3 hops: 3 + 2 - 1 = 4 hop times, and 139.7 ps of wire for each of
+    # 3 hops; energy 3 x 2 packets, and 4096 bits over 3 x 3.493 mm at 100 fJ/bit/mm
     cost = timing.xfer(HERMES, 512, 3)
-    assert cost.duration_ps == 4 * 12_000
-    assert cost.energy_fj == 6 * 12_930
+    assert cost.duration_ps == 4 * 12_000 + 3 * 140
+    assert cost.energy_fj == 6 * 12_930 + 4_292_199
     assert timing.xfer(HERMES, 512, 0).duration_ps == 0
 
 
@@ -117,8 +120,9 @@ def test_packets_of_different_cores_go_side_by_side() -> None:
     # MVM. Out of the 18 cores that their 288 tiles fill: two each; the energy is the same.
     one, wide = timing.xfer(HERMES, 5760, 3), timing.xfer(HERMES, 5760, 3, 18)
     assert (one.busy_ps, wide.busy_ps) == (23 * 12_000, 2 * 12_000)
-    assert wide.duration_ps == (3 + 2 - 1) * 12_000
-    assert wide.energy_fj == one.energy_fj == 3 * 23 * 12_930
+    assert wide.duration_ps == (3 + 2 - 1) * 12_000 + 3 * 140
+    # 46080 bits over 10.479 mm: 48287232 fJ
+    assert wide.energy_fj == one.energy_fj == 3 * 23 * 12_930 + 48_287_232
     assert timing.xfer(HERMES, 512, 3, 5).busy_ps == 12_000  # more ports than packets
 
 
@@ -206,7 +210,7 @@ def test_flat_distances_take_one_hop_whatever_is_moved_wherever() -> None:
 def test_ports_of_crossbars_take_energy_once_per_product() -> None:
     """12.93 pJ to bring the input and 12.93 pJ to take the output, beside 12.5 nJ."""
     assert timing.mvm(PAPER, 3, shared=False).energy_fj == 3 * (12_500_000 + 2 * 12_930)
-    assert timing.load(PAPER, 4096, 4096).energy_fj == 0
+    assert timing.load(PAPER, 4096, 4096, REGION).energy_fj == 0
     bits = replace(load_chip("isaac"), mvm=replace(load_chip("isaac").mvm, port_fj=5))
     more = timing.mvm(bits, 1, shared=False).energy_fj - 16 * bits.mvm.cycle_fj
     assert more == 5  # once, not for each of the 16 input cycles

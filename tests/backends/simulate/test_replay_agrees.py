@@ -1,13 +1,14 @@
 """The simulator against the scheduler, which share no code: equal to the picosecond."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from backends.simulate import Simulation, replay, retime, run
 from ir import timing
-from ir.chip import Chip
+from ir.chip import Chip, Wires
 from ir.compiled import Compiled
 from ir.errors import InputError
 from tests.backends.simulate.random_case import random_case
@@ -131,12 +132,42 @@ def test_retimed_as_if_compiled_for_it(
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        {"mesh": {"hop_ps": 30_000}},
+        {"bus": {"transfers_per_slot": 4, "latency_ps": 5_000}},
+    ],
+)
+def test_wires_and_buffers_keep_their_time(change: dict[str, dict[str, int]]) -> None:
+    # cores of 23 um, 920 ps a hop; buffers that give a core's part at 1 bit per ns hold up LOADs of
+    # regions of one core, and all of them once the bus is twice as wide
+    longer: dict[str, Any] = {
+        "wires": Wires("by length", 100, 40_000),
+        "memory": {"buffer_bits_per_ns": 1},
+    }
+    old, new = small_chip(**longer), small_chip(**longer, **change)
+    case, there = compile_small(chip=old), compile_small(chip=new)
+    duration, busy = retime(case.program, old, new)
+    assert np.all(np.abs(duration - there.program.duration_ps) <= 1)
+    assert np.all(np.abs(busy - there.program.busy_ps) <= 1)
+
+
+def test_a_slower_bus_may_be_what_waited_for_a_buffer() -> None:
+    old = small_chip(memory={"buffer_bits_per_ns": 1}, bus={"transfers_per_slot": 4096})
+    slower = replace(old, bus=replace(old.bus, transfers_per_slot=1))
+    case = compile_small(chip=old)
+    with pytest.raises(InputError, match="LOADs that waited for a buffer would wait for a slower"):
+        retime(case.program, old, slower)
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"pg": {"mux": 4}}, "pg.mux: 4, the program was made for 2; compile for that chip"),
         ({"digital": {"dpus": 9}}, "digital.dpus: 9, the program was made for 2"),
         ({"digital": {"add_ps": 16_000}}, "digital.add_ps x 2, digital.add_base_ps x 1"),
         ({"accumulate": {"hop_ps": 0}}, "accumulate.hop_ps: 0, the program was made for 12000"),
+        ({"memory": {"buffer_bits_per_ns": 9}}, "memory.buffer_bits_per_ns: 9, the program was"),
         ({"bus": {"transfers_per_slot": None}}, "bus: its width is of another kind"),
     ],
 )

@@ -99,7 +99,7 @@ def test_fill_of_one_stage() -> None:
     chip = small_chip()
     (plain,), (curved,) = single().moe_layers, single("relu").moe_layers
     jobs = [
-        timing.load(chip, 20, 20),
+        timing.load(chip, 20, 20, timing.square(chip, 2 * 15)),
         timing.accumulate(chip, 3, 5, 4, bias=False),
         timing.store(chip, 20, 20, K, hops=3),  # 2 x 15 PGs on 8 cores: isqrt(7) + 1 = 3 hops
         timing.combine(chip, K, K, 20, 20),

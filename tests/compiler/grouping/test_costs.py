@@ -108,7 +108,8 @@ def test_costs_of_a_chip() -> None:
     blocks = [b for b in partition(workload, chip) if b.layer == 0]
     expert = tuple(b for b in blocks if b.owner == RoutedOwner(0))
     d_model = workload.moe_layers[0].d_model
-    load = timing.load(chip, d_model, d_model)
+    pgs = 2 * sum(b.tiles for b in expert)
+    load = timing.load(chip, d_model, d_model, timing.square(chip, pgs))
     slot = timing.mvm_ps(chip, shared=True)
     assert costs_on(chip, "slots", d_model, expert, 2) == SLOTS
     time = costs_on(chip, "time", d_model, expert, 2)

@@ -275,6 +275,7 @@ def test_overrides() -> None:
             "pg.retain_input": "false",
             "accumulate.where": "dpu",
             "crossbar.array_um2": "not published",
+            "wires.cost": "published",  # lengths need the area
         },
     )
     assert (chip.pg.mux, chip.bus.transfers_per_slot, chip.mvm.read_ps) == (4, None, 200_000)

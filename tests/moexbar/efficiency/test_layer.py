@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from backends.cost import cost
-from ir.chip import Chip
+from ir.chip import Chip, Wires
 from ir.workload import MoELayer
 from moexbar.chips import load_chip
 from moexbar.efficiency.layer import Windows, fill_ps, gops_per_mm2, layer_area, window_ps
@@ -42,7 +42,8 @@ def test_with_one_input_buffer_loads_and_slots_follow_each_other() -> None:
 
 
 def test_an_unlimited_bus_takes_no_time_and_no_area() -> None:
-    op, chip = layer(), hermes(bus__transfers_per_slot="unlimited")
+    free = {"bus__transfers_per_slot": "unlimited", "memory__buffer_bits_per_ns": "unlimited"}
+    op, chip = layer(), hermes(**free)
     assert window_ps(op, chip, windows(100, 10_000))[0] == 13_000_000 + fill_ps(op, chip, 2)
     assert layer_area(op, chip, 2, 4).parts_um2["buses"] == 0
 
@@ -52,9 +53,10 @@ def test_the_fill_is_what_one_pair_takes() -> None:
     # all: one core, so one hop. Load 512 x 8 bits at B 2 = 65 + 12; chain of two rows 24 + 12;
     # 512 values out: 2 packets, 1 port: 2 x 12; SiLU 6 + 16; gate x up 12; back: 1 packet 12;
     # MVM 130; down has one row: 0; return 2 lanes: 32.5, + 12 and one hop 12; combine 3 x (4 + 16).
+    # Wires at 40 ps/mm: 2 x 3.493 mm of bus 0.28, each of the three hops 0.14.
     chip = hermes()
     by_hand = 77 + 36 + 24 + 22 + 12 + 12 + 130 + 0 + 56.5 + 60
-    assert fill_ps(layer(), chip, 2) == by_hand * 1000
+    assert fill_ps(layer(), chip, 2) == by_hand * 1000 + 280 + 3 * 140
 
 
 def test_area_by_hand() -> None:
@@ -80,7 +82,7 @@ def test_efficiency_is_work_over_time_over_area() -> None:
     seconds = int(window_ps(op, chip, one)[0]) * 1e-12
     mm2 = layer_area(op, chip, 2, 4).total_um2 * 1e-6
     assert gops_per_mm2(op, chip, one) == pytest.approx(2 * macs / seconds / mm2 / 1e9)
-    nowhere = replace(chip, pg=replace(chip.pg, peripheral_um2=None))
+    nowhere = replace(chip, pg=replace(chip.pg, peripheral_um2=None), wires=Wires())
     assert gops_per_mm2(op, nowhere, one) is None
 
 

@@ -1,0 +1,50 @@
+"""Bytes into and out of the buffers of regions, counted anew from rows and their readers."""
+
+from collections import Counter
+
+import numpy as np
+
+from ir.arrays import Ints
+from ir.program import Opcode
+from ir.verify.case import ProgramCase
+
+PARTIAL = (Opcode.LOAD, Opcode.XFER, Opcode.ACT, Opcode.MUL)
+
+
+def buffer_bytes_moved(case: ProgramCase) -> tuple[int, int]:
+    """(bytes written, bytes read) of all buffers of regions.
+
+    Links take what they carry, an activation and a product as much as they make, of a sequence's
+    value what works on a token takes a token's vector; anything else takes all of a value.
+    """
+    p = case.program
+    written = sum(int(p.bytes[p.buffer == number].sum()) for number in range(len(p.buffers)))
+    edges: Ints = np.stack(
+        [
+            case.opcode[case.reader],
+            p.bytes[case.reader],
+            p.token[case.reader],
+            p.bytes[case.read],
+            p.token[case.read],
+            p.node[case.read],
+        ],
+        axis=1,
+        dtype=np.int64,
+    )[p.buffer[case.read] >= 0]
+    edges[:, [2, 4]] = edges[:, [2, 4]] >= 0  # which token it is does not matter
+    read = 0
+    for (code, makes, of_token, size, one, node), times in _counted(edges).items():
+        limits = [size]
+        if code in PARTIAL:
+            limits.append(makes)
+        if of_token and not one:
+            bits = case.workload.operators[node].width * case.chip.mvm.output_bits
+            limits.append(-(-bits // 8))
+        read += times * min(limits)
+    return written, read
+
+
+def _counted(edges: Ints) -> Counter[tuple[int, ...]]:
+    """How often each row of `edges` occurs."""
+    found, times = np.unique(edges, axis=0, return_counts=True)
+    return Counter({tuple(row): n for row, n in zip(found.tolist(), times.tolist(), strict=True)})

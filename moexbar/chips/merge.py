@@ -1,0 +1,45 @@
+"""Layers of a chip, merged in order; a kind of DRAM named in one stands for its numbers."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ir.errors import InputError
+from moexbar.chips.entry import Entry
+from moexbar.chips.layer import EITHER, WIDTHS, Layer, put
+from moexbar.chips.read import read_toml
+
+KINDS = Path(__file__).parent / "dram"
+OWN = "own"
+
+
+def merge(layers: Iterable[Layer]) -> dict[str, Entry]:
+    """Merge to {field path: entry}, later layers over earlier ones.
+
+    A bus has a width in transfers per slot or in bits per ns: stating one drops the inherited
+    other. So it is with the number of digital and of attention units. A kind of DRAM takes the place of inherited numbers; those stated beside it count.
+    """
+    merged: dict[str, Entry] = {}
+    for layer in layers:
+        stated = [width for width in WIDTHS if width in layer.entries]
+        if len(stated) == 2 and all(layer.entries[w].value is not None for w in WIDTHS):
+            found = "transfers_per_slot and bits_per_ns both given"
+            raise InputError(layer.where, f"bus: {found}, expected one of them")
+        dropped = {path for ways in EITHER if set(ways) & set(layer.entries) for path in ways}
+        merged = {path: entry for path, entry in merged.items() if path not in dropped}
+        if "memory.dram" in layer.entries:
+            merged.update(_dram(layer.entries["memory.dram"]))
+        merged.update(layer.entries)
+    return merged
+
+
+def _dram(kind: Entry) -> dict[str, Entry]:
+    """Bandwidth and powers of a kind of DRAM, from its file; none where the numbers are own."""
+    if kind.value == OWN:
+        return {}
+    where = f"DRAM {kind.value}"
+    document: dict[str, Any] = read_toml(KINDS / f"{kind.value}.toml", where)
+    entries: dict[str, Entry] = {}
+    for key, raw in document["memory"].items():
+        put(entries, "memory", key, raw, where)
+    return entries
