@@ -3,8 +3,8 @@
 `slots`: each counts one. `time`: with two input buffers LOADs overlap the MVMs and a window takes
 one MVM time a slot (where the bus keeps up); with one buffer every broadcast adds its LOAD.
 `energy`: a broadcast takes its LOAD, a slot the idle power of all peripheral groups of the layer's
-experts for one MVM time, 0 on a chip that gates them; MVMs cost the same in every grouping. The
-weight between the two is thus the chip's, in ps or fJ by `ir.timing`.
+experts for one MVM time, 0 on a chip that switches them off; MVMs cost the same in every grouping.
+The weight between the two is thus the chip's, in ps or fJ by `ir.timing`.
 """
 
 from compiler.grouping.objective import SLOTS, Costs
@@ -34,7 +34,8 @@ def costs_on(
         return SLOTS
     if objective == "time":
         return Costs(TIME, slot_ps, load.duration_ps if chip.pg.input_buffers == 1 else 0)
-    costs = Costs(ENERGY, -(-chip.pg.idle_uw * pgs * slot_ps // 1000), load.energy_fj)
+    idle_uw = chip.pg.idle_uw if chip.pg.wake_fj is None else 0
+    costs = Costs(ENERGY, -(-idle_uw * pgs * slot_ps // 1000), load.energy_fj)
     if costs.slot == costs.broadcast == 0:
         raise InputError(
             "objective",

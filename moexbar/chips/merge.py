@@ -17,7 +17,8 @@ def merge(layers: Iterable[Layer]) -> dict[str, Entry]:
     """Merge to {field path: entry}, later layers over earlier ones.
 
     A bus has a width in transfers per slot or in bits per ns: stating one drops the inherited
-    other. So it is with the number of digital and of attention units. A kind of DRAM takes the place of inherited numbers; those stated beside it count.
+    other. So it is with the number of digital and of attention units. A kind of DRAM takes the
+    place of inherited numbers; those stated beside it count.
     """
     merged: dict[str, Entry] = {}
     for layer in layers:

@@ -1,5 +1,7 @@
 """Other objectives than slots: costs of slots and broadcasts, by hand and by enumeration."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -117,5 +119,7 @@ def test_costs_of_a_chip() -> None:
     energy = costs_on(chip, "energy", d_model, expert, 2)
     # 1 mW for 1 ps is 1 fJ; two groups, each with a PG for every tile of an expert
     assert energy == Costs(ENERGY, 2 * sum(b.tiles for b in expert) * slot, load.energy_fj)
+    gated = replace(chip, pg=replace(chip.pg, wake_fj=100))  # which has them off between two tokens
+    assert costs_on(gated, "energy", d_model, expert, 2) == Costs(ENERGY, 0, load.energy_fj)
     with pytest.raises(InputError, match="'power', expected one of slots, time, energy"):
         costs_on(load_chip("hermes"), "power", d_model, expert, 2)
