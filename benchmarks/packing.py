@@ -16,6 +16,7 @@ from compiler.partition import partition
 from compiler.placement import place
 from compiler.timeline.inventory import inventory
 from ir.chip import Chip
+from ir.converters import peripheral_um2
 from ir.mapping import Grouping, Mapping
 from ir.schedule import prefill_schedule
 from ir.verify import verify_mapping
@@ -42,7 +43,7 @@ def crossbars_and_area(workload: Workload, chip: Chip, *, pack: bool) -> tuple[i
     verify_mapping(mapping, workload, chip)
     one_token = prefill_schedule(np.zeros(1, dtype=np.int64), ())  # which needs no caches
     held = inventory(workload, mapping, one_token, chip, buffer_bytes=0, moved=(0, 0))
-    peripheral, array = chip.pg.peripheral_um2, chip.crossbar.array_um2
+    peripheral, array = peripheral_um2(chip), chip.crossbar.array_um2
     if peripheral is None or array is None:
         return held.expert_crossbars, None
     crossbar = array + (chip.pg.mux_switch_um2 if chip.pg.mux > 1 else 0)

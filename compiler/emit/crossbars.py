@@ -9,9 +9,11 @@ from compiler.emit.stream import Tag
 from compiler.fire_groups import FireGroup
 from ir import timing
 from ir.arrays import Ints
+from ir.chip import Chip
+from ir.converters import reads, rows_read
 from ir.mapping import Block, DenseOwner
 from ir.program import Opcode
-from ir.timing import Cost
+from ir.timing import Cost, Fired
 from ir.workload import Dense, Operator
 
 
@@ -21,6 +23,21 @@ class Product:
 
     mvm: Ints
     sums: list[Ints]
+
+
+def fired(chip: Chip, blocks: tuple[Block, ...]) -> Fired:
+    """What the tiles of `blocks` use of their crossbars, wherever on them they lie.
+
+    A matrix of rows x columns weights uses as many cells as it has, its rows in every column of
+    tiles and its columns, of as many cells as a weight has, in every row of tiles.
+    """
+    size, total = chip.crossbar, Fired(0, 0, 0, 0)
+    for block in blocks:
+        rows, columns = block.weight.rows, block.weight.columns * size.cells(block.weight)
+        last = rows - (block.rows - 1) * size.rows
+        times = (block.rows - 1) * reads(chip) + -(-last // rows_read(chip))
+        total += Fired(block.tiles, rows * block.columns, rows * columns, columns * times)
+    return total
 
 
 def emit_load(at: At[Operator], values: int, tag: Tag, reads: list[Ints]) -> Ints:
@@ -50,7 +67,7 @@ def emit_product(
     mvm = ctx.stream.append(
         Opcode.MVM,
         at.groups("group", stage, group),
-        timing.mvm(ctx.chip, sum(b.tiles for b in blocks), shared=shared_pg),
+        timing.mvm(ctx.chip, fired(ctx.chip, blocks), shared=shared_pg),
         in_turn,
         rows=rows,
         reads=[filled],

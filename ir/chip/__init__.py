@@ -6,7 +6,7 @@ publishes no value; a report that needs it says so. The values come from TOML pr
 """
 
 from ir.chip.chip import Chip
-from ir.chip.crossbar import Accumulate, Crossbar, Mvm, PeripheralGroup, Write
+from ir.chip.crossbar import Accumulate, Crossbar, Mvm, PeripheralGroup, Split, Write
 from ir.chip.digital import Digital
 from ir.chip.noise import Noise
 from ir.chip.origin import Change, Fact, Headline
@@ -27,6 +27,7 @@ __all__ = [
     "Mvm",
     "Noise",
     "PeripheralGroup",
+    "Split",
     "Wires",
     "Write",
 ]

@@ -1,9 +1,8 @@
 """All of a chip."""
 
 from dataclasses import dataclass, field
-from math import isqrt
 
-from ir.chip.crossbar import Accumulate, Crossbar, Mvm, PeripheralGroup, Write
+from ir.chip.crossbar import Accumulate, Crossbar, Mvm, PeripheralGroup, Split, Write
 from ir.chip.digital import Digital
 from ir.chip.noise import Noise
 from ir.chip.origin import Change, Fact, Headline
@@ -30,6 +29,7 @@ class Chip:
     digital: Digital
     memory: Memory
     wires: Wires = field(default_factory=Wires)
+    split: Split = field(default_factory=Split)
     write: Write = field(default_factory=Write)
     noise: Noise = field(default_factory=Noise)
     headline: Headline = field(default_factory=Headline)
@@ -51,9 +51,13 @@ class Chip:
             "mvm.output_bits": self.mvm.output_bits,
             "mvm.dac_bits": self.mvm.dac_bits,
             "mvm.adc_bits": self.mvm.adc_bits,
-            "mvm.rows_per_read": self.mvm.rows_per_read,
             "mvm.columns_per_adc": self.mvm.columns_per_adc,
+            "mvm.rows_per_read": self.mvm.rows_per_read,
             "mvm.read": self.mvm.read_ps,
+            "split.adc_bits": self.split.adc_bits,
+            "split.columns_per_adc": self.split.columns_per_adc,
+            "split: the sum of the energies": self.split.energy_shares,
+            "split: the sum of the areas": self.split.area_shares,
             "pg.mux": self.pg.mux,
             "pg.input_buffers": self.pg.input_buffers,
             "accumulate.psum_bits": self.accumulate.psum_bits,
@@ -72,7 +76,8 @@ class Chip:
                 f"chip {self.name}",
                 f"mesh: {self.mesh.width} x {self.mesh.height} cores, expected both or no auto",
             )
-        if self.wires.cost == "by length" and self.core_um2 is None:
+        unknown = self.pg.peripheral_um2 is None or self.crossbar.array_um2 is None
+        if self.wires.cost == "by length" and unknown:
             raise InputError(
                 f"chip {self.name}",
                 "wires.cost: by length, but the areas of a core are not published",
@@ -84,27 +89,6 @@ class Chip:
                 f"crossbar.columns: {self.crossbar.columns} cells hold no weight of "
                 f"{self.crossbar.slices(self.crossbar.weight_bits)} cells",
             )
-
-    @property
-    def core_um2(self) -> int | None:
-        """Area of a core, um2: its peripheral groups, each with `mux` crossbars; None if not known.
-
-        All cores of the mesh are of one size, that of one full of expert crossbars.
-        """
-        if self.pg.peripheral_um2 is None or self.crossbar.array_um2 is None:
-            return None
-        switch = self.pg.mux_switch_um2 if self.pg.mux > 1 else 0
-        group = self.pg.peripheral_um2 + self.pg.mux * (self.crossbar.array_um2 + switch)
-        return self.mesh.pgs_per_core * group
-
-    @property
-    def core_um(self) -> int | None:
-        """Side of a core, a square: the root of its area, rounded up to whole um."""
-        area = self.core_um2
-        if area is None:
-            return None
-        side = isqrt(area)
-        return side if side * side == area else side + 1
 
     @property
     def title(self) -> str:

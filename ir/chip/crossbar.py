@@ -43,17 +43,25 @@ class Crossbar:
         return self.columns // self.cells(weight)
 
 
+AdcKind = Literal["sampled", "sar", "flash", "integrating"]
+
+
 @dataclass(frozen=True)
 class Mvm:
     """One matrix-vector product of one crossbar.
 
-    The input is applied in ceil(input_bits / dac_bits) cycles, each max(read, columns_per_adc x
-    conversion) long; then `drain_ps`. cycle_fj: energy of one crossbar with its converters, per
-    cycle. port_fj: energy of bringing a crossbar its input and taking its output, once per product,
-    where a source counts transfers by crossbar and not by bit and distance. adc_bits: of a
-    conversion, for quantised execution only: what converters cost is in cycle_fj and areas.
-    rows_per_read: rows that are read at once, None = all; the sums of each group of so many rows
-    are converted on their own and added digitally.
+    The input is applied in ceil(input_bits / dac_bits) cycles, each of ceil(rows / rows_per_read)
+    reads; then `drain_ps`. cycle_fj: energy of one full crossbar with its converters, per cycle,
+    with the settings that Split names. port_fj: energy of bringing a crossbar its input and taking
+    its output, once per product, where a source counts transfers by crossbar and not by bit and
+    distance. rows_per_read: rows that are read at once, None = all; the sums of each group of so
+    many rows are converted on their own and added digitally.
+
+    adc_kind, of which the time of a read and the cost of another resolution depend:
+    sampled: columns are held and converted one after another beside the next read;
+    sar: the same, and a conversion takes as many steps as bits;
+    flash: columns are read one after another, and compared with all levels at once;
+    integrating: columns are read one after another, and converted while they are read.
     """
 
     input_bits: int
@@ -66,12 +74,48 @@ class Mvm:
     cycle_fj: int
     port_fj: int = 0
     adc_bits: int | None = None
+    adc_kind: AdcKind = "sampled"
     rows_per_read: int | None = None
 
     @property
     def cycles(self) -> int:
         """Input cycles of one MVM."""
         return -(-self.input_bits // self.dac_bits)
+
+
+@dataclass(frozen=True)
+class Split:
+    """How mvm.cycle_fj and pg.peripheral_um2 split into parts, and which settings they are for.
+
+    adc_bits, columns_per_adc: of the source's converters; None = the chip's own, whatever it has.
+    Shares are in proportion to their sum, in any one unit. Energy in a cycle of a full crossbar:
+    of all cells, all rows' drivers, the conversions of all columns, what shifts and adds their
+    results, and what does not depend on the use. Area of the peripherals likewise. Where a source
+    gives no split all is `other`, which every crossbar takes in full.
+    """
+
+    adc_bits: int | None = None
+    columns_per_adc: int | None = None
+    cell_energy: int = 0
+    driver_energy: int = 0
+    adc_energy: int = 0
+    shift_add_energy: int = 0
+    other_energy: int = 1
+    driver_area: int = 0
+    adc_area: int = 0
+    shift_add_area: int = 0
+    other_area: int = 1
+
+    @property
+    def energy_shares(self) -> int:
+        """The sum that shares of the energy are of."""
+        parts = self.cell_energy + self.driver_energy + self.adc_energy
+        return parts + self.shift_add_energy + self.other_energy
+
+    @property
+    def area_shares(self) -> int:
+        """The sum that shares of the area are of."""
+        return self.driver_area + self.adc_area + self.shift_add_area + self.other_area
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ picoseconds.
 """
 
 from ir.timing.cost import Cost
-from ir.timing.crossbars import accumulate, mvm, mvm_ps
+from ir.timing.crossbars import Fired, accumulate, full, mvm, mvm_ps
 from ir.timing.digital import (
     SAMPLE_VALUES,
     act,
@@ -38,6 +38,7 @@ __all__ = [
     "SAMPLE_VALUES",
     "Cost",
     "Extent",
+    "Fired",
     "accumulate",
     "act",
     "add",
@@ -48,6 +49,7 @@ __all__ = [
     "combine",
     "digital",
     "dram",
+    "full",
     "gate",
     "hop_um",
     "key_bytes",

@@ -1,23 +1,67 @@
 """Matrix-vector products, and the sums of their parts."""
 
+from dataclasses import dataclass
+from fractions import Fraction
+
 from ir.chip import VALUES_PER_PACKET, Chip
+from ir.converters import columns_in_turn, conversion_factor, read_ps, reads
 from ir.timing.cost import Cost, ceil, job
 from ir.timing.digital import add
 
 
+@dataclass(frozen=True)
+class Fired:
+    """What fires together in an MVM, in an input cycle, summed over its crossbars.
+
+    rows: driven, once each; cells: on used rows and used columns; conversions: of used columns, one
+    for each read of the crossbar's used rows.
+    """
+
+    crossbars: int
+    rows: int
+    cells: int
+    conversions: int
+
+    def __add__(self, other: "Fired") -> "Fired":
+        return Fired(
+            self.crossbars + other.crossbars,
+            self.rows + other.rows,
+            self.cells + other.cells,
+            self.conversions + other.conversions,
+        )
+
+
+def full(chip: Chip, crossbars: int) -> Fired:
+    """Crossbars of which every cell is used."""
+    rows, columns = crossbars * chip.crossbar.rows, chip.crossbar.columns
+    return Fired(crossbars, rows, rows * columns, crossbars * columns * reads(chip))
+
+
 def mvm_ps(chip: Chip, *, shared: bool) -> int:
-    """Time of one MVM: ceil(input/dac bits) x max(read, columns per ADC x conversion) + drain.
+    """Time of one MVM: ceil(input/dac bits) x reads of a full crossbar x one read + drain.
 
     `shared`: behind a multiplexed peripheral group, whose switch must settle first (mux > 1).
     """
-    cycle = max(chip.mvm.read_ps, chip.mvm.columns_per_adc * chip.mvm.conversion_ps)
     settle = chip.pg.mux_settle_ps if shared and chip.pg.mux > 1 else 0
-    return chip.mvm.cycles * cycle + chip.mvm.drain_ps + settle
+    return chip.mvm.cycles * reads(chip) * read_ps(chip) + chip.mvm.drain_ps + settle
 
 
-def mvm(chip: Chip, crossbars: int, *, shared: bool) -> Cost:
-    """`crossbars` tiles fire together: one MVM time, the energy of each and of its ports."""
-    energy = crossbars * (chip.mvm.cycles * chip.mvm.cycle_fj + chip.mvm.port_fj)
+def mvm(chip: Chip, fired: Fired, *, shared: bool) -> Cost:
+    """One MVM time; the energy of what fires and of the crossbars' ports, rounded up once."""
+    split, size = chip.split, chip.crossbar
+    driver = Fraction(split.driver_energy)
+    if columns_in_turn(chip):
+        published = split.columns_per_adc or chip.mvm.columns_per_adc
+        driver *= Fraction(chip.mvm.columns_per_adc, published)
+    adc = split.adc_energy * conversion_factor(chip) + split.shift_add_energy
+    shares = (
+        Fraction(split.cell_energy * fired.cells, size.rows * size.columns)
+        + driver * fired.rows / size.rows
+        + adc * fired.conversions / size.columns
+        + split.other_energy * fired.crossbars
+    )
+    exact = chip.mvm.cycles * chip.mvm.cycle_fj * shares / split.energy_shares
+    energy = ceil(exact.numerator, exact.denominator) + fired.crossbars * chip.mvm.port_fj
     return job(mvm_ps(chip, shared=shared), energy)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import isqrt
 
 from ir.chip import Chip
+from ir.cores import core_um
 from ir.timing.cost import ceil
 
 
@@ -24,7 +25,7 @@ def square(chip: Chip, pgs: int) -> Extent:
 
 def hop_um(chip: Chip) -> int:
     """Length of one mesh link: the side of a core; 0 where wires cost what is published."""
-    side = chip.core_um if chip.wires.cost == "by length" else None
+    side = core_um(chip) if chip.wires.cost == "by length" else None
     return 0 if side is None else side
 
 

@@ -15,6 +15,7 @@ from ir.verify.case import ProgramCase
 from ir.verify.check import Check, Fault, first, int64
 from ir.verify.dataflow import moved_from
 from ir.verify.digital import digital_cost, tokens_of_use
+from ir.verify.energy import mvm_energy_fj
 from ir.verify.inventory import check_inventory
 from ir.verify.jobs import JobClass
 from ir.verify.roles import READS_OF_CACHES, WRITES_OF_CACHES, Form, Role
@@ -253,9 +254,9 @@ def check_macs(case: ProgramCase) -> Fault | None:
     return Fault(p.name(at), f"stands for {p.macs[at]} MACs, expected {wanted[at, 4]}")
 
 
-def crossbar_counts(case: ProgramCase) -> tuple[int, int]:
-    """(MVM instructions, crossbar MVMs) that the workload and the routing ask for."""
-    instructions = fired = 0
+def mvm_totals(case: ProgramCase) -> tuple[int, int]:
+    """(MVM instructions, their energy in fJ) that the workload and the routing ask for."""
+    instructions = energy = 0
     visits = case.visits
     for index, op in enumerate(case.workload.operators):
         base = case.jobs.base[index]
@@ -274,23 +275,22 @@ def crossbar_counts(case: ProgramCase) -> tuple[int, int]:
                 assert_never(op)
         for number, times in uses.items():
             job = case.jobs.classes[number]
-            instructions += times * (2 if job.second else 1)
-            fired += times * sum(job.tiles(stage, case.chip) for stage in (0, 1))
-    return instructions, fired
+            fired = [job.fired(stage, case.chip) for stage in (0, 1) if job.weights(stage)]
+            instructions += times * len(fired)
+            energy += times * sum(mvm_energy_fj(case.chip, one) for one in fired)
+    return instructions, energy
 
 
 def check_mvm_count(case: ProgramCase) -> Fault | None:
     """MVMs: one per dense operator and token, two per token-expert pair and shared expert."""
-    expected, _ = crossbar_counts(case)
+    expected, _ = mvm_totals(case)
     found = int((case.opcode == Opcode.MVM).sum())
     return None if found == expected else Fault("program", f"{found} MVMs, expected {expected}")
 
 
 def check_mvm_energy(case: ProgramCase) -> Fault | None:
-    """All MVMs together take crossbar MVMs x (input cycles x energy per cycle + the ports')."""
-    _, fired = crossbar_counts(case)
-    mvm = case.chip.mvm
-    expected = fired * (-(-mvm.input_bits // mvm.dac_bits) * mvm.cycle_fj + mvm.port_fj)
+    """All MVMs together take the energy of the rows, cells and columns that their tiles use."""
+    _, expected = mvm_totals(case)
     found = int(case.program.energy_fj[case.opcode == Opcode.MVM].sum())
     return None if found == expected else Fault("program", f"MVMs {found} fJ, expected {expected}")
 

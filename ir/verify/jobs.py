@@ -7,8 +7,8 @@ from typing import assert_never
 from ir import timing
 from ir.chip import Chip
 from ir.passes import ON_THE_WAY, Passes
-from ir.timing import Cost
-from ir.verify.matrices import tile_grid, weights_side_by_side
+from ir.timing import Cost, Fired
+from ir.verify.matrices import tile_grid, tile_sizes, weights_side_by_side
 from ir.workload import Attention, Dense, Digital, Expert, MoELayer, Weight, Workload
 
 
@@ -64,7 +64,12 @@ class JobClass:
 
     def mvm(self, stage: int, chip: Chip) -> Cost:
         """All crossbars of the stage at once."""
-        return timing.mvm(chip, self.tiles(stage, chip), shared=self.multiplexed)
+        return timing.mvm(chip, self.fired(stage, chip), shared=self.multiplexed)
+
+    def fired(self, stage: int, chip: Chip) -> Fired:
+        """What the tiles of the stage use, tile by tile."""
+        found = [used(tile, chip) for w in self.weights(stage) for tile in tile_sizes(w, chip)]
+        return sum(found, start=Fired(0, 0, 0, 0))
 
     def acc(self, stage: int, chip: Chip) -> Cost:
         """The stage's partial sums (of one column, on DPUs)."""
@@ -86,6 +91,14 @@ class JobClass:
     def results(self) -> int:
         """Values that the last stage gives."""
         return (self.second or self.first)[0].columns
+
+
+def used(tile: tuple[int, int], chip: Chip) -> Fired:
+    """What a tile of (rows, columns) cells uses: each read of some rows converts every column."""
+    rows, columns = tile
+    at_once = chip.mvm.rows_per_read or chip.crossbar.rows
+    reads = len(range(0, rows, at_once))
+    return Fired(1, rows, rows * columns, columns * reads)
 
 
 @dataclass(frozen=True)

@@ -147,6 +147,15 @@ def tile_grid(weight: Weight, chip: Chip) -> tuple[int, int]:
     return -(-weight.rows // chip.crossbar.rows), -(-weight.columns // across)
 
 
+def tile_sizes(weight: Weight, chip: Chip) -> list[tuple[int, int]]:
+    """(rows, columns) of cells that each tile of a matrix uses."""
+    tall, wide = chip.crossbar.rows, weights_side_by_side(weight, chip)
+    rows = [min(tall, weight.rows - at) for at in range(0, weight.rows, tall)]
+    columns = [min(wide, weight.columns - at) for at in range(0, weight.columns, wide)]
+    cells = cells_per_weight(weight, chip)
+    return [(r, c * cells) for r in rows for c in columns]
+
+
 def copies_held(grouping: Grouping) -> dict[tuple[int, int], int]:
     """(layer, expert) -> groups that hold the expert."""
     held: dict[tuple[int, int], int] = {}

@@ -48,7 +48,6 @@ UNIT_TEXT = {
 
 # A word that stands for "no number" in a field, and what the dataclass holds then.
 WORDS: dict[str, tuple[str, int | None]] = {
-    "mvm.rows_per_read": ("all", None),
     "bus.transfers_per_slot": ("unlimited", None),
     "bus.bits_per_ns": ("unlimited", None),
     "mesh.width": ("auto", 0),
@@ -58,6 +57,9 @@ WORDS: dict[str, tuple[str, int | None]] = {
     "memory.region_buffer_bytes": ("auto", 0),
     "memory.buffer_bits_per_ns": ("unlimited", None),
     "memory.dram_bytes": ("not stated", 0),
+    "mvm.rows_per_read": ("all", None),
+    "split.adc_bits": ("as the chip's", None),
+    "split.columns_per_adc": ("as the chip's", None),
 }
 NOT_PUBLISHED = "not published"
 

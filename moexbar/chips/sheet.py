@@ -1,7 +1,8 @@
 """Chips as values for documents: every number with its unit, source and band."""
 
 from ir.chip import Chip
-from ir.timing import mvm, mvm_ps
+from ir.converters import peripheral_um2
+from ir.timing import full, mvm, mvm_ps
 from moexbar.arguments import check
 from moexbar.chips.fields import SCHEMA
 from moexbar.report.chips import ChangeRow, ChipField, ChipSheet, ChipSummary
@@ -42,8 +43,8 @@ def summary(chip: Chip) -> ChipSummary:
         columns=chip.crossbar.columns,
         mux=chip.pg.mux,
         mvm_ps=mvm_ps(chip, shared=True),
-        mvm_fj=mvm(chip, 1, shared=True).energy_fj,
-        peripheral_um2=chip.pg.peripheral_um2,
+        mvm_fj=mvm(chip, full(chip, 1), shared=True).energy_fj,
+        peripheral_um2=peripheral_um2(chip),
         array_um2=chip.crossbar.array_um2,
         source=read.split(":")[0].split(";")[0],
     )

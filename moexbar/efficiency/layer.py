@@ -19,6 +19,7 @@ from backends.cost import Area, sum_area
 from ir import timing
 from ir.arrays import Ints
 from ir.chip import Chip
+from ir.converters import peripheral_um2
 from ir.errors import InputError
 from ir.links import experts_per_token
 from ir.units import digital_units
@@ -50,7 +51,7 @@ def layer_area(op: MoELayer, chip: Chip, groups: int, copies: int) -> Area:
     tiles = sum(_stage_tiles(op, chip))
     width = timing.bus_bits_per_ns(chip, op.d_model) or 0
     parts: dict[str, tuple[int, int | None]] = {
-        "peripheral groups": (groups * tiles, chip.pg.peripheral_um2),
+        "peripheral groups": (groups * tiles, peripheral_um2(chip)),
         "arrays": (copies * tiles, chip.crossbar.array_um2),
         "mux switches": (copies * tiles if chip.pg.mux > 1 else 0, chip.pg.mux_switch_um2),
         "buses": (width * (1 + _lanes(op, chip)), chip.bus.um2_per_bit_per_ns),
@@ -95,7 +96,7 @@ def fill_ps(op: MoELayer, chip: Chip, groups: int) -> int:
             timing.xfer(chip, matrices * width, hops, up_cores),
             timing.act(chip, width, op.passes),
             timing.xfer(chip, width, hops, down_cores),
-            timing.mvm(chip, 1, shared=True),
+            timing.mvm(chip, timing.full(chip, 1), shared=True),
             _sums(chip, one.down, 1),
         ]
     if op.curved:

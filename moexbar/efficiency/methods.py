@@ -27,7 +27,7 @@ from moexbar.report.reproduced import EfficiencyRow
 
 PUBLISHED = 2.2  # "up to", over an unshared chip: arXiv 2602.10254
 MUXES = (1, 2, 4, 8)
-SHARES = (80, 65, 50)  # per cent of a core that are peripherals; 80 is the presets'
+SHARES = (80, 50, 30)  # per cent of a core that are peripherals; 80 is the presets'
 
 Report = Callable[[str], None]
 

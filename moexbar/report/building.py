@@ -15,6 +15,7 @@ from compiler.fire_groups import fire_groups
 from ir import timing
 from ir.chip import Chip
 from ir.compiled import Compiled
+from ir.cores import core_um
 from ir.mapping import LayerGrouping, Owner, RoutedOwner
 from ir.program import Program
 from ir.routing import Routing, overlap
@@ -292,9 +293,10 @@ def _placement(compiled: Compiled, *, packed: bool) -> Placement:
 def _size(compiled: Compiled) -> Size | None:
     """Cores, regions and chip in millimetres and reticles, where the area of a core is known."""
     chip, placement = compiled.chip, compiled.mapping.placement
-    if chip.core_um is None:
+    side = core_um(chip)
+    if side is None:
         return None
-    core, mm2 = chip.core_um / 1000, chip_area(compiled.program, chip).total_um2 / 1e6
+    core, mm2 = side / 1000, chip_area(compiled.program, chip).total_um2 / 1e6
     sides = [(r.layer, r.width * core, r.height * core) for r in placement.regions]
     return Size(
         core_mm=core,

@@ -101,13 +101,14 @@ def measure(program: Program, chip: Chip) -> Figures:
     code, duration = program.opcode, program.duration_ps
     crossbars = np.array([unit.pgs for unit in program.units], dtype=np.int64)
     digital = np.array([unit.kind == "dpu" for unit in program.units], dtype=np.bool_)
-    fired = int(crossbars[program.unit[code == Opcode.MVM]].sum())
+    mvm = code == Opcode.MVM
+    fired = int(crossbars[program.unit[mvm]].sum())
     adds = np.isin(code, ADDS) & digital[program.unit]
     return Figures(
         time_ns=program.makespan_ps / 1e3,
         energy_nj=cost(program, chip).energy.total_fj / 1e6,
         adds_ns=int(duration[adds].sum()) / 1e3,
-        mvm_energy_nj=fired * chip.mvm.cycles * chip.mvm.cycle_fj / 1e6,
+        mvm_energy_nj=(int(program.energy_fj[mvm].sum()) - fired * chip.mvm.port_fj) / 1e6,
         mvm_count=fired,
         dram_kv_ns=int(duration[code == Opcode.KV_RD].sum()) / 1e3,
     )

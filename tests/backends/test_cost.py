@@ -131,7 +131,7 @@ def test_the_band_keeps_the_published_core() -> None:
         assert end.pg.peripheral_um2 is not None
         assert end.crossbar.array_um2 is not None
         assert end.pg.peripheral_um2 + end.crossbar.array_um2 == 635_000
-    assert [end.pg.peripheral_um2 for end in ends] == [317_500, 508_000]  # 50 and 80 %
+    assert [end.pg.peripheral_um2 for end in ends] == [190_500, 508_000]  # 30 and 80 %
 
 
 def test_the_band_goes_from_the_largest_area_to_the_smallest() -> None:

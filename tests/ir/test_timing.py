@@ -29,7 +29,8 @@ def test_mvm_time_of_presets(name: str, ns: int) -> None:
 
 def test_mvm_takes_the_slower_of_read_and_conversion() -> None:
     # 8 columns per ADC x 20 ns = 160 ns > 130 ns
-    slow = replace(HERMES, mvm=replace(HERMES.mvm, columns_per_adc=8, conversion_ps=20_000))
+    held = replace(HERMES.mvm, adc_kind="sampled", columns_per_adc=8, conversion_ps=20_000)
+    slow = replace(HERMES, mvm=held)
     assert timing.mvm_ps(slow, shared=False) == 160_000
 
 
@@ -42,9 +43,11 @@ def test_mux_settles_only_where_crossbars_share() -> None:
 
 
 def test_mvm_energy_is_per_crossbar_and_cycle() -> None:
-    assert timing.mvm(HERMES, 3, shared=True).energy_fj == 3 * 12_500_000
+    assert timing.mvm(HERMES, timing.full(HERMES, 3), shared=True).energy_fj == 3 * 12_500_000
     isaac = load_chip("isaac")
-    assert timing.mvm(isaac, 1, shared=True).energy_fj == 16 * isaac.mvm.cycle_fj
+    assert (
+        timing.mvm(isaac, timing.full(isaac, 1), shared=True).energy_fj == 16 * isaac.mvm.cycle_fj
+    )
 
 
 def test_bus_carries_b_vectors_per_slot() -> None:
@@ -209,8 +212,10 @@ def test_flat_distances_take_one_hop_whatever_is_moved_wherever() -> None:
 
 def test_ports_of_crossbars_take_energy_once_per_product() -> None:
     """12.93 pJ to bring the input and 12.93 pJ to take the output, beside 12.5 nJ."""
-    assert timing.mvm(PAPER, 3, shared=False).energy_fj == 3 * (12_500_000 + 2 * 12_930)
+    assert timing.mvm(PAPER, timing.full(PAPER, 3), shared=False).energy_fj == 3 * (
+        12_500_000 + 2 * 12_930
+    )
     assert timing.load(PAPER, 4096, 4096, REGION).energy_fj == 0
     bits = replace(load_chip("isaac"), mvm=replace(load_chip("isaac").mvm, port_fj=5))
-    more = timing.mvm(bits, 1, shared=False).energy_fj - 16 * bits.mvm.cycle_fj
+    more = timing.mvm(bits, timing.full(bits, 1), shared=False).energy_fj - 16 * bits.mvm.cycle_fj
     assert more == 5  # once, not for each of the 16 input cycles

@@ -6,6 +6,7 @@ import pytest
 
 from ir import timing
 from ir.chip import Wires
+from ir.cores import core_um, core_um2
 from ir.errors import InputError
 from moexbar.chips import load_chip
 from tests.make import small_chip
@@ -15,13 +16,13 @@ HERMES = load_chip("hermes-mux2")
 
 def test_a_core_is_a_square_of_its_groups_and_their_crossbars() -> None:
     # 16 x (508000 + 2 x (127000 + 256 of switches)) = 12200192 um2; its root is 3492.9 um
-    assert (HERMES.core_um2, HERMES.core_um) == (12_200_192, 3_493)
+    assert (core_um2(HERMES), core_um(HERMES)) == (12_200_192, 3_493)
     # unshared there are no switches: 16 x 635000; 3187.5 um
     alone = load_chip("hermes")
-    assert (alone.core_um2, alone.core_um) == (10_160_000, 3_188)
+    assert (core_um2(alone), core_um(alone)) == (10_160_000, 3_188)
     # a whole root is not rounded: 4 x (100 + 2 x (10 + 2)) = 496; 4 x 1 x (99 + 1) = 400
     square = small_chip(pg={"mux": 1, "peripheral_um2": 99}, crossbar={"array_um2": 1})
-    assert (square.core_um2, square.core_um) == (400, 20)
+    assert (core_um2(square), core_um(square)) == (400, 20)
 
 
 def test_a_bus_is_half_a_region_round() -> None:

@@ -10,7 +10,7 @@ import compiler.emit.crossbars
 import compiler.emit.experts
 import compiler.pipeline
 from compiler.emit.at import At
-from compiler.emit.crossbars import Product
+from compiler.emit.crossbars import Product, fired
 from ir import timing
 from ir.program import Opcode
 from ir.workload import Operator
@@ -111,7 +111,7 @@ def one_job_per_add(
     mvm = ctx.stream.append(
         Opcode.MVM,
         at.groups("group", blocks[0].stage, group),
-        timing.mvm(ctx.chip, sum(b.tiles for b in blocks), shared=shared_pg),
+        timing.mvm(ctx.chip, fired(ctx.chip, blocks), shared=shared_pg),
         in_turn,
         rows=len(filled),
         reads=[filled],
