@@ -15,7 +15,7 @@ from ir.arrays import Array
 from ir.chip import Chip
 from ir.mapping import Mapping
 from ir.onnxdoor.nodes import Nodes
-from ir.timing import Cost, mvm, with_products
+from ir.timing import Cost, full, mvm, with_products
 from ir.workload import Workload
 from moexbar.progress import Progress
 from moexbar.report.quantised import DigitalExpertRow
@@ -66,7 +66,7 @@ def digital_row(expert: Expert, rms: float, mapping: Mapping, chip: Chip) -> Dig
     data = sum(-(-b.weight.rows * b.weight.columns * b.weight.bits // 8) for b in blocks)
     work = with_products(chip, Cost(0, 0, 0), macs, data)
     stages = [sum(b.tiles for b in blocks if b.stage == stage) for stage in (0, 1)]
-    analog = [mvm(chip, tiles, shared=True) for tiles in stages if tiles]
+    analog = [mvm(chip, full(chip, tiles), shared=True) for tiles in stages if tiles]
     return DigitalExpertRow(
         layer=expert[0],
         expert=expert[1],

@@ -1,11 +1,17 @@
 """Chips as values for documents: every number with its unit, source and band."""
 
+from ir import converters
 from ir.chip import Chip
-from ir.converters import peripheral_um2
 from ir.timing import full, mvm, mvm_ps
 from moexbar.arguments import check
 from moexbar.chips.fields import SCHEMA
-from moexbar.report.chips import ChangeRow, ChipField, ChipSheet, ChipSummary
+from moexbar.report.chips import (
+    ChangeRow,
+    ChipField,
+    ChipSheet,
+    ChipSummary,
+    ConverterRow,
+)
 
 
 def chip_sheet(chip: Chip) -> ChipSheet:
@@ -25,7 +31,32 @@ def chip_sheet(chip: Chip) -> ChipSheet:
                 low=fact.low if fact else None,
                 high=fact.high if fact else None,
             )
-    return ChipSheet(summary(chip), len(chip.assumed), fields, change_rows(chip))
+    return ChipSheet(
+        summary(chip), len(chip.assumed), fields, change_rows(chip), converter_row(chip)
+    )
+
+
+def converter_row(chip: Chip) -> ConverterRow:
+    """Return the converters of a crossbar and the bits that its sums need."""
+    return ConverterRow(
+        adcs=converters.adcs(chip),
+        bits=chip.mvm.adc_bits,
+        lossless_bits=converters.lossless_bits(chip),
+        rows_read=converters.rows_read(chip),
+        reads=converters.reads(chip),
+        time_depends_on_bits=converters.time_depends_on_bits(chip),
+    )
+
+
+def converter_line(chip: Chip) -> str:
+    """The same in words: bits beside those that lose nothing, and what they do not change."""
+    row = converter_row(chip)
+    bits = "bits unknown" if row.bits is None else f"{row.bits} bits each"
+    rows = f"{row.rows_read} rows at once" + f" in {row.reads} reads" * (row.reads > 1)
+    of = f"{rows}, {chip.crossbar.cell_bits}-bit cells, {chip.mvm.dac_bits}-bit inputs"
+    untimed = "" if row.time_depends_on_bits else "; mvm.adc_bits changes no time"
+    lossless = f"{row.lossless_bits} would lose nothing ({of})"
+    return f"converters: {row.adcs} a crossbar, {bits}; {lossless}{untimed}"
 
 
 def change_rows(chip: Chip) -> tuple[ChangeRow, ...]:
@@ -44,7 +75,7 @@ def summary(chip: Chip) -> ChipSummary:
         mux=chip.pg.mux,
         mvm_ps=mvm_ps(chip, shared=True),
         mvm_fj=mvm(chip, full(chip, 1), shared=True).energy_fj,
-        peripheral_um2=peripheral_um2(chip),
+        peripheral_um2=converters.peripheral_um2(chip),
         array_um2=chip.crossbar.array_um2,
         source=read.split(":")[0].split(";")[0],
     )

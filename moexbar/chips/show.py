@@ -11,7 +11,7 @@ from rich.text import Text
 from ir.chip import Chip, Fact
 from moexbar.chips.fields import NOT_PUBLISHED, SCHEMA, UNIT_TEXT, Field
 from moexbar.chips.layer import EITHER
-from moexbar.chips.sheet import summary
+from moexbar.chips.sheet import converter_line, summary
 from moexbar.console import Fitting
 
 WIDTH = 100
@@ -57,8 +57,11 @@ def describe(chip: Chip) -> Group:
             table.add_row(Text(_key(field, fact)), Text(value), Text(source))
         table.add_section()
     title = Text(f"{chip.title}: {chip.description}")
+    bits = Text(converter_line(chip))
     count = f"{len(chip.assumed)} of {len(chip.facts)} values assumed"
-    return Group(title, Constrain(table, WIDTH), Text(f"{count}; {ASSUMED}"))
+    return Group(
+        title, Constrain(table, WIDTH), Constrain(bits, WIDTH), Text(f"{count}; {ASSUMED}")
+    )
 
 
 def _area(value: int | None) -> str:
@@ -67,10 +70,9 @@ def _area(value: int | None) -> str:
 
 def _absent(field: Field) -> str:
     """How a field without an entry reads."""
-    if field.path == "mvm.rows_per_read":
-        return "all"
-    either = {path for ways in EITHER for path in ways}
-    return "not set" if field.path.startswith("bus.") or field.path in either else NOT_PUBLISHED
+    if field.path.startswith("bus.") or field.path in {path for ways in EITHER for path in ways}:
+        return "not set"
+    return field.word if field.table == "mvm" and field.word else NOT_PUBLISHED
 
 
 def _unit(field: Field, fact: Fact | None) -> str:

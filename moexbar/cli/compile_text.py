@@ -7,6 +7,7 @@ from pathlib import Path
 from backends.binding import binding_lines, bound_by
 from backends.cost import chip_area
 from ir.compiled import Compiled
+from moexbar.chips.sheet import converter_line
 from moexbar.compilation import Compilation
 from moexbar.console import note, out
 from moexbar.execution import executes_steps
@@ -34,6 +35,7 @@ def print_compiled(compilation: Compilation, output: Path) -> None:
         console.print(line)
     console.print("")
     console.print(weights_line(done.workload.account), soft_wrap=True)
+    console.print(converter_line(done.chip), soft_wrap=True)
     binding = binding_lines(bound_by(done.program, done.chip))
     placed = *_placed(report), *_sized(report), *_written(report.programming)
     for line in (*placed, *_steps(report), *binding):

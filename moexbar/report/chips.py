@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from moexbar.report.plain import FLAT, Document
+from moexbar.report.plain import FLAT, OPTIONAL, Document
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,26 @@ class ChipSummary:
     peripheral_um2: int | None
     array_um2: int | None
     source: str
+
+
+@dataclass(frozen=True)
+class ConverterRow:
+    """The converters of a crossbar, and the bits that they would need.
+
+    adcs: of one crossbar.
+    bits: of a conversion; null where the source does not say.
+    lossless_bits: that hold every sum of a column: rows read at once, cell bits and DAC bits.
+    rows_read: at once.
+    reads: of a full crossbar, in each input cycle.
+    time_depends_on_bits: whether `mvm.adc_bits` changes how long a product takes.
+    """
+
+    adcs: int
+    bits: int | None
+    lossless_bits: int
+    rows_read: int
+    reads: int
+    time_depends_on_bits: bool
 
 
 @dataclass(frozen=True)
@@ -73,12 +93,14 @@ class ChipSheet:
     assumed: how many fields are.
     fields: by path, such as `mvm.read_ps`.
     changes: which of them are not as in the preset or file of that name.
+    converters: of a crossbar; not in reports of earlier versions.
     """
 
     summary: ChipSummary = field(metadata=FLAT)
     assumed: int
     fields: dict[str, ChipField]
     changes: tuple[ChangeRow, ...] = ()
+    converters: ConverterRow | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True)

@@ -85,3 +85,21 @@ def test_markup_in_a_users_file_is_text(tmp_path: Path) -> None:
     text = printed(describe(load_chip(str(path))))
     assert "my: [red]x[/red]" in text
     assert "[link=http://x]y[/link]" in text
+
+
+def test_bits_of_converters_stand_beside_those_that_lose_nothing() -> None:
+    """128 rows of 1-bit cells and inputs sum to 128, which takes 8 bits; of 16 rows, 5."""
+    text = " ".join(printed(describe(load_chip("neurosim"))).split())
+    told = "8 would lose nothing (128 rows at once, 1-bit cells, 1-bit inputs)"
+    assert f"converters: 16 a crossbar, 5 bits each; {told}; mvm.adc_bits changes no time" in text
+    some = as_json(chip_sheet(load_chip("neurosim", {"mvm.rows_per_read": 16})))
+    assert some["converters"] == {
+        "adcs": 16,
+        "bits": 5,
+        "lossless_bits": 5,
+        "rows_read": 16,
+        "reads": 8,
+        "time_depends_on_bits": False,
+    }
+    assert "changes no time" not in " ".join(printed(describe(load_chip("isaac"))).split())
+    assert "mvm.rows_per_read all" in text
