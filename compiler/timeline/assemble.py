@@ -1,13 +1,18 @@
 """Draft plus times plus addresses: the finished program."""
 
+from functools import partial
+
 import numpy as np
 
 from compiler.emit.stream import Draft
 from compiler.emit.units import Units
 from compiler.timeline.inventory import inventory
-from compiler.timeline.list_schedule import list_schedule
+from compiler.timeline.jobs import prepare
+from compiler.timeline.list_schedule import Times
 from compiler.timeline.memory import assign_offsets, check_caches, lives, size_buffers
+from compiler.timeline.search import best_schedule
 from compiler.timeline.traffic import buffer_traffic
+from ir.arrays import Ints
 from ir.chip import Chip
 from ir.mapping import Mapping
 from ir.program import Program
@@ -24,11 +29,10 @@ def set_times(
     chip: Chip,
 ) -> Program:
     """Schedule the draft on its units and give every value its place."""
-    times = list_schedule(draft, units.servers, chip.pg.input_buffers)
+    jobs = prepare(draft, units.servers, chip.pg.input_buffers)
+    times = best_schedule(jobs, partial(_has_room, draft, chip))
     columns = draft.columns
-    end = times.start_ps + columns["duration_ps"]
-    last = lives(end, draft.reads)
-    offset, need = assign_offsets(columns["buffer"], columns["bytes"], times.start_ps, last)
+    offset, need = _places(draft, times)
     buffers = size_buffers(need, max(workload.layers, 1), chip)
     narrow = {
         name: columns[name].astype(np.int32)
@@ -69,3 +73,16 @@ def set_times(
         lockstep=draft.lockstep,
         **narrow,
     )
+
+
+def _places(draft: Draft, times: Times) -> tuple[Ints, dict[int, int]]:
+    """Byte offset of every value, and the bytes that each buffer needs."""
+    columns = draft.columns
+    last = lives(times.start_ps + columns["duration_ps"], draft.reads)
+    return assign_offsets(columns["buffer"], columns["bytes"], times.start_ps, last)
+
+
+def _has_room(draft: Draft, chip: Chip, times: Times) -> bool:
+    """Whether the values of a schedule fit into the regions' buffers."""
+    fixed = chip.memory.region_buffer_bytes
+    return not fixed or max(_places(draft, times)[1].values(), default=0) <= fixed

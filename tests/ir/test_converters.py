@@ -106,7 +106,7 @@ def test_a_flash_converter_has_a_comparator_for_each_level() -> None:
 
 @pytest.mark.parametrize(("columns", "adcs"), [(1, 128), (8, 16), (100, 2), (128, 1)])
 def test_converters_of_a_neurosim_crossbar(columns: int, adcs: int) -> None:
-    """Area goes with ceil(128 / columns) of 16 converters, time with the columns: x 1.697 ns x 8."""
+    """Area goes with ceil(128 / columns) of 16 converters, time with 8 x columns x 1.697 ns."""
     chip = load_chip("neurosim", {"mvm.columns_per_adc": columns})
     assert converters.adcs(chip) == adcs
     assert converters.peripheral_um2(chip) == ceil(3270 * adcs / 16)

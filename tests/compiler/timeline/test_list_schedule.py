@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from compiler.emit.stream import Draft, Stream, Tag
-from compiler.timeline.list_schedule import list_schedule
+from compiler.timeline.jobs import prepare
+from compiler.timeline.list_schedule import Times, list_schedule
+from compiler.timeline.rules import RULES, with_turns
+from compiler.timeline.search import best_schedule
 from ir.errors import CheckError
 from ir.program import Opcode
 from ir.timing import Cost
@@ -23,8 +26,13 @@ def job(stream: Stream, unit: int, ps: int, *reads: int, priority: int = 0, busy
     return int(ids[0])
 
 
+def by_draft(draft: Draft, servers: dict[int, int], entries: int) -> Times:
+    jobs = prepare(draft, servers, entries)
+    return list_schedule(jobs, jobs.priority)
+
+
 def starts(draft: Draft, servers: dict[int, int] | None = None, entries: int = 2) -> list[int]:
-    return [int(ps) for ps in list_schedule(draft, servers or {}, entries).start_ps]
+    return [int(ps) for ps in by_draft(draft, servers or {}, entries).start_ps]
 
 
 def test_data_before_use_and_one_job_at_a_time() -> None:
@@ -56,7 +64,7 @@ def test_a_pool_serves_as_many_as_it_has() -> None:
     stream = Stream()
     for _ in range(3):
         job(stream, 0, 10)
-    times = list_schedule(stream.finish(), {0: 2}, 2)
+    times = by_draft(stream.finish(), {0: 2}, 2)
     assert times.start_ps.tolist() == [0, 0, 10]
     assert sorted(times.unit[:2].tolist()) == [0, 1]
 
@@ -124,3 +132,38 @@ def test_many_waiting_loads_stay_fast() -> None:
         stream.link("dst", np.array([load]), np.array([1]))
         stream.mark_last_readers(np.array([job(stream, 1, 10, load)]))
     assert starts(stream.finish(), entries=2)[-1] == 1 + 2999 * 10
+
+
+def test_the_best_schedule_is_never_longer_than_the_draft_s_own() -> None:
+    # unit 0 takes 10 ps of each of three tokens, unit 1 then 30 of the last. Tokens in turn:
+    # 10 + 10 + 10 + 30; the longest chain first: 10 + max(30, 10 + 10).
+    stream = Stream()
+    job(stream, 0, 10, priority=0)
+    job(stream, 0, 10, priority=1)
+    job(stream, 1, 30, job(stream, 0, 10, priority=2))
+    jobs = prepare(stream.finish(), {}, 2)
+    assert list_schedule(jobs, jobs.priority).end_ps == 60
+    assert best_schedule(jobs).end_ps == 40
+
+
+def test_a_schedule_whose_values_have_room_goes_before_a_shorter_one() -> None:
+    stream = Stream()
+    job(stream, 0, 10, priority=0)
+    job(stream, 0, 10, priority=1)
+    job(stream, 1, 30, job(stream, 0, 10, priority=2))
+    jobs = prepare(stream.finish(), {}, 2)
+    assert best_schedule(jobs, lambda times: times.end_ps > 40).end_ps == 60
+    assert best_schedule(jobs, lambda times: False).end_ps == 40  # none has room: the shortest
+
+
+def test_mvms_keep_their_turns_under_every_rule() -> None:
+    # two MVMs on one group that experts share: the second has the longer chain behind it
+    stream = Stream()
+    cost = Cost(10, 10, 0)
+    for slot in (0, 1):
+        stream.append(Opcode.MVM, 0, cost, Tag(0, 0, slot), rows=1)
+    job(stream, 1, 90, 1, priority=2)
+    jobs = prepare(stream.finish(), {}, 2)
+    for rule in RULES:
+        assert with_turns(jobs, rule(jobs))[:2].tolist() == [0, 1]
+    assert best_schedule(jobs).start_ps.tolist() == [0, 10, 20]
