@@ -26,7 +26,7 @@ from benchmarks.efficiency_programs import NUMERALS, in_programs, programs_table
 from benchmarks.grouping import DIRECTIONS
 from benchmarks.moe_shapes import SIZES, moe_layers, spread
 from benchmarks.traces import add_traces, trace_file
-from compiler.baselines import methods
+from compiler.baselines import main_methods
 from compiler.frontend import read_model
 from compiler.options import Options, Shape, SolverOptions
 from compiler.pipeline import compile_model
@@ -123,7 +123,7 @@ def shipped(name: str) -> list[dict[str, Any]]:
     rows = []
     for mux in MUXES:
         chip = load_chip("hermes", {"pg.mux": str(mux)})
-        many = methods(chip, Options(Shape(SHIPPED), fit, score))
+        many = main_methods(chip, Options(Shape(SHIPPED), fit, score))
         for number, method in list(enumerate(many))[2 if mux > 1 else 0 :]:
             done = compile_model(workload, routing, method.chip, method.options)
             ends = area_band(done.program, done.chip) or ()

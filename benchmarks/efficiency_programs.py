@@ -15,7 +15,7 @@ import numpy as np
 
 from backends.cost import cost
 from benchmarks.moe_shapes import moe_layers, spread
-from compiler.baselines import Method, methods
+from compiler.baselines import Method, main_methods
 from compiler.options import PLACERS, Options, PlacementOptions
 from compiler.partition import partition
 from compiler.pipeline import group_experts, order_layer, realise
@@ -40,7 +40,7 @@ def in_programs(
     measured: dict[tuple[str, int, int, int], list[tuple[float, float, float]]] = {}
     for mux, options in product(MUXES, ways):
         chip = load_chip("hermes", {"pg.mux": str(mux)})
-        many = list(enumerate(methods(chip, options)))
+        many = list(enumerate(main_methods(chip, options)))
         for layer in spread(routing.layers, SAMPLED_LAYERS):
             workload = moe_layers(name, [layer])
             for number, method in many[2 if mux > 2 else 0 :]:  # unshared: the same for every mux

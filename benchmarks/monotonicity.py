@@ -131,7 +131,7 @@ def shipped() -> list[tuple[str, Compiled]]:
                     routing=routing,
                     prefill=TOKENS,
                     grouping=GroupingOptions("sorted"),
-                    baselines=False,
+                    baselines="none",
                     execute=False,
                 )
             except MoexbarError as error:

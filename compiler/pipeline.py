@@ -15,9 +15,10 @@ from compiler.grouping.parallel import solve_jobs
 from compiler.options import Options, SlotOptions, SolverOptions
 from compiler.partition import partition, with_replicas
 from compiler.placement import Routed, place
+from compiler.sizing import choose_sizes
 from compiler.slots import order_slots
 from compiler.steps import pairs_run, plan_steps
-from compiler.timeline.assemble import set_times
+from compiler.timeline.assemble import set_times, timed_ps
 from compiler.trace import (
     Window,
     calibrate,
@@ -37,7 +38,9 @@ from ir.sides import on_side
 from ir.verify import verify_mapping, verify_program
 from ir.workload import Workload
 
-STAGES = ("partition", "grouping", "placement", "slots", "program", "checks")
+MAPPING_STAGES = ("partition", "grouping", "placement")
+PROGRAM_STAGES = ("slots", "program", "checks")
+STAGES = MAPPING_STAGES + PROGRAM_STAGES
 Begin = Callable[[str], object]
 NOT_SAID: ByKey[int, Bools] = {}
 
@@ -57,18 +60,46 @@ def compile_model(
     Raises InputError for a trace that does not belong to the model, InfeasibleError where the chip
     is too small, CheckError if a stage broke an invariant (then nothing comes out).
     """
+    mapping = map_model(workload, routing, chip, options, grouping=grouping, begin=begin)
+    return run_mapping(workload, routing, mapping, chip, options, begin=begin)
+
+
+def map_model(
+    workload: Workload,
+    routing: Routing,
+    chip: Chip,
+    options: Options,
+    *,
+    grouping: Grouping | None = None,
+    begin: Begin = lambda stage: None,
+) -> Mapping:
+    """The first half of `compile_model`: which experts share what, and where every tile is."""
     traced = routing_matrices(workload, routing)
-    window = first_window(routing, options.score, options.shape)
-    chosen = routing_of_window(workload, routing, traced, window)
+    first_window(routing, options.score, options.shape)  # what is asked is there, or nothing begins
     begin("partition")
     blocks = partition(workload, chip)
     begin("grouping")
     if grouping is None:
         grouping = group_experts(workload, blocks, traced, routing, chip, options)
     begin("placement")
-    mapping = place_experts(workload, blocks, grouping, traced, routing, chip, options)
+    return place_experts(workload, blocks, grouping, traced, routing, chip, options)
+
+
+def run_mapping(
+    workload: Workload,
+    routing: Routing,
+    mapping: Mapping,
+    chip: Chip,
+    options: Options,
+    *,
+    begin: Begin = lambda stage: None,
+) -> Compiled:
+    """The second half of `compile_model`: the program of a mapping for the window."""
+    traced = routing_matrices(workload, routing)
+    window = first_window(routing, options.score, options.shape)
+    chosen = routing_of_window(workload, routing, traced, window)
     begin("slots")
-    schedule = schedule_tokens(workload, grouping, chosen, window, chip, options)
+    schedule = schedule_tokens(workload, mapping.grouping, chosen, window, chip, options)
     passed = passed_tokens(workload, routing, window.trace)
     return realise(workload, chip, mapping, schedule, chosen, begin, passed)
 
@@ -87,7 +118,8 @@ def realise(
     chosen: {MoE layer: bool [tokens, experts]}, the routing that the schedule must carry out.
     passed: {MoE layer: bool [tokens]}, those that pass themselves on; where a layer's router can do
     that and nothing is said, all of its side of fewer experts than its top-k are taken for them.
-    Raises CheckError where mapping, schedule or program break an invariant.
+    Sizes that the chip leaves open are chosen for this program. Raises CheckError where mapping,
+    schedule or program break an invariant.
     """
     begin("program")
     verify_mapping(mapping, workload, chip)
@@ -97,10 +129,13 @@ def realise(
         for op in workload.moe_layers
         if op.adds_tokens
     }
+    chip, sizes = choose_sizes(
+        chip, lambda tried: timed_ps(*emit(workload, mapping, schedule, tried, passed), tried)
+    )
     draft, units = emit(workload, mapping, schedule, chip, passed)
     program = set_times(draft, units, workload, mapping, schedule, chip)
     begin("checks")
-    compiled = Compiled(workload, chip, mapping, program, schedule, chosen, passed)
+    compiled = Compiled(workload, chip, mapping, program, schedule, chosen, passed, sizes)
     verify_program(compiled)
     return compiled
 

@@ -4,11 +4,28 @@ from collections.abc import Mapping as ByKey
 from dataclasses import dataclass
 
 from ir.arrays import Bools
-from ir.chip import Chip
+from ir.chip import Chip, Size
 from ir.mapping import Mapping
 from ir.program import Program
 from ir.schedule import Schedule
 from ir.workload import Workload
+
+
+@dataclass(frozen=True)
+class SizeTry:
+    """A size that was tried, and the time of the program with it."""
+
+    value: int
+    time_ps: int
+
+
+@dataclass(frozen=True)
+class SizeChoice:
+    """An open size of the chip as the compiler chose it; tried: ascending."""
+
+    size: Size
+    value: int
+    tried: tuple[SizeTry, ...]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,13 +46,15 @@ class Executable:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Compiled(Executable):
-    """A program, and the decisions it came from.
+    """A program, and the decisions it came from; its chip has no open sizes.
 
     chosen: {MoE layer: bool [tokens, experts]}, the routing of the window, from the trace itself
     and not from the schedule. passed: {MoE layer whose router has outputs that pass tokens on: bool
-    [tokens]}, the tokens that do, from there too.
+    [tokens]}, the tokens that do, from there too. sizes: how those that the chip left open were
+    chosen.
     """
 
     schedule: Schedule
     chosen: ByKey[int, Bools]
     passed: ByKey[int, Bools]
+    sizes: tuple[SizeChoice, ...] = ()

@@ -4,13 +4,11 @@
 """
 
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from compiler.baselines import Method, Unfit, methods
+from compiler.baselines import ASKED, BASELINES, Baselines, Pair, Unfit, methods
 from compiler.frontend.proof.traced import refuse_missing
 from compiler.grouping.given import check_given
 from compiler.options import (
@@ -20,13 +18,11 @@ from compiler.options import (
     Shape,
     SlotOptions,
     SolverOptions,
+    one_of,
 )
-from compiler.pipeline import STAGES, compile_model
-from compiler.slots import count_slots
-from compiler.trace import mean_slots, routing_matrices
 from ir.chip import Chip
 from ir.compiled import Compiled
-from ir.errors import InfeasibleError, InputError, OtherRoutingError, RefusedError
+from ir.errors import InputError, OtherRoutingError, RefusedError
 from ir.lengths import Tokens
 from ir.mapping import Grouping
 from ir.program import Program
@@ -34,6 +30,7 @@ from ir.routing import Routing, token_spans
 from ir.schedule import Caches
 from ir.workload import Workload
 from moexbar.arguments import check, check_spans, lengths, whole
+from moexbar.by_methods import by_methods
 from moexbar.chips import load_chip
 from moexbar.execution import (
     MOST_WEIGHTS,
@@ -52,9 +49,10 @@ from moexbar.given import Given, routed
 from moexbar.least_placed import LEAST_PLACED, refuse_unplaced
 from moexbar.model import Experts, Inputs, Model, arrays_of, open_model
 from moexbar.progress import Progress, Quiet
-from moexbar.report.building import MethodResult, compile_report
+from moexbar.report.building import compile_report
 from moexbar.report.compiled import Report
 from moexbar.report.executed import Executed, Skipped
+from moexbar.report.gains import MethodResult
 
 MANY_LAYERS = 8  # starting a process takes longer than grouping a few small layers
 LIMITS = SolverOptions(time_s=1.0)
@@ -126,7 +124,7 @@ def compile(
     score: tuple[float, float] = SCORE,
     limits: SolverOptions = LIMITS,
     experts: Experts = "stored",
-    baselines: bool = True,
+    baselines: Baselines = "all",
     execute: bool = True,
     trust_traced: bool = False,
     least_placed: float = LEAST_PLACED,
@@ -139,19 +137,19 @@ def compile(
     them. chip: a preset, a TOML file or a `Chip`. inputs: the model's, profiled and executed;
     routing: a trace instead, or "synthetic", made up; `reading`: of a file. grouping: how, groups,
     or the file of `moexbar group --json`. fit, score: fractions of the trace's sequences. experts:
-    see `Model.workload`. baselines: also by the other methods, if they fit; execute: run small
-    programs against ONNX Runtime. trust_traced: take an export that recorded one input's routing.
-    least_placed: per cent of matrix elements outside tables that crossbars must hold. processes:
-    layers grouped at a time, None: as cores. Raises InputError, InfeasibleError, CheckError.
+    see `Model.workload`. baselines: also by other methods, if they fit (`compiler.baselines`).
+    execute: run small programs against ONNX Runtime. trust_traced: take an export that recorded one
+    input's routing. least_placed: per cent of matrix elements outside tables that crossbars must
+    hold. processes: layers grouped at a time, None: as cores. Raises InputError, InfeasibleError,
+    CheckError.
     """
-    shape = _shape(prefill, batch, decode)
+    shape, pairs = _shape(prefill, batch, decode), _pairs(baselines)
     _check_kinds(grouping, placement, slots, caches, limits, fit=fit, score=score)
     model, chip = _opened(model, chip)
-    shape = shape if prefill is not None else _as_given(shape, model, inputs)
+    shape = _as_given(shape, model, inputs) if prefill is None else shape
     workload = _workload(model, shape, experts, progress, least_placed, trust_traced=trust_traced)
     given = Given(routing, reading, inputs, limits.seed, trust_traced)
     workload, trace = routed(model, workload, shape, given, progress)
-    groups = _given(grouping, workload, chip)
     options = Options(
         shape,
         *token_spans(trace, fit, score, batch * shape.length),
@@ -162,9 +160,9 @@ def compile(
         limits,
         _processes(workload) if processes is None else whole("processes", processes, 1),
     )
-    before, ours = _by_methods(workload, trace, methods(chip, options), progress, groups, baselines)
-    from_file = routing is not None
-    executed = _executed(model, ours.compiled, trace, inputs, wanted=execute, given=from_file)
+    every, traced = methods(chip, options, pairs), routing is not None
+    before, ours = by_methods(workload, trace, every, progress, _given(grouping, workload, chip))
+    executed = _executed(model, ours.compiled, trace, inputs, wanted=execute, given=traced)
     report = compile_report(trace, before, ours, executed)
     sources = _files(model=model.path, routing=given.file, inputs=inputs)
     return Compilation(model, trace, before, ours, report, sources)
@@ -180,6 +178,12 @@ def _shape(prefill: Tokens | None, batch: int, decode: int) -> Shape:
     """What the arguments ask for; InputError naming the one that is none."""
     tokens = PREFILL if prefill is None else lengths("prefill", prefill)
     return Shape.of(tokens, whole("batch", batch, 1), whole("decode", decode))
+
+
+def _pairs(baselines: Baselines) -> tuple[Pair, ...]:
+    """The methods that are compiled; InputError where `baselines` is none of its names."""
+    check("baselines", baselines, str, f"one of {', '.join(BASELINES)}")
+    return ASKED[one_of("baselines", baselines, BASELINES)]
 
 
 def _as_given(shape: Shape, model: Model, inputs: Inputs | None) -> Shape:
@@ -244,60 +248,6 @@ def _given(
         experts = {op.layer: op.router.experts for op in workload.moe_layers}
         grouping = read_grouping(grouping, experts)
     return check_given(grouping, workload, chip)
-
-
-def _by_methods(
-    workload: Workload,
-    trace: Routing,
-    every: Sequence[Method],
-    progress: Progress,
-    given: Grouping | None,
-    baselines: bool,
-) -> tuple[tuple[MethodResult | Unfit, ...], MethodResult]:
-    """Compile by the asked method, the last one, with the groups given; before it the others.
-
-    A chip that is too small for one of the others is no error.
-    """
-    others = every[:-1] if baselines and workload.moe_layers else ()  # else all are the same
-    before: list[MethodResult | Unfit] = []
-    for method in others:
-        try:
-            before.append(_by_method(workload, trace, method, progress, None))
-        except InfeasibleError as error:
-            progress.end()
-            before.append(Unfit(method, error))
-    return tuple(before), _by_method(workload, trace, every[-1], progress, given)
-
-
-def _by_method(
-    workload: Workload,
-    trace: Routing,
-    method: Method,
-    progress: Progress,
-    grouping: Grouping | None,
-) -> MethodResult:
-    """Compile by one method; its slots in the mean over all windows of the score range."""
-    begun = time.perf_counter()
-    options = method.options
-    progress.begin(method.name, len(STAGES))
-    compiled = compile_model(
-        workload, trace, method.chip, options, grouping=grouping, begin=progress.step
-    )
-    slots_of = partial(
-        count_slots,
-        policy=options.slots.policy,
-        bus=options.slots.bus,
-        buffer=options.slots.buffer,
-    )
-    slots = mean_slots(
-        compiled.mapping.grouping.for_layers(workload.expert_homes),
-        routing_matrices(workload, trace),
-        options.score,
-        options.shape.together,
-        slots_of,
-    )
-    progress.end()
-    return MethodResult(method, compiled, slots, time.perf_counter() - begun)
 
 
 def _executed(

@@ -39,8 +39,8 @@ def simulate(
     """Replay a compiled program, or run it in the same order at other speeds.
 
     executable: compiled, or the folder of `moexbar compile`. chip: another than it was compiled
-    for; scale: {opcode: factor} of durations; with neither the given times are checked. Raises
-    CheckError naming the instruction where a program is illegal.
+    for, its open sizes as in the program; scale: {opcode: factor} of durations; with neither the
+    given times are checked. Raises CheckError naming the instruction where a program is illegal.
     """
     kinds = "an Executable or the folder of `moexbar compile`"
     check("executable", executable, (Executable, Path, str), kinds)
@@ -50,6 +50,7 @@ def simulate(
         folder = Path(executable)
         program, own = read_program(folder / "program.parquet"), read_folder_chip(folder)
     other = own if chip is None else chip if isinstance(chip, Chip) else load_chip(chip)
+    other = other.sized_as(own)
     factors = _factors(scale)
     mode: Mode = "run" if factors or chip is not None else "replay"
     return simulate_program(program, own, other, mode, factors)

@@ -20,6 +20,12 @@ from ir.schedule import Schedule
 from ir.workload import Workload
 
 
+def timed_ps(draft: Draft, units: Units, chip: Chip) -> int:
+    """When the last instruction of the draft ends, ps, by the fewest list schedules."""
+    jobs = prepare(draft, units.servers, chip.pg.input_buffers)
+    return int(best_schedule(jobs, work=0).end_ps)
+
+
 def set_times(
     draft: Draft,
     units: Units,

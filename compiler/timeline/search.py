@@ -39,12 +39,13 @@ class _Found:
         return self.fits(self.times)
 
 
-def best_schedule(jobs: Jobs, fits: Fits = lambda times: True) -> Times:
+def best_schedule(jobs: Jobs, fits: Fits = lambda times: True, work: int = WORK) -> Times:
     """The shortest schedule found, of those that fit if one does; of equals the first.
 
-    fits: whether the values of a schedule have room. Raises CheckError as `list_schedule` does.
+    fits: whether the values of a schedule have room; work: instructions that may be timed, at
+    least those of the fewest schedules. Raises CheckError as `list_schedule` does.
     """
-    passes = max(WORK // max(len(jobs), 1), FEWEST)
+    passes = max(work // max(len(jobs), 1), FEWEST)
     best = _by_rule(jobs, RULES[0], fits)
     for rule in RULES[1:passes]:
         best = _better(best, _by_rule(jobs, rule, fits))

@@ -11,8 +11,11 @@ from ir.chip.digital import Digital
 from ir.chip.noise import Noise
 from ir.chip.origin import Change, Fact, Headline
 from ir.chip.region import VALUES_PER_PACKET, Bus, Memory, Mesh, Wires
+from ir.chip.sizes import FIRST, SIZES, Size, sizes_of
 
 __all__ = [
+    "FIRST",
+    "SIZES",
     "VALUES_PER_PACKET",
     "Accumulate",
     "Bus",
@@ -27,7 +30,9 @@ __all__ = [
     "Mvm",
     "Noise",
     "PeripheralGroup",
+    "Size",
     "Split",
     "Wires",
     "Write",
+    "sizes_of",
 ]

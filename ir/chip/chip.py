@@ -1,12 +1,14 @@
 """All of a chip."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from ir.chip.crossbar import Accumulate, Crossbar, Mvm, PeripheralGroup, Split, Write
 from ir.chip.digital import Digital
 from ir.chip.noise import Noise
 from ir.chip.origin import Change, Fact, Headline
 from ir.chip.region import Bus, Memory, Mesh, Wires
+from ir.chip.sizes import Size, sizes_of
 from ir.errors import InputError
 
 
@@ -15,7 +17,8 @@ class Chip:
     """A complete chip description.
 
     changes: what was set to other than the description that `name` stands for has it; they are in
-    the numbers already, so two chips of the same numbers are the same.
+    the numbers already, so two chips of the same numbers are the same. open: sizes that the
+    compiler chooses (`ir.chip.sizes`).
     """
 
     name: str
@@ -35,6 +38,7 @@ class Chip:
     headline: Headline = field(default_factory=Headline)
     facts: tuple[Fact, ...] = ()
     changes: tuple[Change, ...] = field(default=(), compare=False)
+    open: tuple[Size, ...] = ()
 
     def __repr__(self) -> str:
         side = f"{self.crossbar.rows} x {self.crossbar.columns}"
@@ -100,3 +104,27 @@ class Chip:
     def assumed(self) -> tuple[Fact, ...]:
         """The facts without a published source; results that rest on them say so."""
         return tuple(fact for fact in self.facts if fact.assumed)
+
+    def closed(self, sizes: Mapping[Size, int]) -> "Chip":
+        """The chip with these of its open sizes chosen."""
+        bus, pg = self.bus, self.pg
+        return replace(
+            self,
+            bus=replace(
+                bus,
+                transfers_per_slot=sizes.get("bus.transfers_per_slot", bus.transfers_per_slot),
+                return_lanes=sizes.get("bus.return_lanes", bus.return_lanes),
+            ),
+            pg=replace(pg, input_buffers=sizes.get("pg.input_buffers", pg.input_buffers)),
+            open=tuple(size for size in self.open if size not in sizes),
+        )
+
+    def sized_as(self, other: "Chip") -> "Chip":
+        """The chip with its open sizes as `other` has them."""
+        known = sizes_of(other)
+        taken: dict[Size, int] = {}
+        for size in self.open:
+            value = known[size]
+            if value is not None:
+                taken[size] = value
+        return self.closed(taken)

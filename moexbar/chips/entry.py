@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from ir.chip import Fact
+from ir.chip import FIRST, Fact
 from ir.errors import InputError
-from moexbar.chips.fields import MAX_VALUE, UNIT_TEXT, Field, nearest, shown
+from moexbar.chips.fields import AUTO, MAX_VALUE, UNIT_TEXT, Field, nearest, shown
 
 Value = int | float | bool | str | None
 
@@ -17,12 +17,13 @@ NO_SOURCE = "no source given"
 
 @dataclass(frozen=True)
 class Entry:
-    """A field's value in internal units and where it comes from."""
+    """A field's value in internal units and where it comes from; open: the compiler chooses it."""
 
     field: Field
     key: str
     value: Value
     fact: Fact
+    open: bool = False
 
 
 def read_entry(field: Field, key: str, factor: int, raw: object, where: str) -> Entry:
@@ -46,7 +47,8 @@ def read_entry(field: Field, key: str, factor: int, raw: object, where: str) -> 
         (low is not None and low > number) or (high is not None and high < number)
     ):
         raise InputError(where, f"{path}: the value {text} lies outside its band low to high")
-    return Entry(field, key, value, Fact(field.path, text, source, assumed, low, high))
+    fact = Fact(field.path, text, source, assumed, low, high)
+    return Entry(field, key, value, fact, field.size is not None and parts["value"] == AUTO)
 
 
 def _source(path: str, parts: Mapping[str, object], where: str) -> tuple[str, bool]:
@@ -83,7 +85,9 @@ def _convert(field: Field, path: str, factor: int, raw: object, where: str) -> t
         return raw, raw
     if isinstance(raw, str) and raw == field.word:
         return field.word_value, raw
-    number = _number(path, raw, field.word, where)
+    if field.size is not None and raw == AUTO:
+        return FIRST[field.size], AUTO
+    number = _number(path, raw, field.words, where)
     if field.kind == "ratio":
         return float(number), str(number)
     return _whole(field, path, factor, number, where)
@@ -109,10 +113,10 @@ def _whole(field: Field, path: str, factor: int, number: Decimal, where: str) ->
     return whole, text if whole == exact else f"{text}, rounded to {whole} {inner}"
 
 
-def _number(path: str, raw: object, word: str | None, where: str) -> Decimal:
+def _number(path: str, raw: object, words: tuple[str, ...], where: str) -> Decimal:
     """Return `raw` as a finite number that is not negative."""
     if isinstance(raw, bool) or not isinstance(raw, int | Decimal):
-        expected = "a number" + (f' or "{word}"' if word else "")
+        expected = " or ".join(["a number", *(f'"{word}"' for word in words)])
         raise InputError(where, f"{path}: found {_found(raw)}, expected {expected}")
     number = Decimal(raw)
     if not number.is_finite():
@@ -130,7 +134,7 @@ def _bound(
     """One end of the band, in the field's internal unit."""
     if part not in parts:
         return None
-    return float(_number(f"{path}.{part}", parts[part], None, where)) * factor
+    return float(_number(f"{path}.{part}", parts[part], (), where)) * factor
 
 
 def _found(raw: object) -> str:

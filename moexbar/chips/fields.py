@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Union, get_args, get_origin, get_type_hints
 
-from ir.chip import Chip
+from ir.chip import FIRST, Chip, Size
 
 Kind = Literal["count", "flag", "choice", "ratio"]
 
@@ -62,6 +62,7 @@ WORDS: dict[str, tuple[str, int | None]] = {
     "split.columns_per_adc": ("as the chip's", None),
 }
 NOT_PUBLISHED = "not published"
+AUTO = "auto"  # of a size that the compiler chooses
 
 RENAMED: dict[str, str] = {  # table.stem of what files of earlier versions state: what now is there
     "digital.act": "no longer one number for every curve; say relu_ns and relu_pj for those that "
@@ -79,7 +80,8 @@ class Field:
     """One field a chip file can set.
 
     name: the dataclass's field, `stem` without its unit; units: {suffix: factor}, empty for a
-    field without a unit; word, word_value: what stands for "no number"; limit: the largest value.
+    field without a unit; word, word_value: what stands for "no number"; limit: the largest value;
+    size: where the compiler may choose it.
     """
 
     table: str
@@ -93,6 +95,13 @@ class Field:
     choices: tuple[str, ...]
     required: bool
     limit: int
+    size: Size | None = None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Every word that may stand in place of a number."""
+        words = (self.word, AUTO if self.size else None)
+        return tuple(word for word in words if word is not None)
 
     @property
     def path(self) -> str:
@@ -134,8 +143,20 @@ def _field(table: str, field: "dataclasses.Field[object]", hint: object) -> Fiel
     word, value = WORDS.get(path, (NOT_PUBLISHED if nullable else None, None))
     optional = field.default is not dataclasses.MISSING or path == "bus.bits_per_ns"
     limit = MAX_VALUE if units or path in _LARGE else MAX_COUNT
+    size = next((size for size in FIRST if size == path), None)
     return Field(
-        table, field.name, stem, kind, quantity, units, word, value, choices, not optional, limit
+        table,
+        field.name,
+        stem,
+        kind,
+        quantity,
+        units,
+        word,
+        value,
+        choices,
+        not optional,
+        limit,
+        size,
     )
 
 

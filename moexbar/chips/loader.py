@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from ir.chip import Chip, Fact
+from ir.chip import SIZES, Chip, Fact, Size
 from ir.errors import InputError
 from moexbar.chips.entry import Entry
 from moexbar.chips.fields import SCHEMA, nearest, shown
-from moexbar.chips.layer import COUNTS, Layer, put
+from moexbar.chips.layer import COUNTS, WIDTHS, Layer, put
 from moexbar.chips.merge import merge
 from moexbar.chips.read import read_toml
 from moexbar.chips.settings import Setting, changes, set_layer, words_of
@@ -69,6 +69,7 @@ def _chip(path: Path, layers: list[Layer]) -> Chip:
             name=path.stem,
             description=next((x.description for x in reversed(layers) if x.description), ""),
             facts=_facts(entries),
+            open=_open(entries),
             **{table: hints[table](**fields) for table, fields in values.items()},
         )
     except InputError as error:
@@ -83,7 +84,7 @@ def change_chip(chip: Chip, words: Mapping[str, str]) -> Chip:
     """
     above = set_layer(words, "--set ")
     entries = merge([above])
-    widths = {"transfers_per_slot", "bits_per_ns"}
+    widths = {width.partition(".")[2] for width in WIDTHS}
     values: dict[str, dict[str, Any]] = {}
     for entry in entries.values():
         values.setdefault(entry.field.table, {})[entry.field.name] = entry.value
@@ -98,8 +99,10 @@ def change_chip(chip: Chip, words: Mapping[str, str]) -> Chip:
     gone = {path for ways in COUNTS if set(ways) & set(entries) for path in ways}
     kept = tuple(fact for fact in chip.facts if fact.path not in gone | set(entries))
     told = changes(chip.changes, words)
+    still = (size for size in chip.open if size not in entries)
+    free = tuple(size for size in still if not (stated and size in WIDTHS))
     try:
-        return replace(chip, facts=kept, changes=told, **tables)
+        return replace(chip, facts=kept, changes=told, open=free + _open(entries), **tables)
     except InputError as error:
         raise InputError(above.where, error.problem, error.hint) from error
 
@@ -198,3 +201,8 @@ def _facts(entries: Mapping[str, Entry]) -> tuple[Fact, ...]:
     """List the facts in the order of the dataclasses."""
     order = [field.path for fields in SCHEMA.values() for field in fields]
     return tuple(entries[path].fact for path in order if path in entries)
+
+
+def _open(entries: Mapping[str, Entry]) -> tuple[Size, ...]:
+    """The sizes that the compiler is to choose."""
+    return tuple(size for size in SIZES if size in entries and entries[size].open)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from compiler.baselines import Baselines
 from ir.errors import InputError
 from moexbar.cli.compile_options import CompileRequest
 from moexbar.cli.options import (
@@ -42,11 +43,16 @@ Verify = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
-Baselines = Annotated[
-    bool,
+Beside = Annotated[
+    Baselines,
     typer.Option(
-        help="Compile the unshared chip and the paper's method beside it.", rich_help_panel=OUTPUT
+        help="Methods beside it: all (groups x slot orders), the paper's two, or none.",
+        rich_help_panel=OUTPUT,
     ),
+]
+Alone = Annotated[
+    bool,
+    typer.Option("--no-baselines", help="The same as --baselines none.", rich_help_panel=OUTPUT),
 ]
 DumpDir = Annotated[
     Path | None,
@@ -72,7 +78,8 @@ def compile_command(
     asked: CompileRequest,
     trust_traced: TrustTraced = False,
     verify: Verify = True,
-    baselines: Baselines = True,
+    baselines: Beside = "all",
+    no_baselines: Alone = False,
     write: Write = "",
     dump_dir: DumpDir = None,
     json: Json = False,
@@ -96,7 +103,8 @@ def compile_command(
     wanted = parts(write)
     with publish(output, "compile") as draft, _dumped(dump_dir, output) as dumped:
         with Model(model) as opened:
-            done = _compile(opened, asked, trust_traced, verify=verify, baselines=baselines)
+            beside: Baselines = "none" if no_baselines else baselines
+            done = _compile(opened, asked, trust_traced, verify=verify, baselines=beside)
         done.write(draft, wanted)
         if dumped is not None:
             dump_stages(dumped.folder, done.compiled)
@@ -108,7 +116,12 @@ def compile_command(
 
 
 def _compile(
-    model: "Model", asked: CompileRequest, trust_traced: bool, *, verify: bool, baselines: bool
+    model: "Model",
+    asked: CompileRequest,
+    trust_traced: bool,
+    *,
+    verify: bool,
+    baselines: Baselines,
 ) -> "Compilation":
     """What the options ask for."""
     from moexbar.compilation import compile

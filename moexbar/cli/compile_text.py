@@ -15,7 +15,13 @@ from moexbar.report.compiled import LayerRow, Programming, Report
 from moexbar.report.executed import Skipped
 from moexbar.report.methods import MethodRow
 from moexbar.report.sizes import size_line, size_notes
-from moexbar.report.tables import layers_table, methods_table, unfit_lines
+from moexbar.report.tables import (
+    gain_lines,
+    layers_table,
+    methods_table,
+    size_lines,
+    unfit_lines,
+)
 from moexbar.report.weights import weights_line
 
 FEWEST = "the fewest that their peripheral groups can do with"
@@ -26,7 +32,7 @@ def print_compiled(compilation: Compilation, output: Path) -> None:
     report, done, console = compilation.report, compilation.compiled, out()
     console.print(_headline(report, done))
     console.print(methods_table(report.methods))
-    for line in unfit_lines(report.methods):
+    for line in (*unfit_lines(report.methods), *_beside(report)):
         console.print(line)
     if report.layers:
         console.print("")
@@ -63,6 +69,15 @@ def _headline(report: Report, done: Compiled) -> str:
         f"{len(done.program)} instructions, {placement.pgs} peripheral groups on "
         f"{placement.mesh_width} x {placement.mesh_height} cores"
     )
+
+
+def _beside(report: Report) -> Iterator[str]:
+    """What was tried of open sizes, and what is gained over other methods."""
+    ours = report.methods[-1]
+    if isinstance(ours, MethodRow):
+        yield from size_lines(ours)
+    if report.gains is not None:
+        yield from gain_lines(report.gains)
 
 
 def _replicas(layers: Iterable[LayerRow]) -> Iterator[str]:

@@ -85,7 +85,7 @@ def simulate(
             "a trace or load counts hold no program: moexbar compile MODEL --routing TRACE -o DIR",
         )
     program, own = read_program(folder / "program.parquet"), read_folder_chip(folder)
-    other = load_chip(chip) if chip is not None else own
+    other = load_chip(chip).sized_as(own) if chip is not None else own
     other = change_chip(other, overrides(settings))
     changed = chip is not None or bool(settings) or bool(scale)
     mode = mode or ("run" if changed else "replay")

@@ -12,7 +12,7 @@ from statistics import fmean
 import numpy as np
 
 from backends.cost import with_peripherals
-from compiler.baselines import Method, methods
+from compiler.baselines import Method, main_methods
 from compiler.options import Options
 from compiler.partition import partition
 from compiler.pipeline import group_experts, order_turns
@@ -57,7 +57,7 @@ def count_methods(
     """
     traced = routing_matrices(workload, routing)
     out = []
-    for method in methods(chip, options)[2 if shared_only else 0 :]:
+    for method in main_methods(chip, options)[2 if shared_only else 0 :]:
         blocks = partition(workload, method.chip)
         grouping = group_experts(workload, blocks, traced, routing, method.chip, method.options)
         start, stop = options.score

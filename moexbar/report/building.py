@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -10,10 +10,10 @@ import numpy as np
 from backends.bounds import lower_bounds
 from backends.cost import Area, CostReport, area_band, chip_area, cost, moe_area
 from backends.programming import write_cost
-from compiler.baselines import Method, Unfit
+from compiler.baselines import Unfit
 from compiler.fire_groups import fire_groups
 from ir import timing
-from ir.chip import Chip
+from ir.chip import Chip, sizes_of
 from ir.compiled import Compiled
 from ir.cores import core_um
 from ir.mapping import LayerGrouping, Owner, RoutedOwner
@@ -42,6 +42,7 @@ from moexbar.report.compiled import (
     Window,
 )
 from moexbar.report.executed import Executed, Skipped
+from moexbar.report.gains import MethodResult, gains_row
 from moexbar.report.methods import (
     AreaRow,
     Banded,
@@ -49,24 +50,12 @@ from moexbar.report.methods import (
     Energy,
     MethodRow,
     Shortage,
+    SizeRow,
+    SizeTriedRow,
     UnfitRow,
 )
 from moexbar.report.sizes import RETICLE_MM2, RegionSize, Size
 from moexbar.report.weights import WeightsRow
-
-
-@dataclass(frozen=True, eq=False)
-class MethodResult:
-    """What one method gave.
-
-    mean_slots: slots of a window in the mean over all windows of the score range; seconds: of the
-    compilation.
-    """
-
-    method: Method
-    compiled: Compiled
-    mean_slots: float
-    seconds: float
 
 
 def compile_report(
@@ -99,6 +88,7 @@ def compile_report(
         programming=_programming(done),
         weights=WeightsRow.of(workload.account),
         size=_size(done),
+        gains=gains_row(baselines, ours),
     )
 
 
@@ -210,6 +200,20 @@ def _figures(result: MethodResult) -> MethodRow:
         macs=figures.macs,
         instructions=len(compiled.program),
         compile_seconds=round(result.seconds, 3),
+        sizes=_sizes(compiled),
+    )
+
+
+def _sizes(compiled: Compiled) -> tuple[SizeRow, ...]:
+    """Bus, input buffers and return link, with what was tried of them."""
+    tried = {choice.size: choice.tried for choice in compiled.sizes}
+    return tuple(
+        SizeRow(
+            size,
+            value,
+            tuple(SizeTriedRow(one.value, one.time_ps / 1000) for one in tried.get(size, ())),
+        )
+        for size, value in sizes_of(compiled.chip).items()
     )
 
 

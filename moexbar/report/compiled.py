@@ -7,7 +7,7 @@ from ir.lengths import Tokens
 from moexbar.report.certificates import CertificateRow, OrderRow
 from moexbar.report.chips import ChipSheet
 from moexbar.report.executed import Executed, Skipped
-from moexbar.report.methods import MethodRow, UnfitRow
+from moexbar.report.methods import GainsRow, MethodRow, UnfitRow
 from moexbar.report.plain import OPTIONAL, Document
 from moexbar.report.sizes import Size
 from moexbar.report.weights import WeightsRow
@@ -258,6 +258,7 @@ class Report(Document):
     weights: where the numbers that the model file stores go; not in reports of earlier versions.
     size: in millimetres and reticles; null where the area of a core is not published, and left out
         of reports of earlier versions.
+    gains: over other methods; left out without any.
     """
 
     moexbar: str
@@ -277,3 +278,4 @@ class Report(Document):
     programming: Programming | None = None
     weights: WeightsRow | None = field(default=None, metadata=OPTIONAL)
     size: Size | None = field(default=None, metadata=OPTIONAL)
+    gains: GainsRow | None = field(default=None, metadata=OPTIONAL)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from ir.chip import Size
 from moexbar.report.plain import OPTIONAL
 
 
@@ -64,6 +65,32 @@ class BusyUnit:
 
 
 @dataclass(frozen=True)
+class SizeTriedRow:
+    """A size that was tried.
+
+    value: of it.
+    time_ns: of the program with it.
+    """
+
+    value: int
+    time_ns: float
+
+
+@dataclass(frozen=True)
+class SizeRow:
+    """A size of the bus, the input buffers or the return link.
+
+    field: of the chip.
+    value: what the program is made for; null for a bus that is not sized by transfers.
+    tried: where the chip leaves it open, those that were tried, ascending; else none.
+    """
+
+    field: Size
+    value: int | None
+    tried: tuple[SizeTriedRow, ...]
+
+
+@dataclass(frozen=True)
 class MethodRow:
     """All figures of one method.
 
@@ -91,7 +118,8 @@ class MethodRow:
     gops_per_w_mm2: 2 x multiply-accumulates over energy and area.
     macs: multiply-accumulates of the program.
     instructions: of the program.
-    compile_seconds: what compiling took.
+    compile_seconds: what compiling took; of a mapping that several methods share, each one's part.
+    sizes: of bus, input buffers and return link; not in reports of earlier versions.
     """
 
     method: str
@@ -119,6 +147,30 @@ class MethodRow:
     macs: int
     instructions: int
     compile_seconds: float
+    sizes: tuple[SizeRow, ...] | None = field(default=None, metadata=OPTIONAL)
+
+
+@dataclass(frozen=True)
+class GainsRow:
+    """How many times the MoE GOPS/mm2 of other methods the asked one gives; null where unknown.
+
+    sharing: of the unshared chip with the same slot order.
+    ordering: of the same groups, one token at a time.
+    over_paper: of the paper's method.
+    over_paper_baseline: of the unshared chip, one token at a time.
+    peripheral_share: of a core, as the chip has it; null where not published.
+    break_even_slots: share at which sharing gains nothing where slots alone count; 0 where it gains
+        at any, null where it does at none.
+    break_even_programs: the same by the times of the programs.
+    """
+
+    sharing: float | None
+    ordering: float | None
+    over_paper: float | None
+    over_paper_baseline: float | None
+    peripheral_share: float | None
+    break_even_slots: float | None
+    break_even_programs: float | None
 
 
 @dataclass(frozen=True)

@@ -4,32 +4,40 @@ from collections.abc import Iterator, Sequence
 
 from moexbar.console import Fitting, table
 from moexbar.report.compiled import LayerRow
-from moexbar.report.methods import AreaRow, MethodRow, UnfitRow
+from moexbar.report.methods import AreaRow, GainsRow, MethodRow, SizeRow, UnfitRow
 
 METHODS = (
     "method",
+    "B/in/\nback",
     "slots",
     "mean\nslots",
     "trans-\nfers",
-    "MoE time\nus",
+    "MoE\nus",
     "time\nus",
     "energy\nuJ",
     "area\nmm2",
     "MoE\nmm2",
-    "MoE GOPS\n/mm2",
+    "MoE\nGOPS\n/mm2",
     "GOPS/W\n/mm2",
 )
 
 
 def methods_table(rows: Sequence[UnfitRow | MethodRow]) -> Fitting:
-    """One line per method; dashes for one that does not fit (`unfit_lines` say why)."""
-    shown = table(*METHODS, least=("MoE\nmm2", "mean\nslots", "area\nmm2", "trans-\nfers"))
+    """One line per method; dashes for one that does not fit (`unfit_lines` say why).
+
+    B/in/back: transfers per slot of the bus (-: no such), vectors of an input buffer, lanes of the
+    return link (k: as many as a token has experts).
+    """
+    shown = table(
+        *METHODS, least=("MoE\nmm2", "mean\nslots", "area\nmm2", "trans-\nfers", "B/in/\nback")
+    )
     for row in rows:
         if isinstance(row, UnfitRow):
             shown.add_row(f"{row.method}\ndoes not fit", *["-"] * (len(METHODS) - 1))
             continue
         shown.add_row(
             row.method,
+            "/".join("-" if s.value is None else str(s.value or "k") for s in row.sizes or ()),
             str(row.slots),
             f"{row.mean_slots:.1f}",
             str(row.transfers),
@@ -50,6 +58,41 @@ def unfit_lines(rows: Sequence[UnfitRow | MethodRow]) -> Iterator[str]:
     for row in rows:
         if isinstance(row, UnfitRow):
             yield f"{row.method}: does not fit ({row.does_not_fit.summary})"
+
+
+def size_lines(row: MethodRow) -> Iterator[str]:
+    """What was tried of each size that the chip leaves open."""
+    for size in row.sizes or ():
+        if size.tried:
+            yield _size_line(size)
+
+
+def _size_line(size: SizeRow) -> str:
+    times = (f"{one.value}: {one.time_ns / 1000:.1f} us" for one in size.tried)
+    return f"{size.field} {', '.join(times)}; kept {size.value}"
+
+
+def gain_lines(gains: GainsRow) -> Iterator[str]:
+    """What sharing gains and what ordering gains, and the share at which sharing gains nothing."""
+    found = (
+        ("sharing", gains.sharing, "our order, our groups against unshared"),
+        ("ordering", gains.ordering, "our groups, our order against one token at a time"),
+        ("over the paper's method", gains.over_paper, ""),
+        ("over the paper's baseline", gains.over_paper_baseline, ""),
+    )
+    for name, times, means in found:
+        if times is not None:
+            yield f"{name}: {times:.2f} x MoE GOPS/mm2" + f" ({means})" * bool(means)
+    if gains.sharing is not None and gains.peripheral_share is not None:
+        yield (
+            f"sharing breaks even where peripherals are {_share(gains.break_even_programs)} of a "
+            f"core by the programs' times, {_share(gains.break_even_slots)} by slots alone; "
+            f"taken here: {_share(gains.peripheral_share)}"
+        )
+
+
+def _share(share: float | None) -> str:
+    return "more than all" if share is None else f"{100 * share:.0f} %"
 
 
 def _area(area: AreaRow) -> str:

@@ -78,7 +78,7 @@ class Span:
 class Recipe:
     """One case. chip: fields changed on tests.make.SMALL_CHIP, by table; options: of the compiler.
 
-    method: which of compiler.baselines.methods, by place; 3 = ours.
+    method: which of compiler.baselines.main_methods, by place; 3 = ours.
     """
 
     model: Model = field(default_factory=Model)

@@ -10,7 +10,7 @@ from onnx import TensorProto
 
 from backends.functional import Case, Comparison, Run, compare, execute
 from backends.simulate import replay
-from compiler.baselines import methods
+from compiler.baselines import main_methods
 from compiler.frontend import read_model
 from compiler.frontend.facts.graph import Graph
 from compiler.options import Shape
@@ -118,7 +118,7 @@ def compile_recipe(ready: Ready) -> Compiled:
         caches=Caches(span.kv, span.go),
         **recipe.options,
     )
-    chosen = methods(small_chip(**recipe.chip), options)[recipe.method]
+    chosen = main_methods(small_chip(**recipe.chip), options)[recipe.method]
     return compile_model(ready.workload, ready.routing, chosen.chip, chosen.options)
 
 

@@ -59,9 +59,11 @@ def test_a_policy_without_limits_refuses_them() -> None:
 
 def test_the_methods_beside_ours_have_none_of_its_options() -> None:
     options = options_of(Shape(TOKENS), (0, 1), (1, 2), groups=3, replicas=1, bus=2, buffer=16)
-    *others, ours = (method.options for method in methods(SMALL_CHIP, options))
-    assert ours == options
+    every = methods(SMALL_CHIP, options)
+    assert every[-1].options == options
+    others = [m.options for m in every if m.groups != "ours"]
     assert {(o.grouping.groups, o.grouping.replicas) for o in others} == {(None, 0)}
+    others = [m.options for m in every if m.order != "ours"]
     assert {(o.slots.bus, o.slots.buffer) for o in others} == {(None, None)}
 
 
@@ -91,3 +93,25 @@ def test_no_window_spans_two_layers() -> None:
     both = joined([one, two])
     assert both.windows == [(0, 3), (1, 4), (4, 7), (6, 9)]
     assert [bool(both.chosen[a:b].all()) for a, b in both.windows] == [False, False, True, True]
+
+
+def test_the_methods_are_all_groups_with_all_orders() -> None:
+    every = methods(SMALL_CHIP, options_of(Shape(TOKENS), (0, 1), (1, 2)))
+    assert [(m.name, m.chip.pg.mux) for m in every] == [
+        ("unshared, serial", 1),
+        ("unshared, paper's", 1),
+        ("unshared, ours", 1),
+        ("sorted, serial", SMALL_CHIP.pg.mux),
+        ("paper's method", SMALL_CHIP.pg.mux),
+        ("sorted, ours", SMALL_CHIP.pg.mux),
+        ("ours, serial", SMALL_CHIP.pg.mux),
+        ("ours, paper's", SMALL_CHIP.pg.mux),
+        ("moexbar", SMALL_CHIP.pg.mux),
+    ]
+    decided = [(m.options.grouping.solver, m.options.slots.policy) for m in every[::4]]
+    ours = every[-1].options
+    assert decided == [
+        ("contiguous", "token-serial"),
+        ("sorted", "reschedule"),
+        (ours.grouping.solver, ours.slots.policy),
+    ]

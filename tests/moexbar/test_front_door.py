@@ -31,7 +31,7 @@ def model() -> mx.Model:
 @pytest.fixture(scope="module")
 def done(model: mx.Model) -> mx.Compilation:
     return mx.compile(
-        model, "hermes-mux2", inputs=MODELS / "heldout.npz", prefill=16, baselines=False
+        model, "hermes-mux2", inputs=MODELS / "heldout.npz", prefill=16, baselines="none"
     )
 
 
@@ -62,7 +62,7 @@ def test_another_chip_is_compiled_from_the_same_routing(
     model: mx.Model, done: mx.Compilation
 ) -> None:
     wider = mx.load_chip("hermes-mux2", {"pg.mux": 4})
-    other = mx.compile(model, wider, routing=done.routing, prefill=16, baselines=False)
+    other = mx.compile(model, wider, routing=done.routing, prefill=16, baselines="none")
     assert (done.chip.pg.mux, other.chip.pg.mux) == (2, 4)
     sizes = [max(len(g) for g in layer.groups) for layer in other.compiled.mapping.grouping.layers]
     assert sizes == [4, 4]
@@ -77,7 +77,7 @@ def test_what_was_set_of_a_chip_is_said_wherever_it_is_named(
     chip = mx.load_chip("hermes-mux2", {"pg.mux": 4, "mvm.read_ns": 260})
     title = "hermes-mux2 with pg.mux = 4, mvm.read_ns = 260"
     assert repr(chip) == f"<Chip {title}: crossbars of 256 x 256 cells, mux 4>"
-    made = mx.compile(model, chip, routing=done.routing, prefill=16, baselines=False)
+    made = mx.compile(model, chip, routing=done.routing, prefill=16, baselines="none")
     assert repr(made.compiled).startswith(f"<Compiled token_choice on {title}: ")
     out = tmp_path / "out"
     print_compiled(made, out)
@@ -155,7 +155,7 @@ def test_a_compilation_opens_the_model_once_and_starts_one_child(
                 if value is Runtime:
                     monkeypatch.setattr(module, attribute, Counted)
     path = MODELS / "token_choice.onnx"
-    done = mx.compile(path, inputs=MODELS / "heldout.npz", prefill=16, baselines=False)
+    done = mx.compile(path, inputs=MODELS / "heldout.npz", prefill=16, baselines="none")
     done.save(tmp_path / "out")
     assert opened == [path]
     assert len(children) == 1
@@ -183,7 +183,7 @@ def test_groups_decided_elsewhere_are_compiled(model: mx.Model, done: mx.Compila
         routing=done.routing,
         prefill=16,
         grouping=Grouping(layers),
-        baselines=False,
+        baselines="none",
     )
     assert again.compiled.mapping.grouping.layers == layers
     assert again.report.methods[-1].grouping == "mine"

@@ -22,7 +22,7 @@ Capture = pytest.CaptureFixture[str]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One model compiled, all it needs beside it."""
     out = tmp_path_factory.mktemp("compiled") / "out"
-    mx.compile(MODEL, inputs=MODELS / "heldout.npz", prefill=16, baselines=False).save(out)
+    mx.compile(MODEL, inputs=MODELS / "heldout.npz", prefill=16, baselines="none").save(out)
     return out
 
 

@@ -38,7 +38,7 @@ def inputs(hidden: int) -> dict[str, Any]:
 def test_padding_is_no_work(tmp_path: Path) -> None:
     """Two experts a token: 2 x 12 pairs of a whole sequence, 2 x 8 of one with 4 hidden tokens."""
     model = mx.open_model(masked_model(tmp_path))
-    done = mx.compile(model, "tiny", inputs=inputs(HIDDEN), prefill=TOKENS, baselines=False)
+    done = mx.compile(model, "tiny", inputs=inputs(HIDDEN), prefill=TOKENS, baselines="none")
     choices = done.routing.choices
     assert choices is not None
     pairs = (choices[0] >= 0).reshape(4, TOKENS, 2)
@@ -53,7 +53,7 @@ def test_padding_is_no_work(tmp_path: Path) -> None:
 
 def test_a_mask_of_ones_hides_nothing(tmp_path: Path) -> None:
     model = mx.open_model(masked_model(tmp_path))
-    done = mx.compile(model, "tiny", inputs=inputs(0), prefill=TOKENS, baselines=False)
+    done = mx.compile(model, "tiny", inputs=inputs(0), prefill=TOKENS, baselines="none")
     assert done.routing.choices is not None
     assert (done.routing.choices >= 0).all()
     assert isinstance(done.report.executed, Executed)

@@ -52,7 +52,7 @@ def test_the_trace_is_blamed(model: Model, recorded: Routing) -> None:
             routing=other,
             inputs=m.token_ids(TOKENS, 4),
             prefill=TOKENS,
-            baselines=False,
+            baselines="none",
         )
     assert str(caught.value) == (
         f"mine.npz: layer 1, token {TOKEN} (sequence 2): {names(other)}, where the model's router "
@@ -65,7 +65,7 @@ def test_the_trace_is_blamed(model: Model, recorded: Routing) -> None:
 def test_its_own_trace_is_not(model: Model, recorded: Routing) -> None:
     given = m.token_ids(TOKENS, 4)
     done = mx.compile(
-        model, "tiny", routing=recorded, inputs=given, prefill=8, decode=3, baselines=False
+        model, "tiny", routing=recorded, inputs=given, prefill=8, decode=3, baselines="none"
     )
     assert "largest error" in str(done.report.executed)
 

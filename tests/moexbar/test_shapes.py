@@ -31,7 +31,7 @@ def block(folder: Path, shape: m.Dims, body: m.Ffn) -> Path:
 
 def compiled(path: Path, inputs: dict[str, Any], prefill: int, **options: Any) -> Any:
     return moexbar.compile(
-        path, inputs=inputs, prefill=prefill, limits=QUICK, baselines=False, **options
+        path, inputs=inputs, prefill=prefill, limits=QUICK, baselines="none", **options
     )
 
 

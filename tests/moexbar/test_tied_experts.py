@@ -60,7 +60,7 @@ def test_each_matrix_is_made_ternary_once(files: tuple[Path, Path]) -> None:
     """Rounded again it would be other numbers: the mean of |W| falls where weights became 0."""
     model, inputs = files
     done = mx.compile(
-        model, inputs=inputs, prefill=PREFILL, experts="ternary", baselines=False, least_placed=0
+        model, inputs=inputs, prefill=PREFILL, experts="ternary", baselines="none", least_placed=0
     )
     workload = done.compiled.workload
     with mx.Model(model) as opened:

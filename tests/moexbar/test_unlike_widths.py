@@ -34,7 +34,7 @@ def test_told_placed_executed_and_read_back(
     assert "12 to 24" in capsys.readouterr().out
 
     chip, by_place = mx.load_chip("hermes-mux2", SMALL), GroupingOptions("contiguous")
-    done = mx.compile(path, chip, inputs=inputs, prefill=8, grouping=by_place, baselines=False)
+    done = mx.compile(path, chip, inputs=inputs, prefill=8, grouping=by_place, baselines="none")
     assert isinstance(done.report.executed, Executed)
     (row,) = done.report.layers
     assert row.groups == ((0, 1), (2, 3))

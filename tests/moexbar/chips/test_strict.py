@@ -59,7 +59,7 @@ WRONG = {
     ),
     "wrong word": (
         '[bus]\ntransfers_per_slot = "many"',
-        'my.toml: bus.transfers_per_slot: found "many", expected a number or "unlimited"',
+        'my.toml: bus.transfers_per_slot: found "many", expected a number or "unlimited" or "auto"',
     ),
     "word of another field": (
         '[crossbar]\narray_um2 = "unlimited"',

@@ -195,11 +195,16 @@ def test_compile_the_shipped_models(
     )
     assert [row["method"] for row in report["methods"]] == [
         "unshared, serial",
-        "unshared, compact",
+        "unshared, paper's",
+        "unshared, ours",
+        "sorted, serial",
         "paper's method",
+        "sorted, ours",
+        "ours, serial",
+        "ours, paper's",
         "moexbar",
     ]
-    serial, _, paper, ours = report["methods"]
+    serial, _, _, _, paper, *_, ours = report["methods"]
     assert ours["slots"] <= serial["slots"] * report["methods"][-1]["mux"]
     assert ours["transfers"] <= paper["transfers"]
     # a buffer is as large as what its schedule keeps in flight; all else is what the mapping has

@@ -95,7 +95,7 @@ def test_made_up_routing_is_as_long_as_the_window(hub: Path) -> None:
         routing="synthetic",
         prefill=1100,
         batch=2,
-        baselines=False,
+        baselines="none",
         grouping=mx.GroupingOptions("sorted"),
     )
     assert done.routing.tokens == 8 * 1100
@@ -139,7 +139,7 @@ def test_python(hub: Path, tmp_path: Path) -> None:
         assert model.configuration.sizes.experts == 8
         assert model.path == hub / "config.json"
         assert repr(model) == f"<Model {hub / 'config.json'}>"
-        done = mx.compile(model, routing=tmp_path / "trace.npz", prefill=16, baselines=False)
+        done = mx.compile(model, routing=tmp_path / "trace.npz", prefill=16, baselines="none")
     assert len(done.program) > 0
     with pytest.raises(InputError, match=r'give routing=\.\.\., or "synthetic", made up'):
         mx.compile(hub)

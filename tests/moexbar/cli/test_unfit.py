@@ -14,9 +14,9 @@ from jsonschema import Draft202012Validator
 import moexbar as mx
 from compiler.baselines import Unfit
 from moexbar.__main__ import main
-from moexbar.report.building import MethodResult
 from moexbar.report.compiled import Report
 from moexbar.report.executed import Executed
+from moexbar.report.gains import MethodResult
 from moexbar.report.methods import MethodRow, UnfitRow
 from moexbar.report.plain import as_json
 from moexbar.report.reading import read_report
@@ -41,10 +41,10 @@ def test_ours_is_compiled_where_the_unshared_chip_is_too_small(
 ) -> None:
     assert compile_on(3, tmp_path / "out") == 0
     table, _, rest = capsys.readouterr().out.partition("paper's method")
-    assert table.count("does not fit") == 2
-    assert rest.split()[0].isdigit()  # the paper's method, on the shared chip, has its figures
+    assert table.count("does not fit") == 3
+    assert rest.split()[1].isdigit()  # the paper's method, on the shared chip, has its figures
     told = " ".join(rest.split())
-    for name in ("unshared, serial", "unshared, compact"):
+    for name in ("unshared, serial", "unshared, paper's", "unshared, ours"):
         assert f"{name}: does not fit ({SHORT})" in told
     assert "checks passed executed: largest error" in told
 
@@ -54,7 +54,7 @@ def test_the_report_has_a_reason_in_place_of_figures(
 ) -> None:
     assert compile_on(3, tmp_path / "out", "--json") == 0
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    serial, compact, paper, ours = found["methods"]
+    serial, *others = found["methods"]
     assert serial == {
         "does_not_fit": {
             "resource": "mesh",
@@ -69,14 +69,17 @@ def test_the_report_has_a_reason_in_place_of_figures(
         "grouping": "contiguous",
         "scheduling": "token-serial",
     }
-    assert compact["does_not_fit"] == serial["does_not_fit"]
-    assert {"does_not_fit"}.isdisjoint(paper) and {"does_not_fit"}.isdisjoint(ours)
-    assert ours["slots"] > 0
+    assert [row["does_not_fit"] for row in others[:2]] == [serial["does_not_fit"]] * 2
+    assert all("does_not_fit" not in row and row["slots"] > 0 for row in others[2:])
+    # nothing is known of what sharing gains where there is nothing unshared
+    unknown = ("sharing", "over_paper_baseline", "break_even_slots", "break_even_programs")
+    assert [found["gains"][name] for name in unknown] == [None] * 4
+    assert found["gains"]["over_paper"] > 0
     assert not list(Draft202012Validator(document_schema("compile")).iter_errors(found))
     report = read_report(tmp_path / "out" / "report.json")
     assert as_json(report) == found
     kinds = [type(row) for row in report.methods]
-    assert kinds == [UnfitRow, UnfitRow, MethodRow, MethodRow]
+    assert kinds == [UnfitRow] * 3 + [MethodRow] * 6
 
 
 def test_a_schema_refuses_a_row_that_is_neither(
@@ -97,8 +100,8 @@ def test_the_same_from_python() -> None:
     lpt = mx.GroupingOptions("lpt")
     inputs = TINY / "inputs.npz"
     done = mx.compile(TINY / "model.onnx", chip, inputs=inputs, prefill=8, grouping=lpt)
-    serial, compact, paper = done.baselines
-    assert isinstance(serial, Unfit) and isinstance(compact, Unfit)
+    serial, _, ordered, _, paper, *_ = done.baselines
+    assert isinstance(serial, Unfit) and isinstance(ordered, Unfit)
     assert serial.error.shortage == SHORT
     assert isinstance(paper, MethodResult)
     assert done.compiled is done.ours.compiled
@@ -122,4 +125,4 @@ def test_where_all_fit_every_row_has_figures(
 ) -> None:
     assert compile_on(4, tmp_path / "out", "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert [row["slots"] > 0 for row in found["methods"]] == [True] * 4
+    assert [row["slots"] > 0 for row in found["methods"]] == [True] * 9

@@ -41,7 +41,7 @@ def test_one_row_per_method_and_mux_beside_the_unshared_chip() -> None:
     rows = efficiency_rows(WORKLOAD, routing(), HERMES, options(), muxes=(2, 4))
     assert [(row.name, row.mux) for row in rows] == [
         ("unshared, serial", 1),
-        ("unshared, compact", 1),
+        ("unshared, ours", 1),
         ("paper's method", 2),
         ("moexbar", 2),
         ("paper's method", 4),

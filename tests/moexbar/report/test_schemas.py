@@ -154,7 +154,7 @@ def test_compile_without_execution(folder: Path, tmp_path: Path, printed: Any) -
     words = ["--routing", folder / "routing.npz", "--prefill", 8, "-o", tmp_path / "out"]
     found = printed("compile", TINY / "model.onnx", *words)
     assert found["executed"] == {"skipped": "no --inputs"}
-    assert len(found["methods"]) == 4
+    assert len(found["methods"]) == 9
     assert problems("compile", found) == []
 
 

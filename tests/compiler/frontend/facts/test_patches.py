@@ -75,7 +75,7 @@ def test_an_image_is_a_sequence_of_its_patches(name: str, tmp_path: Path) -> Non
     shape, options, tokens = CASES[name]
     path = vision(tmp_path, shape, **options)
     done = moexbar.compile(
-        path, inputs=images(3), prefill=tokens, limits=QUICK, baselines=False, least_placed=0
+        path, inputs=images(3), prefill=tokens, limits=QUICK, baselines="none", least_placed=0
     )
     assert done.routing.sequence.tolist() == [s for s in range(3) for _ in range(tokens)]
     executed = done.report.executed

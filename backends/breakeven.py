@@ -1,0 +1,84 @@
+"""How much of a core must be peripherals for sharing them to pay, with all else the same.
+
+Sharing takes longer and saves peripherals. Both are judged by what they give per time and area, so
+a shared chip breaks even where time x area are those of the unshared one. A core's array and
+peripherals together stay what they are (`backends.cost.with_peripherals`).
+"""
+
+from dataclasses import dataclass
+
+from backends.cost import cost, moe_area, with_peripherals
+from ir.chip import Chip
+from ir.program import Inventory, Program
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A program on its chip, and the slots of its window."""
+
+    program: Program
+    chip: Chip
+    slots: int
+
+
+def peripheral_share(chip: Chip) -> float | None:
+    """Peripherals of a core, as a fraction of it; None where areas are not published."""
+    if chip.pg.peripheral_um2 is None or chip.crossbar.array_um2 is None:
+        return None
+    return chip.pg.peripheral_um2 / (chip.pg.peripheral_um2 + chip.crossbar.array_um2)
+
+
+def share_by_slots(shared: Run, alone: Run) -> float | None:
+    """The share p at which slots x experts' cores are alike: 0 = at any, None = at none.
+
+    With n crossbars behind a peripheral group it solves slots(n) (1 - p + p / n) = slots(1); the
+    cores that the programs take are counted, so that copies and uneven groups count too.
+    """
+    whole, pgs = _experts(shared.program.inventory)
+    before = alone.slots * sum(_experts(alone.program.inventory)) / 2  # of each there are as many
+    saved = shared.slots * (whole - pgs)
+    lost = shared.slots * whole - before
+    if lost <= 0:
+        return 0.0
+    return lost / saved if lost <= saved else None
+
+
+def _experts(inventory: Inventory) -> tuple[int, int]:
+    """Crossbars and peripheral groups of the routed experts."""
+    return inventory.expert_crossbars, inventory.expert_pgs
+
+
+def share_by_programs(shared: Run, alone: Run) -> float | None:
+    """The share at which both give as many MoE GOPS/mm2: 0 = at any, None = at none, or unknown.
+
+    By bisection over the peripherals' area, whole um2.
+    """
+    missing = moe_area(shared.program, shared.chip).missing
+    if peripheral_share(shared.chip) is None or missing:
+        return None
+    whole = (shared.chip.pg.peripheral_um2 or 0) + (shared.chip.crossbar.array_um2 or 0)
+    rates = _rate(shared), _rate(alone)
+
+    def pays(peripheral_um2: int) -> bool:
+        """Whether the shared program gives as much, with so much of a core peripherals."""
+        here, there = (
+            moe_area(run.program, with_peripherals(run.chip, peripheral_um2)).total_um2
+            for run in (shared, alone)
+        )
+        return rates[0] * there >= rates[1] * here
+
+    low, high = 0, whole
+    if pays(low):
+        return 0.0
+    if not pays(high):
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if pays(middle) else (middle, high)
+    return high / whole
+
+
+def _rate(run: Run) -> float:
+    """Multiply-accumulates of the MoE part in a ps of its time."""
+    parts = cost(run.program, run.chip)
+    return sum(part.macs for part in parts.moe) / max(parts.moe_time_ps, 1)

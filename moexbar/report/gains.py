@@ -1,0 +1,63 @@
+"""What one method gave, and how often the figure of another one: sharing and ordering apart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backends.breakeven import Run, peripheral_share, share_by_programs, share_by_slots
+from backends.cost import cost
+from compiler.baselines import (
+    PAPER,
+    PAPER_BASELINE,
+    SERIAL_OURS,
+    UNSHARED_OURS,
+    Method,
+    Pair,
+    Unfit,
+)
+from ir.compiled import Compiled
+from moexbar.report.methods import GainsRow
+
+
+@dataclass(frozen=True, eq=False)
+class MethodResult:
+    """What one method gave.
+
+    mean_slots: slots of a window in the mean over all windows of the score range; seconds: of the
+    compilation.
+    """
+
+    method: Method
+    compiled: Compiled
+    mean_slots: float
+    seconds: float
+
+
+def gains_row(baselines: Sequence[MethodResult | Unfit], ours: MethodResult) -> GainsRow | None:
+    """The asked method against the others that have a program; None without others."""
+    if not baselines:
+        return None
+    fit = {one.method.pair: one.compiled for one in baselines if isinstance(one, MethodResult)}
+    alone = fit.get(UNSHARED_OURS)
+    shared, others = _run(ours.compiled), None if alone is None else _run(alone)
+    return GainsRow(
+        sharing=_over(fit, UNSHARED_OURS, ours.compiled),
+        ordering=_over(fit, SERIAL_OURS, ours.compiled),
+        over_paper=_over(fit, PAPER, ours.compiled),
+        over_paper_baseline=_over(fit, PAPER_BASELINE, ours.compiled),
+        peripheral_share=peripheral_share(ours.compiled.chip),
+        break_even_slots=None if others is None else share_by_slots(shared, others),
+        break_even_programs=None if others is None else share_by_programs(shared, others),
+    )
+
+
+def _run(done: Compiled) -> Run:
+    slots = sum(layer.order.slots for layer in done.schedule.prefill.layers)
+    return Run(done.program, done.chip, slots)
+
+
+def _over(fit: dict[Pair, Compiled], other: Pair, ours: Compiled) -> float | None:
+    """MoE GOPS/mm2 of ours over those of another method, where both are known."""
+    if other not in fit:
+        return None
+    mine, theirs = (cost(d.program, d.chip).moe_gops_per_mm2 for d in (ours, fit[other]))
+    return mine / theirs if mine and theirs else None

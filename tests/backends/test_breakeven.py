@@ -1,0 +1,67 @@
+"""The peripheral share at which sharing gains nothing, worked by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from backends.breakeven import Run, peripheral_share, share_by_programs, share_by_slots
+from backends.cost import cost, moe_area, with_peripherals
+from compiler.baselines import unshared
+from ir.compiled import Compiled
+from tests.make import SMALL_CHIP, compile_small, small_workload
+
+WORKLOAD = small_workload(layers=1, d=8, f=4, experts=4, bits=8)
+
+
+@pytest.fixture(scope="module")
+def both() -> tuple[Compiled, Compiled]:
+    """4 experts of 4 tiles: 16 crossbars behind 8 peripheral groups, and behind 16."""
+    return compile_small(WORKLOAD), compile_small(WORKLOAD, unshared(SMALL_CHIP))
+
+
+@pytest.mark.parametrize(
+    ("shared", "alone", "share"),
+    [
+        (8, 6, 0.5),  # 8 (1 - p + p / 2) = 6: p / 2 = 1 / 4
+        (12, 6, 1.0),  # twice the slots: only if a core were nothing but peripherals
+        (13, 6, None),  # more than twice: never
+        (6, 6, 0.0),  # no slot more: whatever a core is made of
+        (5, 6, 0.0),
+    ],
+)
+def test_by_slots(
+    both: tuple[Compiled, Compiled], shared: int, alone: int, share: float | None
+) -> None:
+    here, there = (Run(d.program, d.chip, n) for d, n in zip(both, (shared, alone), strict=True))
+    assert share_by_slots(here, there) == share
+
+
+def test_by_programs(both: tuple[Compiled, Compiled]) -> None:
+    """T2 A2(p) = T1 A1: A2 = 16 (1 - p) W + 8 p W + switches + bus, A1 = 16 W + bus, W = 110."""
+    here, there = (Run(d.program, d.chip, 0) for d in both)
+    t2, t1 = (cost(run.program, run.chip).moe_time_ps for run in (here, there))
+    a2, a1 = (moe_area(run.program, run.chip).parts_um2 for run in (here, there))
+    assert a2["mux switches"] == 16 and a1["mux switches"] == 0
+    whole = 16 * 110
+    needed = whole + a2["mux switches"] + a2["buses"] - (whole + a1["buses"]) * t1 / t2
+    share = needed / (8 * 110)
+    assert 0 < share < 1
+    found = share_by_programs(here, there)
+    assert found is not None
+    assert share <= found < share + 1 / 110  # whole um2
+    # a core with that share: both give as many operations per time and area, within a um2
+    even = with_peripherals(SMALL_CHIP, round(found * 110))
+    assert peripheral_share(even) == found
+    figures = [
+        cost(run.program, replace(even, pg=replace(even.pg, mux=mux))).moe_gops_per_mm2 or 0.0
+        for run, mux in ((here, 2), (there, 1))
+    ]
+    assert figures[0] == pytest.approx(figures[1], rel=8 / whole)
+    assert figures[0] >= figures[1]
+
+
+def test_unknown_areas_have_no_share(both: tuple[Compiled, Compiled]) -> None:
+    pg = replace(SMALL_CHIP.pg, peripheral_um2=None)
+    here, there = (Run(d.program, replace(d.chip, pg=pg), 1) for d in both)
+    assert share_by_programs(here, there) is None
+    assert peripheral_share(here.chip) is None
