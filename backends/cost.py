@@ -171,6 +171,7 @@ def chip_area(program: Program, chip: Chip) -> Area:
         "mux switches": (_switches(program, chip), chip.pg.mux_switch_um2),
         "buses": (inv.bus_bits_per_ns + inv.return_bits_per_ns, chip.bus.um2_per_bit_per_ns),
         "buffers": (-(-inv.buffer_bytes // 1024), chip.memory.buffer_um2_per_kib),
+        "input buffers": _input_buffers(program, chip, dense=True),
         **digital,
     }
     return sum_area(parts, optional=tuple(digital))
@@ -197,6 +198,7 @@ def moe_area(program: Program, chip: Chip) -> Area:
     if chip.digital.accounting == "full":
         held = sum(buffer.bytes for buffer in program.buffers if buffer.layer in layers)
         parts["buffers"] = (-(-held // 1024), chip.memory.buffer_um2_per_kib)
+        parts["input buffers"] = _input_buffers(program, chip, dense=False)
         parts["digital units"] = (_units(program, "dpu", {-1, *layers}), chip.digital.dpu_um2)
     return sum_area(parts, optional=("digital units",))
 
@@ -205,6 +207,17 @@ def _units(program: Program, kind: UnitKind, layers: Collection[int] | None = No
     """Units of a kind, of all regions or of some."""
     found = (u for u in program.units if u.kind == kind)
     return sum(u.units for u in found if layers is None or u.layer in layers)
+
+
+def _input_buffers(program: Program, chip: Chip, *, dense: bool) -> tuple[int, int]:
+    """KiB of the groups' input buffers beyond the first vector, which is a core's own register."""
+    held = sum(
+        unit.input_bytes
+        for unit in program.units
+        if unit.kind == "group" and (dense or not unit.name.startswith("dense."))
+    )
+    more = held - held // chip.pg.input_buffers
+    return -(-more // 1024), chip.memory.buffer_um2_per_kib
 
 
 def _switches(program: Program, chip: Chip) -> int:

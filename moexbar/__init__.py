@@ -64,6 +64,7 @@ __all__ = [
     "survey",
     "validate",
     "verify",
+    "with_bands",
     "write_example",
 ]
 
@@ -101,6 +102,7 @@ if TYPE_CHECKING:
     from ir.schedule import Caches
     from ir.text import Filter
     from ir.workload import Workload
+    from moexbar.bands.vary import with_bands
     from moexbar.chips import load_chip, preset_names
     from moexbar.chips.sheet import chip_sheet
     from moexbar.compilation import Compilation, compile
@@ -136,6 +138,7 @@ _ROOMS = {
     "ir.schedule": ("Caches",),
     "ir.text": ("Filter",),
     "ir.workload": ("Workload",),
+    "moexbar.bands.vary": ("with_bands",),
     "moexbar.chips": ("load_chip", "preset_names"),
     "moexbar.chips.sheet": ("chip_sheet",),
     "moexbar.compilation": ("Compilation", "compile"),

@@ -54,6 +54,20 @@ Alone = Annotated[
     bool,
     typer.Option("--no-baselines", help="The same as --baselines none.", rich_help_panel=OUTPUT),
 ]
+Bands = Annotated[
+    bool,
+    typer.Option(
+        "--bands",
+        help="Vary the chip's numbers that have a band, and say what moves (docs/bands.md).",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Draws = Annotated[
+    int,
+    typer.Option(
+        help="With --bands: draws of all numbers together.", min=0, rich_help_panel=OUTPUT
+    ),
+]
 DumpDir = Annotated[
     Path | None,
     typer.Option(
@@ -80,6 +94,8 @@ def compile_command(
     verify: Verify = True,
     baselines: Beside = "all",
     no_baselines: Alone = False,
+    bands: Bands = False,
+    draws: Draws = 32,
     write: Write = "",
     dump_dir: DumpDir = None,
     json: Json = False,
@@ -105,6 +121,8 @@ def compile_command(
         with Model(model) as opened:
             beside: Baselines = "none" if no_baselines else baselines
             done = _compile(opened, asked, trust_traced, verify=verify, baselines=beside)
+        if bands:
+            done = _banded(done, draws, asked.seed)
         done.write(draft, wanted)
         if dumped is not None:
             dump_stages(dumped.folder, done.compiled)
@@ -151,6 +169,14 @@ def _compile(
             processes=asked.processes,
             progress=progress,
         )
+
+
+def _banded(done: "Compilation", draws: int, seed: int) -> "Compilation":
+    """The compilation with the bands of its figures."""
+    from moexbar.bands.vary import with_bands
+
+    with stages() as progress:
+        return with_bands(done, draws, seed, progress)
 
 
 def _dumped(

@@ -8,9 +8,11 @@ from backends.binding import binding_lines, bound_by
 from backends.cost import chip_area
 from ir.compiled import Compiled
 from moexbar.chips.sheet import converter_line
+from moexbar.cli.bands_text import band_lines, figures_table, swings_table
 from moexbar.compilation import Compilation
 from moexbar.console import note, out
 from moexbar.execution import executes_steps
+from moexbar.report.banded import BandsRow
 from moexbar.report.compiled import LayerRow, Programming, Report
 from moexbar.report.executed import Skipped
 from moexbar.report.methods import MethodRow
@@ -34,6 +36,8 @@ def print_compiled(compilation: Compilation, output: Path) -> None:
     console.print(methods_table(report.methods))
     for line in (*unfit_lines(report.methods), *_beside(report)):
         console.print(line)
+    if report.bands is not None:
+        _print_bands(report.bands)
     if report.layers:
         console.print("")
         console.print(layers_table(report.layers))
@@ -69,6 +73,15 @@ def _headline(report: Report, done: Compiled) -> str:
         f"{len(done.program)} instructions, {placement.pgs} peripheral groups on "
         f"{placement.mesh_width} x {placement.mesh_height} cores"
     )
+
+
+def _print_bands(bands: BandsRow) -> None:
+    """Ranges of the figures, and which number moves which."""
+    for shown in (figures_table(bands), swings_table(bands)):
+        out().print("")
+        out().print(shown)
+    for line in band_lines(bands):
+        out().print(line)
 
 
 def _beside(report: Report) -> Iterator[str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ir.lengths import Tokens
+from moexbar.report.banded import BandsRow
 from moexbar.report.certificates import CertificateRow, OrderRow
 from moexbar.report.chips import ChipSheet
 from moexbar.report.executed import Executed, Skipped
@@ -259,6 +260,7 @@ class Report(Document):
     size: in millimetres and reticles; null where the area of a core is not published, and left out
         of reports of earlier versions.
     gains: over other methods; left out without any.
+    bands: ranges of the figures over the chip's assumed numbers; left out where not asked for.
     """
 
     moexbar: str
@@ -279,3 +281,4 @@ class Report(Document):
     weights: WeightsRow | None = field(default=None, metadata=OPTIONAL)
     size: Size | None = field(default=None, metadata=OPTIONAL)
     gains: GainsRow | None = field(default=None, metadata=OPTIONAL)
+    bands: BandsRow | None = field(default=None, metadata=OPTIONAL)

@@ -69,6 +69,18 @@ def test_the_reference_counts_no_digital_units_and_buffers_in_the_moe_part() -> 
     assert set(parts) == {"peripheral groups", "arrays", "mux switches", "buses"}
 
 
+def test_area_counts_what_input_buffers_hold_beyond_a_vector() -> None:
+    # d = 512 and f = 256 bytes: each of two groups has a vector of d at its first stage, one of f
+    # at its second; q, k, v, o and the head have five banks of d
+    workload = small_workload(layers=1, d=512, f=256, experts=4, bits=8)
+    for entries, routed, dense in ((1, 0, 0), (2, 1536, 2560), (4, 3 * 1536, 3 * 2560)):
+        done = compile_small(workload, small_chip(pg={"input_buffers": entries}), tokens=2)
+        report = cost(done.program, done.chip)
+        kib = -(-routed // 1024), -(-(routed + dense) // 1024)
+        assert report.moe_area.parts_um2["input buffers"] == kib[0] * 400
+        assert report.area.parts_um2["input buffers"] == kib[1] * 400
+
+
 def test_an_unshared_chip_has_no_mux_switches() -> None:
     done = compile_small(chip=small_chip(pg={"mux": 1}))
     assert cost(done.program, done.chip).area.parts_um2["mux switches"] == 0

@@ -1,0 +1,1 @@
+"""What a compilation's figures become where the chip's assumed numbers are others."""

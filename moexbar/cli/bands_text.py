@@ -1,0 +1,77 @@
+"""What `moexbar compile --bands` prints: figures with their ranges, and what moves them most."""
+
+from collections.abc import Iterator
+
+from moexbar.console import Fitting, table
+from moexbar.report.banded import AssumptionRow, BandsRow, RangeRow
+
+FIGURES = {  # by the report's key: heading, what one unit of the key is in the heading's
+    "time_ns": ("time us", 1e-3),
+    "energy_nj": ("energy uJ", 1e-3),
+    "area_mm2": ("area mm2", 1.0),
+    "moe_gops_per_mm2": ("MoE GOPS/mm2", 1.0),
+    "gops_per_w_mm2": ("GOPS/W/mm2", 1.0),
+    "sharing": ("gain of sharing", 1.0),
+    "over_paper": ("gain over the paper's", 1.0),
+    "break_even_programs": ("break-even share %", 100.0),
+}
+SHORT = {
+    "time_ns": "time",
+    "energy_nj": "energy",
+    "area_mm2": "area",
+    "moe_gops_per_mm2": "MoE\nGOPS\n/mm2",
+    "gops_per_w_mm2": "GOPS\n/W/mm2",
+    "sharing": "shar-\ning",
+    "over_paper": "over\npaper",
+    "break_even_programs": "break-\neven",
+}
+AGAIN = {"cost": "costed", "time": "timed", "place": "placed"}
+
+
+def figures_table(bands: BandsRow) -> Fitting:
+    """One line per figure: its value, its ranges, and the number that moves it most."""
+    shown = table("figure", "value", "one at a time", f"{bands.draws} draws", "most by")
+    for row in bands.figures:
+        name, unit = FIGURES[row.name]
+        value = "-" if row.value is None else f"{unit * row.value:.4g}"
+        ranges = (_range(one, unit) for one in (row.one_at_a_time, row.together))
+        shown.add_row(name, value, *ranges, row.most or "-")
+    return shown
+
+
+def swings_table(bands: BandsRow) -> Fitting:
+    """One line per number with a band: by how many per cent it swings each figure."""
+    names = [row.name for row in bands.figures]
+    shown = table("number", "band", "again", *(SHORT[name] for name in names), left=3)
+    for row in bands.assumptions:
+        swings = (_swing(100 * row.figures[name].swing) for name in names)
+        shown.add_row(row.field, _band(row), AGAIN[row.effect], *swings)
+    return shown
+
+
+def band_lines(bands: BandsRow) -> Iterator[str]:
+    """What the tables mean, and what is not in them."""
+    yield (
+        "swings in per cent of the figure, of the break-even share in points; costed: areas and "
+        "static power of the same program; timed: the same mapping and slot order; placed: the "
+        "same groups. Groups, slot order and sizes stay."
+    )
+    yield f"draws: all numbers together, uniform over their bands, seed {bands.seed}"
+    if bands.unfit:
+        yield f"{bands.unfit} of {bands.draws} draws do not fit the chip and are left out"
+    if bands.left_out:
+        yield f"left out, as experts would be grouped anew: {', '.join(bands.left_out)}"
+
+
+def _range(found: RangeRow, unit: float) -> str:
+    if found.low is None or found.high is None:
+        return "-"
+    return f"{unit * found.low:.4g} to {unit * found.high:.4g}"
+
+
+def _band(row: AssumptionRow) -> str:
+    return f"{row.low}..{row.high}"
+
+
+def _swing(per_cent: float) -> str:
+    return f"{per_cent:.1f}" if per_cent else "-"
