@@ -150,7 +150,8 @@ def _of_layers(figures: CostReport) -> float:
 
 def shipped_table(rows: list[dict[str, Any]]) -> Iterator[str]:
     """One line per method and mux: the preset's split of a core, 80 %, and its band's end, 50 %."""
-    yield f"{rows[0]['model']}: prefill of {SHIPPED} tokens, whole programs, B 2, 80 / 50 per cent"
+    title = "whole programs, each its own bus, 80 / 50 per cent"
+    yield f"{rows[0]['model']}: prefill of {SHIPPED} tokens, {title}"
     yield f"{'method':<8}{'mux':>4}{'time us':>10}{'MoE GOPS/mm2':>16}{'GOPS/W/mm2':>16}"
     for row in rows:
         moe, whole = row["moe_gops_per_mm2"], row["gops_per_w_mm2"]

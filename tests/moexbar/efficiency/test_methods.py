@@ -9,7 +9,7 @@ from compiler.options import GroupingOptions, Options, Shape
 from ir.errors import InputError
 from ir.routing import Routing
 from moexbar.chips import load_chip
-from moexbar.efficiency.methods import SHARES, count_methods, efficiency_rows, judge
+from moexbar.efficiency.methods import SHARES, count_methods, efficiency_rows, judge, sized
 from moexbar.report.reproduced import EfficiencyRow
 from tests.make import random_routing, small_workload
 
@@ -88,6 +88,17 @@ def test_a_wider_bus_is_never_slower() -> None:
     free = replace(one, method=replace(one.method, chip=chip))
     found = [judge(free, bus) or 0.0 for bus in (1, 2, 4, None)]
     assert found == sorted(found)
+
+
+def test_each_row_has_the_bus_that_is_best_for_its_windows() -> None:
+    rows = efficiency_rows(WORKLOAD, routing(), HERMES, options(), muxes=(2,))
+    assert {row.transfers_per_slot for row in rows} <= {1, 2, 4, 8, 16, 32, 64}
+    one = sized(count_methods(WORKLOAD, routing(), HERMES, options())[0])
+    assert one.method.chip.open == ()
+    assert rows[0].transfers_per_slot == one.method.chip.bus.transfers_per_slot
+    fixed = load_chip("hermes", {"bus.transfers_per_slot": 2})
+    rows = efficiency_rows(WORKLOAD, routing(), fixed, options(), muxes=(2,))
+    assert {row.transfers_per_slot for row in rows} == {2}
 
 
 def test_a_chip_without_areas_gives_no_figure() -> None:
