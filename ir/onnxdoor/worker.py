@@ -17,8 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 Arrays = Sequence[npt.NDArray[Any]]
-# a product by DequantizeLinear's output in 32-bit floats, vectors not rounded to 8 bits
-_AS_DEFINED = "session.qdq_matmulnbits_accuracy_level"
+# what stands between QuantizeLinear and DequantizeLinear in 32-bit floats, as ONNX defines it: the
+# integer kernels that ONNX Runtime 1.32 puts in its place round vectors to 8 bits, and take weights
+# with a scale for each block for such with one for each column
+_AS_DEFINED = "session.disable_quant_qdq"
 
 
 def send(pipe: BinaryIO, header: dict[str, Any], arrays: Arrays = (), blob: bytes = b"") -> None:

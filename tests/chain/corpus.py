@@ -187,4 +187,18 @@ CORPUS: dict[str, Recipe] = {
         Model((Layer("expert choice, stacked"),) * 2, tied="experts"),
         Span(decode=2, kv=False),
     ),
+    "a scale for each block, behind a quantised vector: a fused product takes one": Recipe(
+        Model(
+            (Layer("static int8", "softmax, then the best", experts=7, top=5, hidden=20, act=""),),
+            d=12,
+            heads=1,
+            kv_heads=1,
+            head=2,
+            biased=False,
+            element="int8 blocks",
+            seed=643,
+            opset=18,
+        ),
+        Span(prefill=2, cut=1),
+    ),
 }
