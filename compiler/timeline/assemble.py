@@ -8,7 +8,7 @@ from compiler.emit.stream import Draft
 from compiler.emit.units import Units
 from compiler.timeline.inventory import inventory
 from compiler.timeline.jobs import prepare
-from compiler.timeline.list_schedule import Times
+from compiler.timeline.list_schedule import Times, list_schedule
 from compiler.timeline.memory import assign_offsets, check_caches, lives, size_buffers
 from compiler.timeline.search import best_schedule
 from compiler.timeline.traffic import buffer_traffic
@@ -36,7 +36,10 @@ def set_times(
 ) -> Program:
     """Schedule the draft on its units and give every value its place."""
     jobs = prepare(draft, units.servers, chip.pg.input_buffers)
-    times = best_schedule(jobs, partial(_has_room, draft, chip))
+    if chip.digital.accounting == "reference":  # which takes what is ready first, token by token
+        times = list_schedule(jobs, jobs.priority)
+    else:
+        times = best_schedule(jobs, partial(_has_room, draft, chip))
     columns = draft.columns
     offset, need = _places(draft, times)
     buffers = size_buffers(need, max(workload.layers, 1), chip)

@@ -13,6 +13,7 @@ from ir.chip import Chip, Fact
 
 Effect = Literal["cost", "time", "place"]
 SPLIT, ARRAY = "pg.peripheral_um2", "crossbar.array_um2"
+LENGTHS = frozenset({SPLIT, ARRAY, "pg.mux_switch_um2"})  # areas that a core's side goes by
 PLACES = frozenset({"mesh.pgs_per_core"})
 MAPS = frozenset(
     {
@@ -43,7 +44,7 @@ class Assumption:
 def assumptions(chip: Chip) -> tuple[Assumption, ...]:
     """Every number with a band that leaves the experts' groups what they are, in order."""
     return tuple(
-        Assumption(fact.path, value, low, high, _effect(fact.path))
+        Assumption(fact.path, value, low, high, _effect(chip, fact.path))
         for fact in _banded(chip)
         if fact.path not in MAPS
         for value, low, high in [_band(chip, fact)]
@@ -88,9 +89,11 @@ def _band(chip: Chip, fact: Fact) -> tuple[int | None, int, int]:
     return number, round(fact.low or 0), round(fact.high or 0)
 
 
-def _effect(path: str) -> Effect:
+def _effect(chip: Chip, path: str) -> Effect:
     """What has to be done again where the number is another."""
     if path in PLACES:
         return "place"
+    if path in LENGTHS and chip.wires.cost == "by length":
+        return "time"
     static = path.endswith("_uw") and path != "memory.dram_active_uw"
     return "cost" if static or "um2" in path else "time"

@@ -45,7 +45,7 @@ def print_compiled(compilation: Compilation, output: Path) -> None:
         console.print(line)
     console.print("")
     console.print(weights_line(done.workload.account), soft_wrap=True)
-    console.print(converter_line(done.chip), soft_wrap=True)
+    console.print(converter_line(done.chip))
     binding = binding_lines(bound_by(done.program, done.chip))
     placed = *_placed(report), *_sized(report), *_written(report.programming)
     for line in (*placed, *_steps(report), *binding):

@@ -46,7 +46,7 @@ class Windows:
 def layer_area(op: MoELayer, chip: Chip, groups: int, copies: int) -> Area:
     """Peripheral groups and crossbars of the layer's routed experts, its bus and return link.
 
-    And the digital units that its own work asks for; its buffer is not known without a program.
+    And the digital units that its own work asks for; its buffers are not known without a program.
     """
     tiles = sum(_stage_tiles(op, chip))
     width = timing.bus_bits_per_ns(chip, op.d_model) or 0

@@ -39,14 +39,14 @@ def test_by_slots(
 def test_by_programs(both: tuple[Compiled, Compiled]) -> None:
     """T2 A2(p) = T1 A1: A2 = 16 (1 - p) W + 8 p W + rest, A1 = 16 W + its rest, W = 110.
 
-    The rest: mux switches, of which A1 has none, buses and input buffers.
+    The rest: mux switches, of which A1 has none, buses, buffers and digital units.
     """
     here, there = (Run(d.program, d.chip, 0) for d in both)
     t2, t1 = (cost(run.program, run.chip).moe_time_ps for run in (here, there))
     a2, a1 = (moe_area(run.program, run.chip).parts_um2 for run in (here, there))
     assert a2["mux switches"] == 16 and a1["mux switches"] == 0
     whole = 16 * 110
-    names = ("mux switches", "buses", "input buffers")
+    names = ("mux switches", "buses", "input buffers", "buffers", "digital units")
     rest2, rest1 = (sum(area[name] for name in names) for area in (a2, a1))
     needed = whole + rest2 - (whole + rest1) * t1 / t2
     share = needed / (8 * 110)

@@ -29,7 +29,7 @@ def test_a_number_made_worse_is_larger_or_a_rate_smaller() -> None:
     rate = slowed(chip, "digital", "macs_per_ns", 0.5)
     assert rate is not None
     assert rate.digital.macs_per_ns == int(chip.digital.macs_per_ns / 1.5)
-    assert ("digital", "act_ps") in SLOWER
+    assert ("digital", "smooth_ps") in SLOWER
 
 
 def test_the_best_is_no_longer_than_the_program_s_own_time(compiled: Compiled) -> None:

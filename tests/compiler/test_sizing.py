@@ -99,8 +99,9 @@ def test_the_program_is_that_of_the_chip_with_these_sizes() -> None:
     assert np.array_equal(fixed.program.start_ps, done.program.start_ps)
     for choice in done.sizes:
         times = {tried.value: tried.time_ps for tried in choice.tried}
-        # what is told of the value kept is the program's time; twice as much buys less than 1 %
-        assert times[choice.value] == done.program.makespan_ps
+        # the program is the shortest of more list schedules than each try; twice as much buys
+        # less than 1 %
+        assert times[choice.value] >= done.program.makespan_ps
         if 2 * choice.value in times:
             assert times[choice.value] - times[2 * choice.value] < 0.01 * times[choice.value]
     # the bus that was chosen is in the area, at its width: B d input bits in an MVM's 10 ns

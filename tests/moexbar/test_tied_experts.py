@@ -33,7 +33,7 @@ def test_all_methods_and_the_folder(files: tuple[Path, Path], tmp_path: Path) ->
     model, inputs = files
     done = mx.compile(model, inputs=inputs, prefill=PREFILL, least_placed=0)
     rows = [row for row in done.report.methods if isinstance(row, MethodRow)]
-    assert len(rows) == 4
+    assert len(rows) == 9
     first, second = done.report.layers
     assert (first.experts_of, second.experts_of) == (None, 0)
     assert (first.groups, first.grouping) == (second.groups, second.grouping)

@@ -22,7 +22,7 @@ def test_figures_and_what_moves_them(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert max(len(line) for line in lines if "weights on crossbars" not in line) <= 100
     (share,) = (line for line in lines if line.startswith("break-even share %"))
     (area,) = (line for line in lines if line.startswith("area mm2"))
-    assert share and area.endswith("pg.peripheral_um2")
+    assert share and area.endswith("digital.mha_um2")
     assert any("2 draws" in line for line in lines)
     (row,) = (line.split() for line in lines if line.startswith("mesh.pgs_per_core"))
     assert row[1:3] == ["4..64", "placed"]

@@ -100,7 +100,8 @@ def test_area_and_work_are_those_of_a_program(mux: int) -> None:
         4,
     )
     known = layer_area(op, done.chip, groups, 4)
-    buffers = {"buffers": spent.moe_area.parts_um2["buffers"]}  # not known without a program
+    # not known without a program
+    buffers = {name: spent.moe_area.parts_um2[name] for name in ("buffers", "input buffers")}
     assert known.parts_um2 | buffers == spent.moe_area.parts_um2
     ours, time_ps = gops_per_mm2(op, done.chip, counted), window_ps(op, done.chip, counted)[0]
     assert ours is not None
