@@ -25,7 +25,7 @@ SHORT = {
     "over_paper": "over\npaper",
     "break_even_programs": "break-\neven",
 }
-AGAIN = {"cost": "costed", "time": "timed", "place": "placed"}
+AGAIN = {"cost": "c", "time": "t", "place": "p"}
 
 
 def figures_table(bands: BandsRow) -> Fitting:
@@ -40,10 +40,10 @@ def figures_table(bands: BandsRow) -> Fitting:
 
 
 def swings_table(bands: BandsRow) -> Fitting:
-    """One line per number with a band: by how many per cent it swings each figure."""
+    """One line per number whose band moves a figure: by how many per cent it swings each."""
     names = [row.name for row in bands.figures]
-    shown = table("number", "band", "again", *(SHORT[name] for name in names), left=3)
-    for row in bands.assumptions:
+    shown = table("number", "band", "", *(SHORT[name] for name in names), left=3)
+    for row in filter(_moves, bands.assumptions):
         swings = (_swing(100 * row.figures[name].swing) for name in names)
         shown.add_row(row.field, _band(row), AGAIN[row.effect], *swings)
     return shown
@@ -52,15 +52,23 @@ def swings_table(bands: BandsRow) -> Fitting:
 def band_lines(bands: BandsRow) -> Iterator[str]:
     """What the tables mean, and what is not in them."""
     yield (
-        "swings in per cent of the figure, of the break-even share in points; costed: areas and "
-        "static power of the same program; timed: the same mapping and slot order; placed: the "
-        "same groups. Groups, slot order and sizes stay."
+        "swings in per cent of the figure, of the break-even share in points; c: areas and static "
+        "power of the same program; t: the same mapping and slot order timed again; p: the same "
+        "groups placed again. Groups, slot order and sizes stay."
     )
+    still = [row.field for row in bands.assumptions if not _moves(row)]
+    if still:
+        yield f"that move nothing here: {', '.join(still)}"
     yield f"draws: all numbers together, uniform over their bands, seed {bands.seed}"
     if bands.unfit:
         yield f"{bands.unfit} of {bands.draws} draws do not fit the chip and are left out"
     if bands.left_out:
         yield f"left out, as experts would be grouped anew: {', '.join(bands.left_out)}"
+
+
+def _moves(row: AssumptionRow) -> bool:
+    """Whether the band of a number moves any figure."""
+    return any(ends.swing for ends in row.figures.values())
 
 
 def _range(found: RangeRow, unit: float) -> str:

@@ -25,7 +25,7 @@ def test_figures_and_what_moves_them(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert share and area.endswith("digital.mha_um2")
     assert any("2 draws" in line for line in lines)
     (row,) = (line.split() for line in lines if line.startswith("mesh.pgs_per_core"))
-    assert row[1:3] == ["4..64", "placed"]
+    assert row[1:3] == ["4..64", "p"]
 
 
 def test_the_same_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
