@@ -10,7 +10,7 @@ from compiler.timeline.inventory import inventory
 from compiler.timeline.jobs import prepare
 from compiler.timeline.list_schedule import Times, list_schedule
 from compiler.timeline.memory import assign_offsets, check_caches, lives, size_buffers
-from compiler.timeline.search import best_schedule
+from compiler.timeline.search import WORK, best_schedule
 from compiler.timeline.traffic import buffer_traffic
 from ir.arrays import Ints
 from ir.chip import Chip
@@ -22,8 +22,7 @@ from ir.workload import Workload
 
 def timed_ps(draft: Draft, units: Units, chip: Chip) -> int:
     """When the last instruction of the draft ends, ps, by the fewest list schedules."""
-    jobs = prepare(draft, units.servers, chip.pg.input_buffers)
-    return int(best_schedule(jobs, work=0).end_ps)
+    return int(_schedule(draft, units, chip, work=0).end_ps)
 
 
 def set_times(
@@ -35,11 +34,7 @@ def set_times(
     chip: Chip,
 ) -> Program:
     """Schedule the draft on its units and give every value its place."""
-    jobs = prepare(draft, units.servers, chip.pg.input_buffers)
-    if chip.digital.accounting == "reference":  # which takes what is ready first, token by token
-        times = list_schedule(jobs, jobs.priority)
-    else:
-        times = best_schedule(jobs, partial(_has_room, draft, chip))
+    times = _schedule(draft, units, chip)
     columns = draft.columns
     offset, need = _places(draft, times)
     buffers = size_buffers(need, max(workload.layers, 1), chip)
@@ -82,6 +77,14 @@ def set_times(
         lockstep=draft.lockstep,
         **narrow,
     )
+
+
+def _schedule(draft: Draft, units: Units, chip: Chip, work: int = WORK) -> Times:
+    """The best schedule found with so much work; the reference takes the draft's own order."""
+    jobs = prepare(draft, units.servers, chip.pg.input_buffers)
+    if chip.digital.accounting == "reference":
+        return list_schedule(jobs, jobs.priority)
+    return best_schedule(jobs, partial(_has_room, draft, chip), work)
 
 
 def _places(draft: Draft, times: Times) -> tuple[Ints, dict[int, int]]:

@@ -42,8 +42,8 @@ class _Found:
 def best_schedule(jobs: Jobs, fits: Fits = lambda times: True, work: int = WORK) -> Times:
     """The shortest schedule found, of those that fit if one does; of equals the first.
 
-    fits: whether the values of a schedule have room; work: instructions that may be timed, at
-    least those of the fewest schedules. Raises CheckError as `list_schedule` does.
+    fits: whether the values of a schedule have room; work: instructions that may be timed, those of
+    the fewest schedules at least. Raises CheckError as `list_schedule` does.
     """
     passes = max(work // max(len(jobs), 1), FEWEST)
     best = _by_rule(jobs, RULES[0], fits)

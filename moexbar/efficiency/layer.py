@@ -21,7 +21,7 @@ from ir.arrays import Ints
 from ir.chip import Chip
 from ir.converters import peripheral_um2
 from ir.errors import InputError
-from ir.links import experts_per_token
+from ir.links import experts_per_token, sent_width
 from ir.units import digital_units
 from ir.workload import MoELayer, Weight
 from ir.workload_text import width_words
@@ -46,7 +46,8 @@ class Windows:
 def layer_area(op: MoELayer, chip: Chip, groups: int, copies: int) -> Area:
     """Peripheral groups and crossbars of the layer's routed experts, its bus and return link.
 
-    And the digital units that its own work asks for; its buffers are not known without a program.
+    And the digital units that its own work asks for, and its groups' input buffers beyond a vector;
+    the region's buffer is not known without a program.
     """
     tiles = sum(_stage_tiles(op, chip))
     width = timing.bus_bits_per_ns(chip, op.d_model) or 0
@@ -58,6 +59,7 @@ def layer_area(op: MoELayer, chip: Chip, groups: int, copies: int) -> Area:
     }
     if chip.digital.accounting == "full":
         dpus = digital_units((op,), groups * tiles, chip)
+        parts["input buffers"] = (_input_kib(op, chip, groups), chip.memory.buffer_um2_per_kib)
         parts["digital units"] = (dpus, chip.digital.dpu_um2)
     return sum_area(parts, optional=("digital units",))
 
@@ -128,6 +130,14 @@ def _sums(chip: Chip, weight: Weight, matrices: int) -> timing.Cost:
     columns = matrices * -(-weight.columns // per_tile)
     rows = -(-weight.rows // chip.crossbar.rows)
     return timing.accumulate(chip, rows, columns, per_tile, bias=bool(weight.bias))
+
+
+def _input_kib(op: MoELayer, chip: Chip, groups: int) -> int:
+    """KiB that the groups' stages hold beyond the first vector, which is their own register."""
+    one = op.experts[0]
+    rows = [sent_width(op, stage, w.rows) for stage, w in enumerate((one.up, one.down)) if w]
+    vectors = groups * sum(-(-n * chip.mvm.input_bits // 8) for n in rows)
+    return -(-(chip.pg.input_buffers - 1) * vectors // 1024)
 
 
 def _stage_tiles(op: MoELayer, chip: Chip) -> tuple[int, int]:
