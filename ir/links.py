@@ -8,9 +8,10 @@ LANES_UNKNOWN = 4  # where the model does not say how many experts a token has, 
 
 def bus_width(workload: Workload, region: int) -> int:
     """Values the region's bus is sized for: d_model of its MoE layer, or its narrowest input."""
-    moe = [op.d_model for op in moe_layers_in(workload, region)]
+    for op in moe_layers_in(workload, region):
+        return op.d_model
     dense = [op.weight.rows for op in workload.dense() if max(op.layer, 0) == region]
-    return moe[0] if moe else min(dense, default=1)
+    return min(dense, default=1)
 
 
 def moe_layers_in(workload: Workload, region: int) -> tuple[MoELayer, ...]:

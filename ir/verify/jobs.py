@@ -1,10 +1,14 @@
 """Crossbar jobs: what one token through one matrix, or one expert, must cost and consist of."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import assert_never
 
+import numpy as np
+
 from ir import timing
+from ir.arrays import Ints
 from ir.chip import Chip
 from ir.passes import ON_THE_WAY, Passes
 from ir.timing import Cost, Fired
@@ -110,6 +114,23 @@ class JobClasses:
 
     classes: tuple[JobClass, ...]
     base: tuple[int, ...]
+
+    @cached_property
+    def like(self) -> Ints:
+        """The first class of the same operator that costs and consists of the same: [classes]."""
+        first: dict[Hashable, int] = {}
+        kinds = enumerate(map(_kind, self.classes))
+        return np.array([first.setdefault(kind, i) for i, kind in kinds], dtype=np.int64)
+
+
+def _kind(job: JobClass) -> Hashable:
+    """All that is asked of a job class but which tensors its numbers are in."""
+    sizes = [
+        tuple((w.rows, w.columns, w.bits, w.format, w.bias is not None) for w in weights)
+        for weights in (job.first, job.second)
+    ]
+    flags = job.multiplexed, job.scaled, job.curved, job.router
+    return job.operator, *sizes, flags, job.passes
 
 
 def job_classes(workload: Workload, chip: Chip) -> JobClasses:

@@ -46,5 +46,10 @@ def buffer_bytes_moved(case: ProgramCase) -> tuple[int, int]:
 
 def _counted(edges: Ints) -> Counter[tuple[int, ...]]:
     """How often each row of `edges` occurs."""
-    found, times = np.unique(edges, axis=0, return_counts=True)
-    return Counter({tuple(row): n for row, n in zip(found.tolist(), times.tolist(), strict=True)})
+    key = np.zeros(len(edges), dtype=np.int64)
+    for column in edges.T:  # one number for all of a row: its columns by the ranks of their values
+        values, rank = np.unique(column, return_inverse=True)
+        key = key * len(values) + rank
+    _, example, times = np.unique(key, return_index=True, return_counts=True)
+    found = edges[example].tolist()
+    return Counter({tuple(row): n for row, n in zip(found, times.tolist(), strict=True)})

@@ -542,6 +542,12 @@ def values_in_the_same_place(c: Compiled) -> Compiled:
     return edited(c, "offset", other, p.offset[one] + p.bytes[one] - 1)
 
 
+def values_on_top_of_each_other(c: Compiled) -> Compiled:
+    # the same two embeddings, now with all bytes shared
+    one, other = rows(c.program, Opcode.EMBED, seq=0)[:2]
+    return edited(c, "offset", other, c.program.offset[one])
+
+
 # -- programs: costs -----------------------------------------------------------------------------
 
 
@@ -715,6 +721,7 @@ CORRUPTIONS: tuple[tuple[str, Callable[[Compiled], Compiled]], ...] = (
     ("buffer-bytes", value_without_a_place),
     ("buffer-bytes", value_of_no_bytes),
     ("buffer-overlap", values_in_the_same_place),
+    ("buffer-overlap", values_on_top_of_each_other),
     ("duration", add("duration_ps", Opcode.ATTN, 1)),
     ("duration", add("busy_ps", Opcode.STORE, -1)),
     ("energy", add("energy_fj", Opcode.XFER, 1)),
