@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.grouping.objective import GroupingProblem, cost
-from compiler.grouping.places import Places, places_of
+from compiler.grouping.places import places_of
+from compiler.grouping.swap_slots import swap_slots
 from compiler.grouping.tabu import Limits, best_of, walk
 from compiler.grouping.watch import Watch
 from ir.arrays import Bools, Ints
@@ -108,7 +109,8 @@ class _Search:
     def values(self, moves: _Swaps) -> Ints:
         """Cost after each swap: [swaps]."""
         i, j = moves.first, moves.second
-        value = self.problem.costs.slot * _slots(self.places, i, j, self.problem.parts)
+        at, parts = self.places, self.problem.parts
+        value: Ints = self.problem.costs.slot * swap_slots(at.loads, at.load, at.group, i, j, parts)
         if self.company is not None:
             value += self.company.after(i, j, self.places.group)
         return value
@@ -156,36 +158,3 @@ class _Company:
         moved = self.pairs[:, j] - self.pairs[:, i]
         self.near[:, group[i]] += moved
         self.near[:, group[j]] -= moved
-
-
-def _slots(places: Places, i: Ints, j: Ints, parts: int = 1) -> Ints:
-    """Slots after each swap of places i and j, which lie in different groups: [swaps]."""
-    value = np.zeros((len(i), parts), dtype=np.int64)
-    loads, load, group = places.loads, places.load, places.group
-    length = loads.shape[1] // parts
-    block = max(1, _BLOCK // max(1, len(i)))
-    for part in range(parts):
-        for start in range(part * length, (part + 1) * length, block):
-            windows = slice(start, min(start + block, (part + 1) * length))
-            others = _others(load[:, windows])
-            g, h = group[i], group[j]
-            moved = loads[i, windows] - loads[j, windows]
-            after = np.maximum(load[g, windows] - moved, load[h, windows] + moved)
-            value[:, part] += np.maximum(after, others[g, h]).sum(axis=1)
-    worst: Ints = value.max(axis=1)
-    return worst
-
-
-def _others(load: Ints) -> Ints:
-    """Fullest group apart from g and h, from load [groups, windows]: [groups, groups, windows].
-
-    Where g and h are the two fullest it is left 0: whatever they swap, the fuller of them keeps at
-    least half of what both hold, which no third group exceeds.
-    """
-    groups = np.arange(len(load))
-    out = np.zeros((len(load), *load.shape), dtype=np.int64)
-    fullest = np.argsort(-load, axis=0, kind="stable")[:2]
-    for rank in fullest[::-1]:
-        free = (rank != groups[:, None, None]) & (rank != groups[None, :, None])
-        out = np.where(free, np.take_along_axis(load, rank[None], axis=0), out)
-    return out

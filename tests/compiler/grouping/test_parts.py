@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from compiler.grouping.local_search import _slots, improve
+from compiler.grouping.local_search import improve
 from compiler.grouping.objective import grouping_problem, slots
-from compiler.grouping.places import Places
 from compiler.grouping.rules import group_contiguous, group_lpt, group_sorted
+from compiler.grouping.swap_slots import swap_slots
 from compiler.grouping.watch import Watch
 
 
@@ -63,8 +63,11 @@ def test_every_swap_is_priced_right(groups: int) -> None:
         swapped = group.copy()
         swapped[[a, b]] = group[[b, a]]
         expected.append(int((member[swapped].T @ loads).max(axis=0).sum()))
-    places = Places(loads, group, member[group].T @ loads)
-    assert _slots(places, i, j).tolist() == expected
+    load = member[group].T @ loads
+    assert swap_slots(loads, load, group, i, j, 1).tolist() == expected
+    windows_as_parts = swap_slots(loads, load, group, i, j, 7)
+    each = [swap_slots(loads[:, [w]], load[:, [w]], group, i, j, 1) for w in range(7)]
+    assert windows_as_parts.tolist() == np.max(each, axis=0).tolist()  # the worst part counts
 
 
 def test_the_search_stops_at_its_goal() -> None:
