@@ -57,7 +57,9 @@ class Unit:
     stage; mesh: between regions; dpu, mha: one digital or attention unit, or `units` attention
     units that share the heads of every job; dram: the memory port.
     `layer`, `stage` and `group` are -1 where they do not apply. `input_bytes`: size of the input
-    buffer in front of a group.
+    buffer in front of a group. `width`: values of the vector that a bus, and the return link beside
+    it, is sized for; `lanes`: width of a return link in buses; `columns`, `rows`: cores of the
+    region that a bus goes along.
     """
 
     kind: UnitKind
@@ -69,6 +71,10 @@ class Unit:
     pgs: int = 0
     input_bytes: int = 0
     units: int = 1
+    width: int = 0
+    lanes: int = 0
+    columns: int = 0
+    rows: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Durations of the same instructions on a chip with other speeds, or with opcodes sped up by hand.
 
-The program does not say how large every job is, so a duration is changed by the ratio of the speeds
-that it rests on (formulas: ir.timing), rounded up to a picosecond; MVM times are ir.timing's own.
-Where two speeds add up in one duration and do not change by the same ratio, the split is not known
-and the chip is refused, as is one of another shape: compile again for those.
+Times of MVMs, of vectors on links and of curves are ir.timing's own. How large other jobs are the
+program does not say: their durations change by the ratio of the speeds that they rest on, rounded
+up to a picosecond. Where two speeds add up in one duration and do not change by the same ratio, the
+split is not known and the chip is refused, as is one of another shape: compile again for those.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from backends.simulate.links import RECOMPILE, loads, stores, transfers
 from ir import timing
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
@@ -32,7 +33,6 @@ SHAPE = (
     "pg.retain_input",
     "accumulate.where",
     "accumulate.psum_bits",
-    "bus.return_lanes",
     "mesh.pgs_per_core",
     "mesh.width",
     "mesh.height",
@@ -47,11 +47,8 @@ SHAPE = (
     "digital.experts_wait_for_router",
     "digital.accounting",
     "memory.region_buffer_bytes",
-    "memory.buffer_bits_per_ns",
-    "wires.cost",
     "memory.accounting",
 )
-RECOMPILE = "compile for that chip instead"
 ADDS = (Opcode.EMBED, Opcode.MUL, Opcode.ADD, Opcode.TOPK, Opcode.COMBINE, Opcode.DIGITAL)
 PASSES = tuple(Passes(smooth, products) for smooth in range(3) for products in range(4))
 DRAM = (Opcode.KV_RD, Opcode.KV_WR, Opcode.GO_RD, Opcode.GO_WR)
@@ -64,8 +61,6 @@ def retime(program: Program, old: Chip, new: Chip) -> tuple[Ints, Ints]:
     """
     for path in SHAPE:
         _unchanged(path, _field(old, path), _field(new, path), new)
-    before, after = (timing.wire_ps(chip, timing.hop_um(chip)) for chip in (old, new))
-    _unchanged("time of the wires of a hop, ps", before, after, new)
     duration, busy = program.duration_ps.copy(), program.busy_ps.copy()
     for rows, ratio in _ratios(program, old, new):
         duration[rows], busy[rows] = _times(duration[rows], ratio), _times(busy[rows], ratio)
@@ -76,11 +71,11 @@ def retime(program: Program, old: Chip, new: Chip) -> tuple[Ints, Ints]:
         rows = mvm & ((program.expert >= 0) == shared)
         duration[rows] = busy[rows] = timing.mvm_ps(new, shared=shared)
     rows = program.opcode == Opcode.XFER
-    duration[rows], busy[rows] = _transfers(duration[rows], busy[rows], old, new)
+    duration[rows], busy[rows] = transfers(duration[rows], busy[rows], old, new)
     rows = program.opcode == Opcode.STORE
-    duration[rows], busy[rows] = _stores(duration[rows], busy[rows], old, new)
+    duration[rows], busy[rows] = stores(program, rows, old, new)
     rows = program.opcode == Opcode.LOAD
-    duration[rows], busy[rows] = _loads(program, rows, old, new)
+    duration[rows], busy[rows] = loads(program, rows, old, new)
     return duration, busy
 
 
@@ -176,67 +171,6 @@ def _ratio(old: Chip, new: Chip, *paths: str) -> Fraction:
         problem = f"{found}: they add up in one duration, expected the same factor for all"
         raise InputError(f"chip {new.name}", problem, RECOMPILE)
     return next(iter(ratios.values()), Fraction(1))
-
-
-def _transfers(duration: Ints, busy: Ints, old: Chip, new: Chip) -> tuple[Ints, Ints]:
-    """Time over mesh links: a hop for each and for each further packet, and each one's wires."""
-    before, after = old.mesh.hop_ps, new.mesh.hop_ps
-    ratio = _ratio(old, new, "mesh.hop_ps")
-    wire = 0 if old.mesh.distance == "flat" else timing.wire_ps(old, timing.hop_um(old))
-    if ratio == 1 or not wire:
-        return _times(duration, ratio), _times(busy, ratio)
-    far, moved = duration > 0, _times(busy, ratio)  # busy: a hop for every packet
-    links = np.where(far, (duration - busy + before) // (before + wire), 0)
-    return np.where(far, moved - after + links * (after + wire), 0), moved
-
-
-def _stores(duration: Ints, busy: Ints, old: Chip, new: Chip) -> tuple[Ints, Ints]:
-    """Time on a return link: hops to it and their wires, then the bits, then the latency."""
-    hops = duration - busy - old.bus.latency_ps
-    if np.any(hops):
-        _ratio(old, new, "mesh.hop_ps")  # refuses what cannot be told
-        wire = timing.wire_ps(old, timing.hop_um(old))
-        hops = hops // (old.mesh.hop_ps + wire) * (new.mesh.hop_ps + wire)
-    moved = _times(busy, _link_ratio(old, new)) if np.any(busy) else busy
-    return hops + moved + new.bus.latency_ps, moved
-
-
-def _loads(program: Program, rows: Bools, old: Chip, new: Chip) -> tuple[Ints, Ints]:
-    """Time on a bus: its bits, or the buffer's where that is slower, its wires, the latency."""
-    busy = program.busy_ps[rows]
-    along = program.duration_ps[rows] - busy - old.bus.latency_ps
-    ratio = _link_ratio(old, new) if np.any(busy) else Fraction(1)
-    moved = _times(busy, ratio)
-    if old.memory.buffer_bits_per_ns is not None:
-        held = _held_ps(program, rows, new)
-        waits = bool(np.any(busy == held))
-        if ratio > 1 and waits:
-            problem = "LOADs that waited for a buffer would wait for a slower bus"
-            raise InputError(f"chip {new.name}", problem, RECOMPILE)
-        moved = np.maximum(moved, held)
-    return along + moved + new.bus.latency_ps, moved
-
-
-def _held_ps(program: Program, rows: Bools, chip: Chip) -> Ints:
-    """Time in which the buffers of the LOADs' regions give their vectors: int64 [LOADs]."""
-    pgs: dict[int, int] = {}
-    for unit in program.units:
-        pgs[unit.layer] = pgs.get(unit.layer, 0) + unit.pgs
-    keys = np.stack([program.layer[rows], program.bytes[rows]])
-    found, which = np.unique(keys, axis=1, return_inverse=True)
-    each = [timing.buffer_ps(chip, 8 * size, pgs[layer]) for layer, size in found.T.tolist()]
-    return np.array(each, dtype=np.int64)[which.reshape(-1)]
-
-
-def _link_ratio(old: Chip, new: Chip) -> Fraction:
-    """How much longer a bit takes: a bus is B vectors per MVM time wide, or a fixed width."""
-    if old.bus.bits_per_ns is not None and new.bus.bits_per_ns is not None:
-        return Fraction(old.bus.bits_per_ns, new.bus.bits_per_ns)
-    a, b = old.bus.transfers_per_slot, new.bus.transfers_per_slot
-    if a is None or b is None or old.bus.bits_per_ns != new.bus.bits_per_ns:
-        raise InputError(f"chip {new.name}", "bus: its width is of another kind", RECOMPILE)
-    slots = timing.mvm_ps(new, shared=True), timing.mvm_ps(old, shared=True)
-    return Fraction(*slots) * Fraction(a, b)
 
 
 def _times(amount: Ints, ratio: Fraction) -> Ints:

@@ -11,7 +11,6 @@ from compiler.emit.stream import Stream
 from compiler.emit.units import Units
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
-from ir.links import bus_width, return_lanes
 from ir.mapping import Mapping
 from ir.program import UnitKind
 from ir.schedule import Schedule, Step
@@ -140,12 +139,3 @@ class Context:
         pgs = self.units.region_pgs()
         regions = self.mapping.placement.regions
         return {r.layer: Extent(r.width, r.height, pgs.get(r.layer, 0)) for r in regions}
-
-    @cached_property
-    def links(self) -> dict[int, tuple[int, int]]:
-        """(bus width, lanes of the return link) of each region."""
-        work = self.workload
-        return {
-            layer: (bus_width(work, layer), return_lanes(work, layer, self.chip))
-            for layer in work.regions
-        }

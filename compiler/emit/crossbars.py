@@ -42,9 +42,9 @@ def fired(chip: Chip, blocks: tuple[Block, ...]) -> Fired:
 
 def emit_load(at: At[Operator], values: int, tag: Tag, reads: list[Ints]) -> Ints:
     """Broadcast vectors of `values` over the region's bus, one LOAD per row of `reads`."""
-    width, size = at.ctx.links[at.region][0], at.ctx.extents[at.region]
-    cost = timing.load(at.ctx.chip, values, width, size)
     bus = at.ctx.units.number("bus", at.region)
+    width, size = at.ctx.units.table[bus].width, at.ctx.extents[at.region]
+    cost = timing.load(at.ctx.chip, values, width, size)
     return at.ctx.stream.append(Opcode.LOAD, bus, cost, tag, rows=len(reads[0]), reads=reads)
 
 
@@ -98,13 +98,14 @@ def emit_product(
 
 def emit_store(at: At[Operator], group: Ints, sums: list[Ints], values: int, tag: Tag) -> Ints:
     """Finished sums of `group` [rows] over the region's return link into its buffer."""
-    ctx, (width, lanes) = at.ctx, at.ctx.links[at.region]
+    ctx = at.ctx
+    link = ctx.units.number("return", at.region)
+    of = ctx.units.table[link]
 
     def store(hops: int, _ports: int) -> Cost:  # the return link is a bus of its own
-        return timing.store(ctx.chip, values, width, lanes, hops)
+        return timing.store(ctx.chip, values, of.width, of.lanes, hops)
 
     cost = at.costs_by_path(tag.stage, group, store)
-    link = ctx.units.number("return", at.region)
     return ctx.stream.append(
         Opcode.STORE, link, cost, tag, rows=len(sums[0]), reads=sums, buffer=at.region
     )

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from compiler.fire_groups import FireGroup, fire_groups
 from ir.chip import Chip
-from ir.links import sent_width
-from ir.mapping import Mapping, Owner
+from ir.links import bus_width, return_lanes, sent_width
+from ir.mapping import Mapping, Owner, Region
 from ir.program import Unit, UnitKind
 from ir.units import attention_units, digital_units, operators_of
 from ir.workload import Workload
@@ -65,9 +65,7 @@ def build_units(workload: Workload, mapping: Mapping, chip: Chip, tokens: int) -
     units = Units()
     layers = sorted({block.layer for block in mapping.blocks})
     for layer in layers:
-        units.add(Unit("bus", f"bus.{layer}", layer))
-        units.add(Unit("return", f"return.{layer}", layer))
-        units.add(Unit("mesh", f"mesh.{layer}", layer))
+        _add_links(units, workload, mapping.placement.region(layer), chip)
     for fire in fire_groups(mapping.blocks, mapping.grouping):
         first = fire.blocks[0]
         if fire.is_bank:
@@ -79,6 +77,16 @@ def build_units(workload: Workload, mapping: Mapping, chip: Chip, tokens: int) -
     _add_attention(units, workload, layers, chip, tokens)
     units.add(Unit("dram", "dram"))
     return units
+
+
+def _add_links(units: Units, workload: Workload, region: Region, chip: Chip) -> None:
+    """A region's bus, its return link, and its link to other regions."""
+    layer, width = region.layer, bus_width(workload, region.layer)
+    columns, rows = region.width, region.height
+    units.add(Unit("bus", f"bus.{layer}", layer, width=width, columns=columns, rows=rows))
+    lanes = return_lanes(workload, layer, chip)
+    units.add(Unit("return", f"return.{layer}", layer, width=width, lanes=lanes))
+    units.add(Unit("mesh", f"mesh.{layer}", layer))
 
 
 def _add_dpus(units: Units, workload: Workload, layers: list[int], chip: Chip) -> None:

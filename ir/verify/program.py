@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ir.links import sent_width
+from ir.links import bus_width, return_lanes, sent_width
 from ir.program import Opcode
 from ir.units import attention_units, digital_units, operators_of
 from ir.verify.case import ProgramCase
@@ -166,6 +166,9 @@ def _check_unit_counts(case: ProgramCase) -> Fault | None:
         found = sorted(unit.layer for unit in units if unit.kind == kind)
         if found != layers:
             return Fault(f"{kind} units", f"of layers {found}, expected {layers}")
+    fault = _check_links(case)
+    if fault:
+        return fault
     for kind in ("acc", "link"):
         keys = [(u.layer, u.stage, u.group) for u in units if u.kind == kind]
         if len(set(keys)) < len(keys):
@@ -183,6 +186,24 @@ def _check_unit_counts(case: ProgramCase) -> Fault | None:
         if count != wanted:
             where = f"{kind} units" + (f" of layer {layer}" if layer >= 0 else "")
             return Fault(where, f"{_jobs(*count)}, expected {_jobs(*wanted)}")
+    return None
+
+
+def _check_links(case: ProgramCase) -> Fault | None:
+    """Buses and return links say the sizes that follow from workload, chip and placement."""
+    for unit in case.program.units:
+        expected = 0, 0, 0, 0
+        if unit.kind in ("bus", "return"):
+            region = case.mapping.placement.region(unit.layer)
+            width, lanes = bus_width(case.workload, unit.layer), 0
+            cores = (region.width, region.height) if unit.kind == "bus" else (0, 0)
+            if unit.kind == "return":
+                lanes = return_lanes(case.workload, unit.layer, case.chip)
+            expected = width, lanes, *cores
+        found = unit.width, unit.lanes, unit.columns, unit.rows
+        if found != expected:
+            wanted = "width {}, {} lanes, {} x {} cores".format(*expected)
+            return Fault(unit.name, f"{unit}, expected {wanted}")
     return None
 
 

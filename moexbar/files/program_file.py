@@ -19,7 +19,7 @@ from ir.infile import check_file
 from ir.program import Buffer, Inventory, Lists, Opcode, Program, Unit, UnitKind
 
 KEY = b"moexbar"
-VERSION = 1
+VERSION = 2  # since 2 a bus says what it is sized for
 MAX_ROWS = 50_000_000
 MAX_BYTES = 8 << 30
 MAX_NAME = 200
@@ -118,7 +118,8 @@ def _tables(table: pa.Table, where: str) -> dict[str, Any]:
     try:
         found: Mapping[str, Any] = json.loads(raw)
         if found["version"] != VERSION:
-            raise InputError(where, f"format version {found['version']}, expected {VERSION}")
+            problem = f"format version {found['version']}, expected {VERSION}"
+            raise InputError(where, problem, "compile it again")
         return {
             "units": tuple(Unit(**_record(unit)) for unit in found["units"]),
             "buffers": tuple(Buffer(**_record(buffer)) for buffer in found["buffers"]),

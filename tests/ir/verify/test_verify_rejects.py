@@ -236,6 +236,27 @@ def unit_with_a_pg_less(c: Compiled) -> Compiled:
     return replace(c, program=replace(c.program, units=tuple(units)))
 
 
+def a_bus_for_wider_vectors(c: Compiled) -> Compiled:
+    return bus_with(c, width=9999)
+
+
+def a_bus_past_more_cores(c: Compiled) -> Compiled:
+    return bus_with(c, rows=9)
+
+
+def bus_with(c: Compiled, **sizes: Any) -> Compiled:
+    first, *others = c.program.units
+    assert first.kind == "bus"
+    return replace(c, program=replace(c.program, units=(replace(first, **sizes), *others)))
+
+
+def a_return_link_of_more_lanes(c: Compiled) -> Compiled:
+    bus, link, *others = c.program.units
+    assert link.kind == "return"
+    wide = replace(link, lanes=link.lanes + 1)
+    return replace(c, program=replace(c.program, units=(bus, wide, *others)))
+
+
 def a_digital_unit_too_many(c: Compiled) -> Compiled:
     spare = replace(c.program.units[-1], kind="dpu", name="spare")
     return replace(c, program=replace(c.program, units=(*c.program.units, spare)))
@@ -673,6 +694,9 @@ CORRUPTIONS: tuple[tuple[str, Callable[[Compiled], Compiled]], ...] = (
     ("columns", read_of_no_instruction),
     ("columns", negative_start),
     ("units", unit_with_a_pg_less),
+    ("units", a_bus_for_wider_vectors),
+    ("units", a_bus_past_more_cores),
+    ("units", a_return_link_of_more_lanes),
     ("units", a_digital_unit_too_many),
     ("labels", instruction_in_another_layer),
     ("labels", token_of_another_sequence),

@@ -29,8 +29,6 @@ def compiled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         "--grouping",
         "sorted",
         "--no-baselines",
-        "--set",
-        "bus.transfers_per_slot=2",  # no LOAD waits for its buffer, so that other speeds are known
         "-o",
         folder,
     ]
