@@ -36,6 +36,16 @@ def test_static_power_runs_for_the_whole_makespan() -> None:
     assert report.energy.never_off_fj == report.energy.total_fj
 
 
+def test_dram_takes_its_idle_power_as_long_as_it_holds_anything() -> None:
+    # 40 mW are 40 fJ a ps: for the whole program where it keeps keys and values, else for none
+    chip = small_chip(memory={"dram_idle_uw": 40_000})
+    keeping = compile_small(chip=chip, decode=1)
+    energy = cost(keeping.program, chip).energy
+    assert energy.static_fj["DRAM idle"] == 40 * keeping.program.makespan_ps
+    nothing = cost(compile_small(chip=chip).program, chip).energy
+    assert "DRAM idle" not in nothing.static_fj
+
+
 def test_area_counts_shared_peripherals_once() -> None:
     workload = small_workload(layers=1, d=8, f=4, experts=4, bits=8)
     done = compile_small(workload, small_chip(pg={"mux": 2}))

@@ -12,9 +12,9 @@ from moexbar.chips.merge import KINDS
 # data rate in MB/s, power while it transfers in uW, idle power in uW
 NUMBERS = {
     "3d-cim": (5_332, 246_700, 129_700),
-    "lpddr4": (25_600, 1_750_000, 136_400),
-    "lpddr5": (51_200, 1_638_400, 136_400),
-    "hbm2": (256_000, 8_030_000, 2_000_000),
+    "lpddr4": (25_600, 1_750_000, 153_300),
+    "lpddr5": (51_200, 1_638_400, 153_300),
+    "hbm2": (256_000, 8_030_000, 509_000),
     "hbm3": (819_200, 25_700_000, 3_000_000),
 }
 
@@ -45,21 +45,58 @@ def test_currents_of_lpddr4() -> None:
     """A channel of 16 bits: what reading draws beyond standby, over 51.2 Gbit/s; four channels.
 
     Read 1.8 V x 2.25 mA + 1.1 V x (275 + 150) mA = 471.6 mW; standby 1.8 x 2 + 1.1 x (27 + 0.75)
-    = 34.1 mW; 437.4 mW / 51.2 Gbit/s = 8.5 pJ/bit.
+    = 34.1 mW; 437.4 mW / 51.2 Gbit/s = 8.5 pJ/bit. Idle is standby with refreshes, 1.8 x 2.5 +
+    1.1 x (30 + 0.75) = 38.3 mW: 4.2 mW of refreshes, also beside power-down, 1.8 x 1.2 + 1.1 x
+    (3 + 0.75) = 6.3 mW, and active standby, 1.8 x 2.25 + 1.1 x (30 + 0.75) = 37.9 mW.
     """
     read, standby = 1.8 * 2.25 + 1.1 * 425, 1.8 * 2 + 1.1 * 27.75
     memory = load_chip("hermes").memory
     assert memory.dram == "lpddr4"
     assert memory.dram_active_uw / 4000 == pytest.approx(read - standby, rel=1e-3)
-    assert memory.dram_idle_uw / 4000 == pytest.approx(standby, rel=1e-3)
+    refreshed = 1.8 * 2.5 + 1.1 * 30.75
+    refreshes = refreshed - standby
+    assert memory.dram_idle_uw / 4000 == pytest.approx(refreshed, rel=1e-3)
+    low, high = band("lpddr4", "dram_idle_uw")
+    assert low / 4000 == pytest.approx(1.8 * 1.2 + 1.1 * 3.75 + refreshes, rel=1e-3)
+    assert high / 4000 == pytest.approx(1.8 * 2.25 + 1.1 * 30.75 + refreshes, rel=1e-3)
     assert (read - standby) / 51.2 == pytest.approx(8.54, rel=1e-3)
+
+
+def band(kind: str, field: str) -> tuple[float, float]:
+    """Least and largest value of a field of a kind of DRAM."""
+    facts = {fact.path: fact for fact in load_chip("hermes", {"memory.dram": kind}).facts}
+    fact = facts[f"memory.{field}"]
+    assert fact.low is not None
+    assert fact.high is not None
+    return fact.low, fact.high
+
+
+def test_a_stack_of_hbm2_at_rest() -> None:
+    """Eight channels at 1.2 V: standby 40 mA and refreshes, (250 - 55) mA x 260 / 3900 = 13 mA.
+
+    53 mA x 1.2 V x 8 = 508.8 mW; self-refresh 31 mA x 1.2 V x 8 = 297.6 mW.
+    """
+    idle = load_chip("hermes", {"memory.dram": "hbm2"}).memory.dram_idle_uw
+    assert idle == pytest.approx((40 + 195 * 260 / 3900) * 1.2 * 8 * 1000, rel=1e-3)
+    assert band("hbm2", "dram_idle_uw") == (pytest.approx(31 * 1.2 * 8 * 1000, rel=2e-3), 2e6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high"),
+    [("lpddr5", 4 * 0.7, 8.54), ("hbm2", 3.92, 6), ("hbm3", 3.92 * (1.1 / 1.2) ** 2, 6)],
+)
+def test_bands_of_the_energy_of_a_bit(kind: str, low: float, high: float) -> None:
+    """Picojoules a bit at full rate: W / (GB/s x 8)."""
+    rate = load_chip("hermes", {"memory.dram": kind}).memory.dram_mb_per_s * 8e6
+    least, most = (uw * 1e6 / rate for uw in band(kind, "dram_active_uw"))
+    assert (least, most) == (pytest.approx(low, rel=2e-3), pytest.approx(high, rel=2e-3))
 
 
 def test_numbers_of_ones_own(tmp_path: Path) -> None:
     """Beside a kind they count; in a file above it too; another kind takes their place again."""
     words = {"memory.dram": "lpddr5", "memory.dram_gb_per_s": "60"}
     memory = load_chip("hermes", words).memory
-    assert (memory.dram_mb_per_s, memory.dram_idle_uw) == (60_000, 136_400)
+    assert (memory.dram_mb_per_s, memory.dram_idle_uw) == (60_000, 153_300)
     path = tmp_path / "my.toml"
     path.write_text('extends = "hermes"\n[memory]\ndram_gb_per_s = 100\n')
     assert load_chip(path).memory.dram_mb_per_s == 100_000
