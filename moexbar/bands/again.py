@@ -59,6 +59,12 @@ def _slots(done: Compiled) -> int:
     return sum(layer.order.slots for layer in done.schedule.prefill.layers)
 
 
+def energy_parts(report: CostReport) -> dict[str, float]:
+    """The parts of a program's energy in nJ: opcodes, buffers, and what is always on."""
+    parts = report.energy.dynamic_fj | report.energy.static_fj
+    return {name: fj / 1e6 for name, fj in parts.items()}
+
+
 def figures(judged: dict[Pair, Judged]) -> Figures:
     """The headline figures of ours, and what it gains over the others that are there."""
     ours = judged[OURS].cost

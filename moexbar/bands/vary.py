@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from compiler.baselines import OURS
 from ir.errors import InfeasibleError
 from moexbar.arguments import check, whole
-from moexbar.bands.again import PAIRS, Figures, again, figures
+from moexbar.bands.again import PAIRS, Figures, again, energy_parts, figures
 from moexbar.bands.assumptions import Assumption, Effect, assumptions, left_out, with_numbers
 from moexbar.compilation import Compilation
 from moexbar.progress import Progress, Quiet
@@ -21,6 +22,14 @@ EFFECTS: tuple[Effect, ...] = ("cost", "time", "place")  # the later, the more i
 
 
 @dataclass(frozen=True, eq=False)
+class _Moved:
+    """The figures with some numbers moved, and the parts of the energy."""
+
+    figures: Figures
+    energy: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
 class _Varied:
     """A compilation whose chip's numbers are moved."""
 
@@ -28,21 +37,20 @@ class _Varied:
     methods: tuple[MethodResult, ...]
     numbers: tuple[Assumption, ...]
 
-    def at(self, moved: Mapping[str, int]) -> Figures | None:
+    def at(self, moved: Mapping[str, int]) -> _Moved | None:
         """The figures with these numbers; None where a program does not fit."""
         effects = [a.effect for a in self.numbers if moved.get(a.path, a.value) != a.value]
         effect: Effect = max(effects, key=EFFECTS.index, default=EFFECTS[0])
         try:
-            return figures(
-                {
-                    one.method.pair: again(
-                        one, self.done.routing, with_numbers(one.compiled.chip, moved), effect
-                    )
-                    for one in self.methods
-                }
-            )
+            judged = {
+                one.method.pair: again(
+                    one, self.done.routing, with_numbers(one.compiled.chip, moved), effect
+                )
+                for one in self.methods
+            }
         except InfeasibleError:
             return None
+        return _Moved(figures(judged), energy_parts(judged[OURS].cost))
 
 
 def with_bands(
@@ -87,7 +95,7 @@ def bands(done: Compilation, draws: int, seed: int, progress: Progress) -> Bands
             a.low,
             a.high,
             a.effect,
-            {name: _ends(base, name, *at) for name in base},
+            {name: _ends(base.figures, name, *at) for name in base.figures},
         )
         for a, at in zip(numbers, ends, strict=True)
     ]
@@ -96,9 +104,10 @@ def bands(done: Compilation, draws: int, seed: int, progress: Progress) -> Bands
         seed,
         draws,
         sum(one is None for one in together),
-        tuple(_figure(name, base, [f for at in ends for f in at], together, rows) for name in base),
+        tuple(_figure(name, base.figures, ends, together, rows) for name in base.figures),
         tuple(rows),
         left_out(done.chip),
+        _parts(base, numbers, ends, together),
     )
 
 
@@ -109,8 +118,8 @@ def _drawn(numbers: Sequence[Assumption], draws: int, seed: int) -> Iterable[dic
         yield {a.path: int(rng.integers(a.low, a.high, endpoint=True)) for a in numbers}
 
 
-def _ends(base: Figures, name: str, low: Figures | None, high: Figures | None) -> EndsRow:
-    at = [None if found is None else found[name] for found in (low, high)]
+def _ends(base: Figures, name: str, low: _Moved | None, high: _Moved | None) -> EndsRow:
+    at = [None if found is None else found.figures[name] for found in (low, high)]
     reached = _range([base[name], *at])
     value = base[name]
     spread = 0.0 if reached.low is None or reached.high is None else reached.high - reached.low
@@ -122,15 +131,37 @@ def _ends(base: Figures, name: str, low: Figures | None, high: Figures | None) -
 def _figure(
     name: str,
     base: Figures,
-    ends: Sequence[Figures | None],
-    together: Sequence[Figures | None],
+    ends: Sequence[Sequence[_Moved | None]],
+    together: Sequence[_Moved | None],
     rows: Sequence[AssumptionRow],
 ) -> FigureRow:
-    single = _range([base[name], *(f[name] for f in ends if f is not None)])
-    drawn = _range([f[name] for f in together if f is not None])
+    single = _range([base[name], *(f.figures[name] for at in ends for f in at if f is not None)])
+    drawn = _range([f.figures[name] for f in together if f is not None])
     most = max(rows, key=lambda row: row.figures[name].swing, default=None)
     moves = most is not None and most.figures[name].swing > 0
     return FigureRow(name, base[name], single, drawn, most.field if most and moves else None)
+
+
+def _parts(
+    base: _Moved,
+    numbers: Sequence[Assumption],
+    ends: Sequence[Sequence[_Moved | None]],
+    together: Sequence[_Moved | None],
+) -> tuple[FigureRow, ...]:
+    """The parts of the energy with their ranges, the largest first."""
+    fit = [f for f in (base, *(f for at in ends for f in at), *together) if f is not None]
+    names = dict.fromkeys(name for one in fit for name in one.energy)
+    rows = []
+    for name in sorted(names, key=lambda name: -base.energy.get(name, 0.0)):
+        value = base.energy.get(name, 0.0)
+        each = [[f.energy.get(name, 0.0) for f in at if f is not None] for at in ends]
+        spans = [max(value, *at) - min(value, *at) if at else 0.0 for at in each]
+        most = max(range(len(spans)), key=spans.__getitem__, default=None)
+        single = _range([value, *(nj for at in each for nj in at)])
+        drawn = _range([f.energy.get(name, 0.0) for f in together if f is not None])
+        field = numbers[most].path if most is not None and spans[most] > 0 else None
+        rows.append(FigureRow(name, value, single, drawn, field))
+    return tuple(rows)
 
 
 def _range(values: Iterable[float | None]) -> RangeRow:

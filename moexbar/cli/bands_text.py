@@ -25,6 +25,7 @@ SHORT = {
     "over_paper": "over\npaper",
     "break_even_programs": "break-\neven",
 }
+LEAST_PART = 0.01  # of the energy, to have a line
 AGAIN = {"cost": "c", "time": "t", "place": "p"}
 
 
@@ -36,6 +37,17 @@ def figures_table(bands: BandsRow) -> Fitting:
         value = "-" if row.value is None else f"{unit * row.value:.4g}"
         ranges = (_range(one, unit) for one in (row.one_at_a_time, row.together))
         shown.add_row(name, value, *ranges, row.most or "-")
+    return shown
+
+
+def energy_table(bands: BandsRow) -> Fitting:
+    """One line per part of the energy that may be a hundredth of it, as for figures."""
+    shown = table("energy uJ of", "value", "one at a time", f"{bands.draws} draws", "most by")
+    least = LEAST_PART * sum(row.value or 0 for row in bands.energy)
+    for row in bands.energy:
+        if (row.one_at_a_time.high or 0) >= least:
+            ranges = (_range(one, 1e-3) for one in (row.one_at_a_time, row.together))
+            shown.add_row(row.name, f"{1e-3 * (row.value or 0):.4g}", *ranges, row.most or "-")
     return shown
 
 

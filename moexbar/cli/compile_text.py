@@ -8,7 +8,7 @@ from backends.binding import binding_lines, bound_by
 from backends.cost import chip_area
 from ir.compiled import Compiled
 from moexbar.chips.sheet import converter_line
-from moexbar.cli.bands_text import band_lines, figures_table, swings_table
+from moexbar.cli.bands_text import band_lines, energy_table, figures_table, swings_table
 from moexbar.compilation import Compilation
 from moexbar.console import note, out
 from moexbar.execution import executes_steps
@@ -77,7 +77,7 @@ def _headline(report: Report, done: Compiled) -> str:
 
 def _print_bands(bands: BandsRow) -> None:
     """Ranges of the figures, and which number moves which."""
-    for shown in (figures_table(bands), swings_table(bands)):
+    for shown in (figures_table(bands), energy_table(bands), swings_table(bands)):
         out().print("")
         out().print(shown)
     for line in band_lines(bands):

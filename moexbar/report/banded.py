@@ -18,12 +18,12 @@ class RangeRow:
 
 @dataclass(frozen=True)
 class FigureRow:
-    """A figure with its ranges.
+    """A figure, or a part of the energy, with its ranges.
 
     name: `time_ns`, `energy_nj`, `area_mm2`, `moe_gops_per_mm2` and `gops_per_w_mm2` of the asked
         method; `sharing` and `over_paper`, how many times the MoE GOPS/mm2 of the unshared chip
         with the same order and of the paper's method; `break_even_programs`, the share of a core at
-        which sharing gains nothing, 0 where it gains at any.
+        which sharing gains nothing, 0 where it gains at any; or the part's.
     value: with the numbers as they are.
     one_at_a_time: where one number moves over its band.
     together: where all move at random.
@@ -82,6 +82,8 @@ class BandsRow:
     draws: of all numbers together, each uniform over its band.
     unfit: draws that the chip is too small for, which have no figures.
     figures: with their ranges.
+    energy: of the asked method's energy its parts in nJ, by the names in `energy_nj`, the largest
+        first.
     assumptions: by the largest swing of a figure, descending.
     left_out: fields with a band for which experts would have to be grouped anew.
     """
@@ -92,3 +94,4 @@ class BandsRow:
     figures: tuple[FigureRow, ...]
     assumptions: tuple[AssumptionRow, ...]
     left_out: tuple[str, ...]
+    energy: tuple[FigureRow, ...] = ()

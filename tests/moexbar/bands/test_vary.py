@@ -67,6 +67,27 @@ def test_the_figures_are_the_reports(done: mx.Compilation) -> None:
     }
 
 
+def test_the_parts_of_the_energy_have_ranges_of_their_own(done: mx.Compilation) -> None:
+    ours, parts = done.report.methods[-1], {row.name: row for row in of(done).energy}
+    assert isinstance(ours, MethodRow)
+    written = ours.energy_nj.dynamic | ours.energy_nj.static
+    assert {name: row.value for name, row in parts.items()} == pytest.approx(written)
+    values = [row.value or 0 for row in of(done).energy]
+    assert values == sorted(values, reverse=True)
+    # buffers take 80 fJ a bit, band 67 to 81 in this file: no other number moves them
+    buffers, bit = parts["buffers"], number(done, "memory.buffer_bit_fj")
+    per_fj = written["buffers"] / bit.value
+    assert buffers.one_at_a_time.low == pytest.approx(per_fj * bit.low)
+    assert buffers.one_at_a_time.high == pytest.approx(per_fj * bit.high)
+    assert buffers.most == bit.field
+    # their sum is the total's where one number moves: MACs of GATE and ATTN
+    fj = number(done, "digital.mac_fj")
+    total = fj.figures["energy_nj"]
+    assert total.high is not None
+    moved = sum((parts[name].value or 0) * (fj.high / fj.value - 1) for name in ("GATE", "ATTN"))
+    assert total.high == pytest.approx(ours.energy_nj.total + moved, rel=1e-6)
+
+
 def test_areas_that_lengths_go_by_move_times() -> None:
     """A core's side is the root of its area: with other areas its wires are others."""
     effects = {a.path: a.effect for a in assumptions(mx.load_chip("hermes-mux2"))}
