@@ -65,7 +65,9 @@ Bands = Annotated[
 Draws = Annotated[
     int,
     typer.Option(
-        help="With --bands: draws of all numbers together.", min=0, rich_help_panel=OUTPUT
+        help="With --bands: draws of all numbers together, by --seed.",
+        min=0,
+        rich_help_panel=OUTPUT,
     ),
 ]
 DumpDir = Annotated[

@@ -47,8 +47,8 @@ def group(
     """Group the experts of every MoE layer; score on other sequences.
 
     slots and transfers are sums over whole windows; transfers are those of min-transfer at the
-    minimum number of slots. Of load counts (experts' tokens, without which) the largest group load
-    is minimised instead. Ctrl-C prints the best groups so far.
+    minimum number of slots. Of load counts (how many tokens each expert took, not which) the
+    largest group load is minimised instead. Ctrl-C prints the best groups so far.
 
     Example: moexbar group routing.npz --chip hermes-mux4 --window 512 --json > groups.json
 

@@ -1,5 +1,7 @@
 """Help: what it says, that it fits a terminal, and that asking for it imports nothing heavy."""
 
+import re
+import shlex
 import subprocess
 import sys
 from importlib import import_module
@@ -62,6 +64,19 @@ def test_a_help_fits_and_reads_well(
     assert f" Example: moexbar {name} " in text
     usage = text.strip().splitlines()[0]
     assert usage.startswith(f"Usage: moexbar {name} [OPTIONS]")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_examples_are_understood(command: Command) -> None:
+    """Each is of its command, with arguments, options and values that there are; none is run."""
+    module = import_module(f"moexbar.cli.{command.module}")
+    doc = cleandoc(getattr(module, command.function).__doc__)
+    examples = re.findall(r"Example: moexbar (.*)", doc)
+    assert examples
+    for example in examples:
+        name, *words = shlex.split(example.partition(" > ")[0])
+        assert name == command.name
+        load(command).make_context(name, words)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
