@@ -11,7 +11,7 @@ from compiler.emit.stream import Stream
 from compiler.emit.units import Units
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
-from ir.mapping import Mapping
+from ir.mapping import Mapping, Owner
 from ir.program import UnitKind
 from ir.schedule import Schedule, Step
 from ir.sides import on_side
@@ -35,14 +35,26 @@ class Value:
 
 
 @dataclass
+class Sent:
+    """The LOADs of a value in a region in this step.
+
+    loads: the n-th of each token, [window tokens] each, -1 = none. uses: how often each bank has
+    taken a token's, by the operator and the owner of its matrices: [window tokens] each.
+    """
+
+    loads: list[Ints] = field(default_factory=list)
+    uses: dict[tuple[int, Owner], Ints] = field(default_factory=dict)
+
+
+@dataclass
 class Context:
     """The state of one emission.
 
-    step: the one being emitted; values, moved, loads and ranks are of this step. kept: what the
+    step: the one being emitted; values, moved, sent and ranks are of this step. kept: what the
     steps so far wrote into caches, by operator, sequence and kind; sampled: the
     SAMPLEs of the step before, which each token's sequence goes on from; last_load: the last
-    LOAD of each MoE layer, which the next step's follow on the bus. loads: the last of a value in a
-    region, and the operators whose crossbars they serve. unit_of: units by group number; paths:
+    LOAD of each MoE layer, which the next step's follow on the bus. sent: what went over a region's
+    bus, by value, region and how many numbers of it. unit_of: units by group number; paths:
     hops and mesh ports of a group's unit. passed: see `ir.compiled.Compiled`; sides: the window
     tokens of each.
     """
@@ -58,7 +70,7 @@ class Context:
     stream: Stream = field(default_factory=Stream)
     values: dict[str, Value] = field(default_factory=dict)
     moved: dict[tuple[str, int], Ints] = field(default_factory=dict)
-    loads: dict[tuple[str, int, bool], tuple[Ints, set[int]]] = field(default_factory=dict)
+    sent: dict[tuple[str, int, int], Sent] = field(default_factory=dict)
     ranks: dict[int, Ints] = field(default_factory=dict)
     kept: dict[tuple[int, int, Kept], list[int]] = field(default_factory=dict)
     last_load: dict[int, int] = field(default_factory=dict)
@@ -70,7 +82,7 @@ class Context:
         """Go on to a step: of the values so far only the tables and masks remain."""
         self.step, self.stream.step = step, step.number
         self.values = {name: v for name, v in self.values.items() if v.layer == -1}
-        self.moved, self.loads, self.ranks = {}, {}, {}
+        self.moved, self.sent, self.ranks = {}, {}, {}
 
     @property
     def tokens(self) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from compiler.emit.at import At
+from compiler.emit.context import Sent
 from compiler.emit.stream import Tag
 from compiler.fire_groups import FireGroup
 from ir import timing
@@ -111,11 +112,36 @@ def emit_store(at: At[Operator], group: Ints, sums: list[Ints], values: int, tag
     )
 
 
+def emit_broadcast(
+    at: At[Operator], bank: FireGroup, name: str, made: Ints, tokens: Ints, values: int
+) -> Ints:
+    """The LOADs [tokens] that bring a value of the region to a bank: one for all its products.
+
+    made: [tokens] who made it; values: how many numbers of it are sent. A bank that takes a
+    token's once more (one matrix, one input, two products) shares the token's second LOAD.
+    """
+    ctx, first = at.ctx, bank.blocks[0]
+    sent = ctx.sent.setdefault((name, at.region, values), Sent())
+    uses = sent.uses.setdefault((first.operator, first.owner), np.zeros(ctx.tokens, dtype=np.int64))
+    turn, out = uses[tokens], np.empty(len(tokens), dtype=np.int64)
+    for n in range(int(turn.max(initial=-1)) + 1):
+        if n == len(sent.loads):
+            sent.loads.append(np.full(ctx.tokens, -1, dtype=np.int64))
+        loads, mine = sent.loads[n], turn == n
+        lacking = mine & (loads[tokens] < 0)
+        new = tokens[lacking]
+        if len(new):
+            loads[new] = emit_load(at, values, at.tag(new, stage=0), [made[lacking]])
+        out[mine] = loads[tokens[mine]]
+    uses[tokens] += 1
+    ctx.stream.link("dst", out, at.groups("group", bank.stage, np.full(len(tokens), bank.number)))
+    return out
+
+
 def emit_bank(at: At[Operator], bank: FireGroup, tokens: Ints, load: Ints) -> Ints:
     """`tokens` through a dense bank after their LOADs [tokens]; returns the STOREs."""
     tag = at.tag(tokens, stage=bank.stage)
     group = np.full(len(tokens), bank.number)
-    at.ctx.stream.link("dst", load, at.groups("group", bank.stage, group))
     product = emit_product(at, group, bank.blocks, load, tag, shared_pg=False)
     at.ctx.stream.mark_last_readers(product.mvm)
     columns = sum(b.weight.columns for b in bank.blocks)
@@ -123,18 +149,8 @@ def emit_bank(at: At[Operator], bank: FireGroup, tokens: Ints, load: Ints) -> In
 
 
 def emit_dense(at: At[Dense]) -> None:
-    """One MVM per token; products of the same input in one region (q, k, v) share its LOAD.
-
-    A product that is there twice, of one input and one matrix, takes another LOAD to the same bank.
-    """
+    """One MVM per token; products of the same input in one region (q, k, v) share its LOAD."""
     ctx, tokens, name = at.ctx, at.rows, at.op.inputs[0]
-    home = at.home
-    key = (name, at.region, at.op.newest)
-    if key not in ctx.loads or home in ctx.loads[key][1]:
-        source = at.fetch(name)[tokens]
-        load = emit_load(at, at.op.weight.rows, at.tag(tokens, stage=0), [source])
-        ctx.loads[key] = ctx.spread(tokens, load), set()
-    loaded, fed = ctx.loads[key]
-    fed.add(home)
-    bank = ctx.units.banks[home, DenseOwner(), 0]
-    at.produce(ctx.spread(tokens, emit_bank(at, bank, tokens, loaded[tokens])))
+    bank = ctx.units.banks[at.home, DenseOwner(), 0]
+    load = emit_broadcast(at, bank, name, at.fetch(name)[tokens], tokens, at.op.weight.rows)
+    at.produce(ctx.spread(tokens, emit_bank(at, bank, tokens, load)))

@@ -7,7 +7,7 @@ import numpy as np
 
 from compiler.emit.at import At
 from compiler.emit.context import Context
-from compiler.emit.crossbars import emit_load, emit_product, emit_store
+from compiler.emit.crossbars import emit_broadcast, emit_product, emit_store
 from compiler.emit.stream import Tag
 from ir import timing
 from ir.arrays import Bools, Ints
@@ -95,9 +95,8 @@ def emit_shared(at: At[MoELayer], tokens: Ints, x: Ints) -> list[Ints]:
         up, down = (banks.get((at.home, SharedOwner(number), stage)) for stage in (0, 1))
         if up is None:
             continue
-        load = emit_load(at, at.op.d_model, at.tag(tokens, stage=0), [x[tokens]])
+        load = emit_broadcast(at, up, at.op.inputs[0], x[tokens], tokens, at.op.d_model)
         group = np.full(len(tokens), up.number)
-        ctx.stream.link("dst", load, at.groups("group", 0, group))
         turns = Turns(tokens, group, -1, -1, -1, load, np.ones(len(tokens), dtype=np.bool_))
         if down is None:
             out.append(_one_stage(at, turns, list(up.blocks))[1])

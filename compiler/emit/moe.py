@@ -12,7 +12,7 @@ from compiler.emit.caches import (
     write_outputs,
     write_scores,
 )
-from compiler.emit.crossbars import emit_bank, emit_load
+from compiler.emit.crossbars import emit_bank, emit_broadcast, emit_load
 from compiler.emit.experts import Turns, emit_experts, emit_shared
 from compiler.emit.stream import Costs
 from ir import timing
@@ -107,7 +107,8 @@ def _gate(at: At[MoELayer], tokens: Ints, x: Ints) -> Ints:
     bank = ctx.units.banks.get((ctx.workload.matrix_homes[at.index], DenseOwner(), 0))
     sources = [read[name] for name in op.gate_inputs(on_crossbars=bank is not None)]
     if bank is not None:
-        load = emit_load(at, op.scored_width, at.tag(tokens, stage=0), [read[op.scored]])
+        made = read[op.scored]
+        load = emit_broadcast(at, bank, op.scored, made, tokens, op.scored_width)
         sources.insert(0, emit_bank(at, bank, tokens, load))
     cost = timing.gate(
         ctx.chip,

@@ -7,6 +7,7 @@ the chip and the definitions in `ir/`, with only `ir.timing` for the cost of one
 from ir.chip import Chip
 from ir.compiled import Compiled
 from ir.mapping import Mapping
+from ir.verify.broadcasts import BROADCAST_CHECKS
 from ir.verify.caches import CACHE_CHECKS
 from ir.verify.case import ProgramCase
 from ir.verify.chains import JOB_CHECKS
@@ -36,6 +37,7 @@ PROGRAM_CHECKS: tuple[Check[ProgramCase], ...] = (
     *DATAFLOW_CHECKS,
     *CACHE_CHECKS,
     *JOB_CHECKS,
+    *BROADCAST_CHECKS,
     *RESOURCE_CHECKS,
     *COST_CHECKS,
 )

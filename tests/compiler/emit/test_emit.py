@@ -13,7 +13,7 @@ from ir.compiled import Compiled
 from ir.program import Opcode, Program
 from ir.schedule import SlotOrder, assign_experts, prefill_schedule
 from ir.text import Filter, listing
-from ir.workload import Digital, Weight
+from ir.workload import Dense, Digital, Weight
 from tests.make import compile_small, map_small, random_routing, small_chip, small_workload
 
 
@@ -87,6 +87,37 @@ def test_q_k_and_v_share_one_load() -> None:
     # per token: one for q, k, v; one for o; one for the head
     assert len(dense) == 3 * 3
     assert sorted(len(program.dst[int(row)]) for row in dense) == [1] * 6 + [3] * 3
+
+
+def test_router_and_shared_experts_share_one_load() -> None:
+    """Per token one for q, k, v, one for o, one for the head, and one in the MoE layer for three.
+
+    The router's matrix and two shared experts read the token once: 20 x 8 bits over the bus, at
+    50 fJ a bit, instead of three times.
+    """
+    workload = small_workload(layers=1, shared=2)
+    program = compile_small(
+        workload, small_chip(digital={"router_on": "crossbar"}), tokens=3
+    ).program
+    dense = np.flatnonzero((program.opcode == Opcode.LOAD) & (program.slot < 0))
+    assert len(dense) == 3 * 4
+    assert sorted(len(program.dst[int(row)]) for row in dense) == [1] * 6 + [3] * 6
+    assert program.energy_fj[dense].sum() == 12 * 20 * 8 * 50
+
+
+def test_a_product_beside_an_moe_layer_shares_its_load() -> None:
+    """A dense product of what the experts read: its LOAD serves the shared expert too."""
+    workload = small_workload(layers=1, shared=1)
+    at = [op.name for op in workload.operators].index("moe0")
+    (x,) = workload.operators[at].inputs
+    weight = Weight("beside", 20, 20, bits=8)
+    beside = Dense("beside", 0, (x,), ("y",), ("node_y",), width=20, weight=weight)
+    operators = (*workload.operators[:at], beside, *workload.operators[at:])
+    p = compile_small(replace(workload, operators=operators), tokens=2).program
+    loads = np.flatnonzero((p.opcode == Opcode.LOAD) & (p.node == at))
+    assert [len(p.dst[int(row)]) for row in loads] == [2, 2]
+    readers = p.reads.rows()[np.isin(p.reads.values, loads)]
+    assert sorted(p.node[readers].tolist()) == [at, at, at + 1, at + 1]
 
 
 def test_expert_choice_selects_once_per_sequence() -> None:

@@ -453,6 +453,19 @@ def load_that_nobody_uses(c: Compiled) -> Compiled:
     return entry(c, "dst", one, 0, free)
 
 
+def vector_broadcast_once_more(c: Compiled) -> Compiled:
+    # a transfer of the slot table that is said to be none: the shared expert has its LOAD already
+    p = c.program
+    return edited(c, "slot", next(r for r in rows(p, Opcode.LOAD) if p.slot[r] >= 0), -1)
+
+
+def two_values_in_one_broadcast(c: Compiled) -> Compiled:
+    # o multiplies what q, k and v do, not the attention's result
+    p, names = c.program, [op.name for op in c.workload.operators]
+    q, o = (rows(p, Opcode.MVM, node=names.index(name))[0] for name in ("q0", "o0"))
+    return entry(c, "reads", int(o), 0, int(p.reads[q][0]))
+
+
 def job_that_changes_its_token(c: Compiled) -> Compiled:
     return edited(c, "token", routed(c.program, Opcode.ACT, token=0)[0], 1)
 
@@ -731,6 +744,8 @@ CORRUPTIONS: tuple[tuple[str, Callable[[Compiled], Compiled]], ...] = (
     ("combine", top_k_of_another_token),
     ("mvm-input", mvm_of_another_vector),
     ("mvm-input", load_that_nobody_uses),
+    ("broadcasts", vector_broadcast_once_more),
+    ("broadcasts", two_values_in_one_broadcast),
     ("jobs", job_that_changes_its_token),
     ("jobs", sums_on_another_group),
     ("jobs", hidden_values_from_nowhere),
