@@ -17,6 +17,7 @@ class Weight:
     one tensor differ in start and step). `bits`: of the stored element type. The stored `bias` may
     have a leading expert axis too, with ours at `bias_index`, else at `index`. `format`: how
     crossbars hold it: `binary` numbers of so many bits, or `ternary`, -1, 0 or 1 times one scale.
+    `rounded`: the stored numbers are others, and rounded to ternary ones when the model is opened.
     """
 
     tensor: str
@@ -30,12 +31,15 @@ class Weight:
     bias: str | None = None
     bias_index: int | None = None
     format: Format = "binary"
+    rounded: bool = False
 
     def __post_init__(self) -> None:
         if self.rows < 1 or self.columns < 1:
             raise InputError(
                 self.tensor, f"a weight of {self.rows} x {self.columns}, expected at least 1 x 1"
             )
+        if self.rounded and self.format != "ternary":
+            raise InputError(self.tensor, f"a rounded {self.format} weight, expected a ternary one")
 
     @property
     def macs(self) -> int:

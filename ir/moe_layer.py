@@ -116,6 +116,19 @@ class MoELayer(Operator):
             )
 
     @property
+    def ternary(self) -> tuple[Literal["routed", "shared"], ...]:
+        """Which experts have ternary weights: the routed ones, shared ones (all that there are)."""
+        kinds: dict[Literal["routed", "shared"], tuple[Expert, ...]] = {
+            "routed": self.experts,
+            "shared": self.shared,
+        }
+        return tuple(
+            kind
+            for kind, experts in kinds.items()
+            if experts and all(w.format == "ternary" for e in experts for w in e.weights)
+        )
+
+    @property
     def d_model(self) -> int:
         """Width of a token vector."""
         return self.experts[0].up.rows * (self.places if self.apart == "inputs" else 1)

@@ -9,13 +9,14 @@ from ir.workload import AnyOperator, Attention, Dense, Digital, Expert, MoELayer
 def with_ternary_experts(workload: Workload) -> Workload:
     """The same model with the matrices of its routed experts as ternary weights.
 
-    Shared experts keep theirs. This rounds a finished model; MoTE (arXiv 2506.14435) trains such
-    experts, beside a shared one of full precision.
+    Shared experts keep theirs, and so do routed ones whose weights are ternary already. This rounds
+    a finished model; MoTE (arXiv 2506.14435) trains such experts, beside a shared one of full
+    precision.
     """
 
     def ternary(expert: Expert) -> Expert:
         up, down, gate = (
-            None if w is None else replace(w, format="ternary")
+            w if w is None or w.format == "ternary" else replace(w, format="ternary", rounded=True)
             for w in (expert.up, expert.down, expert.gate)
         )
         return Expert(up or expert.up, down, gate)

@@ -55,8 +55,9 @@ def _moe(layer: MoELayer) -> str:
     shared = f" + {len(layer.shared)} shared" if layer.shared else ""
     gated = "gated " if layer.gated else ""
     shared = "".join(f" + {words}" for words in idle_words(layer)) + shared
+    routed = f"{router.experts} ternary" if "routed" in layer.ternary else str(router.experts)
     return (
-        f"{router.experts} experts{shared} of {width_words(layer)}, {choice}, {router.kind}, "
+        f"{routed} experts{shared} of {width_words(layer)}, {choice}, {router.kind}, "
         f"{gated}{layer.activation.text}, {layer.form}"
     )
 

@@ -87,6 +87,7 @@ def moe_row(layer: MoELayer) -> MoeRow:
         form=layer.form,
         proof=layer.proof,
         hidden_widths=layer.hidden_widths if len(set(layer.hidden_widths)) > 1 else None,
+        ternary=layer.ternary or None,
     )
 
 

@@ -10,6 +10,7 @@ from compiler.frontend.facts.random import WHAT_TO_DO, random_operators, refuse_
 from compiler.frontend.facts.sides import refuse_sides, sides_of
 from compiler.frontend.moe.find import find_moe
 from compiler.frontend.note import Note
+from compiler.frontend.operators.formats import with_formats
 from compiler.frontend.operators.held import loops_of_unknown_length
 from compiler.frontend.operators.name import operators_of
 from compiler.frontend.operators.parts import find_parts, in_order
@@ -107,6 +108,7 @@ def _read(
     parts, refused = find_parts(facts, layers)
     parts = in_order(graph, parts)
     operators = operators_of(facts, parts, longest or REFERENCE_TOKENS)
+    operators = with_formats(source, operators)
     told = [
         Note(f"node {s.node!r} ({s.op_type}) stays digital: {s.reason}", s.reason) for s in suspects
     ]

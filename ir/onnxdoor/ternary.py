@@ -1,4 +1,4 @@
-"""Open a model as a workload has its weights: with ternary values where it says so."""
+"""Ternary weights: told from their values, or put in place of others when a model is opened."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,13 +15,13 @@ from ir.workload import Weight, Workload
 
 
 def open_as(model: str | Path | Source, workload: Workload, as_it_is: bool = False) -> Source:
-    """The model that a workload was read from, its ternary weights replaced in memory.
+    """The model that a workload was read from, with those weights rounded that it says are.
 
-    A model opened before is itself the answer where no weight is ternary, and is left as it is
-    where some are. as_it_is: see `open_model`. Raises InputError if the file has changed, or stores
+    A model opened before is itself the answer where no weight is, and is left as it is where some
+    are. as_it_is: see `open_model`. Raises InputError if the file has changed, or stores
     such a weight packed or scaled.
     """
-    weights = list(dict.fromkeys(_ternary(workload)))
+    weights = list(dict.fromkeys(_rounded(workload)))
     if isinstance(model, Source) and not weights:
         source = model
     else:
@@ -55,14 +55,24 @@ def _replace(source: Source, weights: Iterable[Weight]) -> None:
         value.const_value = Widened(tensor) if isinstance(before, Widened) else tensor
 
 
-def _ternary(workload: Workload) -> list[Weight]:
+def _rounded(workload: Workload) -> list[Weight]:
     return [
         weight
         for op in workload.moe_layers
         for expert in op.experts
         for weight in expert.weights
-        if weight.format == "ternary"
+        if weight.rounded
     ]
+
+
+def is_ternary(values: Array) -> bool:
+    """Whether a matrix [rows, columns] has elements -s, 0 and s only, for one s above 0."""
+    for part in (values[:1], values):  # most others show in one row
+        sizes = np.abs(part.astype(np.float32))
+        largest = sizes.max(initial=0)
+        if not ((sizes == 0) | (sizes == largest)).all():
+            return False
+    return bool(largest > 0)
 
 
 def ternary(values: Array) -> Array:

@@ -84,7 +84,8 @@ def _moe_table(workload: Workload) -> Any:
     for layer in workload.moe_layers:
         router = layer.router
         plain = "" if layer.gated else ", plain"
-        shared = str(len(layer.shared))
+        routed = str(router.experts) + (" ternary" if "routed" in layer.ternary else "")
+        shared = str(len(layer.shared)) + (" ternary" if "shared" in layer.ternary else "")
         if any(gate is not None for gate in layer.shared_gates):
             shared += " gated"
         shown.add_row(
@@ -92,7 +93,7 @@ def _moe_table(workload: Workload) -> Any:
             layer.form,
             router.kind,
             f"{layer.activation.text}{plain}",
-            " + ".join([str(router.experts), *idle_words(layer)]),
+            " + ".join([routed, *idle_words(layer)]),
             _takes(layer),
             str(layer.d_model),
             width_words(layer),

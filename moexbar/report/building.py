@@ -93,9 +93,9 @@ def compile_report(
 
 
 def _experts(workload: Workload) -> Literal["stored", "ternary"]:
-    """How crossbars hold the routed experts."""
-    formats = {op.experts[0].up.format for op in workload.moe_layers}
-    return "ternary" if "ternary" in formats else "stored"
+    """Whether the routed experts are as the file stores them, or rounded to ternary weights."""
+    rounded = any(op.experts[0].up.rounded for op in workload.moe_layers)
+    return "ternary" if rounded else "stored"
 
 
 def _window(result: MethodResult, trace: Routing) -> Window:

@@ -46,6 +46,7 @@ class MoeRow:
     form: how the layer is written in the file.
     proof: how sure the reading is.
     hidden_widths: width of every expert's hidden layer; only where they differ.
+    ternary: experts whose weights are -1, 0 or 1 times a scale; only where some are.
     """
 
     name: str
@@ -65,6 +66,7 @@ class MoeRow:
     form: str
     proof: Proof
     hidden_widths: tuple[int, ...] | None = field(default=None, metadata=OPTIONAL)
+    ternary: tuple[Literal["routed", "shared"], ...] | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Matrices that constant nodes make of what is stored: read, proven, counted and executed."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from ir.onnxdoor.load import open_model
 from ir.onnxdoor.session import Runtime
 from ir.onnxdoor.ternary import open_as
 from ir.onnxdoor.weights import load_weight, stored_bytes
+from ir.ternary import with_ternary_experts
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.execute import compare
 from tests.compiler.frontend.left_digital import stored_elements
@@ -90,11 +90,8 @@ def test_blocks_by_hand(tmp_path: Path, runtime: Runtime) -> None:
 def test_a_scaled_matrix_cannot_be_ternary(tmp_path: Path, runtime: Runtime) -> None:
     path = m.write(tmp_path, [m.dense_masked()], stored=STORED["fp8 blocks"][0])
     workload = read_model(path, runtime=runtime)
-    layer = workload.moe_layers[0]
-    experts = tuple(replace(e, up=replace(e.up, format="ternary")) for e in layer.experts)
-    made = tuple(replace(op, experts=experts) if op is layer else op for op in workload.operators)
     with pytest.raises(InputError, match="cannot be made ternary"):
-        open_as(path, replace(workload, operators=made))
+        open_as(path, with_ternary_experts(workload))
 
 
 def test_a_random_matrix_is_no_constant(tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""Experts whose weights are ternary in the file, in several forms, and experts that are not."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto
+
+from compiler.frontend import read_model
+from ir.onnxdoor.load import open_model
+from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.ternary import is_ternary, open_as
+from ir.onnxdoor.weights import load_weight
+from ir.ternary import with_ternary_experts
+from ir.workload import MoELayer
+from tests.compiler.frontend import models as m
+from tests.compiler.frontend.execute import compare
+
+
+def parts(values: Any) -> tuple[Any, Any]:
+    """Signs of the larger elements, and one scale for each matrix [.., 1, 1]."""
+    scale = np.abs(values).mean(axis=(-2, -1), keepdims=True)
+    return np.clip(np.rint(values / scale), -1, 1), scale
+
+
+def dequantised(g: m.Graph, values: Any) -> str:
+    """DequantizeLinear of int8 with a single scale, as quantisers write it."""
+    signs, scale = parts(values)
+    if values.ndim > 2:
+        return multiplied(g, values)
+    return g("DequantizeLinear", g.constant(signs, np.int8), g.constant(scale.item(), np.float32))
+
+
+def multiplied(g: m.Graph, values: Any) -> str:
+    """Cast(w) * scale; of a stack a scale for each matrix."""
+    signs, scale = parts(values)
+    wide = g("Cast", g.constant(signs, np.int8), to=TensorProto.FLOAT)
+    return g("Mul", wide, g.constant(scale, np.float32))
+
+
+def plain(g: m.Graph, values: Any) -> str:
+    """The products in float32, as an exporter that folds constants leaves them."""
+    signs, scale = parts(values)
+    return g.constant(signs * scale, np.float32)
+
+
+FORMS = {"DequantizeLinear": dequantised, "Cast, Mul": multiplied, "float32": plain}
+
+
+def layer_of(path: Path, runtime: Runtime) -> MoELayer:
+    (layer,) = read_model(path, runtime=runtime).moe_layers
+    return layer
+
+
+def shared_in_full(g: m.Graph, x: str) -> str:
+    kept, g.stored = g.stored, None
+    out = m.gated_shared(g, x)
+    g.stored = kept
+    return out
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_routed_ternary_beside_a_full_shared_one(
+    form: str, tmp_path: Path, runtime: Runtime
+) -> None:
+    path = m.write(tmp_path, [m.dense_masked(shared=shared_in_full)], stored=FORMS[form])
+    workload = read_model(path, runtime=runtime)
+    (layer,) = workload.moe_layers
+    assert layer.ternary == ("routed",)
+    assert {w.format for e in layer.shared for w in e.weights} == {"binary"}
+    assert not any(w.rounded for e in layer.experts for w in e.weights)
+    assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-5
+    assert with_ternary_experts(workload) == workload  # nothing is left to round
+    source = open_model(path)
+    assert open_as(source, workload) is source
+
+
+@pytest.mark.parametrize("form", ["Cast, Mul", "float32"])
+def test_a_stack_with_a_scale_for_each(form: str, tmp_path: Path, runtime: Runtime) -> None:
+    path = m.write(tmp_path, [m.gather_batched()], stored=FORMS[form])
+    layer = layer_of(path, runtime)
+    assert layer.ternary == ("routed",)
+    scales = {np.abs(load_weight(open_model(path), e.up)).max() for e in layer.experts}
+    assert len(scales) == m.EXPERTS
+
+
+def test_one_other_element_makes_them_binary(tmp_path: Path, runtime: Runtime) -> None:
+    """In the last row of the last expert's down matrix: experts of a layer are stored alike."""
+    downs = []
+
+    def one_off(g: m.Graph, values: Any) -> str:
+        signs, scale = parts(values)
+        if values.shape == (m.HIDDEN, m.D):
+            downs.append(values)
+            signs[-1, -1] = 2 if len(downs) == m.EXPERTS else 1
+        return g.constant(signs * scale, np.float32)
+
+    layer = layer_of(m.write(tmp_path, [m.dense_masked()], stored=one_off), runtime)
+    source = open_model(tmp_path / "model.onnx")
+    found = [is_ternary(load_weight(source, w)) for e in layer.experts for w in e.weights]
+    assert found == [True] * (3 * m.EXPERTS - 1) + [False]
+    assert layer.ternary == ()
+
+
+def test_by_hand() -> None:
+    """One scale for the matrix: 0.5 and 0.25 are two, no 1 is needed, and zeros alone are none."""
+    assert is_ternary(np.array([[0.5, 0, -0.5], [0, 0, 0.5]]))
+    assert is_ternary(np.array([[0, 0], [-3, 3]], dtype=np.float16))
+    assert not is_ternary(np.array([[0.5, 0], [0, 0.25]]))
+    assert not is_ternary(np.zeros((2, 2)))
