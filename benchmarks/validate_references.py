@@ -1,10 +1,12 @@
 """Runs of other tools that the validation table records, repeated where the tool is installed.
 
-    python -m benchmarks.validate_references [--neurosim MAIN] [--tiers] [--converter]
+    python -m benchmarks.validate_references [--neurosim MAIN] [--levels64 MAIN] [--muxed16 MAIN]
+        [--tiers] [--converter]
 
-MAIN: the program that NeuroSim 1.4 builds. --tiers: `threedsim`, the 3D-CiM simulator, can be
-imported. --converter: `hwcomponents_adc` can, with which AccelForge gives a converter's area. Each
-prints what `moexbar validate` has recorded and what comes out now.
+MAIN: the program that NeuroSim 1.4 builds: as it is, with levelOutput = 64 in its Param.cpp, and
+with numColMuxed = 16. --tiers: `threedsim`, the 3D-CiM simulator, can be imported. --converter:
+`hwcomponents_adc` can, with which AccelForge gives a converter's area. Each prints what `moexbar
+validate` has recorded and what comes out now.
 """
 
 import argparse
@@ -13,18 +15,26 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from moexbar.validation.rows import STUDIES
 
-BITS, SIDE = 8, 128  # of weights and inputs; rows and columns of an array
-MATRICES = {
-    "neurosim.": (1024, 128),
-    "neurosim.small_": (512, 64),
-    "neurosim.large_": (4096, 256),
+BITS, SIDE = 8, 128  # of a weight; rows and columns of an array
+Matrix = tuple[int, int, int]  # rows, columns, bits of an input
+MATRICES: dict[str, Matrix] = {
+    "neurosim.": (1024, 128, 8),
+    "neurosim.small_": (512, 64, 8),
+    "neurosim.large_": (4096, 256, 8),
+    "neurosim.row_": (128, 512, 8),
+    "neurosim.square_": (768, 768, 8),
+    "neurosim.down_": (3072, 768, 8),
+    "neurosim.bits4_": (1024, 128, 4),
 }
+LEVELS64: dict[str, Matrix] = {"neurosim.adc6_": (1024, 128, 8)}
+MUXED16: dict[str, Matrix] = {"neurosim.mux16_": (1024, 128, 8)}
 SAID = {  # what NeuroSim prints before a number
     "time": r"layer1's readLatency is: ([\d.e+]+)",
     "energy": r"layer1's readDynamicEnergy is: ([\d.e+]+)",
@@ -46,26 +56,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--neurosim", type=Path, help="the program that NeuroSim 1.4 builds")
+    parser.add_argument("--levels64", type=Path, help="the same with levelOutput = 64")
+    parser.add_argument("--muxed16", type=Path, help="the same with numColMuxed = 16")
     parser.add_argument("--tiers", action="store_true", help="run the 3D-CiM simulator")
     parser.add_argument("--converter", action="store_true", help="ask hwcomponents_adc")
     asked = parser.parse_args(arguments)
     runs: list[Callable[[], Figures]] = []
-    if asked.neurosim:
-        runs.append(lambda: neurosim(asked.neurosim.resolve()))
+    built = ((asked.neurosim, MATRICES), (asked.levels64, LEVELS64), (asked.muxed16, MUXED16))
+    runs += [partial(neurosim, program.resolve(), of) for program, of in built if program]
     runs += [run for run, wanted in ((tiers, asked.tiers), (converter, asked.converter)) if wanted]
     if not runs:
-        parser.error("nothing to run: name --neurosim, --tiers or --converter")
+        parser.error("nothing to run: name a program of NeuroSim, --tiers or --converter")
     recorded = {claim.key: claim.published for study in STUDIES for claim in study.claims}
     for run in runs:
         for key, value in run():
             print(f"{key:28s} recorded {recorded.get(key, float('nan')):14.8g}  now {value:14.8g}")
 
 
-def neurosim(program: Path) -> Figures:
-    """Three matrices through NeuroSim's own parameters: times ns, energies nJ, areas um2."""
-    for key, (rows, columns) in MATRICES.items():
+def neurosim(program: Path, matrices: dict[str, Matrix]) -> Figures:
+    """Matrices through a build of NeuroSim: times ns, energies nJ, areas um2."""
+    for key, matrix in matrices.items():
         with tempfile.TemporaryDirectory() as folder:
-            words = _layer(Path(folder), rows, columns)
+            words = _layer(Path(folder), matrix)
             told = subprocess.run(
                 [str(program), *words],
                 cwd=program.parent,
@@ -81,16 +93,17 @@ def neurosim(program: Path) -> Figures:
         yield f"{key}converters", read["adc"] + read["sums"]
 
 
-def _layer(folder: Path, rows: int, columns: int) -> list[str]:
+def _layer(folder: Path, matrix: Matrix) -> list[str]:
     """The files of a network of one fully connected layer, and the words that name them."""
+    rows, columns, input_bits = matrix
     draw = random.Random(0)  # noqa: S311 - weights, no secrets
     net, weights, inputs = (folder / name for name in ("net.csv", "weights.csv", "inputs.csv"))
     net.write_text(f"1,1,{rows},1,1,{columns},0,1\n")
     lines = [",".join(f"{draw.uniform(-1, 1):.4f}" for _ in range(columns)) for _ in range(rows)]
     weights.write_text("\n".join(lines) + "\n")
-    bits = [",".join(str(draw.randint(0, 1)) for _ in range(BITS)) for _ in range(rows)]
+    bits = [",".join(str(draw.randint(0, 1)) for _ in range(input_bits)) for _ in range(rows)]
     inputs.write_text("\n".join(bits) + "\n")
-    sizes = [str(BITS), str(BITS), str(SIDE), str(SIDE)]
+    sizes = [str(BITS), str(input_bits), str(SIDE), str(SIDE)]
     return [str(net), *sizes, str(weights), str(inputs)]
 
 

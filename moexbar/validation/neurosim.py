@@ -147,7 +147,7 @@ def _large() -> Ran:
     return product(load_chip("neurosim"), 4096, 256)
 
 
-def _ns(ran: Ran) -> float:
+def ns(ran: Ran) -> float:
     """Products and sums, without bringing the input and taking the result."""
     of = ran.program.opcode
     return (
@@ -155,30 +155,35 @@ def _ns(ran: Ran) -> float:
     )
 
 
-def _nj(ran: Ran) -> float:
+def nj(ran: Ran) -> float:
     """Products and sums."""
     spent = ran.cost.energy.dynamic_fj
     return (spent["MVM"] + spent["ACC"]) / 1e6
 
 
+def converters_um2(ran: Ran) -> int:
+    """Area of the peripheral groups, which are ADCs and accumulators."""
+    return ran.cost.area.parts_um2["peripheral groups"]
+
+
 OURS: Ours = {
     # 8 input bits, each 8 columns in turn
-    "neurosim.time": lambda: _ns(_matrix()),
+    "neurosim.time": lambda: ns(_matrix()),
     # 64 crossbars x 8 input bits, and the sums
-    "neurosim.energy": lambda: _nj(_matrix()),
+    "neurosim.energy": lambda: nj(_matrix()),
     # 64 crossbars
     "neurosim.arrays": lambda: _matrix().cost.area.parts_um2["arrays"],
-    "neurosim.converters": lambda: _matrix().cost.area.parts_um2["peripheral groups"],
+    "neurosim.converters": lambda: converters_um2(_matrix()),
     # the same 8 x 8, and sums of 4 tiles
-    "neurosim.small_time": lambda: _ns(_small()),
+    "neurosim.small_time": lambda: ns(_small()),
     # 16 crossbars x 8 input bits, and the sums
-    "neurosim.small_energy": lambda: _nj(_small()),
+    "neurosim.small_energy": lambda: nj(_small()),
     "neurosim.small_arrays": lambda: _small().cost.area.parts_um2["arrays"],
-    "neurosim.small_converters": lambda: _small().cost.area.parts_um2["peripheral groups"],
+    "neurosim.small_converters": lambda: converters_um2(_small()),
     # and of 32 tiles
-    "neurosim.large_time": lambda: _ns(_large()),
+    "neurosim.large_time": lambda: ns(_large()),
     # 512 crossbars x 8 input bits, and the sums
-    "neurosim.large_energy": lambda: _nj(_large()),
+    "neurosim.large_energy": lambda: nj(_large()),
     "neurosim.large_arrays": lambda: _large().cost.area.parts_um2["arrays"],
-    "neurosim.large_converters": lambda: _large().cost.area.parts_um2["peripheral groups"],
+    "neurosim.large_converters": lambda: converters_um2(_large()),
 }

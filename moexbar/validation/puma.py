@@ -5,12 +5,14 @@ ISAAC's, 22.88 mm2 and 10.4 W, as PUMA's simulator has them; our chip has none: 
 """
 
 from ir.chip import Chip
+from ir.workload import Digital
 from moexbar.chips import load_chip
 from moexbar.validation.claim import Claim, Ours, Study
 from moexbar.validation.isaac import BUS, LINKS_MM2, LINKS_MW
-from moexbar.validation.matrix import Core, Ran, core, product
+from moexbar.validation.matrix import Core, Ran, core, matrix, product, run
 
 PAPER = "Ankit et al., ASPLOS 2019"
+CYCLES = "PUMA simulator, its wiki's page PUMA Core of 24 September 2018"
 
 STUDIES = (
     Study(
@@ -72,6 +74,13 @@ STUDIES = (
                 f"{PAPER}, table 6; 52.31 TOPS / 577 GOPS/s/mm2 of the abstract",
                 second_hand=True,
             ),
+            Claim(
+                "puma.layer",
+                "from buffer to buffer",
+                "ns",
+                2736,
+                f"{CYCLES}: load 24, MVM 2304, sigmoid 384, store 24 cycles of 1 ns",
+            ),
         ),
     ),
 )
@@ -98,6 +107,14 @@ def _node_watts() -> float:
     return (TILES * _tile().cost.energy.dynamic_total_fj / _core().ps + LINKS_MW) / 1000
 
 
+def _layer_ns() -> float:
+    """A product of 128 x 128 weights and the sigmoid of its 128 results, from LOAD to STORE."""
+    sigmoid = Digital(
+        "sigmoid", 0, ("sums",), ("out",), (), 128, kind="act", scope="token", elements=128
+    )
+    return run(_puma(), (matrix("sums", "x", 128, 128), sigmoid)).program.makespan_ps / 1e3
+
+
 OURS: Ours = {
     # 16 cycles of 128 ns and 256 ns of drain
     "puma.time": lambda: _core().ps / 1e3,
@@ -110,4 +127,6 @@ OURS: Ours = {
     "puma.node_power": _node_watts,
     # 138 x (128 x 1500 um2, bus and return link, 64 KiB) and the links
     "puma.node_area": lambda: TILES * _tile().cost.area.total_um2 / 1e6 + LINKS_MM2,
+    # 2304 ns, and what loads, the sigmoid and the way back take
+    "puma.layer": _layer_ns,
 }

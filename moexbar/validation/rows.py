@@ -1,13 +1,15 @@
 """All published quantities, and those that nothing of ours can be set beside."""
 
-from moexbar.validation import codes, hermes, isaac, neurosim, puma
+from moexbar.validation import codes, hermes, isaac, jia, neurosim, neurosim_runs, puma
 from moexbar.validation.claim import Ours, Study, Unmatched
 
 STUDIES: tuple[Study, ...] = (
     *hermes.STUDIES,
+    *jia.STUDIES,
     *isaac.STUDIES,
     *puma.STUDIES,
     *neurosim.STUDIES,
+    *neurosim_runs.STUDIES,
     *codes.STUDIES,
 )
 
@@ -37,4 +39,12 @@ UNMATCHED = (
     ),
 )
 
-OURS: Ours = {**hermes.OURS, **isaac.OURS, **puma.OURS, **neurosim.OURS, **codes.OURS}
+OURS: Ours = {
+    **hermes.OURS,
+    **jia.OURS,
+    **isaac.OURS,
+    **puma.OURS,
+    **neurosim.OURS,
+    **neurosim_runs.OURS,
+    **codes.OURS,
+}

@@ -1,0 +1,111 @@
+"""More runs of NeuroSim 1.4: three other sizes with its defaults, and three of its settings moved.
+
+As in `neurosim`: one matrix, buffers left out of times and energies, the interconnect out of
+energies. Nothing of the preset was set from them. The settings are those whose rules the model has
+of its own: bits of an input, bits of a converter, columns of a converter. No run is left out.
+"""
+
+from functools import partial
+
+from moexbar.chips import load_chip
+from moexbar.validation.claim import Claim, Ours, Study
+from moexbar.validation.matrix import Ran, product
+from moexbar.validation.neurosim import RUN, converters_um2, nj, ns
+
+BUFFERS = "as the first run, without buffers"
+WIRES = "as the first run, without buffers and interconnect"
+
+
+def _study(
+    title: str,
+    key: str,
+    run: str,
+    values: tuple[float, float, float],
+    *,
+    layout: str = "",
+) -> Study:
+    """The three rows of a run. values: ns, nJ, um2; layout: how NeuroSim lays the matrix out."""
+    of = f"{run}{layout}"
+    time, energy, converters = values
+    claims = (
+        Claim(f"{key}_time", "time of a product, no buffers", "ns", time, f"{of}; {BUFFERS}"),
+        Claim(f"{key}_energy", "energy, no buffers and wires", "nJ", energy, f"{of}; {WIRES}"),
+        Claim(f"{key}_converters", "area of ADCs and accumulators", "um2", converters, of),
+    )
+    return Study(f"NeuroSim 1.4, {title}", "run", run, claims)
+
+
+STUDIES = (
+    _study(
+        "128 x 512",
+        "neurosim.row",
+        f"{RUN}, 128 x 512",
+        (41.163, 6.1518, 410405),
+        layout=", held four times: copies take turns",
+    ),
+    _study(
+        "768 x 768",
+        "neurosim.square",
+        f"{RUN}, 768 x 768",
+        (137.489, 55.687, 1255776),
+        layout=", on 384 arrays of which it fills 288",
+    ),
+    _study("3072 x 768", "neurosim.down", f"{RUN}, 3072 x 768", (190.11, 221.10, 3776590)),
+    _study(
+        "inputs of 4 bits",
+        "neurosim.bits4",
+        f"{RUN} but numBitInput = 4, 1024 x 128",
+        (66.199, 6.1379, 198096),
+    ),
+    _study(
+        "ADCs of 6 bits",
+        "neurosim.adc6",
+        f"{RUN} but levelOutput = 64, 1024 x 128",
+        (153.556, 18.618, 255431),
+    ),
+    _study(
+        "16 columns of an ADC",
+        "neurosim.mux16",
+        f"{RUN} but numColMuxed = 16, 1024 x 128",
+        (244.82, 17.346, 130929),
+    ),
+)
+
+
+COPIES = 4  # of the smallest matrix
+SIZES = {"row": (128, 512), "square": (768, 768), "down": (3072, 768)}
+SETTINGS = {
+    "bits4": {"mvm.input_bits": 4},
+    "adc6": {"mvm.adc_bits": 6},
+    "mux16": {"mvm.columns_per_adc": 16},
+}
+
+
+def _run(key: str) -> Ran:
+    """The matrix of a run on the preset with its setting."""
+    rows, columns = SIZES.get(key, (1024, 128))
+    return product(load_chip("neurosim", SETTINGS.get(key)), rows, columns)
+
+
+def _copies(key: str) -> int:
+    return COPIES if key == "row" else 1
+
+
+def _time(key: str) -> float:
+    """A product takes one copy; copies take turns."""
+    return ns(_run(key)) / _copies(key)
+
+
+def _energy(key: str) -> float:
+    return nj(_run(key))
+
+
+def _converters(key: str) -> float:
+    return _copies(key) * converters_um2(_run(key))
+
+
+OURS: Ours = {
+    f"neurosim.{key}_{name}": partial(measure, key)
+    for key in (*SIZES, *SETTINGS)
+    for name, measure in (("time", _time), ("energy", _energy), ("converters", _converters))
+}
