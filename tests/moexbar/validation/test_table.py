@@ -56,10 +56,11 @@ def test_where_an_independent_row_is_far_off_the_cause_is_said(report: ValidateR
 def test_what_a_preset_was_set_from_it_gives_back(report: ValidateReport) -> None:
     """Within a per cent: published figures are rounded (12.5 nJ for 12.48). Else the cause is said.
 
-    NeuroSim's time holds its sums, which the preset's read was not set from.
+    NeuroSim's time holds its sums, which the preset's read was not set from. Of the area with ADCs
+    of 6 bits the comparators were taken, and not that accumulators grow by 7202 of 255431 um2.
     """
     off = [r for r in report.rows if not r.independent and abs(r.error_percent) > 1]
-    assert [r.key for r in off] == ["neurosim.time"]
+    assert [r.key for r in off] == ["neurosim.time", "neurosim.adc6_converters"]
     assert all(r.cause for r in off)
 
 
