@@ -136,6 +136,7 @@ def _energy(program: Program, chip: Chip) -> Energy:
     # microwatt x picosecond = 1e-18 J = 1e-3 fJ
     static = {
         "passive": chip.memory.passive_uw * program.makespan_ps // 1000,
+        "cores": cores_uw(program, chip) * program.makespan_ps // 1000,
         "DRAM idle": _dram_idle_uw(program, chip) * program.makespan_ps // 1000,
         "peripheral groups idle": rests.on_fj,
         "peripheral groups waking": rests.waking_fj,
@@ -143,6 +144,11 @@ def _energy(program: Program, chip: Chip) -> Energy:
     total = sum(dynamic.values()) + sum(static.values())
     never_off = total - rests.on_fj - rests.waking_fj + rests.never_off_fj
     return Energy(dynamic, {cause: fj for cause, fj in static.items() if fj}, never_off)
+
+
+def cores_uw(program: Program, chip: Chip) -> int:
+    """Power that the cores of all regions draw whatever they do."""
+    return chip.mesh.core_uw * program.inventory.cores
 
 
 def _dram_idle_uw(program: Program, chip: Chip) -> int:

@@ -41,6 +41,9 @@ class Wires:
 class Mesh:
     """Cores on a mesh: hop_ps and hop_fj per packet of 256 values at 8 bits. 0 x 0 = auto.
 
+    core_uw: what a core draws as long as the program runs, beside what is counted by use: its
+    router, control, instruction and register memories.
+
     distance: hops = packets follow each other over the links between two places, taking time and
     energy on each; flat = every vector takes one hop's time, whatever it carries and wherever it
     goes, on links without a limit, and no energy (mvm.port_fj counts it).
@@ -52,6 +55,7 @@ class Mesh:
     hop_ps: int
     hop_fj: int
     distance: Literal["hops", "flat"] = "hops"
+    core_uw: int = 0
 
 
 @dataclass(frozen=True)

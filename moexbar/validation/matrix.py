@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from backends.cost import CostReport, cost
+from backends.cost import CostReport, cores_uw, cost
 from compiler.partition import partition
 from compiler.pipeline import realise
 from compiler.placement import place
@@ -62,6 +62,14 @@ class Ran:
 
     program: Program
     cost: CostReport
+
+
+def busy_mw(chip: Chip, ran: Ran, one: Core) -> float:
+    """A program that starts again whenever a product is done: femtojoules per picosecond are mW.
+
+    And what its cores draw all the time.
+    """
+    return ran.cost.energy.dynamic_total_fj / one.ps + cores_uw(ran.program, chip) / 1000
 
 
 def matrix(name: str, x: str, rows: int, columns: int, *, newest: bool = False) -> Dense:

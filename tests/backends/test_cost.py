@@ -46,6 +46,17 @@ def test_dram_takes_its_idle_power_as_long_as_it_holds_anything() -> None:
     assert "DRAM idle" not in nothing.static_fj
 
 
+def test_what_a_core_draws_runs_for_the_whole_makespan() -> None:
+    """7 uW in each core of the regions, and nothing of it is dynamic, an area or a time."""
+    done = compile_small(chip=small_chip(mesh={"core_uw": 7, "pgs_per_core": 2}))
+    report, plain = cost(done.program, done.chip), cost(done.program, small_chip())
+    cores = sum(r.width * r.height for r in done.mapping.placement.regions)
+    assert cores > 1
+    assert report.energy.static_fj["cores"] == 7 * cores * report.time_ps // 1000
+    assert "cores" not in plain.energy.static_fj
+    assert report.energy.dynamic_fj == plain.energy.dynamic_fj
+
+
 def test_area_counts_shared_peripherals_once() -> None:
     workload = small_workload(layers=1, d=8, f=4, experts=4, bits=8)
     done = compile_small(workload, small_chip(pg={"mux": 2}))
