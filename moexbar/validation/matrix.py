@@ -12,9 +12,10 @@ from compiler.placement import place
 from compiler.steps import plan_steps
 from ir.chip import Chip
 from ir.mapping import Grouping, Mapping
+from ir.passes import SMOOTH
 from ir.program import Program
 from ir.schedule import Caches, Schedule
-from ir.workload import AnyOperator, Dense, Weight, Workload
+from ir.workload import AnyOperator, Dense, Digital, Weight, Workload
 from moexbar.chips.sheet import summary
 
 NO_EXPERTS = Grouping(())
@@ -82,6 +83,23 @@ def matrix(name: str, x: str, rows: int, columns: int, *, newest: bool = False) 
 def product(chip: Chip, rows: int, columns: int) -> Ran:
     """One vector times one matrix."""
     return run(chip, (matrix("product", "x", rows, columns),))
+
+
+def layer_ns(chip: Chip, rows: int, columns: int) -> float:
+    """A product and the sigmoid of its results, from the start of the LOAD on, in nanoseconds."""
+    sigmoid = Digital(
+        "sigmoid",
+        0,
+        ("sums",),
+        ("out",),
+        (),
+        columns,
+        kind="act",
+        scope="token",
+        elements=columns,
+        passes=SMOOTH,
+    )
+    return run(chip, (matrix("sums", "x", rows, columns), sigmoid)).program.makespan_ps / 1e3
 
 
 def run(

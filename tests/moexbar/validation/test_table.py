@@ -77,11 +77,18 @@ def test_hand_worked_values(report: ValidateReport) -> None:
     16 HERMES cycles of 8-bit input are one read of 130 ns: 64 x 2 x 65536 / 130 ns = 64.53 TOPS.
     A chip of ISAAC holds 168 x 96 x 128 x 16 weights of 2 bytes = 63 MiB. A node of PUMA does 2208
     x 32768 operations in 2304 ns = 31.40 TOPS. A tile of ISAAC has 96 crossbars of 3.01 mW and
-    12.63 mW beside them, and moves 1536 x 16 bits in.
+    12.63 mW beside them, and moves 1536 x 16 bits in. 128 x 512 weights of 8 bits fill 32 arrays
+    of NeuroSim, whose reads take 8 x 13.576 ns; four copies take turns. Inputs of 4 bits make half
+    the cycles of 8: 64 arrays x 4 x 24 pJ, and the sums. 2304 x 256 MACs of 1 bit take 1350 ns, of
+    8 bits 8 times that.
     """
     assert _row(report, "cores64.rate").ours == pytest.approx(64.53, abs=0.005)
     assert _row(report, "isaac.weights").ours == 63
     assert _row(report, "isaac.tile_power").ours == pytest.approx(96 * 3.01 + 12.63, rel=0.006)
+    assert _row(report, "neurosim.row_time").ours == pytest.approx(8 * 13.576 / 4)
+    assert _row(report, "neurosim.row_converters").ours == 4 * 32 * 3270
+    assert _row(report, "neurosim.bits4_energy").ours == pytest.approx(64 * 4 * 0.024, rel=0.03)
+    assert _row(report, "jia.rate8").ours == pytest.approx(2 * 2304 * 256 / 10_800_000, rel=1e-5)
     assert _row(report, "puma.node_rate").ours == pytest.approx(31.40, abs=0.005)
 
 
