@@ -37,6 +37,12 @@ UNMATCHED = (
         "Büchel et al., Nature Computational Science 2025 (second-hand)",
         "no area of that chip is published beyond assumed tiles; its network is not shipped",
     ),
+    Unmatched(
+        "ISAAC-PE and ISAAC-SE, the paper's other two designs: rate per area and power, weights per "
+        "area",
+        "Shafiee et al., ISCA 2016, table 4",
+        "their crossbars, converters and tiles were not found in a source at hand",
+    ),
 )
 
 OURS: Ours = {
