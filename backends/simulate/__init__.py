@@ -3,7 +3,7 @@
 `replay` checks the given times; `run` keeps the order and computes times anew; `Waits` says what
 held every instruction up, `group_waits` many of them together, `unit_uses` how busy each unit was.
 It shares no code with the compiler, and of `ir.timing` only the time of one MVM (`form`) and, to
-run on other speeds, those of links and curves (`links`, `retime`).
+run on other speeds, that of everything (`links`, `digital`, `retime`).
 A wrong duration of another opcode is not seen here, since the program does not say how large a job
 is: that is the check of costs in `ir/verify`, which knows the model.
 """

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from backends.simulate.alike import alike
 from ir import timing
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
@@ -76,10 +77,11 @@ def _each(
 ) -> tuple[Ints, Ints]:
     """`one` of each distinct unit, bytes, duration and busy time, for all rows of it."""
     columns = (program.unit, program.bytes, program.duration_ps, program.busy_ps)
-    jobs = np.stack([column[rows] for column in columns], axis=1).astype(np.int64)
-    kinds, which = np.unique(jobs, axis=0, return_inverse=True)
-    found = [one(program.units[unit], *job) for unit, *job in kinds.tolist()]
-    both = np.array(found, dtype=np.int64).reshape(-1, 2)[which.reshape(-1)]
+    jobs = [column[rows] for column in columns]
+    first, which = alike(jobs)
+    kinds = zip(*(job[first].tolist() for job in jobs), strict=True)
+    found = [one(program.units[unit], *job) for unit, *job in kinds]
+    both = np.array(found, dtype=np.int64).reshape(-1, 2)[which]
     return both[:, 0], both[:, 1]
 
 
