@@ -82,10 +82,10 @@ class BandsRow:
     draws: of all numbers together, each uniform over its band.
     unfit: draws that the chip is too small for, which have no figures.
     figures: with their ranges.
-    energy: of the asked method's energy its parts in nJ, by the names in `energy_nj`, the largest
-        first.
     assumptions: by the largest swing of a figure, descending.
     left_out: fields with a band for which experts would have to be grouped anew.
+    energy: of the asked method's energy its parts in nJ, by the names in `energy_nj`, the largest
+        first.
     """
 
     seed: int
