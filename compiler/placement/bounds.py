@@ -8,11 +8,13 @@ alone is found exactly, by dynamic programming over how many groups of each size
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from math import prod
 
 import numpy as np
 
+from compiler.placement.orders import cheapest_order
 from compiler.placement.traffic import Flow, Traffic
 from ir.arrays import Ints
 
@@ -46,13 +48,24 @@ def inside_bound(flows: Sequence[Flow], per_core: int, width: int, height: int) 
     width, height = min(width, cores + 2), min(height, cores + 2)  # longer is no better
     sizes, weights = _classes(flows)
     shape = tuple(len(w) + 1 for w in weights)
+    hops = _hops_of_states(tuple(sizes), shape, per_core, width, height)
+    longest = max(map(len, weights), default=0)
+    padded = np.array([[*w, *[0] * (longest - len(w))] for w in weights], dtype=np.int64)
+    return int(cheapest_order(hops, np.array(shape, dtype=np.int64), padded))
+
+
+@lru_cache(maxsize=512)  # the same for the regions of all layers alike
+def _hops_of_states(
+    sizes: tuple[int, ...], shape: tuple[int, ...], per_core: int, width: int, height: int
+) -> Ints:
+    """Fewest hops of the last group where so many of each size have come: [states]."""
     counts = np.indices(shape).reshape(len(shape), -1)
     demand, boxes = np.array(sizes, dtype=np.int64) @ counts, counts.sum(axis=0)
     hops = _hops_needed(demand, boxes, per_core, width, height).reshape(shape)
     for axis in range(len(shape)):  # later groups are no nearer: a monotone bound from below
         flipped = np.flip(hops, axis)
         hops = np.flip(np.minimum.accumulate(flipped, axis=axis), axis)
-    return _cheapest_order(hops, weights)
+    return hops.ravel()
 
 
 def _classes(flows: Sequence[Flow]) -> tuple[list[int], list[list[int]]]:
@@ -84,21 +97,6 @@ def _hops_needed(demand: Ints, boxes: Ints, per_core: int, width: int, height: i
         here = boxes == number
         out[here] = np.searchsorted(room * per_core, demand[here])
     return np.minimum(out, farthest)
-
-
-def _cheapest_order(hops: Ints, weights: list[list[int]]) -> int:
-    """Least sum of packets x hops over the orders in which each size's heaviest come first."""
-    flat, shape = hops.ravel().tolist(), hops.shape
-    stride = [prod(shape[i + 1 :]) for i in range(len(shape))]
-    best = [0] * len(flat)
-    for state in range(1, len(flat)):
-        options = []
-        for weight, step, size in zip(weights, stride, shape, strict=True):
-            taken = state // step % size
-            if taken:
-                options.append(best[state - step] + weight[taken - 1] * flat[state])
-        best[state] = min(options)
-    return best[-1]
 
 
 def placement_bound(traffic: Traffic, per_core: int, longest: int, shortest: int) -> int:
