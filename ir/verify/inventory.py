@@ -9,7 +9,7 @@ from ir.program import Inventory
 from ir.verify.caches import cache_bytes
 from ir.verify.case import ProgramCase
 from ir.verify.check import Fault
-from ir.verify.tiles import MappingCase
+from ir.verify.tiles import MappingCase, distinct
 from ir.verify.traffic import buffer_bytes_moved
 
 
@@ -26,8 +26,8 @@ def _inventory(case: ProgramCase) -> Inventory:
     of_block = [(isinstance(o, RoutedOwner), isinstance(o, SharedOwner)) for o in owners]
     expert, shared = np.array(of_block, dtype=np.bool_).reshape(-1, 2)[tiles.tile_block].T
     kinds = (expert, ~expert, shared)
-    pgs = [len(np.unique(tiles.tile_pg[kind])) for kind in kinds]
-    crossbars = [len(np.unique(tiles.crossbar_ids[kind])) for kind in kinds]
+    pgs = [distinct(tiles.tile_pg[kind]) for kind in kinds]
+    crossbars = [distinct(tiles.crossbar_ids[kind]) for kind in kinds]
     regions = case.mapping.placement.regions
     width = {
         r.layer: timing.bus_bits_per_ns(chip, bus_width(workload, r.layer)) or 0 for r in regions

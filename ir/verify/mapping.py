@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ir.arrays import Ints
 from ir.mapping import TILE_KINDS, RoutedOwner
 from ir.verify.check import Check, Fault, first, first_repeat
 from ir.verify.matrices import (
@@ -14,7 +15,7 @@ from ir.verify.matrices import (
     moe_operators,
     tile_grid,
 )
-from ir.verify.tiles import MappingCase, block_name
+from ir.verify.tiles import MappingCase, block_name, distinct, narrow
 
 
 def check_blocks(case: MappingCase) -> Fault | None:
@@ -102,6 +103,10 @@ def check_crossbars(case: MappingCase) -> Fault | None:
         cells = f"rows {begin[at, 0]} to {end[at, 0] - 1}, cells {begin[at, 1]} to {end[at, 1] - 1}"
         problem = f"takes {cells} of a crossbar of {crossbar.rows} x {crossbar.columns}"
         return Fault(case.tile_name(at), problem)
+    position = case.tile_spot[:, 0]
+    usual = position.min(initial=0) >= 0 and position.max(initial=0) < case.chip.pg.mux
+    if usual and distinct(case.crossbar_ids) == len(case.crossbar_ids):
+        return None  # each tile has one of its own
     order = np.argsort(case.crossbar_ids, kind="stable")
     for apart in range(1, len(order)):
         one, other = order[:-apart], order[apart:]
@@ -157,6 +162,8 @@ def check_group_sharing(case: MappingCase) -> Fault | None:
     rows = max((b.rows for b in case.mapping.blocks), default=1)
     columns = max((b.columns for b in case.mapping.blocks), default=1)
     owner = (case.block_shelf[case.tile_block] * columns + column) * rows + row
+    if _one_to_one(case.tile_pg, owner, case.mapping.placement.pgs):
+        return None
     for sort_by, same, problem in (
         (case.tile_pg, owner, "share a PG without being the same tile of one group"),
         (owner, case.tile_pg, "are the same tile of one group but on different PGs"),
@@ -168,6 +175,14 @@ def check_group_sharing(case: MappingCase) -> Fault | None:
             one, other = (case.tile_name(int(t)) for t in order[at : at + 2])
             return Fault(f"{one} and {other}", problem)
     return None
+
+
+def _one_to_one(pg: Ints, owner: Ints, pgs: int) -> bool:
+    """Whether all tiles of a PG have one owner, and those of an owner one PG."""
+    of_pg = np.full(pgs, -1, dtype=np.int64)
+    of_pg[pg] = owner
+    owners = of_pg[of_pg >= 0]
+    return bool(np.all(of_pg[pg] == owner)) and len(np.unique(owners)) == len(owners)
 
 
 def check_mesh(case: MappingCase) -> Fault | None:
@@ -220,9 +235,11 @@ def check_in_region(case: MappingCase) -> Fault | None:
     placement = case.mapping.placement
     box = {r.layer: (r.x, r.y, r.x + r.width, r.y + r.height) for r in placement.regions}
     limits = np.array([box[b.layer] for b in case.mapping.blocks], dtype=np.int64).reshape(-1, 4)
-    low_x, low_y, high_x, high_y = limits[case.tile_block].T
-    y, x = np.divmod(placement.core[case.tile_pg], placement.mesh_width)
-    at = first((x < low_x) | (x >= high_x) | (y < low_y) | (y >= high_y))
+    low_x, low_y, high_x, high_y = narrow(limits).T
+    block, cores = case.tile_block, narrow(placement.core)[case.tile_pg]
+    y, x = np.divmod(cores, placement.mesh_width)
+    outside = (x < low_x[block]) | (x >= high_x[block])
+    at = first(outside | (y < low_y[block]) | (y >= high_y[block]))
     if at is None:
         return None
     return Fault(case.tile_name(at), f"on core ({x[at]}, {y[at]}), outside its layer's region")
@@ -234,7 +251,7 @@ def check_column_chains(case: MappingCase) -> Fault | None:
     if case.chip.accumulate.where != "pg":
         return None  # partial sums go to the digital units: nothing hops from PG to PG
     rows = np.array([b.rows for b in case.mapping.blocks], dtype=np.int64)[case.tile_block]
-    y, x = np.divmod(placement.core[case.tile_pg], placement.mesh_width)
+    y, x = np.divmod(narrow(placement.core)[case.tile_pg], placement.mesh_width)
     far = np.abs(np.diff(x)) + np.abs(np.diff(y)) > 1
     within = case.tile_index[1:] % rows[1:] != 0  # not the first tile of its column
     at = first(far & within)

@@ -6,7 +6,7 @@ from typing import assert_never
 
 import numpy as np
 
-from ir.arrays import Ints
+from ir.arrays import Array, Ints
 from ir.chip import Chip
 from ir.mapping import Block, DenseOwner, Mapping, RoutedOwner, SharedOwner
 from ir.verify.matrices import cells_per_weight, weights_side_by_side
@@ -15,7 +15,10 @@ from ir.workload import Weight, Workload
 
 @dataclass(frozen=True, eq=False)
 class MappingCase:
-    """A mapping and what it was made for, with its tiles in flat columns [tiles]."""
+    """A mapping and what it was made for, with its tiles in flat columns [tiles].
+
+    There may be millions of tiles, so columns are of 32 bits where their values are.
+    """
 
     mapping: Mapping
     workload: Workload
@@ -25,38 +28,46 @@ class MappingCase:
     def tile_block(self) -> Ints:
         """Block of each tile."""
         counts = [block.tiles for block in self.mapping.blocks]
-        return np.repeat(np.arange(len(counts)), counts)
+        return np.repeat(narrow(np.arange(len(counts))), counts)
 
     @cached_property
     def tile_index(self) -> Ints:
         """Number of each tile within its block: j * rows + i for tile (i, j)."""
-        return np.concatenate([np.arange(b.tiles) for b in self.mapping.blocks] or [_EMPTY])
+        counts = np.array([block.tiles for block in self.mapping.blocks], dtype=np.int64)
+        number = narrow(np.arange(counts.sum()))
+        index: Ints = number - narrow(np.cumsum(counts) - counts)[self.tile_block]
+        return index
 
     @cached_property
     def tile_spot(self) -> Ints:
         """Crossbar behind the PG, first row and first cell of each tile: [tiles, 3]."""
-        kinds = [b.tile_kinds().T.ravel() for b in self.mapping.blocks]
-        return self.mapping.placement.spots[self.tile_block, np.concatenate(kinds or [_EMPTY])]
+        sizes = np.array([(b.rows, b.columns) for b in self.mapping.blocks], dtype=np.int64)
+        last = narrow(sizes.reshape(-1, 2) - 1)
+        row, column = self.tile_place
+        kind = 2 * (row == last[self.tile_block, 0]) + (column == last[self.tile_block, 1])
+        spots: Ints = narrow(self.mapping.placement.spots)[self.tile_block, kind]
+        return spots
 
     @cached_property
     def tile_size(self) -> Ints:
         """Rows and cells that each tile takes: [tiles, 2], the last of a column or row ragged."""
         whole = np.array(
             [
-                (b.weight.rows, b.weight.columns, *_row_of(b.weight, self.chip), b.rows)
+                (b.weight.rows, b.weight.columns, *_row_of(b.weight, self.chip))
                 for b in self.mapping.blocks
             ],
             dtype=np.int64,
-        ).reshape(-1, 5)[self.tile_block]
-        height, width, across, cells, row_tiles = whole.T
-        j, i = np.divmod(self.tile_index, row_tiles)
-        rows = np.minimum(height - i * self.chip.crossbar.rows, self.chip.crossbar.rows)
-        return np.stack([rows, np.minimum(width - j * across, across) * cells], axis=1)
+        ).reshape(-1, 4)
+        height, width, across, cells = narrow(whole).T
+        block, (i, j) = self.tile_block, self.tile_place
+        rows = np.minimum(height[block] - i * self.chip.crossbar.rows, self.chip.crossbar.rows)
+        columns = np.minimum(width[block] - j * across[block], across[block])
+        return np.stack([rows, columns * cells[block]], axis=1)
 
     @cached_property
     def tile_place(self) -> tuple[Ints, Ints]:
         """(row, column) of each tile among those of its block: [tiles] both."""
-        heights = np.array([b.rows for b in self.mapping.blocks], dtype=np.int64)
+        heights = narrow(np.array([b.rows for b in self.mapping.blocks], dtype=np.int64))
         column, row = np.divmod(self.tile_index, heights[self.tile_block])
         return row, column
 
@@ -90,13 +101,14 @@ class MappingCase:
         np.maximum.at(longest, self.block_shelf, [b.rows for b in self.mapping.blocks])
         row, column = self.tile_place
         start = self.mapping.placement.pg_start[self.tile_block]
-        return start + column * longest[self.block_shelf[self.tile_block]] + row
+        return narrow(start + column * longest[self.block_shelf[self.tile_block]] + row)
 
     @cached_property
     def crossbar_ids(self) -> Ints:
         """A number for the crossbar (PG, position) of each tile: [tiles]."""
         position = self.tile_spot[:, 0]
-        return self.tile_pg * (int(position.max(initial=0)) + 1) + position
+        pg: Ints = self.tile_pg.astype(np.int64)
+        return pg * (int(position.max(initial=0)) + 1) + position
 
     def block_ids(self, keys: list[tuple[object, ...]]) -> Ints:
         """A number for each block, equal where `keys` are equal, per tile: [tiles]."""
@@ -111,7 +123,18 @@ class MappingCase:
         return f"{block_name(block)} tile ({i}, {j})"
 
 
-_EMPTY = np.zeros(0, dtype=np.int64)
+def narrow(column: Ints) -> Array:
+    """A column in 32 bits, where all of its values have room there."""
+    limit = np.iinfo(np.int32)
+    fits = column.min(initial=0) >= limit.min and column.max(initial=0) <= limit.max
+    return column.astype(np.int32) if fits else column
+
+
+def distinct(numbers: Ints) -> int:
+    """How many different numbers there are, none of them negative."""
+    seen = np.zeros(int(numbers.max(initial=-1)) + 1, dtype=np.bool_)
+    seen[numbers] = True
+    return int(seen.sum())
 
 
 def _row_of(weight: Weight, chip: Chip) -> tuple[int, int]:
