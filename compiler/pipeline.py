@@ -31,7 +31,7 @@ from ir.arrays import Bools
 from ir.chip import Chip
 from ir.compiled import Compiled
 from ir.errors import Amount, InfeasibleError
-from ir.mapping import Block, Grouping, LayerGrouping, Mapping, RoutedOwner
+from ir.mapping import Block, Grouping, LayerGrouping, Mapping, Owner, RoutedOwner
 from ir.routing import Routing
 from ir.schedule import PairOrder, Schedule, SlotOrder, assign_experts
 from ir.sides import on_side
@@ -166,6 +166,9 @@ def group_experts(
     start, stop = options.fit
     window = min(options.shape.together, stop - start)  # a shorter fit range is one window
     homes = workload.expert_homes
+    routed: dict[tuple[int, Owner], list[Block]] = {}
+    for block in blocks:
+        routed.setdefault((block.layer, block.owner), []).append(block)
     for op in (op for op in workload.moe_layers if homes[op.layer] == op.layer):
         fits = [
             calibrate(traced[layer], routing, options.fit, window, seed=options.limits.seed)
@@ -174,7 +177,7 @@ def group_experts(
         ]
         groups = asked.groups or -(-(op.router.experts + asked.replicas) // size)
         widest = RoutedOwner(op.hidden_widths.index(op.d_expert))
-        one = tuple(b for b in blocks if b.layer == op.layer and b.owner == widest)
+        one = tuple(routed.get((op.layer, widest), ()))
         jobs.append(
             Job(
                 op.layer,

@@ -291,6 +291,14 @@ class Mapping:
             f"{placement.mesh_width} x {placement.mesh_height} cores>"
         )
 
+    @cached_property
+    def of_operator(self) -> ByKey[int, tuple[Block, ...]]:
+        """The blocks of each operator that has some, in order."""
+        found: dict[int, list[Block]] = {}
+        for block in self.blocks:
+            found.setdefault(block.operator, []).append(block)
+        return {operator: tuple(blocks) for operator, blocks in found.items()}
+
     def tiles(self) -> Iterator[tuple[int, Ints, Ints]]:
         """(block index, PG of each tile [rows, columns], its spot [rows, columns, 3]) by block."""
         for index, block in enumerate(self.blocks):

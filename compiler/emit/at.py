@@ -93,10 +93,9 @@ class At(Generic[Op_co]):
         ctx = self.ctx
         key = (kind, self.region, stage)
         if key not in ctx.unit_of:
-            mine = [k for k in ctx.units.numbers if k[:3] == key]
-            table = np.full(max(k[3] for k in mine) + 1, -1, dtype=np.int64)
-            for k in mine:
-                table[k[3]] = ctx.units.numbers[k]
+            mine = ctx.units.of_stage[key]
+            table = np.full(max(mine) + 1, -1, dtype=np.int64)
+            table[list(mine)] = list(mine.values())
             ctx.unit_of[key] = table
         return ctx.unit_of[key][group]
 

@@ -70,9 +70,9 @@ def _alike(at: At[MoELayer]) -> list[tuple[list[int], list[Block]]]:
     """Experts whose matrices cost the same, and the blocks of the first of them."""
     blocks: dict[int, list[Block]] = {}
     cells = at.ctx.chip.crossbar.cells
-    for block in at.ctx.mapping.blocks:
+    for block in at.ctx.mapping.of_operator.get(at.home, ()):
         match block.owner:
-            case RoutedOwner(expert, 0) if block.operator == at.home:
+            case RoutedOwner(expert, 0):
                 blocks.setdefault(expert, []).append(block)
             case _:
                 pass

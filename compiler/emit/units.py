@@ -17,17 +17,21 @@ Key = tuple[str, int, int, int]  # kind, layer, stage, group
 class Units:
     """Units by key in order of their numbers; `servers[first]` equal units stand together.
 
-    banks: (operator, whose blocks, stage) -> their bank.
+    banks: (operator, whose blocks, stage) -> their bank. of_stage: those of a kind in a stage of a
+    layer, {group: number}.
     """
 
     table: list[Unit] = field(default_factory=list)
     numbers: dict[Key, int] = field(default_factory=dict)
     servers: dict[int, int] = field(default_factory=dict)
     banks: dict[tuple[int, Owner, int], FireGroup] = field(default_factory=dict)
+    of_stage: dict[tuple[UnitKind, int, int], dict[int, int]] = field(default_factory=dict)
 
     def add(self, unit: Unit) -> None:
         """Number a new unit."""
         self.numbers[unit.kind, unit.layer, unit.stage, unit.group] = len(self.table)
+        alike = self.of_stage.setdefault((unit.kind, unit.layer, unit.stage), {})
+        alike[unit.group] = len(self.table)
         self.table.append(unit)
 
     def add_pool(self, kind: UnitKind, count: int, layer: int = -1) -> None:
