@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -44,6 +45,7 @@ class Filter:
         return found[np.lexsort((found, program.start_ps[found]))]
 
 
+BLOCK = 10_000  # rows made into lines together
 GroupBy = Literal["unit", "token", "expert", "opcode"]
 Notes = Callable[[int], str]
 
@@ -71,11 +73,14 @@ def listing(
     total = len(rows)
     yield HEADER + ("reads" if notes is None else "waited for")
     heading = ""
-    for row in rows[: limit or total].tolist():
+    shown = rows[: limit or total]
+    parts = (shown[at : at + BLOCK] for at in range(0, total, BLOCK))
+    lines = chain.from_iterable(_lines(program, part) for part in parts)
+    for row, line in zip(shown.tolist(), lines, strict=True):
         if group_by and heading != (now := group_name(program, row, group_by)):
             heading = now
             yield f"-- {heading}"
-        yield _line(program, row, notes or (lambda row: _reads(program, row)))
+        yield line + (notes(row) if notes else _reads(program, row))
     if limit and total > limit:
         yield f"... {total - limit} more of {total} instructions"
 
@@ -111,16 +116,22 @@ def group_name(program: Program, row: int, group_by: GroupBy) -> str:
     return f"layer {program.layer[row]} " + (f"expert {expert}" if expert >= 0 else "no expert")
 
 
-def _line(program: Program, row: int, notes: Notes) -> str:
-    start = int(program.start_ps[row])
-    end = start + int(program.duration_ps[row])
-    unit = program.units[int(program.unit[row])].name
-    return (
-        f"{start / 1000:12.3f} {end / 1000:12.3f}  {unit:<14} "
-        f"{Opcode(int(program.opcode[row])).name:<8} {_number(program.layer[row]):>5} "
-        f"{_number(program.token[row]):>5} {_number(program.expert[row]):>6} "
-        f"{_number(program.slot[row]):>5}  {row:>7}  {notes(row)}"
-    )
+def _lines(program: Program, rows: Ints) -> Iterator[str]:
+    """The lines of `rows`, but for their last column."""
+    p, names = program, [op.name for op in Opcode]
+    units = [unit.name for unit in p.units]
+    columns = (p.duration_ps, p.unit, p.opcode, p.layer, p.token, p.expert, p.slot)
+    for row, start, duration, unit, code, layer, token, expert, slot in zip(
+        rows.tolist(),
+        p.start_ps[rows].tolist(),
+        *(column[rows].tolist() for column in columns),
+        strict=True,
+    ):
+        yield (
+            f"{start / 1000:12.3f} {(start + duration) / 1000:12.3f}  {units[unit]:<14} "
+            f"{names[code]:<8} {_number(layer):>5} {_number(token):>5} {_number(expert):>6} "
+            f"{_number(slot):>5}  {row:>7}  "
+        )
 
 
 def _reads(program: Program, row: int) -> str:
@@ -128,5 +139,5 @@ def _reads(program: Program, row: int) -> str:
     return ",".join(str(r) for r in reads[:3]) + (f"+{len(reads) - 3}" if len(reads) > 3 else "")
 
 
-def _number(value: np.int32) -> str:
-    return str(int(value)) if value >= 0 else "-"
+def _number(value: int) -> str:
+    return str(value) if value >= 0 else "-"

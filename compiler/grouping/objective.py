@@ -201,10 +201,10 @@ def check_room(experts: int, size: int, groups: int | None, replicas: int) -> in
 
 def window_loads(chosen: Bools, windows: Windows) -> Ints:
     """Pairs of each expert in each window: [windows, experts]."""
-    until = np.zeros((len(chosen) + 1, chosen.shape[1]), dtype=np.int64)
+    until = np.zeros((len(chosen) + 1, chosen.shape[1]), dtype=np.int32)
     np.cumsum(chosen, axis=0, out=until[1:])
     bounds = np.asarray(windows, dtype=np.int64).reshape(-1, 2)
-    return until[bounds[:, 1]] - until[bounds[:, 0]]
+    return (until[bounds[:, 1]] - until[bounds[:, 0]]).astype(np.int64)
 
 
 def _times_covered(tokens: int, windows: Windows) -> Ints:
