@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from compiler.grouping.company import tokens_of_both
 from compiler.grouping.split import split_slots
 from ir.arrays import Bools, Ints
 from ir.errors import Amount, InfeasibleError, InputError
@@ -147,12 +148,12 @@ def grouping_problem(
             "use the objective slots",
         )
     times = _times_covered(tokens, windows)
-    covered = chosen[times > 0]
-    together = (covered.T.astype(np.float64) @ covered).astype(np.int64)
-    loads, total = window_loads(chosen, windows), covered.sum(axis=0)
+    covered = times > 0
+    together = tokens_of_both(chosen, covered.astype(np.int64))
+    loads, total = window_loads(chosen, windows), together.diagonal().copy()
     meets, visits = None, 0
     if costs.broadcast:
-        meets = ((chosen * times[:, None]).T.astype(np.float64) @ chosen).astype(np.int64)
+        meets = tokens_of_both(chosen, times)
         np.fill_diagonal(meets, 0)
         visits = int(times[chosen.any(axis=1)].sum())
     return GroupingProblem(
