@@ -3,12 +3,15 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
 from compiler.grouping import Job, LayerAnswer, solve_layer
+
+THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # of matrix products in a process
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +33,10 @@ def solve_jobs(
         return _one_by_one(jobs, report)
     # spawn: a fork would copy a process in which solver threads may be running
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_listen) as pool:
+    with (
+        _one_thread_each(),
+        ProcessPoolExecutor(processes, mp_context=context, initializer=_listen) as pool,
+    ):
         futures: dict[Future[LayerAnswer | None], Job] = {}
         interrupted = False
         try:
@@ -49,6 +55,18 @@ def solve_jobs(
     answers = [f.result() if ok else None for f, ok in zip(futures, done, strict=True)]
     answers += [None] * (len(jobs) - len(answers))
     return Answers(tuple(answers), interrupted)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes begun meanwhile multiply on one thread each: more would wait for each other."""
+    unset = [name for name in THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(unset, "1"))
+    try:
+        yield
+    finally:
+        for name in unset:
+            del os.environ[name]
 
 
 def _interrupt_children() -> None:
