@@ -12,6 +12,9 @@ import numpy as np
 SCHEMA = 2
 FLAT = {"flat": True}  # metadata of a field: the keys of its value stand in its place
 OPTIONAL = {"optional": True}  # metadata of a field: it is left out while it is None
+PLAIN = frozenset({bool, int, str, type(None)})  # types that stay as they are, the most frequent
+
+_KNOWN: dict[type[Any], tuple[tuple[str, bool, bool], ...]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,8 @@ def as_json(value: object) -> Any:
     tell otherwise. Tuples and arrays are lists, numbers of numpy are numbers, paths and enums what
     they hold; a number that is not finite is None. TypeError for anything else.
     """
+    if type(value) in PLAIN:
+        return value
     match value:
         case Enum():
             return as_json(value.value)
@@ -43,22 +48,30 @@ def as_json(value: object) -> Any:
             return str(value)
         case np.ndarray() | np.generic():
             return as_json(value.tolist())
-        case Mapping():
-            return {str(name): as_json(entry) for name, entry in value.items()}
         case list() | tuple():
             return [as_json(entry) for entry in value]
     if is_dataclass(value) and not isinstance(value, type):
         return dict(_entries(value))
+    if isinstance(value, Mapping):  # last: slow to find out
+        return {str(name): as_json(entry) for name, entry in value.items()}
     raise TypeError(f"{type(value).__name__}: no rule says how it is written as JSON")
 
 
 def _entries(value: Any) -> Iterator[tuple[str, Any]]:
-    for field in fields(value):
-        found = getattr(value, field.name)
-        if is_flat(field):
+    for name, flat, optional in _fields(type(value)):
+        found = getattr(value, name)
+        if flat:
             yield from as_json(found).items()
-        elif found is not None or not is_optional(field):
-            yield field.name, as_json(found)
+        elif found is not None or not optional:
+            yield name, as_json(found)
+
+
+def _fields(kind: type[Any]) -> tuple[tuple[str, bool, bool], ...]:
+    """Name of each field of a dataclass, and whether it is flat and optional; looked up once."""
+    if kind not in _KNOWN:
+        found = ((field.name, is_flat(field), is_optional(field)) for field in fields(kind))
+        _KNOWN[kind] = tuple(found)
+    return _KNOWN[kind]
 
 
 def is_flat(field: Field[Any]) -> bool:
