@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from compiler.grouping.companions import companion_bound
+from compiler.grouping.company import slots_of_both
 from compiler.grouping.objective import GroupingProblem
 from ir.arrays import Floats, Ints
 
@@ -95,13 +96,10 @@ def _partner_bound(problem: GroupingProblem, each: Ints) -> int:
     if problem.size < 2 or padded.shape[1] < 2:
         return 0
     coldest = np.sort(padded, axis=1)[:, : problem.size - 2].sum(axis=1)
-    best = 0
-    for e in range(problem.experts):
-        together = padded + padded[:, e : e + 1] + coldest[:, None]
-        cost = problem.objective(np.maximum(together, each[:, None]).T)
-        partners = np.sort(np.delete(cost, e))
-        best = max(best, int(partners[problem.size - 2]))
-    return best
+    cost = slots_of_both(np.ascontiguousarray(padded.T), coldest, each, problem.parts)
+    np.fill_diagonal(cost, np.iinfo(np.int64).max)  # no expert is its own partner
+    partners = np.sort(cost[: problem.experts], axis=1)
+    return int(partners[:, problem.size - 2].max(initial=0))
 
 
 def _padded(problem: GroupingProblem) -> Ints:
