@@ -17,7 +17,7 @@ from typing import Literal, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from ir.arrays import Bools, Ints
+from ir.arrays import Array, Bools, Ints
 from ir.errors import InputError
 from ir.workload import Weight
 
@@ -187,9 +187,7 @@ class LayerGrouping:
 
         Raises InputError where an expert has replicas: see compiler.grouping.split_counts.
         """
-        member = np.zeros((self.experts, len(self.groups)), dtype=np.int64)
-        member[np.arange(self.experts), self.group_of()] = 1
-        return chosen.astype(np.int64) @ member
+        return sum_by_group(chosen, self.group_of(), len(self.groups))
 
 
 @dataclass(frozen=True)
@@ -310,6 +308,18 @@ class Mapping:
     @cached_property
     def _column_lengths(self) -> Ints:
         return column_lengths(self.blocks, self.grouping)
+
+
+def sum_by_group(numbers: Array, group: Ints, groups: int) -> Ints:
+    """`numbers` [rows, experts] summed over the experts of each group: int64 [rows, groups].
+
+    group: [experts].
+    """
+    until = np.zeros((len(numbers), len(group) + 1), dtype=np.int64)
+    np.cumsum(numbers[:, np.argsort(group, kind="stable")], axis=1, out=until[:, 1:])
+    size = np.bincount(group, minlength=groups)
+    stop = np.cumsum(size)
+    return until[:, stop] - until[:, stop - size]
 
 
 def column_lengths(blocks: tuple[Block, ...], grouping: Grouping) -> Ints:

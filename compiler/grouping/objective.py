@@ -18,7 +18,7 @@ from compiler.grouping.company import tokens_of_both
 from compiler.grouping.split import split_slots
 from ir.arrays import Bools, Ints
 from ir.errors import Amount, InfeasibleError, InputError
-from ir.mapping import Status
+from ir.mapping import Status, sum_by_group
 
 Windows = Sequence[tuple[int, int]]
 
@@ -220,9 +220,7 @@ def _times_covered(tokens: int, windows: Windows) -> Ints:
 
 def group_loads(problem: GroupingProblem, assignment: Ints) -> Ints:
     """Pairs of each group in each window: [windows, groups]."""
-    member = np.zeros((problem.experts, problem.groups), dtype=np.int64)
-    member[np.arange(problem.experts), assignment] = 1
-    return problem.loads @ member
+    return sum_by_group(problem.loads, assignment, problem.groups)
 
 
 def cost(
