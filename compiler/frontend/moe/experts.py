@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from onnx_ir import Node, Value
 
@@ -71,9 +72,12 @@ class FeedForward:
 
     def experts(self) -> list[Expert]:
         """The experts of these matrices: one, or one per entry of the stack."""
-        if self.stacked is None:
-            return [self._expert(None)]
-        return [self._expert(index) for index in range(self.stacked)]
+        return list(self._experts)
+
+    @cached_property
+    def _experts(self) -> tuple[Expert, ...]:
+        of_stack = [None] if self.stacked is None else range(self.stacked)
+        return tuple(self._expert(index) for index in of_stack)
 
     def _expert(self, index: int | None) -> Expert:
         return Expert(
