@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ir.arrays import Bools, Ints
+from ir.arrivals import ALL_THERE, AllThere, Delays, Presence, check_arrivals
 from ir.errors import InputError
 from ir.mapping import PROVEN, LayerGrouping, Status
 
@@ -18,6 +19,7 @@ class SlotOrder:
     are lower bounds; the transfers bound holds at any number of slots unless the policy proved more
     at its own. `lockstep`: a slot starts only when the last one has ended on every group (the
     unshared chip's one token at a time); otherwise groups run ahead within their own order.
+    presence: when the tokens are there; bounds and status hold for that.
     """
 
     policy: str
@@ -28,11 +30,13 @@ class SlotOrder:
     lockstep: bool = False
     seconds: float = 0.0
     deterministic: bool = True
+    presence: Presence = ALL_THERE
 
     def __repr__(self) -> str:
+        there = "" if isinstance(self.presence, AllThere) else f" for {self.presence}"
         return (
             f"<SlotOrder {self.policy}: {self.slots} slots (at least {self.slots_bound}), "
-            f"{self.transfers} transfers (at least {self.transfers_bound}), {self.status}>"
+            f"{self.transfers} transfers (at least {self.transfers_bound}), {self.status}{there}>"
         )
 
     @property
@@ -42,8 +46,15 @@ class SlotOrder:
 
     @property
     def slots(self) -> int:
-        """Slots used."""
+        """Slots used, with those in which nothing runs because nothing is there yet."""
         return len(self.table)
+
+    @property
+    def delays(self) -> Delays | None:
+        """How long tokens stay, where they arrive one after another."""
+        if isinstance(self.presence, AllThere):
+            return None
+        return Delays.of(self.table, self.presence)
 
     @property
     def transfers(self) -> int:
@@ -108,8 +119,11 @@ def assign_experts(
 
     chosen: bool [tokens, experts]; split: int64 [tokens, experts], the group of each chosen pair,
     which may be left out where no expert has replicas. Raises InputError where the table gives a
-    token more or fewer turns in a group than it has experts there.
+    token more or fewer turns in a group than it has experts there, or one before it is there.
     """
+    early = check_arrivals(order.table, order.presence)
+    if early is not None:
+        raise InputError(f"slot order of layer {grouping.layer}", early)
     slot, group = np.nonzero(order.table >= 0)
     token = order.table[slot, group]
     by_turn = np.lexsort((slot, token, group))

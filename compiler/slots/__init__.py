@@ -13,6 +13,8 @@ One entry, `order_slots`, for seven policies:
 L = max_g sum_t c[t, g] slots are always enough (docs/model.md, section Slots) unless the bus or the
 buffer limits a slot. `token-serial`, `min-transfer`, `cp-sat` and `online` keep such limits. The
 slots of min-transfer, column-generation and cp-sat then come in an even sequence (`evened`).
+
+Tokens may come one after another (`arriving`); all policies but reschedule take that.
 """
 
 from dataclasses import replace
@@ -21,22 +23,25 @@ from time import perf_counter
 import numpy.typing as npt
 
 from compiler.options import POLICIES, Policy, one_of
-from compiler.slots.bounds import check_counts, check_table, slots_bound, transfers_bound
+from compiler.slots.arriving import ARRIVING, arriving_order
+from compiler.slots.bounds import check_counts, slots_bound, transfers_bound
 from compiler.slots.column_generation import column_generation_table
 from compiler.slots.cp_sat_limited import cp_sat_limited_table
 from compiler.slots.cp_sat_slots import cp_sat_table
 from compiler.slots.evened import evened
 from compiler.slots.limited import limited_table
-from compiler.slots.limits import Limits, check_limits, slots_bound_within
+from compiler.slots.limits import Limits, check_limits
 from compiler.slots.min_transfer import min_transfer_table
 from compiler.slots.online import HELD, SPLIT, check_split, online_table
+from compiler.slots.problem import SlotProblem
 from compiler.slots.rules import compact_table, reschedule_table, token_serial_table
 from compiler.slots.solved import Solved
 from ir.arrays import Ints
+from ir.arrivals import Arrivals, presence_of
 from ir.errors import CheckError, InputError
 from ir.schedule import SlotOrder
 
-__all__ = ["LIMITED", "count_slots", "order_slots"]
+__all__ = ["ARRIVING", "LIMITED", "count_slots", "order_slots"]
 
 LIMITED: tuple[Policy, ...] = ("token-serial", "min-transfer", "cp-sat", "online")
 EVENED: tuple[Policy, ...] = ("min-transfer", "column-generation", "cp-sat")
@@ -51,6 +56,7 @@ def order_slots(
     bus: int | None = None,
     buffer: int | None = None,
     split: float = SPLIT,
+    arrivals: npt.ArrayLike | None = None,
 ) -> SlotOrder:
     """Order one window's turns under `policy`, with bounds and what they prove.
 
@@ -63,24 +69,28 @@ def order_slots(
     their first slot to their last (W; online: from when they come, 64 by default). `split` is a
     parameter of online (see there).
 
+    arrivals: integers [tokens], the first slot in which each token may run; None, or all in slot 0:
+    all are there. Slots are then counted from 0, those before the first turn included, and bounds
+    and status hold for these arrivals.
+
     `transfers_bound` of min-transfer, column-generation and cp-sat holds at the order's own number
     of slots, that of the others at any. Raises InputError for a policy that does not exist or
-    cannot keep the limits, or counts that are none, and CheckError if the order is not one of
-    `counts` within the limits, which would be a fault of this package.
+    cannot keep the limits or arrivals, or counts or arrivals that are none, and CheckError if the
+    order is not one of `counts` within the limits, which would be a fault of this package.
     """
     start = perf_counter()
     c = check_counts(counts)
-    limits = Limits(bus, buffer)
+    problem = SlotProblem(c, Limits(bus, buffer), presence_of(arrivals, len(c)))
     check_split(split)
-    _check_policy(policy, limits)
-    solved = _ordered(c, policy, seed, time_s, limits, split)
-    even = evened(solved.table) if policy in EVENED else solved.table
-    if check_limits(even, limits) is None:  # it may hold more tokens in the buffer
-        solved = replace(solved, table=even)
-    wrong = check_table(solved.table, c) or check_limits(solved.table, limits)
+    _check_policy(policy, problem.limits)
+    if isinstance(problem.presence, Arrivals):
+        solved = arriving_order(problem, problem.presence, policy, seed, time_s, split)
+    else:
+        solved = _all_there(problem, policy, seed, time_s, split)
+    wrong = problem.wrong(solved.table)
     if wrong is not None:
         raise CheckError("slot order", policy, wrong)
-    least = slots_bound_within(c, limits)
+    least = problem.slots_bound
     return SlotOrder(
         policy=policy,
         table=solved.table,
@@ -90,7 +100,17 @@ def order_slots(
         lockstep=policy == "token-serial",
         seconds=perf_counter() - start,
         deterministic=solved.deterministic,
+        presence=problem.presence,
     )
+
+
+def _all_there(problem: SlotProblem, policy: str, seed: int, time_s: float, split: float) -> Solved:
+    """Order tokens that are all there, the slots in an even sequence where the limits allow it."""
+    solved = _ordered(problem.counts, policy, seed, time_s, problem.limits, split)
+    even = evened(solved.table) if policy in EVENED else solved.table
+    if check_limits(even, problem.limits) is None:  # it may hold more tokens in the buffer
+        solved = replace(solved, table=even)
+    return solved
 
 
 def count_slots(

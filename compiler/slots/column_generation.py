@@ -35,7 +35,7 @@ def column_generation_table(counts: Ints, seed: int, time_s: float) -> Solved:
     best = Solved(*min_transfer_table(counts, seed))
     if best.proven:
         return best
-    best, columns, groups = _bounded(counts, best, BOUND_SHARE * time_s)
+    best, columns, groups = bounded(counts, best, BOUND_SHARE * time_s)
     if not best.proven:
         best = _repaired(counts, best, seed)
     if not best.proven and groups is not None:
@@ -44,7 +44,7 @@ def column_generation_table(counts: Ints, seed: int, time_s: float) -> Solved:
     return best
 
 
-def _bounded(
+def bounded(
     counts: Ints, start: Solved, time_s: float
 ) -> tuple[Solved, tuple[Split, ...], Ints | None]:
     """Raise the bound of `start`; the columns, if all groups with turns were in, and those."""

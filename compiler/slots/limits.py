@@ -31,6 +31,9 @@ class Limits:
         return self.bus is not None or self.buffer is not None
 
 
+NO_LIMITS = Limits()
+
+
 def slots_bound_within(counts: Ints, limits: Limits) -> int:
     """max(L, ceil(sum_t max_g c[t, g] / B)) slots, for any order of `counts` within `limits`."""
     least = slots_bound(counts)

@@ -25,25 +25,33 @@ def check_split(split: float) -> None:
         raise InputError("split", f"{split}, expected a share from 0 to 1")
 
 
-def online_table(counts: Ints, held: int, bus: int | None, split: float) -> Ints:
+def online_table(
+    counts: Ints, held: int, bus: int | None, split: float, first: Ints | None = None
+) -> Ints:
     """Return the table [slots, groups]; counts: int64 [tokens, groups]; held: the W of above.
 
     At most `bus` tokens run in a slot. A group splits a token rather than wait if its pressure is
     at least the share `split` of the highest: with 0 every group does, with 1 the busiest alone.
+    first: [tokens], ascending, the slot in which each token comes; None: all are there.
     """
-    tokens, groups = counts.shape
-    rows: list[list[int]] = counts.tolist()
+    groups = counts.shape[1]
+    rows: list[list[int]] = counts[: _end(counts)].tolist()
+    comes = [0] * len(rows) if first is None else first.tolist()
     pool = Pool(groups)
     come = 0
-    table = []
-    while True:
-        while come < tokens and pool.unfinished.bit_count() < held:
+    table: list[list[int]] = []
+    while come < len(rows) or pool.unfinished:
+        now = len(table)
+        while come < len(rows) and comes[come] <= now and pool.unfinished.bit_count() < held:
             pool.admit(come, rows[come])
             come += 1
-        if not pool.unfinished:
-            break
         most = max(pool.turns)
         slack = [most - turns for turns in pool.turns]
         row, _ = fill_slot(pool, slack, (1 - split) * most, soonest, Room(bus))
         table.append(row)
     return np.array(table, dtype=np.int64).reshape(len(table), groups)
+
+
+def _end(counts: Ints) -> int:
+    """Count the tokens up to the last with a turn."""
+    return int(np.max(np.flatnonzero(counts.any(axis=1)), initial=-1)) + 1

@@ -106,6 +106,11 @@ def widest(pool: Pool, candidates: int, free: list[int]) -> int:
     return (candidates & -candidates).bit_length() - 1
 
 
+def oldest(_pool: Pool, candidates: int, _free: list[int]) -> int:
+    """Of `candidates`, the first."""
+    return (candidates & -candidates).bit_length() - 1
+
+
 def soonest(pool: Pool, candidates: int, free: list[int]) -> int:
     """Of `candidates`, the first with the fewest transfers left, then the fewest turns to wait.
 

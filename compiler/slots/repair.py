@@ -7,8 +7,12 @@ with both its parts in one slot. A walk takes such exchanges, started from a par
 has more transfers than it needs, towards another part of it or a random slot. A closed set can grow
 to all groups, which changes nothing; so now and then the walk exchanges just the part's own groups,
 which may split another token instead, and undoes it if that costs. Transfers never rise.
+
+Where tokens arrive one after another, an exchange that brings one into a slot before its arrival is
+left out, and so is one that sends more in a slot than the bus carries.
 """
 
+from collections.abc import Sequence
 from random import Random
 
 JOIN = 0.5  # share of steps that try to join two parts of a token
@@ -19,10 +23,18 @@ class Slots:
     """A table of slots with the groups of every transfer.
 
     row[s][g]: token or -1; parts[s][t]: groups that run t in slot s, as a bit mask; places[t]: the
-    slots that run t.
+    slots that run t. first: the slot in which each token comes; bus: transfers in a slot at most.
     """
 
-    def __init__(self, table: list[list[int]], tokens: int) -> None:
+    def __init__(
+        self,
+        table: list[list[int]],
+        tokens: int,
+        first: Sequence[int] | None = None,
+        bus: int | None = None,
+    ) -> None:
+        self.first = first
+        self.bus = bus
         self.row = [list(row) for row in table]
         self.parts: list[dict[int, int]] = []
         self.places: list[list[int]] = [[] for _ in range(tokens)]
@@ -54,6 +66,23 @@ class Slots:
             todo = (todo & (todo - 1)) | (more & ~groups)
             groups |= more
         return groups
+
+    def earliest(self, token: int) -> int:
+        """Return the first slot in which `token` may run."""
+        return 0 if self.first is None else self.first[token]
+
+    def tried(self, a: int, b: int, groups: int) -> int | None:
+        """Exchange as `exchange` does; None, and all as before, where that is not allowed."""
+        if self.first is not None:
+            early, late = min(a, b), max(a, b)
+            for token, part in self.parts[late].items():
+                if part & groups and self.first[token] > early:
+                    return None
+        change = self.exchange(a, b, groups)
+        if self.bus is not None and max(len(self.parts[a]), len(self.parts[b])) > self.bus:
+            self.exchange(a, b, groups)
+            return None
+        return change
 
     def exchange(self, a: int, b: int, groups: int) -> int:
         """Swap the turns of slots a and b in `groups`; return the change in transfers.
@@ -96,13 +125,19 @@ def _move(token: int, bit: int, source: dict[int, int], target: dict[int, int]) 
 
 
 def repair(
-    table: list[list[int]], rows: list[list[int]], bound: int, steps: int, random: Random
+    table: list[list[int]],
+    rows: list[list[int]],
+    bound: int,
+    steps: int,
+    random: Random,
+    first: Sequence[int] | None = None,
+    bus: int | None = None,
 ) -> list[list[int]]:
     """Improve `table` by at most `steps` exchanges, until it has `bound` transfers.
 
-    rows: [tokens][groups] turns.
+    rows: [tokens][groups] turns; first, bus: see `Slots`.
     """
-    slots = Slots(table, len(rows))
+    slots = Slots(table, len(rows), first, bus)
     least = [max(row) for row in rows]
     split = [t for t, places in enumerate(slots.places) if len(places) > least[t]]
     listed = [len(places) > least[t] for t, places in enumerate(slots.places)]
@@ -136,17 +171,18 @@ def _step(slots: Slots, token: int, random: Random) -> tuple[int, list[int]]:
         b = next((s for s in places if not slots.parts[s][token] & part), a)
         if b != a and kind < CUT:
             hit = [t for t, other in slots.parts[b].items() if other & part]
-            change = slots.exchange(a, b, part)
-            if change > 0:
+            change = slots.tried(a, b, part)
+            if change is not None and change > 0:
                 slots.exchange(a, b, part)
                 return 0, []
-            return change, hit
+            return change or 0, hit
         if b != a:
             groups = slots.closed(a, b, part)
             if not groups & slots.parts[b][token]:
-                return slots.exchange(a, b, groups), []
-    b = int(random.random() * len(slots.row))
+                return slots.tried(a, b, groups) or 0, []
+    earliest = slots.earliest(token)
+    b = earliest + int(random.random() * (len(slots.row) - earliest))
     groups = slots.closed(a, b, part)
     if a == b or not (slots.busy(a) | slots.busy(b)) & ~groups:
         return 0, []  # the whole slots would change places
-    return slots.exchange(a, b, groups), []
+    return slots.tried(a, b, groups) or 0, []

@@ -1,0 +1,68 @@
+"""Repair and the exact models with arrivals, from starts that leave the work to them."""
+
+import numpy as np
+import pytest
+
+from compiler.slots import arriving_exact, order_slots
+from compiler.slots.arriving_greedy import repaired
+from compiler.slots.arriving_rules import compact_from, token_serial_from
+from compiler.slots.arriving_windows import windows_repaired
+from compiler.slots.limits import Limits
+from compiler.slots.problem import SlotProblem
+from compiler.slots.solved import Solved
+from ir.arrays import Ints
+from ir.arrivals import Arrivals
+from ir.schedule import distinct_per_row
+from tests.compiler.slots.arriving import TINY, optimum
+from tests.compiler.slots.windows import window
+
+
+@pytest.mark.parametrize("part", range(5))
+def test_cp_sat_finds_the_optimum_from_token_serial(
+    monkeypatch: pytest.MonkeyPatch, part: int
+) -> None:
+    def serial(problem: SlotProblem, first: Ints, _seed: int) -> tuple[Ints, int]:
+        table = token_serial_from(problem.counts, first)
+        return table, problem.transfers_bound_at(len(table))
+
+    monkeypatch.setattr(arriving_exact, "arriving_table", serial)
+    for index in range(part, 100, 5):
+        tiny = TINY[index]
+        order = order_slots(tiny.counts, "cp-sat", bus=tiny.bus, arrivals=tiny.first)
+        assert (order.slots, order.transfers) == optimum(index)
+        assert order.proven
+        assert (order.slots_bound, order.transfers_bound) == optimum(index)
+
+
+def crowded() -> tuple[SlotProblem, Ints, Ints]:
+    """64 tokens that come four a slot, and their compact order."""
+    counts, first = window(2, 0.5, 4)[:64], np.arange(64) // 4
+    return SlotProblem(counts, presence=Arrivals(first)), first, compact_from(counts, first)
+
+
+def test_repair_keeps_arrivals() -> None:
+    problem, first, table = crowded()
+    better = repaired(problem, first, table, 0, 4000, seed=1)
+    assert problem.wrong(better) is None
+    assert len(better) == len(table)
+    assert distinct_per_row(better) < 0.8 * distinct_per_row(table)
+
+
+@pytest.mark.parametrize("bus", [None, 4])
+def test_windows_keep_arrivals_and_the_bus(bus: int | None) -> None:
+    problem, first, table = crowded()
+    if bus is not None:  # stretched until the bus carries it: one group after the other
+        problem = SlotProblem(problem.counts, Limits(bus), problem.presence)
+        table = np.concatenate([np.where(np.arange(8) // 4 == half, table, -1) for half in (0, 1)])
+    start = Solved(table, problem.transfers_bound_at(len(table)))
+    found = windows_repaired(problem, first, start, 1, 1.0)
+    assert problem.wrong(found.table) is None
+    assert len(found.table) == len(table)
+    assert found.transfers < start.transfers
+
+
+def test_windows_leave_a_buffer_alone() -> None:
+    problem, first, table = crowded()
+    held = SlotProblem(problem.counts, Limits(None, 96), problem.presence)
+    start = Solved(table, 0)
+    assert windows_repaired(held, first, start, 1, 1.0) is start
