@@ -27,7 +27,7 @@ from compiler.trace import (
     routing_matrices,
     routing_of_window,
 )
-from ir.arrays import Bools
+from ir.arrays import Bools, Ints
 from ir.chip import Chip
 from ir.compiled import Compiled
 from ir.errors import Amount, InfeasibleError
@@ -263,9 +263,16 @@ def order_layer(
 
 
 def order_turns(
-    layer: LayerGrouping, picked: Bools, options: SlotOptions, limits: SolverOptions
+    layer: LayerGrouping,
+    picked: Bools,
+    options: SlotOptions,
+    limits: SolverOptions,
+    arrivals: Ints | None = None,
 ) -> SlotOrder:
-    """The slot order of one layer's pairs `picked`: bool [tokens, experts]."""
+    """The slot order of one layer's pairs `picked`: bool [tokens, experts].
+
+    arrivals: [tokens], the slot in which each token comes; None: all are there.
+    """
     return order_slots(
         split_counts(layer, picked),
         options.policy,
@@ -273,4 +280,5 @@ def order_turns(
         time_s=limits.time_s,
         bus=options.bus,
         buffer=options.buffer,
+        arrivals=arrivals,
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ir.arrivals import Delays
 from moexbar.report.certificates import CertificateRow, OrderRow
 from moexbar.report.plain import FLAT, OPTIONAL, Document
 
@@ -138,6 +139,25 @@ class LoadGroupReport(Document):
 
 
 @dataclass(frozen=True)
+class DelayRow:
+    """How long the tokens of a window stay, in slots from a token's arrival to its last slot.
+
+    mean: of all tokens with experts.
+    most: of any.
+    in_order: the mean where a token is done only when all before it are.
+    """
+
+    mean: float
+    most: int
+    in_order: float
+
+    @classmethod
+    def of(cls, delays: Delays) -> "DelayRow":
+        """The delays, to a thousandth of a slot."""
+        return cls(round(delays.mean, 3), delays.most, round(delays.in_order, 3))
+
+
+@dataclass(frozen=True)
 class ScheduledWindow:
     """One window in slots.
 
@@ -146,12 +166,14 @@ class ScheduledWindow:
     seconds: what ordering took.
     table: a row for each slot, in it the token of each group, counted from the window's first; -1:
         idle. Only if asked for.
+    delay: of its tokens. Only with arrivals.
     """
 
     first_token: int
     order: OrderRow = field(metadata=FLAT)
     seconds: float
     table: tuple[tuple[int, ...], ...] | None = field(default=None, metadata=OPTIONAL)
+    delay: DelayRow | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True)
@@ -164,6 +186,8 @@ class ScheduleReport(Document):
     bus: most transfers in a slot; null without a limit.
     buffer: most unfinished tokens; null without a limit.
     windows: in the order of the trace.
+    arrivals: the slot in which each token of a window comes; bounds and proofs hold for these. Left
+        out where all tokens of a window are there from the first slot on.
     """
 
     layer: int
@@ -172,6 +196,7 @@ class ScheduleReport(Document):
     bus: int | None
     buffer: int | None
     windows: tuple[ScheduledWindow, ...]
+    arrivals: tuple[int, ...] | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True)

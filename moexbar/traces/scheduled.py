@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 
 from compiler.options import SlotOptions, SolverOptions
 from compiler.pipeline import order_turns
-from ir.arrays import Bools, Span
+from ir.arrays import Bools, Ints, Span
 from ir.errors import InputError
 from ir.mapping import LayerGrouping
 from ir.routing import windows
 from ir.schedule import SlotOrder
 from moexbar.report.certificates import OrderRow
-from moexbar.report.traces import ScheduledWindow
+from moexbar.report.traces import DelayRow, ScheduledWindow
 
 
 def whole_windows(tokens: Span, window: int) -> list[Span]:
@@ -29,14 +29,15 @@ def order_windows(
     options: SlotOptions,
     limits: SolverOptions,
     advance: Callable[[], object] = lambda: None,
+    arrivals: Ints | None = None,
 ) -> list[SlotOrder]:
     """The slot order of every window of one layer; `advance` is told each as it is done.
 
-    chosen: bool [tokens, experts].
+    chosen: bool [tokens, experts]; arrivals: [tokens of a window], the slot in which each comes.
     """
     orders = []
     for start, stop in spans:
-        orders.append(order_turns(layer, chosen[start:stop], options, limits))
+        orders.append(order_turns(layer, chosen[start:stop], options, limits, arrivals))
         advance()
     return orders
 
@@ -44,4 +45,7 @@ def order_windows(
 def window_row(order: SlotOrder, first: int, *, with_table: bool) -> ScheduledWindow:
     """A window from token `first` on: slots, transfers, bounds; its slot table if asked."""
     table = tuple(tuple(row) for row in order.table.tolist()) if with_table else None
-    return ScheduledWindow(first, OrderRow.of(order), round(order.seconds, 4), table)
+    seconds, delays = round(order.seconds, 4), order.delays
+    if delays is None:
+        return ScheduledWindow(first, OrderRow.of(order), seconds, table)
+    return ScheduledWindow(first, OrderRow.of(order), seconds, table, DelayRow.of(delays))

@@ -19,6 +19,7 @@ from moexbar.files.routing_file import load_routing
 from moexbar.files.traces.read import read_trace
 from moexbar.progress import Progress, Quiet
 from moexbar.report.traces import CompareReport
+from moexbar.traces.arriving import Asked, arrivals_of
 from moexbar.traces.balanced import LoadScope
 from moexbar.traces.compared import able_solvers, compare_report
 from moexbar.traces.scheduled import order_windows, whole_windows
@@ -143,11 +144,14 @@ def schedule(
     window: int = 512,
     score: tuple[float, float] = WHOLE,
     limits: SolverOptions = SLOT_LIMITS,
+    arrivals: Asked = None,
 ) -> list[SlotOrder]:
     """Order every window of one layer into slots, each with its bounds.
 
-    grouping: groups, or what `moexbar group --json` printed. Raises InputError for a trace,
-    layer or range that cannot be used, or a policy that cannot keep the limits.
+    grouping: groups, or what `moexbar group --json` printed. arrivals: tokens that come in a slot,
+    in order; or the slot in which each token of a window comes, or a text file of these; by default
+    all are there. Raises InputError for a trace, layer or range that cannot be used, arrivals that
+    are none, or a policy that cannot keep the limits or the arrivals.
     """
     trace = _trace(routing)
     check("options", options, SlotOptions, "SlotOptions")
@@ -156,8 +160,10 @@ def schedule(
     check("grouping", grouping, (Grouping, Path, str), "a Grouping or the path of a JSON file")
     if not isinstance(grouping, Grouping):
         grouping = read_grouping(Path(grouping), {layer: chosen.shape[1]})
-    spans = whole_windows(select_sequences(trace, score), whole("window", window, 1))
-    return order_windows(grouping.of(layer), chosen, spans, options, limits)
+    size = whole("window", window, 1)
+    spans = whole_windows(select_sequences(trace, score), size)
+    came = arrivals_of(arrivals, size)
+    return order_windows(grouping.of(layer), chosen, spans, options, limits, arrivals=came)
 
 
 def _trace(routing: Routing | Path | str) -> Routing:

@@ -226,6 +226,9 @@ def test_what_a_trace_tells_has_one_dialect(folder: Path, tmp_path: Path, printe
     tables = printed("schedule", trace, *words, "--table")
     assert problems("schedule", tables) == []
     assert len(tables["windows"][0]["table"]) == order["slots"]
+    arriving = printed("schedule", trace, *words, "--arrivals", "one-per-slot")
+    assert problems("schedule", arriving) == []
+    assert set(arriving["windows"][0]) == {*order, "delay"}
 
 
 def test_chips(printed: Any) -> None:
