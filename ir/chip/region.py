@@ -41,8 +41,8 @@ class Wires:
 class Mesh:
     """Cores on a mesh: hop_ps and hop_fj per packet of 256 values at 8 bits. 0 x 0 = auto.
 
-    core_uw: what a core draws as long as the program runs, beside what is counted by use: its
-    router, control, instruction and register memories.
+    core_uw: what a core draws whatever it does, as long as the program runs, beside its crossbars:
+    memories, router, bus and control that leak.
 
     distance: hops = packets follow each other over the links between two places, taking time and
     energy on each; flat = every vector takes one hop's time, whatever it carries and wherever it

@@ -65,12 +65,16 @@ class Ran:
     cost: CostReport
 
 
-def busy_mw(chip: Chip, ran: Ran, one: Core) -> float:
-    """A program that starts again whenever a product is done: femtojoules per picosecond are mW.
+def full_mw(chip: Chip, ran: Ran, one: Core) -> float:
+    """What a program's region draws with every part in use all the time, mW.
 
-    And what its cores draw all the time.
+    Its crossbars start a product whenever the last is done, bus and buffer carry what they can;
+    and what its cores draw whatever they do. Femtojoules per nanosecond are microwatts.
     """
-    return ran.cost.energy.dynamic_total_fj / one.ps + cores_uw(ran.program, chip) / 1000
+    links = ran.program.inventory.bus_bits_per_ns * chip.bus.bit_fj
+    buffer = (chip.memory.buffer_bits_per_ns or 0) * chip.memory.buffer_bit_fj
+    crossbars = ran.cost.energy.dynamic_fj["MVM"] / one.ps
+    return crossbars + (links + buffer + cores_uw(ran.program, chip)) / 1000
 
 
 def matrix(name: str, x: str, rows: int, columns: int, *, newest: bool = False) -> Dense:

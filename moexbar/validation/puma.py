@@ -8,7 +8,7 @@ from ir.chip import Chip
 from moexbar.chips import load_chip
 from moexbar.validation.claim import Claim, Ours, Study
 from moexbar.validation.isaac import BUS, LINKS_MM2, LINKS_MW
-from moexbar.validation.matrix import Core, Ran, busy_mw, core, layer_ns, product
+from moexbar.validation.matrix import Core, Ran, core, full_mw, layer_ns, product
 
 PAPER = "Ankit et al., ASPLOS 2019"
 CYCLES = "PUMA simulator, its wiki's page PUMA Core of 24 September 2018"
@@ -64,10 +64,11 @@ STUDIES = (
                 "W",
                 62.5,
                 f"{PAPER}, table 6; 52.31 TOPS / 837 GOPS/s/W of the abstract",
-                fits="mesh.core of puma: the parts of a tile that are counted by no use",
+                fits="what ours is: a tile with crossbars, bus and buffer in use all the time",
                 second_hand=True,
-                cause="the table's powers are of parts in use all the time: vector units 15 mW a "
-                "tile, memory 18, bus 7; ours moves one product's bits",
+                cause="the table's powers are of all parts in use all the time; ours has no vector "
+                "units (15 mW a tile), instruction memories (15), receive buffer (9) and registers "
+                "(4)",
             ),
             Claim(
                 "puma.node_area",
@@ -109,7 +110,7 @@ def _tile() -> Ran:
 
 def _node_watts() -> float:
     """138 tiles that start a product whenever the last is done, and the links."""
-    return (TILES * busy_mw(_puma(), _tile(), _core()) + LINKS_MW) / 1000
+    return (TILES * full_mw(_puma(), _tile(), _core()) + LINKS_MW) / 1000
 
 
 OURS: Ours = {

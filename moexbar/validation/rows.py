@@ -38,7 +38,7 @@ UNMATCHED = (
         "no area of that chip is published beyond assumed tiles; its network is not shipped",
     ),
     Unmatched(
-        "ISAAC-PE and ISAAC-SE, the paper's other two designs: rate per area and power, weights per "
+        "ISAAC-PE and ISAAC-SE, the paper's other designs: rate per area and power, weights per "
         "area",
         "Shafiee et al., ISCA 2016, table 4",
         "their crossbars, converters and tiles were not found in a source at hand",
