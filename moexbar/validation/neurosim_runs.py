@@ -27,18 +27,24 @@ def _study(
     run: str,
     values: tuple[float, float, float],
     *,
+    wires_ns: float,
     layout: str = "",
     fits: Mapping[str, str] = NOTHING,
     causes: Mapping[str, str] = NOTHING,
 ) -> Study:
     """The three rows of a run.
 
-    values: ns, nJ, um2; layout: how NeuroSim lays the matrix out; fits, causes: as of a claim, by
-    "time", "energy" and "converters".
+    values: ns, nJ, um2; wires_ns: interconnect in the time; layout: how NeuroSim lays the matrix
+    out; fits, causes: as of a claim, by "time", "energy" and "converters".
     """
     of = f"{run}{layout}"
     rows = (
-        ("time", "time of a product, no buffers", "ns", f"{of}; {BUFFERS}"),
+        (
+            "time",
+            "time of a product, no buffers",
+            "ns",
+            f"{of}; {BUFFERS}; {wires_ns} ns of it are interconnect",
+        ),
         ("energy", "energy, no buffers and wires", "nJ", f"{of}; {WIRES}"),
         ("converters", "area of ADCs and accumulators", "um2", of),
     )
@@ -63,6 +69,7 @@ STUDIES = (
         "neurosim.row",
         f"{RUN}, 128 x 512",
         (41.163, 6.1518, 410405),
+        wires_ns=5.092,
         layout=", held four times: copies take turns",
         causes={
             "time": "14 ns of its 41 are interconnect, sums and circuits that copies do not share; "
@@ -74,6 +81,7 @@ STUDIES = (
         "neurosim.square",
         f"{RUN}, 768 x 768",
         (137.489, 55.687, 1255776),
+        wires_ns=18.672,
         layout=", on 384 arrays of which it fills 288",
         causes={"converters": "NeuroSim's tiles hold 384 arrays, ours the 288 that are filled"},
     ),
@@ -82,6 +90,7 @@ STUDIES = (
         "neurosim.down",
         f"{RUN}, 3072 x 768",
         (190.11, 221.10, 3776590),
+        wires_ns=61.107,
         causes={"time": CHAIN},
     ),
     _study(
@@ -89,6 +98,7 @@ STUDIES = (
         "neurosim.bits4",
         f"{RUN} but numBitInput = 4, 1024 x 128",
         (66.199, 6.1379, 198096),
+        wires_ns=6.79,
         causes={"time": CHAIN},
     ),
     _study(
@@ -96,6 +106,7 @@ STUDIES = (
         "neurosim.adc6",
         f"{RUN} but levelOutput = 64, 1024 x 128",
         (153.556, 18.618, 255431),
+        wires_ns=16.38,
         fits={"converters": SPLIT},
         causes={
             "time": "two differences that cancel: with a bit more its clock is 21 % longer, 22 ns "
@@ -108,6 +119,7 @@ STUDIES = (
         "neurosim.mux16",
         f"{RUN} but numColMuxed = 16, 1024 x 128",
         (244.82, 17.346, 130929),
+        wires_ns=13.696,
         fits={"energy": SPLIT, "converters": SPLIT},
     ),
 )
