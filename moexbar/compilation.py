@@ -5,7 +5,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compiler.baselines import ASKED, BASELINES, Baselines, Pair, Unfit, methods
@@ -30,6 +30,7 @@ from ir.routing import Routing, token_spans
 from ir.schedule import Caches
 from ir.workload import Workload
 from moexbar.arguments import check, check_spans, lengths, whole
+from moexbar.bands.jitter import jitter_row
 from moexbar.by_methods import by_methods
 from moexbar.chips import load_chip
 from moexbar.execution import (
@@ -78,7 +79,13 @@ class Compilation:
     sources: dict[str, Path]
 
     def __repr__(self) -> str:
-        return repr(self.compiled).replace("<Compiled ", "<Compilation ", 1)
+        told = repr(self.compiled).replace("<Compiled ", "<Compilation ", 1)
+        jitter = self.report.jitter
+        if jitter is None:
+            return told
+        time = jitter.methods[-1].time_ns
+        ends = f"{time.low / 1000:.2f}-{time.high / 1000:.2f}"
+        return f"{told[:-1]} ({ends} over {jitter.runs} runs)>"
 
     @property
     def compiled(self) -> Compiled:
@@ -125,6 +132,7 @@ def compile(
     limits: SolverOptions = LIMITS,
     experts: Experts = "stored",
     baselines: Baselines = "all",
+    jitter: int = 1,
     execute: bool = True,
     trust_traced: bool = False,
     least_placed: float = LEAST_PLACED,
@@ -138,32 +146,29 @@ def compile(
     routing: a trace instead, or "synthetic", made up; `reading`: of a file. grouping: how, groups,
     or the file of `moexbar group --json`. fit, score: fractions of the trace's sequences. experts:
     see `Model.workload`. baselines: also by other methods, if they fit (`compiler.baselines`).
+    jitter: schedules of each method with times that differ a little (docs/bands.md); 1: none.
     execute: run small programs against ONNX Runtime. trust_traced: take an export that recorded one
     input's routing. least_placed: per cent of matrix elements outside tables that crossbars must
     hold. processes: layers grouped at a time, None: as cores. Raises InputError, InfeasibleError,
     CheckError.
     """
     shape, pairs = _shape(prefill, batch, decode), _pairs(baselines)
+    runs = whole("jitter", jitter, 1)
     _check_kinds(grouping, placement, slots, caches, limits, fit=fit, score=score)
     model, chip = _opened(model, chip)
     shape = _as_given(shape, model, inputs) if prefill is None else shape
     workload = _workload(model, shape, experts, progress, least_placed, trust_traced=trust_traced)
     given = Given(routing, reading, inputs, limits.seed, trust_traced)
     workload, trace = routed(model, workload, shape, given, progress)
-    options = Options(
-        shape,
-        *token_spans(trace, fit, score, batch * shape.length),
-        grouping if isinstance(grouping, GroupingOptions) else GROUPING,
-        placement,
-        slots,
-        caches,
-        limits,
-        _processes(workload) if processes is None else whole("processes", processes, 1),
-    )
+    spans = token_spans(trace, fit, score, batch * shape.length)
+    asked = grouping if isinstance(grouping, GroupingOptions) else GROUPING
+    many = _processes(workload) if processes is None else whole("processes", processes, 1)
+    options = Options(shape, *spans, asked, placement, slots, caches, limits, many)
     every, traced = methods(chip, options, pairs), routing is not None
     before, ours = by_methods(workload, trace, every, progress, _given(grouping, workload, chip))
     executed = _executed(model, ours.compiled, trace, inputs, wanted=execute, given=traced)
-    report = compile_report(trace, before, ours, executed)
+    noise = jitter_row((*before, ours), runs, limits.seed, progress)
+    report = replace(compile_report(trace, before, ours, executed), jitter=noise)
     sources = _files(model=model.path, routing=given.file, inputs=inputs)
     return Compilation(model, trace, before, ours, report, sources)
 

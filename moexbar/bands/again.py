@@ -1,6 +1,7 @@
 """A compiled method on its chip with other numbers: costed, timed or placed anew, never regrouped.
 
 Sizes that the compiler chose stay what they are: the chip is designed, and turns out otherwise.
+`jitter` schedules by the same code.
 """
 
 from dataclasses import dataclass
@@ -9,15 +10,20 @@ from backends.breakeven import Run, share_by_programs
 from backends.cost import CostReport, cost
 from compiler.baselines import OURS, PAPER, UNSHARED_OURS, Pair
 from compiler.emit import emit
+from compiler.emit.stream import Draft
+from compiler.emit.units import Units
 from compiler.partition import partition
 from compiler.pipeline import place_experts
 from compiler.timeline.assemble import set_times
 from compiler.trace import routing_matrices
+from ir.arrays import Floats
 from ir.chip import Chip
 from ir.compiled import Compiled
+from ir.mapping import Mapping
+from ir.program import Program
 from ir.routing import Routing
 from moexbar.bands.assumptions import Effect
-from moexbar.report.gains import MethodResult
+from moexbar.report.gains import GAINS, MethodResult, times_over
 
 Figures = dict[str, float | None]
 PAIRS: tuple[Pair, ...] = (OURS, UNSHARED_OURS, PAPER)
@@ -50,9 +56,37 @@ def again(result: MethodResult, routing: Routing, chip: Chip, effect: Effect) ->
                 chip,
                 result.method.options,
             )
-        draft, units = emit(done.workload, mapping, done.schedule, chip, done.passed)
-        program = set_times(draft, units, done.workload, mapping, done.schedule, chip)
+        program = emitted(done, mapping, chip).timed()
     return Judged(Run(program, chip, _slots(done)), cost(program, chip))
+
+
+@dataclass(frozen=True, eq=False)
+class Emitted:
+    """The decisions of a compilation as instructions without start times.
+
+    mapping: of the same groups; chip: that it is emitted for.
+    """
+
+    done: Compiled
+    mapping: Mapping
+    chip: Chip
+    draft: Draft
+    units: Units
+
+    def timed(self, factors: Floats | None = None) -> Program:
+        """The program, its schedule made anew; factors [opcodes]: of the times of each opcode.
+
+        Raises InfeasibleError where its values do not fit buffers of a fixed size.
+        """
+        draft = self.draft if factors is None else self.draft.scaled(factors)
+        done = self.done
+        return set_times(draft, self.units, done.workload, self.mapping, done.schedule, self.chip)
+
+
+def emitted(done: Compiled, mapping: Mapping, chip: Chip) -> Emitted:
+    """The decisions of a compilation, on another mapping of its groups or another chip."""
+    draft, units = emit(done.workload, mapping, done.schedule, chip, done.passed)
+    return Emitted(done, mapping, chip, draft, units)
 
 
 def _slots(done: Compiled) -> int:
@@ -76,10 +110,9 @@ def figures(judged: dict[Pair, Judged]) -> Figures:
         "moe_gops_per_mm2": ours.moe_gops_per_mm2,
         "gops_per_w_mm2": ours.gops_per_w_mm2,
     }
-    for name, pair in (("sharing", UNSHARED_OURS), ("over_paper", PAPER)):
+    for name, pair in GAINS.items():
         if pair in judged:
-            mine, theirs = ours.moe_gops_per_mm2, judged[pair].cost.moe_gops_per_mm2
-            found[name] = mine / theirs if mine and theirs else None
+            found[name] = times_over(ours, judged[pair].cost)
     if UNSHARED_OURS in judged:
         share = share_by_programs(judged[OURS].run, judged[UNSHARED_OURS].run)
         found["break_even_programs"] = share

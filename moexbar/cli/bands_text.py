@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from moexbar.console import Fitting, table
-from moexbar.report.banded import AssumptionRow, BandsRow, RangeRow
+from moexbar.report.banded import AssumptionRow, BandsRow, FigureRow, RangeRow
+from moexbar.report.jittered import JitterRow
+from moexbar.report.tables import equal
 
 FIGURES = {  # by the report's key: heading, what one unit of the key is in the heading's
     "time_ns": ("time us", 1e-3),
@@ -29,12 +31,15 @@ LEAST_PART = 0.01  # of the energy, to have a line
 AGAIN = {"cost": "c", "time": "t", "place": "p"}
 
 
-def figures_table(bands: BandsRow) -> Fitting:
-    """One line per figure: its value, its ranges, and the number that moves it most."""
+def figures_table(bands: BandsRow, jitter: JitterRow | None = None) -> Fitting:
+    """One line per figure: its value, its ranges, and the number that moves it most.
+
+    jitter: a gain that is the schedule's noise is called equal.
+    """
     shown = table("figure", "value", "one at a time", f"{bands.draws} draws", "most by")
     for row in bands.figures:
         name, unit = FIGURES[row.name]
-        value = "-" if row.value is None else f"{unit * row.value:.4g}"
+        value = _value(row, unit, jitter)
         ranges = (_range(one, unit) for one in (row.one_at_a_time, row.together))
         shown.add_row(name, value, *ranges, row.most or "-")
     return shown
@@ -81,6 +86,12 @@ def band_lines(bands: BandsRow) -> Iterator[str]:
 def _moves(row: AssumptionRow) -> bool:
     """Whether the band of a number moves any figure."""
     return any(ends.swing for ends in row.figures.values())
+
+
+def _value(row: FigureRow, unit: float, jitter: JitterRow | None) -> str:
+    if jitter is not None and equal(jitter.gains.get(row.name)):
+        return "equal"
+    return "-" if row.value is None else f"{unit * row.value:.4g}"
 
 
 def _range(found: RangeRow, unit: float) -> str:

@@ -54,6 +54,16 @@ Alone = Annotated[
     bool,
     typer.Option("--no-baselines", help="The same as --baselines none.", rich_help_panel=OUTPUT),
 ]
+Jitter = Annotated[
+    int,
+    typer.Option(
+        help="Schedules of each method, all but the first with other times of the opcodes: what of "
+        "a gain is noise (docs/bands.md).",
+        metavar="RUNS",
+        min=1,
+        rich_help_panel=OUTPUT,
+    ),
+]
 Bands = Annotated[
     bool,
     typer.Option(
@@ -96,6 +106,7 @@ def compile_command(
     verify: Verify = True,
     baselines: Beside = "all",
     no_baselines: Alone = False,
+    jitter: Jitter = 1,
     bands: Bands = False,
     draws: Draws = 32,
     write: Write = "",
@@ -122,7 +133,9 @@ def compile_command(
     with publish(output, "compile") as draft, _dumped(dump_dir, output) as dumped:
         with Model(model) as opened:
             beside: Baselines = "none" if no_baselines else baselines
-            done = _compile(opened, asked, trust_traced, verify=verify, baselines=beside)
+            done = _compile(
+                opened, asked, trust_traced, verify=verify, baselines=beside, jitter=jitter
+            )
         if bands:
             done = _banded(done, draws, asked.seed)
         done.write(draft, wanted)
@@ -142,6 +155,7 @@ def _compile(
     *,
     verify: bool,
     baselines: Baselines,
+    jitter: int,
 ) -> "Compilation":
     """What the options ask for."""
     from moexbar.compilation import compile
@@ -165,6 +179,7 @@ def _compile(
             limits=asked.limits,
             experts=asked.experts,
             baselines=baselines,
+            jitter=jitter,
             execute=verify,
             trust_traced=trust_traced,
             least_placed=asked.least_placed,

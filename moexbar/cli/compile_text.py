@@ -9,12 +9,14 @@ from backends.cost import chip_area
 from ir.compiled import Compiled
 from moexbar.chips.sheet import converter_line
 from moexbar.cli.bands_text import band_lines, energy_table, figures_table, swings_table
+from moexbar.cli.jitter_text import jitter_line, jitter_table
 from moexbar.compilation import Compilation
 from moexbar.console import note, out
 from moexbar.execution import executes_steps
 from moexbar.report.banded import BandsRow
 from moexbar.report.compiled import LayerRow, Programming, Report
 from moexbar.report.executed import Skipped
+from moexbar.report.jittered import JitterRow
 from moexbar.report.methods import MethodRow
 from moexbar.report.sizes import size_line, size_notes
 from moexbar.report.tables import (
@@ -33,11 +35,15 @@ def print_compiled(compilation: Compilation, output: Path) -> None:
     """Methods and layers as tables, then what was placed, checked, executed, fitted, assumed."""
     report, done, console = compilation.report, compilation.compiled, out()
     console.print(_headline(report, done))
-    console.print(methods_table(report.methods))
+    console.print(methods_table(report.methods, report.jitter))
     for line in (*unfit_lines(report.methods), *_beside(report)):
         console.print(line)
+    if report.jitter is not None:
+        console.print("")
+        console.print(jitter_table(report.jitter))
+        console.print(jitter_line(report.jitter))
     if report.bands is not None:
-        _print_bands(report.bands)
+        _print_bands(report.bands, report.jitter)
     if report.layers:
         console.print("")
         console.print(layers_table(report.layers))
@@ -75,9 +81,9 @@ def _headline(report: Report, done: Compiled) -> str:
     )
 
 
-def _print_bands(bands: BandsRow) -> None:
+def _print_bands(bands: BandsRow, jitter: JitterRow | None) -> None:
     """Ranges of the figures, and which number moves which."""
-    for shown in (figures_table(bands), energy_table(bands), swings_table(bands)):
+    for shown in (figures_table(bands, jitter), energy_table(bands), swings_table(bands)):
         out().print("")
         out().print(shown)
     for line in band_lines(bands):
@@ -90,7 +96,7 @@ def _beside(report: Report) -> Iterator[str]:
     if isinstance(ours, MethodRow):
         yield from size_lines(ours)
     if report.gains is not None:
-        yield from gain_lines(report.gains)
+        yield from gain_lines(report.gains, report.jitter)
 
 
 def _replicas(layers: Iterable[LayerRow]) -> Iterator[str]:

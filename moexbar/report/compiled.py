@@ -8,6 +8,7 @@ from moexbar.report.banded import BandsRow
 from moexbar.report.certificates import CertificateRow, OrderRow
 from moexbar.report.chips import ChipSheet
 from moexbar.report.executed import Executed, Skipped
+from moexbar.report.jittered import JitterRow
 from moexbar.report.methods import GainsRow, MethodRow, UnfitRow
 from moexbar.report.plain import OPTIONAL, Document
 from moexbar.report.sizes import Size
@@ -261,6 +262,7 @@ class Report(Document):
         of reports of earlier versions.
     gains: over other methods; left out without any.
     bands: ranges of the figures over the chip's assumed numbers; left out where not asked for.
+    jitter: what of the times and gains is the schedule's own noise; left out where not asked for.
     """
 
     moexbar: str
@@ -282,3 +284,4 @@ class Report(Document):
     size: Size | None = field(default=None, metadata=OPTIONAL)
     gains: GainsRow | None = field(default=None, metadata=OPTIONAL)
     bands: BandsRow | None = field(default=None, metadata=OPTIONAL)
+    jitter: JitterRow | None = field(default=None, metadata=OPTIONAL)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backends.breakeven import Run, peripheral_share, share_by_programs, share_by_slots
-from backends.cost import cost
+from backends.cost import CostReport, cost
 from compiler.baselines import (
     PAPER,
     PAPER_BASELINE,
@@ -16,6 +16,13 @@ from compiler.baselines import (
 )
 from ir.compiled import Compiled
 from moexbar.report.methods import GainsRow
+
+GAINS: dict[str, Pair] = {  # over which method each gain of the report is
+    "sharing": UNSHARED_OURS,
+    "ordering": SERIAL_OURS,
+    "over_paper": PAPER,
+    "over_paper_baseline": PAPER_BASELINE,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +47,7 @@ def gains_row(baselines: Sequence[MethodResult | Unfit], ours: MethodResult) -> 
     alone = fit.get(UNSHARED_OURS)
     shared, others = _run(ours.compiled), None if alone is None else _run(alone)
     return GainsRow(
-        sharing=_over(fit, UNSHARED_OURS, ours.compiled),
-        ordering=_over(fit, SERIAL_OURS, ours.compiled),
-        over_paper=_over(fit, PAPER, ours.compiled),
-        over_paper_baseline=_over(fit, PAPER_BASELINE, ours.compiled),
+        **{name: _over(fit, other, ours.compiled) for name, other in GAINS.items()},
         peripheral_share=peripheral_share(ours.compiled.chip),
         break_even_slots=None if others is None else share_by_slots(shared, others),
         break_even_programs=None if others is None else share_by_programs(shared, others),
@@ -59,5 +63,10 @@ def _over(fit: dict[Pair, Compiled], other: Pair, ours: Compiled) -> float | Non
     """MoE GOPS/mm2 of ours over those of another method, where both are known."""
     if other not in fit:
         return None
-    mine, theirs = (cost(d.program, d.chip).moe_gops_per_mm2 for d in (ours, fit[other]))
-    return mine / theirs if mine and theirs else None
+    return times_over(*(cost(d.program, d.chip) for d in (ours, fit[other])))
+
+
+def times_over(mine: CostReport, theirs: CostReport) -> float | None:
+    """How many times the MoE GOPS/mm2 of the other; None where one of both is not known."""
+    one, other = mine.moe_gops_per_mm2, theirs.moe_gops_per_mm2
+    return one / other if one and other else None

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from moexbar.console import Fitting, table
 from moexbar.report.compiled import LayerRow
+from moexbar.report.jittered import JitterRow, QuotientRow
 from moexbar.report.methods import AreaRow, GainsRow, MethodRow, SizeRow, UnfitRow
 
 METHODS = (
@@ -20,14 +21,22 @@ METHODS = (
     "MoE\nGOPS\n/mm2",
     "GOPS/W\n/mm2",
 )
+GAINS = {  # by the report's key: name, and what it means
+    "sharing": ("sharing", "our order, our groups against unshared"),
+    "ordering": ("ordering", "our groups, our order against one token at a time"),
+    "over_paper": ("over the paper's method", ""),
+    "over_paper_baseline": ("over the paper's baseline", ""),
+}
 
 
-def methods_table(rows: Sequence[UnfitRow | MethodRow]) -> Fitting:
+def methods_table(rows: Sequence[UnfitRow | MethodRow], jitter: JitterRow | None = None) -> Fitting:
     """One line per method; dashes for one that does not fit (`unfit_lines` say why).
 
     B/in/back: transfers per slot of the bus (-: no such), vectors of an input buffer, lanes of the
-    return link (k: as many as a token has experts).
+    return link (k: as many as a token has experts). jitter: marks times that are equal to the asked
+    method's but for the schedule's noise.
     """
+    same = {one.method for one in jitter.methods if equal(one.of_ours)} if jitter else set[str]()
     shown = table(
         *METHODS, least=("MoE\nmm2", "mean\nslots", "area\nmm2", "trans-\nfers", "B/in/\nback")
     )
@@ -42,7 +51,7 @@ def methods_table(rows: Sequence[UnfitRow | MethodRow]) -> Fitting:
             f"{row.mean_slots:.1f}",
             str(row.transfers),
             _amount(row.moe_time_ns / 1000),
-            _amount(row.time_ns / 1000),
+            "=" * (row.method in same) + _amount(row.time_ns / 1000),
             _amount(row.energy_nj.total / 1000),
             _area(row.area_mm2),
             _area(row.moe_area_mm2),
@@ -72,23 +81,41 @@ def _size_line(size: SizeRow) -> str:
     return f"{size.field} {', '.join(times)}; kept {size.value}"
 
 
-def gain_lines(gains: GainsRow) -> Iterator[str]:
-    """What sharing gains and what ordering gains, and the share at which sharing gains nothing."""
-    found = (
-        ("sharing", gains.sharing, "our order, our groups against unshared"),
-        ("ordering", gains.ordering, "our groups, our order against one token at a time"),
-        ("over the paper's method", gains.over_paper, ""),
-        ("over the paper's baseline", gains.over_paper_baseline, ""),
-    )
-    for name, times, means in found:
+def gain_lines(gains: GainsRow, jitter: JitterRow | None = None) -> Iterator[str]:
+    """What sharing gains and what ordering gains, and the share at which sharing gains nothing.
+
+    jitter: gives the gains their ranges; one whose range includes 1 is called equal.
+    """
+    ranges = {} if jitter is None else jitter.gains
+    for field, (name, means) in GAINS.items():
+        times = getattr(gains, field)
         if times is not None:
-            yield f"{name}: {times:.2f} x MoE GOPS/mm2" + f" ({means})" * bool(means)
+            found = _gained(times, ranges.get(field))
+            yield f"{name}: {found} MoE GOPS/mm2" + f" ({means})" * bool(means)
     if gains.sharing is not None and gains.peripheral_share is not None:
         yield (
             f"sharing breaks even where peripherals are {_share(gains.break_even_programs)} of a "
             f"core by the programs' times, {_share(gains.break_even_slots)} by slots alone; "
             f"taken here: {_share(gains.peripheral_share)}"
         )
+
+
+def _gained(times: float, found: QuotientRow | None) -> str:
+    """A gain, with its range where it has one, as words before its unit."""
+    if found is None:
+        return f"{times:.2f} x"
+    return with_range(times, found) + (" in" if found.equal else " x")
+
+
+def with_range(value: float, found: QuotientRow) -> str:
+    """A quotient and its range over the runs; the word equal where it may as well be 1."""
+    shown = "equal" if found.equal else f"{value:.3f}"
+    return f"{shown} ({found.low:.3f}-{found.high:.3f})"
+
+
+def equal(found: QuotientRow | None) -> bool:
+    """Whether a quotient is known, and may as well be 1."""
+    return found is not None and found.equal
 
 
 def _share(share: float | None) -> str:
