@@ -69,8 +69,9 @@ def compare(
 
     Objective, bound, gap, status and time; plots with -o. The objective is the slots summed over
     the fitted windows; score is the slots summed over aligned windows of the score range. The gap
-    is to the best bound any solver has proven. Ctrl-C prints the best so far; it goes into the
-    folder only if no earlier result is there.
+    is to the best bound any solver has proven. Slots are counted, no program is scheduled, so there
+    is no noise of a list schedule in them (compile --jitter). Ctrl-C prints the best so far; it
+    goes into the folder only if no earlier result is there.
 
     Example: moexbar compare routing.npz --chip hermes-mux4 --layer 3 --time 30 -o comparison
 

@@ -105,9 +105,9 @@ def test_factors_are_the_seeds_and_more_runs_begin_with_fewer() -> None:
     ],
 )
 def test_equal_is_a_range_with_1_in_it(values: list[float], equal: bool) -> None:
-    mean = sum(values) / len(values)
     found = quotient(values)
-    assert found == QuotientRow(pytest.approx(mean), min(values), max(values), equal)
+    assert found == QuotientRow(found.mean, min(values), max(values), equal)
+    assert found.mean == pytest.approx(sum(values) / len(values))
 
 
 def test_one_run_is_what_there_was(plain: mx.Compilation) -> None:
