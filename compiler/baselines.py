@@ -69,12 +69,12 @@ def methods(chip: Chip, options: Options, pairs: tuple[Pair, ...] = EVERY) -> tu
     """Groups (unshared, the paper's, ours) with orders (token by token, the paper's, ours).
 
     The other groups know nothing of replicas, objectives or packing, the other orders nothing of
-    limits of a slot. `pairs`: which of them.
+    limits of a slot. Digital experts are the same for all. `pairs`: which of them.
     """
-    plain = PlacementOptions(options.placement.solver)
+    plain, digital = PlacementOptions(options.placement.solver), options.grouping.digital
     on: dict[Groups, tuple[Chip, GroupingOptions, PlacementOptions]] = {
-        "unshared": (unshared(chip), GroupingOptions("contiguous"), plain),
-        "sorted": (chip, GroupingOptions("sorted"), plain),
+        "unshared": (unshared(chip), GroupingOptions("contiguous", digital=digital), plain),
+        "sorted": (chip, GroupingOptions("sorted", digital=digital), plain),
         "ours": (chip, options.grouping, options.placement),
     }
     by: dict[Order, SlotOptions] = {

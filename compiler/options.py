@@ -128,7 +128,8 @@ class GroupingOptions:
 
     groups: None stands for the fewest; size: experts in a group at most, None for the chip's mux;
     replicas: copies of experts to add, of the solver's choice; objective: what is minimised, see
-    `compiler.grouping.costs`.
+    `compiler.grouping.costs`. digital: routed experts, each as (layer, expert), that are in no
+    group: digital units multiply their matrices, and no crossbar holds them.
     """
 
     solver: GroupingSolver = "cp-sat"
@@ -136,6 +137,7 @@ class GroupingOptions:
     size: int | None = None
     replicas: int = 0
     objective: Objective = "slots"
+    digital: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         one_of("grouping", self.solver, GROUPING_SOLVERS, "solver")

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from collections.abc import Mapping as ByKey
 from dataclasses import replace
 
+import numpy as np
+
+from compiler.digital import among_all, digital_by_layer, others
 from compiler.emit import emit
 from compiler.grouping import Job, joined, split_counts, split_pairs
 from compiler.grouping.costs import costs_on
@@ -163,6 +166,7 @@ def group_experts(
             f"use groups of {chip.pg.mux}, or --set pg.mux={size}",
         )
     jobs = []
+    digital = digital_by_layer(workload, asked.digital)
     start, stop = options.fit
     window = min(options.shape.together, stop - start)  # a shorter fit range is one window
     homes = workload.expert_homes
@@ -170,20 +174,23 @@ def group_experts(
     for block in blocks:
         routed.setdefault((block.layer, block.owner), []).append(block)
     for op in (op for op in workload.moe_layers if homes[op.layer] == op.layer):
+        kept = others(op.router.experts, digital[op.layer])
         fits = [
-            calibrate(traced[layer], routing, options.fit, window, seed=options.limits.seed)
+            calibrate(
+                traced[layer][:, kept], routing, options.fit, window, seed=options.limits.seed
+            )
             for layer in homes
             if homes[layer] == op.layer
         ]
-        groups = asked.groups or -(-(op.router.experts + asked.replicas) // size)
-        widest = RoutedOwner(op.hidden_widths.index(op.d_expert))
+        groups = asked.groups or -(-(len(kept) + asked.replicas) // size)
+        widest = RoutedOwner(max(kept, key=op.hidden_widths.__getitem__))
         one = tuple(routed.get((op.layer, widest), ()))
         jobs.append(
             Job(
                 op.layer,
                 joined(fits),
                 chip.pg.mux,
-                asked,
+                replace(asked, digital=()),
                 options.limits,
                 costs_on(chip, asked.objective, op.d_model, one, groups),
             )
@@ -191,7 +198,8 @@ def group_experts(
     solved = solve_jobs(jobs, options.processes)
     if solved.interrupted:
         raise KeyboardInterrupt
-    return Grouping(tuple(answer.grouping for answer in solved.answers if answer is not None))
+    found = [answer.grouping for answer in solved.answers if answer is not None]
+    return Grouping(tuple(among_all(layer, digital[layer.layer]) for layer in found))
 
 
 def place_experts(
@@ -258,8 +266,10 @@ def order_layer(
     layer: LayerGrouping, picked: Bools, options: SlotOptions, limits: SolverOptions
 ) -> PairOrder:
     """Order one layer's pairs `picked`: bool [tokens, experts]; name the expert of each turn."""
-    order = order_turns(layer, picked, options, limits)
-    return assign_experts(order, layer, picked, split_pairs(layer, picked))
+    placed = layer.on_crossbars(picked)
+    order = order_turns(layer, placed, options, limits)
+    found = assign_experts(order, layer, placed, split_pairs(layer, placed))
+    return replace(found, digital=np.argwhere(picked & ~placed))
 
 
 def order_turns(

@@ -124,18 +124,25 @@ class Certificate:
 class LayerGrouping:
     """The experts of one MoE layer in groups: `groups[g]` lists expert ids.
 
-    Every expert is in at least one group. An expert in several groups has replicas, whose tokens
-    are split window by window; two copies in one group would share their PGs and gain nothing.
+    Every expert is in at least one group, but for those that are `digital`: digital units multiply
+    their matrices, and no crossbar holds them. An expert in several groups has replicas, whose
+    tokens are split window by window; two copies in one group would share their PGs and gain
+    nothing.
     """
 
     layer: int
     groups: tuple[tuple[int, ...], ...]
     solver: str
     certificate: Certificate
+    digital: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         where = f"grouping of layer {self.layer}"
-        experts = sorted({e for group in self.groups for e in group})
+        placed = {e for group in self.groups for e in group}
+        if placed & set(self.digital):
+            found = sorted(placed & set(self.digital))
+            raise InputError(where, f"experts {found} are in groups, expected digital ones in none")
+        experts = sorted(placed | set(self.digital))
         if experts != list(range(len(experts))):
             raise InputError(
                 where,
@@ -148,12 +155,18 @@ class LayerGrouping:
     @property
     def experts(self) -> int:
         """Number of experts."""
-        return len({e for group in self.groups for e in group})
+        return len({e for group in self.groups for e in group}) + len(self.digital)
 
     @property
     def replicas(self) -> int:
         """Copies of experts beyond the first of each."""
-        return sum(len(group) for group in self.groups) - self.experts
+        return sum(len(group) for group in self.groups) - self.experts + len(self.digital)
+
+    def on_crossbars(self, chosen: Bools) -> Bools:
+        """Of pairs [tokens, experts] those whose expert is on crossbars."""
+        out = chosen.copy()
+        out[:, list(self.digital)] = False
+        return out
 
     def copies(self) -> tuple[tuple[int, ...], ...]:
         """Groups that hold each expert, ascending: one tuple per expert."""
@@ -170,14 +183,17 @@ class LayerGrouping:
         return out
 
     def group_of(self) -> Ints:
-        """Group of each expert: int64 [experts]; InputError where an expert has replicas."""
+        """Group of each expert: int64 [experts], -1 of digital ones.
+
+        InputError where an expert has replicas.
+        """
         if self.replicas:
             raise InputError(
                 f"grouping of layer {self.layer}",
                 f"{self.replicas} replicas, expected every expert in one group: "
                 "which copy a token goes to is decided window by window",
             )
-        out = np.zeros(self.experts, dtype=np.int64)
+        out = np.full(self.experts, -1, dtype=np.int64)
         for g, group in enumerate(self.groups):
             out[list(group)] = g
         return out
@@ -313,11 +329,13 @@ class Mapping:
 def sum_by_group(numbers: Array, group: Ints, groups: int) -> Ints:
     """`numbers` [rows, experts] summed over the experts of each group: int64 [rows, groups].
 
-    group: [experts].
+    group: [experts], -1 of those in none.
     """
-    until = np.zeros((len(numbers), len(group) + 1), dtype=np.int64)
-    np.cumsum(numbers[:, np.argsort(group, kind="stable")], axis=1, out=until[:, 1:])
-    size = np.bincount(group, minlength=groups)
+    held = np.flatnonzero(group >= 0)
+    until = np.zeros((len(numbers), len(held) + 1), dtype=np.int64)
+    order = held[np.argsort(group[held], kind="stable")]
+    np.cumsum(numbers[:, order], axis=1, out=until[:, 1:])
+    size = np.bincount(group[held], minlength=groups)
     stop = np.cumsum(size)
     return until[:, stop] - until[:, stop - size]
 

@@ -1,6 +1,6 @@
 """The order of the token-expert pairs of one MoE layer in one window, slot by slot."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -97,7 +97,8 @@ class PairOrder:
     """A slot order with the expert of each turn: one row per token-expert pair, by slot then group.
 
     token, expert, replica, group, slot: int64 [pairs]; replica is the copy of the expert that the
-    group holds.
+    group holds. digital: int64 [pairs, 2], token and expert of those that digital units run, which
+    have no turn.
     """
 
     layer: int
@@ -107,6 +108,7 @@ class PairOrder:
     group: Ints
     slot: Ints
     order: SlotOrder
+    digital: Ints = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64))
 
 
 def assign_experts(

@@ -26,7 +26,7 @@ from ir.arrays import Array, Bools, Ints
 from ir.errors import CheckError
 from ir.mapping import Role
 from ir.program import Opcode
-from ir.semantics import activate, joined
+from ir.semantics import activate, feed_forward, joined
 from ir.workload import MoELayer
 
 
@@ -57,7 +57,18 @@ def run_moe(at: At[MoELayer], rows: dict[Opcode, Ints]) -> None:
         result = activate(op.activation, m.values.take(mine, Inner.RESULT))
         m.values.put(mine, np.arange(len(mine)), Batch({Inner.RESULT: result}))
         m.job[mine] = m.job[read]
+    _run_digital(at, rows[Opcode.DIGITAL])
     _combine(at, rows[Opcode.COMBINE])
+
+
+def _run_digital(at: At[MoELayer], ids: Ints) -> None:
+    """Experts on digital units: all of one at once, from the matrices as they are stored."""
+    m, op = at.m, at.op
+    for expert in np.unique(m.program.expert[ids]).tolist():
+        mine = ids[m.program.expert[ids] == expert]
+        vectors = vectors_of(m, op.inputs[0], mine)
+        result = feed_forward(m.matrices, op.experts[expert], op.activation, vectors)
+        m.values.put(mine, np.arange(len(mine)), Batch({Inner.RESULT: result}))
 
 
 def _parts(at: At[MoELayer], ids: Ints, topk: Ints) -> tuple[Ints, int] | None:

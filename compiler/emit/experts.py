@@ -8,7 +8,7 @@ import numpy as np
 from compiler.emit.at import At
 from compiler.emit.context import Context
 from compiler.emit.crossbars import emit_broadcast, emit_product, emit_store
-from compiler.emit.stream import Tag
+from compiler.emit.stream import Costs, Tag
 from ir import timing
 from ir.arrays import Bools, Ints
 from ir.mapping import Block, RoutedOwner, SharedOwner
@@ -84,6 +84,30 @@ def _alike(at: At[MoELayer]) -> list[tuple[list[int], list[Block]]]:
         )
         alike.setdefault(sizes, []).append(expert)
     return [(experts, blocks[experts[0]]) for experts in alike.values()]
+
+
+def emit_digital(at: At[MoELayer], x: Ints, routed: Ints) -> tuple[Ints, Ints]:
+    """Every pair whose expert no crossbar holds, on a digital unit: tokens and ids [pairs].
+
+    x, routed: [window tokens] who made each token's vector, and the TOPK of each.
+    """
+    ctx, op = at.ctx, at.op
+    token, expert = ctx.step.of(op.layer).digital.T
+    if not len(token):
+        return token, token
+    costs = [timing.digital_expert(ctx.chip, e, op.passes) for e in op.experts]
+    ids = ctx.stream.append(
+        Opcode.DIGITAL,
+        at.dpu,
+        Costs(costs, expert),
+        at.tag(token, expert=expert),
+        rows=len(token),
+        reads=[x[token], routed[token]],
+        macs=np.array([e.macs for e in op.experts], dtype=np.int64)[expert],
+        size=ctx.bytes_of(op.d_out),
+        buffer=at.region,
+    )
+    return token, ids
 
 
 def emit_shared(at: At[MoELayer], tokens: Ints, x: Ints) -> list[Ints]:

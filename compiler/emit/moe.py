@@ -13,7 +13,7 @@ from compiler.emit.caches import (
     write_scores,
 )
 from compiler.emit.crossbars import emit_bank, emit_broadcast, emit_load
-from compiler.emit.experts import Turns, emit_experts, emit_shared
+from compiler.emit.experts import Turns, emit_digital, emit_experts, emit_shared
 from compiler.emit.stream import Costs
 from ir import timing
 from ir.arrays import Bools, Ints
@@ -38,6 +38,7 @@ def emit_moe(at: At[MoELayer]) -> None:
     tokens = at.rows[done[at.rows] < 0]
     turns = _broadcast(at, x, routed)
     stores = [(turns.token, emit_experts(at, turns, routed))]
+    stores.append(emit_digital(at, x, routed))
     stores += [(tokens, ids) for ids in emit_shared(at, tokens, x)]
     passed = _passed(at, tokens, x)
     combined = ctx.spread(tokens, _combine(at, tokens, stores, passed, routed, gate))

@@ -168,7 +168,7 @@ def group_layer(
 def solve_layer(job: Job) -> LayerAnswer:
     """Group as `group_layer` does; return the solver's own answer too, even one cut short."""
     asked = job.options
-    _check_replicas(asked)
+    _check_asked(asked)
     watch, parts = Watch.over(job.limits), job.fit.parts
     problem = _problem(job)
     unit = _unit(job.costs)
@@ -214,7 +214,13 @@ def _in_whole_units(costs: Costs) -> Costs:
     return Costs(costs.name, costs.slot // unit, costs.broadcast // unit)
 
 
-def _check_replicas(options: GroupingOptions) -> None:
+def _check_asked(options: GroupingOptions) -> None:
+    if options.digital:
+        raise InputError(
+            "grouping",
+            f"{len(options.digital)} digital experts, expected none: groups are of the others",
+            "say so to a compilation (compiler.pipeline.map_model)",
+        )
     if options.replicas and options.solver not in REPLICATING:
         raise InputError(
             "grouping",

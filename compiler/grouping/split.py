@@ -120,6 +120,7 @@ def split_pairs(grouping: LayerGrouping, chosen: Bools) -> Ints:
     Which tokens go to which copy is free; a copy gets those tokens that use its group least
     otherwise, so that fewer slots repeat a transfer.
     """
+    chosen = grouping.on_crossbars(chosen)
     if not grouping.replicas:
         return np.where(chosen, grouping.group_of(), -1)
     copies = grouping.copies()

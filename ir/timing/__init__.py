@@ -25,11 +25,13 @@ from ir.timing.digital import (
 )
 from ir.timing.links import bus_bits_per_ns, load, store, xfer
 from ir.timing.memory import (
+    digital_expert,
     dram,
     key_bytes,
     reads_in_series,
     reference_go_bytes,
     score_bytes,
+    weight_bytes,
     with_products,
 )
 from ir.timing.wires import Extent, buffer_ps, hop_um, region_um, square, wire_ps
@@ -48,6 +50,7 @@ __all__ = [
     "bus_bits_per_ns",
     "combine",
     "digital",
+    "digital_expert",
     "dram",
     "full",
     "gate",
@@ -67,6 +70,7 @@ __all__ = [
     "store",
     "top_tokens",
     "topk",
+    "weight_bytes",
     "wire_ps",
     "with_products",
     "xfer",

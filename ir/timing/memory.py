@@ -1,8 +1,10 @@
 """DRAM: caches, and products of matrices that no crossbar holds."""
 
 from ir.chip import Chip
+from ir.passes import Passes
 from ir.timing.cost import Cost, ceil, job
-from ir.timing.digital import macs
+from ir.timing.digital import act, add, macs
+from ir.workload import Expert
 
 
 def dram(chip: Chip, data: int) -> Cost:
@@ -22,6 +24,22 @@ def with_products(chip: Chip, work: Cost, count: int, data: int) -> Cost:
         return work
     parts = (dram(chip, data), macs(chip, count), work)
     return job(sum(p.duration_ps for p in parts), sum(p.energy_fj for p in parts))
+
+
+def digital_expert(chip: Chip, expert: Expert, passes: Passes) -> Cost:
+    """One token through an expert whose matrices no crossbar holds.
+
+    They come from DRAM, all their products are done, then the activation, times up if gated.
+    """
+    hidden = expert.up.columns
+    parts = [act(chip, hidden, passes)] + [add(chip, hidden)] * (expert.gate is not None)
+    work = job(sum(p.duration_ps for p in parts), sum(p.energy_fj for p in parts))
+    return with_products(chip, work, expert.macs, weight_bytes(expert))
+
+
+def weight_bytes(expert: Expert) -> int:
+    """Bytes of an expert's matrices, each in whole ones."""
+    return sum(ceil(w.macs * w.bits, 8) for w in expert.weights)
 
 
 def key_bytes(chip: Chip, kv_heads: int, head_dim: int) -> int:

@@ -221,6 +221,7 @@ class ProgramCase:
             (moe & (code == Opcode.GATE), Role.GATE),
             (moe & (code == Opcode.TOPK), Role.TOPK),
             (moe & (code == Opcode.COMBINE), Role.COMBINE),
+            (moe & (code == Opcode.DIGITAL), Role.EXPERT),
             (code == Opcode.SAMPLE, Role.SAMPLE),
             (attention & (code == Opcode.KV_RD), Role.KEYS_RD),
             (attention & (code == Opcode.KV_WR), Role.KEYS_WR),

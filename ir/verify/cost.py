@@ -50,6 +50,8 @@ def _by_key(case: ProgramCase) -> Ints:
     combine = role == Role.COMBINE
     of_visit = p.node[combine], case.visit[combine]
     amount[combine] = 2 * case.parts[of_visit] + case.passing[of_visit]
+    digital = role == Role.EXPERT
+    amount[digital] = p.expert[digital]
     move = role == Role.MOVE
     layers = max(case.workload.layers, 1)
     unit_layer = np.array([unit.layer for unit in p.units], dtype=np.int64)[p.unit]
@@ -98,6 +100,8 @@ def _macs(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> in
         case MoELayer() if role == Role.GATE:
             router, gates = _digital_scores(case, op)
             return op.score_products * router + op.d_model * gates
+        case MoELayer() if role == Role.EXPERT:
+            return op.experts[amount].macs
         case Digital() if role == Role.RESULT:
             return op.macs * tokens_of_use(case, op, amount)
         case Attention() | MoELayer() | Dense() | Digital():
@@ -209,6 +213,8 @@ def _moe(case: ProgramCase, node: int, op: MoELayer, role: Role, amount: int) ->
         on_crossbar, shared = _router_on_crossbars(case, op), _digital_scores(case, op)[1]
         size, scored = (op.d_model, op.router.outputs, shared), op.score_products
         return timing.gate(chip, *size, on_crossbar=on_crossbar, scored=scored)
+    if role == Role.EXPERT:
+        return timing.digital_expert(chip, op.experts[amount], op.passes)
     if role == Role.TOPK and op.router.capacity is not None:
         scored = int(case.visits.count(case.visits.scored)[amount])
         kept = kept_scores(case, op.router, amount)
@@ -274,7 +280,8 @@ def mvm_totals(case: ProgramCase) -> tuple[int, int]:
             case MoELayer():
                 mine = visits.scored & case.of_side[index]
                 scored, runs = int(mine.sum()), int((visits.runs & mine).sum())
-                load = case.picked(op.layer).sum(axis=0).tolist()
+                grouping = case.mapping.grouping.for_layers(case.workload.expert_homes).of(op.layer)
+                load = grouping.on_crossbars(case.picked(op.layer)).sum(axis=0).tolist()
                 load += [runs] * len(op.shared) + [scored] * _router_on_crossbars(case, op)
                 uses = {base + e: n for e, n in enumerate(load)}
             case Dense():

@@ -286,7 +286,7 @@ def check_combine(case: ProgramCase) -> Fault | None:
     """COMBINE reads its token's top-k and the STOREs of exactly its experts; TOPK reads GATEs.
 
     Where shared experts have gates, COMBINE reads its token's GATE too, and the token where that
-    passes itself on.
+    passes itself on. A digital expert reads its token and that token's top-k.
     """
     p, rows, made = case.program, len(case.program), results(case)
     moe, top = list(case.moe), top_k_rows(case)
@@ -295,6 +295,7 @@ def check_combine(case: ProgramCase) -> Fault | None:
     combine[p.node[at], case.visit[at]] = at
     last = (case.role == Role.ACT) & case.of_curved
     last |= (case.role == Role.STORE) & ~case.of_curved
+    last |= case.role == Role.EXPERT
     stores = np.flatnonzero(last & (case.row_form == Form.MOE) & ~case.of_router)
     expected = [combine[p.node[stores], case.visit[stores]] * rows + stores]
     for index in moe:
@@ -304,10 +305,14 @@ def check_combine(case: ProgramCase) -> Fault | None:
         expected.append(top[index] * rows + gates[index])
         itself = np.where(case.passing[index], _vectors(case, made, index), -1)
         expected.append(np.where(itself >= 0, combine[index] * rows + itself, -1))
+        digital = np.flatnonzero((case.role == Role.EXPERT) & (p.node == index))
+        for source in (top[index], _vectors(case, made, index)):
+            read = source[case.visit[digital]]
+            expected.append(np.where(read >= 0, digital * rows + read, -1))
     kept = np.flatnonzero(case.role == Role.SCORES_RD)
     choose = _top_of_pass(case)
     expected.append(choose[p.node[kept], case.of_pass[kept]] * rows + kept)
-    joins = (case.role == Role.COMBINE) | (case.role == Role.TOPK)
+    joins = np.isin(case.role, (Role.COMBINE, Role.TOPK, Role.EXPERT))
     mine = joins[case.reader]
     found = case.reader[mine] * rows + moved_from(case)[case.read[mine]]
     wanted = np.concatenate(expected)

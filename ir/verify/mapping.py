@@ -65,7 +65,7 @@ def check_groups(case: MappingCase) -> Fault | None:
         return Fault("grouping", f"of layers {sorted(layers)}, expected {sorted(wanted)}")
     for grouping in case.mapping.grouping.layers:
         name = f"layer {grouping.layer}"
-        experts = sorted({e for group in grouping.groups for e in group})
+        experts = sorted([*{e for group in grouping.groups for e in group}, *grouping.digital])
         if experts != list(range(wanted[grouping.layer])):
             problem = f"groups hold experts {experts}, expected 0 to {wanted[grouping.layer] - 1}"
             return Fault(name, problem)

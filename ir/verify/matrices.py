@@ -157,9 +157,10 @@ def tile_sizes(weight: Weight, chip: Chip) -> list[tuple[int, int]]:
 
 
 def copies_held(grouping: Grouping) -> dict[tuple[int, int], int]:
-    """(layer, expert) -> groups that hold the expert."""
+    """(layer, expert) -> groups that hold the expert, 0 of digital ones."""
     held: dict[tuple[int, int], int] = {}
     for layer in grouping.layers:
+        held |= {(layer.layer, expert): 0 for expert in layer.digital}
         for group in layer.groups:
             for expert in group:
                 held[layer.layer, expert] = held.get((layer.layer, expert), 0) + 1

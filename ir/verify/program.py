@@ -91,7 +91,7 @@ def check_labels(case: ProgramCase) -> Fault | None:
     experts = np.zeros(len(p.nodes), dtype=np.int64)
     for index, op in case.moe.items():
         experts[index] = op.router.experts
-    of_job = np.isin(case.role, (*CHAIN, Role.MVM0))
+    of_job = np.isin(case.role, (*CHAIN, Role.MVM0, Role.EXPERT))
     wrong = (p.expert < -1) | (p.expert >= np.where(of_job, experts[p.node], 0))
     fault = fault or case.fault(wrong & (p.expert != -1), "names an expert that has no part in it")
     wrong = ~np.isin(p.step, case.visits.numbers)

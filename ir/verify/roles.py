@@ -37,7 +37,8 @@ class Role(IntEnum):
     OUT, IN: XFER of the hidden values to and from the digital units; SCALE: MUL by a gate of the
     expert's input, MUL: of the activated gate and up; MOVE: XFER between regions;
     RESULT: what a digital or attention operator does; 0, 1: of the first or second stage; RD, WR:
-    of a cache, which holds keys and values, inputs of MoE layers, router scores or their outputs.
+    of a cache, which holds keys and values, inputs of MoE layers, router scores or their outputs;
+    EXPERT: a routed expert as a whole, on a digital unit.
     """
 
     NONE = 0
@@ -66,6 +67,7 @@ class Role(IntEnum):
     SCORES_WR = 23
     OUTPUTS_RD = 24
     OUTPUTS_WR = 25
+    EXPERT = 26
 
 
 READS_OF_CACHES = (Role.KEYS_RD, Role.INPUTS_RD, Role.SCORES_RD, Role.OUTPUTS_RD)

@@ -65,7 +65,7 @@ def layers(case: ProgramCase) -> Iterator[Turns]:
             np.concatenate(tables),
             base,
             lockstep,
-            case.picked(op.layer),
+            grouping.on_crossbars(case.picked(op.layer)),
         )
 
 
@@ -116,8 +116,11 @@ def _check_order(case: ProgramCase, index: int, at: int, order: PairOrder) -> Fa
     picked = np.zeros(shape, dtype=np.bool_)
     mine = case.visits.step == at
     picked[case.visits.token[mine]] = case.picked(op.layer)[mine]
+    placed = grouping.on_crossbars(picked)
+    if not np.array_equal(order.digital, np.argwhere(picked & ~placed)):
+        return Fault(name, "its digital pairs are not those of its digital experts")
     pair = order.token * shape[1] + order.expert
-    odd = first_difference(pair, np.flatnonzero(picked))
+    odd = first_difference(pair, np.flatnonzero(placed))
     key = first_repeat(pair) if odd is None else odd[0]
     if key is not None:
         problem = "more than one turn" if odd is None else "a turn" if not odd[1] else "no turn"
@@ -138,7 +141,10 @@ def _check_order(case: ProgramCase, index: int, at: int, order: PairOrder) -> Fa
 
 
 def check_pairs(case: ProgramCase) -> Fault | None:
-    """Every chosen token-expert pair runs once in each stage, and no other pair does."""
+    """Every chosen token-expert pair runs once in each stage, and no other pair does.
+
+    A digital expert has no stages: one instruction is all of it.
+    """
     p = case.program
     rows = np.flatnonzero(case.routed)
     for turns in layers(case):
@@ -155,6 +161,25 @@ def check_pairs(case: ProgramCase) -> Fault | None:
             problem = "runs twice" if odd is None else "never runs" if odd[1] else "was not chosen"
             culprit = f"layer {op.layer} {_token(case, visit)} expert {expert}"
             return Fault(culprit, f"{problem} (stage {stage})")
+    return _check_digital_pairs(case)
+
+
+def _check_digital_pairs(case: ProgramCase) -> Fault | None:
+    p = case.program
+    for index, op in case.moe.items():
+        here = np.flatnonzero((case.role == Role.EXPERT) & (p.node == index))
+        found = case.visit[here] * op.router.experts + p.expert[here]
+        picked = case.picked(op.layer)
+        wanted = np.flatnonzero(picked & ~_grouping(case, index).on_crossbars(picked))
+        odd = first_difference(found, wanted)
+        key = first_repeat(found) if odd is None else odd[0]
+        if key is not None:
+            visit, expert = divmod(key, op.router.experts)
+            problem = (
+                "runs twice" if odd is None else "never runs" if odd[1] else "has no such part"
+            )
+            culprit = f"layer {op.layer} {_token(case, visit)} digital expert {expert}"
+            return Fault(culprit, problem)
     return None
 
 

@@ -18,6 +18,7 @@ from compiler.options import (
     SlotOptions,
     SolverOptions,
 )
+from ir.errors import InputError
 from ir.schedule import Caches
 from moexbar.cli.options import (
     INPUTS,
@@ -39,6 +40,7 @@ from moexbar.cli.options import (
     trace_reading,
 )
 from moexbar.cli.scope import Groups, GroupSize, Replicas
+from moexbar.files.digital_file import read_digital
 from moexbar.least_placed import LEAST_PLACED
 
 if TYPE_CHECKING:
@@ -114,6 +116,15 @@ Experts = Annotated[
         rich_help_panel=METHODS,
     ),
 ]
+DigitalExperts = Annotated[
+    str | None,
+    typer.Option(
+        help="Routed experts that digital units multiply: LAYER:EXPERT,... or a file of "
+        "`moexbar accuracy --json`.",
+        metavar="LIST|FILE",
+        rich_help_panel=METHODS,
+    ),
+]
 LeastPlaced = Annotated[
     float,
     typer.Option(
@@ -169,6 +180,7 @@ class CompileRequest:
     bus: Bus = None
     buffer: Buffer = None
     experts: Experts = "stored"
+    digital_experts: DigitalExperts = None
     least_placed: LeastPlaced = LEAST_PLACED
     pack: Pack = False
     time: Time = 1
@@ -191,9 +203,15 @@ class CompileRequest:
     @property
     def grouping_options(self) -> GroupingOptions | Path:
         """How experts are grouped, or the file that says it."""
-        return self.grouping_file or GroupingOptions(
-            self.grouping, self.groups, self.group_size, self.replicas, self.objective
-        )
+        if self.grouping_file is not None and self.digital_experts is not None:
+            raise InputError(
+                "--digital-experts",
+                "with --grouping-file, whose groups hold every expert",
+                "leave one of them out",
+            )
+        digital = () if self.digital_experts is None else read_digital(self.digital_experts)
+        found = self.groups, self.group_size, self.replicas, self.objective
+        return self.grouping_file or GroupingOptions(self.grouping, *found, digital)
 
     @property
     def placement_options(self) -> PlacementOptions:

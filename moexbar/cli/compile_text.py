@@ -47,7 +47,8 @@ def print_compiled(compilation: Compilation, output: Path) -> None:
     if report.layers:
         console.print("")
         console.print(layers_table(report.layers))
-    for line in (*_replicas(report.layers), *_unlike_widths(report.layers)):
+    layers = report.layers
+    for line in (*_replicas(layers), *_digital(layers), *_unlike_widths(layers)):
         console.print(line)
     console.print("")
     console.print(weights_line(done.workload.account), soft_wrap=True)
@@ -108,6 +109,19 @@ def _replicas(layers: Iterable[LayerRow]) -> Iterator[str]:
             yield (
                 f"layer {row.layer}: {row.replicas} replicas, of experts "
                 f"{', '.join(str(e) for e in twice)}"
+            )
+
+
+def _digital(layers: Iterable[LayerRow]) -> Iterator[str]:
+    """What the experts that digital units compute take there; nothing where there are none."""
+    for row in layers:
+        if row.digital:
+            each = [f"{one.expert} ({one.tokens} tokens)" for one in row.digital]
+            most = max(row.digital, key=lambda one: one.token_ns)
+            yield (
+                f"layer {row.layer}: digital experts {', '.join(each)}: {most.token_ns / 1e3:.2f} "
+                f"us and {most.token_nj / 1e3:.2f} uJ a token, with "
+                f"{most.weight_bytes / 1024:.1f} KiB from DRAM each time"
             )
 
 

@@ -30,7 +30,10 @@ def mapping_json(mapping: Mapping, workload: Workload) -> dict[str, Any]:
         model=ModelName(workload.name, workload.sha256),
         mesh=Mesh(placement.mesh_width, placement.mesh_height),
         regions=tuple(RegionRow(r.layer, r.x, r.y, r.width, r.height) for r in placement.regions),
-        groups=tuple(GroupedLayer(g.layer, g.solver, g.groups) for g in mapping.grouping.layers),
+        groups=tuple(
+            GroupedLayer(g.layer, g.solver, g.groups, g.digital or None)
+            for g in mapping.grouping.layers
+        ),
         blocks=tuple(
             _block(block, int(placement.pg_start[i]), placement.spots[i], workload)
             for i, block in enumerate(mapping.blocks)

@@ -133,6 +133,7 @@ def _grouping(found: list[dict[str, Any]]) -> Grouping:
                 tuple(tuple(_number(e) for e in members) for members in g["groups"]),
                 str(g["solver"]),
                 _UNKNOWN,
+                tuple(_number(e) for e in g.get("digital", ())),
             )
             for g in found
         )

@@ -41,6 +41,7 @@ from moexbar.report.compiled import (
     UnlikeWidths,
     Window,
 )
+from moexbar.report.digital import digital_work
 from moexbar.report.executed import Executed, Skipped
 from moexbar.report.gains import MethodResult, gains_row
 from moexbar.report.methods import (
@@ -259,7 +260,9 @@ def _layers(compiled: Compiled) -> tuple[LayerRow, ...]:
         certificate, order = CertificateRow.of(grouping.certificate), OrderRow.of(pairs.order)
         found = grouping.groups, grouping.replicas, certificate, order
         other = home if home != pairs.layer else None
-        rows.append(LayerRow(pairs.layer, *found, _unlike_widths(compiled, grouping), other))
+        digital = digital_work(compiled, pairs.layer) or None
+        unlike = _unlike_widths(compiled, grouping)
+        rows.append(LayerRow(pairs.layer, *found, unlike, other, digital))
     return tuple(rows)
 
 

@@ -7,6 +7,7 @@ from ir.lengths import Tokens
 from moexbar.report.banded import BandsRow
 from moexbar.report.certificates import CertificateRow, OrderRow
 from moexbar.report.chips import ChipSheet
+from moexbar.report.digital import DigitalWork
 from moexbar.report.executed import Executed, Skipped
 from moexbar.report.jittered import JitterRow
 from moexbar.report.methods import GainsRow, MethodRow, UnfitRow
@@ -162,6 +163,7 @@ class LayerRow:
     schedule: the window's slot order.
     unlike_widths: what that costs, where its experts have unlike widths.
     experts_of: layer whose experts it works on, where that is another: the groups are of both.
+    digital: its experts that digital units compute; only where there are some.
     """
 
     layer: int
@@ -171,6 +173,7 @@ class LayerRow:
     schedule: OrderRow
     unlike_widths: UnlikeWidths | None = field(default=None, metadata=OPTIONAL)
     experts_of: int | None = field(default=None, metadata=OPTIONAL)
+    digital: tuple[DigitalWork, ...] | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True)

@@ -58,11 +58,13 @@ class GroupedLayer:
     layer: decoder layer.
     solver: who grouped them.
     groups: the experts of each; one that stands in several has copies.
+    digital: experts whose matrices digital units multiply; only where there are some.
     """
 
     layer: int
     solver: str
     groups: tuple[tuple[int, ...], ...]
+    digital: tuple[int, ...] | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True)
