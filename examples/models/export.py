@@ -1,18 +1,11 @@
 """Write a trained model as ONNX, check the file against PyTorch, and measure it.
 
-The shipped file differs from the plain export in four ways: names are readable, everything
-that describes the exporting machine is gone, the shapes of Reshapes are stored, and the large
-matrices are float16 initializers, each followed by a Cast to float32 (router and norm weights
-stay float32).
-
-    python export.py            write the shipped files anew, with the weights that they have
+python export.py            write the shipped files anew, with the weights that they have
 """
 
 from __future__ import annotations
 
-import ast
 import json
-import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -23,7 +16,8 @@ import onnxruntime as ort
 import torch
 import torch.nn.functional as F
 from model import KINDS, Kind, Model, MoE, TokenChoice
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, numpy_helper
+from onnx_file import INPUT, is_large, make_readable, ship, store_shapes
 from torch import Tensor, nn
 from train import TOKENS, heldout_chunks, mean_loss, split_files
 
@@ -31,12 +25,9 @@ HERE = Path(__file__).resolve().parent
 PACKAGED = HERE.parents[1] / "moexbar" / "examples" / "tiny"  # of the model `tiny`
 PACKAGED_TOKENS = 256  # of every second held-out sequence
 OPSET = 18
-INPUT = "input_ids"
 LENGTHS = (8, 9, 33, 128, 512, 700)
 TOLERANCE = 1e-3
 NEAR_TIE = 2e-6
-ROOTS = (str(Path.home()), tempfile.gettempdir(), str(Path(*HERE.parts[:2])))
-PRIVATE = (*ROOTS, "site-packages", ".py")  # signs of a path of this machine
 
 
 def export(model: Model) -> ModelProto:
@@ -54,114 +45,6 @@ def export(model: Model) -> ModelProto:
     )
     assert program is not None
     return program.model_proto
-
-
-def store_shapes(proto: ModelProto) -> None:
-    """Give every Reshape a stored shape, in which 0 says: as long as this axis of what is reshaped.
-
-    Torch computes them, from the batch and the length of the input; every Reshape of these models
-    keeps both as they are, in front.
-    """
-    graph = proto.graph
-    ends = {n.output[0]: n for n in graph.node if n.op_type == "Shape" and n.input[0] == INPUT}
-    stored = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
-    for node in [n for n in graph.node if n.op_type == "Concat" and n.input[0] in ends]:
-        whole = np.concatenate([np.zeros(2, np.int64), *(stored[name] for name in node.input[2:])])
-        assert node.input[1] in ends and len(whole) == len(node.input)
-        graph.initializer.append(numpy_helper.from_array(whole, node.output[0]))
-        for reader in [n for n in graph.node if node.output[0] in n.input]:
-            assert reader.op_type == "Reshape"
-            del reader.attribute[:]  # allowzero: a 0 was a length of 0
-        graph.node.remove(node)
-    read = {name for node in graph.node for name in node.input}
-    for node in [n for name, n in ends.items() if name not in read]:
-        graph.node.remove(node)
-    for tensor in [t for t in graph.initializer if t.name not in read]:
-        graph.initializer.remove(tensor)
-    named = {name for node in graph.node for name in node.output}
-    for value in [v for v in graph.value_info if v.name not in named]:
-        graph.value_info.remove(value)
-
-
-def module_of(node: NodeProto) -> str:
-    """The path of the module a node was exported from, such as layers.1.moe.experts.3.gate."""
-    for prop in node.metadata_props:
-        if prop.key == "pkg.torch.onnx.name_scopes":
-            modules = [m for m in ast.literal_eval(prop.value)[:-1] if not m.startswith("_")]
-            return modules[-1] if modules and modules[-1] else "model"
-    return "model"
-
-
-def make_readable(proto: ModelProto) -> None:
-    """Name nodes and values after the module they come from, and drop all metadata."""
-    graph = proto.graph
-    fixed = {value.name for value in (*graph.input, *graph.output)}
-    names: dict[str, str] = {}
-    for tensor in graph.initializer:
-        if tensor.name.startswith("val_"):
-            names[tensor.name] = f"constant.{len(names)}"
-        tensor.name = names.get(tensor.name, tensor.name)
-    seen: Counter[str] = Counter()
-    for node in graph.node:
-        stem = f"{module_of(node)}/{node.op_type}"
-        node.name = f"{stem}_{seen[stem]}" if seen[stem] else stem
-        seen[stem] += 1
-        for i, output in enumerate(node.output):
-            suffix = f"_out{i}" if len(node.output) > 1 else "_out"
-            names[output] = output if output in fixed else node.name + suffix
-        node.input[:] = [names.get(name, name) for name in node.input]
-        node.output[:] = [names[name] for name in node.output]
-    for value in graph.value_info:
-        value.name = names.get(value.name, value.name)
-    for item in (proto, graph, *graph.node, *graph.initializer):
-        item.doc_string = ""
-        del item.metadata_props[:]
-    for value in (*graph.value_info, *graph.input, *graph.output):
-        value.doc_string = ""
-        del value.metadata_props[:]
-
-
-def is_large(name: str, shape: tuple[int, ...] | torch.Size) -> bool:
-    return len(shape) == 2 and name.endswith(".weight") and ".router." not in name
-
-
-def halve_matrices(proto: ModelProto) -> None:
-    """Store the large matrices as float16, each with a Cast before its first use."""
-    waiting: dict[str, NodeProto] = {}
-    for tensor in proto.graph.initializer:
-        if tensor.data_type == TensorProto.FLOAT and is_large(tensor.name, tuple(tensor.dims)):
-            half = numpy_helper.to_array(tensor).astype(np.float16)
-            tensor.CopyFrom(numpy_helper.from_array(half, tensor.name))
-            cast = helper.make_node(
-                "Cast",
-                [tensor.name],
-                [f"{tensor.name}.float32"],
-                name=f"{tensor.name}/Cast",
-                to=TensorProto.FLOAT,
-            )
-            waiting[tensor.name] = cast
-    stored = {v.name: v for v in proto.graph.value_info}
-    for name in waiting:
-        if name in stored:
-            proto.graph.value_info.remove(stored[name])
-    nodes: list[NodeProto] = []
-    cast_names = {name: cast.output[0] for name, cast in waiting.items()}
-    for node in proto.graph.node:
-        nodes.extend(waiting.pop(name) for name in node.input if name in waiting)
-        node.input[:] = [cast_names.get(name, name) for name in node.input]
-        nodes.append(node)
-    copies = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
-    del proto.graph.node[:]
-    proto.graph.node.extend(copies)
-
-
-def names_a_path(proto: ModelProto) -> bool:
-    """Whether any text of the file, weights aside, holds a path."""
-    bare = ModelProto.FromString(proto.SerializeToString())
-    for tensor in bare.graph.initializer:
-        tensor.ClearField("raw_data")
-    text = bare.SerializeToString()
-    return any(word.encode() in text for word in PRIVATE)
 
 
 def rounded(kind: Kind, model: Model) -> Model:
@@ -270,16 +153,6 @@ def shipped(kind: Kind) -> Path:
     return PACKAGED / "model.onnx" if kind == "tiny" else HERE / f"{kind}.onnx"
 
 
-def ship(kind: Kind, proto: ModelProto) -> bytes:
-    """Write the shipped file of an export with readable names; its bytes."""
-    halve_matrices(proto)
-    onnx.checker.check_model(proto, full_check=True)
-    data = proto.SerializeToString(deterministic=True)
-    assert not names_a_path(proto)
-    shipped(kind).write_bytes(data)
-    return data
-
-
 @torch.no_grad()
 def export_again(kind: Kind, held: Tensor) -> None:
     """Write the shipped file anew, with the weights that it has, and check it against PyTorch."""
@@ -292,7 +165,7 @@ def export_again(kind: Kind, held: Tensor) -> None:
     proto = export(model)
     store_shapes(proto)
     make_readable(proto)
-    data = ship(kind, proto)
+    data = ship(shipped(kind), proto)
     found = differences(model, session(onnx.load_from_string(data)), held)
     print(kind, len(data), "bytes;", json.dumps(found))
 
@@ -316,7 +189,7 @@ def export_one(kind: Kind, work: Path, held: Tensor) -> dict[str, Any]:
     store_shapes(proto)
     make_readable(proto)
     report["float32_against_torch"] = differences(model, session(proto), held)
-    data = ship(kind, proto)
+    data = ship(shipped(kind), proto)
 
     sess = session(onnx.load_from_string(data))
     half = rounded(kind, model).set_mode("graph")

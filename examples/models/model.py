@@ -3,8 +3,9 @@
 ``token_choice`` and ``expert_choice`` differ in their router only: 4 layers of width 128 (4 heads
 of 32, RMSNorm before each block, rotary positions, causal attention without biases); layers 0
 and 2 have a dense gated-SiLU block, layers 1 and 3 have 16 gated-SiLU experts.  ``tiny`` is token
-choice again, in 2 layers of width 64 with 8 experts each.  All projection matrices are stored
-[in, out], so that they appear in an exported graph as the second input of a plain MatMul.
+choice again, in 2 layers of width 64 with 8 experts each.  ``dense`` has no experts: `mote` makes
+them of it.  All projection matrices are stored [in, out], so that they appear in an exported graph
+as the second input of a plain MatMul.
 
 Each model computes the same function in two ways, chosen by ``Model.set_mode``:
 
@@ -30,7 +31,7 @@ from torch import Tensor, nn
 VOCAB, HEAD = 256, 32
 ROPE_BASE, EPS = 10000.0, 1e-5
 
-Kind = Literal["token_choice", "expert_choice", "tiny"]
+Kind = Literal["token_choice", "expert_choice", "tiny", "dense"]
 Mode = Literal["sparse", "graph", "causal", "prefix"]
 KINDS: tuple[Kind, ...] = ("token_choice", "expert_choice", "tiny")
 
@@ -50,7 +51,13 @@ class Sizes:
 
 SMALL = Sizes(width=128, heads=4, layers=4, hidden=384, experts=16, top=4, moe_layers=(1, 3))
 TINY = Sizes(width=64, heads=2, layers=2, hidden=96, experts=8, top=2, moe_layers=(0, 1))
-SIZES: dict[Kind, Sizes] = {"token_choice": SMALL, "expert_choice": SMALL, "tiny": TINY}
+DENSE = Sizes(width=128, heads=4, layers=4, hidden=384, experts=0, top=0, moe_layers=())
+SIZES: dict[Kind, Sizes] = {
+    "token_choice": SMALL,
+    "expert_choice": SMALL,
+    "tiny": TINY,
+    "dense": DENSE,
+}
 
 
 class Linear(nn.Module):
@@ -152,14 +159,17 @@ class MoE(nn.Module):
 
 
 class TokenChoice(MoE):
-    """Each token takes its best experts; their scores are renormalised to sum 1."""
+    """Each token takes its best experts; their scores are renormalised to sum 1, or kept."""
+
+    renormalised = True
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Route and run [batch, tokens, width]."""
         x = hidden if self.mode == "graph" else hidden.reshape(-1, hidden.shape[-1])
         scores = torch.softmax(self.router(x), dim=-1)
         weight, expert = torch.topk(scores, self.top, dim=-1)
-        weight = weight / weight.sum(-1, keepdim=True)
+        if self.renormalised:
+            weight = weight / weight.sum(-1, keepdim=True)
         if self.mode == "graph":
             return self.run_masked(x, torch.zeros_like(scores).scatter(-1, expert, weight))
         chosen = expert.flatten()

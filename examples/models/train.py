@@ -89,19 +89,24 @@ def learning_rate(step: int, steps: int) -> float:
 def train(kind: Kind, work: Path, steps: int) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
+    fit(Model(kind), kind, work, steps, SEED)
+
+
+def fit(model: Model, name: str, work: Path, steps: int, seed: int) -> None:
+    """Train what of a model is not frozen, on pieces of text that `seed` draws; save it."""
     train_files, held_files = split_files()
     source = bytearray(b"".join(f.read_bytes() for f in train_files))
     text = torch.frombuffer(source, dtype=torch.uint8)
     held = torch.from_numpy(heldout_chunks(held_files))
     sizes = f"{len(train_files)} files, {len(text)} bytes; {len(held_files)} files held out"
-    print(kind, sizes, flush=True)
+    print(name, sizes, flush=True)
 
-    model = Model(kind)
-    matrices = [p for p in model.parameters() if p.dim() > 1]
-    vectors = [p for p in model.parameters() if p.dim() == 1]
+    trained = [p for p in model.parameters() if p.requires_grad]
+    matrices = [p for p in trained if p.dim() > 1]
+    vectors = [p for p in trained if p.dim() == 1]
     groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.95), fused=True)
-    draw = torch.Generator().manual_seed(SEED)
+    draw = torch.Generator().manual_seed(seed)
     start, running = time.time(), 0.0
     for step in range(steps):
         offsets = torch.randint(len(text) - TOKENS, (BATCH,), generator=draw).tolist()
@@ -118,11 +123,11 @@ def train(kind: Kind, work: Path, steps: int) -> None:
         if (step + 1) % 50 == 0:
             skew = [round((m.load.max() / m.load.float().mean()).item(), 2) for m in model.moes]
             seconds = time.time() - start
-            print(f"{kind} {step + 1} loss {running / 50:.4f} {skew} {seconds:.0f} s", flush=True)
+            print(f"{name} {step + 1} loss {running / 50:.4f} {skew} {seconds:.0f} s", flush=True)
             running = 0.0
         if (step + 1) % 400 == 0 or step + 1 == steps:
-            torch.save(model.state_dict(), work / f"{kind}.pt")
-            print(f"{kind} {step + 1} held-out {mean_loss(model, held):.4f}", flush=True)
+            torch.save(model.state_dict(), work / f"{name}.pt")
+            print(f"{name} {step + 1} held-out {mean_loss(model, held):.4f}", flush=True)
 
 
 def main() -> None:

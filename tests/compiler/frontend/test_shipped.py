@@ -1,4 +1,4 @@
-"""The two shipped models: their numbers, and every operator run on its own."""
+"""The shipped models: their numbers, and every operator run on its own."""
 
 from typing import Any
 
@@ -60,6 +60,19 @@ def test_sequences_that_run_together_are_computed_each_by_itself(
     apart = [session.run({"input_ids": row[None]}, ["logits"])["logits"] for row in ids]
     assert together.shape == (3, 33, 256)
     np.testing.assert_allclose(together, np.concatenate(apart), rtol=0, atol=1e-4)
+
+
+def test_ternary_experts_beside_a_full_one(runtime: Runtime) -> None:
+    """8 routed experts of 3 x 49,152 elements in two layers, as they were trained; 16 bits else."""
+    workload = read_model(MODELS / "mote.onnx", runtime=runtime)
+    assert workload.notes == ()
+    for layer in workload.moe_layers:
+        assert (layer.router.kind, layer.router.top_k) == ("softmax-topk", 1)
+        assert (layer.router.experts, layer.d_expert, layer.ternary) == (8, 384, ("routed",))
+        (shared,) = layer.shared
+        assert {(w.bits, w.format) for w in shared.weights} == {(16, "binary")}
+    part = {"input_ids": load_inputs(MODELS / "heldout.npz")["input_ids"][:1, :45]}
+    assert compare(runtime, MODELS / "mote.onnx", part, workload=workload) < 1e-5
 
 
 def profiled(workload: Workload, name: str, tokens: int, runtime: Runtime) -> Any:
