@@ -17,8 +17,9 @@ from typing import Literal, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from ir.arrays import Array, Bools, Ints
+from ir.arrays import Bools, Ints
 from ir.errors import InputError
+from ir.sums import sum_by_group
 from ir.workload import Weight
 
 Role = Literal["up", "gate", "down", "dense"]
@@ -324,20 +325,6 @@ class Mapping:
     @cached_property
     def _column_lengths(self) -> Ints:
         return column_lengths(self.blocks, self.grouping)
-
-
-def sum_by_group(numbers: Array, group: Ints, groups: int) -> Ints:
-    """`numbers` [rows, experts] summed over the experts of each group: int64 [rows, groups].
-
-    group: [experts], -1 of those in none.
-    """
-    held = np.flatnonzero(group >= 0)
-    until = np.zeros((len(numbers), len(held) + 1), dtype=np.int64)
-    order = held[np.argsort(group[held], kind="stable")]
-    np.cumsum(numbers[:, order], axis=1, out=until[:, 1:])
-    size = np.bincount(group[held], minlength=groups)
-    stop = np.cumsum(size)
-    return until[:, stop] - until[:, stop - size]
 
 
 def column_lengths(blocks: tuple[Block, ...], grouping: Grouping) -> Ints:
