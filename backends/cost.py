@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backends.idle import idle
-from ir.arrays import Bools
+from ir.arrays import Bools, Ints
 from ir.chip import Chip
 from ir.converters import peripheral_um2
 from ir.program import Opcode, Program, UnitKind
@@ -65,19 +65,33 @@ class Energy:
         return self.dynamic_total_fj + sum(self.static_fj.values())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MoePart:
     """The routed experts and router of one layer: their work, from first LOAD to last COMBINE.
 
-    layer: where its experts are; layers with the same experts have a part each.
+    layer: where its experts are; layers with the same experts have a part each. spans: [steps, 2]
+    begin and end of that in each step, ps.
     """
 
     layer: int
-    time_ps: int
+    spans: Ints
     macs: int
     mvms: int
     transfers: int
     busy_ps: int
+
+    @property
+    def time_ps(self) -> int:
+        """Its time in all steps."""
+        return together_ps(self.spans)
+
+
+def together_ps(spans: Ints) -> int:
+    """Time in which at least one of the spans [n, 2] is: what overlaps counts once."""
+    begin, end = spans[np.argsort(spans[:, 0], kind="stable")].T
+    before = np.maximum.accumulate(end) if len(end) else end
+    start = np.maximum(begin, np.concatenate([begin[:1], before[:-1]]))
+    return int(np.maximum(end - start, 0).sum())
 
 
 @dataclass(frozen=True)
@@ -93,8 +107,10 @@ class CostReport:
 
     @property
     def moe_time_ps(self) -> int:
-        """MoE layers one after another."""
-        return sum(part.time_ps for part in self.moe)
+        """Time in which some MoE layer is at work; where tokens stream, several are at once."""
+        return together_ps(
+            np.concatenate([np.zeros((0, 2), np.int64), *(p.spans for p in self.moe)])
+        )
 
     @property
     def moe_gops_per_mm2(self) -> float | None:
@@ -253,7 +269,7 @@ def _moe_parts(program: Program) -> Iterator[MoePart]:
         np.maximum.at(end, program.step[combine], program.end_ps[combine])
         yield MoePart(
             layer=int(program.layer[np.argmax(here)]),
-            time_ps=int(np.maximum(end - np.minimum(begin, end), 0).sum()),
+            spans=np.stack([np.minimum(begin, end), end], axis=1),
             macs=int(program.macs[mvm].sum() + program.macs[gate].sum()),
             mvms=int(mvm.sum()),
             transfers=int(load.sum()),

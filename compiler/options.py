@@ -36,10 +36,21 @@ Policy = Literal[
     "cp-sat",
     "online",
 ]
+Scheduling = Literal[
+    "auto",
+    "token-serial",
+    "compact",
+    "reschedule",
+    "min-transfer",
+    "column-generation",
+    "cp-sat",
+    "online",
+]
 GROUPING_SOLVERS: tuple[GroupingSolver, ...] = get_args(GroupingSolver)
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 PLACERS: tuple[Placer, ...] = get_args(Placer)
 POLICIES: tuple[Policy, ...] = get_args(Policy)
+SCHEDULINGS: tuple[Scheduling, ...] = get_args(Scheduling)
 
 
 @dataclass(frozen=True)
@@ -159,15 +170,21 @@ class PlacementOptions:
 class SlotOptions:
     """In which slot every group runs which token (`compiler.slots`).
 
-    bus: at most so many transfers in a slot (B); buffer: at most so many unfinished tokens (W).
+    policy: auto = the one that makes the program shortest (`compiler.ordering`). bus: at most so
+    many transfers in a slot (B); buffer: at most so many unfinished tokens (W).
     """
 
-    policy: Policy = "min-transfer"
+    policy: Scheduling = "auto"
     bus: int | None = None
     buffer: int | None = None
 
+    @property
+    def of_a_layer(self) -> Policy:
+        """The policy where there is a layer alone, whose tokens are all there."""
+        return "min-transfer" if self.policy == "auto" else self.policy
+
     def __post_init__(self) -> None:
-        one_of("policy", self.policy, POLICIES)
+        one_of("policy", self.policy, SCHEDULINGS)
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from compiler.emit import emit
 from compiler.grouping import Job, joined, split_counts, split_pairs
 from compiler.grouping.costs import costs_on
 from compiler.grouping.parallel import solve_jobs
-from compiler.options import Options, SlotOptions, SolverOptions
+from compiler.options import Options, Policy, SlotOptions, SolverOptions
+from compiler.ordering import choose_order, policies_for
 from compiler.partition import partition, with_replicas
 from compiler.placement import Routed, place
-from compiler.sizing import choose_sizes
+from compiler.sizing import choose_sizes, with_largest_sizes
 from compiler.slots import order_slots
 from compiler.steps import pairs_run, plan_steps
 from compiler.timeline.assemble import set_times, timed_ps
@@ -102,9 +103,20 @@ def run_mapping(
     window = first_window(routing, options.score, options.shape)
     chosen = routing_of_window(workload, routing, traced, window)
     begin("slots")
-    schedule = schedule_tokens(workload, mapping.grouping, chosen, window, chip, options)
     passed = passed_tokens(workload, routing, window.trace)
-    return realise(workload, chip, mapping, schedule, chosen, begin, passed)
+    wide = with_largest_sizes(chip)
+
+    def ordered(policy: Policy) -> Schedule:
+        asked = replace(options, slots=replace(options.slots, policy=policy))
+        return schedule_tokens(workload, mapping.grouping, chosen, window, chip, asked)
+
+    def time_ps(schedule: Schedule) -> int:
+        passing = passing_tokens(workload, schedule, chosen, passed)
+        return timed_ps(*emit(workload, mapping, schedule, wide, passing), wide)
+
+    schedule, tried = choose_order(policies_for(workload, options, chip), ordered, time_ps)
+    found = realise(workload, chip, mapping, schedule, chosen, begin, passed)
+    return replace(found, orders=tried)
 
 
 def realise(
@@ -126,12 +138,7 @@ def realise(
     """
     begin("program")
     verify_mapping(mapping, workload, chip)
-    passed = {
-        op.layer: passed.get(op.layer, op.passes_on(chosen[op.layer].sum(axis=1)))
-        & on_side(workload.sides, op.side, schedule.sequence)
-        for op in workload.moe_layers
-        if op.adds_tokens
-    }
+    passed = passing_tokens(workload, schedule, chosen, passed)
     chip, sizes = choose_sizes(
         chip, lambda tried: timed_ps(*emit(workload, mapping, schedule, tried, passed), tried)
     )
@@ -141,6 +148,21 @@ def realise(
     compiled = Compiled(workload, chip, mapping, program, schedule, chosen, passed, sizes)
     verify_program(compiled)
     return compiled
+
+
+def passing_tokens(
+    workload: Workload,
+    schedule: Schedule,
+    chosen: ByKey[int, Bools],
+    passed: ByKey[int, Bools],
+) -> dict[int, Bools]:
+    """{MoE layer whose router can pass tokens on: bool [tokens]}: see `realise`."""
+    return {
+        op.layer: passed.get(op.layer, op.passes_on(chosen[op.layer].sum(axis=1)))
+        & on_side(workload.sides, op.side, schedule.sequence)
+        for op in workload.moe_layers
+        if op.adds_tokens
+    }
 
 
 def group_experts(
@@ -285,7 +307,7 @@ def order_turns(
     """
     return order_slots(
         split_counts(layer, picked),
-        options.policy,
+        options.of_a_layer,
         seed=limits.seed,
         time_s=limits.time_s,
         bus=options.bus,

@@ -33,6 +33,11 @@ def choose_sizes(chip: Chip, time_ps: Callable[[Chip], int]) -> tuple[Chip, tupl
     return chip.closed(search.now), tuple(map(search.choice, search.now))
 
 
+def with_largest_sizes(chip: Chip) -> Chip:
+    """The chip with its open sizes as large as they may be."""
+    return chip.closed({size: most for size, most in LARGEST.items() if size in chip.open})
+
+
 class _Search:
     """Where a search stands: the sizes now, and the times of all that was tried."""
 

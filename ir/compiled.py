@@ -28,6 +28,14 @@ class SizeChoice:
     tried: tuple[SizeTry, ...]
 
 
+@dataclass(frozen=True)
+class OrderTry:
+    """A slot order that was tried, and the time of the program with it."""
+
+    policy: str
+    time_ps: int
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Executable:
     """A program with what it runs on: all that carrying it out takes."""
@@ -51,10 +59,11 @@ class Compiled(Executable):
     chosen: {MoE layer: bool [tokens, experts]}, the routing of the window, from the trace itself
     and not from the schedule. passed: {MoE layer whose router has outputs that pass tokens on: bool
     [tokens]}, the tokens that do, from there too. sizes: how those that the chip left open were
-    chosen.
+    chosen; orders: the slot orders that were tried, with sizes as large as they may be.
     """
 
     schedule: Schedule
     chosen: ByKey[int, Bools]
     passed: ByKey[int, Bools]
     sizes: tuple[SizeChoice, ...] = ()
+    orders: tuple[OrderTry, ...] = ()

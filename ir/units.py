@@ -42,8 +42,19 @@ def attention_units(workload: Workload, region: int, tokens: int, chip: Chip) ->
     if chip.digital.mha_units_per_region:
         return chip.digital.mha_units_per_region
     ps = sum(_attention_ps(op, tokens, chip) for op in here)
-    wanted = -(-ps // max(1, tokens * timing.mvm_ps(chip, shared=False)))
+    wanted = -(-ps // timing.mvm_ps(chip, shared=False))
     return max(1, min(wanted, max(op.heads for op in here)))
+
+
+def attention_tile(op: Attention, units: int, tokens: int, chip: Chip) -> int:
+    """Queries that go together in a streamed attention, as its keys and values are read for them.
+
+    The smallest power of two at which those of the last queries are read as fast as the crossbars
+    take tokens; tokens: of a sequence, at most which go together.
+    """
+    kept = timing.kept_ps(chip, tokens, op.kv_heads, op.head_dim, units)
+    wanted = -(-kept // timing.mvm_ps(chip, shared=False))
+    return min(1 << max(wanted - 1, 0).bit_length(), tokens)
 
 
 def operators_of(workload: Workload, region: int) -> list[AnyOperator]:
@@ -146,6 +157,6 @@ def _sums_ps(weights: Iterable[Weight], chip: Chip) -> int:
 
 
 def _attention_ps(op: Attention, tokens: int, chip: Chip) -> int:
-    """A whole sequence of one attention, on one unit."""
-    whole = timing.attention(chip, tokens, tokens, op.heads, op.head_dim, causal=op.causal)
-    return whole.duration_ps
+    """The last query of a sequence, which has the most keys, on one unit."""
+    last = timing.attention(chip, 1, tokens, op.heads, op.head_dim, causal=op.causal)
+    return last.duration_ps

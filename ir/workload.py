@@ -57,6 +57,9 @@ class Attention(Operator):
     """Everything between the q, k, v projections and the out-projection; mixes a sequence.
 
     `key_side`: the side whose tokens have the keys and values, of cross attention another one.
+    `queries`: inputs of which nothing but queries is made, so that only their own token needs them.
+    `proven`: that it is causal was seen by running it, or is its operator's definition, so that its
+    queries may go one by one.
     """
 
     heads: int
@@ -64,6 +67,13 @@ class Attention(Operator):
     head_dim: int
     causal: bool
     key_side: int | None = None
+    queries: tuple[str, ...] = ()
+    proven: bool = False
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Inputs of which keys and values are made, which later tokens look at."""
+        return tuple(name for name in self.inputs if name not in self.queries)
 
 
 @dataclass(frozen=True)

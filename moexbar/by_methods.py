@@ -15,7 +15,7 @@ from ir.mapping import Grouping, Mapping
 from ir.routing import Routing
 from ir.workload import Workload
 from moexbar.progress import Progress
-from moexbar.report.gains import MethodResult
+from moexbar.report.gains import MethodResult, kept_policy
 
 GROUPS = {"unshared": "unshared", "sorted": "sorted groups", "ours": "our groups"}
 
@@ -99,7 +99,7 @@ def _run(
         progress.end()
     slots_of = partial(
         count_slots,
-        policy=options.slots.policy,
+        policy=kept_policy(compiled, options.slots),
         bus=options.slots.bus,
         buffer=options.slots.buffer,
     )

@@ -14,6 +14,7 @@ from backends.functional.order import check_order
 from backends.functional.products import run_dense
 from backends.functional.reference import reference
 from backends.functional.runs import Run
+from backends.functional.streams import run_stream
 from backends.functional.traced import Traced
 from backends.functional.values import Batch, Values
 from ir.arrays import Bools, Ints
@@ -146,7 +147,11 @@ def _carry_out(m: Machine, index: int, rows: Ints) -> None:
         case Digital():
             run_nodes(At(m, index, op), own)
         case Attention():
-            run_nodes(At(m, index, op), own)
+            streamed = own[p.token[own] >= 0]
+            if len(streamed):
+                run_stream(At(m, index, op), streamed)
+            if len(streamed) < len(own) or not len(own):
+                run_nodes(At(m, index, op), own[p.token[own] < 0])
             keep(At(m, index, op), writes)
         case Dense():
             run_dense(At(m, index, op), by_opcode)

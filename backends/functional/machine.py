@@ -193,13 +193,8 @@ def run_nodes(at: At[Digital | Attention], ids: Ints) -> None:
         feeds = gather(m, ids, op.inputs)
         at.record(ids)
     found = [m.nodes.run(op, fed, op.outputs) for fed in feeds]
-    if not constant and m.nodes.rounds(op):
-        runs = m.runs_of(op.side)
-        every = zip(runs, feeds, found, m.whole, strict=True)
-        own, found = found, [as_the_model_rounds(*parts, TOLERANCE) for parts in every]
-        for run, made, taken in zip(runs, own, found, strict=True):
-            changed = tokens_changed(run, made, taken, TOLERANCE)
-            m.rounded |= {(at.index, token) for token in changed.tolist()}
+    if not constant:
+        found = rounded(at, feeds, found)
     arrays: dict[Name, Array] = {}
     tables: dict[str, list[Array]] = {}
     for name in op.outputs:
@@ -210,6 +205,22 @@ def run_nodes(at: At[Digital | Attention], ids: Ints) -> None:
         else:
             arrays[name] = rows
     m.values.put(ids, m.program.token[ids].astype(np.int64), Batch(arrays, tables))
+
+
+def rounded(
+    at: At[Digital | Attention], feeds: list[dict[str, Array]], found: list[dict[str, Array]]
+) -> list[dict[str, Array]]:
+    """What an operator gave for its feeds, of each run, with numbers half way as the model has."""
+    m = at.m
+    if not m.nodes.rounds(at.op):
+        return found
+    runs = m.runs_of(at.op.side)
+    every = zip(runs, feeds, found, m.whole, strict=True)
+    taken = [as_the_model_rounds(*parts, TOLERANCE) for parts in every]
+    for run, made, kept in zip(runs, found, taken, strict=True):
+        changed = tokens_changed(run, made, kept, TOLERANCE)
+        m.rounded |= {(at.index, token) for token in changed.tolist()}
+    return taken
 
 
 def _feeds_of_constant(at: At[Operator], ids: Ints) -> list[dict[str, Array]]:

@@ -4,9 +4,10 @@ from collections.abc import Mapping as ByKey
 from typing import assert_never
 
 from compiler.emit.at import At
+from compiler.emit.attention import emit_attention
 from compiler.emit.context import Context
 from compiler.emit.crossbars import emit_dense
-from compiler.emit.digital import emit_attention, emit_digital, emit_samples
+from compiler.emit.digital import emit_digital, emit_samples
 from compiler.emit.moe import emit_moe
 from compiler.emit.stream import Draft
 from compiler.emit.units import Units, build_units
@@ -23,13 +24,17 @@ def emit(
     schedule: Schedule,
     chip: Chip,
     passed: ByKey[int, Bools],
+    *,
+    streams: bool = True,
 ) -> tuple[Draft, Units]:
     """The instructions of every step, without start times, and the units they run on.
 
-    passed: see `ir.compiled.Compiled`.
+    passed: see `ir.compiled.Compiled`. streams: causal attention goes query by query as tokens come
+    (a chip with the reference's accounting knows whole sequences alone).
     """
     units = build_units(workload, mapping, chip, schedule.longest_prefill)
-    ctx = Context(workload, mapping, schedule, chip, units, passed, schedule.steps[0])
+    streams = streams and chip.digital.accounting == "full"
+    ctx = Context(workload, mapping, schedule, chip, units, passed, schedule.steps[0], streams)
     for step in schedule.steps:
         ctx.begin(step)
         for index, op in enumerate(workload.operators):

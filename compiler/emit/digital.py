@@ -3,15 +3,13 @@
 import numpy as np
 
 from compiler.emit.at import At
-from compiler.emit.caches import read_keys, write_keys
 from compiler.emit.context import Context, Value
-from compiler.emit.stream import Costs
+from compiler.emit.sequences import per_sequence
 from ir import timing
-from ir.arrays import Ints
 from ir.chip import Chip
 from ir.program import Opcode
 from ir.timing import Cost
-from ir.workload import Attention, Digital, DigitalKind
+from ir.workload import Digital, DigitalKind
 
 OPCODE: dict[DigitalKind, Opcode] = {
     "embed": Opcode.EMBED,
@@ -36,7 +34,7 @@ def emit_digital(at: At[Digital]) -> None:
         work = [timing.digital(ctx.chip, op.elements * len(s)) for s in parts]
         costs = [_with_products(ctx.chip, op, w, len(s)) for w, s in zip(work, parts, strict=True)]
         macs = [op.macs * len(s) for s in parts]
-        ids = _per_sequence(at, OPCODE[op.kind], at.dpu, costs, macs)
+        ids = per_sequence(at, OPCODE[op.kind], at.dpu, costs, macs)
     else:
         rows = ctx.stream.append(
             OPCODE[op.kind],
@@ -89,75 +87,6 @@ def _emit_constant(at: At[Digital]) -> None:
         buffer=at.region,
     )
     at.produce(np.full(ctx.tokens, row[0]), held=False)
-
-
-def emit_attention(at: At[Attention]) -> None:
-    """One job per sequence: a barrier over the sequence's tokens.
-
-    It is on one of the chip's attention units, or its heads are spread over the region's. With a
-    key-value cache only the tokens that arrive ask; every token so far answers.
-    """
-    ctx, op = at.ctx, at.op
-    parts = ctx.by_sequence(at.rows)
-    of = [int(ctx.schedule.sequence[part[0]]) for part in parts]
-    keys = [ctx.so_far(sequence, op.key_side) for sequence in of]
-    own = [ctx.so_far(sequence, op.side) for sequence in of]
-    asked = [queries(ctx, part, n) for part, n in zip(parts, own, strict=True)]
-    unit = ctx.units.mha(at.region)
-    units, heads = ctx.units.table[unit].units, (op.heads, op.head_dim)
-    costs = [
-        timing.attention(ctx.chip, q, n, *heads, causal=op.causal, units=units)
-        for q, n in zip(asked, keys, strict=True)
-    ]
-    macs = [
-        timing.attention_macs(q, n, op.heads, op.head_dim, causal=op.causal)
-        for q, n in zip(asked, keys, strict=True)
-    ]
-    kept = read_keys(at)
-    at.produce(_per_sequence(at, Opcode.ATTN, unit, costs, macs, kept))
-    write_keys(at)
-
-
-def queries(ctx: Context, part: Ints, so_far: int) -> int:
-    """Tokens of a sequence whose attention is computed in this step."""
-    return int(np.isin(part, ctx.step.fresh).sum()) if ctx.step.kv else so_far
-
-
-def _per_sequence(
-    at: At[Attention | Digital],
-    opcode: Opcode,
-    unit: int,
-    costs: list[Cost],
-    macs: list[int],
-    kept: Ints | None = None,
-) -> Ints:
-    """One instruction per sequence that reads all its tokens; its id for each [window tokens].
-
-    It reads all that either side has of them, and is the id of its own side's. kept: [window
-    tokens] what it reads of its cache.
-    """
-    ctx, parts = at.ctx, at.ctx.by_sequence(at.rows)
-    sources = [at.fetch(name) for name in at.op.inputs]
-    sources += [] if kept is None else [kept]
-    first = np.array([part[0] for part in parts], dtype=np.int64)
-    rows = ctx.stream.append(
-        opcode,
-        unit,
-        Costs(costs, np.arange(len(costs))),
-        at.whole_tag(ctx.schedule.sequence[first]),
-        rows=len(parts),
-        size=np.array([ctx.bytes_of(at.op.width * len(part)) for part in parts], dtype=np.int64),
-        macs=np.array(macs, dtype=np.int64),
-        buffer=at.region,
-    )
-    out = np.full(ctx.tokens, -1, dtype=np.int64)
-    every = ctx.by_sequence(at.read_rows)
-    for row, members, whole in zip(rows, parts, every, strict=True):
-        out[members] = row
-        for source in sources:
-            made = np.unique(source[whole])
-            ctx.stream.link("reads", np.full(len(made), row), made)
-    return out
 
 
 def emit_samples(ctx: Context) -> None:

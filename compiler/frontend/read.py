@@ -14,6 +14,7 @@ from compiler.frontend.operators.formats import with_formats
 from compiler.frontend.operators.held import loops_of_unknown_length
 from compiler.frontend.operators.name import operators_of
 from compiler.frontend.operators.parts import find_parts, in_order
+from compiler.frontend.proof.causal import prove_causal
 from compiler.frontend.proof.decode import Decode, decode_of
 from compiler.frontend.proof.loaded import refuse_unloadable
 from compiler.frontend.proof.prover import Prover, no_proof
@@ -104,15 +105,18 @@ def _read(
     with Prover(facts, runtime) as prover:
         untried = refuse_unloadable(facts, prover.runtime) if prove else []
         layers, suspects = find_moe(facts, prover.prove if prove else no_proof)
-    facts = facts.with_exits({layer.exit: layer.entry for layer in layers})
-    parts, refused = find_parts(facts, layers)
-    parts = in_order(graph, parts)
-    operators = operators_of(facts, parts, longest or REFERENCE_TOKENS)
-    operators = with_formats(source, operators)
+        facts = facts.with_exits({layer.exit: layer.entry for layer in layers})
+        parts, refused = find_parts(facts, layers)
+        parts = in_order(graph, parts)
+        operators = operators_of(facts, parts, longest or REFERENCE_TOKENS)
+        operators = with_formats(source, operators)
+        operators, looked = (
+            prove_causal(facts, operators, prover.runtime) if prove else (operators, [])
+        )
     told = [
         Note(f"node {s.node!r} ({s.op_type}) stays digital: {s.reason}", s.reason) for s in suspects
     ]
-    told += [*prover.notes, *unknown_operators(graph)]
+    told += [*looked, *prover.notes, *unknown_operators(graph)]
     drawing = random_operators(source)
     told += [Note(f"{drawing}; {WHAT_TO_DO}")] if drawing else []
     told += [*(Note(note) for layer in layers for note in layer.notes), *refused]

@@ -54,7 +54,7 @@ def set_times(
             "node",
         )
     }
-    moved = buffer_traffic(draft, workload, chip)
+    moved = buffer_traffic(draft, workload, schedule, chip)
     occupied = inventory(workload, mapping, schedule, chip, sum(b.bytes for b in buffers), moved)
     check_caches(occupied, chip)
     return Program(

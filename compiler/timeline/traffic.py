@@ -3,26 +3,32 @@
 import numpy as np
 
 from compiler.emit.stream import Draft
+from ir import timing
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
 from ir.program import Opcode
-from ir.workload import Workload
+from ir.schedule import Schedule
+from ir.workload import Attention, Dense, Digital, MoELayer, Workload
 
 LINKS = (Opcode.LOAD, Opcode.XFER)  # they read what they carry
 NARROWED = (Opcode.ACT, Opcode.MUL)  # of gate and up side by side they read as much as they make
 
 
-def buffer_traffic(draft: Draft, workload: Workload, chip: Chip) -> tuple[int, int]:
+def buffer_traffic(
+    draft: Draft, workload: Workload, schedule: Schedule, chip: Chip
+) -> tuple[int, int]:
     """(bytes written, bytes read): each value once by its writer, and once by every reader.
 
     A reader takes the whole value; what works on a token takes one vector of what is there for a
-    whole sequence.
+    whole sequence. A job of a streamed attention reads its own tokens' vectors, and the keys and
+    values of all tokens before.
     """
     columns = draft.columns
     held: Bools = columns["buffer"] >= 0
     size = columns["bytes"]
     reader, source = draft.reads.rows(), draft.reads.values.astype(np.int64)
-    kept = held[source]
+    earlier, again = _streamed(draft, workload, schedule, chip, reader, source)
+    kept = held[source] & ~again
     reader, source = reader[kept], source[kept]
     taken = size[source].copy()
     narrowed = np.isin(columns["opcode"][reader], (*LINKS, *NARROWED))
@@ -30,7 +36,34 @@ def buffer_traffic(draft: Draft, workload: Workload, chip: Chip) -> tuple[int, i
     one = (columns["token"][source] < 0) & (columns["token"][reader] >= 0)
     vector = _vector_bytes(workload, chip)[columns["node"][source]]
     taken[one] = np.minimum(taken, vector)[one]
-    return int(size[held].sum()), int(taken.sum())
+    return int(size[held].sum()), int(taken.sum()) + earlier
+
+
+def _streamed(
+    draft: Draft, workload: Workload, schedule: Schedule, chip: Chip, reader: Ints, source: Ints
+) -> tuple[int, Bools]:
+    """Bytes of keys and values of earlier tokens that streamed jobs read; edges that stand for it.
+
+    Those lead to the job before, and to what earlier tokens made, which the last job holds on to.
+    """
+    columns = draft.columns
+    job = (columns["opcode"] == Opcode.ATTN) & (columns["token"] >= 0)
+    chain = job[reader] & job[source] & (columns["node"][reader] == columns["node"][source])
+    before = np.full(len(draft), -1, dtype=np.int64)
+    before[reader[chain]] = columns["token"][source[chain]]
+    token = columns["token"][source]
+    again = chain | (job[reader] & (token >= 0) & (token <= before[reader]))
+    first = np.searchsorted(schedule.sequence, schedule.sequence[before])
+    key_bytes = np.zeros(len(workload.operators), dtype=np.int64)
+    for index, op in enumerate(workload.operators):
+        match op:
+            case Attention():
+                key_bytes[index] = timing.key_bytes(chip, op.kv_heads, op.head_dim)
+            case Dense() | Digital() | MoELayer():
+                pass
+    rows = np.flatnonzero(before >= 0)
+    keys = before[rows] - first[rows] + 1
+    return int((keys * key_bytes[columns["node"][rows]]).sum()), again
 
 
 def _vector_bytes(workload: Workload, chip: Chip) -> Ints:

@@ -69,6 +69,7 @@ class Chip:
             "bus.bits_per_ns": self.bus.bits_per_ns,
             "mesh.pgs_per_core": self.mesh.pgs_per_core,
             "digital.macs_per_ns": self.digital.macs_per_ns,
+            "digital.mha_bits_per_ns": self.digital.mha_bits_per_ns,
             "memory.dram": self.memory.dram_mb_per_s,
             "memory.buffer_bits_per_ns": self.memory.buffer_bits_per_ns,
         }

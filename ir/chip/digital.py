@@ -17,6 +17,8 @@ class Digital:
     *_ps and *_fj per 256 values, *_base_ps per job, relu_ps and sample_ps per job whatever its
     width. relu_*: curves that clip; smooth_*: one pass of any other curve (`ir.passes`).
     macs_per_ns and mac_fj of one unit for products of two activations and for the router.
+    mha_bits_per_ns: keys and values that one attention unit reads of its part of the buffer; None =
+    unlimited.
     accounting: full = every operation of the model takes its time; reference = as the reference
     simulator of arXiv 2602.10254 counts: selecting experts takes nothing, and the experts' sum is
     so many adds as wide as their hidden layer, without multiplying by the gates, and every curve
@@ -46,6 +48,7 @@ class Digital:
     dpus: int = 0
     mha_units_per_region: int = 0
     mha_units: int = 0
+    mha_bits_per_ns: int | None = None
     accounting: Literal["full", "reference"] = "full"
 
     @property

@@ -27,6 +27,7 @@ from ir.timing.links import bus_bits_per_ns, load, store, xfer
 from ir.timing.memory import (
     digital_expert,
     dram,
+    kept_ps,
     key_bytes,
     reads_in_series,
     reference_go_bytes,
@@ -55,6 +56,7 @@ __all__ = [
     "full",
     "gate",
     "hop_um",
+    "kept_ps",
     "key_bytes",
     "load",
     "macs",

@@ -138,8 +138,12 @@ def attention(
     *,
     causal: bool,
     units: int = 1,
+    kept_ps: int = 0,
 ) -> Cost:
     """Scores and weighted values of a sequence's newest tokens, heads spread over equal units.
+
+    kept_ps: time in which their keys and values come out of a buffer, once for all of the queries:
+    it takes that at least.
 
     macs: `attention_macs` over the stated MAC rate; it ends with the unit that has most heads, and
     takes the energy of all. polynomial, on one unit: the reference's
@@ -151,7 +155,7 @@ def attention(
     if chip.digital.attention == "macs":
         every = macs(chip, attention_macs(queries, keys, heads, head_dim, causal=causal))
         most = attention_macs(queries, keys, ceil(heads, units), head_dim, causal=causal)
-        return job(macs(chip, most).duration_ps, every.energy_fj)
+        return job(max(macs(chip, most).duration_ps, kept_ps), every.energy_fj)
     # 1.064e-4 d + 1.521e-5 d^2 in units of 1e-8 ns keeps the arithmetic in integers
     whole_ns = ceil(keys * keys * (10640 * width + 1521 * width * width), 10**8)
     part = keys * (2 if causal else 1)

@@ -47,6 +47,18 @@ def key_bytes(chip: Chip, kv_heads: int, head_dim: int) -> int:
     return ceil(2 * kv_heads * head_dim * chip.mvm.output_bits, 8)
 
 
+def kept_ps(chip: Chip, keys: int, kv_heads: int, head_dim: int, units: int) -> int:
+    """Time to read keys and values of so many tokens, the heads' spread over attention units.
+
+    Every unit has a part of the buffer of its own; units that share a head of keys have it each.
+    """
+    if chip.digital.mha_bits_per_ns is None:
+        return 0
+    heads = ceil(kv_heads, units)
+    bits = 2 * keys * heads * head_dim * chip.mvm.output_bits
+    return ceil(bits * 1000, chip.digital.mha_bits_per_ns)
+
+
 def score_bytes(experts: int, tokens: int) -> int:
     """Bytes of `tokens` scores of each expert, two each as GATE writes them."""
     return 2 * experts * tokens

@@ -10,7 +10,8 @@ from ir.arrays import Bools, Ints
 from ir.selection import ByCapacity, Capacity
 from ir.verify.case import ProgramCase
 from ir.verify.check import Check, Fault, first, first_difference, int64
-from ir.verify.dataflow import moved_from, results, samples
+from ir.verify.dataflow import moved_from, samples
+from ir.verify.operators import results
 from ir.verify.roles import READS_OF_CACHES, WRITES_OF_CACHES, Role
 from ir.verify.routing import top_k_rows
 from ir.verify.visits import Visits

@@ -12,12 +12,23 @@ from ir.arrays import Bools, Ints
 from ir.chip import Chip
 from ir.compiled import Compiled
 from ir.mapping import DenseOwner, Mapping, RoutedOwner, SharedOwner
-from ir.program import Opcode, Program
+from ir.program import Program
 from ir.schedule import Schedule
 from ir.verify.check import Fault, first
 from ir.verify.jobs import JobClasses, job_classes
 from ir.verify.matrices import FireGroup, fire_groups, holders, moe_operators, router_holders
-from ir.verify.roles import CHAIN, KIND, Form, Role, form_of, result_opcode, roles_by_topk
+from ir.verify.roles import (
+    CHAIN,
+    KIND,
+    Columns,
+    Form,
+    Role,
+    form_of,
+    result_opcode,
+    roles_by_topk,
+    roles_of,
+)
+from ir.verify.streams import Streams, may_stream, streams_of
 from ir.verify.visits import Visits
 from ir.workload import MoELayer, Workload
 
@@ -116,6 +127,17 @@ class ProgramCase:
         """Whether an operator's side has a visit's token: [operators, visits]."""
         return np.array([self.visits.of_side[op.side] for op in self.workload.operators])
 
+    @cached_property
+    def may_stream(self) -> Bools:
+        """Whether an operator may be done query by query in a visit's pass: [operators, visits].
+
+        Where all of its sequence's tokens run: those that a cache has the keys of do not.
+        """
+        visits = self.visits
+        whole = visits.count(visits.runs) == visits.so_far
+        allowed: Bools = may_stream(self.workload)[:, None] & whole[visits.of_pass]
+        return allowed
+
     # -- the program's side ----------------------------------------------------------------------
     @cached_property
     def opcode(self) -> Ints:
@@ -197,41 +219,19 @@ class ProgramCase:
     @cached_property
     def role(self) -> Ints:
         """Role of each row; NONE where its opcode has no place in its operator."""
-        code, second = self.opcode, self.program.stage == 1
-        moe = self.row_form == Form.MOE
-        crossbar = moe | (self.row_form == Form.DENSE)
+        columns = Columns(self.opcode, self.program.stage == 1, self.kind, self.row_form)
         made = np.array([result_opcode(op) for op in self.workload.operators], dtype=np.int64)
-        own = made[self.program.node]
-        attention = own == Opcode.ATTN
-        xfer, link = code == Opcode.XFER, self.kind == KIND["link"]
-        role = np.zeros(len(code), dtype=np.int64)
-        for mask, value in (
-            (code == own, Role.RESULT),
-            (xfer & (self.kind == KIND["mesh"]), Role.MOVE),
-            (crossbar & (code == Opcode.LOAD), Role.LOAD),
-            (crossbar & (code == Opcode.MVM) & ~second, Role.MVM0),
-            (moe & (code == Opcode.MVM) & second, Role.MVM1),
-            (crossbar & (code == Opcode.ACC) & ~second, Role.ACC0),
-            (moe & (code == Opcode.ACC) & second, Role.ACC1),
-            (moe & xfer & link & ~second, Role.OUT),
-            (moe & xfer & link & second, Role.IN),
-            (moe & (code == Opcode.ACT), Role.ACT),
-            (moe & (code == Opcode.MUL), Role.MUL),
-            (crossbar & (code == Opcode.STORE), Role.STORE),
-            (moe & (code == Opcode.GATE), Role.GATE),
-            (moe & (code == Opcode.TOPK), Role.TOPK),
-            (moe & (code == Opcode.COMBINE), Role.COMBINE),
-            (moe & (code == Opcode.DIGITAL), Role.EXPERT),
-            (code == Opcode.SAMPLE, Role.SAMPLE),
-            (attention & (code == Opcode.KV_RD), Role.KEYS_RD),
-            (attention & (code == Opcode.KV_WR), Role.KEYS_WR),
-            (moe & (code == Opcode.KV_RD), Role.INPUTS_RD),
-            (moe & (code == Opcode.KV_WR), Role.INPUTS_WR),
-            (moe & (code == Opcode.GO_RD), Role.OUTPUTS_RD),
-            (moe & (code == Opcode.GO_WR), Role.OUTPUTS_WR),
-        ):
-            role[mask] = value
+        role = roles_of(columns, made[self.program.node])
         return roles_by_topk(role, self.reader, self.read)
+
+    @cached_property
+    def streams(self) -> Streams:
+        """The chains of streamed attention: results for tokens that are of whole sequences else."""
+        p = self.program
+        mine = (self.role == Role.RESULT) & (self.row_form == Form.SEQUENCE) & (self.visit >= 0)
+        mine &= self.may_stream[p.node, self.visit]
+        tokens = self.visits.runs & self.of_side
+        return streams_of(mine, p.node.astype(np.int64), self.visit, tokens, self.visits)
 
     @cached_property
     def routed(self) -> Bools:

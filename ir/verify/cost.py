@@ -10,7 +10,7 @@ from ir.arrays import Ints
 from ir.links import bus_width, return_lanes
 from ir.program import Opcode
 from ir.timing import Cost
-from ir.verify.attention import asked, attention_cost
+from ir.verify.attention import asked, attention_cost, size_of_job
 from ir.verify.caches import kept_scores
 from ir.verify.case import ProgramCase
 from ir.verify.check import Check, Fault, first, int64
@@ -42,9 +42,11 @@ def _by_key(case: ProgramCase) -> Ints:
     """Rows with the same key cost the same, so that `ir.timing` is asked once per key."""
     p, role = case.program, case.role
     node, amount = int64(p.node), np.zeros(len(p), dtype=np.int64)
-    whole = (role == Role.RESULT) & (case.row_form == Form.SEQUENCE)
+    streams = case.streams
+    whole = (role == Role.RESULT) & (case.row_form == Form.SEQUENCE) & ~streams.mine
     whole |= (role == Role.TOPK) & (p.token < 0)
     amount[whole] = case.of_pass[whole]
+    amount[streams.mine] = size_of_job(case, streams.asked, streams.keys)[streams.mine]
     cached = np.isin(role, READS_OF_CACHES + WRITES_OF_CACHES)
     amount[cached] = p.bytes[cached]  # the check `caches` says how many
     combine = role == Role.COMBINE

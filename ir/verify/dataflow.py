@@ -1,113 +1,16 @@
-"""Invariants of the model's computation: every operator done for every token, on its own inputs."""
+"""Invariants of the model's computation: every operator works on its own inputs, and no other."""
 
 from typing import assert_never
 
 import numpy as np
 
-from ir.arrays import Bools, Ints
+from ir.arrays import Ints
 from ir.verify.case import ProgramCase
-from ir.verify.check import Check, Fault, first, first_difference, int64
+from ir.verify.check import Check, Fault, first, first_difference
+from ir.verify.operators import check_operators, results
 from ir.verify.roles import Form, Role
 from ir.verify.routing import top_k_rows
 from ir.workload import Attention, Dense, Digital, MoELayer
-
-
-def results(case: ProgramCase) -> Ints:
-    """Row with each operator's result for each visit: int64 [operators, visits], -1 = none."""
-    p, visits = case.program, case.visits
-    out = np.full((len(p.nodes), len(visits)), -1, dtype=np.int64)
-    result = case.role == Role.RESULT
-    result |= (case.role == Role.STORE) & (case.row_form == Form.DENSE)
-    result |= case.role == Role.COMBINE
-    for row in np.flatnonzero(result & (p.token < 0)):
-        of_all = case.row_form[row] == Form.CONSTANT
-        mine = (visits.of_pass == case.of_pass[row]) & visits.runs & case.of_side[p.node[row]]
-        out[p.node[row], of_all | mine] = row
-    for row in np.flatnonzero(case.role == Role.OUTPUTS_RD):
-        kept = (visits.of_pass == case.of_pass[row]) & visits.runs & ~visits.scored
-        out[p.node[row], kept] = row
-    rows = np.flatnonzero(result & (case.visit >= 0))
-    out[p.node[rows], case.visit[rows]] = rows
-    return out
-
-
-def check_operators(case: ProgramCase) -> Fault | None:
-    """Every operator is done once: per token, per sequence or in all, as its form says."""
-    p, operators = case.program, len(case.program.nodes)
-    once = np.zeros(operators, dtype=np.bool_)
-    for role, forms in (
-        (Role.RESULT, (Form.TOKEN, Form.SEQUENCE, Form.CONSTANT)),
-        (Role.MVM0, (Form.DENSE,)),
-        (Role.STORE, (Form.DENSE,)),
-        (Role.GATE, (Form.MOE,)),
-        (Role.TOPK, (Form.MOE,)),
-        (Role.COMBINE, (Form.MOE,)),
-    ):
-        mine = (case.role == role) & np.isin(case.row_form, forms)
-        once = np.isin(case.form, forms)
-        for per, mask, expected, place in (
-            ("token", mine & (p.token >= 0), _per_visit(case, role), case.visit),
-            ("sequence", mine & (p.token < 0), _per_pass(case), case.of_pass),
-        ):
-            size = expected.shape[1]
-            rows = np.flatnonzero(mask)
-            key = int64(p.node)[rows] * size + place[rows]
-            count = np.bincount(key, minlength=operators * size).reshape(operators, size)
-            whole = _per_sequence(case, role)
-            wanted = once & (whole if per == "sequence" else ~whole)
-            expected = expected & wanted[:, None]
-            if per == "sequence":
-                constant = case.form == Form.CONSTANT
-                count[constant, 0] = count[constant].sum(axis=1)
-                count[constant, 1:] = 0
-            at = first((count != expected).ravel())
-            if at is not None:
-                op, which = divmod(at, size)
-                problem = (
-                    f"{count[op, which]} {role.name} instructions for {_which(case, per, which)}"
-                )
-                name = case.workload.operators[op].name
-                return Fault(f"operator {name}", f"{problem}, expected {int(expected[op, which])}")
-    return None
-
-
-def _per_visit(case: ProgramCase, role: Role) -> Bools:
-    """Visits that an instruction of this role is for, per operator: [operators, visits]."""
-    visits = case.visits
-    if role in (Role.GATE, Role.TOPK):
-        return visits.scored & case.of_side
-    if role == Role.COMBINE:
-        return case.done_for & visits.scored
-    return case.done_for
-
-
-def _per_pass(case: ProgramCase) -> Bools:
-    """Passes that a whole sequence's operator is done in; a constant in the first: [op, passes]."""
-    out = np.ones((len(case.form), case.visits.passes), dtype=np.bool_)
-    out[case.form == Form.CONSTANT, 1:] = False
-    return out
-
-
-def _which(case: ProgramCase, per: str, which: int) -> str:
-    """A visit or a pass in words."""
-    visits = case.visits
-    if per == "token":
-        where = f"token {visits.token[which]}"
-        step = int(visits.step[which])
-    else:
-        step, place = divmod(which, len(visits.sequence_ids))
-        where = f"sequence {visits.sequence_ids[place]}"
-    return where if len(visits.numbers) == 1 else f"{where} in step {visits.numbers[step]}"
-
-
-def _per_sequence(case: ProgramCase, role: Role) -> Bools:
-    """Whether instructions of this role stand for whole sequences (or for all): [operators]."""
-    if role == Role.RESULT:
-        return np.isin(case.form, [Form.SEQUENCE, Form.CONSTANT])
-    out = np.zeros(len(case.form), dtype=np.bool_)
-    if role == Role.TOPK:
-        out[[i for i, op in case.moe.items() if op.router.capacity is not None]] = True
-    return out
 
 
 def moved_from(case: ProgramCase) -> Ints:
@@ -152,8 +55,9 @@ def _entry_edges(case: ProgramCase, made: Ints, index: int) -> Ints:
         return np.zeros(0, dtype=np.int64)
     readers, inputs = made[index], op.inputs
     keys = [np.zeros(0, dtype=np.int64)]
+    streamed = case.streams.of[index] >= 0
     if case.form[index] == Form.SEQUENCE:
-        readers = _of_passes(case, readers)
+        readers = np.where(streamed, readers, _of_passes(case, np.where(streamed, -1, readers)))
     if case.form[index] == Form.MOE:
         readers = _gates(case)[index]
         scores = np.flatnonzero((case.role == Role.STORE) & case.of_router)
@@ -176,6 +80,7 @@ def _entry_edges(case: ProgramCase, made: Ints, index: int) -> Ints:
         keys.append(readers[both] * rows + source[both])
     match op:
         case Attention():
+            keys += _chain_edges(case, made, index, op)
             kept = (case.role == Role.KEYS_RD) & (case.program.node == index)
             keys += [
                 readers[case.visits.of_pass == case.of_pass[row]] * rows + row
@@ -187,6 +92,28 @@ def _entry_edges(case: ProgramCase, made: Ints, index: int) -> Ints:
             assert_never(op)
     out = np.concatenate(keys)
     return out[out >= 0]
+
+
+def _chain_edges(case: ProgramCase, made: Ints, index: int, op: Attention) -> list[Ints]:
+    """Keys of what the jobs of a stream read beside their own tokens': see `streams`."""
+    streams, visits, rows = case.streams, case.visits, len(case.program)
+    jobs = np.flatnonzero(streams.mine & (case.program.node == index))
+    if not len(jobs):
+        return []
+    linked = jobs[streams.before[jobs] >= 0]
+    out = [linked * rows + streams.before[linked]]
+    final = np.full(visits.passes, -1, dtype=np.int64)
+    np.maximum.at(final, case.of_pass[jobs], case.visit[jobs])
+    last = np.where(final >= 0, streams.of[index, final], -1)[visits.of_pass]
+    last = np.where(streams.of[index] >= 0, last, -1)
+    for name in op.kept:
+        maker = case.maker.get(name)
+        source = _sampled_before(case) if maker is None else made[maker]
+        if maker is None and name not in case.workload.inputs:
+            continue
+        both = (last >= 0) & (source >= 0)
+        out.append(last[both] * rows + source[both])
+    return out
 
 
 def _of_passes(case: ProgramCase, made: Ints) -> Ints:
@@ -274,7 +201,8 @@ def check_regions(case: ProgramCase) -> Fault | None:
     unit_layer = np.array([u.layer for u in p.units], dtype=np.int64)[p.unit]
     wrong = move[case.reader] & (unit_layer[case.reader] != p.layer[case.read])
     sampled = case.role[moved_from(case)[case.read]] == Role.SAMPLE  # `inputs` says for whom
-    other = (p.token[case.read] >= 0) & (case.visit[case.read] != case.visit[case.reader])
+    alone = (p.token[case.read] >= 0) & ~case.streams.mine[case.read]
+    other = alone & (case.visit[case.read] != case.visit[case.reader])
     wrong |= move[case.reader] & other & ~sampled
     at = first(wrong)
     if fault is not None or at is None:

@@ -108,12 +108,14 @@ def _least_bytes(case: ProgramCase) -> Ints:
     """Bytes each row's value needs at least: its operator's width for each token it stands for."""
     width = np.array([op.width for op in case.workload.operators], dtype=np.int64)
     values = width[case.program.node]
-    whole = (case.role == Role.RESULT) & (case.row_form == Form.SEQUENCE)
+    whole = (case.role == Role.RESULT) & (case.row_form == Form.SEQUENCE) & ~case.streams.mine
     by_side = case.visits.running
     place = {side: at for at, side in enumerate(by_side)}
     side = np.array([place[op.side] for op in case.workload.operators], dtype=np.int64)
     running = np.stack(list(by_side.values()))[side[case.program.node], case.of_pass]
     values = np.where(whole, values * running, values)
+    streamed = case.streams.mine
+    values = np.where(streamed, width[case.program.node] * case.streams.asked, values)
     hidden = np.isin(case.role, [Role.OUT, Role.SCALE, Role.ACT, Role.MUL])
     classes = case.jobs.classes
     per_class = np.array([*(c.hidden for c in classes), 0], dtype=np.int64)

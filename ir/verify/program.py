@@ -77,7 +77,7 @@ def check_labels(case: ProgramCase) -> Fault | None:
     p = case.program
     fault = case.fault(case.role == Role.NONE, "has no place in its operator")
     fault = fault or case.fault(p.layer != case.region[p.node], "not in the layer of its operator")
-    whole = (case.role == Role.RESULT) & (case.row_form == Form.SEQUENCE)
+    whole = (case.role == Role.RESULT) & (case.row_form == Form.SEQUENCE) & ~case.streams.mine
     choice = [i for i, op in case.moe.items() if op.router.capacity is not None]
     whole |= (case.role == Role.TOPK) & np.isin(p.node, choice)
     whole |= np.isin(case.role, READS_OF_CACHES + WRITES_OF_CACHES)

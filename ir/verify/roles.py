@@ -1,9 +1,12 @@
 """What instructions are for: forms of operators, roles of instructions, kinds of units."""
 
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import assert_never
 
-from ir.arrays import Ints
+import numpy as np
+
+from ir.arrays import Bools, Ints
 from ir.program import Opcode, UnitKind
 from ir.workload import AnyOperator, Attention, Dense, Digital, DigitalKind, MoELayer, Scope
 
@@ -127,6 +130,59 @@ def result_opcode(op: AnyOperator) -> int:
             return -1
         case _:
             assert_never(op)
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """What the role of a row depends on: [rows] each.
+
+    second: of the second stage; kind: of its unit, as in KIND; form: of its operator.
+    """
+
+    opcode: Ints
+    second: Bools
+    kind: Ints
+    form: Ints
+
+
+def roles_of(columns: Columns, own: Ints) -> Ints:
+    """Role of each row; NONE where its opcode has no place in its operator.
+
+    own: opcode by which each row's operator is done, -1 where it is not by one.
+    """
+    code, second = columns.opcode, columns.second
+    moe = columns.form == Form.MOE
+    crossbar = moe | (columns.form == Form.DENSE)
+    attention = own == Opcode.ATTN
+    xfer, link = code == Opcode.XFER, columns.kind == KIND["link"]
+    role = np.zeros(len(code), dtype=np.int64)
+    for mask, value in (
+        (code == own, Role.RESULT),
+        (xfer & (columns.kind == KIND["mesh"]), Role.MOVE),
+        (crossbar & (code == Opcode.LOAD), Role.LOAD),
+        (crossbar & (code == Opcode.MVM) & ~second, Role.MVM0),
+        (moe & (code == Opcode.MVM) & second, Role.MVM1),
+        (crossbar & (code == Opcode.ACC) & ~second, Role.ACC0),
+        (moe & (code == Opcode.ACC) & second, Role.ACC1),
+        (moe & xfer & link & ~second, Role.OUT),
+        (moe & xfer & link & second, Role.IN),
+        (moe & (code == Opcode.ACT), Role.ACT),
+        (moe & (code == Opcode.MUL), Role.MUL),
+        (crossbar & (code == Opcode.STORE), Role.STORE),
+        (moe & (code == Opcode.GATE), Role.GATE),
+        (moe & (code == Opcode.TOPK), Role.TOPK),
+        (moe & (code == Opcode.COMBINE), Role.COMBINE),
+        (moe & (code == Opcode.DIGITAL), Role.EXPERT),
+        (code == Opcode.SAMPLE, Role.SAMPLE),
+        (attention & (code == Opcode.KV_RD), Role.KEYS_RD),
+        (attention & (code == Opcode.KV_WR), Role.KEYS_WR),
+        (moe & (code == Opcode.KV_RD), Role.INPUTS_RD),
+        (moe & (code == Opcode.KV_WR), Role.INPUTS_WR),
+        (moe & (code == Opcode.GO_RD), Role.OUTPUTS_RD),
+        (moe & (code == Opcode.GO_WR), Role.OUTPUTS_WR),
+    ):
+        role[mask] = value
+    return role
 
 
 def roles_by_topk(role: Ints, reader: Ints, read: Ints) -> Ints:

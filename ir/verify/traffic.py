@@ -4,9 +4,11 @@ from collections import Counter
 
 import numpy as np
 
+from ir import timing
 from ir.arrays import Ints
 from ir.program import Opcode
 from ir.verify.case import ProgramCase
+from ir.workload import Attention, Dense, Digital, MoELayer
 
 PARTIAL = (Opcode.LOAD, Opcode.XFER, Opcode.ACT, Opcode.MUL)
 
@@ -15,9 +17,14 @@ def buffer_bytes_moved(case: ProgramCase) -> tuple[int, int]:
     """(bytes written, bytes read) of all buffers of regions.
 
     Links take what they carry, an activation and a product as much as they make, of a sequence's
-    value what works on a token takes a token's vector; anything else takes all of a value.
+    value what works on a token takes a token's vector; anything else takes all of a value. The jobs
+    of a streamed attention take what their own tokens made, and keys and values of those before.
     """
-    p = case.program
+    p, streams = case.program, case.streams
+    of_job = streams.mine[case.reader]
+    older = case.streams.before[case.reader]
+    done = (older >= 0) & (p.token[case.read] >= 0) & (p.token[case.read] <= p.token[older])
+    beside = of_job & (done | (case.read == older))
     written = sum(int(p.bytes[p.buffer == number].sum()) for number in range(len(p.buffers)))
     edges: Ints = np.stack(
         [
@@ -30,9 +37,9 @@ def buffer_bytes_moved(case: ProgramCase) -> tuple[int, int]:
         ],
         axis=1,
         dtype=np.int64,
-    )[p.buffer[case.read] >= 0]
+    )[(p.buffer[case.read] >= 0) & ~beside]
     edges[:, [2, 4]] = edges[:, [2, 4]] >= 0  # which token it is does not matter
-    read = 0
+    read = _earlier_keys(case)
     for (code, makes, of_token, size, one, node), times in _counted(edges).items():
         limits = [size]
         if code in PARTIAL:
@@ -42,6 +49,20 @@ def buffer_bytes_moved(case: ProgramCase) -> tuple[int, int]:
             limits.append(-(-bits // 8))
         read += times * min(limits)
     return written, read
+
+
+def _earlier_keys(case: ProgramCase) -> int:
+    """Bytes of keys and values of tokens before their own that the jobs of streams read."""
+    total = 0
+    for index, op in enumerate(case.workload.operators):
+        match op:
+            case Attention():
+                jobs = case.streams.mine & (case.program.node == index)
+                seen = int((case.streams.keys - case.streams.asked)[jobs].sum())
+                total += seen * timing.key_bytes(case.chip, op.kv_heads, op.head_dim)
+            case Dense() | Digital() | MoELayer():
+                pass
+    return total
 
 
 def _counted(edges: Ints) -> Counter[tuple[int, ...]]:

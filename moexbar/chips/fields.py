@@ -54,6 +54,7 @@ WORDS: dict[str, tuple[str, int | None]] = {
     "mesh.height": ("auto", 0),
     "digital.dpus_per_region": ("auto", 0),
     "digital.mha_units_per_region": ("auto", 0),
+    "digital.mha_bits_per_ns": ("unlimited", None),
     "memory.region_buffer_bytes": ("auto", 0),
     "memory.buffer_bits_per_ns": ("unlimited", None),
     "memory.dram_bytes": ("not stated", 0),

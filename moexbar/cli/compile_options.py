@@ -14,9 +14,11 @@ from compiler.options import (
     Objective,
     PlacementOptions,
     Placer,
-    Policy,
     SlotOptions,
     SolverOptions,
+)
+from compiler.options import (
+    Scheduling as Scheduled,
 )
 from ir.errors import InputError
 from ir.schedule import Caches
@@ -98,9 +100,9 @@ GroupingFile = Annotated[
 ]
 Placement = Annotated[Placer, typer.Option(help="Who places the tiles.", rich_help_panel=METHODS)]
 Scheduling = Annotated[
-    Policy,
+    Scheduled,
     typer.Option(
-        help=f"Order of the slots: {', '.join(POLICIES)}.",
+        help=f"Order of the slots: auto (by the program's time), {', '.join(POLICIES)}.",
         metavar="POLICY",
         rich_help_panel=METHODS,
     ),
@@ -172,7 +174,7 @@ class CompileRequest:
     grouping: Grouping = "cp-sat"
     grouping_file: GroupingFile = None
     placement: Placement = "in-order"
-    scheduling: Scheduling = "min-transfer"
+    scheduling: Scheduling = "auto"
     objective: Minimised = "slots"
     groups: Groups = None
     group_size: GroupSize = None

@@ -43,13 +43,14 @@ from moexbar.report.compiled import (
 )
 from moexbar.report.digital import digital_work
 from moexbar.report.executed import Executed, Skipped
-from moexbar.report.gains import MethodResult, gains_row
+from moexbar.report.gains import MethodResult, gains_row, kept_policy
 from moexbar.report.methods import (
     AreaRow,
     Banded,
     BusyUnit,
     Energy,
     MethodRow,
+    OrderTriedRow,
     Shortage,
     SizeRow,
     SizeTriedRow,
@@ -180,7 +181,7 @@ def _figures(result: MethodResult) -> MethodRow:
         chip=compiled.chip.name,
         mux=compiled.chip.pg.mux,
         grouping=_grouped_by(compiled) or options.grouping.solver,
-        scheduling=options.slots.policy,
+        scheduling=kept_policy(compiled, options.slots),
         bus=options.slots.bus,
         buffer=options.slots.buffer,
         slots=sum(order.slots for order in orders),
@@ -202,6 +203,7 @@ def _figures(result: MethodResult) -> MethodRow:
         instructions=len(compiled.program),
         compile_seconds=round(result.seconds, 3),
         sizes=_sizes(compiled),
+        orders=tuple(OrderTriedRow(one.policy, one.time_ps / 1000) for one in compiled.orders),
     )
 
 

@@ -14,6 +14,7 @@ from compiler.baselines import (
     Pair,
     Unfit,
 )
+from compiler.options import SlotOptions
 from ir.compiled import Compiled
 from moexbar.report.methods import GainsRow
 
@@ -52,6 +53,12 @@ def gains_row(baselines: Sequence[MethodResult | Unfit], ours: MethodResult) -> 
         break_even_slots=None if others is None else share_by_slots(shared, others),
         break_even_programs=None if others is None else share_by_programs(shared, others),
     )
+
+
+def kept_policy(compiled: Compiled, asked: SlotOptions) -> str:
+    """The slot order that was kept, where the compiler chose it."""
+    orders = compiled.schedule.prefill.layers
+    return orders[0].order.policy if orders else asked.policy
 
 
 def _run(done: Compiled) -> Run:

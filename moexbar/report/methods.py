@@ -91,6 +91,18 @@ class SizeRow:
 
 
 @dataclass(frozen=True)
+class OrderTriedRow:
+    """A slot order that was tried, with sizes as large as they may be.
+
+    scheduling: policy of the slots.
+    time_ns: of the whole program.
+    """
+
+    scheduling: str
+    time_ns: float
+
+
+@dataclass(frozen=True)
 class MethodRow:
     """All figures of one method.
 
@@ -105,7 +117,7 @@ class MethodRow:
     mean_slots: of a window, in the mean over the score range.
     transfers: broadcasts of the window, over all MoE layers.
     transfers_retained: the same on a chip that keeps its input from slot to slot.
-    moe_time_ns: of the MoE layers, one after another.
+    moe_time_ns: in which some MoE layer is at work, from its first broadcast to its last sum.
     time_ns: of the whole program.
     time_bound_ns: proven: no schedule of its instructions takes less.
     critical_path_ns: longest chain of instructions that wait for each other.
@@ -120,6 +132,7 @@ class MethodRow:
     instructions: of the program.
     compile_seconds: what compiling took; of a mapping that several methods share, each one's part.
     sizes: of bus, input buffers and return link; not in reports of earlier versions.
+    orders: slot orders that were tried; not in reports of earlier versions.
     """
 
     method: str
@@ -148,6 +161,7 @@ class MethodRow:
     instructions: int
     compile_seconds: float
     sizes: tuple[SizeRow, ...] | None = field(default=None, metadata=OPTIONAL)
+    orders: tuple[OrderTriedRow, ...] | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True)

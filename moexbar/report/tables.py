@@ -70,7 +70,10 @@ def unfit_lines(rows: Sequence[UnfitRow | MethodRow]) -> Iterator[str]:
 
 
 def size_lines(row: MethodRow) -> Iterator[str]:
-    """What was tried of each size that the chip leaves open."""
+    """What was tried of each slot order, and of each size that the chip leaves open."""
+    if row.orders:
+        times = (f"{one.scheduling}: {one.time_ns / 1000:.1f} us" for one in row.orders)
+        yield f"slot order {', '.join(times)}; kept {row.scheduling}"
     for size in row.sizes or ():
         if size.tried:
             yield _size_line(size)

@@ -44,6 +44,12 @@ class Graph:
         return tuple(v for v in self.source.graph.inputs if not v.is_initializer())
 
     @cached_property
+    def by_name(self) -> dict[str, Value]:
+        """The inputs and what the nodes make, by name."""
+        made = [v for n in self.nodes for v in n.outputs]
+        return {name_of(v): v for v in (*self.inputs, *made)}
+
+    @cached_property
     def outputs(self) -> tuple[Value, ...]:
         """The model's outputs."""
         return tuple(self.source.graph.outputs)

@@ -25,6 +25,7 @@ OPERATORS = (
     "PagedAttention",
     "DecoderMaskedMultiHeadAttention",
 )
+_SEPARATE = ("Attention", "MultiHeadAttention", "GroupQueryAttention")  # queries, keys, values
 _DEPTH = 12
 _THROUGH = ELEMENTWISE | {"Slice", "Concat", "Transpose", "Expand", "Tile", *VIEWS}
 _AFTER = (*VIEWS, "Transpose")
@@ -34,13 +35,19 @@ _SMALL_MASK = 1 << 22
 
 @dataclass(frozen=True, eq=False)
 class FoundAttention:
-    """An attention region; sizes are 0 where they could not be told."""
+    """An attention region; sizes are 0 where they could not be told.
+
+    queries: inputs of which nothing but queries is made, as far as that can be told. defined: it is
+    causal as its operator's definition says.
+    """
 
     nodes: tuple[Node, ...]
     heads: int
     kv_heads: int
     head_dim: int
     causal: bool
+    queries: frozenset[Value] = frozenset()
+    defined: bool = False
 
 
 def find_attention(facts: Facts, taken: Collection[Node]) -> list[FoundAttention]:
@@ -66,7 +73,41 @@ def find_attention(facts: Facts, taken: Collection[Node]) -> list[FoundAttention
             continue
         nodes = _grow(graph, core, fixed | used)
         used.update(nodes)
-        found.append(FoundAttention(tuple(nodes), *sizes_of, causal))
+        queries = _queries(graph, core, nodes)
+        defined = causal and node.op_type in OPERATORS
+        found.append(FoundAttention(tuple(nodes), *sizes_of, causal, queries, defined))
+    return found
+
+
+def _queries(graph: Graph, core: Sequence[Node], nodes: Sequence[Node]) -> frozenset[Value]:
+    """Inputs of the region that lead to the queries alone: the first operand of the scores."""
+    first = core[0]
+    told = first.op_type in ("MatMul", "FusedMatMul") or (
+        first.op_type in _SEPARATE
+        and len(first.inputs) > 1
+        and first.inputs[1] in graph.data  # com.microsoft's Attention has a matrix there
+    )
+    if not told or first.inputs[0] is None:
+        return frozenset()
+    inside = set(nodes)
+    asks = _reached(graph, [first.inputs[0]], inside)
+    others = [v for v in first.inputs[1:] if v is not None]
+    others += [v for n in core[1:] for v in graph.reads(n) if v not in first.outputs]
+    return frozenset(asks - _reached(graph, others, inside - {first}))
+
+
+def _reached(graph: Graph, values: Sequence[Value], inside: Collection[Node]) -> set[Value]:
+    """Data values from outside that the `values` are made of."""
+    todo, seen, found = list(values), set(values), set[Value]()
+    while todo:
+        value = todo.pop()
+        node = value.producer()
+        if node is None or node not in inside:
+            found.update({value} & graph.data)
+            continue
+        fresh = [v for v in graph.reads(node) if v not in seen]
+        seen.update(fresh)
+        todo.extend(fresh)
     return found
 
 

@@ -141,6 +141,8 @@ def _operator(facts: Facts, part: Part, tokens: int, lent: Lent) -> AnyOperator:
             found.kv_heads,
             found.head_dim,
             found.causal,
+            queries=tuple(name_of(v) for v in read if v in found.queries),
+            proven=found.defined,
         )
     if isinstance(found, Product):
         weight = weight_of(found.matrix, found.bias)

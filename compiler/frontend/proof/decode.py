@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 import numpy as np
-import onnx_ir
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.graph import name_of
 from compiler.frontend.operators.attention import OPERATORS, is_two_sided
+from compiler.frontend.proof.cut_attention import CutAttention, UnknownShapeError
 from ir.arrays import Array
 from ir.errors import InputError
-from ir.onnxdoor.extract import extract
 from ir.onnxdoor.session import Runtime, at_hand
 from ir.selection import ByCapacity
 from ir.workload import Attention, Dense, Digital, MoELayer, Router, Workload
@@ -150,31 +149,19 @@ def _check_scores(facts: Facts, layer: MoELayer, scores: str) -> None:
 def _compare(facts: Facts, runtime: Runtime, attention: Attention) -> None:
     """Run one attention on T and T + 1 tokens; _NoDecodeError where the first T rows differ."""
     graph, axes = facts.graph, facts.axes
-    values = {name_of(v): v for n in graph.nodes for v in n.outputs}
-    values.update((name_of(v), v) for v in graph.inputs)
-    vectors = [values[n] for n in attention.inputs if values[n] in graph.data]
+    values = graph.by_name
     nodes = [n for n in graph.nodes if n.name in set(attention.nodes)]
     wanted = [v for v in _watched(graph_nodes=nodes, facts=facts) if axes.of(v) is not None]
     wanted += [v for v in (values[n] for n in attention.outputs) if axes.of(v) is not None]
     wanted = list(dict.fromkeys(wanted))
     if not wanted:
         raise _NoDecodeError(f"{attention.name}: no value with a token axis to compare")
-    inputs = {name_of(v): facts.sizes.kind(v) or onnx_ir.DataType.FLOAT for v in vectors}
-    others = [v for v in graph.inputs if name_of(v) not in inputs]
-    kinds = {**inputs, **{name_of(v): v.dtype for v in others}}
-    model = runtime.load(extract(graph.source, kinds, [name_of(v) for v in wanted]), attention.name)
-    random = np.random.default_rng(0)
-    long = {name_of(v): random.standard_normal(_dims(facts, v, TOKENS + 1)) for v in vectors}
-    runs = []
-    for tokens in (TOKENS, TOKENS + 1):
-        feeds = {name_of(v): _other(v, tokens) for v in others}
-        for value in vectors:
-            axis = axes.of(value)
-            cut = tokens * (axis.inner if axis is not None else 1)
-            part = long[name_of(value)].take(np.arange(cut), axis=axis.axis if axis else 1)
-            feeds[name_of(value)] = part.astype(inputs[name_of(value)].numpy())
-        runs.append(model.run(feeds, [name_of(v) for v in wanted]))
-    model.drop()
+    try:
+        with CutAttention(facts, runtime, attention, wanted) as cut:
+            long = cut.vectors(TOKENS + 1, np.random.default_rng(0))
+            runs = [cut.run(long, tokens) for tokens in (TOKENS, TOKENS + 1)]
+    except UnknownShapeError as error:
+        raise _NoDecodeError(str(error)) from error
     for value in wanted:
         _same_rows(facts, attention, value, runs[0][name_of(value)], runs[1][name_of(value)])
 
@@ -194,29 +181,6 @@ def _makers(value: Value, facts: Facts, depth: int) -> list[Node]:
         return []
     inputs = facts.graph.data_inputs(node)
     return [node, *(_makers(inputs[0], facts, depth - 1) if len(inputs) == 1 else [])]
-
-
-def _dims(facts: Facts, value: Value, tokens: int) -> list[int]:
-    """The shape of a value for a number of tokens."""
-    shape, axis = facts.sizes.shape(value), facts.axes.of(value)
-    if shape is None or axis is None:
-        raise _NoDecodeError(f"the shape of {name_of(value)!r} is not known")
-    dims = [int(d) for d in shape[:, 0]]
-    dims[axis.axis] = tokens * axis.inner
-    if any(d < 0 for d in dims):
-        raise _NoDecodeError(f"the shape of {name_of(value)!r} is not known")
-    return dims
-
-
-def _other(value: Value, tokens: int) -> Array:
-    """A model input that only its length and position matter of: ids, mask, positions."""
-    dims = [d if isinstance(d, int) else tokens for d in value.shape or ()]
-    if len(dims) > 1 and value.shape is not None and not isinstance(value.shape[0], int):
-        dims[0] = 1
-    kind = value.dtype.numpy() if value.dtype is not None else np.dtype(np.int64)
-    if "position" in name_of(value):
-        return np.broadcast_to(np.arange(dims[-1]), dims).astype(kind)
-    return np.ones(dims, dtype=kind)
 
 
 def _same_rows(facts: Facts, attention: Attention, value: Value, short: Array, long: Array) -> None:
