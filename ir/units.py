@@ -1,16 +1,21 @@
 """How many digital and attention units a region has: sizes that follow from model and chip.
 
 By its work, where the chip does not say: as many as keep up with the region's crossbars. What the
-digital operations of one token take, over what the crossbars take for one token, rounded up.
+digital operations of one token take, over `LOAD` of what the crossbars take for one token, rounded
+up: tokens come in bursts, and a unit that never rests makes all that waits for it late.
 """
 
 from collections.abc import Iterable
+from fractions import Fraction
+from math import ceil
 from typing import assert_never
 
 from ir import timing
 from ir.chip import Chip
 from ir.links import experts_per_token
 from ir.workload import AnyOperator, Attention, Dense, Digital, MoELayer, Weight, Workload
+
+LOAD = Fraction(3, 4)  # of its time a digital unit works at most
 
 
 def digital_units(operators: Iterable[AnyOperator], pgs: int, chip: Chip) -> int:
@@ -31,7 +36,7 @@ def units_by_work(operators: Iterable[AnyOperator], chip: Chip) -> int:
     here = list(operators)
     ps = sum(digital_ps(op, chip) for op in here)
     crossbars = max((crossbar_ps(op, chip) for op in here), default=0)
-    return max(1, -(-ps // (crossbars or timing.mvm_ps(chip, shared=False))))
+    return max(1, ceil(ps / (LOAD * (crossbars or timing.mvm_ps(chip, shared=False)))))
 
 
 def attention_units(workload: Workload, region: int, tokens: int, chip: Chip) -> int:

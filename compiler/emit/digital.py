@@ -70,6 +70,7 @@ def _token_cost(chip: Chip, op: Digital) -> Cost:
 def _emit_constant(at: At[Digital]) -> None:
     """Tables and masks: made once, by whatever they are made of; no region holds them.
 
+    They follow from the number of tokens, which a program has: they come with it and take no time.
     Of a token's vector they use the shape at most, so only other constants are read.
     """
     ctx, op = at.ctx, at.op
@@ -78,12 +79,11 @@ def _emit_constant(at: At[Digital]) -> None:
     row = ctx.stream.append(
         OPCODE[op.kind],
         at.dpu,
-        _with_products(ctx.chip, op, timing.digital(ctx.chip, op.elements), 1),
+        Cost(0, 0, 0),
         at.whole_tag(),
         rows=1,
         reads=made,
         size=ctx.bytes_of(max(op.elements, op.width)),  # a view makes nothing, but is held
-        macs=op.macs,
         buffer=at.region,
     )
     at.produce(np.full(ctx.tokens, row[0]), held=False)

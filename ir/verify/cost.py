@@ -104,6 +104,8 @@ def _macs(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> in
             return op.score_products * router + op.d_model * gates
         case MoELayer() if role == Role.EXPERT:
             return op.experts[amount].macs
+        case Digital(scope="constant"):
+            return 0
         case Digital() if role == Role.RESULT:
             return op.macs * tokens_of_use(case, op, amount)
         case Attention() | MoELayer() | Dense() | Digital():

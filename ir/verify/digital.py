@@ -7,7 +7,12 @@ from ir.workload import Digital
 
 
 def digital_cost(case: ProgramCase, op: Digital, of_pass: int) -> Cost:
-    """Its work, and products with the matrices it holds: read once a use, stacks per token."""
+    """Its work, and products with the matrices it holds: read once a use, stacks per token.
+
+    What does not depend on the tokens comes with the program.
+    """
+    if op.scope == "constant":
+        return Cost(0, 0, 0)
     tokens = tokens_of_use(case, op, of_pass)
     data = op.weight_bytes + tokens * op.gathered_bytes
     return timing.with_products(case.chip, _work(case, op, tokens), tokens * op.macs, data)
