@@ -38,6 +38,7 @@ Policy = Literal[
 ]
 Scheduling = Literal[
     "auto",
+    "arriving",
     "token-serial",
     "compact",
     "reschedule",
@@ -170,8 +171,9 @@ class PlacementOptions:
 class SlotOptions:
     """In which slot every group runs which token (`compiler.slots`).
 
-    policy: auto = the one that makes the program shortest (`compiler.ordering`). bus: at most so
-    many transfers in a slot (B); buffer: at most so many unfinished tokens (W).
+    policy: auto = the one that makes the program shortest (`compiler.ordering`); arriving = that of
+    min-transfer for tokens that come one a slot, as dense products give them. bus: at most so many
+    transfers in a slot (B); buffer: at most so many unfinished tokens (W).
     """
 
     policy: Scheduling = "auto"
@@ -181,7 +183,9 @@ class SlotOptions:
     @property
     def of_a_layer(self) -> Policy:
         """The policy where there is a layer alone, whose tokens are all there."""
-        return "min-transfer" if self.policy == "auto" else self.policy
+        if self.policy == "auto" or self.policy == "arriving":
+            return "min-transfer"
+        return self.policy
 
     def __post_init__(self) -> None:
         one_of("policy", self.policy, SCHEDULINGS)

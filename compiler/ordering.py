@@ -8,20 +8,21 @@ first, and one is kept unless another saves more than `GAIN` of the time.
 
 from collections.abc import Callable
 
-from compiler.options import Options, Policy
+from compiler.options import Options, Scheduling
 from ir.chip import Chip
 from ir.compiled import OrderTry
 from ir.schedule import Schedule
 from ir.workload import Workload
 
 GAIN = 0.01
-BY_TRANSFERS: tuple[Policy, ...] = ("min-transfer", "reschedule", "token-serial")
-WITHIN_LIMITS: tuple[Policy, ...] = ("min-transfer", "token-serial")  # of bus and buffer
+BY_TRANSFERS: tuple[Scheduling, ...] = ("min-transfer", "arriving", "reschedule", "token-serial")
+# Within limits of bus and buffer, which the paper's order does not keep:
+LIMITED: tuple[Scheduling, ...] = ("min-transfer", "arriving", "token-serial")
 
 
 def choose_order(
-    policies: tuple[Policy, ...],
-    ordered: Callable[[Policy], Schedule],
+    policies: tuple[Scheduling, ...],
+    ordered: Callable[[Scheduling], Schedule],
     time_ps: Callable[[Schedule], int],
 ) -> tuple[Schedule, tuple[OrderTry, ...]]:
     """The schedule that is kept, and what was tried: nothing where there is one policy alone.
@@ -42,7 +43,7 @@ def choose_order(
     return kept, tuple(tried)
 
 
-def policies_for(workload: Workload, options: Options, chip: Chip) -> tuple[Policy, ...]:
+def policies_for(workload: Workload, options: Options, chip: Chip) -> tuple[Scheduling, ...]:
     """The slot orders to try: one where it is asked for, or where no tokens stream."""
     if options.slots.policy != "auto":
         return (options.slots.policy,)
@@ -50,4 +51,4 @@ def policies_for(workload: Workload, options: Options, chip: Chip) -> tuple[Poli
     if not streamed or chip.digital.accounting == "reference" or options.shape.prefill == 1:
         return ("min-transfer",)
     limited = options.slots.bus is not None or options.slots.buffer is not None
-    return WITHIN_LIMITS if limited else BY_TRANSFERS
+    return LIMITED if limited else BY_TRANSFERS

@@ -15,7 +15,7 @@ from compiler.emit import emit
 from compiler.grouping import Job, joined, split_counts, split_pairs
 from compiler.grouping.costs import costs_on
 from compiler.grouping.parallel import solve_jobs
-from compiler.options import Options, Policy, SlotOptions, SolverOptions
+from compiler.options import Options, Scheduling, SlotOptions, SolverOptions
 from compiler.ordering import choose_order, policies_for
 from compiler.partition import partition, with_replicas
 from compiler.placement import Routed, place
@@ -37,7 +37,7 @@ from ir.compiled import Compiled
 from ir.errors import Amount, InfeasibleError
 from ir.mapping import Block, Grouping, LayerGrouping, Mapping, Owner, RoutedOwner
 from ir.routing import Routing
-from ir.schedule import PairOrder, Schedule, SlotOrder, assign_experts
+from ir.schedule import PairOrder, Schedule, SlotOrder, Step, assign_experts
 from ir.sides import on_side
 from ir.verify import verify_mapping, verify_program
 from ir.workload import Workload
@@ -106,7 +106,7 @@ def run_mapping(
     passed = passed_tokens(workload, routing, window.trace)
     wide = with_largest_sizes(chip)
 
-    def ordered(policy: Policy) -> Schedule:
+    def ordered(policy: Scheduling) -> Schedule:
         asked = replace(options, slots=replace(options.slots, policy=policy))
         return schedule_tokens(workload, mapping.grouping, chosen, window, chip, asked)
 
@@ -267,7 +267,11 @@ def schedule_tokens(
             step,
             layers=tuple(
                 order_layer(
-                    layer, pairs_run(step, chosen[layer.layer]), options.slots, options.limits
+                    layer,
+                    pairs_run(step, chosen[layer.layer]),
+                    options.slots,
+                    options.limits,
+                    _in_turn(step, window) if options.slots.policy == "arriving" else None,
                 )
                 for layer in grouping.for_layers(workload.expert_homes).layers
             ),
@@ -284,12 +288,24 @@ def schedule_tokens(
     )
 
 
+def _in_turn(step: Step, window: Window) -> Ints:
+    """The slot in which each token of a step comes, one after another: int64 [window tokens]."""
+    return np.minimum(np.searchsorted(step.rows, np.arange(len(window.sequence))), len(step.rows))
+
+
 def order_layer(
-    layer: LayerGrouping, picked: Bools, options: SlotOptions, limits: SolverOptions
+    layer: LayerGrouping,
+    picked: Bools,
+    options: SlotOptions,
+    limits: SolverOptions,
+    arrivals: Ints | None = None,
 ) -> PairOrder:
-    """Order one layer's pairs `picked`: bool [tokens, experts]; name the expert of each turn."""
+    """Order one layer's pairs `picked`: bool [tokens, experts]; name the expert of each turn.
+
+    arrivals: [tokens], the slot in which each token comes; None: all are there.
+    """
     placed = layer.on_crossbars(picked)
-    order = order_turns(layer, placed, options, limits)
+    order = order_turns(layer, placed, options, limits, arrivals)
     found = assign_experts(order, layer, placed, split_pairs(layer, placed))
     return replace(found, digital=np.argwhere(picked & ~placed))
 

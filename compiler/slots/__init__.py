@@ -20,6 +20,7 @@ Tokens may come one after another (`arriving`); all policies but reschedule take
 from dataclasses import replace
 from time import perf_counter
 
+import numpy as np
 import numpy.typing as npt
 
 from compiler.options import POLICIES, Policy, one_of
@@ -119,11 +120,13 @@ def count_slots(
     """Count the slots of `policy` on a window (arguments as order_slots), in milliseconds.
 
     Most policies take L slots. Within limits cp-sat may take fewer than is said here: what counts
-    is the order of min-transfer, from which it starts.
+    is the order of min-transfer, from which it starts. arriving: tokens come one a slot.
     """
     c, limits = check_counts(counts), Limits(bus, buffer)
     if policy == "token-serial":
         return transfers_bound(c)
+    if policy == "arriving":
+        return SlotProblem(c, limits, Arrivals(np.arange(len(c)))).slots_bound
     if policy == "online" or limits:
         kept = "online" if policy == "online" else "min-transfer"
         return order_slots(c, kept, bus=bus, buffer=buffer).slots

@@ -15,6 +15,7 @@ from compiler.baselines import (
     Unfit,
 )
 from compiler.options import SlotOptions
+from ir.arrivals import Arrivals
 from ir.compiled import Compiled
 from moexbar.report.methods import GainsRow
 
@@ -58,7 +59,9 @@ def gains_row(baselines: Sequence[MethodResult | Unfit], ours: MethodResult) -> 
 def kept_policy(compiled: Compiled, asked: SlotOptions) -> str:
     """The slot order that was kept, where the compiler chose it."""
     orders = compiled.schedule.prefill.layers
-    return orders[0].order.policy if orders else asked.policy
+    if not orders:
+        return asked.policy
+    return "arriving" if isinstance(orders[0].order.presence, Arrivals) else orders[0].order.policy
 
 
 def _run(done: Compiled) -> Run:
