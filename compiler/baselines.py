@@ -69,9 +69,9 @@ def methods(chip: Chip, options: Options, pairs: tuple[Pair, ...] = EVERY) -> tu
     """Groups (unshared, the paper's, ours) with orders (token by token, the paper's, ours).
 
     The other groups know nothing of replicas, objectives or packing, the other orders nothing of
-    limits of a slot. Digital experts are the same for all. `pairs`: which of them.
+    limits of a slot. Dense blocks and digital experts are the same for all. `pairs`: which of them.
     """
-    plain, digital = PlacementOptions(options.placement.solver), options.grouping.digital
+    plain, digital = replace(options.placement, pack=False), options.grouping.digital
     on: dict[Groups, tuple[Chip, GroupingOptions, PlacementOptions]] = {
         "unshared": (unshared(chip), GroupingOptions("contiguous", digital=digital), plain),
         "sorted": (chip, GroupingOptions("sorted", digital=digital), plain),

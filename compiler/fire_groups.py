@@ -24,7 +24,7 @@ class FireGroup:
 
     @property
     def is_bank(self) -> bool:
-        """Whether it is a dense matrix or a stage of a shared expert."""
+        """Whether it is a copy of a dense matrix, or of a stage of a shared expert."""
         return not isinstance(self.blocks[0].owner, RoutedOwner)
 
     @property

@@ -158,13 +158,19 @@ class GroupingOptions:
 
 @dataclass(frozen=True)
 class PlacementOptions:
-    """Where every tile goes (`compiler.placement`); pack: ragged tiles share crossbars."""
+    """Where every tile goes (`compiler.placement`), and how often.
+
+    pack: ragged tiles share crossbars; dense_copies: of everything that is no routed expert's.
+    """
 
     solver: Placer = "in-order"
     pack: bool = False
+    dense_copies: int = 1
 
     def __post_init__(self) -> None:
         one_of("placement", self.solver, PLACERS)
+        if self.dense_copies < 1:
+            raise InputError("dense copies", f"{self.dense_copies}, expected at least 1")
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,28 @@ def with_replicas(blocks: tuple[Block, ...], grouping: Grouping) -> tuple[Block,
     return tuple(out)
 
 
+def with_dense_copies(
+    blocks: tuple[Block, ...], workload: Workload, copies: int
+) -> tuple[Block, ...]:
+    """Add the blocks of further copies of what is no routed expert's, each after the one before.
+
+    What multiplies the newest token alone stands once: its crossbars have time.
+    """
+    out: list[Block] = []
+    for (operator, owner), of_owner in groupby(blocks, lambda b: (b.operator, b.owner)):
+        once = list(of_owner)
+        many = 1 if workload.operators[operator].newest else copies
+        match owner:
+            case RoutedOwner():
+                out += once
+            case DenseOwner() | SharedOwner():
+                for n in range(many):
+                    out += [replace(block, owner=replace(owner, copy=n)) for block in once]
+            case _:
+                assert_never(owner)
+    return tuple(out)
+
+
 def _check_linear(op: MoELayer) -> None:
     """Gates on the experts' input multiply the first stage's sums: without a bias the same."""
     first = [w for e in op.experts for w in (e.up, e.gate) if w is not None]

@@ -17,7 +17,7 @@ from compiler.grouping.costs import costs_on
 from compiler.grouping.parallel import solve_jobs
 from compiler.options import Options, Scheduling, SlotOptions, SolverOptions
 from compiler.ordering import choose_order, policies_for
-from compiler.partition import partition, with_replicas
+from compiler.partition import partition, with_dense_copies, with_replicas
 from compiler.placement import Routed, place
 from compiler.sizing import choose_sizes, with_largest_sizes
 from compiler.slots import order_slots
@@ -233,17 +233,18 @@ def place_experts(
     chip: Chip,
     options: Options,
 ) -> Mapping:
-    """Put every block, and a copy for every replica, on the mesh; judged by the fitted tokens."""
+    """Put every block and every copy of one on the mesh; judged by the fitted tokens."""
     start, stop = options.fit
     fitted = {layer: matrix[start:stop] for layer, matrix in traced.items()}
     has = (on_side(workload.sides, n, routing.sequence) for n in range(len(workload.sides)))
     of_side = tuple(int(tokens[start:stop].sum()) for tokens in has)
     routed = Routed(workload, fitted, stop - start, of_side)
-    blocks = with_replicas(blocks, grouping)
+    copies = options.placement.dense_copies
+    blocks = with_dense_copies(with_replicas(blocks, grouping), workload, copies)
     placement = place(
         blocks, grouping, chip, options.placement, routed=routed, limits=options.limits
     )
-    return Mapping(blocks, grouping, placement)
+    return Mapping(blocks, grouping, placement, copies)
 
 
 def schedule_tokens(
@@ -271,7 +272,7 @@ def schedule_tokens(
                     pairs_run(step, chosen[layer.layer]),
                     options.slots,
                     options.limits,
-                    _in_turn(step, window) if options.slots.policy == "arriving" else None,
+                    _in_turn(step, window, options) if options.slots.policy == "arriving" else None,
                 )
                 for layer in grouping.for_layers(workload.expert_homes).layers
             ),
@@ -288,9 +289,13 @@ def schedule_tokens(
     )
 
 
-def _in_turn(step: Step, window: Window) -> Ints:
-    """The slot in which each token of a step comes, one after another: int64 [window tokens]."""
-    return np.minimum(np.searchsorted(step.rows, np.arange(len(window.sequence))), len(step.rows))
+def _in_turn(step: Step, window: Window, options: Options) -> Ints:
+    """The slot in which each token of a step comes: int64 [window tokens].
+
+    As dense products give them, one after another, of all copies of a product together.
+    """
+    place = np.searchsorted(step.rows, np.arange(len(window.sequence)))
+    return np.minimum(place, len(step.rows)) // options.placement.dense_copies
 
 
 def order_layer(

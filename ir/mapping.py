@@ -31,7 +31,9 @@ PROVEN: tuple[Status, ...] = ("optimal (bound)", "optimal (solver)")  # by our b
 
 @dataclass(frozen=True)
 class DenseOwner:
-    """No expert: the matrix is an operator's own, a dense product's or a router's."""
+    """No expert: a copy of an operator's own matrix, a dense product's or a router's."""
+
+    copy: int = 0
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,10 @@ class RoutedOwner:
 
 @dataclass(frozen=True)
 class SharedOwner:
-    """Shared expert `number` of its layer, which stands on peripheral groups of its own."""
+    """A copy of shared expert `number` of its layer, on peripheral groups of its own."""
 
     number: int
+    copy: int = 0
 
 
 Owner = DenseOwner | RoutedOwner | SharedOwner
@@ -55,12 +58,12 @@ Owner = DenseOwner | RoutedOwner | SharedOwner
 def owner_columns(owner: Owner) -> tuple[int, int, int]:
     """(expert, replica, shared expert) as files and columns have them: no expert is -1."""
     match owner:
-        case DenseOwner():
-            return -1, 0, -1
+        case DenseOwner(copy):
+            return -1, copy, -1
         case RoutedOwner(expert, replica):
             return expert, replica, -1
-        case SharedOwner(number):
-            return -1, 0, number
+        case SharedOwner(number, copy):
+            return -1, copy, number
         case _:
             assert_never(owner)
 
@@ -293,11 +296,16 @@ class Placement:
 
 @dataclass(frozen=True, repr=False)
 class Mapping:
-    """What is deployed: every weight tile on one crossbar, for one model and one chip."""
+    """What is deployed: every weight tile on one crossbar, for one model and one chip.
+
+    dense_copies: how often every matrix that is no routed expert's stands, but for those that
+    multiply the newest token alone, which stand once.
+    """
 
     blocks: tuple[Block, ...]
     grouping: Grouping
     placement: Placement
+    dense_copies: int = 1
 
     def __repr__(self) -> str:
         placement = self.placement

@@ -18,47 +18,52 @@ from ir.workload import AnyOperator, Attention, Dense, Digital, MoELayer, Weight
 LOAD = Fraction(3, 4)  # of its time a digital unit works at most
 
 
-def digital_units(operators: Iterable[AnyOperator], pgs: int, chip: Chip) -> int:
+def digital_units(operators: Iterable[AnyOperator], pgs: int, chip: Chip, copies: int = 1) -> int:
     """Digital units for these operators of a region, which has so many peripheral groups.
 
-    The chip's, where it shares them.
+    The chip's, where it shares them. copies: of dense blocks.
     """
     digital = chip.digital
     if digital.dpus_per_region:
         return digital.dpus_per_region
     if digital.pgs_per_dpu:
         return max(1, -(-pgs // digital.pgs_per_dpu))
-    return digital.dpus or units_by_work(operators, chip)
+    return digital.dpus or units_by_work(operators, chip, copies)
 
 
-def units_by_work(operators: Iterable[AnyOperator], chip: Chip) -> int:
+def units_by_work(operators: Iterable[AnyOperator], chip: Chip, copies: int = 1) -> int:
     """Digital units that keep up with the crossbars of these operators, at least one."""
     here = list(operators)
     ps = sum(digital_ps(op, chip) for op in here)
-    crossbars = max((crossbar_ps(op, chip) for op in here), default=0)
+    crossbars = max((crossbar_ps(op, chip, copies) for op in here), default=0)
     return max(1, ceil(ps / (LOAD * (crossbars or timing.mvm_ps(chip, shared=False)))))
 
 
-def attention_units(workload: Workload, region: int, tokens: int, chip: Chip) -> int:
-    """Attention units of a region, 0 where it has no attention; tokens: of a sequence's prefill."""
+def attention_units(
+    workload: Workload, region: int, tokens: int, chip: Chip, copies: int = 1
+) -> int:
+    """Attention units of a region, 0 where it has no attention.
+
+    tokens: of a sequence's prefill; copies: of dense blocks.
+    """
     here = [op for op in workload.attentions() if workload.region_of(op.layer) == region]
     if not here:
         return 0
     if chip.digital.mha_units_per_region:
         return chip.digital.mha_units_per_region
     ps = sum(_attention_ps(op, tokens, chip) for op in here)
-    wanted = -(-ps // timing.mvm_ps(chip, shared=False))
+    wanted = -(-ps * copies // timing.mvm_ps(chip, shared=False))
     return max(1, min(wanted, max(op.heads for op in here)))
 
 
-def attention_tile(op: Attention, units: int, tokens: int, chip: Chip) -> int:
+def attention_tile(op: Attention, units: int, tokens: int, chip: Chip, copies: int = 1) -> int:
     """Queries that go together in a streamed attention, as its keys and values are read for them.
 
     The smallest power of two at which those of the last queries are read as fast as the crossbars
-    take tokens; tokens: of a sequence, at most which go together.
+    take tokens; tokens: of a sequence, at most which go together; copies: of dense blocks.
     """
     kept = timing.kept_ps(chip, tokens, op.kv_heads, op.head_dim, units)
-    wanted = -(-kept // timing.mvm_ps(chip, shared=False))
+    wanted = -(-kept * copies // timing.mvm_ps(chip, shared=False))
     return min(1 << max(wanted - 1, 0).bit_length(), tokens)
 
 
@@ -68,18 +73,20 @@ def operators_of(workload: Workload, region: int) -> list[AnyOperator]:
     return [op for index, op in every if workload.region_at(index) == region]
 
 
-def crossbar_ps(op: AnyOperator, chip: Chip) -> int:
+def crossbar_ps(op: AnyOperator, chip: Chip, copies: int = 1) -> int:
     """What its busiest crossbars take for one token: an MVM, or a group's turns in the mean.
 
-    With P groups and k experts of a token, k / P turns where that is more than one.
+    With P groups and k experts of a token, k / P turns where that is more than one. Where dense
+    blocks have copies these are MVMs of as many tokens, and k / P turns count where that is more
+    than 1 / copies.
     """
     match op:
         case Dense():
-            return 0 if op.newest else timing.mvm_ps(chip, shared=False)
+            return 0 if op.newest else -(-timing.mvm_ps(chip, shared=False) // copies)
         case MoELayer():
             groups = -(-op.router.experts // chip.pg.mux)
-            turns = max(experts_per_token(op), groups)
-            return -(-timing.mvm_ps(chip, shared=True) * turns // groups)
+            turns = max(experts_per_token(op) * copies, groups)
+            return -(-timing.mvm_ps(chip, shared=True) * turns // (groups * copies))
         case Digital() | Attention():
             return 0
         case _:

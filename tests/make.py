@@ -11,7 +11,7 @@ import numpy as np
 
 from compiler.grouping import split_counts, split_pairs
 from compiler.options import GroupingOptions, Options, PlacementOptions, Shape, SlotOptions
-from compiler.partition import partition, with_replicas
+from compiler.partition import partition, with_dense_copies, with_replicas
 from compiler.pipeline import realise
 from compiler.placement import place
 from compiler.steps import pairs_run, plan_steps
@@ -369,6 +369,7 @@ STAGE_OF = {
     "objective": ("grouping", "objective"),
     "placement": ("placement", "solver"),
     "pack": ("placement", "pack"),
+    "dense_copies": ("placement", "dense_copies"),
     "scheduling": ("slots", "policy"),
     "bus": ("slots", "bus"),
     "buffer": ("slots", "buffer"),
@@ -376,12 +377,19 @@ STAGE_OF = {
 
 
 def map_small(
-    workload: Workload, chip: Chip, grouping: Grouping | None = None, *, pack: bool = False
+    workload: Workload,
+    chip: Chip,
+    grouping: Grouping | None = None,
+    *,
+    pack: bool = False,
+    copies: int = 1,
 ) -> Mapping:
     """Partition, contiguous groups of `mux` or those given, in-order placement."""
     grouping = grouping or contiguous(workload, chip.pg.mux)
     blocks = with_replicas(partition(workload, chip), grouping)
-    return Mapping(blocks, grouping, place(blocks, grouping, chip, PlacementOptions(pack=pack)))
+    blocks = with_dense_copies(blocks, workload, copies)
+    placement = place(blocks, grouping, chip, PlacementOptions(pack=pack))
+    return Mapping(blocks, grouping, placement, copies)
 
 
 def compile_small(
@@ -397,6 +405,7 @@ def compile_small(
     caches: Caches | None = None,
     grouping: Grouping | None = None,
     pack: bool = False,
+    copies: int = 1,
     passed: dict[int, Bools] | None = None,
 ) -> Compiled:
     """A verified program of `tokens` tokens in one sequence, or of `sequence`.
@@ -406,7 +415,7 @@ def compile_small(
     workload = workload or small_workload()
     sequence = np.zeros(tokens, dtype=np.int64) if sequence is None else sequence
     chosen = random_routing(workload, sequence, seed) if chosen is None else chosen
-    mapping = map_small(workload, chip, grouping, pack=pack)
+    mapping = map_small(workload, chip, grouping, pack=pack, copies=copies)
     order_of = serial_order if lockstep else compact_order
     arrival = arrivals(sequence, decode)
     caches = caches or Caches()

@@ -8,7 +8,7 @@ import numpy as np
 from ir.arrays import Array, Ints
 from ir.chip import Chip
 from ir.errors import CheckError
-from ir.mapping import Block, Mapping, owner_columns
+from ir.mapping import Block, Mapping, Owner, owner_columns
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.weights import load_bias, load_weight
 from ir.program import Unit
@@ -96,20 +96,21 @@ class Crossbars:
     def on(self, unit: Unit, expert: int, replica: int) -> list[Tiles]:
         """The tiles of one expert's copy (or dense matrix) on a group's PGs, one each.
 
-        expert, replica: as the columns of a program name them. Empty where two tiles are on one PG
+        expert, replica: as the columns of a program name them; the PGs say which copy of a dense
+        matrix it is. Empty where two tiles are on one PG
         or one is on none of them, and where tiles are missing: of a dense matrix behind any of the
         PGs, of an expert, which may be narrower than others of its group, one of its matrices.
         """
-        stop, asked = unit.first_pg + unit.pgs, (expert, max(replica, 0))
+        stop = unit.first_pg + unit.pgs
         found = [
             t
             for t in self.tiles
-            if unit.first_pg <= t.pg[0, 0] < stop and owner_columns(t.block.owner)[:2] == asked
+            if unit.first_pg <= t.pg[0, 0] < stop and _drives(t.block.owner, expert, replica)
         ]
         pgs = np.concatenate([np.zeros(0, dtype=np.int64), *(t.pg.ravel() for t in found)])
         apart = len(np.unique(pgs)) == len(pgs) and bool(np.all(pgs < stop))
         if expert >= 0:
-            whole = len(found) == self._matrices[unit.layer, unit.stage, asked]
+            whole = len(found) == self._matrices[unit.layer, unit.stage, (expert, max(replica, 0))]
         else:
             whole = len(pgs) == unit.pgs
         return found if apart and whole else []
@@ -122,3 +123,9 @@ class Crossbars:
             rows, columns = self.part(block, i, j)
             out[:, i, columns] = x[:, rows] @ self.place(tiles, i, j)
         return out
+
+
+def _drives(owner: Owner, expert: int, replica: int) -> bool:
+    """Whether a group drives the tiles of `owner` for an instruction of that expert and replica."""
+    of, copy, _ = owner_columns(owner)
+    return of == expert and (expert < 0 or copy == max(replica, 0))

@@ -41,7 +41,8 @@ def _stream(at: At[Attention]) -> Ints:
     """Job of each token: [window tokens]."""
     ctx = at.ctx
     out = np.full(ctx.tokens, -1, dtype=np.int64)
-    tile = attention_tile(at.op, _units(at), ctx.schedule.longest_prefill, ctx.chip)
+    longest, copies = ctx.schedule.longest_prefill, ctx.mapping.dense_copies
+    tile = attention_tile(at.op, _units(at), longest, ctx.chip, copies)
     sources = {name: at.fetch(name) for name in at.op.inputs}
     for part in ctx.by_sequence(at.rows):
         job = np.arange(len(part)) // tile

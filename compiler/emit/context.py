@@ -11,7 +11,7 @@ from compiler.emit.stream import Stream
 from compiler.emit.units import Units
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
-from ir.mapping import Mapping, Owner
+from ir.mapping import Mapping
 from ir.program import UnitKind
 from ir.schedule import Schedule, Step
 from ir.sides import on_side
@@ -38,12 +38,12 @@ class Value:
 class Sent:
     """The LOADs of a value in a region in this step.
 
-    loads: the n-th of each token, [window tokens] each, -1 = none. uses: how often each bank has
-    taken a token's, by the operator and the owner of its matrices: [window tokens] each.
+    loads: the n-th of each token, [window tokens] each, -1 = none. uses: how often each matrix has
+    taken a token's, by the operator that holds it and its shared expert: [window tokens] each.
     """
 
     loads: list[Ints] = field(default_factory=list)
-    uses: dict[tuple[int, Owner], Ints] = field(default_factory=dict)
+    uses: dict[tuple[int, int], Ints] = field(default_factory=dict)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from ir import timing
 from ir.arrays import Ints
 from ir.chip import Chip
 from ir.converters import reads, rows_read
-from ir.mapping import Block, DenseOwner
+from ir.mapping import Block, DenseOwner, owner_columns
 from ir.program import Opcode
 from ir.timing import Cost, Fired
 from ir.workload import Dense, Operator
@@ -112,17 +112,33 @@ def emit_store(at: At[Operator], group: Ints, sums: list[Ints], values: int, tag
     )
 
 
-def emit_broadcast(
-    at: At[Operator], bank: FireGroup, name: str, made: Ints, tokens: Ints, values: int
-) -> Ints:
-    """The LOADs [tokens] that bring a value of the region to a bank: one for all its products.
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """A value of `tokens` in the region; made: [tokens] by whom; sent: how many numbers of it."""
 
-    made: [tokens] who made it; values: how many numbers of it are sent. A bank that takes a
-    token's once more (one matrix, one input, two products) shares the token's second LOAD.
+    name: str
+    tokens: Ints
+    made: Ints
+    sent: int
+
+
+def dealt(banks: list[FireGroup], rows: int) -> tuple[Ints, Ints | int]:
+    """The copies of a bank in turn: group number of each row, and its copy (-1 if there is one)."""
+    copy = np.arange(rows) % len(banks)
+    numbers = np.array([bank.number for bank in banks], dtype=np.int64)
+    return numbers[copy], copy if len(banks) > 1 else -1
+
+
+def emit_broadcast(at: At[Operator], bank: FireGroup, group: Ints, x: Vectors) -> Ints:
+    """The LOADs [tokens] that bring a value to a bank: one for all that multiply it in the region.
+
+    bank: one of its copies; group: [tokens] the one that a token goes to. A bank that takes a
+    token's value once more (one matrix, one input, two products) shares the token's second LOAD.
     """
-    ctx, first = at.ctx, bank.blocks[0]
-    sent = ctx.sent.setdefault((name, at.region, values), Sent())
-    uses = sent.uses.setdefault((first.operator, first.owner), np.zeros(ctx.tokens, dtype=np.int64))
+    ctx, first, tokens = at.ctx, bank.blocks[0], x.tokens
+    sent = ctx.sent.setdefault((x.name, at.region, x.sent), Sent())
+    matrix = first.operator, owner_columns(first.owner)[2]
+    uses = sent.uses.setdefault(matrix, np.zeros(ctx.tokens, dtype=np.int64))
     turn, out = uses[tokens], np.empty(len(tokens), dtype=np.int64)
     for n in range(int(turn.max(initial=-1)) + 1):
         if n == len(sent.loads):
@@ -131,17 +147,19 @@ def emit_broadcast(
         lacking = mine & (loads[tokens] < 0)
         new = tokens[lacking]
         if len(new):
-            loads[new] = emit_load(at, values, at.tag(new, stage=0), [made[lacking]])
+            loads[new] = emit_load(at, x.sent, at.tag(new, stage=0), [x.made[lacking]])
         out[mine] = loads[tokens[mine]]
     uses[tokens] += 1
-    ctx.stream.link("dst", out, at.groups("group", bank.stage, np.full(len(tokens), bank.number)))
+    ctx.stream.link("dst", out, at.groups("group", bank.stage, group))
     return out
 
 
-def emit_bank(at: At[Operator], bank: FireGroup, tokens: Ints, load: Ints) -> Ints:
-    """`tokens` through a dense bank after their LOADs [tokens]; returns the STOREs."""
-    tag = at.tag(tokens, stage=bank.stage)
-    group = np.full(len(tokens), bank.number)
+def emit_bank(at: At[Operator], banks: list[FireGroup], x: Vectors) -> Ints:
+    """A value through the copies of a dense matrix, dealt in turn; returns the STOREs [tokens]."""
+    bank = banks[0]
+    group, copy = dealt(banks, len(x.tokens))
+    load = emit_broadcast(at, bank, group, x)
+    tag = replace(at.tag(x.tokens, stage=bank.stage), replica=copy)
     product = emit_product(at, group, bank.blocks, load, tag, shared_pg=False)
     at.ctx.stream.mark_last_readers(product.mvm)
     columns = sum(b.weight.columns for b in bank.blocks)
@@ -151,6 +169,6 @@ def emit_bank(at: At[Operator], bank: FireGroup, tokens: Ints, load: Ints) -> In
 def emit_dense(at: At[Dense]) -> None:
     """One MVM per token; products of the same input in one region (q, k, v) share its LOAD."""
     ctx, tokens, name = at.ctx, at.rows, at.op.inputs[0]
-    bank = ctx.units.banks[at.home, DenseOwner(), 0]
-    load = emit_broadcast(at, bank, name, at.fetch(name)[tokens], tokens, at.op.weight.rows)
-    at.produce(ctx.spread(tokens, emit_bank(at, bank, tokens, load)))
+    banks = ctx.units.banks[at.home, DenseOwner(), 0]
+    x = Vectors(name, tokens, at.fetch(name)[tokens], at.op.weight.rows)
+    at.produce(ctx.spread(tokens, emit_bank(at, banks, x)))

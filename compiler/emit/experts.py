@@ -7,7 +7,7 @@ import numpy as np
 
 from compiler.emit.at import At
 from compiler.emit.context import Context
-from compiler.emit.crossbars import emit_broadcast, emit_product, emit_store
+from compiler.emit.crossbars import Vectors, dealt, emit_broadcast, emit_product, emit_store
 from compiler.emit.stream import Costs, Tag
 from ir import timing
 from ir.arrays import Bools, Ints
@@ -111,23 +111,26 @@ def emit_digital(at: At[MoELayer], x: Ints, routed: Ints) -> tuple[Ints, Ints]:
 
 
 def emit_shared(at: At[MoELayer], tokens: Ints, x: Ints) -> list[Ints]:
-    """Every shared expert on every one of `tokens`; returns the STOREs [tokens] of each."""
+    """Every shared expert on every one of `tokens`; returns the STOREs [tokens] of each.
+
+    Its copies take the tokens in turn.
+    """
     ctx = at.ctx
+    value = Vectors(at.op.inputs[0], tokens, x[tokens], at.op.d_model)
     out: list[Ints] = []
     for number in range(len(at.op.shared)):
         banks = ctx.units.banks
         up, down = (banks.get((at.home, SharedOwner(number), stage)) for stage in (0, 1))
         if up is None:
             continue
-        load = emit_broadcast(at, up, at.op.inputs[0], x[tokens], tokens, at.op.d_model)
-        group = np.full(len(tokens), up.number)
-        turns = Turns(tokens, group, -1, -1, -1, load, np.ones(len(tokens), dtype=np.bool_))
+        group, copy = dealt(up, len(tokens))
+        load = emit_broadcast(at, up[0], group, value)
+        turns = Turns(tokens, group, -1, copy, -1, load, np.ones(len(tokens), dtype=np.bool_))
         if down is None:
-            out.append(_one_stage(at, turns, list(up.blocks))[1])
+            out.append(_one_stage(at, turns, list(up[0].blocks))[1])
             continue
-        blocks = [*up.blocks, *down.blocks]
-        second = np.full(len(tokens), down.number)
-        out.append(_two_stages(at, turns, blocks, second)[1])
+        blocks = [*up[0].blocks, *down[0].blocks]
+        out.append(_two_stages(at, turns, blocks, dealt(down, len(tokens))[0])[1])
     return out
 
 

@@ -12,7 +12,7 @@ from compiler.emit.caches import (
     write_outputs,
     write_scores,
 )
-from compiler.emit.crossbars import emit_bank, emit_broadcast, emit_load
+from compiler.emit.crossbars import Vectors, emit_bank, emit_load
 from compiler.emit.experts import Turns, emit_digital, emit_experts, emit_shared
 from compiler.emit.stream import Costs
 from ir import timing
@@ -105,18 +105,17 @@ def _gate(at: At[MoELayer], tokens: Ints, x: Ints) -> Ints:
     ctx, op = at.ctx, at.op
     scores, shared = op.router.outputs, op.gated_shared
     read = {n: (x if n == op.inputs[0] else at.fetch(n))[tokens] for n in op.inputs}
-    bank = ctx.units.banks.get((ctx.workload.matrix_homes[at.index], DenseOwner(), 0))
-    sources = [read[name] for name in op.gate_inputs(on_crossbars=bank is not None)]
-    if bank is not None:
-        made = read[op.scored]
-        load = emit_broadcast(at, bank, op.scored, made, tokens, op.scored_width)
-        sources.insert(0, emit_bank(at, bank, tokens, load))
+    banks = ctx.units.banks.get((ctx.workload.matrix_homes[at.index], DenseOwner(), 0))
+    sources = [read[name] for name in op.gate_inputs(on_crossbars=banks is not None)]
+    if banks is not None:
+        scored = Vectors(op.scored, tokens, read[op.scored], op.scored_width)
+        sources.insert(0, emit_bank(at, banks, scored))
     cost = timing.gate(
         ctx.chip,
         op.d_model,
         scores,
         shared,
-        on_crossbar=bank is not None,
+        on_crossbar=banks is not None,
         scored=op.score_products,
     )
     return ctx.stream.append(
@@ -126,7 +125,7 @@ def _gate(at: At[MoELayer], tokens: Ints, x: Ints) -> Ints:
         at.tag(tokens),
         rows=len(tokens),
         reads=sources,
-        macs=op.score_products * scores * (bank is None) + op.d_model * shared,
+        macs=op.score_products * scores * (banks is None) + op.d_model * shared,
         size=2 * (scores + shared),
         buffer=at.region,
     )

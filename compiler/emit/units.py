@@ -1,11 +1,11 @@
 """The units a mapping uses on its chip, in one table."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from compiler.fire_groups import FireGroup, fire_groups
 from ir.chip import Chip
 from ir.links import bus_width, return_lanes, sent_width
-from ir.mapping import Mapping, Owner, Region
+from ir.mapping import Mapping, Owner, Region, RoutedOwner
 from ir.program import Unit, UnitKind
 from ir.units import attention_units, digital_units, operators_of
 from ir.workload import Workload
@@ -17,14 +17,14 @@ Key = tuple[str, int, int, int]  # kind, layer, stage, group
 class Units:
     """Units by key in order of their numbers; `servers[first]` equal units stand together.
 
-    banks: (operator, whose blocks, stage) -> their bank. of_stage: those of a kind in a stage of a
-    layer, {group: number}.
+    banks: (operator, whose blocks, stage) -> the bank of each of their copies. of_stage: those of a
+    kind in a stage of a layer, {group: number}.
     """
 
     table: list[Unit] = field(default_factory=list)
     numbers: dict[Key, int] = field(default_factory=dict)
     servers: dict[int, int] = field(default_factory=dict)
-    banks: dict[tuple[int, Owner, int], FireGroup] = field(default_factory=dict)
+    banks: dict[tuple[int, Owner, int], list[FireGroup]] = field(default_factory=dict)
     of_stage: dict[tuple[UnitKind, int, int], dict[int, int]] = field(default_factory=dict)
 
     def add(self, unit: Unit) -> None:
@@ -73,12 +73,13 @@ def build_units(workload: Workload, mapping: Mapping, chip: Chip, tokens: int) -
     for fire in fire_groups(mapping.blocks, mapping.grouping):
         first = fire.blocks[0]
         if fire.is_bank:
-            units.banks[first.operator, first.owner, fire.stage] = fire
+            key = first.operator, _first_copy(first.owner), fire.stage
+            units.banks.setdefault(key, []).append(fire)
         sent = sent_width(workload.operators[first.operator], fire.stage, first.weight.rows)
         entry = -(-sent * chip.mvm.input_bits // 8)
         _add_group(units, fire, mapping, entry * chip.pg.input_buffers)
-    _add_dpus(units, workload, layers, chip)
-    _add_attention(units, workload, layers, chip, tokens)
+    _add_dpus(units, workload, layers, chip, mapping.dense_copies)
+    _add_attention(units, workload, layers, chip, tokens, mapping.dense_copies)
     units.add(Unit("dram", "dram"))
     return units
 
@@ -93,7 +94,12 @@ def _add_links(units: Units, workload: Workload, region: Region, chip: Chip) -> 
     units.add(Unit("mesh", f"mesh.{layer}", layer))
 
 
-def _add_dpus(units: Units, workload: Workload, layers: list[int], chip: Chip) -> None:
+def _first_copy(owner: Owner) -> Owner:
+    """The same matrix's first copy."""
+    return owner if isinstance(owner, RoutedOwner) else replace(owner, copy=0)
+
+
+def _add_dpus(units: Units, workload: Workload, layers: list[int], chip: Chip, copies: int) -> None:
     """The chip's digital units, or every region's own."""
     if chip.digital.shares_dpus:
         units.add_pool("dpu", chip.digital.dpus)
@@ -101,18 +107,18 @@ def _add_dpus(units: Units, workload: Workload, layers: list[int], chip: Chip) -
     pgs = units.region_pgs()
     for layer in layers:
         here = operators_of(workload, layer)
-        units.add_pool("dpu", digital_units(here, pgs[layer], chip), layer)
+        units.add_pool("dpu", digital_units(here, pgs[layer], chip, copies), layer)
 
 
 def _add_attention(
-    units: Units, workload: Workload, layers: list[int], chip: Chip, tokens: int
+    units: Units, workload: Workload, layers: list[int], chip: Chip, tokens: int, copies: int
 ) -> None:
     """The chip's attention units, one job on each; or every region's own, all on one job."""
     if chip.digital.shares_mha_units:
         units.add_pool("mha", chip.digital.mha_units)
         return
     for layer in layers or [0]:
-        count = attention_units(workload, layer, tokens, chip)
+        count = attention_units(workload, layer, tokens, chip, copies)
         if count:
             units.add(Unit("mha", f"mha.{layer}", layer, units=count))
 

@@ -16,7 +16,15 @@ from compiler.fire_groups import fire_groups
 from compiler.grouping.split import split_pairs
 from ir.arrays import Bools, Ints
 from ir.chip import VALUES_PER_PACKET, Chip
-from ir.mapping import Block, DenseOwner, Grouping, LayerGrouping, Placement, RoutedOwner
+from ir.mapping import (
+    Block,
+    DenseOwner,
+    Grouping,
+    LayerGrouping,
+    Placement,
+    RoutedOwner,
+    owner_columns,
+)
 from ir.workload import Workload, is_constant
 
 OBJECTIVE = "packets x hops"
@@ -89,18 +97,29 @@ def traffic_of(
         vectors[home] += count
         of_matrix[matrix] += count
     hopping = chip.accumulate.where == "pg"
-    flows = []
-    for fire in fire_groups(blocks, grouping):
+    flows, fires = [], fire_groups(blocks, grouping)
+    copies = Counter(_matrix_of(f.blocks[0]) for f in fires if f.is_bank)
+    for fire in fires:
         crossing = crossings.get((fire.layer, fire.stage, fire.number), 0)
         if fire.is_bank:
             first = fire.blocks[0]
             held = of_matrix if isinstance(first.owner, DenseOwner) else vectors
-            count = held[first.operator]
+            count = _dealt(held[first.operator], copies[_matrix_of(first)], first)
             crossing = _packets_per_vector(fire.blocks, chip) * count
         chains = tuple((b.rows, b.columns) if hopping else (1, b.tiles) for b in fire.blocks)
         flows.append(Flow(fire.layer, fire.first_pg(pg_start), fire.pgs, crossing, chains))
     flows.sort(key=lambda flow: flow.first_pg)
     return Traffic(tuple(flows), _moves(workload, chip, worked_on))
+
+
+def _matrix_of(block: Block) -> tuple[int, int, int]:
+    """Operator, shared expert and stage of a bank, whichever copy it is."""
+    return block.operator, owner_columns(block.owner)[2], block.stage
+
+
+def _dealt(tokens: int, copies: int, block: Block) -> int:
+    """Tokens that a copy has of those that are dealt to all of them in turn."""
+    return -(-(tokens - owner_columns(block.owner)[1]) // copies)
 
 
 def packets(values: int, chip: Chip) -> int:

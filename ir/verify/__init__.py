@@ -12,6 +12,7 @@ from ir.verify.caches import CACHE_CHECKS
 from ir.verify.case import ProgramCase
 from ir.verify.chains import JOB_CHECKS
 from ir.verify.check import Check, all_faults, first_fault
+from ir.verify.copies import COPY_CHECKS
 from ir.verify.cost import COST_CHECKS
 from ir.verify.dataflow import DATAFLOW_CHECKS
 from ir.verify.exclusive import RESOURCE_CHECKS
@@ -38,6 +39,7 @@ PROGRAM_CHECKS: tuple[Check[ProgramCase], ...] = (
     *CACHE_CHECKS,
     *JOB_CHECKS,
     *BROADCAST_CHECKS,
+    *COPY_CHECKS,
     *RESOURCE_CHECKS,
     *COST_CHECKS,
 )

@@ -15,8 +15,8 @@ def attention_cost(case: ProgramCase, op: Attention, node: int, size: int) -> Co
     """
     units, region = 1, int(case.region[node])
     if not case.chip.digital.shares_mha_units:
-        tokens = case.schedule.longest_prefill
-        units = attention_units(case.workload, region, tokens, case.chip)
+        tokens, copies = case.schedule.longest_prefill, case.mapping.dense_copies
+        units = attention_units(case.workload, region, tokens, case.chip, copies)
     queries, keys = asked(case, op, size)
     held = timing.kept_ps(case.chip, keys, op.kv_heads, op.head_dim, units)
     heads = (op.heads, op.head_dim)

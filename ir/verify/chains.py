@@ -5,6 +5,7 @@ import numpy as np
 from ir.arrays import Ints
 from ir.verify.case import ProgramCase
 from ir.verify.check import Check, Fault, first, first_repeat
+from ir.verify.copies import copy_of
 from ir.verify.roles import CHAIN, Role
 from ir.verify.routing import top_k_rows
 
@@ -52,6 +53,8 @@ def check_jobs(case: ProgramCase) -> Fault | None:
     both = case.unit_routed[unit] & case.unit_routed[unit[root]]
     group = np.array([u.group for u in p.units], dtype=np.int64)[unit]
     stray |= both & (group != group[root])
+    copy = copy_of(case)
+    stray |= copy[unit] != copy[unit[root]]
     fault = fault or case.fault(local & stray, "runs on the units of another group than its job's")
     if fault is not None:
         return fault

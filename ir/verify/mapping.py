@@ -3,7 +3,7 @@
 import numpy as np
 
 from ir.arrays import Ints
-from ir.mapping import TILE_KINDS, RoutedOwner
+from ir.mapping import TILE_KINDS, RoutedOwner, owner_columns
 from ir.verify.check import Check, Fault, first, first_repeat
 from ir.verify.matrices import (
     MatrixKey,
@@ -21,7 +21,9 @@ from ir.verify.tiles import MappingCase, block_name, distinct, narrow
 def check_blocks(case: MappingCase) -> Fault | None:
     """Every copy of a matrix has exactly one block, of its tile grid, and nothing else has one."""
     expected = {m.key: m for m in matrices(case.workload, case.chip)}
-    held = copies_held(case.mapping.grouping)
+    held, dense = copies_held(case.mapping.grouping), case.mapping.dense_copies
+    if dense < 1:
+        return Fault("mapping", f"{dense} copies of dense blocks, expected at least 1")
     seen: set[MatrixKey] = set()
     for block in case.mapping.blocks:
         key: MatrixKey = (block.operator, block.role, block.owner)
@@ -32,10 +34,11 @@ def check_blocks(case: MappingCase) -> Fault | None:
         if key in seen:
             return Fault(name, "has two blocks")
         seen.add(key)
-        if isinstance(block.owner, RoutedOwner):
-            n, copies = block.owner.replica, len(copies_of(matrix, held))
-            if not 0 <= n < copies:
-                return Fault(name, f"is replica {n}, but {copies} groups hold it")
+        copies = copies_of(matrix, held, dense)
+        if block.owner not in copies:
+            n, one = owner_columns(block.owner)[1], isinstance(block.owner, RoutedOwner)
+            held_by = f"{len(copies)} groups hold it" if one else f"it has {len(copies)}"
+            return Fault(name, f"is {'replica' if one else 'copy'} {n}, but {held_by}")
         grid = tile_grid(matrix.weight, case.chip)
         if (block.rows, block.columns) != grid:
             return Fault(name, f"{block.rows} x {block.columns} tiles, expected {grid}")
@@ -46,9 +49,10 @@ def check_blocks(case: MappingCase) -> Fault | None:
         if block.weight != matrix.weight:
             return Fault(name, f"holds {block.weight}, expected {matrix.weight}")
     for m in expected.values():
-        for n, owner in enumerate(copies_of(m, held)):
+        for n, owner in enumerate(copies_of(m, held, dense)):
             if (m.operator, m.role, owner) not in seen:
-                copy = f" replica {n}" if n else ""
+                word = "replica" if isinstance(owner, RoutedOwner) else "copy"
+                copy = f" {word} {n}" if n else ""
                 return Fault(f"layer {m.layer} {m.role} {m.weight.tensor}{copy}", "has no block")
     return None
 

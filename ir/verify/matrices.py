@@ -31,13 +31,17 @@ MatrixKey = tuple[int, Role, Owner]  # operator, role, whose
 
 @dataclass(frozen=True)
 class Matrix:
-    """A constant matrix of the workload: where it belongs (of an expert: the first copy)."""
+    """A constant matrix of the workload: where it belongs (its first copy).
+
+    newest: it multiplies the newest token of a sequence alone.
+    """
 
     operator: int
     layer: int
     role: Role
     owner: Owner
     weight: Weight
+    newest: bool = False
 
     @property
     def key(self) -> MatrixKey:
@@ -58,11 +62,12 @@ def matrices(workload: Workload, chip: Chip) -> Iterator[Matrix]:
             case Dense() if holder[index] != index:
                 pass
             case Dense():
-                yield Matrix(index, layer, "dense", DenseOwner(), op.weight)
+                yield Matrix(index, layer, "dense", DenseOwner(), op.weight, op.newest)
             case MoELayer():
                 on_crossbars = chip.digital.router_on == "crossbar" and of_router[index] == index
                 if on_crossbars and op.router.projection is not None:
-                    yield Matrix(index, layer, "dense", DenseOwner(), op.router.projection)
+                    scores = op.router.projection
+                    yield Matrix(index, layer, "dense", DenseOwner(), scores, op.newest)
                 if holder[index] != index:
                     continue
                 for number, expert in enumerate(op.experts):
@@ -70,7 +75,7 @@ def matrices(workload: Workload, chip: Chip) -> Iterator[Matrix]:
                         yield Matrix(index, layer, role, RoutedOwner(number), weight)
                 for number, expert in enumerate(op.shared):
                     for role, weight in of_expert(expert):
-                        yield Matrix(index, layer, role, SharedOwner(number), weight)
+                        yield Matrix(index, layer, role, SharedOwner(number), weight, op.newest)
             case Attention() | Digital():
                 pass
             case _:
@@ -168,16 +173,34 @@ def copies_held(grouping: Grouping) -> dict[tuple[int, int], int]:
 
 
 def first_copy(owner: Owner) -> Owner:
-    """The first copy of the same expert; of what has no copies, itself."""
-    return RoutedOwner(owner.expert) if isinstance(owner, RoutedOwner) else owner
+    """The first copy of the same matrix."""
+    match owner:
+        case RoutedOwner(expert):
+            return RoutedOwner(expert)
+        case SharedOwner(number):
+            return SharedOwner(number)
+        case DenseOwner():
+            return DenseOwner()
+        case _:
+            assert_never(owner)
 
 
-def copies_of(matrix: Matrix, held: dict[tuple[int, int], int]) -> list[Owner]:
-    """Every copy that a matrix must have; held: {(layer, expert): groups that hold the expert}."""
-    owner = matrix.owner
-    if not isinstance(owner, RoutedOwner):
-        return [owner]
-    return [RoutedOwner(owner.expert, n) for n in range(held.get((matrix.layer, owner.expert), 1))]
+def copies_of(matrix: Matrix, held: dict[tuple[int, int], int], dense: int) -> list[Owner]:
+    """Every copy that a matrix must have.
+
+    held: {(layer, expert): groups that hold the expert}; dense: copies of what is no routed
+    expert's, but for what multiplies the newest token alone.
+    """
+    owner, dense = matrix.owner, 1 if matrix.newest else dense
+    match owner:
+        case RoutedOwner(expert):
+            return [RoutedOwner(expert, n) for n in range(held.get((matrix.layer, expert), 1))]
+        case SharedOwner(number):
+            return [SharedOwner(number, n) for n in range(dense)]
+        case DenseOwner():
+            return [DenseOwner(n) for n in range(dense)]
+        case _:
+            assert_never(owner)
 
 
 @dataclass(frozen=True)

@@ -218,7 +218,8 @@ def _dpus(case: ProgramCase, layers: list[int]) -> dict[tuple[str, int], tuple[i
         return {("dpu", -1): (case.chip.digital.dpus, case.chip.digital.dpus)}
     pgs = {layer: sum(g.pgs for g in case.fire_groups if g.layer == layer) for layer in layers}
     here = {layer: operators_of(case.workload, layer) for layer in layers}
-    counts = {n: digital_units(here[n], pgs[n], case.chip) for n in layers}
+    copies = case.mapping.dense_copies
+    counts = {n: digital_units(here[n], pgs[n], case.chip, copies) for n in layers}
     return {("dpu", layer): (count, count) for layer, count in counts.items()}
 
 
@@ -226,8 +227,8 @@ def _attention(case: ProgramCase, layers: list[int]) -> dict[tuple[str, int], tu
     """Attention units by region, all of them for one job, or the chip's with one job each."""
     if case.chip.digital.shares_mha_units:
         return {("mha", -1): (case.chip.digital.mha_units, case.chip.digital.mha_units)}
-    tokens = case.schedule.longest_prefill
-    counts = {n: attention_units(case.workload, n, tokens, case.chip) for n in layers or [0]}
+    window = case.schedule.longest_prefill, case.chip, case.mapping.dense_copies
+    counts = {n: attention_units(case.workload, n, *window) for n in layers or [0]}
     return {("mha", layer): (1, count) for layer, count in counts.items() if count}
 
 

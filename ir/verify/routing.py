@@ -10,6 +10,7 @@ from ir.mapping import LayerGrouping
 from ir.schedule import PairOrder
 from ir.verify.case import ProgramCase
 from ir.verify.check import Check, Fault, first, first_difference, first_repeat, int64
+from ir.verify.copies import copy_of
 from ir.verify.roles import Role
 from ir.verify.visits import check_steps
 from ir.workload import MoELayer
@@ -184,7 +185,10 @@ def _check_digital_pairs(case: ProgramCase) -> Fault | None:
 
 
 def check_expert_group(case: ProgramCase) -> Fault | None:
-    """Both stages of a pair run on the PGs of the group, and the replica in it, of its turn."""
+    """Both stages of a pair run on the PGs of the group, and the replica in it, of its turn.
+
+    What is no routed expert's names the copy that it runs on, where there are several.
+    """
     p = case.program
     group = np.array([u.group for u in p.units], dtype=np.int64)[p.unit]
     wrong, copy = np.zeros(len(p), dtype=np.bool_), np.full(len(p), -1, dtype=np.int64)
@@ -196,7 +200,8 @@ def check_expert_group(case: ProgramCase) -> Fault | None:
         copy[here] = turns.grouping.copy_in()[p.expert[here], meant]
     wrong |= case.routed & ~case.unit_routed[p.unit]
     fault = case.fault(wrong, "runs on another group than its turn's, which holds its expert")
-    copy = np.where(p.expert >= 0, copy[case.root], -1)
+    alone = np.where(case.root >= 0, copy_of(case)[p.unit[case.root]], -1)
+    copy = np.where(p.expert >= 0, copy[case.root], alone)
     return fault or case.fault(p.replica != copy, "is of another replica than its turn's")
 
 

@@ -145,12 +145,12 @@ def _row_of(weight: Weight, chip: Chip) -> tuple[int, int]:
 def block_name(block: Block) -> str:
     """`layer 0 up expert 3`."""
     match block.owner:
-        case DenseOwner():
-            whose = block.weight.tensor
+        case DenseOwner(copy):
+            whose = f"{block.weight.tensor}{f' copy {copy}' if copy else ''}"
         case RoutedOwner(expert, replica):
             whose = f"expert {expert}{f' replica {replica}' if replica else ''}"
-        case SharedOwner(number):
-            whose = f"shared expert {number}"
+        case SharedOwner(number, copy):
+            whose = f"shared expert {number}{f' copy {copy}' if copy else ''}"
         case _:
             assert_never(block.owner)
     return f"layer {block.layer} {block.role} {whose}"

@@ -145,6 +145,14 @@ Pack = Annotated[
         rich_help_panel=METHODS,
     ),
 ]
+DenseCopies = Annotated[
+    int,
+    typer.Option(
+        help="Copies of every block but routed experts; tokens take them in turn.",
+        min=1,
+        rich_help_panel=METHODS,
+    ),
+]
 Processes = Annotated[
     int | None,
     typer.Option(
@@ -185,6 +193,7 @@ class CompileRequest:
     digital_experts: DigitalExperts = None
     least_placed: LeastPlaced = LEAST_PLACED
     pack: Pack = False
+    dense_copies: DenseCopies = 1
     time: Time = 1
     seed: Seed = 0
     processes: Processes = None
@@ -218,7 +227,7 @@ class CompileRequest:
     @property
     def placement_options(self) -> PlacementOptions:
         """How tiles are placed."""
-        return PlacementOptions(self.placement, self.pack)
+        return PlacementOptions(self.placement, self.pack, self.dense_copies)
 
     @property
     def slot_options(self) -> SlotOptions:

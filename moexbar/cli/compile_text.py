@@ -137,7 +137,7 @@ def _unlike_widths(layers: Iterable[LayerRow]) -> Iterator[str]:
 
 
 def _placed(report: Report) -> Iterator[str]:
-    """Traffic on the mesh with its bound, and crossbars shared by ragged tiles."""
+    """Traffic on the mesh with its bound, copies, and crossbars shared by ragged tiles."""
     placement = report.placement
     unlike = any(row.unlike_widths is not None for row in report.layers)
     if (traffic := placement.traffic) is not None:
@@ -145,6 +145,8 @@ def _placed(report: Report) -> Iterator[str]:
             f"placement {placement.solver}: {traffic.value} {traffic.objective} "
             f"over the fitted tokens, at least {traffic.bound} ({traffic.status})"
         )
+    if placement.dense_copies is not None:
+        yield f"each dense block stands {placement.dense_copies} times, its tokens dealt in turn"
     if (crossbars := placement.expert_crossbars).packed:
         yield (
             f"packed: {crossbars.used} crossbars hold {crossbars.tiles} tiles of experts, "

@@ -39,6 +39,7 @@ def mapping_json(mapping: Mapping, workload: Workload) -> dict[str, Any]:
             for i, block in enumerate(mapping.blocks)
         ),
         pg_core=_runs(placement.core),
+        dense_copies=mapping.dense_copies if mapping.dense_copies > 1 else None,
     )
     found: dict[str, Any] = as_json(file)
     return found

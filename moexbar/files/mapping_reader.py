@@ -41,9 +41,10 @@ def read_mapping(path: Path, workload: Workload) -> Mapping:
         found = json.loads(path.read_bytes())
         if found["model"]["sha256"] != workload.sha256:
             raise InputError(str(path), "made for another model than the one given")
-        blocks = tuple(_block(b, workload) for b in found["blocks"])
+        copies = _number(found.get("dense_copies", 1), 1)
+        blocks = tuple(_block(b, workload, copies) for b in found["blocks"])
         grouping = _grouping(found["groups"])
-        return Mapping(blocks, grouping, _placement(found, blocks, grouping))
+        return Mapping(blocks, grouping, _placement(found, blocks, grouping), copies)
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         problem = f"not as `moexbar compile` writes it: {type(error).__name__} {error}"[:200]
         raise InputError(str(path), problem, "compile again") from error
@@ -55,10 +56,10 @@ def _number(value: Any, low: int = 0) -> int:
     return value
 
 
-def _block(found: dict[str, Any], workload: Workload) -> Block:
+def _block(found: dict[str, Any], workload: Workload, copies: int) -> Block:
     names = [op.name for op in workload.operators]
     operator = names.index(found["operator"])
-    role, owner = found["role"], _owner(found)
+    role, owner = found["role"], _owner(found, copies)
     weight = _weight(workload.operators[operator], role, owner)
     told = (
         found["tensor"],
@@ -93,15 +94,15 @@ def _block(found: dict[str, Any], workload: Workload) -> Block:
     )
 
 
-def _owner(found: dict[str, Any]) -> Owner:
-    """Whose matrix a block holds, from the three numbers that say so."""
+def _owner(found: dict[str, Any], copies: int) -> Owner:
+    """Whose matrix a block holds, from the three numbers that say so; copies: of dense blocks."""
     expert, shared = _number(found["expert"], -1), _number(found["shared"], -1)
     replica = _number(found["replica"])
     if expert >= 0 and shared < 0:
         return RoutedOwner(expert, replica)
-    if expert >= 0 or replica:
+    if expert >= 0 or replica >= copies:
         raise ValueError(f"expert {expert}, replica {replica}, shared expert {shared} of a block")
-    return SharedOwner(shared) if shared >= 0 else DenseOwner()
+    return SharedOwner(shared, replica) if shared >= 0 else DenseOwner(replica)
 
 
 def _weight(op: AnyOperator, role: str, owner: Owner) -> Weight:

@@ -286,7 +286,7 @@ def _unlike_widths(compiled: Compiled, grouping: LayerGrouping) -> UnlikeWidths 
 
 def _placement(compiled: Compiled, *, packed: bool) -> Placement:
     placement, blocks = compiled.mapping.placement, compiled.mapping.blocks
-    known = placement.certificate
+    known, copies = placement.certificate, compiled.mapping.dense_copies
     return Placement(
         solver=placement.solver,
         mesh=(placement.mesh_width, placement.mesh_height),
@@ -296,6 +296,7 @@ def _placement(compiled: Compiled, *, packed: bool) -> Placement:
             used=compiled.program.inventory.expert_crossbars,
             tiles=sum(b.tiles for b in blocks if isinstance(b.owner, RoutedOwner)),
         ),
+        dense_copies=copies if copies > 1 else None,
     )
 
 

@@ -198,12 +198,14 @@ class Placement:
     mesh: cores in a row, rows of cores.
     traffic: certificate of packets x hops over the fitted tokens; null where there are none.
     expert_crossbars: of the routed experts.
+    dense_copies: of what is no routed expert's; left out where each stands once.
     """
 
     solver: str
     mesh: tuple[int, int]
     traffic: CertificateRow | None
     expert_crossbars: ExpertCrossbars
+    dense_copies: int | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,8 @@ class BlockRow:
     role: in its operator; `dense` for a dense matrix or a router's.
     stage: 0 for up, gate and dense, 1 for down.
     expert: routed expert; -1: none's.
-    replica: which of the expert's copies, in the order of the groups that hold them.
+    replica: which of the expert's copies, in the order of the groups that hold them; of a matrix
+        that is no routed expert's which of its copies.
     shared: shared expert; -1: none's.
     rows: of tiles.
     columns: of tiles.
@@ -141,6 +142,8 @@ class MappingFile:
     blocks: every matrix on crossbars.
     pg_core: cores of the peripheral groups in order of their number, as runs [core, groups], core =
         y * mesh width + x.
+    dense_copies: of every matrix that is no routed expert's, but for those that multiply the newest
+        token alone; left out where each stands once.
     """
 
     model: ModelName
@@ -149,3 +152,4 @@ class MappingFile:
     groups: tuple[GroupedLayer, ...]
     blocks: tuple[BlockRow, ...]
     pg_core: tuple[tuple[int, int], ...]
+    dense_copies: int | None = field(default=None, metadata=OPTIONAL)

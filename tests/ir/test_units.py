@@ -63,6 +63,23 @@ def test_attention_units_keep_up_over_a_sequence() -> None:
     assert attention_units(plain, 0, 1024, HERMES) == 0
 
 
+def test_copies_of_dense_blocks_need_more_units() -> None:
+    """The same region: with two copies of its dense blocks it takes a token in 65 ns.
+
+    One expert group of the two runs a token in the mean: 2 / 2 turns, so with copies too its
+    groups take 130 ns, and 347.25 / 130 is 3. Of eight experts, in four groups, 2 / 4 turns do: 65
+    ns, and 4 x 256 more MACs are 1 ns, their top-2 0.25: 348.5 / 65, up: 6. Attention over 1024
+    tokens 262.4 / 66.56, up: 4, of two heads 2; of 500 tokens 62.62 / 32.5: 2 where 65 asks for 1.
+    """
+    workload = small_workload(layers=1, d=256, f=512, experts=4, k=2)
+    assert digital_units(operators_of(workload, 0), 99, HERMES, 2) == 3
+    wide = small_workload(layers=1, d=256, f=512, experts=8, k=2)
+    assert digital_units(operators_of(wide, 0), 99, HERMES) == 3
+    assert digital_units(operators_of(wide, 0), 99, HERMES, 2) == 6
+    assert attention_units(workload, 0, 500, HERMES) == 1
+    assert attention_units(workload, 0, 500, HERMES, 2) == 2
+
+
 @pytest.mark.parametrize(("units", "most"), [(1, 5), (2, 3), (3, 2), (4, 2), (5, 1), (9, 1)])
 def test_heads_are_spread_evenly(units: int, most: int) -> None:
     """Five heads on two units: three on one, two on the other; the first is done last."""

@@ -61,6 +61,17 @@ SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
         {"digital": {"router_on": "crossbar"}},
         {},
     ),
+    "two copies of dense blocks": ({"shared": 1}, {}, {"sequence": TWO_SEQUENCES, "copies": 2}),
+    "three copies, router on crossbars, one head": (
+        {"shared": 2, "newest": True},
+        {"digital": {"router_on": "crossbar"}},
+        {"decode": 2, "copies": 3},
+    ),
+    "two copies, sums on digital units, expert choice": (
+        {"shared": 1, "expert_choice": True, "bias": True},
+        {"accumulate": {"where": "dpu"}},
+        {"decode": 2, "copies": 2, "caches": Caches(kv=False)},
+    ),
     "scaled sum": ({"scale": 2.5, "shared": 1}, {}, {}),
     "gates on the experts' input": ({"weight_on": "input", "shared": 1}, {}, {"decode": 1}),
     "gates on the input, not gated": ({"weight_on": "input", "gated": False}, {}, {}),

@@ -11,11 +11,21 @@ import pytest
 from ir.arrays import Array, Ints
 from ir.compiled import Compiled
 from ir.errors import CheckError
-from ir.mapping import Certificate, LayerGrouping, Mapping, Placement, Region, RoutedOwner
+from ir.mapping import (
+    Certificate,
+    DenseOwner,
+    LayerGrouping,
+    Mapping,
+    Owner,
+    Placement,
+    Region,
+    RoutedOwner,
+)
 from ir.program import Lists, Opcode, Program
 from ir.schedule import Caches
 from ir.selection import Capacity
 from ir.verify import CHECKS, check_mapping, check_program, verify_mapping, verify_program
+from ir.workload import Weight
 from tests.make import compile_small, small_chip, small_workload
 
 
@@ -60,6 +70,12 @@ def embedding_on_crossbars() -> Compiled:
 def gates_on_input() -> Compiled:
     """Correct: gates multiply the experts' input, so a MUL the first stage's sums."""
     return compile_small(small_workload(k=3, shared=1, weight_on="input"))
+
+
+@cache
+def dense_twice() -> Compiled:
+    """Correct: everything but routed experts stands twice, a shared expert among it."""
+    return compile_small(small_workload(layers=1, shared=1), copies=2)
 
 
 def placed(c: Compiled, **changes: Any) -> Compiled:
@@ -860,6 +876,85 @@ def test_an_embedding_on_crossbars_waits_for_the_choice_of_its_token() -> None:
     assert dict(_results(c))["inputs"].endswith("expected its operator's inputs")
 
 
+def copied(c: Compiled, whose: Owner, **changes: Any) -> Compiled:
+    """The same with the first block of `whose` changed."""
+    index = next(i for i, b in enumerate(c.mapping.blocks) if b.owner == whose)
+    new = replace(c.mapping.blocks[index], **changes)
+    blocks = (*c.mapping.blocks[:index], new, *c.mapping.blocks[index + 1 :])
+    return replace(c, mapping=replace(c.mapping, blocks=blocks))
+
+
+def other_weights_in_a_copy(c: Compiled) -> Compiled:
+    # the first matrix of an operator's own is q0's: its second copy holds the numbers of k0
+    return copied(c, DenseOwner(1), weight=Weight("k0", 20, 20, bits=8))
+
+
+def a_copy_too_many(c: Compiled) -> Compiled:
+    return copied(c, DenseOwner(1), owner=DenseOwner(2))
+
+
+def a_copy_too_few(c: Compiled) -> Compiled:
+    return replace(c, mapping=replace(c.mapping, dense_copies=3))
+
+
+def copies_behind_one_group(c: Compiled) -> Compiled:
+    # both copies of q0 on the PGs of the first
+    one, two = (
+        next(i for i, b in enumerate(c.mapping.blocks) if b.owner == DenseOwner(n)) for n in (0, 1)
+    )
+    start = c.mapping.placement.pg_start
+    return placed(c, pg_start=changed(start, two, start[one]))
+
+
+def first_of_q(c: Compiled, opcode: Opcode) -> tuple[int, int]:
+    """The first instruction of a kind of token 0 of q0, and the unit of token 1's."""
+    q = [op.name for op in c.workload.operators].index("q0")
+    one, two = (rows(c.program, opcode, node=q, token=t)[0] for t in (0, 1))
+    return int(one), int(c.program.unit[two])
+
+
+def token_out_of_turn(c: Compiled) -> Compiled:
+    return edited(c, "unit", *first_of_q(c, Opcode.MVM))
+
+
+def sums_of_the_other_copy(c: Compiled) -> Compiled:
+    return edited(c, "unit", *first_of_q(c, Opcode.ACC))
+
+
+def second_stage_of_the_other_copy(c: Compiled) -> Compiled:
+    # a shared expert's second stages, by token: copy 0 and copy 1
+    p = c.program
+    one, two = (rows(p, Opcode.MVM, stage=1, expert=-1, token=t)[0] for t in (0, 1))
+    return edited(c, "unit", one, int(p.unit[two]))
+
+
+def copy_of_another_name(c: Compiled) -> Compiled:
+    return edited(c, "replica", first_of_q(c, Opcode.MVM)[0], 1)
+
+
+COPIES: list[tuple[str, Callable[[Compiled], Compiled]]] = [
+    ("blocks", other_weights_in_a_copy),
+    ("blocks", a_copy_too_many),
+    ("blocks", a_copy_too_few),
+    ("crossbars", copies_behind_one_group),
+    ("group-sharing", copies_behind_one_group),
+    ("copies", token_out_of_turn),
+    ("jobs", sums_of_the_other_copy),
+    ("jobs", second_stage_of_the_other_copy),
+    ("expert-group", copy_of_another_name),
+]
+
+
+@pytest.mark.parametrize(
+    ("check", "corrupt"), COPIES, ids=[f"{name}-{f.__name__}" for name, f in COPIES]
+)
+def test_a_copy_of_a_dense_block_that_is_none_is_caught(
+    check: str, corrupt: Callable[[Compiled], Compiled]
+) -> None:
+    assert [found for found in _results(dense_twice()) if found[1] != "ok"] == []
+    assert dict(_results(corrupt(dense_twice())))[check] != "ok"
+
+
 @cache
 def of_unlike_widths() -> Compiled:
     """Correct: experts of 12 and 5 in pairs, every token to both of the first pair."""
@@ -933,7 +1028,7 @@ def _results(c: Compiled) -> list[tuple[str, str]]:
 
 
 def test_every_check_has_a_corruption() -> None:
-    corrupted = {check for check, _ in (*CORRUPTIONS, *CORRUPTED_STEPS)}
+    corrupted = {check for check, _ in (*CORRUPTIONS, *CORRUPTED_STEPS, *COPIES)}
     assert corrupted == {check.name for check in CHECKS}
 
 

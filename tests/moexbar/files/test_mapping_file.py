@@ -43,6 +43,20 @@ def small() -> tuple[Workload, Mapping]:
     return workload, map_small(workload, chip, Grouping((layer,)))
 
 
+def test_copies_of_dense_blocks_come_back(tmp_path: Path) -> None:
+    """Copy n of a matrix that is no routed expert's is its `replica`; the file says how many."""
+    workload = small_workload(layers=1, experts=4, shared=2)
+    mapping = map_small(workload, small_chip(), copies=2)
+    path = tmp_path / "mapping.json"
+    path.write_text(json.dumps(mapping_json(mapping, workload)))
+    found = read_mapping(path, workload)
+    assert found.dense_copies == 2
+    assert found.blocks == mapping.blocks
+    assert DenseOwner(1) in {b.owner for b in found.blocks}
+    assert SharedOwner(1, 1) in {b.owner for b in found.blocks}
+    assert "dense_copies" not in mapping_json(small()[1], workload)
+
+
 def written(
     folder: Path, change: Callable[[list[dict[str, Any]]], object]
 ) -> tuple[Path, Workload]:
