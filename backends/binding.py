@@ -79,7 +79,7 @@ def _change(unit: Unit, chip: Chip, shared: Collection[str], reading: Collection
         "bus": f"raise {width}",
         "return": "raise bus.return_lanes",
         "group": f"lower {'pg.mux or ' * (unit.name in shared)}mvm.read_ns",
-        "acc": "lower accumulate.hop_ns",
+        "acc": f"lower accumulate.{'hop_ns' if chip.accumulate.hop_ps else 'add_ns'}",
         "link": "lower mesh.hop_ns",
         "mesh": "lower mesh.hop_ns",
         "dpu": _more_dpus(digital),

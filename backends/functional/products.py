@@ -145,23 +145,33 @@ def shared_of(m: Machine, store: int) -> int:
 
 
 def add_up(m: Machine, ids: Ints) -> None:
-    """ACC: the row tiles' partial sums of one MVM, in order, then the bias.
+    """ACC: the row tiles' partial sums of one MVM, in order or in pairs, then the bias.
 
     On digital units (accumulate = "dpu") each ACC adds one column of tiles of the job; who takes
     the sums must read as many as there are.
     """
+    in_tree = m.chip.accumulate.where == "pg" and m.chip.accumulate.order == "tree"
     for mine, read in by_batch(m, ids):
         batch = m.values.of(read[0])
         sums: dict[Name, Array] = {}
         for role in ROLES:
             if (partial := batch.arrays.get(Partial(role))) is not None:
-                whole = partial.sum(axis=1)
+                whole = _in_tree(partial) if in_tree else partial.sum(axis=1)
                 bias = batch.biases.get(role)
                 sums[Added(role)] = whole if bias is None else whole + bias
         if not sums:
             raise wrong(m.program, int(mine[0]), "reads no partial sums")
         m.values.put(mine, m.values.row[read], Batch(sums, jobs=batch.jobs))
         m.job[mine] = m.job[read]
+
+
+def _in_tree(partial: Array) -> Array:
+    """Sums [n, columns] of row tiles [n, tiles, columns] in pairs, and those in pairs again."""
+    while partial.shape[1] > 1:
+        pairs = partial[:, ::2].copy()
+        pairs[:, : partial.shape[1] // 2] += partial[:, 1::2]
+        partial = pairs
+    return partial[:, 0]
 
 
 def take_sums(m: Machine, ids: Ints, read: Ints) -> dict[Role, Array]:

@@ -24,6 +24,7 @@ from ir.timing.cost import job
 
 Work = Callable[[Chip], Cost]
 PASSES = tuple(Passes(smooth, products) for smooth in range(3) for products in range(4))
+MOST_LEVELS = 40  # of a tree
 HOLDING = (Opcode.EMBED, Opcode.MUL, Opcode.ADD, Opcode.DIGITAL, Opcode.NORM, Opcode.ACT)
 TIMED = (*HOLDING, Opcode.TOPK, Opcode.COMBINE, Opcode.GATE, Opcode.ACC)
 
@@ -155,13 +156,18 @@ def _chosen(given: Job, old: Chip) -> Iterator[Work]:
 
 
 def _sums(given: Job, old: Chip) -> Iterator[Work]:
-    """Sums of some row tiles, with a bias or without, over a tile's outputs of some cells each."""
-    columns = old.crossbar.columns
+    """Sums of some row tiles, with a bias or without, over a tile's outputs of some cells each.
+
+    In a tree of as many levels as those of the most tiles that have so many.
+    """
+    columns, how = old.crossbar.columns, old.accumulate
+    in_tree = how.where == "pg" and how.order == "tree"
     for values in {columns // cells for cells in range(1, columns + 1)}:
         for bias in (False, True):
             one, two = (_sum(old, rows, values, bias).duration_ps for rows in (1, 2))
             if two > one:
-                rows = 1 + (given.duration_ps - one) // (two - one)
+                steps = (given.duration_ps - one) // (two - one)
+                rows = 1 << min(steps, MOST_LEVELS) if in_tree else 1 + steps
                 yield partial(_sum, rows=rows, values=values, bias=bias)
 
 

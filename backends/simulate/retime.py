@@ -32,6 +32,7 @@ SHAPE = (
     "pg.input_buffers",
     "pg.retain_input",
     "accumulate.where",
+    "accumulate.order",
     "accumulate.psum_bits",
     "mesh.pgs_per_core",
     "mesh.width",
@@ -52,7 +53,7 @@ SHAPE = (
 ADDS = (Opcode.EMBED, Opcode.MUL, Opcode.ADD, Opcode.TOPK, Opcode.COMBINE, Opcode.DIGITAL)
 RATES = ("digital.macs_per_ns", "memory.dram_mb_per_s")
 ADD = ("digital.add_ps", "digital.add_base_ps")
-SUMS = ("accumulate.hop_ps", *ADD)
+SUMS = ("accumulate.hop_ps", "accumulate.add_ps", *ADD)
 ELEMENT_WISE = (
     *ADD,
     "digital.norm_ps",

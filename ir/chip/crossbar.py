@@ -142,16 +142,22 @@ class PeripheralGroup:
 
 @dataclass(frozen=True)
 class Accumulate:
-    """Where the partial sums of a block's row tiles are added.
+    """Where the partial sums of a block's row tiles are added, and in which order.
 
-    pg: along the chain of the column's PGs, one hop of `psum_bits` values and an add each;
-    dpu: on the shared digital units, one job per output column.
+    pg: between the column's PGs, one hop of `psum_bits` values and an add each;
+    dpu: on the shared digital units, one job per output column, one add after another.
+    order, of sums in PGs: chain = from neighbour to neighbour; tree = in pairs, the pairs' sums in
+    pairs, and so on, each level at once. Either has one adder fewer than tiles.
+    add_ps, add_fj: of a PG's adder, for all values of a tile; None = as a digital unit adds them.
     """
 
     where: Literal["pg", "dpu"]
     hop_ps: int
     hop_fj: int
     psum_bits: int
+    order: Literal["chain", "tree"] = "chain"
+    add_ps: int | None = None
+    add_fj: int | None = None
 
 
 @dataclass(frozen=True)

@@ -68,17 +68,21 @@ def mvm(chip: Chip, fired: Fired, *, shared: bool) -> Cost:
 def accumulate(chip: Chip, rows: int, columns: int, values: int, *, bias: bool) -> Cost:
     """Partial sums of `columns` tile columns, `rows` tiles each, `values` outputs per column.
 
-    pg: a chain of neighbours, (rows - 1) x (hop + add), all columns side by side, pipelined with
-    one result per hop + add. dpu: (rows - 1) adds one after another on one digital unit, for ONE
-    column (`columns` jobs are emitted). A bias is one more add.
+    pg: rows - 1 times a hop and an add, one after another in a chain, or in ceil(log2(rows)) levels
+    of a tree; all columns side by side, pipelined with one result per hop + add. dpu: (rows - 1)
+    adds one after another on one digital unit, for ONE column (`columns` jobs are emitted). A bias
+    is one more add.
     """
-    one_add = add(chip, values)
+    by_unit, asked = add(chip, values), chip.accumulate
     adds = rows - 1 + bias
-    if chip.accumulate.where == "dpu":
-        return job(adds * one_add.duration_ps, adds * one_add.energy_fj)
-    bits = values * chip.accumulate.psum_bits
-    hop_ps = ceil(chip.accumulate.hop_ps * bits, VALUES_PER_PACKET * 8)
-    hop_fj = ceil(chip.accumulate.hop_fj * bits, VALUES_PER_PACKET * 8)
-    duration = (rows - 1) * hop_ps + adds * one_add.duration_ps
-    energy = columns * ((rows - 1) * hop_fj + adds * one_add.energy_fj)
-    return Cost(duration, min(duration, hop_ps + one_add.duration_ps), energy)
+    if asked.where == "dpu":
+        return job(adds * by_unit.duration_ps, adds * by_unit.energy_fj)
+    add_ps = by_unit.duration_ps if asked.add_ps is None else asked.add_ps
+    add_fj = by_unit.energy_fj if asked.add_fj is None else asked.add_fj
+    bits = values * asked.psum_bits
+    hop_ps = ceil(asked.hop_ps * bits, VALUES_PER_PACKET * 8)
+    hop_fj = ceil(asked.hop_fj * bits, VALUES_PER_PACKET * 8)
+    in_series = (rows - 1).bit_length() if asked.order == "tree" else rows - 1
+    duration = in_series * (hop_ps + add_ps) + bias * add_ps
+    energy = columns * ((rows - 1) * hop_fj + adds * add_fj)
+    return Cost(duration, min(duration, hop_ps + add_ps), energy)

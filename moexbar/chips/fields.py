@@ -48,6 +48,8 @@ UNIT_TEXT = {
 
 # A word that stands for "no number" in a field, and what the dataclass holds then.
 WORDS: dict[str, tuple[str, int | None]] = {
+    "accumulate.add_ps": ("as a digital unit's", None),
+    "accumulate.add_fj": ("as a digital unit's", None),
     "bus.transfers_per_slot": ("unlimited", None),
     "bus.bits_per_ns": ("unlimited", None),
     "mesh.width": ("auto", 0),

@@ -105,6 +105,35 @@ def test_partial_sums_in_a_chain_are_pipelined() -> None:
     assert cost.energy_fj == 2 * 2 * (2 * 12_930 + 9_430)
 
 
+@pytest.mark.parametrize(("rows", "levels"), [(1, 0), (2, 1), (3, 2), (4, 2), (5, 3), (32, 5)])
+def test_partial_sums_in_a_tree_take_a_level_for_each_halving(rows: int, levels: int) -> None:
+    """Levels of 24 ns to the other of a pair and 12 ns to add it; energy of rows - 1 of both.
+
+    Three tiles are two levels: a pair and the third, then their sums. A bias comes last.
+    """
+    tree = replace(HERMES, accumulate=replace(HERMES.accumulate, order="tree"))
+    chain = timing.accumulate(HERMES, rows, 2, 256, bias=False)
+    cost = timing.accumulate(tree, rows, 2, 256, bias=False)
+    assert cost.duration_ps == levels * (24_000 + 12_000)
+    assert cost.energy_fj == chain.energy_fj == 2 * (rows - 1) * (2 * 12_930 + 9_430)
+    with_bias = timing.accumulate(tree, rows, 2, 256, bias=True)
+    assert with_bias.duration_ps == cost.duration_ps + 12_000
+    # a digital unit has one adder: no order makes it faster
+    unit = replace(PAPER, accumulate=replace(PAPER.accumulate, order="tree"))
+    assert timing.accumulate(unit, 16, 1, 256, bias=False).duration_ps == 15 * 12_000
+
+
+def test_adders_of_a_peripheral_group_may_have_a_time_of_their_own() -> None:
+    """NeuroSim: a clock of 1.697 ns a level, no hop, no energy beside the products'.
+
+    4, 8 and 32 arrays: 2, 3 and 5 levels; one product after another a clock apart.
+    """
+    chip = load_chip("neurosim")
+    costs = [timing.accumulate(chip, rows, 16, 16, bias=False) for rows in (4, 8, 32)]
+    assert [cost.duration_ps for cost in costs] == [3_394, 5_091, 8_485]
+    assert {(cost.busy_ps, cost.energy_fj) for cost in costs} == {(1_697, 0)}
+
+
 def test_a_bias_is_one_more_add() -> None:
     assert timing.accumulate(HERMES, 1, 1, 256, bias=True).duration_ps == 12_000
 

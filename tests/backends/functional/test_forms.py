@@ -34,6 +34,10 @@ FORMS: dict[str, tuple[m.Ffn, dict[str, Any]]] = {
         m.gather_batched(m.topk_softmax, oai=True),
         {"chip": small_chip(accumulate={"where": "dpu"})},
     ),
+    "sums in a tree": (
+        m.gather_batched(m.topk_softmax, oai=True),
+        {"chip": small_chip(accumulate={"order": "tree"}, crossbar={"rows": 3})},
+    ),
     "four behind a peripheral group, one input buffer": (
         m.dense_masked(),
         {"chip": small_chip(pg={"mux": 4, "input_buffers": 1})},

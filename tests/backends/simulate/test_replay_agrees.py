@@ -178,15 +178,18 @@ FASTER = [
     {"digital": {"add_ps": 3_000, "norm_ps": 77_000, "smooth_ps": 40_000, "relu_ps": 9_000}},
     {"digital": {"macs_per_ns": 48}, "memory": {"dram_mb_per_s": 700}},
     {"accumulate": {"hop_ps": 0}},
+    {"accumulate": {"add_ps": 500}},
 ]
 
 
 @pytest.mark.parametrize("change", FASTER)
+@pytest.mark.parametrize("order", ["chain", "tree"])
 @pytest.mark.parametrize("router_on", ["digital", "crossbar"])
 def test_digital_work_takes_what_it_would_if_compiled_for_it(
-    change: dict[str, dict[str, Any]], router_on: str
+    change: dict[str, dict[str, Any]], order: str, router_on: str
 ) -> None:
     own: dict[str, dict[str, Any]] = {"digital": {"router_on": router_on}}
+    own["accumulate"] = {"order": order}
     old, new = small_chip(**with_all(own)), small_chip(**with_all(own, change))
     workload = small_workload(k=3, shared=1, shared_gates=(True,), masks=True, bias=True)
     # one norm is after a product of 7 MACs, of a matrix of 500 bytes in DRAM
@@ -260,6 +263,7 @@ def test_a_vector_that_took_another_time_is_refused() -> None:
         ({"pg": {"mux": 4}}, "pg.mux: 4, the program was made for 2; compile for that chip"),
         ({"digital": {"dpus": 9}}, "digital.dpus: 9, the program was made for 2"),
         ({"memory": {"accounting": "reference"}}, "memory.accounting: reference, the program was"),
+        ({"accumulate": {"order": "tree"}}, "accumulate.order: tree, the program was made for"),
     ],
 )
 def test_a_chip_that_needs_compiling_again(change: dict[str, dict[str, int]], message: str) -> None:

@@ -38,6 +38,11 @@ SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "differential pairs": ({}, {"crossbar": {"differential": True}}, {}),
     "sums on digital units": ({}, {"accumulate": {"where": "dpu"}}, {}),
     "bias without row tiles": ({"bias": True, "d": 8, "f": 4}, {}, {}),
+    "sums in a tree": (
+        {"bias": True, "shared": 1},
+        {"accumulate": {"order": "tree", "add_ps": 500, "add_fj": 7}},
+        {},
+    ),
     "bias on digital units": ({"bias": True}, {"accumulate": {"where": "dpu"}}, {}),
     "not gated": ({"gated": False, "shared": 1}, {}, {}),
     "input not retained": ({"k": 3}, {"pg": {"retain_input": False}}, {}),

@@ -38,7 +38,8 @@ WRONG = {
     "unknown key, nothing near": (
         "[accumulate]\nzzz = 8",
         "my.toml: accumulate.zzz: unknown key; expected one of: where, hop_ps, hop_ns, hop_us, "
-        "hop_ms, hop_fj, hop_pj, hop_nj, hop_uj, psum_bits",
+        "hop_ms, hop_fj, hop_pj, hop_nj, hop_uj, psum_bits, order, add_ps, add_ns, add_us, add_ms, "
+        "add_fj, add_pj, add_nj, add_uj",
     ),
     "unit of the wrong kind": (
         "[mvm]\nread_pj = 130",

@@ -49,7 +49,7 @@ PUBLISHED = {
     "neurosim.small_energy": (3.033, "nJ", "independent"),
     "neurosim.small_arrays": (35525.8, "um2", "fitted"),
     "neurosim.small_converters": (51300.7, "um2", "independent"),
-    "neurosim.large_time": (168.0, "ns", "independent"),
+    "neurosim.large_time": (168.0, "ns", "fitted"),
     "neurosim.large_energy": (98.360, "nJ", "independent"),
     "neurosim.large_arrays": (1136820, "um2", "fitted"),
     "neurosim.large_converters": (1710675, "um2", "independent"),
