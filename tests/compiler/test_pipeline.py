@@ -5,7 +5,7 @@ import pytest
 
 from compiler.baselines import methods
 from compiler.grouping import Calibration, joined
-from compiler.options import POLICIES, Shape
+from compiler.options import POLICIES, PlacementOptions, Shape
 from compiler.pipeline import compile_model
 from compiler.slots import LIMITED
 from compiler.slots.limits import Limits, check_limits
@@ -65,6 +65,18 @@ def test_the_methods_beside_ours_have_none_of_its_options() -> None:
     assert {(o.grouping.groups, o.grouping.replicas) for o in others} == {(None, 0)}
     others = [m.options for m in every if m.order != "ours"]
     assert {(o.slots.bus, o.slots.buffer) for o in others} == {(None, None)}
+
+
+def test_every_method_has_the_same_dense_blocks() -> None:
+    options = options_of(Shape(TOKENS), (0, 1), (1, 2), dense_copies=2, pack=True)
+    every = [m.options.placement for m in methods(SMALL_CHIP, options)]
+    assert {placed.dense_copies for placed in every} == {2}
+    assert [placed.pack for placed in every] == [False] * 6 + [True] * 3
+
+
+def test_no_copy_of_a_dense_block_is_refused() -> None:
+    with pytest.raises(InputError, match="dense copies: 0, expected at least 1"):
+        PlacementOptions(dense_copies=0)
 
 
 def test_experts_of_two_layers_are_grouped_by_the_routing_of_both() -> None:

@@ -39,6 +39,15 @@ def test_packets_of_one_layer_by_hand() -> None:
     assert traffic.moves == ()
 
 
+def test_copies_of_dense_blocks_share_their_tokens() -> None:
+    """Six tokens dealt to four copies: two, two, one and one result of q, and of k, v, o, head."""
+    workload, chip = workload_of(layers=1, experts=4, k=2), small_chip()
+    chosen = {0: np.zeros((6, 4), dtype=np.bool_)}
+    traffic = traffic_under(map_small(workload, chip, copies=4), workload, chip, chosen)
+    dense = [f.packets for f in traffic.flows if f.packets]
+    assert dense == [2, 2, 1, 1] * 5
+
+
 def test_a_vector_crosses_to_another_region_once() -> None:
     # the residual sum of layer 0 is read by the norm AND the addition of layer 1: one XFER
     workload, chip = workload_of(layers=2), small_chip()
