@@ -5,7 +5,9 @@ a shared chip breaks even where time x area are those of the unshared one. A cor
 peripherals together stay what they are (`backends.cost.with_peripherals`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from backends.cost import cost, moe_area, with_peripherals
 from ir.chip import Chip
@@ -48,23 +50,22 @@ def _experts(inventory: Inventory) -> tuple[int, int]:
     return inventory.expert_crossbars, inventory.expert_pgs
 
 
-def share_by_programs(shared: Run, alone: Run) -> float | None:
+def share_by_programs(shared: Sequence[Run], alone: Sequence[Run]) -> float | None:
     """The share at which both give as many MoE GOPS/mm2: 0 = at any, None = at none, or unknown.
 
-    By bisection over the peripherals' area, whole um2.
+    Of several programs of a chip, over all of them together, in the mean of their areas. By
+    bisection over the peripherals' area, whole um2.
     """
-    missing = moe_area(shared.program, shared.chip).missing
-    if peripheral_share(shared.chip) is None or missing:
+    chip = shared[0].chip
+    missing = moe_area(shared[0].program, chip).missing
+    if peripheral_share(chip) is None or missing:
         return None
-    whole = (shared.chip.pg.peripheral_um2 or 0) + (shared.chip.crossbar.array_um2 or 0)
+    whole = (chip.pg.peripheral_um2 or 0) + (chip.crossbar.array_um2 or 0)
     rates = _rate(shared), _rate(alone)
 
     def pays(peripheral_um2: int) -> bool:
         """Whether the shared program gives as much, with so much of a core peripherals."""
-        here, there = (
-            moe_area(run.program, with_peripherals(run.chip, peripheral_um2)).total_um2
-            for run in (shared, alone)
-        )
+        here, there = (_mean_area(runs, peripheral_um2) for runs in (shared, alone))
         return rates[0] * there >= rates[1] * here
 
     low, high = 0, whole
@@ -78,7 +79,16 @@ def share_by_programs(shared: Run, alone: Run) -> float | None:
     return high / whole
 
 
-def _rate(run: Run) -> float:
+def _mean_area(runs: Sequence[Run], peripheral_um2: int) -> Fraction:
+    """Area of the MoE part, um2, with so much of a core peripherals."""
+    areas = (
+        moe_area(run.program, with_peripherals(run.chip, peripheral_um2)).total_um2 for run in runs
+    )
+    return Fraction(sum(areas), len(runs))
+
+
+def _rate(runs: Sequence[Run]) -> Fraction:
     """Multiply-accumulates of the MoE part in a ps of its time."""
-    parts = cost(run.program, run.chip)
-    return sum(part.macs for part in parts.moe) / max(parts.moe_time_ps, 1)
+    parts = [cost(run.program, run.chip) for run in runs]
+    macs = sum(part.macs for one in parts for part in one.moe)
+    return Fraction(macs, max(sum(one.moe_time_ps for one in parts), 1))

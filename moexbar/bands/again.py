@@ -23,9 +23,9 @@ from ir.mapping import Mapping
 from ir.program import Program
 from ir.routing import Routing
 from moexbar.bands.assumptions import Effect
+from moexbar.bands.ranges import Figures
 from moexbar.report.gains import GAINS, MethodResult, times_over
 
-Figures = dict[str, float | None]
 PAIRS: tuple[Pair, ...] = (OURS, UNSHARED_OURS, PAPER)
 
 
@@ -114,6 +114,6 @@ def figures(judged: dict[Pair, Judged]) -> Figures:
         if pair in judged:
             found[name] = times_over(ours, judged[pair].cost)
     if UNSHARED_OURS in judged:
-        share = share_by_programs(judged[OURS].run, judged[UNSHARED_OURS].run)
+        share = share_by_programs((judged[OURS].run,), (judged[UNSHARED_OURS].run,))
         found["break_even_programs"] = share
     return found

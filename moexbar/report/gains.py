@@ -52,7 +52,7 @@ def gains_row(baselines: Sequence[MethodResult | Unfit], ours: MethodResult) -> 
         **{name: _over(fit, other, ours.compiled) for name, other in GAINS.items()},
         peripheral_share=peripheral_share(ours.compiled.chip),
         break_even_slots=None if others is None else share_by_slots(shared, others),
-        break_even_programs=None if others is None else share_by_programs(shared, others),
+        break_even_programs=None if others is None else share_by_programs((shared,), (others,)),
     )
 
 

@@ -51,7 +51,7 @@ def test_by_programs(both: tuple[Compiled, Compiled]) -> None:
     needed = whole + rest2 - (whole + rest1) * t1 / t2
     share = needed / (8 * 110)
     assert 0 < share < 1
-    found = share_by_programs(here, there)
+    found = share_by_programs((here,), (there,))
     assert found is not None
     assert share <= found < share + 1 / 110  # whole um2
     # a core with that share: both give as many operations per time and area, within a um2
@@ -68,5 +68,5 @@ def test_by_programs(both: tuple[Compiled, Compiled]) -> None:
 def test_unknown_areas_have_no_share(both: tuple[Compiled, Compiled]) -> None:
     pg = replace(SMALL_CHIP.pg, peripheral_um2=None)
     here, there = (Run(d.program, replace(d.chip, pg=pg), 1) for d in both)
-    assert share_by_programs(here, there) is None
+    assert share_by_programs((here,), (there,)) is None
     assert peripheral_share(here.chip) is None
