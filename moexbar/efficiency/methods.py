@@ -1,11 +1,11 @@
 """Area efficiency of a model's MoE layers under the four methods, from a routing trace and a chip.
 
 Groups are fitted to one range of the trace and scored on windows of another. Neither slots nor
-transfers depend on bus or areas, so windows are counted once (`count_methods`) and judged for every
-bus width and every split of a core (`judge`).
+transfers depend on sizes or areas, so windows are counted once (`count_methods`), then the sizes
+that a chip leaves open are chosen (`sized`), and each split of a core is judged (`judge`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -30,8 +30,6 @@ PUBLISHED = 2.2  # "up to", over an unshared chip: arXiv 2602.10254
 MUXES = (1, 2, 4, 8)
 SHARES = (80, 50, 30)  # per cent of a core that are peripherals; 80 is the presets'
 
-Report = Callable[[str], None]
-
 
 @dataclass(frozen=True, eq=False)
 class Counted:
@@ -48,13 +46,10 @@ def count_methods(
     options: Options,
     *,
     shared_only: bool = False,
-    every: int = 1,
-    report: Report = lambda method: None,
 ) -> list[Counted]:
     """Group and order under each method; shared_only: the two that depend on the chip's mux.
 
-    Every `every`-th window of the score range, another first one in each layer. `report` is told
-    each method as it is done. Raises InputError for a range without a window.
+    Raises InputError for a score range without a window.
     """
     traced = routing_matrices(workload, routing)
     out = []
@@ -63,10 +58,9 @@ def count_methods(
         grouping = group_experts(workload, blocks, traced, routing, method.chip, method.options)
         start, stop = options.score
         grouping, layers = grouping.for_layers(workload.expert_homes), []
-        for number, op in enumerate(workload.moe_layers):
+        for op in workload.moe_layers:
             chosen = traced[op.layer][start:stop]
             spans = windows(len(chosen), options.shape.together)
-            spans = spans[number % every :: every] or spans[:1]
             if not spans:
                 raise InputError(
                     routing.source,
@@ -77,7 +71,6 @@ def count_methods(
                 (op, _count(method, grouping.of(op.layer), [chosen[a:b] for a, b in spans]))
             )
         out.append(Counted(method, tuple(layers)))
-        report(method.name)
     return out
 
 
@@ -93,13 +86,9 @@ def _count(method: Method, layer: LayerGrouping, picked: Sequence[np.ndarray]) -
     return Windows(tokens, pairs, slots, transfers, len(layer.groups), copies)
 
 
-def judge(counted: Counted, bus: int | None, share: int | None = None) -> float | None:
-    """GOPS/mm2, the mean over layers, with a bus of `bus` transfers a slot (None = unlimited).
-
-    share: per cent of a core that are peripherals; None as the chip says.
-    """
+def judge(counted: Counted, share: int | None = None) -> float | None:
+    """GOPS/mm2, the mean over layers; share: per cent of a core, peripherals; None: the chip's."""
     chip = counted.method.chip
-    chip = replace(chip, bus=replace(chip.bus, transfers_per_slot=bus, bits_per_ns=None))
     if share is not None and chip.pg.peripheral_um2 and chip.crossbar.array_um2:
         whole = chip.pg.peripheral_um2 + chip.crossbar.array_um2
         chip = with_peripherals(chip, whole * share // 100)
@@ -119,9 +108,8 @@ def sized(counted: Counted) -> Counted:
 
 
 def _at_shares(counted: Counted) -> list[float | None]:
-    """GOPS/mm2 with the bus that the method's chip has, at each share of peripherals."""
-    bus = counted.method.chip.bus.transfers_per_slot
-    return [judge(counted, bus, share) for share in SHARES]
+    """GOPS/mm2 at each share of peripherals."""
+    return [judge(counted, share) for share in SHARES]
 
 
 def efficiency_rows(
