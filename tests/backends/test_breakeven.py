@@ -65,6 +65,29 @@ def test_by_programs(both: tuple[Compiled, Compiled]) -> None:
     assert figures[0] >= figures[1]
 
 
+def test_by_several_programs_together(both: tuple[Compiled, Compiled]) -> None:
+    """Sums of work and time, means of area: at the share found both sides give as much."""
+    others = (
+        compile_small(WORKLOAD, tokens=24),
+        compile_small(WORKLOAD, unshared(SMALL_CHIP), tokens=24),
+    )
+    here, there = (
+        [Run(done.program, done.chip, 0) for done in side]
+        for side in zip(both, others, strict=True)
+    )
+    assert share_by_programs(here[:1] * 2, there[:1] * 2) == share_by_programs(here[:1], there[:1])
+    found = share_by_programs(here, there)
+    assert found is not None and 0 < found < 1
+    rates = []
+    for runs in (here, there):
+        costs = [cost(run.program, with_peripherals(run.chip, round(found * 110))) for run in runs]
+        macs = sum(part.macs for one in costs for part in one.moe)
+        areas = sum(one.moe_area.total_um2 for one in costs)
+        rates.append(macs / sum(one.moe_time_ps for one in costs) / areas)
+    assert rates[0] >= rates[1]
+    assert rates[0] == pytest.approx(rates[1], rel=16 / (16 * 110))  # whole um2
+
+
 def test_unknown_areas_have_no_share(both: tuple[Compiled, Compiled]) -> None:
     pg = replace(SMALL_CHIP.pg, peripheral_um2=None)
     here, there = (Run(d.program, replace(d.chip, pg=pg), 1) for d in both)
