@@ -1,120 +1,215 @@
-"""One MoE layer in emitted programs: what the time by slots and transfers leaves out.
+"""One MoE layer in emitted, verified programs, each method on the chip that is best for it.
 
-A part of `python -m benchmarks.efficiency`: the same methods on a sample of the same windows,
-placed in order and by `cp-sat`, with two input buffers in a peripheral group (the presets') and
-with four.
+A part of `python -m benchmarks.efficiency`. Groups are fitted to one half of the sequences, and
+windows of the other are timed. A method has one chip for both ways: its sizes are chosen for the
+programs, as `compile` does. Beside the three of `compiler/sizing.py` these are the digital units of
+a region, by the same rule: the "auto" of a chip has as many as keep up with one token in each MVM
+time, so that no order of slots could be faster than that.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import product
-from statistics import fmean
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
 
-from backends.cost import cost
-from benchmarks.moe_shapes import moe_layers, spread
-from compiler.baselines import Method, main_methods
-from compiler.options import PLACERS, Options, PlacementOptions
+from backends.breakeven import Run
+from backends.cost import CostReport, cost, with_peripherals
+from benchmarks.moe_shapes import moe_layers
+from compiler.baselines import Method, Pair, methods
+from compiler.emit import emit
+from compiler.options import Options
 from compiler.partition import partition
-from compiler.pipeline import group_experts, order_layer, realise
-from compiler.placement import Routed, place
-from ir.mapping import Mapping
-from ir.routing import Routing
-from ir.schedule import prefill_schedule
+from compiler.pipeline import group_experts, order_layer, place_experts, realise
+from compiler.sizing import GAIN, LARGEST, choose_sizes
+from compiler.slots import count_slots
+from compiler.timeline.assemble import timed_ps
+from ir.arrays import Bools, Span
+from ir.chip import Chip
+from ir.mapping import Grouping
+from ir.mapping import Mapping as Placed
+from ir.routing import Routing, windows
+from ir.schedule import Schedule, prefill_schedule
 from ir.workload import Workload
-from moexbar.chips import load_chip
-from moexbar.efficiency.layer import Windows, window_ps
+from moexbar.report.gains import MethodResult
 
-SAMPLED_LAYERS = 6  # of the emitted programs; the first window of each half
-INPUT_BUFFERS = (2, 4)
-MUXES = (2, 4)
-NUMERALS = ("(i)", "(ii)", "(iii)", "(iv)")
+Feed = Literal["fed", "at once"]
+FEEDS: tuple[Feed, ...] = get_args(Feed)
+MOST_UNITS = 256  # digital units of a region
 
 
-def in_programs(
-    name: str, routing: Routing, ways: Sequence[Options], report: Callable[[str], None]
-) -> list[dict[str, Any]]:
-    """Emitted time over that by counts and GOPS/mm2, by placement, input buffers and method."""
-    measured: dict[tuple[str, int, int, int], list[tuple[float, float, float]]] = {}
-    for mux, options in product(MUXES, ways):
-        chip = load_chip("hermes", {"pg.mux": str(mux)})
-        many = list(enumerate(main_methods(chip, options)))
-        for layer in spread(routing.layers, SAMPLED_LAYERS):
-            workload = moe_layers(name, [layer])
-            for number, method in many[2 if mux > 2 else 0 :]:  # unshared: the same for every mux
-                for placer, buffers, result in _emitted(workload, routing, method):
-                    key = (placer, buffers, number, method.chip.pg.mux)
-                    measured.setdefault(key, []).append(result)
-        report(f"{name}, programs, mux {mux}, groups of tokens {options.fit}")
-    return [
-        {
-            "trace": name,
-            "method": NUMERALS[number],
-            "mux": mux,
-            "placement": placer,
-            "input_buffers": buffers,
-            "us": fmean(us for us, _, _ in results),
-            "over_counts": fmean(ratio for _, ratio, _ in results),
-            "gops_per_mm2": fmean(gops for _, _, gops in results),
-        }
-        for (placer, buffers, number, mux), results in sorted(measured.items())
+@dataclass(frozen=True)
+class Sample:
+    """Layers that programs are emitted of, and those of them that sizes are chosen by.
+
+    A window of `tokens` of each, from places of the half that are as far apart as they can be.
+    """
+
+    layers: tuple[int, ...]
+    sized: tuple[int, ...]
+    tokens: int
+
+    def window(self, layer: int, half: Span) -> Span:
+        """Tokens of the trace that the layer's window has in one half of the sequences."""
+        start, stop = half
+        spans = windows(stop - start, self.tokens)
+        first, last = spans[self.layers.index(layer) * len(spans) // len(self.layers)]
+        return start + first, start + last
+
+
+@dataclass(frozen=True, eq=False)
+class Grouped:
+    """A method with its groups of every layer.
+
+    slots: of all windows of all layers together, `tokens` in all.
+    """
+
+    method: Method
+    grouping: Grouping
+    slots: int
+    tokens: int
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A window of one layer by one method: all that is decided of it before there is a chip."""
+
+    workload: Workload
+    mapping: Placed
+    schedule: Schedule
+    chosen: Mapping[int, Bools]
+
+
+@dataclass(frozen=True, eq=False)
+class Emitted:
+    """A method's programs of all sampled windows of one way, on its chip."""
+
+    grouped: Grouped
+    chip: Chip
+    programs: tuple[MethodResult, ...]
+
+    @property
+    def costs(self) -> list[CostReport]:
+        """What each program costs."""
+        return [cost(one.compiled.program, self.chip) for one in self.programs]
+
+    @property
+    def runs(self) -> list[Run]:
+        """The programs, each with the slots of its window."""
+        done = [one.compiled for one in self.programs]
+        slots = [sum(x.order.slots for x in d.schedule.prefill.layers) for d in done]
+        return [Run(d.program, self.chip, n) for d, n in zip(done, slots, strict=True)]
+
+    def at_share(self, per_cent: int) -> list[CostReport]:
+        """What each costs where so much of a core are peripherals, its times as they are."""
+        pg, crossbar = self.chip.pg, self.chip.crossbar
+        whole = (pg.peripheral_um2 or 0) + (crossbar.array_um2 or 0)
+        chip = with_peripherals(self.chip, whole * per_cent // 100)
+        return [cost(one.compiled.program, chip) for one in self.programs]
+
+
+def group_all(
+    name: str, routing: Routing, chip: Chip, options: Options, pairs: Sequence[Pair]
+) -> list[Grouped]:
+    """Every method with its groups of all layers; methods of the same groups share them."""
+    workload = moe_layers(name, range(routing.layers))
+    traced = {layer: routing.matrix(layer) for layer in range(routing.layers)}
+    made: dict[str, Grouping] = {}
+    found = []
+    for method in methods(chip, options, tuple(pairs)):
+        if method.groups not in made:
+            blocks = partition(workload, method.chip)
+            made[method.groups] = group_experts(
+                workload, blocks, traced, routing, method.chip, method.options
+            )
+        slots, tokens = _slots(made[method.groups], traced, method)
+        found.append(Grouped(method, made[method.groups], slots, tokens))
+    return found
+
+
+def _slots(grouping: Grouping, traced: Mapping[int, Bools], method: Method) -> tuple[int, int]:
+    """Slots and tokens of all windows of the half that is scored, all layers together."""
+    start, stop = method.options.score
+    spans = windows(stop - start, method.options.shape.prefill)
+    slots = sum(
+        count_slots(
+            layer.counts(traced[layer.layer][start + a : start + b]), method.options.slots.policy
+        )
+        for layer in grouping.layers
+        for a, b in spans
+    )
+    return slots, sum(b - a for a, b in spans) * len(grouping.layers)
+
+
+def emitted(
+    name: str, routing: Routing, ways: Sequence[Grouped], sample: Sample, feed: Feed
+) -> tuple[Emitted, ...]:
+    """A method's chip, and its programs of each way: fitted to one half, of the other's windows."""
+    cases = [
+        [_case(name, routing, one, feed, layer, sample) for layer in sample.layers] for one in ways
     ]
-
-
-def _emitted(
-    workload: Workload, routing: Routing, method: Method
-) -> Iterator[tuple[str, int, tuple[float, float, float]]]:
-    """(us, ratio to the time by counts, GOPS/mm2) of the first window scored, one layer."""
-    op, options = workload.moe_layers[0], method.options
-    chosen = routing.matrix(op.layer)
-    blocks = partition(workload, method.chip)
-    grouping = group_experts(workload, blocks, {op.layer: chosen}, routing, method.chip, options)
-    tokens = options.shape.prefill
-    fit, window = chosen[slice(*options.fit)], chosen[options.score[0] :][:tokens]
-    pairs = order_layer(grouping.layers[0], window, options.slots, options.limits)
-    schedule = prefill_schedule(np.zeros(tokens, dtype=np.int64), (pairs,))
-    order, groups = pairs.order, len(grouping.layers[0].groups)
-    counts = Windows(
-        np.array([tokens]),
-        np.array([int(window.sum())]),
-        np.array([order.slots]),
-        np.array([order.transfers_retained]),
-        groups,
-        op.router.experts,
+    by = [
+        case for way in cases for case in way if case.workload.moe_layers[0].layer in sample.sized
+    ]
+    chip = best_chip(ways[0].method.chip, lambda tried: sum(_time_ps(case, tried) for case in by))
+    return tuple(
+        Emitted(one, chip, tuple(_program(one, case, chip) for case in way))
+        for one, way in zip(ways, cases, strict=True)
     )
-    for placer in PLACERS:
-        routed = Routed(workload, {op.layer: fit}, len(fit))
-        placement = place(
-            blocks,
-            grouping,
-            method.chip,
-            PlacementOptions(placer),
-            routed=routed,
-            limits=options.limits,
-        )
-        mapping = Mapping(blocks, grouping, placement)
-        for buffers in INPUT_BUFFERS:
-            chip = method.chip.closed({"pg.input_buffers": buffers})
-            done = realise(workload, chip, mapping, schedule, {op.layer: window})
-            spent = cost(done.program, done.chip)
-            ratio = spent.moe_time_ps / int(window_ps(op, done.chip, counts)[0])
-            yield placer, buffers, (spent.moe_time_ps / 1e6, ratio, spent.moe_gops_per_mm2 or 0.0)
 
 
-def programs_table(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """One line per method, mux, placement and number of input buffers."""
-    yield f"{rows[0]['trace']}: emitted programs, {2 * SAMPLED_LAYERS} windows, each its own bus"
-    yield (
-        f"{'placement':<12}{'input buffers':<15}{'method':<8}{'mux':>4}{'us':>9}"
-        f"{'/ by counts':>13}{'GOPS/mm2':>10}{'x (i)':>8}"
-    )
-    serial = {(r["placement"], r["input_buffers"]): r for r in rows if r["method"] == "(i)"}
-    for row in rows:
-        base = serial[row["placement"], row["input_buffers"]]["gops_per_mm2"]
-        yield (
-            f"{row['placement']:<12}{row['input_buffers']:<15}{row['method']:<8}{row['mux']:>4}"
-            f"{row['us']:>9.1f}{row['over_counts']:>13.3f}{row['gops_per_mm2']:>10.0f}"
-            f"{row['gops_per_mm2'] / base:>8.2f}"
-        )
-    yield ""
+def _program(one: Grouped, case: Case, chip: Chip) -> MethodResult:
+    """The verified program of a window."""
+    done = realise(case.workload, chip, case.mapping, case.schedule, case.chosen)
+    slots = sum(layer.order.slots for layer in case.schedule.prefill.layers)
+    return MethodResult(replace(one.method, chip=chip), done, slots, 0.0)
+
+
+def best_chip(chip: Chip, time_ps: Callable[[Chip], int]) -> Chip:
+    """The chip with digital units and open sizes chosen, the units first.
+
+    Digital units: the smallest power of two after which twice as many buy less than `GAIN` of the
+    time, with the open sizes as large as they may be.
+    """
+    largest = {size: most for size, most in LARGEST.items() if size in chip.open}
+
+    def with_units(units: int) -> Chip:
+        return replace(chip, digital=replace(chip.digital, dpus_per_region=units))
+
+    units, now = 1, time_ps(with_units(1).closed(largest))
+    while 2 * units <= MOST_UNITS:
+        then = time_ps(with_units(2 * units).closed(largest))
+        if now - then < GAIN * now:
+            break
+        units, now = 2 * units, then
+    return choose_sizes(with_units(units), time_ps)[0]
+
+
+def _case(
+    name: str, routing: Routing, one: Grouped, feed: Feed, layer: int, sample: Sample
+) -> Case:
+    """The window of one layer that is scored: experts placed, pairs ordered."""
+    workload, options = moe_layers(name, [layer], fed=feed == "fed"), one.method.options
+    chosen = routing.matrix(layer)
+    here = chosen[slice(*sample.window(layer, options.score))]
+    grouping = Grouping((one.grouping.of(layer),))
+    blocks, chip = partition(workload, one.method.chip), one.method.chip
+    mapping = place_experts(workload, blocks, grouping, {layer: chosen}, routing, chip, options)
+    pairs = order_layer(grouping.layers[0], here, options.slots, options.limits)
+    schedule = prefill_schedule(np.zeros(len(here), dtype=np.int64), (pairs,))
+    return Case(workload, mapping, schedule, {layer: here})
+
+
+def _time_ps(case: Case, chip: Chip) -> int:
+    """How long the window takes on a chip, by the fewest list schedules."""
+    return timed_ps(*emit(case.workload, case.mapping, case.schedule, chip, {}), chip)
+
+
+def rate(costs: Sequence[CostReport]) -> float:
+    """GOPS/mm2 of the MoE part over several programs, in the mean of their areas.
+
+    Areas that are not published count as none.
+    """
+    macs = sum(part.macs for one in costs for part in one.moe)
+    mm2 = sum(one.moe_area.total_um2 for one in costs) / len(costs) / 1e6
+    return 2 * macs / sum(one.moe_time_ps for one in costs) * 1000 / mm2

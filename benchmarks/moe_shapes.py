@@ -5,14 +5,18 @@ from dataclasses import dataclass
 
 from ir.activation import usual
 from ir.selection import ByIds
-from ir.workload import Expert, MoELayer, Router, Weight, Workload
+from ir.workload import AnyOperator, Dense, Expert, MoELayer, Router, Weight, Workload
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Published sizes of one MoE layer: d_model, expert width, experts, experts per token."""
+    """Published sizes of one MoE layer and of the attention before it.
+
+    d_model, width of all heads together, expert width, experts, experts per token.
+    """
 
     d: int
+    heads: int
     width: int
     experts: int
     k: int
@@ -20,36 +24,47 @@ class Sizes:
 
 
 SIZES = {
-    "gpt-oss-20b": Sizes(2880, 2880, 32, 4, "openai/gpt-oss-20b, config.json"),
-    "mixtral-8x7b": Sizes(4096, 14336, 8, 2, "arXiv 2401.04088, table 1"),
+    "gpt-oss-20b": Sizes(2880, 4096, 2880, 32, 4, "openai/gpt-oss-20b, config.json"),
+    "mixtral-8x7b": Sizes(4096, 4096, 14336, 8, 2, "arXiv 2401.04088, table 1"),
 }
 
 
-def moe_layers(name: str, layers: Sequence[int]) -> Workload:
-    """MoE layers of a model in its published shape and nothing else, gated experts of 8 bits."""
-    size = SIZES[name]
+def moe_layers(name: str, layers: Sequence[int], *, fed: bool = False) -> Workload:
+    """MoE layers of a model in its published shape and nothing else, gated experts of 8 bits.
 
-    def expert(layer: int, e: int) -> Expert:
-        up, gate = (Weight(f"{p}{layer}", size.d, size.width, 8, e) for p in ("up", "gate"))
-        return Expert(up, Weight(f"down{layer}", size.width, size.d, 8, e), gate)
+    fed: behind the out-projection of the attention before each, which gives one token in each MVM
+    time; else all tokens are there at once.
+    """
+    operators: list[AnyOperator] = []
+    for n in layers:
+        if fed:
+            operators.append(_projection(SIZES[name], n))
+        operators.append(_layer(SIZES[name], n, f"h{n}" if fed else "x"))
+    return Workload(name, "0" * 64, ("x",), tuple(f"y{n}" for n in layers), tuple(operators))
 
-    router = Router("topk-softmax", size.experts, ByIds("chosen", "gates"), size.k)
-    operators = tuple(
-        MoELayer(
-            f"moe{n}",
-            n,
-            ("x",),
-            (f"y{n}",),
-            (f"moe{n}",),
-            size.d,
-            router,
-            tuple(expert(n, e) for e in range(size.experts)),
-            usual("silu"),
-            "loop",
-        )
-        for n in layers
+
+def _projection(size: Sizes, n: int) -> Dense:
+    weight = Weight(f"out{n}", size.heads, size.d, 8)
+    return Dense(f"out{n}", n, ("x",), (f"h{n}",), (f"out{n}",), size.d, weight)
+
+
+def _layer(size: Sizes, n: int, source: str) -> MoELayer:
+    def expert(e: int) -> Expert:
+        up, gate = (Weight(f"{p}{n}", size.d, size.width, 8, e) for p in ("up", "gate"))
+        return Expert(up, Weight(f"down{n}", size.width, size.d, 8, e), gate)
+
+    return MoELayer(
+        f"moe{n}",
+        n,
+        (source,),
+        (f"y{n}",),
+        (f"moe{n}",),
+        size.d,
+        Router("topk-softmax", size.experts, ByIds("chosen", "gates"), size.k),
+        tuple(expert(e) for e in range(size.experts)),
+        usual("silu"),
+        "loop",
     )
-    return Workload(name, "0" * 64, ("x",), tuple(f"y{n}" for n in layers), operators)
 
 
 def spread(layers: int, number: int) -> list[int]:

@@ -41,7 +41,7 @@ def test_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     "words",
     [
         ["efficiency"],
-        ["efficiency", "--parts", "traces", "shipped"],
+        ["efficiency", "--model", "gpt-oss-20b"],
         ["grouping"],
         ["slot_times"],
         ["slots"],
