@@ -65,6 +65,16 @@ def test_every_method_has_one_chip_for_both_ways(measured: Measured) -> None:
             assert one.grouped.method.options.fit == other.grouped.method.options.score
 
 
+def test_programs_are_of_the_half_that_groups_were_not_fitted_to(measured: Measured) -> None:
+    """The trace's first half are tokens 0 to 31, two windows, one for each layer."""
+    first, second = (way[OURS].programs for way in measured["fed"])
+    for begin, programs in ((2 * TOKENS, first), (0, second)):
+        for layer, program in enumerate(programs):
+            start = begin + layer * TOKENS
+            window = routing().matrix(layer)[start : start + TOKENS]
+            assert np.array_equal(program.compiled.chosen[layer], window)
+
+
 def test_slots_are_counted_on_all_windows(measured: Measured) -> None:
     """Unshared, a token has a slot of its own in the serial order: as many slots as tokens."""
     serial = measured["fed"][0][PAPER_BASELINE].grouped
