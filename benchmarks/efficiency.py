@@ -82,8 +82,7 @@ def main(argv: list[str] | None = None) -> int:
         say(f"no trace at {path}")
         return 2
     routing = load_routing(path)
-    layers = tuple(spread(routing.layers, args.layers))
-    sample = Sample(layers, layers[:: max(1, len(layers) // args.sized)][: args.sized], WINDOW)
+    sample = Sample(tuple(spread(routing.layers, args.layers)), WINDOW)
     measured = measure(args.model, routing, args.mux, sample, args.time)
     for line in head(args.model, args.mux, measured[FEEDS[0]], sample):
         print(line)
@@ -105,13 +104,13 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     add_traces(parser)
     parser.add_argument("--model", required=True, choices=list(SIZES))
     parser.add_argument("--mux", type=int, default=2, help="crossbars behind a peripheral group")
-    parser.add_argument("--layers", type=int, default=4, help="of programs, spread over the model")
+    parser.add_argument("--layers", type=int, default=2, help="of programs, spread over the model")
     parser.add_argument(
         "--sized", type=int, default=2, help="of these, sizes are chosen by so many"
     )
-    parser.add_argument("--time", type=float, default=1.0, help="deterministic s a layer, grouping")
+    parser.add_argument("--time", type=float, default=0.5, help="deterministic s a layer, grouping")
     parser.add_argument("--banded", type=int, default=1, help="windows for the ranges")
-    parser.add_argument("--draws", type=int, default=16, help="of all assumed numbers together")
+    parser.add_argument("--draws", type=int, default=8, help="of all assumed numbers together")
     parser.add_argument("--seed", type=int, default=0, help="of the draws")
     return parser.parse_args(argv)
 

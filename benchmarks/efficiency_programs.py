@@ -40,13 +40,12 @@ MOST_UNITS = 256  # digital units of a region
 
 @dataclass(frozen=True)
 class Sample:
-    """Layers that programs are emitted of, and those of them that sizes are chosen by.
+    """Layers that programs are emitted of, a window of `tokens` of each.
 
-    A window of `tokens` of each, from places of the half that are as far apart as they can be.
+    From places of the half that are as far apart as they can be.
     """
 
     layers: tuple[int, ...]
-    sized: tuple[int, ...]
     tokens: int
 
     def window(self, layer: int, half: Span) -> Span:
@@ -148,10 +147,8 @@ def emitted(
     cases = [
         [_case(name, routing, one, feed, layer, sample) for layer in sample.layers] for one in ways
     ]
-    by = [
-        case for way in cases for case in way if case.workload.moe_layers[0].layer in sample.sized
-    ]
-    chip = best_chip(ways[0].method.chip, lambda tried: sum(_time_ps(case, tried) for case in by))
+    every = [case for way in cases for case in way]
+    chip = best_chip(ways[0].method.chip, lambda on: sum(_time_ps(case, on) for case in every))
     return tuple(
         Emitted(one, chip, tuple(_program(one, case, chip) for case in way))
         for one, way in zip(ways, cases, strict=True)

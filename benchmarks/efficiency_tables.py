@@ -52,7 +52,7 @@ def head(
     yield (
         f"programs: layers {', '.join(map(str, sample.layers))}, one window of each, "
         f"{sum(len(one.programs) for one in some)} windows both ways; sizes: one chip a method, by "
-        f"the programs of layers {', '.join(map(str, sample.sized))}"
+        "all of these together"
     )
     yield "first: groups by the first half of the sequences, scored on the second; second: reverse"
     yield ""

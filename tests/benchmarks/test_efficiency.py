@@ -22,7 +22,7 @@ from moexbar.progress import Quiet
 from moexbar.report.banded import BandsRow
 
 TOKENS, WINDOWS = 16, 4
-SAMPLE = Sample((0, 1), (1,), TOKENS)
+SAMPLE = Sample((0, 1), TOKENS)
 Measured = dict[Feed, tuple[Mapping[Pair, Emitted], ...]]
 
 
