@@ -14,7 +14,7 @@ from ir.errors import InfeasibleError
 from ir.routing import Routing
 from moexbar.bands.again import again
 from moexbar.bands.assumptions import Assumption, assumptions, with_numbers
-from moexbar.bands.ranges import Draws, Figures, effect_of, ranges
+from moexbar.bands.ranges import Draws, Moved, effect_of, ranges
 from moexbar.progress import Progress
 from moexbar.report.banded import BandsRow
 from moexbar.report.gains import MethodResult
@@ -31,14 +31,14 @@ NO_RATE = ("_fj", "_uw", "_energy", "_bit_mm", "wake_ps", "mha_um2")  # ends of 
 
 
 @dataclass(frozen=True, eq=False)
-class _Moved:
+class _Programs:
     """Programs of the same windows by every method, whose chips' numbers are moved."""
 
     programs: Mapping[Pair, Sequence[MethodResult]]
     routing: Routing
     numbers: tuple[Assumption, ...]
 
-    def at(self, moved: Mapping[str, int]) -> Figures | None:
+    def at(self, moved: Mapping[str, int]) -> Moved | None:
         """The gains with these numbers; None where a program does not fit."""
         effect = effect_of(self.numbers, moved)
 
@@ -51,7 +51,7 @@ class _Moved:
             ]
 
         try:
-            return dict(gains({pair: costs(each) for pair, each in self.programs.items()}))
+            return Moved(dict(gains({p: costs(each) for p, each in self.programs.items()})))
         except InfeasibleError:
             return None
 
@@ -89,4 +89,4 @@ def banded(
     }
     some = {pair: each[:number] for pair, each in programs.items()}
     numbers = rate_numbers(assumptions(ways[0][OURS].chip))
-    return ranges(numbers, _Moved(some, routing, numbers).at, draws, progress=progress)
+    return ranges(numbers, _Programs(some, routing, numbers).at, draws, progress=progress)
