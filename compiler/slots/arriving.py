@@ -11,7 +11,7 @@ import numpy as np
 
 from compiler.options import Policy
 from compiler.slots.arriving_exact import column_generation_from, cp_sat_from
-from compiler.slots.arriving_greedy import arriving_table
+from compiler.slots.arriving_greedy import arriving_tables
 from compiler.slots.arriving_rules import compact_from, token_serial_from
 from compiler.slots.bounds import transfers_bound
 from compiler.slots.online import HELD, online_table
@@ -68,7 +68,8 @@ def _ordered(
             table = online_table(counts, held, limits.bus, split, first)
             return Solved(table, transfers_bound(counts))
         case "min-transfer":
-            return Solved(*arriving_table(problem, first, seed))
+            tables, bound = arriving_tables(problem, first, seed)
+            return Solved(tables[0], bound)
         case "column-generation":
             return column_generation_from(problem, first, seed, time_s)
         case _:

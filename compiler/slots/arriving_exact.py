@@ -1,43 +1,91 @@
 """column-generation and cp-sat where tokens arrive one after another.
 
-Slots are not interchangeable then, so the columns and patterns of `columns` and `patterns` give no
-orders; their bound still holds, since tokens that are all there have at least the orders of those
-that come. The order comes from min-transfer, a longer walk of `repair`, and the exact models of
-`arriving_windows` for a few slots at a time. cp-sat ends with one exact model of a small window.
+**Bound.** What comes in slot a or later has the slots from a on, and is bounded as tokens that are
+all there then; what came before has at least m_t transfers each. So for every a
+
+    transfers >= sum of m_t over r_t < a + the bound of `columns` on the others in L - a slots.
+
+A few a are tried, those from which on the busiest groups have the least slack.
+
+**Order.** Slots are not interchangeable, so columns give none. It comes from the forms of
+min-transfer, by a long walk of `repair`; cp-sat goes on with an exact model of a small window, and
+with models of a few slots at a time of a large one (`arriving_windows`).
 """
 
 from dataclasses import replace
 
-from compiler.slots.arriving_greedy import arriving_table, repaired
+import numpy as np
+
+from compiler.slots.arriving_greedy import arriving_tables, order_key, repaired
 from compiler.slots.arriving_windows import windows_repaired
-from compiler.slots.column_generation import BOUND_SHARE, REPAIR_STEPS, bounded
+from compiler.slots.bounds import transfers_bound
+from compiler.slots.column_generation import bounded
 from compiler.slots.cp_sat_limited import finished
+from compiler.slots.cp_sat_slots import MOST_TURNS
 from compiler.slots.problem import SlotProblem
 from compiler.slots.solved import Solved
 from ir.arrays import Ints
 
-START_SHARE = 0.5  # of cp-sat's time, at most, for what column-generation does
+BOUND_SHARE = 0.3  # of the time, at most, for the bounds; the rest is for the order
+MOST_CUTS = 12  # slots a from which on a bound is looked for
+BUSIEST = 6  # groups by whose slack these are chosen
+STEPS_PER_SECOND = 100_000  # of repair, at least; counted so that the answer repeats
+MOST_STEPS, STEPS_PER_SLOT = 200_000, 1000  # of one walk, at most
+START_SHARE = 0.4  # of cp-sat's time, for what column-generation does
 
 
 def column_generation_from(problem: SlotProblem, first: Ints, seed: int, time_s: float) -> Solved:
     """Find and prove an order of `problem`; first: [tokens], ascending.
 
-    time_s: about seconds, but counted in work and CP-SAT's deterministic time: the answer repeats.
+    time_s: about seconds, but counted in work: the answer repeats.
     """
-    best = Solved(*arriving_table(problem, first, seed))
+    tables, bound = arriving_tables(problem, first, seed)
+    best = Solved(tables[0], bound)
     if best.proven:
         return best
-    best = replace(bounded(problem.counts, best, BOUND_SHARE * time_s)[0], table=best.table)
-    if not best.proven:
-        steps = REPAIR_STEPS
-        table = repaired(problem, first, best.table, best.bound, steps, seed)
-        best = replace(best, table=table)
-    if not best.proven:
-        best = windows_repaired(problem, first, best, seed, (1 - BOUND_SHARE) * time_s)
+    best = replace(best, bound=_bound(problem, first, best, BOUND_SHARE * time_s))
+    share = (1 - BOUND_SHARE) * time_s / len(tables)
+    steps = min(MOST_STEPS, STEPS_PER_SLOT * len(best.table), int(STEPS_PER_SECOND * share))
+    for table in tables:
+        if best.proven:
+            break
+        found = repaired(problem, first, table, best.bound, steps, seed)
+        best = replace(best, table=min(best.table, found, key=lambda t: order_key(t, first)))
     return best
 
 
 def cp_sat_from(problem: SlotProblem, first: Ints, seed: int, time_s: float) -> Solved:
-    """Find the best order of `problem` in `time_s` deterministic seconds."""
+    """Find the best order of `problem` in `time_s` deterministic seconds; first: ascending."""
     best = column_generation_from(problem, first, seed, START_SHARE * time_s)
-    return finished(problem, best, seed, (1 - START_SHARE) * time_s)
+    if np.count_nonzero(problem.counts) * len(best.table) <= MOST_TURNS:
+        return finished(problem, best, seed, (1 - START_SHARE) * time_s)
+    if best.proven:
+        return best
+    return windows_repaired(problem, first, best, seed, (1 - START_SHARE) * time_s)
+
+
+def _bound(problem: SlotProblem, first: Ints, best: Solved, time_s: float) -> int:
+    """Bound the transfers in the slots of `best` by what comes from some slot on."""
+    counts, known = problem.counts, best.bound
+    cuts = _cuts(counts, first, len(best.table))
+    for a in cuts:
+        before = int(np.searchsorted(first, a))
+        later = best.table[a:] - before
+        start = Solved(np.where(later >= 0, later, -1), transfers_bound(counts[before:]))
+        found = bounded(counts[before:], start, time_s / len(cuts))[0]
+        known = max(known, transfers_bound(counts[:before]) + found.bound)
+        if known == best.transfers:
+            break
+    return known
+
+
+def _cuts(counts: Ints, first: Ints, slots: int) -> list[int]:
+    """The slot of each stretch from which on the busiest groups have least slack, that first."""
+    came, start = np.unique(first, return_index=True)
+    later = np.cumsum(counts[::-1], axis=0)[::-1][start]
+    slack = np.sort((slots - came)[:, None] - later, axis=1)[:, :BUSIEST].sum(axis=1)
+    order = np.argsort(slack, kind="stable")
+    stretch = np.arange(len(came)) * MOST_CUTS // len(came)
+    best = [order[np.argmax(stretch[order] == part)] for part in np.unique(stretch)]
+    cuts: list[int] = came[sorted(best, key=lambda i: int(slack[i]))].tolist()
+    return cuts

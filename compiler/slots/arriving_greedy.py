@@ -26,14 +26,15 @@ from ir.schedule import distinct_per_row
 
 CHOICES: tuple[Choice, ...] = (oldest, widest, soonest)
 SPLIT_AT = (0, 2, -1)  # slack: where the bound would be missed, a little before, never
-REPAIR_STEPS = 4000  # about 25 ms for 512 tokens and 16 groups
-REPAIR_STEPS_PER_SLOT = 40
+REPAIR_STEPS = 12_000  # about 60 ms for 512 tokens and 16 groups
+REPAIR_STEPS_PER_SLOT = 120
 
 
-def arriving_table(problem: SlotProblem, first: Ints, seed: int) -> tuple[Ints, int]:
-    """Return a table [slots, groups] of `problem`, and a bound on the transfers in its slots.
+def arriving_tables(problem: SlotProblem, first: Ints, seed: int) -> tuple[list[Ints], int]:
+    """Return tables [slots, groups] of `problem`, the best first, and a bound on their transfers.
 
-    first: [tokens], ascending, the slot in which each token comes.
+    All have the same number of slots, at which the bound holds. first: [tokens], ascending, the
+    slot in which each token comes.
     """
     least = problem.slots_bound
     splits = SPLIT_AT if problem.limits else SPLIT_AT[:1]
@@ -43,8 +44,9 @@ def arriving_table(problem: SlotProblem, first: Ints, seed: int) -> tuple[Ints, 
     tables = [table for table in tables if len(table) == shortest]
     if min(distinct_per_row(table) for table in tables) > bound:
         bound = problem.transfers_bound_at(shortest)
-    tables = [repaired(problem, first, table, bound, REPAIR_STEPS, seed) for table in tables]
-    return min(tables, key=lambda table: order_key(table, first)), bound
+    steps = min(REPAIR_STEPS, REPAIR_STEPS_PER_SLOT * shortest)
+    tables = [repaired(problem, first, table, bound, steps, seed) for table in tables]
+    return sorted(tables, key=lambda table: order_key(table, first)), bound
 
 
 def order_key(table: Ints, first: Ints) -> tuple[int, int, float]:
@@ -57,14 +59,13 @@ def repaired(
 ) -> Ints:
     """Exchange turns between slots until `table` has `bound` transfers, in at most `steps` steps.
 
-    The steps are fewer for a short table. Where tokens in the buffer become too many, it stays.
+    Where that brings too many tokens into the buffer, the table stays.
     """
     if distinct_per_row(table) <= bound:
         return table
     random = Random(seed)  # noqa: S311 - it breaks ties, it keeps no secrets
-    most = min(steps, REPAIR_STEPS_PER_SLOT * len(table))
     rows, bus = problem.counts.tolist(), problem.limits.bus
-    found = repair(table.tolist(), rows, bound, most, random, first.tolist(), bus)
+    found = repair(table.tolist(), rows, bound, steps, random, first.tolist(), bus)
     better = np.array(found, dtype=np.int64)
     return table if check_limits(better, problem.limits) else better
 

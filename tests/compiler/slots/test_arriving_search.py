@@ -21,11 +21,11 @@ from tests.compiler.slots.windows import window
 def test_cp_sat_finds_the_optimum_from_token_serial(
     monkeypatch: pytest.MonkeyPatch, part: int
 ) -> None:
-    def serial(problem: SlotProblem, first: Ints, _seed: int) -> tuple[Ints, int]:
+    def serial(problem: SlotProblem, first: Ints, _seed: int) -> tuple[list[Ints], int]:
         table = token_serial_from(problem.counts, first)
-        return table, problem.transfers_bound_at(len(table))
+        return [table], problem.transfers_bound_at(len(table))
 
-    monkeypatch.setattr(arriving_exact, "arriving_table", serial)
+    monkeypatch.setattr(arriving_exact, "arriving_tables", serial)
     for index in range(part, 100, 5):
         tiny = TINY[index]
         order = order_slots(tiny.counts, "cp-sat", bus=tiny.bus, arrivals=tiny.first)
