@@ -7,8 +7,8 @@ all there then; what came before has at least m_t transfers each. So for every a
 
 A few a are tried, those from which on the busiest groups have the least slack.
 
-**Order.** Slots are not interchangeable, so columns give none. It comes from the forms of
-min-transfer, by a long walk of `repair`; cp-sat goes on with an exact model of a small window, and
+**Order.** Slots are not interchangeable, so columns give none. It comes from min-transfer's, by a
+long walk of `repair`; cp-sat goes on with an exact model of a small window, and
 with models of a few slots at a time of a large one (`arriving_windows`).
 """
 
@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from compiler.slots.arriving_greedy import arriving_tables, order_key, repaired
+from compiler.slots.arriving_greedy import arriving_tables, repaired
 from compiler.slots.arriving_windows import windows_repaired
 from compiler.slots.bounds import transfers_bound
 from compiler.slots.column_generation import bounded
@@ -30,7 +30,7 @@ BOUND_SHARE = 0.3  # of the time, at most, for the bounds; the rest is for the o
 MOST_CUTS = 12  # slots a from which on a bound is looked for
 BUSIEST = 6  # groups by whose slack these are chosen
 STEPS_PER_SECOND = 100_000  # of repair, at least; counted so that the answer repeats
-MOST_STEPS, STEPS_PER_SLOT = 200_000, 1000  # of one walk, at most
+STEPS_PER_SLOT = 2000  # at most: a small window is soon exhausted
 START_SHARE = 0.4  # of cp-sat's time, for what column-generation does
 
 
@@ -44,14 +44,9 @@ def column_generation_from(problem: SlotProblem, first: Ints, seed: int, time_s:
     if best.proven:
         return best
     best = replace(best, bound=_bound(problem, first, best, BOUND_SHARE * time_s))
-    share = (1 - BOUND_SHARE) * time_s / len(tables)
-    steps = min(MOST_STEPS, STEPS_PER_SLOT * len(best.table), int(STEPS_PER_SECOND * share))
-    for table in tables:
-        if best.proven:
-            break
-        found = repaired(problem, first, table, best.bound, steps, seed)
-        best = replace(best, table=min(best.table, found, key=lambda t: order_key(t, first)))
-    return best
+    steps = int(STEPS_PER_SECOND * (1 - BOUND_SHARE) * time_s)
+    steps = min(steps, STEPS_PER_SLOT * len(best.table))
+    return replace(best, table=repaired(problem, first, best.table, best.bound, steps, seed))
 
 
 def cp_sat_from(problem: SlotProblem, first: Ints, seed: int, time_s: float) -> Solved:

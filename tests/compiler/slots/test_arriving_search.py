@@ -55,7 +55,7 @@ def test_windows_keep_arrivals_and_the_bus(bus: int | None) -> None:
         problem = SlotProblem(problem.counts, Limits(bus), problem.presence)
         table = np.concatenate([np.where(np.arange(8) // 4 == half, table, -1) for half in (0, 1)])
     start = Solved(table, problem.transfers_bound_at(len(table)))
-    found = windows_repaired(problem, first, start, 1, 1.0)
+    found = windows_repaired(problem, first, start, 1, 0.5)
     assert problem.wrong(found.table) is None
     assert len(found.table) == len(table)
     assert found.transfers < start.transfers
