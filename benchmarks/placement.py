@@ -19,8 +19,9 @@ from compiler.partition import partition
 from compiler.placement import Routed, place
 from compiler.profiling.profile import load_inputs, profile
 from ir.activation import usual
+from ir.certificate import Certificate
 from ir.errors import InputError
-from ir.mapping import Certificate, Grouping, Mapping, Placement
+from ir.mapping import Grouping, Mapping, Placement
 from ir.selection import ByIds
 from ir.verify import verify_mapping
 from ir.workload import (

@@ -7,7 +7,8 @@ import numpy as np
 
 from compiler.options import POLICIES
 from compiler.slots import order_slots
-from ir.mapping import Certificate, LayerGrouping
+from ir.certificate import Certificate
+from ir.mapping import LayerGrouping
 
 EXPERTS_OF_TOKEN = (
     (2, 4, 6, 8),

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ir.arrays import Bools, Ints
+from ir.certificate import Certificate
 from ir.errors import InputError
 from ir.sums import sum_by_group
 from ir.workload import Weight
@@ -25,8 +26,6 @@ from ir.workload import Weight
 Role = Literal["up", "gate", "down", "dense"]
 PgClass = Literal["expert", "dense"]
 TILE_KINDS = ("inner", "right", "bottom", "corner")  # 2 x (in the last row) + (in the last column)
-Status = Literal["optimal (bound)", "optimal (solver)", "feasible", "heuristic"]
-PROVEN: tuple[Status, ...] = ("optimal (bound)", "optimal (solver)")  # by our bound, by the solver
 
 
 @dataclass(frozen=True)
@@ -96,32 +95,6 @@ class Block:
         kinds[-1] += 2
         kinds[:, -1] += 1
         return kinds
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """What is known about an answer's quality: its value, a proven lower bound and who proved it.
-
-    `value` and `bound` are in the units of the objective that `objective` names.
-    """
-
-    objective: str
-    value: int
-    bound: int
-    status: Status
-    seconds: float = 0.0
-    seed: int = 0
-    deterministic: bool = True
-
-    @property
-    def proven(self) -> bool:
-        """Whether no answer is better, as a bound or a solver says."""
-        return self.status in PROVEN
-
-    @property
-    def gap(self) -> float:
-        """(value - bound) / value; 0.0 when proven optimal."""
-        return (self.value - self.bound) / self.value if self.value else 0.0
 
 
 @dataclass(frozen=True)

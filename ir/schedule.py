@@ -6,8 +6,9 @@ import numpy as np
 
 from ir.arrays import Bools, Ints
 from ir.arrivals import ALL_THERE, AllThere, Delays, Presence, check_arrivals
+from ir.certificate import PROVEN, Status
 from ir.errors import InputError
-from ir.mapping import PROVEN, LayerGrouping, Status
+from ir.mapping import LayerGrouping
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -17,6 +17,7 @@ from compiler.placement import place
 from compiler.steps import pairs_run, plan_steps
 from ir.activation import usual
 from ir.arrays import Bools, Ints, Span
+from ir.certificate import Certificate
 from ir.chip import (
     Accumulate,
     Bus,
@@ -29,7 +30,7 @@ from ir.chip import (
     PeripheralGroup,
 )
 from ir.compiled import Compiled
-from ir.mapping import Certificate, Grouping, LayerGrouping, Mapping
+from ir.mapping import Grouping, LayerGrouping, Mapping
 from ir.schedule import Caches, Schedule, SlotOrder, assign_experts
 from ir.selection import ByCapacity, ByIds, Capacity
 from ir.workload import (

@@ -41,8 +41,9 @@ from compiler.grouping.start import first_start, improved_start
 from compiler.grouping.watch import Watch
 from compiler.options import GroupingOptions, GroupingSolver, SolverOptions
 from ir.arrays import Ints
+from ir.certificate import PROVEN, Certificate
 from ir.errors import InputError
-from ir.mapping import PROVEN, Certificate, LayerGrouping
+from ir.mapping import LayerGrouping
 
 __all__ = [
     "NEEDS_TOKENS",

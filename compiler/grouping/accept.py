@@ -25,7 +25,7 @@ from compiler.grouping.start import (
 from compiler.grouping.watch import Watch
 from compiler.options import SolverOptions
 from compiler.solver import SolveInterrupted, SolverAnswer
-from ir.mapping import Status
+from ir.certificate import Status
 
 _LARGE = 128  # experts of a layer whose search and program take long to begin
 _ORDERING_LIMIT = 200_000  # terms of the constraints that order groups

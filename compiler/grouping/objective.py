@@ -17,8 +17,8 @@ import numpy as np
 from compiler.grouping.company import tokens_of_both
 from compiler.grouping.split import split_slots
 from ir.arrays import Bools, Ints
+from ir.certificate import Status
 from ir.errors import Amount, InfeasibleError, InputError
-from ir.mapping import Status
 from ir.sums import sum_by_group
 
 Windows = Sequence[tuple[int, int]]

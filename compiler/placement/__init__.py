@@ -16,9 +16,10 @@ from compiler.placement.in_order import place_in_order
 from compiler.placement.shelves import number_pgs
 from compiler.placement.traffic import OBJECTIVE, packet_hops, traffic_of
 from ir.arrays import Bools
+from ir.certificate import Certificate, Status
 from ir.chip import Chip
 from ir.errors import InputError
-from ir.mapping import Block, Certificate, Grouping, Placement, Status
+from ir.mapping import Block, Grouping, Placement
 from ir.workload import Workload
 
 

@@ -21,7 +21,7 @@ from compiler.slots.solved import Solved
 from compiler.solver import SolverAnswer, cp_model, solve
 from ir.arrays import Ints
 from ir.arrivals import Arrivals
-from ir.mapping import PROVEN
+from ir.certificate import PROVEN
 
 
 def cp_sat_limited_table(counts: Ints, limits: Limits, seed: int, time_s: float) -> Solved:

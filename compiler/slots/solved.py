@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from compiler.slots.bounds import check_table
 from compiler.solver import SolverAnswer
 from ir.arrays import Ints
-from ir.mapping import Status
+from ir.certificate import Status
 from ir.schedule import distinct_per_row
 
 

@@ -33,8 +33,8 @@ class MappingCase:
     @cached_property
     def tile_index(self) -> Ints:
         """Number of each tile within its block: j * rows + i for tile (i, j)."""
-        counts = np.array([block.tiles for block in self.mapping.blocks], dtype=np.int64)
-        number = narrow(np.arange(counts.sum()))
+        counts: Ints = np.array([b.tiles for b in self.mapping.blocks], dtype=np.int64)
+        number = narrow(np.arange(int(counts.sum())))
         index: Ints = number - narrow(np.cumsum(counts) - counts)[self.tile_block]
         return index
 

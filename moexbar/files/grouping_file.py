@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ir.certificate import Certificate
 from ir.errors import InputError
 from ir.infile import check_file
-from ir.mapping import Certificate, Grouping, LayerGrouping
+from ir.mapping import Grouping, LayerGrouping
 
 MAX_BYTES = 64 << 20
 AS_GIVEN = Certificate("as given", 0, 0, "heuristic")

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from ir.arrays import Ints
+from ir.certificate import Certificate
 from ir.errors import InputError
 from ir.infile import check_file
 from ir.mapping import (
     TILE_KINDS,
     Block,
-    Certificate,
     DenseOwner,
     Grouping,
     LayerGrouping,

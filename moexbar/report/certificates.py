@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from ir.mapping import Certificate, Status
+from ir.certificate import Certificate, Status
 from ir.schedule import SlotOrder
 
 RowStatus = Literal[Status, "optimal (other solver)"]

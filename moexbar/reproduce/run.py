@@ -14,8 +14,9 @@ from compiler.placement import place
 from compiler.slots import order_slots
 from compiler.steps import pairs_run, plan_steps
 from ir.arrays import Bools
+from ir.certificate import Certificate
 from ir.chip import Chip
-from ir.mapping import Certificate, Grouping, LayerGrouping, Mapping
+from ir.mapping import Grouping, LayerGrouping, Mapping
 from ir.program import Opcode, Program
 from ir.schedule import Caches, PairOrder, Schedule, assign_experts
 from ir.workload import Workload

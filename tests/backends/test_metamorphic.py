@@ -13,9 +13,10 @@ from compiler.grouping import REPLICATING, SOLVERS, Calibration, group_layer, wi
 from compiler.grouping.split import split_slots
 from compiler.options import POLICIES, GroupingOptions, GroupingSolver, Options, Shape
 from compiler.pipeline import compile_model
+from ir.certificate import Certificate
 from ir.chip import Chip
 from ir.compiled import Compiled
-from ir.mapping import Certificate, Grouping, LayerGrouping
+from ir.mapping import Grouping, LayerGrouping
 from ir.program import Opcode, Program
 from ir.routing import Routing
 from tests.make import compile_small, options_of, random_routing, small_chip, small_workload

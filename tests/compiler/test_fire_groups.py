@@ -6,7 +6,8 @@ import pytest
 
 from compiler.fire_groups import fire_groups
 from compiler.partition import partition, with_replicas
-from ir.mapping import Certificate, Grouping, LayerGrouping, RoutedOwner
+from ir.certificate import Certificate
+from ir.mapping import Grouping, LayerGrouping, RoutedOwner
 from ir.verify.matrices import fire_groups as fire_groups_of_the_verifier
 from ir.workload import Workload
 from tests.make import contiguous, map_small, small_chip, small_workload

@@ -3,16 +3,9 @@
 import pytest
 
 from compiler.partition import partition, with_replicas
+from ir.certificate import Certificate
 from ir.errors import InputError
-from ir.mapping import (
-    Certificate,
-    DenseOwner,
-    Grouping,
-    LayerGrouping,
-    Owner,
-    RoutedOwner,
-    SharedOwner,
-)
+from ir.mapping import DenseOwner, Grouping, LayerGrouping, Owner, RoutedOwner, SharedOwner
 from ir.verify.matrices import cells_per_weight
 from ir.workload import Dense, Weight, Workload
 from moexbar.chips import load_chip

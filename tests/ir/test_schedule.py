@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ir.certificate import Certificate
 from ir.errors import InputError
-from ir.mapping import Certificate, LayerGrouping
+from ir.mapping import LayerGrouping
 from ir.schedule import SlotOrder, assign_experts, transfers_by_slot
 
 PAIRS = LayerGrouping(0, ((0, 1), (2, 3)), "test", Certificate("slots", 0, 0, "heuristic"))

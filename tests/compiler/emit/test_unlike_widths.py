@@ -12,10 +12,11 @@ import pytest
 from backends.cost import cost
 from compiler.partition import partition
 from compiler.placement.traffic import traffic_of
+from ir.certificate import Certificate
 from ir.chip import Chip
 from ir.compiled import Compiled
 from ir.errors import InputError
-from ir.mapping import Certificate, Grouping, LayerGrouping
+from ir.mapping import Grouping, LayerGrouping
 from ir.program import Opcode
 from moexbar.efficiency.layer import layer_area
 from tests.make import compile_small, map_small, small_chip, small_workload

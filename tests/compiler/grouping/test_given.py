@@ -5,8 +5,9 @@ import re
 import pytest
 
 from compiler.grouping.given import check_given
+from ir.certificate import Certificate
 from ir.errors import InfeasibleError, InputError
-from ir.mapping import Certificate, Grouping, LayerGrouping
+from ir.mapping import Grouping, LayerGrouping
 from tests.make import contiguous, small_chip, small_workload
 
 WORKLOAD = small_workload(layers=2, experts=4, k=2)

@@ -6,8 +6,9 @@ import pytest
 
 from compiler.grouping import score, split_counts, split_pairs, window_slots
 from compiler.grouping.split import critical_sets, split_loads, split_slots
+from ir.certificate import Certificate
 from ir.errors import InfeasibleError
-from ir.mapping import Certificate, LayerGrouping
+from ir.mapping import LayerGrouping
 
 UNKNOWN = Certificate("none", 0, 0, "heuristic")
 

@@ -7,7 +7,8 @@ import pytest
 
 from compiler.grouping import Calibration, group_layer, score
 from compiler.options import GroupingOptions, GroupingSolver
-from ir.mapping import Certificate, LayerGrouping
+from ir.certificate import Certificate
+from ir.mapping import LayerGrouping
 
 TOKENS = [(2, 4, 6, 8), (2, 3, 4, 7), (1, 2, 5, 7), (1, 2, 3, 5), (1, 4, 5, 7), (3, 4, 5, 7)]
 CHOSEN = np.zeros((6, 8), dtype=np.bool_)

@@ -6,8 +6,9 @@ import pytest
 from compiler.options import PlacementOptions
 from compiler.partition import partition
 from compiler.placement import place
+from ir.certificate import Certificate
 from ir.errors import InfeasibleError, InputError
-from ir.mapping import Certificate, Grouping, LayerGrouping, RoutedOwner
+from ir.mapping import Grouping, LayerGrouping, RoutedOwner
 from tests.make import contiguous, map_small, small_chip, small_workload
 
 

@@ -13,8 +13,9 @@ from compiler.slots.bounds import (
     transfers_bound_at,
 )
 from compiler.slots.limits import Limits, check_limits, slots_bound_within
+from ir.certificate import Certificate
 from ir.errors import InputError
-from ir.mapping import Certificate, LayerGrouping
+from ir.mapping import LayerGrouping
 from ir.routing import Routing
 from ir.schedule import assign_experts
 from tests.compiler.slots.windows import PAIRS, WINDOWS, counts_of, worked_example

@@ -9,18 +9,10 @@ import numpy as np
 import pytest
 
 from ir.arrays import Array, Ints
+from ir.certificate import Certificate
 from ir.compiled import Compiled
 from ir.errors import CheckError
-from ir.mapping import (
-    Certificate,
-    DenseOwner,
-    LayerGrouping,
-    Mapping,
-    Owner,
-    Placement,
-    Region,
-    RoutedOwner,
-)
+from ir.mapping import DenseOwner, LayerGrouping, Mapping, Owner, Placement, Region, RoutedOwner
 from ir.program import Lists, Opcode, Program
 from ir.schedule import Caches
 from ir.selection import Capacity

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ir.certificate import Certificate
 from ir.compiled import Compiled
-from ir.mapping import Certificate, Grouping, LayerGrouping, RoutedOwner
+from ir.mapping import Grouping, LayerGrouping, RoutedOwner
 from ir.program import Opcode
 from ir.verify import check_mapping, check_program
 from tests.make import compile_small, small_chip, small_workload

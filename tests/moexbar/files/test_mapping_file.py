@@ -8,17 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ir.certificate import Certificate
 from ir.errors import InputError
-from ir.mapping import (
-    Certificate,
-    DenseOwner,
-    Grouping,
-    LayerGrouping,
-    Mapping,
-    Owner,
-    RoutedOwner,
-    SharedOwner,
-)
+from ir.mapping import DenseOwner, Grouping, LayerGrouping, Mapping, Owner, RoutedOwner, SharedOwner
 from ir.workload import Workload
 from moexbar.files.mapping_file import _runs, mapping_json
 from moexbar.files.mapping_reader import read_mapping
