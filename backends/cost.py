@@ -7,13 +7,13 @@ arrays with their mux switches, buses and return links, digital units, buffers. 
 not publish is left out of a sum and named.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from backends.idle import idle
-from ir.arrays import Bools, Ints
+from ir.arrays import Bools
 from ir.chip import Chip
 from ir.converters import peripheral_um2
 from ir.program import Opcode, Program, UnitKind
@@ -65,16 +65,16 @@ class Energy:
         return self.dynamic_total_fj + sum(self.static_fj.values())
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class MoePart:
     """The routed experts and router of one layer: their work, from first LOAD to last COMBINE.
 
-    layer: where its experts are; layers with the same experts have a part each. spans: [steps, 2]
-    begin and end of that in each step, ps.
+    layer: where its experts are; layers with the same experts have a part each. spans: begin and
+    end of that in each step, ps.
     """
 
     layer: int
-    spans: Ints
+    spans: tuple[tuple[int, int], ...]
     macs: int
     mvms: int
     transfers: int
@@ -86,12 +86,13 @@ class MoePart:
         return together_ps(self.spans)
 
 
-def together_ps(spans: Ints) -> int:
-    """Time in which at least one of the spans [n, 2] is: what overlaps counts once."""
-    begin, end = spans[np.argsort(spans[:, 0], kind="stable")].T
-    before = np.maximum.accumulate(end) if len(end) else end
-    start = np.maximum(begin, np.concatenate([begin[:1], before[:-1]]))
-    return int(np.maximum(end - start, 0).sum())
+def together_ps(spans: Iterable[tuple[int, int]]) -> int:
+    """Time in which at least one of the spans (begin, end) is: what overlaps counts once."""
+    total = over = 0
+    for begin, end in sorted(spans):
+        total += max(end - max(begin, over), 0)
+        over = max(over, end)
+    return total
 
 
 @dataclass(frozen=True)
@@ -269,7 +270,7 @@ def _moe_parts(program: Program) -> Iterator[MoePart]:
         np.maximum.at(end, program.step[combine], program.end_ps[combine])
         yield MoePart(
             layer=int(program.layer[np.argmax(here)]),
-            spans=np.stack([np.minimum(begin, end), end], axis=1),
+            spans=tuple(zip(np.minimum(begin, end).tolist(), end.tolist(), strict=True)),
             macs=int(program.macs[mvm].sum() + program.macs[gate].sum()),
             mvms=int(mvm.sum()),
             transfers=int(load.sum()),

@@ -51,7 +51,8 @@ SHAPE = (
     "memory.accounting",
 )
 ADDS = (Opcode.EMBED, Opcode.MUL, Opcode.ADD, Opcode.TOPK, Opcode.COMBINE, Opcode.DIGITAL)
-RATES = ("digital.macs_per_ns", "memory.dram_mb_per_s")
+ATTENTION = ("digital.macs_per_ns", "digital.mha_bits_per_ns")  # the slower of the two counts
+RATES = (*ATTENTION, "memory.dram_mb_per_s")
 ADD = ("digital.add_ps", "digital.add_base_ps")
 SUMS = ("accumulate.hop_ps", "accumulate.add_ps", *ADD)
 ELEMENT_WISE = (
@@ -60,7 +61,8 @@ ELEMENT_WISE = (
     "digital.relu_ps",
     "digital.smooth_ps",
     "digital.smooth_base_ps",
-    *RATES,
+    "digital.macs_per_ns",
+    "memory.dram_mb_per_s",
 )
 DRAM = (Opcode.KV_RD, Opcode.KV_WR, Opcode.GO_RD, Opcode.GO_WR)
 
@@ -128,7 +130,8 @@ def _ratios(program: Program, unknown: Bools, old: Chip, new: Chip) -> list[tupl
     out = [(np.isin(code, codes) & unknown, speeds) for codes, speeds in every]
     found = [(rows, _ratio(old, new, *speeds)) for rows, speeds in out if rows.any()]
     macs = (code == Opcode.ATTN) & (old.digital.attention == "macs")
-    found.append((macs, _ratio(old, new, "digital.macs_per_ns")))
+    if macs.any():
+        found.append((macs, _ratio(old, new, *ATTENTION)))
     found.append((np.isin(code, DRAM), _ratio(old, new, "memory.dram_mb_per_s")))
     return [(rows, ratio) for rows, ratio in found if ratio != 1]
 

@@ -270,3 +270,23 @@ def test_a_chip_that_needs_compiling_again(change: dict[str, dict[str, int]], me
     case = compile_small()
     with pytest.raises(InputError, match=message):
         retime(case.program, case.chip, small_chip(**change))
+
+
+def test_attention_takes_the_longer_of_two_times() -> None:
+    """MACs of the last query 2 x 6 keys x 8 at 4 a ns, or 2 x 6 x 8 values of 8 bits at 3 a ns.
+
+    Both a third as fast: three times each. One of them alone: which of the two a job took, or would
+    take then, a program does not say.
+    """
+    speeds = {"macs_per_ns": 12, "mha_bits_per_ns": 96}
+    slower = {"macs_per_ns": 4, "mha_bits_per_ns": 32}
+    old = small_chip(digital=speeds)
+    case = compile_small(chip=old)
+    attention = case.program.opcode == Opcode.ATTN
+    assert attention.any()
+    duration, _ = retime(case.program, old, small_chip(digital=slower))
+    assert np.all(np.abs(duration - 3 * case.program.duration_ps)[attention] <= 3)  # rounded up
+    for name, speed in slower.items():
+        one = small_chip(digital=speeds | {name: speed})
+        with pytest.raises(InputError, match="expected the same factor for all; compile"):
+            retime(case.program, old, one)
