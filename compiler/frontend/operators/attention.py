@@ -38,7 +38,7 @@ class FoundAttention:
     """An attention region; sizes are 0 where they could not be told.
 
     queries: inputs of which nothing but queries is made, as far as that can be told. defined: it is
-    causal as its operator's definition says.
+    causal as its operator's definition says, and its other nodes keep tokens apart.
     """
 
     nodes: tuple[Node, ...]
@@ -74,7 +74,8 @@ def find_attention(facts: Facts, taken: Collection[Node]) -> list[FoundAttention
         nodes = _grow(graph, core, fixed | used)
         used.update(nodes)
         queries = _queries(graph, core, nodes)
-        defined = causal and node.op_type in OPERATORS
+        apart = all(facts.axes.scope(n) != "sequence" for n in nodes if n is not node)
+        defined = causal and node.op_type in OPERATORS and apart
         found.append(FoundAttention(tuple(nodes), *sizes_of, causal, queries, defined))
     return found
 
