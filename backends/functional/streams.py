@@ -30,8 +30,8 @@ class _Job:
 class _Rows:
     """What the jobs so far have of each input: rows [window tokens, ...], and its tables."""
 
-    rows: dict[str, Array] = field(default_factory=dict)
-    tables: dict[str, list[Array]] = field(default_factory=dict)
+    rows: dict[str, Array] = field(default_factory=dict[str, Array])
+    tables: dict[str, list[Array]] = field(default_factory=dict[str, list[Array]])
 
 
 def run_stream(at: At[Attention], ids: Ints) -> None:
@@ -61,7 +61,7 @@ def _chains(at: At[Attention], ids: Ints) -> list[list[_Job]]:
         mine = mine[np.argsort(p.token[mine], kind="stable")]
         every, before, chain = m.so_far(seq, at.op.side), -1, list[_Job]()
         for row in mine.tolist():
-            _, read = m.values.reads(np.array([row]))
+            read = np.unique(m.values.reads(np.array([row]))[1])
             jobs, own = read[np.isin(read, ids)], read[~np.isin(read, ids)]
             wanted = [chain[-1].row] if chain else []
             if jobs.tolist() != wanted:
@@ -70,7 +70,7 @@ def _chains(at: At[Attention], ids: Ints) -> list[list[_Job]]:
             if not len(tokens):
                 raise wrong(p, row, "is for no token")
             made[tokens], before = row, int(p.token[row])
-            chain.append(_Job(row, tokens, np.unique(own)))
+            chain.append(_Job(row, tokens, own))
         chains.append(chain)
     return chains
 
