@@ -4,11 +4,11 @@ from typing import assert_never
 
 import numpy as np
 
-from ir.arrays import Ints
+from ir.arrays import Bools, Ints
 from ir.verify.case import ProgramCase
-from ir.verify.check import Check, Fault, first, first_difference
+from ir.verify.check import Check, Fault, first, first_difference, int64
 from ir.verify.operators import check_operators, results
-from ir.verify.roles import Form, Role
+from ir.verify.roles import READS_OF_CACHES, Form, Role
 from ir.verify.routing import top_k_rows
 from ir.workload import Attention, Dense, Digital, MoELayer
 
@@ -45,7 +45,17 @@ def check_inputs(case: ProgramCase) -> Fault | None:
     at = first(wrong)
     if at is not None:
         return Fault(case.program.name(int(case.reader[at])), "waits for another token's routing")
-    return None
+    return case.fault(_first_users(case) != case.program.node, "is not of the first that uses it")
+
+
+def _first_users(case: ProgramCase) -> Ints:
+    """Operator of each row; of a LOAD the first whose products use it, as several may."""
+    out = int64(case.program.node)
+    uses = (case.role[case.read] == Role.LOAD) & (case.role[case.reader] == Role.MVM0)
+    load = case.read[uses]
+    out[load] = len(case.form)
+    np.minimum.at(out, load, case.program.node[case.reader[uses]])
+    return out
 
 
 def _entry_edges(case: ProgramCase, made: Ints, index: int) -> Ints:
@@ -205,9 +215,33 @@ def check_regions(case: ProgramCase) -> Fault | None:
     other = alone & (case.visit[case.read] != case.visit[case.reader])
     wrong |= move[case.reader] & other & ~sampled
     at = first(wrong)
-    if fault is not None or at is None:
+    if fault is None and at is not None:
+        fault = Fault(p.name(int(case.reader[at])), "moves a value of another region or token")
+    at = first(_of_another_token(case)) if fault is None else None
+    if at is None:
         return fault
-    return Fault(p.name(int(case.reader[at])), "moves a value of another region or token")
+    name = p.name(int(case.read[at]))
+    return Fault(p.name(int(case.reader[at])), f"reads {name}, the vector of another token")
+
+
+def _of_another_token(case: ProgramCase) -> Bools:
+    """Entries of `reads` by which what is of one token takes another's part of a value of several.
+
+    A sequence's result and a stream's job are of several; a MOVE takes the part of its own token.
+    """
+    p, visits, streams = case.program, case.visits, case.streams
+    several = (p.token < 0) & np.isin(case.role, [Role.RESULT, *READS_OF_CACHES])
+    several |= streams.mine
+    source = moved_from(case)[case.read]
+    moved = (case.role[case.read] == Role.MOVE) & several[source]
+    one = (p.token[case.reader] >= 0) & ~streams.mine[case.reader]
+    wrong: Bools = moved & one & (case.visit[case.read] != case.visit[case.reader])
+    moves = (case.role[case.reader] == Role.MOVE) & (case.read == source) & several[source]
+    of_stream: Bools = streams.of[p.node[source], case.visit[case.reader]] == source
+    of_pass: Bools = visits.of_pass[case.visit[case.reader]] == case.of_pass[source]
+    job: Bools = streams.mine[source]
+    found: Bools = wrong | (moves & ~((job & of_stream) | (~job & of_pass)))
+    return found
 
 
 def check_combine(case: ProgramCase) -> Fault | None:

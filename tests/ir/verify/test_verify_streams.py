@@ -260,3 +260,72 @@ def test_what_is_proven_may_wait() -> None:
     c = compile_small(streaming(small_workload(), proven=False), sequence=SEQUENCE)
     other = replace(c, workload=streaming(c.workload))
     assert {result for _, result in check_program(other)} == {"ok"}
+
+
+# -- values of several tokens in another region ------------------------------------------------
+
+
+@cache
+def elsewhere(*, streams: bool) -> Compiled:
+    """The first out-projection is in the second region: a vector a token goes over the mesh."""
+    workload = streaming(small_workload(), proven=streams)
+    operators = tuple(replace(op, layer=1) if op.name == "o0" else op for op in workload.operators)
+    chip = small_chip(digital={"mha_bits_per_ns": 64})
+    return compile_small(replace(workload, operators=operators), chip, sequence=SEQUENCE)
+
+
+def moves(p: Program) -> dict[int, int]:
+    """{token: its MOVE} of the first attention's results."""
+    return {
+        int(p.token[row]): row
+        for row in mutate.rows(p, Opcode.XFER)
+        if p.opcode[p.reads[row]].tolist() == [Opcode.ATTN]
+    }
+
+
+def part_of_another_token(p: Program) -> Program:
+    """Token 0's vector is multiplied for token 1 too: both are of one job, or one sequence."""
+    early, late = moves(p)[0], moves(p)[1]
+    (reader,) = np.flatnonzero([late in p.reads[row] for row in range(len(p))]).tolist()
+    changed = mutate.read_instead(p, reader, late, early)
+    return mutate.put(
+        changed, "start_ps", reader, max(int(p.start_ps[reader]), int(p.end_ps[early]))
+    )
+
+
+def moved_for_another_token(p: Program) -> Program:
+    return mutate.put(p, "token", moves(p)[0], 1)
+
+
+def moved_from_another_job(p: Program) -> Program:
+    """Token 3's vector out of the first job, which is for tokens 0 and 1."""
+    row = moves(p)[3]
+    return mutate.read_instead(p, row, int(p.reads[row][0]), int(p.reads[moves(p)[0]][0]))
+
+
+@pytest.mark.parametrize("streams", [True, False])
+@pytest.mark.parametrize("corrupt", [part_of_another_token, moved_for_another_token])
+def test_parts_that_were_moved(corrupt: Callable[[Program], Program], *, streams: bool) -> None:
+    c = elsewhere(streams=streams)
+    assert {result for _, result in check_program(c)} == {"ok"}
+    found = dict(check_program(replace(c, program=corrupt(c.program))))
+    assert found["moved"].endswith("the vector of another token")
+
+
+def test_a_part_of_another_job() -> None:
+    c = elsewhere(streams=True)
+    found = dict(check_program(replace(c, program=moved_from_another_job(c.program))))
+    assert found["inputs"] != "ok"
+    assert found["moved"].endswith("the vector of another token")
+
+
+@pytest.mark.parametrize("name", ["k0", "v0", "o0", "moe0"])
+def test_a_vector_sent_for_several_is_of_the_first(name: str) -> None:
+    """One LOAD of a token serves q, k and v; it must be done before the first of them."""
+    c, p = base(), base().program
+    names = [op.name for op in c.workload.operators]
+    row = mutate.rows(p, Opcode.LOAD, node=names.index("q0"))[0]
+    users = p.node[p.reads.rows()[p.reads.values == row]].tolist()
+    assert {names[user] for user in users} == {"q0", "k0", "v0"}
+    found = results(mutate.put(p, "node", row, names.index(name)))
+    assert found["inputs"].endswith("is not of the first that uses it")
