@@ -32,9 +32,12 @@ def draw_recipe(choose: Choose) -> Recipe:
     )
     span = _span(choose, choice, pairs)
     chip = _chip(choose, span)
-    return Recipe(
-        model, span, chip, _options(choose, model, chip), choose("method", [3] * 7 + [0, 1, 2])
-    )
+    options = _options(choose, model, chip)
+    method = choose("method", [3] * 7 + [0, 1, 2])
+    chip["digital"]["mha_bits_per_ns"] = choose("keys a ns", [None, None, 16, 64])
+    by_time = choose("slots by time", [""] * 8 + ["auto", "arriving"])
+    options["scheduling"] = by_time or options["scheduling"]
+    return Recipe(model, span, chip, options, method)
 
 
 def _model(choose: Choose, choice: bool) -> Model:

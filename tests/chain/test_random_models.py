@@ -4,20 +4,24 @@ The cases are drawn one choice after the other (`draw`); `python -m benchmarks.r
 more of them, and says of a failing one which stage is the first to be wrong.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from backends.functional import TOLERANCE
+from ir.compiled import Compiled
 from ir.onnxdoor.session import Runtime
+from ir.program import Opcode
 from tests.chain.corpus import CORPUS
 from tests.chain.draw import draw_recipe
 from tests.chain.recipe import Recipe
-from tests.chain.run import run_recipe
+from tests.chain.run import Ready, compile_recipe, run_recipe
 
 PARTS, EACH = 10, 50  # 500 cases, in parts so that several processes may share them
 
@@ -43,7 +47,19 @@ def recipes(draw: st.DrawFn) -> Recipe:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
-def test_computes_the_model(part: int, folder: Path, runtime: Runtime) -> None:
+def test_computes_the_model(
+    part: int, folder: Path, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the cases of a part have streamed attention at least, and a tenth in tiles."""
+    found = Counter[str]()
+
+    def counted(ready: Ready) -> Compiled:
+        done = compile_recipe(ready)
+        found.update(streams_of(done))
+        return done
+
+    monkeypatch.setattr("tests.chain.run.compile_recipe", counted)
+
     @seed(part)
     @settings(
         max_examples=EACH,
@@ -58,3 +74,17 @@ def test_computes_the_model(part: int, folder: Path, runtime: Runtime) -> None:
         assert done.worst <= TOLERANCE
 
     check()
+    assert found["programs"] >= EACH
+    assert found["streams"] >= EACH // 2
+    assert found["tiles"] >= EACH // 10
+
+
+def streams_of(done: Compiled) -> Iterator[str]:
+    """What is counted of a program: itself, and whether it has streams, in tiles of several."""
+    yield "programs"
+    p, widths = done.program, np.array([op.width for op in done.workload.operators])
+    jobs = (p.opcode == Opcode.ATTN) & (p.token >= 0)
+    if jobs.any():
+        yield "streams"
+    if (p.bytes > widths[p.node])[jobs].any():  # numbers of 8 bits
+        yield "tiles"
