@@ -20,8 +20,8 @@ def buffer_traffic(
     """(bytes written, bytes read): each value once by its writer, and once by every reader.
 
     A reader takes the whole value; what works on a token takes one vector of what is there for a
-    whole sequence. A job of a streamed attention reads its own tokens' vectors, and the keys and
-    values of all tokens before.
+    whole sequence, or for a job of several tokens. A job of a streamed attention reads its own
+    tokens' vectors, and the keys and values of all tokens before.
     """
     columns = draft.columns
     held: Bools = columns["buffer"] >= 0
@@ -33,7 +33,9 @@ def buffer_traffic(
     taken = size[source].copy()
     narrowed = np.isin(columns["opcode"][reader], (*LINKS, *NARROWED))
     taken[narrowed] = np.minimum(taken, size[reader])[narrowed]
-    one = (columns["token"][source] < 0) & (columns["token"][reader] >= 0)
+    job = _jobs(draft)
+    several = (columns["token"][source] < 0) | (job[source] & ~job[reader])
+    one = several & (columns["token"][reader] >= 0)
     vector = _vector_bytes(workload, chip)[columns["node"][source]]
     taken[one] = np.minimum(taken, vector)[one]
     return int(size[held].sum()), int(taken.sum()) + earlier
@@ -47,7 +49,7 @@ def _streamed(
     Those lead to the job before, and to what earlier tokens made, which the last job holds on to.
     """
     columns = draft.columns
-    job = (columns["opcode"] == Opcode.ATTN) & (columns["token"] >= 0)
+    job = _jobs(draft)
     chain = job[reader] & job[source] & (columns["node"][reader] == columns["node"][source])
     before = np.full(len(draft), -1, dtype=np.int64)
     before[reader[chain]] = columns["token"][source[chain]]
@@ -64,6 +66,12 @@ def _streamed(
     rows = np.flatnonzero(before >= 0)
     keys = before[rows] - first[rows] + 1
     return int((keys * key_bytes[columns["node"][rows]]).sum()), again
+
+
+def _jobs(draft: Draft) -> Bools:
+    """Which rows are jobs of streamed attention."""
+    found: Bools = (draft.columns["opcode"] == Opcode.ATTN) & (draft.columns["token"] >= 0)
+    return found
 
 
 def _vector_bytes(workload: Workload, chip: Chip) -> Ints:

@@ -16,9 +16,10 @@ PARTIAL = (Opcode.LOAD, Opcode.XFER, Opcode.ACT, Opcode.MUL)
 def buffer_bytes_moved(case: ProgramCase) -> tuple[int, int]:
     """(bytes written, bytes read) of all buffers of regions.
 
-    Links take what they carry, an activation and a product as much as they make, of a sequence's
-    value what works on a token takes a token's vector; anything else takes all of a value. The jobs
-    of a streamed attention take what their own tokens made, and keys and values of those before.
+    Links take what they carry, an activation and a product as much as they make, of a value of a
+    sequence or a job what works on a token takes a token's vector; anything else takes all of a
+    value. The jobs of a streamed attention take what their own tokens made, and keys and values of
+    those before.
     """
     p, streams = case.program, case.streams
     of_job = streams.mine[case.reader]
@@ -32,7 +33,7 @@ def buffer_bytes_moved(case: ProgramCase) -> tuple[int, int]:
             p.bytes[case.reader],
             p.token[case.reader],
             p.bytes[case.read],
-            p.token[case.read],
+            np.where(streams.mine[case.read] & ~of_job, -1, p.token[case.read]),
             p.node[case.read],
         ],
         axis=1,

@@ -158,6 +158,25 @@ def test_buffers_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert one - three == (6 + 3 - 3) * 40
 
 
+def test_a_token_takes_its_vector_of_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A norm of what attention gives reads 20 bytes, not the 60 of a job of three.
+
+    So tiles read 240 bytes of earlier keys and values less, as without a norm.
+    """
+    operators = list(streaming(small_workload(layers=1)).operators)
+    place = [op.name for op in operators].index("o0")
+    words: dict[str, Any] = {"inputs": ("attention0",), "outputs": ("n",), "nodes": ("node_n",)}
+    norm = next(op for op in operators if op.name == "norm_a0")
+    operators[place] = replace(operators[place], inputs=("n",))
+    operators.insert(place, replace(norm, name="n", **words))
+    workload = replace(small_workload(layers=1), operators=tuple(operators))
+    read = list[int]()
+    for tile in (1, 3):
+        in_tiles(monkeypatch, tile)
+        read.append(compile_small(workload, sequence=SEQUENCE).program.inventory.buffer_read_bytes)
+    assert read[0] - read[1] == 240
+
+
 def barrier(c: Compiled, step: int = 0) -> bool:
     """Whether all attention of a step is jobs of whole sequences."""
     tokens = c.program.token[[row for row in jobs(c) if c.program.step[row] == step]]
