@@ -30,7 +30,7 @@ def test_units_keep_up_with_the_crossbars_of_their_region() -> None:
 
     Two norms 100 ns, two residual adds 24; router 4 x 256 / 1024 = 1, top-2 2 x (4 + 8 x 4 / 256)
     = 8.25, two pairs of SiLU 6 + 32 and product 4 + 16 = 116, sum 3 x 12 = 36: 285.25 ns, and the
-    embedding's 12 and the last norm's 50, which work in the region too: 347.25 / (3/4 of 130), up: 4.
+    embedding's 12 and the last norm's 50, in the region too: 347.25 / (3/4 of 130), up: 4.
     """
     workload = small_workload(layers=1, d=256, f=512, experts=4, k=2)
     here = operators_of(workload, 0)
