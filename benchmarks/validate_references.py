@@ -32,6 +32,10 @@ MATRICES: dict[str, Matrix] = {
     "neurosim.square_": (768, 768, 8),
     "neurosim.down_": (3072, 768, 8),
     "neurosim.bits4_": (1024, 128, 4),
+    "neurosim.256x256_": (256, 256, 8),
+    "neurosim.2048x512_": (2048, 512, 8),
+    "neurosim.1536x384_": (1536, 384, 8),
+    "neurosim.8192x128_": (8192, 128, 8),
 }
 LEVELS64: dict[str, Matrix] = {"neurosim.adc6_": (1024, 128, 8)}
 MUXED16: dict[str, Matrix] = {"neurosim.mux16_": (1024, 128, 8)}
@@ -39,6 +43,7 @@ SAID = {  # what NeuroSim prints before a number
     "time": r"layer1's readLatency is: ([\d.e+]+)",
     "energy": r"layer1's readDynamicEnergy is: ([\d.e+]+)",
     "buffer time": r"layer1's buffer latency is: ([\d.e+]+)",
+    "wire time": r"layer1's ic latency is: ([\d.e+]+)",
     "buffer energy": r"layer1's buffer readDynamicEnergy is: ([\d.e+]+)",
     "wire energy": r"layer1's ic readDynamicEnergy is: ([\d.e+]+)",
     "arrays": r"Chip total CIM array : ([\d.e+]+)",
@@ -87,7 +92,9 @@ def neurosim(program: Path, matrices: dict[str, Matrix]) -> Figures:
             ).stdout
         read = {name: float(_found(pattern, told)) for name, pattern in SAID.items()}
         spent = read["energy"] - read["buffer energy"] - read["wire energy"]
-        yield f"{key}time", read["time"] - read["buffer time"]
+        time = read["time"] - read["buffer time"]
+        yield f"{key}time", time
+        yield f"{key}time_alone", time - read["wire time"]
         yield f"{key}energy", spent / 1000
         yield f"{key}arrays", read["arrays"]
         yield f"{key}converters", read["adc"] + read["sums"]

@@ -1,6 +1,15 @@
 """All published quantities, and those that nothing of ours can be set beside."""
 
-from moexbar.validation import codes, hermes, isaac, jia, neurosim, neurosim_runs, puma
+from moexbar.validation import (
+    codes,
+    hermes,
+    isaac,
+    jia,
+    neurosim,
+    neurosim_runs,
+    neurosim_sizes,
+    puma,
+)
 from moexbar.validation.claim import Ours, Study, Unmatched
 
 STUDIES: tuple[Study, ...] = (
@@ -10,6 +19,7 @@ STUDIES: tuple[Study, ...] = (
     *puma.STUDIES,
     *neurosim.STUDIES,
     *neurosim_runs.STUDIES,
+    *neurosim_sizes.STUDIES,
     *codes.STUDIES,
 )
 
@@ -52,5 +62,6 @@ OURS: Ours = {
     **puma.OURS,
     **neurosim.OURS,
     **neurosim_runs.OURS,
+    **neurosim_sizes.OURS,
     **codes.OURS,
 }
