@@ -122,6 +122,7 @@ CONSTANTS: dict[str, float | str] = {  # of the 3D-CiM simulator where they diff
     "digital.attention": "macs",
     "digital.macs_per_ns": 36864,  # 2 x 36 pairs x 512 in a nanosecond
     "digital.mac_fj": 27,  # and for a nanojoule
+    "digital.mha_bits_per_ns": "unlimited",  # its attention takes its operations' time alone
 }
 
 
