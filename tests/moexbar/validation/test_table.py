@@ -81,14 +81,22 @@ def test_hand_worked_values(report: ValidateReport) -> None:
     x 32768 operations in 2304 ns = 31.40 TOPS. A tile of ISAAC has 96 crossbars of 3.01 mW, a bus
     of 461 bits of 15 fJ in a ns, a buffer of 256 of 80 fJ, and 1.56 mW whatever it does. 128 x 512
     weights of 8 bits fill 32 arrays of NeuroSim, whose reads take 8 x 13.576 ns; four copies take
-    turns. Inputs of 4 bits make half the cycles of 8: 64 arrays x 4 x 24 pJ, and the sums. 2304 x
-    256 MACs of 1 bit take 1350 ns, of 8 bits 8 times that.
+    turns. Two copies of 256 x 256 fill 32 arrays each and sum two with one adder; 8192 rows are 64
+    arrays and six levels of adders, 1.697 ns each. Inputs of 4 bits make half the cycles of 8: 64
+    arrays x 4 x 24 pJ, and the sums. 2304 x 256 MACs of 1 bit take 1350 ns, of 8 bits 8 times that.
     """
     assert _row(report, "cores64.rate").ours == pytest.approx(64.53, abs=0.005)
     assert _row(report, "isaac.weights").ours == 63
     assert _row(report, "isaac.tile_power").ours == pytest.approx(96 * 3.01 + 6.915 + 20.48 + 1.56)
     assert _row(report, "neurosim.row_time").ours == pytest.approx(8 * 13.576 / 4)
     assert _row(report, "neurosim.row_converters").ours == 4 * 32 * 3270
+    assert _row(report, "neurosim.256x256_time_alone").ours == pytest.approx(
+        (8 * 13.576 + 1.697) / 2, rel=1e-5
+    )
+    assert _row(report, "neurosim.256x256_converters").ours == 2 * 32 * 3270
+    assert _row(report, "neurosim.8192x128_time_alone").ours == pytest.approx(
+        8 * 13.576 + 6 * 1.697, rel=1e-5
+    )
     assert _row(report, "neurosim.bits4_energy").ours == pytest.approx(64 * 4 * 0.024, rel=0.03)
     assert _row(report, "jia.rate8").ours == pytest.approx(2 * 2304 * 256 / 10_800_000, rel=1e-5)
     assert _row(report, "puma.node_rate").ours == pytest.approx(31.40, abs=0.005)
