@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check clean dist golden schemas
+.PHONY: demo test check clean dist golden schemas figures
 
 $(VENV)/.runtime: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +34,9 @@ golden: $(VENV)/.dev  ## rewrite the golden texts after a deliberate change
 
 schemas: $(VENV)/.runtime  ## rewrite docs/schemas after a change of what --json prints or mapping.json holds
 	$(BIN)/python -m moexbar.report.schema
+
+figures: $(VENV)/.runtime  ## print the figures of README and docs anew, but those that take a minute or more
+	$(BIN)/python -m benchmarks.figures --quick
 
 dist: $(VENV)/.dev  ## sdist and wheel, in dist/
 	$(BIN)/python -m build

@@ -143,6 +143,8 @@ def test_what_is_left_out(copy: Copy, page: Path) -> None:
     """The slow one, and all that the pattern does not name; silent ones above it are run."""
     assert remake(page, copy, Wanted(quick=True, only="tr a-z")) == []
     assert not (copy.root / "made.txt").exists()  # nothing was chosen that could need it
+    remake(page, copy, Wanted(only="printf"))
+    assert "OLD" in page.read_text()  # shown, above, and not asked for
     remake(page, copy, Wanted(only="tr a-z"))
     assert (copy.root / "made.txt").exists()
     assert "| 1 |" in page.read_text()
