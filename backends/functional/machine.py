@@ -36,6 +36,17 @@ OWN_NODES = (
 
 
 @dataclass
+class StreamRows:
+    """What the jobs so far of a streamed attention have read of each input.
+
+    rows: [window tokens, ...] by value; tables: those that are no token's, one per run.
+    """
+
+    rows: dict[str, Array] = field(default_factory=dict[str, Array])
+    tables: dict[str, list[Array]] = field(default_factory=dict[str, list[Array]])
+
+
+@dataclass
 class Machine:
     """What an execution knows and what it has computed so far.
 
@@ -49,7 +60,8 @@ class Machine:
     tokens] the step in which each comes. again: see `uncached`. fixed: routers say what they say
     of the model's own vectors, however far ours are from them. covers: the tokens of an instruction
     that stands for a whole sequence. before: the last so many window tokens come before the
-    program's in their sequence; their rows are those of `whole`. traced: see `Case`.
+    program's in their sequence; their rows are those of `whole`. traced: see `Case`. streams, jobs:
+    of streamed attention what its jobs have read, and the last job of each (operator, sequence).
     """
 
     program: Program
@@ -70,6 +82,8 @@ class Machine:
     step: int = 0
     made: dict[tuple[int, int], Ints] = field(default_factory=dict)
     covers: dict[int, Ints] = field(default_factory=dict)
+    streams: dict[int, StreamRows] = field(default_factory=dict)
+    jobs: dict[tuple[int, int], int] = field(default_factory=dict)
     told: dict[int, dict[Name, Array]] = field(default_factory=dict)
     tied: set[tuple[int, int]] = field(default_factory=set)
     halves: set[tuple[int, int]] = field(default_factory=set)

@@ -4,13 +4,16 @@ A job is for the tokens after the job before it up to its own. It has the rows t
 bring and those that the jobs before it had; the rows of later tokens are zeros when it is computed.
 So an attention that looks ahead, or a job whose keys are not there, gives other numbers than the
 model.
+
+The first job of a step may go on with the last of the step before, and then has what that one had;
+else it starts anew.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from backends.functional.machine import At, Machine, rounded
+from backends.functional.machine import At, Machine, StreamRows, rounded
 from backends.functional.names import Name
 from backends.functional.values import Batch, wrong
 from ir.arrays import Array, Ints
@@ -19,26 +22,22 @@ from ir.workload import Attention
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """A job: its row, the tokens that it is for, and what it reads beside the job before."""
+    """A job: its row, the tokens that it is for, and what it reads beside the job before.
+
+    goes_on: whether there is a job before.
+    """
 
     row: int
     tokens: Ints
     read: Ints
-
-
-@dataclass
-class _Rows:
-    """What the jobs so far have of each input: rows [window tokens, ...], and its tables."""
-
-    rows: dict[str, Array] = field(default_factory=dict[str, Array])
-    tables: dict[str, list[Array]] = field(default_factory=dict[str, list[Array]])
+    goes_on: bool
 
 
 def run_stream(at: At[Attention], ids: Ints) -> None:
     """The jobs `ids` of one attention in one step, which each name the last of their tokens."""
     m, op = at.m, at.op
     chains = _chains(at, ids)
-    rows = _Rows()
+    rows = _rows_so_far(m, at.index, chains)
     found: list[dict[str, Array]] = [{} for _ in m.runs]
     for turn in range(max(map(len, chains))):
         jobs = [chain[turn] for chain in chains if turn < len(chain)]
@@ -60,22 +59,37 @@ def _chains(at: At[Attention], ids: Ints) -> list[list[_Job]]:
         mine = ids[p.seq[ids] == seq]
         mine = mine[np.argsort(p.token[mine], kind="stable")]
         every, before, chain = m.so_far(seq, at.op.side), -1, list[_Job]()
+        last = m.jobs.get((at.index, seq), -1)
         for row in mine.tolist():
             read = np.unique(m.values.reads(np.array([row]))[1])
-            jobs, own = read[np.isin(read, ids)], read[~np.isin(read, ids)]
-            wanted = [chain[-1].row] if chain else []
+            job = np.isin(read, ids) | (read == last)
+            jobs, own = read[job], read[~job]
+            wanted = [chain[-1].row] if chain else jobs[jobs == last].tolist()
+            before = int(p.token[last]) if wanted and not chain else before
             if jobs.tolist() != wanted:
                 raise wrong(p, row, f"goes on with jobs {jobs.tolist()}, expected {wanted}")
             tokens = every[(every > before) & (every <= p.token[row])]
             if not len(tokens):
                 raise wrong(p, row, "is for no token")
             made[tokens], before = row, int(p.token[row])
-            chain.append(_Job(row, tokens, own))
+            chain.append(_Job(row, tokens, own, bool(wanted)))
+        m.jobs[at.index, seq] = chain[-1].row
         chains.append(chain)
     return chains
 
 
-def _take(m: Machine, op: Attention, job: _Job, rows: _Rows) -> None:
+def _rows_so_far(m: Machine, index: int, chains: list[list[_Job]]) -> StreamRows:
+    """What earlier steps have read for these chains; nothing for those that start anew."""
+    rows = m.streams.setdefault(index, StreamRows())
+    for chain in chains:
+        if not chain[0].goes_on:
+            for held in rows.rows.values():
+                mine = np.flatnonzero(m.values.sequence == m.program.seq[chain[0].row])
+                held[mine[mine < m.tokens - m.before]] = 0
+    return rows
+
+
+def _take(m: Machine, op: Attention, job: _Job, rows: StreamRows) -> None:
     """What a job reads for its own tokens: a row of every input for each."""
     p, values = m.program, m.values
     lost = job.read[values.batch[job.read] < 0]
@@ -122,7 +136,7 @@ def _none(m: Machine, name: str, like: Array) -> Array:
     return rows
 
 
-def _feeds(m: Machine, op: Attention, rows: _Rows) -> list[dict[str, Array]]:
+def _feeds(m: Machine, op: Attention, rows: StreamRows) -> list[dict[str, Array]]:
     """The inputs of the attention's nodes as they are by now, one dict per run."""
     out: list[dict[str, Array]] = []
     for place, (run, whole) in enumerate(zip(m.runs_of(op.side), m.whole, strict=True)):

@@ -3,13 +3,14 @@
 A streamed attention is a chain of jobs, each of one query or a tile of them, in the order of the
 tokens. A job reads what its own tokens made and the job before, whose keys and values it goes on
 with. What keys and values are made of stays where it is until the last job that looks at them, so
-that one reads it again.
+that one reads it again. Where a chip keeps keys and values in the regions' buffers, the chain goes
+on through the decode steps, and its last job is that of the last step.
 """
 
 import numpy as np
 
 from compiler.emit.at import At
-from compiler.emit.caches import read_keys, write_keys
+from compiler.emit.caches import in_buffers, may_stream, read_keys, write_keys
 from compiler.emit.context import Context
 from compiler.emit.sequences import per_sequence
 from compiler.emit.stream import Costs
@@ -27,14 +28,19 @@ def emit_attention(at: At[Attention]) -> None:
     It is on one of the chip's attention units, or its heads are spread over the region's.
     """
     at.produce(_stream(at) if _streams(at) else _barrier(at))
-    write_keys(at)
+    if not _in_buffers(at):
+        write_keys(at)
 
 
 def _streams(at: At[Attention]) -> bool:
-    """Whether queries go as their tokens come: all keys are of this step, and none is ahead."""
-    ctx, op = at.ctx, at.op
-    alone = op.key_side in (None, op.side) and not op.newest and not ctx.step.kv
-    return ctx.streams_attention and op.causal and op.proven and alone
+    """Whether queries go as their tokens come: no key is ahead, and none comes from DRAM."""
+    ctx = at.ctx
+    here = _in_buffers(at) or not ctx.step.kv
+    return ctx.streams_attention and may_stream(at.op, ctx.chip) and here
+
+
+def _in_buffers(at: At[Attention]) -> bool:
+    return in_buffers(at.op, at.ctx.schedule.caches, at.ctx.chip)
 
 
 def _stream(at: At[Attention]) -> Ints:
@@ -48,8 +54,9 @@ def _stream(at: At[Attention]) -> Ints:
         job = np.arange(len(part)) // tile
         ends = np.append(np.flatnonzero(np.diff(job)), len(part) - 1) + 1
         sizes = np.diff(ends, prepend=0)
-        costs = [_cost(at, int(q), int(n)) for q, n in zip(sizes, ends, strict=True)]
-        macs = [_macs(at.op, int(q), int(n)) for q, n in zip(sizes, ends, strict=True)]
+        keys = ends + ctx.so_far(int(ctx.schedule.sequence[part[0]]), at.op.side) - len(part)
+        costs = [_cost(at, int(q), int(n)) for q, n in zip(sizes, keys, strict=True)]
+        macs = [_macs(at.op, int(q), int(n)) for q, n in zip(sizes, keys, strict=True)]
         rows = ctx.stream.append(
             Opcode.ATTN,
             ctx.units.mha(at.region),
@@ -65,11 +72,34 @@ def _stream(at: At[Attention]) -> Ints:
         for source in sources.values():
             pairs = np.unique(np.stack([rows[job], source[part]]), axis=1)
             ctx.stream.link("reads", *pairs)
-        before, last = np.split(part, [ends[-1] - sizes[-1]])
-        for source in map(sources.__getitem__, at.op.kept):
-            made = np.setdiff1d(source[before], source[last])
-            ctx.stream.link("reads", np.full(len(made), rows[-1]), made)
+        _hold(at, [sources[name] for name in at.op.kept], part, rows[job])
     return out
+
+
+def _hold(at: At[Attention], kept: list[Ints], part: Ints, job: Ints) -> None:
+    """What keys and values are made of stays until the last job of the chain, which reads it again.
+
+    kept: who made each of that, [window tokens]; part: tokens of a sequence, done by `job` [part].
+    """
+    ctx, last = at.ctx, job == job[-1]
+    if _in_buffers(at):
+        key = at.index, int(ctx.schedule.sequence[part[0]])
+        held = _go_on(at, key, job)
+        if not ctx.last_step:
+            held += np.unique(np.concatenate([source[part] for source in kept])).tolist()
+            return
+        ctx.stream.link("reads", np.full(len(held), job[-1]), np.array(held, dtype=np.int64))
+    for source in kept:
+        made = np.setdiff1d(source[part[~last]], source[part[last]])
+        ctx.stream.link("reads", np.full(len(made), job[-1]), made)
+
+
+def _go_on(at: At[Attention], key: tuple[int, int], job: Ints) -> list[int]:
+    """The first job goes on with the last of the step before; what earlier steps have made."""
+    ctx = at.ctx
+    ctx.stream.link("reads", job[:1], np.array([ctx.chains.get(key, -1)]))
+    ctx.chains[key] = int(job[-1])
+    return ctx.kept.setdefault((*key, "keys"), [])
 
 
 def _barrier(at: At[Attention]) -> Ints:

@@ -1,5 +1,7 @@
 """Reads and writes of the caches in DRAM: keys and values, router scores, expert outputs.
 
+Keys and values that a chip keeps in the buffers of its regions need neither (`attention`).
+
 What a step appends is written once its makers are done, and read again in every later step: the
 read of step n waits for the writes of the steps before it. One instruction per sequence, operator
 and kind of content, since they share one memory port. On a chip with the reference's accounting
@@ -13,9 +15,22 @@ from compiler.emit.at import At
 from compiler.emit.context import Context, Kept
 from ir import timing
 from ir.arrays import Ints
+from ir.chip import Chip
 from ir.program import Opcode
+from ir.schedule import Caches
 from ir.selection import Capacity
 from ir.workload import Attention, MoELayer, Operator
+
+
+def may_stream(op: Attention, chip: Chip) -> bool:
+    """Whether an attention may go query by query: no query looks at what comes after it."""
+    alone = op.key_side in (None, op.side) and not op.newest
+    return chip.digital.accounting == "full" and op.causal and op.proven and alone
+
+
+def in_buffers(op: Attention, caches: Caches, chip: Chip) -> bool:
+    """Whether an attention's keys and values stay in its region's buffer from step to step."""
+    return chip.memory.kv == "buffers" and caches.kv and may_stream(op, chip)
 
 
 def read_keys(at: At[Attention]) -> Ints:
@@ -111,8 +126,7 @@ def scores_kept(capacity: Capacity, tokens: int) -> int:
 def _kept_later(ctx: Context, *, kv: bool = False, go: bool = False) -> bool:
     """Whether the cache is on, later steps read it, and the chip counts its writes."""
     on = (not kv or ctx.schedule.caches.kv) and (not go or ctx.schedule.caches.go)
-    last = ctx.step.number == ctx.schedule.steps[-1].number
-    return on and not last and not timing.reads_in_series(ctx.chip)
+    return on and not ctx.last_step and not timing.reads_in_series(ctx.chip)
 
 
 def _read_vectors(at: At[MoELayer], opcode: Opcode, tokens: Ints, kind: Kept) -> Ints:

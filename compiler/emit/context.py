@@ -54,9 +54,10 @@ class Context:
     whether that of a causal model goes query by query. kept: what the steps so far wrote into
     caches, by operator, sequence and kind; sampled: the SAMPLEs of the step before, which each
     token's sequence goes on from; last_load: the last LOAD of each MoE layer, which the next step's
-    follow on the bus. sent: what went over a region's bus, by value, region and how many numbers of
-    it. unit_of: units by group number; paths: hops and mesh ports of a group's unit. passed: see
-    `ir.compiled.Compiled`; sides: the window tokens of each.
+    follow on the bus; chains: the last job so far of an attention whose keys and values are in a
+    buffer, by operator and sequence. sent: what went over a region's bus, by value, region and how
+    many numbers of it. unit_of: units by group number; paths: hops and mesh ports of a group's
+    unit. passed: see `ir.compiled.Compiled`; sides: the window tokens of each.
     """
 
     workload: Workload
@@ -75,6 +76,7 @@ class Context:
     ranks: dict[int, Ints] = field(default_factory=dict)
     kept: dict[tuple[int, int, Kept], list[int]] = field(default_factory=dict)
     last_load: dict[int, int] = field(default_factory=dict)
+    chains: dict[tuple[int, int], int] = field(default_factory=dict)
     unit_of: dict[tuple[UnitKind, int, int], Ints] = field(default_factory=dict)
     paths: dict[int, tuple[int, int]] = field(default_factory=dict)
     sides: dict[int | None, Bools] = field(default_factory=dict)
@@ -84,6 +86,11 @@ class Context:
         self.step, self.stream.step = step, step.number
         self.values = {name: v for name, v in self.values.items() if v.layer == -1}
         self.moved, self.sent, self.ranks = {}, {}, {}
+
+    @property
+    def last_step(self) -> bool:
+        """Whether no step follows."""
+        return self.step.number == self.schedule.steps[-1].number
 
     @property
     def tokens(self) -> int:

@@ -5,7 +5,7 @@ from typing import assert_never
 
 import numpy as np
 
-from compiler.emit.caches import scores_kept
+from compiler.emit.caches import in_buffers, scores_kept
 from ir import timing
 from ir.chip import Chip
 from ir.links import bus_width, return_lanes
@@ -56,11 +56,13 @@ def inventory(
 
 
 def _kv_bytes(op: AnyOperator, schedule: Schedule, chip: Chip) -> int:
-    """Keys and values of every token; inputs of MoE layers whose routers score them again."""
+    """Keys and values in DRAM, and inputs of MoE layers whose routers score them again."""
     if not (schedule.caches.kv and len(schedule.steps) > 1):
         return 0
     match op:
         case Attention():
+            if in_buffers(op, schedule.caches, chip):
+                return 0
             return schedule.tokens * timing.key_bytes(chip, op.kv_heads, op.head_dim)
         case MoELayer():
             again = not schedule.caches.go and not timing.reads_in_series(chip)

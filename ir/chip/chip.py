@@ -88,6 +88,12 @@ class Chip:
                 "wires.cost: by length, but the areas of a core are not published",
                 "state pg.peripheral_um2 and crossbar.array_um2, or set wires.cost to published",
             )
+        if self.memory.kv == "buffers" and self.memory.accounting == "reference":
+            raise InputError(
+                f"chip {self.name}",
+                "memory.kv: buffers, but memory.accounting reference reads keys from DRAM",
+                "set memory.kv to dram, or memory.accounting to full",
+            )
         if self.crossbar.columns < self.crossbar.slices(self.crossbar.weight_bits):
             raise InputError(
                 f"chip {self.name}",

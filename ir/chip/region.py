@@ -71,6 +71,8 @@ class Memory:
     reference = as the reference simulator of arXiv 2602.10254 counts: keys and values of all tokens
     so far are read in series, after the step's own and before its attention; writes and the GO
     cache take nothing; DRAM draws its idle power only while there is a GO cache.
+    kv: where keys and values of earlier steps are kept: in DRAM, or in the buffers of the regions,
+    of those attentions that go query by query (others keep theirs in DRAM).
     """
 
     region_buffer_bytes: int
@@ -84,3 +86,4 @@ class Memory:
     buffer_bits_per_ns: int | None = None
     buffer_bit_fj: int = 0
     accounting: Literal["full", "reference"] = "full"
+    kv: Literal["dram", "buffers"] = "dram"

@@ -34,16 +34,17 @@ def kept_scores(case: ProgramCase, router: Router, of_pass: int) -> int:
 
 
 def cache_bytes(case: ProgramCase) -> tuple[int, int]:
-    """(keys, values and inputs; scores and outputs) held once the last token is in."""
+    """(keys, values and inputs; scores and outputs) in DRAM once the last token is in."""
     visits, caches, chip = case.visits, case.schedule.caches, case.chip
     if len(visits.numbers) < 2:
         return 0, 0
     length = visits.so_far[-len(visits.sequence_ids) :]
     tokens, kv, go = int(length.sum()), 0, 0
-    for op in case.workload.operators:
+    for index, op in enumerate(case.workload.operators):
         match op:
             case Attention():
-                kv += tokens * timing.key_bytes(chip, op.kv_heads, op.head_dim)
+                held = tokens * timing.key_bytes(chip, op.kv_heads, op.head_dim)
+                kv += 0 if case.kept_in_buffers[index] else held
             case MoELayer():
                 inputs, outputs = _layer_bytes(case, op, length)
                 kv += inputs
@@ -86,6 +87,8 @@ def _wanted(case: ProgramCase) -> Iterator[Wanted]:
 
 def _wanted_keys(case: ProgramCase, index: int, op: Attention) -> Iterator[Wanted]:
     visits, caches = case.visits, case.schedule.caches
+    if case.kept_in_buffers[index]:
+        return
     later, more = _later_and_more(visits)
     fresh, series = visits.count(visits.fresh), timing.reads_in_series(case.chip)
     token = timing.key_bytes(case.chip, op.kv_heads, op.head_dim)

@@ -28,7 +28,7 @@ from ir.verify.roles import (
     roles_by_topk,
     roles_of,
 )
-from ir.verify.streams import Streams, may_stream, streams_of
+from ir.verify.streams import Streams, kept_in_buffers, keys_here, may_stream, streams_of
 from ir.verify.visits import Visits
 from ir.workload import MoELayer, Workload
 
@@ -129,14 +129,13 @@ class ProgramCase:
 
     @cached_property
     def may_stream(self) -> Bools:
-        """Whether an operator may be done query by query in a visit's pass: [operators, visits].
+        """Whether an operator may be done query by query in a visit's pass: [operators, visits]."""
+        return may_stream(self.workload)[:, None] & keys_here(self.kept_in_buffers, self.visits)
 
-        Where all of its sequence's tokens run: those that a cache has the keys of do not.
-        """
-        visits = self.visits
-        whole = visits.count(visits.runs) == visits.so_far
-        allowed: Bools = may_stream(self.workload)[:, None] & whole[visits.of_pass]
-        return allowed
+    @cached_property
+    def kept_in_buffers(self) -> Bools:
+        """Whether an operator's keys and values stay in its region's buffer: [operators]."""
+        return kept_in_buffers(self.workload, self.chip, self.schedule.caches)
 
     # -- the program's side ----------------------------------------------------------------------
     @cached_property
@@ -230,8 +229,8 @@ class ProgramCase:
         p = self.program
         mine = (self.role == Role.RESULT) & (self.row_form == Form.SEQUENCE) & (self.visit >= 0)
         mine &= self.may_stream[p.node, self.visit]
-        tokens = self.visits.runs & self.of_side
-        return streams_of(mine, p.node.astype(np.int64), self.visit, tokens, self.visits)
+        tokens, kept = self.visits.runs & self.of_side, self.kept_in_buffers
+        return streams_of(mine, p.node.astype(np.int64), self.visit, tokens, kept, self.visits)
 
     @cached_property
     def routed(self) -> Bools:

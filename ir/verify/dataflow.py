@@ -112,9 +112,10 @@ def _chain_edges(case: ProgramCase, made: Ints, index: int, op: Attention) -> li
         return []
     linked = jobs[streams.before[jobs] >= 0]
     out = [linked * rows + streams.before[linked]]
+    chain = streams.chain[index]
     final = np.full(visits.passes, -1, dtype=np.int64)
-    np.maximum.at(final, case.of_pass[jobs], case.visit[jobs])
-    last = np.where(final >= 0, streams.of[index, final], -1)[visits.of_pass]
+    np.maximum.at(final, chain[case.visit[jobs]], case.visit[jobs])
+    last = np.where(final >= 0, streams.of[index, final], -1)[chain]
     last = np.where(streams.of[index] >= 0, last, -1)
     for name in op.kept:
         maker = case.maker.get(name)

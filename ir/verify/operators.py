@@ -56,7 +56,7 @@ def check_operators(case: ProgramCase) -> Fault | None:
                 constant = case.form == Form.CONSTANT
                 count[constant, 0] = count[constant].sum(axis=1)
                 count[constant, 1:] = 0
-                expected = expected & ~_streamed(case)
+                expected = expected & ~_streamed(case) & ~case.kept_in_buffers[:, None]
             at = first((count != expected).ravel())
             if at is not None:
                 op, which = divmod(at, size)
@@ -77,9 +77,13 @@ def _streamed(case: ProgramCase) -> Bools:
 
 
 def _check_chains(case: ProgramCase) -> Fault | None:
-    """The jobs of a streamed pass are for each of its tokens, and no two name the same one."""
+    """The jobs of a streamed pass are for each of its tokens, and no two name the same one.
+
+    Where keys and values stay in a region's buffer every pass is streamed.
+    """
     p, streams, visits = case.program, case.streams, case.visits
-    lost = _streamed(case)[:, visits.of_pass] & visits.runs & case.of_side & (streams.of < 0)
+    wanted = _streamed(case)[:, visits.of_pass] | case.kept_in_buffers[:, None]
+    lost = wanted & visits.runs & case.of_side & (streams.of < 0)
     at = first(lost.ravel())
     if at is not None:
         op, visit = divmod(at, len(visits))
