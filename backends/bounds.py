@@ -63,7 +63,7 @@ def lower_bounds(program: Program) -> Bounds:
     no_barrier = np.full(len(program), -1, dtype=np.int64)
     before = _before(at, values, duration, _levels(at, values, no_barrier))
     path = int((before + duration).max(initial=0))
-    pool, size, names = _pools(program)
+    pool, size, names = pools(program)
     busy = np.zeros(len(size), dtype=np.int64)
     np.add.at(busy, pool[program.unit], program.busy_ps)
     means = -(-busy // size)
@@ -97,8 +97,8 @@ def _sequences(program: Program) -> list[int]:
     return [int(s) for s in np.unique(program.seq[program.opcode == Opcode.ATTN])]
 
 
-def _pools(program: Program) -> tuple[Ints, Ints, list[str]]:
-    """(pool of each unit, units of each pool, its name): equal units of a region, or one."""
+def pools(program: Program) -> tuple[Ints, Ints, list[str]]:
+    """(pool of each unit, units of each pool, its name): equal units make one pool."""
     names: dict[str, int] = {}
     pool = []
     for unit in program.units:

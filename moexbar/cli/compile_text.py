@@ -193,7 +193,11 @@ def _steps(report: Report) -> Iterator[str]:
         f"prefill {steps.prefill_ns / 1000:.2f} us, then {len(steps.decode_ns)} steps of "
         f"{mean:.2f} us in the mean"
     )
+    if steps.decoding is not None:
+        yield steps.decoding.summary
     held = f"{_kib(memory.kv_bytes)} of keys and values" if window.kv else "no KV cache"
+    if memory.kv_buffer_bytes:
+        yield f"in the regions' buffers: {_kib(memory.kv_buffer_bytes)} of keys and values"
     if not report.expert_choice:
         held += "; token choice needs no GO cache"
     elif window.go:

@@ -5,39 +5,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-import numpy as np
-
 from backends.bounds import lower_bounds
 from backends.cost import Area, CostReport, area_band, chip_area, cost, moe_area
 from backends.programming import write_cost
 from compiler.baselines import Unfit
 from compiler.fire_groups import fire_groups
-from ir import timing
 from ir.chip import Chip, sizes_of
 from ir.compiled import Compiled
 from ir.cores import core_um
 from ir.mapping import LayerGrouping, Owner, RoutedOwner
 from ir.program import Program
 from ir.routing import Routing, overlap
-from ir.sides import on_side
 from ir.verify import CHECKS
-from ir.workload import MoELayer, Workload
+from ir.workload import Workload
 from moexbar import __version__
 from moexbar.chips.sheet import chip_sheet
 from moexbar.report.certificates import CertificateRow, OrderRow
 from moexbar.report.compiled import (
-    Buffer,
     ExpertCrossbars,
-    InputBuffer,
     LayerRow,
-    Memory,
     ModelRow,
     Placement,
     Programming,
     Report,
     SideRow,
     Solver,
-    Steps,
     UnlikeWidths,
     Window,
 )
@@ -57,6 +49,7 @@ from moexbar.report.methods import (
     UnfitRow,
 )
 from moexbar.report.sizes import RETICLE_MM2, RegionSize, Size
+from moexbar.report.steps import memory_of, steps_of
 from moexbar.report.weights import WeightsRow
 
 
@@ -78,8 +71,8 @@ def compile_report(
         chip=chip_sheet(done.chip),
         window=_window(ours, trace),
         expert_choice=any(op.router.capacity is not None for op in workload.moe_layers),
-        steps=_steps(done),
-        memory=_memory(done),
+        steps=steps_of(done),
+        memory=memory_of(done),
         methods=tuple(method_row(result) for result in (*baselines, ours)),
         layers=_layers(done),
         placement=_placement(done, packed=options.placement.pack),
@@ -117,40 +110,6 @@ def _window(result: MethodResult, trace: Routing) -> Window:
         trace_tokens=trace.tokens,
         sides=tuple(SideRow(s.inputs, s.tokens) for s in result.compiled.workload.sides) or None,
     )
-
-
-def _steps(done: Compiled) -> Steps:
-    program = done.program
-    numbers = [step.number for step in done.schedule.steps]
-    ends = [int(program.end_ps[program.step == n].max(initial=0)) for n in numbers]
-    return Steps(ends[0] / 1000, tuple((np.diff(ends) / 1000).tolist()))
-
-
-def _memory(done: Compiled) -> Memory:
-    program = done.program
-    paper = sum(
-        timing.reference_go_bytes(n, op.router.experts, op.d_model)
-        for op in done.workload.moe_layers
-        for n in _lengths(done, op)
-    )
-    return Memory(
-        kv_bytes=program.inventory.kv_bytes,
-        go_bytes=program.inventory.go_bytes,
-        paper_go_bytes=paper,
-        dram_bytes=done.chip.memory.dram_bytes or None,
-        buffers=tuple(Buffer(b.name, b.bytes) for b in program.buffers),
-        input_buffers=tuple(
-            InputBuffer(u.name, u.input_bytes) for u in program.units if u.input_bytes
-        ),
-    )
-
-
-def _lengths(done: Compiled, op: MoELayer) -> list[int]:
-    """Tokens that a layer has of each sequence of the window."""
-    sequence = done.schedule.sequence
-    own = sequence[on_side(done.workload.sides, op.side, sequence)]
-    lengths: list[int] = np.unique(own, return_counts=True)[1].tolist()
-    return lengths
 
 
 def method_row(result: MethodResult | Unfit) -> MethodRow | UnfitRow:

@@ -85,15 +85,45 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Decoding:
+    """Decode steps in the mean, from the last SAMPLE of the prefill on.
+
+    tokens_per_s: tokens of all sequences in a second.
+    step_ns: time in which every sequence goes on by a token.
+    chain_ns: the longest chain of instructions of a step that read each other's values.
+    busiest_ns: busy time, in a step, of the unit that works most.
+    busiest: that unit.
+    """
+
+    tokens_per_s: float
+    step_ns: float
+    chain_ns: float
+    busiest_ns: float
+    busiest: str
+
+    @property
+    def summary(self) -> str:
+        """In words: the pace, and what binds it."""
+        least = max(self.chain_ns, self.busiest_ns)
+        by = self.busiest if self.busiest_ns >= self.chain_ns else "the chain of one token"
+        return (
+            f"decoding: {self.tokens_per_s:,.0f} tokens/s, a step in {self.step_ns / 1000:.2f} us; "
+            f"at least {least / 1000:.2f} us, by {by}"
+        )
+
+
+@dataclass(frozen=True)
 class Steps:
     """When steps end.
 
     prefill_ns: of the prefill.
     decode_ns: of each decode step, from the end of the one before.
+    decoding: the pace of decode steps; null where there are none.
     """
 
     prefill_ns: float
     decode_ns: tuple[float, ...]
+    decoding: Decoding | None
 
 
 @dataclass(frozen=True)
@@ -125,6 +155,7 @@ class Memory:
     """What is held where.
 
     kv_bytes: keys and values in DRAM at the end.
+    kv_buffer_bytes: keys and values in the buffers of regions at the end, which `buffers` have.
     go_bytes: router scores and experts' outputs in DRAM at the end.
     paper_go_bytes: the formula of arXiv 2602.10254 for the same layers, sequences and tokens.
     dram_bytes: that the chip has; null where not stated.
@@ -133,6 +164,7 @@ class Memory:
     """
 
     kv_bytes: int
+    kv_buffer_bytes: int
     go_bytes: int
     paper_go_bytes: int
     dram_bytes: int | None
