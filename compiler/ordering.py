@@ -44,11 +44,16 @@ def choose_order(
 
 
 def policies_for(workload: Workload, options: Options, chip: Chip) -> tuple[Scheduling, ...]:
-    """The slot orders to try: one where it is asked for, or where no tokens stream."""
+    """The slot orders to try: one where it is asked for, or where no tokens stream.
+
+    In decode steps the tokens of several sequences do, whatever their attention is.
+    """
+    shape = options.shape
     if options.slots.policy != "auto":
         return (options.slots.policy,)
     streamed = any(op.causal and op.proven for op in workload.attentions())
-    if not streamed or chip.digital.accounting == "reference" or options.shape.prefill == 1:
+    streamed |= shape.decode > 0 and shape.batch > 1
+    if not streamed or chip.digital.accounting == "reference" or shape.together == 1:
         return ("min-transfer",)
     limited = options.slots.bus is not None or options.slots.buffer is not None
     return LIMITED if limited else BY_TRANSFERS
