@@ -198,6 +198,7 @@ def _steps(report: Report) -> Iterator[str]:
     held = f"{_kib(memory.kv_bytes)} of keys and values" if window.kv else "no KV cache"
     if memory.kv_buffer_bytes:
         yield f"in the regions' buffers: {_kib(memory.kv_buffer_bytes)} of keys and values"
+        held = held if memory.kv_bytes else "no keys and values"
     if not report.expert_choice:
         held += "; token choice needs no GO cache"
     elif window.go:
