@@ -1,10 +1,11 @@
 """One MoE layer in emitted, verified programs, each method on the chip that is best for it.
 
 A part of `python -m benchmarks.efficiency`. Groups are fitted to one half of the sequences, and
-windows of the other are timed. A method has one chip for both ways: its sizes are chosen for the
-programs, as `compile` does. Beside the three of `compiler/sizing.py` these are the digital units of
-a region, by the same rule: the "auto" of a chip has as many as keep up with one token in each MVM
-time, so that no order of slots could be faster than that.
+windows of the other are timed. A method has one chip for both ways and one slot order: both are
+chosen for the programs together, as `compile` does for one. Beside the three sizes of
+`compiler/sizing.py` the digital units of a region are chosen, by the same rule: the "auto" of a
+chip has as many as keep up with one token in each MVM time, so that no order of slots could be
+faster than that.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,14 +19,16 @@ from backends.cost import CostReport, cost, with_peripherals
 from benchmarks.moe_shapes import moe_layers
 from compiler.baselines import Method, Pair, methods
 from compiler.emit import emit
-from compiler.options import Options
+from compiler.options import Options, Scheduling
+from compiler.ordering import BY_TRANSFERS, choose_order
 from compiler.partition import partition
 from compiler.pipeline import group_experts, order_layer, place_experts, realise
-from compiler.sizing import GAIN, LARGEST, choose_sizes
+from compiler.sizing import GAIN, choose_sizes, with_largest_sizes
 from compiler.slots import count_slots
 from compiler.timeline.assemble import timed_ps
 from ir.arrays import Bools, Span
 from ir.chip import Chip
+from ir.compiled import OrderTry
 from ir.mapping import Grouping
 from ir.mapping import Mapping as Placed
 from ir.routing import Routing, windows
@@ -60,7 +63,8 @@ class Sample:
 class Grouped:
     """A method with its groups of every layer.
 
-    slots: of all windows of all layers together, `tokens` in all.
+    slots: of all windows of all layers together, `tokens` in all, where all tokens are there; where
+    several orders are tried, of the one with the fewest.
     """
 
     method: Method
@@ -80,11 +84,28 @@ class Case:
 
 
 @dataclass(frozen=True, eq=False)
+class Ordered:
+    """The windows of each way by one slot order."""
+
+    policy: Scheduling
+    ways: tuple[tuple[Case, ...], ...]
+
+    def time_ps(self, chip: Chip) -> int:
+        """How long all of them together take on a chip, by the fewest list schedules."""
+        return sum(_time_ps(case, chip) for way in self.ways for case in way)
+
+
+@dataclass(frozen=True, eq=False)
 class Emitted:
-    """A method's programs of all sampled windows of one way, on its chip."""
+    """A method's programs of all sampled windows of one way, on its chip.
+
+    policy: the slot order, kept among those that were tried (none where there is but one).
+    """
 
     grouped: Grouped
     chip: Chip
+    policy: Scheduling
+    tried: tuple[OrderTry, ...]
     programs: tuple[MethodResult, ...]
 
     @property
@@ -144,15 +165,28 @@ def emitted(
     name: str, routing: Routing, ways: Sequence[Grouped], sample: Sample, feed: Feed
 ) -> tuple[Emitted, ...]:
     """A method's chip, and its programs of each way: fitted to one half, of the other's windows."""
-    cases = [
-        [_case(name, routing, one, feed, layer, sample) for layer in sample.layers] for one in ways
-    ]
-    every = [case for way in cases for case in way]
-    chip = best_chip(ways[0].method.chip, lambda on: sum(_time_ps(case, on) for case in every))
+    method, layers = ways[0].method, sample.layers
+
+    def ordered(policy: Scheduling) -> Ordered:
+        ordered_ways = (
+            tuple(_case(name, routing, one, feed, layer, sample, policy) for layer in layers)
+            for one in ways
+        )
+        return Ordered(policy, tuple(ordered_ways))
+
+    wide = with_units(with_largest_sizes(method.chip), MOST_UNITS)
+    kept, tried = choose_order(policies(method), ordered, lambda found: found.time_ps(wide))
+    chip = best_chip(method.chip, kept.time_ps)
     return tuple(
-        Emitted(one, chip, tuple(_program(one, case, chip) for case in way))
-        for one, way in zip(ways, cases, strict=True)
+        Emitted(one, chip, kept.policy, tried, tuple(_program(one, case, chip) for case in way))
+        for one, way in zip(ways, kept.ways, strict=True)
     )
+
+
+def policies(method: Method) -> tuple[Scheduling, ...]:
+    """The slot orders that are tried: those of `compile` where nothing else is asked."""
+    asked = method.options.slots.policy
+    return BY_TRANSFERS if asked == "auto" else (asked,)
 
 
 def _program(one: Grouped, case: Case, chip: Chip) -> MethodResult:
@@ -168,22 +202,29 @@ def best_chip(chip: Chip, time_ps: Callable[[Chip], int]) -> Chip:
     Digital units: the smallest power of two after which twice as many buy less than `GAIN` of the
     time, with the open sizes as large as they may be.
     """
-    largest = {size: most for size, most in LARGEST.items() if size in chip.open}
-
-    def with_units(units: int) -> Chip:
-        return replace(chip, digital=replace(chip.digital, dpus_per_region=units))
-
-    units, now = 1, time_ps(with_units(1).closed(largest))
+    wide = with_largest_sizes(chip)
+    units, now = 1, time_ps(with_units(wide, 1))
     while 2 * units <= MOST_UNITS:
-        then = time_ps(with_units(2 * units).closed(largest))
+        then = time_ps(with_units(wide, 2 * units))
         if now - then < GAIN * now:
             break
         units, now = 2 * units, then
-    return choose_sizes(with_units(units), time_ps)[0]
+    return choose_sizes(with_units(chip, units), time_ps)[0]
+
+
+def with_units(chip: Chip, units: int) -> Chip:
+    """The chip with so many digital units in every region."""
+    return replace(chip, digital=replace(chip.digital, dpus_per_region=units))
 
 
 def _case(
-    name: str, routing: Routing, one: Grouped, feed: Feed, layer: int, sample: Sample
+    name: str,
+    routing: Routing,
+    one: Grouped,
+    feed: Feed,
+    layer: int,
+    sample: Sample,
+    policy: Scheduling,
 ) -> Case:
     """The window of one layer that is scored: experts placed, pairs ordered."""
     workload, options = moe_layers(name, [layer], fed=feed == "fed"), one.method.options
@@ -192,7 +233,9 @@ def _case(
     grouping = Grouping((one.grouping.of(layer),))
     blocks, chip = partition(workload, one.method.chip), one.method.chip
     mapping = place_experts(workload, blocks, grouping, {layer: chosen}, routing, chip, options)
-    pairs = order_layer(grouping.layers[0], here, options.slots, options.limits)
+    come = np.arange(len(here)) if policy == "arriving" else None
+    slots = replace(options.slots, policy=policy)
+    pairs = order_layer(grouping.layers[0], here, slots, options.limits, come)
     schedule = prefill_schedule(np.zeros(len(here), dtype=np.int64), (pairs,))
     return Case(workload, mapping, schedule, {layer: here})
 

@@ -89,6 +89,21 @@ def _sizes(one: Emitted) -> str:
     return "/".join(map(str, (*sizes_of(one.chip).values(), one.chip.digital.dpus_per_region)))
 
 
+def orders_table(found: Found) -> Iterator[str]:
+    """One line per method that has the choice: the time of each slot order, and which is kept."""
+    some = [one for one in found.ways[0].values() if one.tried]
+    yield "ns a token by slot order, bus, buffers, lanes and digital units as large as they may be"
+    for one in some:
+        tokens = sum(
+            len(done.compiled.schedule.trace)
+            for way in found.ways
+            for done in way[one.grouped.method.pair].programs
+        )
+        times = ", ".join(f"{t.policy} {t.time_ps / 1000 / tokens:.1f}" for t in one.tried)
+        yield f"{one.grouped.method.name:<20}{times}; kept: {one.policy}"
+    yield ""
+
+
 def gains_table(found: Found, bands: BandsRow) -> Iterator[str]:
     """One line per gain: both ways, their mean, windows, and its ranges over assumed numbers."""
     ways, single = found.gains(), found.of_windows()

@@ -7,13 +7,14 @@ first, and one is kept unless another saves more than `GAIN` of the time.
 """
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from compiler.options import Options, Scheduling
 from ir.chip import Chip
 from ir.compiled import OrderTry
-from ir.schedule import Schedule
 from ir.workload import Workload
 
+Ordered = TypeVar("Ordered")
 GAIN = 0.01
 BY_TRANSFERS: tuple[Scheduling, ...] = ("min-transfer", "arriving", "reschedule", "token-serial")
 # Within limits of bus and buffer, which the paper's order does not keep:
@@ -22,12 +23,12 @@ LIMITED: tuple[Scheduling, ...] = ("min-transfer", "arriving", "token-serial")
 
 def choose_order(
     policies: tuple[Scheduling, ...],
-    ordered: Callable[[Scheduling], Schedule],
-    time_ps: Callable[[Schedule], int],
-) -> tuple[Schedule, tuple[OrderTry, ...]]:
+    ordered: Callable[[Scheduling], Ordered],
+    time_ps: Callable[[Ordered], int],
+) -> tuple[Ordered, tuple[OrderTry, ...]]:
     """The schedule that is kept, and what was tried: nothing where there is one policy alone.
 
-    ordered: the schedule by a policy; time_ps: of its program.
+    ordered: the schedule (or those of several programs) by a policy; time_ps: of the program.
     """
     if len(policies) == 1:
         return ordered(policies[0]), ()
