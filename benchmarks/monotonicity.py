@@ -1,9 +1,11 @@
 """Whether a slower unit ever makes a program faster: falls of the time over random triples.
 
 A triple is a program (a shipped model on a preset, or a random model on a random chip), a number of
-its chip that a time rests on, and by how much it is made worse, 1 to 50 per cent. The instructions
-are the same before and after, and none takes less time. Printed are the falls of the time by one
-priority rule (tokens in turn), and by the best of all schedules that the compiler looks at.
+its chip that a time rests on, and by how much it is made worse, 1 to 50 per cent. Instructions and
+units are the same before and after, and no instruction takes less time: what has other units by its
+work then, or other tiles of queries, is another program and no triple. Printed are the falls of the
+time by one priority rule (tokens in turn), and by the best of all schedules that the compiler looks
+at.
 
     python -m benchmarks.monotonicity --triples 200 --seed 1
 """
@@ -79,12 +81,13 @@ def slowed(chip: Chip, table: str, field: str, by: float) -> Chip | None:
     return replace(chip, **{table: replace(of, **{field: worse})}) if worse else None
 
 
-def jobs_on(compiled: Compiled, chip: Chip) -> Jobs:
-    """The same decisions on a chip with other speeds."""
+def jobs_on(compiled: Compiled, chip: Chip) -> tuple[Jobs, tuple[tuple[str, int], ...]]:
+    """The same decisions on a chip with other speeds; its units by name, and how many of each."""
     draft, units = emit(
         compiled.workload, compiled.mapping, compiled.schedule, chip, compiled.passed
     )
-    return prepare(draft, units.servers, chip.pg.input_buffers)
+    counts = tuple((unit.name, unit.units) for unit in units.table)
+    return prepare(draft, units.servers, chip.pg.input_buffers), counts
 
 
 def times_ps(jobs: Jobs) -> tuple[int, int]:
@@ -95,7 +98,7 @@ def times_ps(jobs: Jobs) -> tuple[int, int]:
 def measure(programs: Sequence[tuple[str, Compiled]], triples: int, seed: int) -> Falls:
     """Draw and time the triples. Raises ValueError where a slower unit shortens an instruction."""
     rng = np.random.default_rng(seed)
-    before: dict[int, tuple[Jobs, tuple[int, int]]] = {}
+    before: dict[int, tuple[Jobs, tuple[tuple[str, int], ...], tuple[int, int]]] = {}
     names: list[str] = []
     falls: list[tuple[float, float]] = []
     while len(names) < triples:
@@ -106,9 +109,12 @@ def measure(programs: Sequence[tuple[str, Compiled]], triples: int, seed: int) -
         if chip is None:
             continue
         if at not in before:
-            jobs = jobs_on(compiled, compiled.chip)
-            before[at] = jobs, times_ps(jobs)
-        (old, (rule, best)), new = before[at], jobs_on(compiled, chip)
+            jobs, units = jobs_on(compiled, compiled.chip)
+            before[at] = jobs, units, times_ps(jobs)
+        old, units, (rule, best) = before[at]
+        new, others = jobs_on(compiled, chip)
+        if others != units or len(new) != len(old):
+            continue
         longer = (new.duration_ps - old.duration_ps, new.busy_ps - old.busy_ps)
         if min(int(d.min()) for d in longer) < 0:
             raise ValueError(f"{name}: {table}.{field} worse by {by:.3f} shortens an instruction")
