@@ -21,7 +21,7 @@ GAINS = {"sharing": "sharing", "over_paper": "over the paper's method"}
 
 def method_row(chip: str, row: MethodRow) -> str:
     """One method's figures as a line of the table."""
-    area = [row.area_mm2, row.moe_gops_per_mm2, row.gops_per_w_mm2]
+    area = [row.area_mm2.total, row.moe_gops_per_mm2.value, row.gops_per_w_mm2.value]
     figures = [row.time_ns / 1e3, row.energy_nj.total / 1e3, *area]
     told = ["-" if one is None else f"{one:.4g}" for one in figures]
     return f"| {' | '.join([chip, row.method, str(row.slots), str(row.transfers), *told])} |"

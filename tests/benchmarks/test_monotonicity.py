@@ -33,5 +33,6 @@ def test_a_number_made_worse_is_larger_or_a_rate_smaller() -> None:
 
 
 def test_the_best_is_no_longer_than_the_program_s_own_time(compiled: Compiled) -> None:
-    best = best_schedule(jobs_on(compiled, compiled.chip)).end_ps
+    jobs, _ = jobs_on(compiled, compiled.chip)
+    best = best_schedule(jobs).end_ps
     assert best == int(compiled.program.end_ps.max())
