@@ -39,13 +39,7 @@ Policy = Literal[
 Scheduling = Literal[
     "auto",
     "arriving",
-    "token-serial",
-    "compact",
-    "reschedule",
-    "min-transfer",
-    "column-generation",
-    "cp-sat",
-    "online",
+    Policy,
 ]
 GROUPING_SOLVERS: tuple[GroupingSolver, ...] = get_args(GroupingSolver)
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)

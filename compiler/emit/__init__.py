@@ -24,17 +24,13 @@ def emit(
     schedule: Schedule,
     chip: Chip,
     passed: ByKey[int, Bools],
-    *,
-    streams: bool = True,
 ) -> tuple[Draft, Units]:
     """The instructions of every step, without start times, and the units they run on.
 
-    passed: see `ir.compiled.Compiled`. streams: causal attention goes query by query as tokens come
-    (a chip with the reference's accounting knows whole sequences alone).
+    passed: see `ir.compiled.Compiled`.
     """
     units = build_units(workload, mapping, chip, schedule.longest_prefill)
-    streams = streams and chip.digital.accounting == "full"
-    ctx = Context(workload, mapping, schedule, chip, units, passed, schedule.steps[0], streams)
+    ctx = Context(workload, mapping, schedule, chip, units, passed, schedule.steps[0])
     for step in schedule.steps:
         ctx.begin(step)
         for index, op in enumerate(workload.operators):

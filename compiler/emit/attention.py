@@ -36,7 +36,7 @@ def _streams(at: At[Attention]) -> bool:
     """Whether queries go as their tokens come: no key is ahead, and none comes from DRAM."""
     ctx = at.ctx
     here = _in_buffers(at) or not ctx.step.kv
-    return ctx.streams_attention and may_stream(at.op, ctx.chip) and here
+    return may_stream(at.op, ctx.chip) and here
 
 
 def _in_buffers(at: At[Attention]) -> bool:

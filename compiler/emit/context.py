@@ -50,14 +50,12 @@ class Sent:
 class Context:
     """The state of one emission.
 
-    step: the one being emitted; values, moved, sent and ranks are of this step. streams_attention:
-    whether that of a causal model goes query by query. kept: what the steps so far wrote into
-    caches, by operator, sequence and kind; sampled: the SAMPLEs of the step before, which each
-    token's sequence goes on from; last_load: the last LOAD of each MoE layer, which the next step's
-    follow on the bus; chains: the last job so far of an attention whose keys and values are in a
-    buffer, by operator and sequence. sent: what went over a region's bus, by value, region and how
-    many numbers of it. unit_of: units by group number; paths: hops and mesh ports of a group's
-    unit. passed: see `ir.compiled.Compiled`; sides: the window tokens of each.
+    step: the one being emitted; values, moved, sent and ranks are of this step. kept: what the
+    steps so far wrote into caches, by operator, sequence and kind; sampled: the SAMPLEs of the step
+    before, which each token's sequence goes on from; last_load: the last LOAD of each MoE layer,
+    which the next step's follow on the bus. sent: what went over a region's bus, by value, region
+    and how many numbers of it. unit_of: units by group number; paths: hops and mesh ports of a
+    group's unit. passed: see `ir.compiled.Compiled`; sides: the window tokens of each.
     """
 
     workload: Workload
@@ -67,7 +65,6 @@ class Context:
     units: Units
     passed: ByKey[int, Bools]
     step: Step
-    streams_attention: bool = True
     sampled: Value | None = None
     stream: Stream = field(default_factory=Stream)
     values: dict[str, Value] = field(default_factory=dict)

@@ -34,7 +34,7 @@ def draw_recipe(choose: Choose) -> Recipe:
     chip = _chip(choose, span)
     options = _options(choose, model, chip)
     method = choose("method", [3] * 7 + [0, 1, 2])
-    chip["digital"]["mha_bits_per_ns"] = choose("keys a ns", [None, None, 16, 64])
+    chip["digital"]["mha_bits_per_ns"] = choose("keys a ns", [None, 8, 16, 64])
     by_time = choose("slots by time", [""] * 8 + ["auto", "arriving"])
     options["scheduling"] = by_time or options["scheduling"]
     return Recipe(model, span, chip, options, method)

@@ -50,7 +50,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
 def test_computes_the_model(
     part: int, folder: Path, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half of the cases of a part have streamed attention at least, and some of those tiles."""
+    """Half of the cases of a part have streamed attention at least, and a tenth in tiles."""
     found = Counter[str]()
 
     def counted(ready: Ready) -> Compiled:
@@ -76,7 +76,7 @@ def test_computes_the_model(
     check()
     assert found["programs"] >= EACH
     assert found["streams"] >= EACH // 2
-    assert found["tiles"] >= 2  # 4 to 15 of 50: a tile needs slow keys and several tokens
+    assert found["tiles"] >= EACH // 10
 
 
 def streams_of(done: Compiled) -> Iterator[str]:
