@@ -40,13 +40,14 @@ def read_keys(at: At[Attention]) -> Ints:
     if not ctx.step.kv:
         return out
     series = timing.reads_in_series(ctx.chip)
+    sources = _makers(at) if series else []  # moved here before the read, which waits for them
     for part in ctx.by_sequence(at.rows):
         seq = int(ctx.schedule.sequence[part[0]])
         fresh = len(np.intersect1d(part, ctx.step.fresh))
         tokens = ctx.so_far(seq) - (0 if series else fresh)
         row = _read(at, Opcode.KV_RD, seq, tokens * _key_bytes(at), "keys")
         if series:
-            made = np.unique([source[part] for source in _makers(at)])
+            made = np.unique([source[part] for source in sources])
             ctx.stream.link("reads", np.full(len(made), row), made)
         out[part] = row
     return out

@@ -10,7 +10,8 @@ from ir.arrays import Bools, Ints
 from ir.selection import ByCapacity, Capacity
 from ir.verify.case import ProgramCase
 from ir.verify.check import Check, Fault, first, first_difference, int64
-from ir.verify.dataflow import moved_from, samples
+from ir.verify.dataflow import samples
+from ir.verify.moves import Reads, odd_read, parts_of
 from ir.verify.operators import results
 from ir.verify.roles import READS_OF_CACHES, WRITES_OF_CACHES, Role
 from ir.verify.routing import top_k_rows
@@ -157,55 +158,48 @@ def check_caches(case: ProgramCase) -> Fault | None:
 
 def check_cache_reads(case: ProgramCase) -> Fault | None:
     """A read waits for all earlier writes of its kind; a write for what it stores, and no more."""
-    p, rows = case.program, len(case.program)
     mine = np.isin(case.role[case.reader], READS_OF_CACHES + WRITES_OF_CACHES)
-    found = case.reader[mine] * rows + moved_from(case)[case.read[mine]]
-    odd = first_difference(found, np.concatenate([*_read_edges(case), *_write_edges(case)]))
-    if odd is None:
-        return None
-    (reader, source), missing = divmod(odd[0], rows), odd[1]
-    problem = f"{'does not read' if missing else 'reads'} {p.name(source)}"
-    return Fault(p.name(reader), f"{problem}, expected what it keeps")
+    out = Reads(parts_of(case))
+    _add_reads(case, out)
+    _add_writes(case, out)
+    return odd_read(out.parts, mine, [out], ", expected what it keeps")
 
 
-def _read_edges(case: ProgramCase) -> Iterator[Ints]:
-    """Keys reader * rows + source of every cache read."""
-    p, rows = case.program, len(case.program)
-    made = results(case)
-    yield np.zeros(0, dtype=np.int64)
+def _add_reads(case: ProgramCase, out: Reads) -> None:
+    """What every cache read waits for."""
+    p, made = case.program, results(case)
     for read, write in zip(READS_OF_CACHES, WRITES_OF_CACHES, strict=True):
         reads = np.flatnonzero(case.role == read)
         writes = np.flatnonzero(case.role == write)
         same = (p.node[reads][:, None] == p.node[writes]) & (p.seq[reads][:, None] == p.seq[writes])
         r, w = np.nonzero(same & (p.step[reads][:, None] > p.step[writes]))
-        yield reads[r] * rows + writes[w]
+        out.add("", reads[r], writes[w], case.visit[reads[r]])
     if not timing.reads_in_series(case.chip):
         return
     for row in np.flatnonzero(case.role == Role.KEYS_RD).tolist():
-        here = (case.visits.of_pass == case.of_pass[row]) & case.visits.runs
-        op = case.workload.operators[int(p.node[row])]
-        for maker in [case.maker[name] for name in op.inputs if name in case.maker]:
-            source = np.unique(made[maker, here])
-            yield row * rows + source[source >= 0]
+        here = np.flatnonzero((case.visits.of_pass == case.of_pass[row]) & case.visits.runs)
+        for name in case.workload.operators[int(p.node[row])].inputs:
+            if name in case.maker:
+                source = made[case.maker[name], here]
+                out.add(name, np.full(len(here), row), source, here)
 
 
-def _write_edges(case: ProgramCase) -> Iterator[Ints]:
-    """Keys reader * rows + source of every cache write: the makers of the new tokens' content."""
-    p, rows, visits = case.program, len(case.program), case.visits
+def _add_writes(case: ProgramCase, out: Reads) -> None:
+    """What every cache write stores: the makers of the new tokens' content."""
+    p, visits = case.program, case.visits
     made, top = results(case), top_k_rows(case)
-    for row in np.flatnonzero(np.isin(case.role, WRITES_OF_CACHES)):
+    for row in np.flatnonzero(np.isin(case.role, WRITES_OF_CACHES)).tolist():
         index = int(p.node[row])
-        fresh = (visits.of_pass == case.of_pass[row]) & visits.fresh
-        op = case.workload.operators[index]
+        fresh = np.flatnonzero((visits.of_pass == case.of_pass[row]) & visits.fresh)
+        op, reader = case.workload.operators[index], np.full(len(fresh), row)
         if case.role[row] == Role.SCORES_WR:
-            sources = [top[index, fresh]]
+            out.add("", reader, top[index, fresh], fresh)
         elif case.role[row] == Role.OUTPUTS_WR:
-            sources = [made[index, fresh]]
+            out.add("", reader, made[index, fresh], fresh)
         else:
-            names = op.inputs if case.role[row] == Role.KEYS_WR else op.inputs[:1]
-            sources = [made[case.maker[name], fresh] for name in names if name in case.maker]
-        source = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *sources]))
-        yield row * rows + source[source >= 0]
+            for name in op.inputs if case.role[row] == Role.KEYS_WR else op.inputs[:1]:
+                if name in case.maker:
+                    out.add(name, reader, made[case.maker[name], fresh], fresh)
 
 
 def check_samples(case: ProgramCase) -> Fault | None:

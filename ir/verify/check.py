@@ -77,6 +77,14 @@ def first_difference(found: Ints, expected: Ints) -> tuple[int, bool] | None:
     return int(odd[0]), bool(np.any(expected == odd[0]))
 
 
+def first_uneven(found: Ints, expected: Ints) -> tuple[int, bool] | None:
+    """The lowest key that is not in both lists equally often, and whether `found` has too few."""
+    keys, which = np.unique(np.concatenate([found, expected]), return_inverse=True)
+    count = [np.bincount(part, minlength=len(keys)) for part in np.split(which, [len(found)])]
+    at = first(count[0] != count[1])
+    return None if at is None else (int(keys[at]), bool(count[0][at] < count[1][at]))
+
+
 def int64(column: npt.NDArray[np.int32]) -> Ints:
     """A narrow column, wide enough for keys."""
     return column.astype(np.int64)

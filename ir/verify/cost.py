@@ -14,11 +14,11 @@ from ir.verify.attention import asked, attention_cost, size_of_job
 from ir.verify.caches import kept_scores
 from ir.verify.case import ProgramCase
 from ir.verify.check import Check, Fault, first, int64
-from ir.verify.dataflow import moved_from
 from ir.verify.digital import digital_cost, tokens_of_use
 from ir.verify.energy import mvm_energy_fj
 from ir.verify.inventory import check_inventory
 from ir.verify.jobs import JobClass
+from ir.verify.moves import moved_from
 from ir.verify.roles import READS_OF_CACHES, WRITES_OF_CACHES, Form, Role
 from ir.workload import Attention, Dense, Digital, MoELayer
 

@@ -6,40 +6,30 @@ import numpy as np
 
 from ir.arrays import Bools, Ints
 from ir.verify.case import ProgramCase
-from ir.verify.check import Check, Fault, first, first_difference, int64
+from ir.verify.check import Check, Fault, first, int64
+from ir.verify.moves import Parts, Reads, moved_from, odd_read, parts_of
 from ir.verify.operators import check_operators, results
 from ir.verify.roles import READS_OF_CACHES, Form, Role
 from ir.verify.routing import top_k_rows
 from ir.workload import Attention, Dense, Digital, MoELayer
 
-
-def moved_from(case: ProgramCase) -> Ints:
-    """The row that made the value: for a MOVE the one it moves, through others, else itself."""
-    source: Ints = np.arange(len(case.program))
-    moves = np.flatnonzero((case.role == Role.MOVE) & (np.diff(case.program.reads.offsets) == 1))
-    source[moves] = case.read[case.program.reads.offsets[moves]]
-    for _ in range(len(case.workload.operators)):
-        again = source[source]
-        if np.array_equal(again, source):
-            break
-        source = again
-    return source
+SAMPLED = "sampled"  # every model input waits for the same choice
 
 
 def check_inputs(case: ProgramCase) -> Fault | None:
-    """Every operator reads the producers of its inputs for its tokens, and nothing else."""
-    made, rows = results(case), len(case.program)
+    """Every operator reads the producers of its inputs for its tokens, and nothing else.
+
+    What another region made for several tokens it reads by all of their MOVEs.
+    """
+    made, parts = results(case), parts_of(case)
     entry = (case.role == Role.RESULT) | (case.role == Role.GATE) | (case.role == Role.LOAD)
-    expected = [_entry_edges(case, made, i) for i in range(len(case.workload.operators))]
-    expected.append(_load_edges(case, made))
+    expected = [_entry_reads(parts, made, i) for i in range(len(case.workload.operators))]
+    expected.append(_load_reads(parts, made))
     routing = (case.role[case.reader] == Role.LOAD) & (case.role[case.read] == Role.TOPK)
     keep = entry[case.reader] & ~routing
-    found = case.reader[keep] * rows + moved_from(case)[case.read[keep]]
-    odd = first_difference(found, np.concatenate(expected))
-    if odd is not None:
-        (reader, source), missing = divmod(odd[0], rows), odd[1]
-        problem = f"{'does not read' if missing else 'reads'} {case.program.name(source)}"
-        return Fault(case.program.name(reader), f"{problem}, expected its operator's inputs")
+    fault = odd_read(parts, keep, expected, ", expected its operator's inputs")
+    if fault is not None:
+        return fault
     top = top_k_rows(case)[case.program.node, case.visit]
     wrong = routing & (top[case.reader] != case.read)
     at = first(wrong)
@@ -58,13 +48,13 @@ def _first_users(case: ProgramCase) -> Ints:
     return out
 
 
-def _entry_edges(case: ProgramCase, made: Ints, index: int) -> Ints:
-    """Keys reader * rows + source of one digital, attention or GATE operator's reads."""
-    op, rows = case.workload.operators[index], len(case.program)
+def _entry_reads(parts: Parts, made: Ints, index: int) -> Reads:
+    """What one digital, attention or GATE operator's instructions read."""
+    case, out = parts.case, Reads(parts)
+    op, visit = case.workload.operators[index], np.arange(len(case.visits))
     if case.form[index] == Form.DENSE:
-        return np.zeros(0, dtype=np.int64)
+        return out
     readers, inputs = made[index], op.inputs
-    keys = [np.zeros(0, dtype=np.int64)]
     streamed = case.streams.of[index] >= 0
     if case.form[index] == Form.SEQUENCE:
         readers = np.where(streamed, readers, _of_passes(case, np.where(streamed, -1, readers)))
@@ -72,46 +62,41 @@ def _entry_edges(case: ProgramCase, made: Ints, index: int) -> Ints:
         readers = _gates(case)[index]
         scores = np.flatnonzero((case.role == Role.STORE) & case.of_router)
         scores = scores[case.program.node[scores] == index]
-        keys.append(readers[case.visit[scores]] * rows + scores)
+        out.add("", readers[case.visit[scores]], scores, case.visit[scores])
         inputs = case.moe[index].gate_inputs(on_crossbars=len(scores) > 0)
     for name in inputs:
         maker = case.maker.get(name)
         if name in case.workload.inputs and case.form[index] != Form.CONSTANT:
-            before = _sampled_before(case)
-            both = (readers >= 0) & (before >= 0)
-            keys.append(readers[both] * rows + before[both])
+            out.add(SAMPLED, readers, _sampled_before(case), visit)
         fixed = maker is not None and case.form[maker] == Form.CONSTANT
         if maker is None or (case.form[index] == Form.CONSTANT and not fixed):
             continue  # a model input; or a constant that takes no more than a shape
         source = made[maker]
         if case.form[index] == Form.MOE and name == op.inputs[0]:
             source = np.where(case.visits.runs, source, _cached_inputs(case, index))
-        both = (readers >= 0) & (source >= 0)
-        keys.append(readers[both] * rows + source[both])
+        out.add(name, readers, source, visit)
     match op:
         case Attention():
-            keys += _chain_edges(case, made, index, op)
+            _add_chain(out, made, index, op)
             kept = (case.role == Role.KEYS_RD) & (case.program.node == index)
-            keys += [
-                readers[case.visits.of_pass == case.of_pass[row]] * rows + row
-                for row in np.flatnonzero(kept)
-            ]
+            for row in np.flatnonzero(kept).tolist():
+                mine = np.flatnonzero(case.visits.of_pass == case.of_pass[row])
+                out.add("", readers[mine], np.full(len(mine), row), mine)
         case Dense() | Digital() | MoELayer():
             pass
         case _:
             assert_never(op)
-    out = np.concatenate(keys)
-    return out[out >= 0]
+    return out
 
 
-def _chain_edges(case: ProgramCase, made: Ints, index: int, op: Attention) -> list[Ints]:
-    """Keys of what the jobs of a stream read beside their own tokens': see `streams`."""
-    streams, visits, rows = case.streams, case.visits, len(case.program)
+def _add_chain(out: Reads, made: Ints, index: int, op: Attention) -> None:
+    """What the jobs of a stream read beside their own tokens': see `streams`."""
+    case = out.parts.case
+    streams, visits = case.streams, case.visits
     jobs = np.flatnonzero(streams.mine & (case.program.node == index))
     if not len(jobs):
-        return []
-    linked = jobs[streams.before[jobs] >= 0]
-    out = [linked * rows + streams.before[linked]]
+        return
+    out.add("", jobs, streams.before[jobs], case.visit[jobs])
     chain = streams.chain[index]
     final = np.full(visits.passes, -1, dtype=np.int64)
     np.maximum.at(final, chain[case.visit[jobs]], case.visit[jobs])
@@ -119,12 +104,10 @@ def _chain_edges(case: ProgramCase, made: Ints, index: int, op: Attention) -> li
     last = np.where(streams.of[index] >= 0, last, -1)
     for name in op.kept:
         maker = case.maker.get(name)
-        source = _sampled_before(case) if maker is None else made[maker]
-        if maker is None and name not in case.workload.inputs:
-            continue
-        both = (last >= 0) & (source >= 0)
-        out.append(last[both] * rows + source[both])
-    return out
+        if maker is not None:
+            out.add(name, last, made[maker], np.arange(len(visits)))
+        elif name in case.workload.inputs:
+            out.add(SAMPLED, last, _sampled_before(case), np.arange(len(visits)))
 
 
 def _of_passes(case: ProgramCase, made: Ints) -> Ints:
@@ -171,11 +154,12 @@ def _gates(case: ProgramCase) -> dict[int, Ints]:
     return out
 
 
-def _load_edges(case: ProgramCase, made: Ints) -> Ints:
-    """Keys of what the LOADs read: the input of every product that uses them.
+def _load_reads(parts: Parts, made: Ints) -> Reads:
+    """What the LOADs read: the input of every product that uses them.
 
     A model input waits for the choice of its token.
     """
+    case, out = parts.case, Reads(parts)
     p = case.program
     makers = np.full((2, len(p.nodes)), -1, dtype=np.int64)  # of an operator's matrices, a router's
     entered = np.zeros(makers.shape, dtype=np.bool_)
@@ -194,8 +178,8 @@ def _load_edges(case: ProgramCase, made: Ints) -> Ints:
     for index in case.moe:
         old = (p.node[mvm] == index) & ~case.visits.runs[case.visit[mvm]]
         source[old] = _cached_inputs(case, index)[case.visit[mvm[old]]]
-    edges: Ints = load * len(p) + source
-    return edges[source >= 0]
+    out.add("", load, source, case.visit[mvm])
+    return out
 
 
 def check_regions(case: ProgramCase) -> Fault | None:
@@ -251,8 +235,8 @@ def check_combine(case: ProgramCase) -> Fault | None:
     Where shared experts have gates, COMBINE reads its token's GATE too, and the token where that
     passes itself on. A digital expert reads its token and that token's top-k.
     """
-    p, rows, made = case.program, len(case.program), results(case)
-    moe, top = list(case.moe), top_k_rows(case)
+    p, made, parts = case.program, results(case), parts_of(case)
+    top, visit, out = top_k_rows(case), np.arange(len(case.visits)), Reads(parts)
     combine, gates = np.full(top.shape, -1, dtype=np.int64), _gates(case)
     at = np.flatnonzero(case.role == Role.COMBINE)
     combine[p.node[at], case.visit[at]] = at
@@ -260,30 +244,21 @@ def check_combine(case: ProgramCase) -> Fault | None:
     last |= (case.role == Role.STORE) & ~case.of_curved
     last |= case.role == Role.EXPERT
     stores = np.flatnonzero(last & (case.row_form == Form.MOE) & ~case.of_router)
-    expected = [combine[p.node[stores], case.visit[stores]] * rows + stores]
-    for index in moe:
-        expected.append(combine[index] * rows + top[index])
-        if any(case.moe[index].shared_gates):  # numbers for shared experts come with the scores
-            expected.append(combine[index] * rows + gates[index])
-        expected.append(top[index] * rows + gates[index])
-        itself = np.where(case.passing[index], _vectors(case, made, index), -1)
-        expected.append(np.where(itself >= 0, combine[index] * rows + itself, -1))
+    out.add("", combine[p.node[stores], case.visit[stores]], stores, case.visit[stores])
+    for index, op in case.moe.items():
+        out.add("", combine[index], top[index], visit)
+        if any(op.shared_gates):  # numbers for shared experts come with the scores
+            out.add("", combine[index], gates[index], visit)
+        out.add("", top[index], gates[index], visit)
+        vectors = _vectors(case, made, index)
+        out.add("", combine[index], np.where(case.passing[index], vectors, -1), visit)
         digital = np.flatnonzero((case.role == Role.EXPERT) & (p.node == index))
-        for source in (top[index], _vectors(case, made, index)):
-            read = source[case.visit[digital]]
-            expected.append(np.where(read >= 0, digital * rows + read, -1))
+        for source in (top[index], vectors):
+            out.add("", digital, source[case.visit[digital]], case.visit[digital])
     kept = np.flatnonzero(case.role == Role.SCORES_RD)
-    choose = _top_of_pass(case)
-    expected.append(choose[p.node[kept], case.of_pass[kept]] * rows + kept)
+    out.add("", _top_of_pass(case)[p.node[kept], case.of_pass[kept]], kept, case.visit[kept])
     joins = np.isin(case.role, (Role.COMBINE, Role.TOPK, Role.EXPERT))
-    mine = joins[case.reader]
-    found = case.reader[mine] * rows + moved_from(case)[case.read[mine]]
-    wanted = np.concatenate(expected)
-    odd = first_difference(found, wanted[wanted >= 0])
-    if odd is None:
-        return None
-    problem = f"{'does not read' if odd[1] else 'reads'} {p.name(odd[0] % rows)}"
-    return Fault(p.name(odd[0] // rows), problem)
+    return odd_read(parts, joins[case.reader], [out])
 
 
 def _vectors(case: ProgramCase, made: Ints, index: int) -> Ints:
