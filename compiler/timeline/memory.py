@@ -4,6 +4,7 @@ import heapq
 
 import numpy as np
 
+from compiler.timeline.room import Room
 from ir.arrays import Ints
 from ir.chip import Chip
 from ir.errors import Amount, InfeasibleError
@@ -22,34 +23,28 @@ def assign_offsets(
 ) -> tuple[Ints, dict[int, int]]:
     """Byte offset of every value with a buffer (-1 without), and the bytes each buffer needs.
 
-    Values are placed when their writer starts, in freed room of the same size if there is some
-    (first fit over a few vector sizes is exact here), else at the buffer's end.
+    Values are placed when their writer starts, in order, each in the smallest free room that holds
+    it, which what died before has left; room that is free again is joined with free room beside it.
     """
-    offset = [-1] * len(buffer)
-    top: dict[int, int] = {}
+    offset, rooms = [-1] * len(buffer), dict[int, Room]()
     holders = np.flatnonzero(buffer >= 0)
     order = holders[np.lexsort((holders, start_ps[holders]))]
-    pitch = int(size.max(initial=0)) + 1
-    kinds, kind_of = np.unique(buffer[order] * pitch + size[order], return_inverse=True)
-    places, lengths = (kinds // pitch).tolist(), (kinds % pitch).tolist()
-    room: list[list[int]] = [[] for _ in places]  # free offsets by kind: buffer and size
     held: list[int] = []  # heap of the end of its life x turns + turn
     turns = len(order)
-    starts, lasts = start_ps[order].tolist(), last_ps[order].tolist()
-    rows, of_turn = order.tolist(), kind_of.tolist()
-    for turn, kind in enumerate(of_turn):
+    columns = (order, buffer[order], size[order], start_ps[order], last_ps[order])
+    rows, places, sizes, starts, lasts = (column.tolist() for column in columns)
+    for turn, row in enumerate(rows):
         now = (starts[turn] + 1) * turns
         while held and held[0] < now:
             gone = heapq.heappop(held) % turns
-            heapq.heappush(room[of_turn[gone]], offset[rows[gone]])
-        if room[kind]:
-            offset[rows[turn]] = heapq.heappop(room[kind])
-        else:
-            place = places[kind]
-            offset[rows[turn]] = top.get(place, 0)
-            top[place] = top.get(place, 0) + lengths[kind]
+            rooms[places[gone]].free(offset[rows[gone]], sizes[gone])
+        room = rooms.setdefault(places[turn], Room())
+        if not sizes[turn]:
+            offset[row] = 0  # a value of no bytes is anywhere
+            continue
+        offset[row] = room.take(sizes[turn])
         heapq.heappush(held, lasts[turn] * turns + turn)
-    return np.array(offset, dtype=np.int64), top
+    return np.array(offset, dtype=np.int64), {place: room.top for place, room in rooms.items()}
 
 
 def check_caches(inventory: Inventory, chip: Chip) -> None:

@@ -26,6 +26,41 @@ def test_room_is_reused_once_its_value_is_dead() -> None:
     assert top == {0: 16}
 
 
+def test_free_room_is_joined_with_its_neighbours() -> None:
+    """Bytes 0 to 7 and 8 to 11 are free from 10 on, and the twelve of one value fit there."""
+    offset, top = assign_offsets(ints(0, 0, 0), ints(8, 4, 12), ints(0, 0, 10), ints(10, 10, 20))
+    assert offset.tolist() == [0, 8, 0]
+    assert top == {0: 12}
+
+
+def test_what_a_value_leaves_of_a_room_is_free() -> None:
+    """Of bytes 0 to 7 three are taken and five are left, of which four are taken."""
+    offset, top = assign_offsets(ints(0, 0, 0), ints(8, 3, 4), ints(0, 10, 10), ints(10, 20, 20))
+    assert offset.tolist() == [0, 0, 3]
+    assert top == {0: 8}
+
+
+def test_a_value_takes_the_smallest_room_that_holds_it() -> None:
+    """Free are bytes 0 to 7 and 10 to 13, two of 8 and 9 are not: four bytes go to the latter."""
+    size, last = ints(8, 2, 4, 2, 4), ints(10, 90, 10, 90, 90)
+    offset, top = assign_offsets(ints(0, 0, 0, 0, 0), size, ints(0, 0, 0, 0, 10), last)
+    assert offset.tolist() == [0, 8, 10, 14, 10]
+    assert top == {0: 16}
+
+
+def test_a_free_end_grows() -> None:
+    """Keys and values of four, five, six tokens, one copy a step: the buffer holds the largest."""
+    offset, top = assign_offsets(ints(0, 0, 0), ints(4, 5, 6), ints(0, 1, 2), ints(1, 2, 3))
+    assert offset.tolist() == [0, 0, 0]
+    assert top == {0: 6}
+
+
+def test_values_of_no_bytes_take_none() -> None:
+    offset, top = assign_offsets(ints(0, 0, 0), ints(0, 8, 0), ints(0, 0, 5), ints(10, 10, 10))
+    assert offset.tolist() == [0, 0, 0]
+    assert top == {0: 8}
+
+
 def test_values_without_a_buffer_have_no_offset() -> None:
     offset, top = assign_offsets(ints(-1), ints(8), ints(0), ints(1))
     assert offset.tolist() == [-1]
@@ -33,7 +68,9 @@ def test_values_without_a_buffer_have_no_offset() -> None:
 
 
 jobs = st.lists(
-    st.tuples(st.integers(0, 1), st.sampled_from([4, 8]), st.integers(0, 20), st.integers(1, 9)),
+    st.tuples(
+        st.integers(0, 1), st.sampled_from([0, 3, 4, 8, 9]), st.integers(0, 20), st.integers(1, 9)
+    ),
     max_size=25,
 )
 
