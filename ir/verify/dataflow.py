@@ -202,6 +202,13 @@ def check_regions(case: ProgramCase) -> Fault | None:
     at = first(wrong)
     if fault is None and at is not None:
         fault = Fault(p.name(int(case.reader[at])), "moves a value of another region or token")
+    turn = case.step * len(p.nodes) + p.node  # in which operators are carried out
+    wrong = move[case.reader] & (turn[case.reader] <= turn[case.read])
+    wrong |= move[case.read] & (turn[case.reader] < turn[case.read])
+    at = first(wrong)
+    if fault is None and at is not None:
+        name = p.name(int(case.read[at]))
+        return Fault(p.name(int(case.reader[at])), f"is of an operator before that of {name}")
     at = first(_of_another_token(case)) if fault is None else None
     if at is None:
         return fault

@@ -34,10 +34,13 @@ def check_other_units(case: ProgramCase) -> Fault | None:
 
 
 def _overlap(case: ProgramCase, mask: Bools) -> Fault | None:
-    """The first two jobs of one unit whose intervals [start, start + busy) meet."""
+    """The first two jobs of one unit whose intervals [start, start + busy) meet.
+
+    What takes no time has to find the unit free as well.
+    """
     p = case.program
-    rows = np.flatnonzero(mask & (p.busy_ps > 0))
-    rows = rows[np.lexsort((p.start_ps[rows], p.unit[rows]))]
+    rows = np.flatnonzero(mask)
+    rows = rows[np.lexsort((p.busy_ps[rows], p.start_ps[rows], p.unit[rows]))]
     one, other = rows[:-1], rows[1:]
     same = p.unit[one] == p.unit[other]
     at = first(same & (p.start_ps[other] < p.start_ps[one] + p.busy_ps[one]))

@@ -53,9 +53,6 @@ def check_operators(case: ProgramCase) -> Fault | None:
             wanted = once & (whole if per == "sequence" else ~whole)
             expected = expected & wanted[:, None]
             if per == "sequence":
-                constant = case.form == Form.CONSTANT
-                count[constant, 0] = count[constant].sum(axis=1)
-                count[constant, 1:] = 0
                 expected = expected & ~_streamed(case) & ~case.kept_in_buffers[:, None]
             at = first((count != expected).ravel())
             if at is not None:

@@ -125,3 +125,13 @@ def test_no_part_may_be_another_tokens() -> None:
     changed = mutate.put(p, "token", early, int(p.token[late]))
     found = dict(check_program(replace(c, program=changed)))
     assert "inputs" in {name for name, result in found.items() if result != "ok"}
+
+
+def test_a_part_is_moved_before_it_is_used() -> None:
+    """By the operator that the MOVE is of: the product behind the attention comes too late."""
+    c, p = streamed(), streamed().program
+    row, move = moves(c, "attention0", Opcode.ATTN)[0]
+    assert p.node[move] == p.node[row] == node(c, "attention1")
+    late = mutate.put(p, "node", move, node(c, "o1"))
+    found = dict(check_program(replace(c, program=late)))["moved"]
+    assert "is of an operator before" in found

@@ -862,6 +862,25 @@ def test_outputs_kept_for_tokens_that_run_again_are_counted() -> None:
     assert dict(_results(c))["caches"].endswith("carries 20 bytes, expected 40")
 
 
+def test_a_constant_is_made_in_the_first_step() -> None:
+    """It serves every step after it, so that none makes its own."""
+    c = compile_small(small_workload(layers=1, masks=True), decode=1)
+    row = [op.name for op in c.workload.operators].index("mask")  # constants come first
+    late = with_column(c, "step", changed(c.program.step, row, 1))
+    assert "0 RESULT instructions" in dict(_results(late))["operators"]
+
+
+def test_what_takes_no_time_waits_for_its_unit() -> None:
+    """A constant in the middle of a job of its unit, which is free 1 ps after that."""
+    c = base()
+    p, row = c.program, [op.name for op in c.workload.operators].index("mask")
+    assert p.busy_ps[row] == 0
+    busy = np.flatnonzero((p.unit == p.unit[row]) & (p.busy_ps > 1))[0]
+    for start, found in ((p.start_ps[busy] + 1, "starts at"), (p.start_ps[busy], "ok")):
+        late = with_column(c, "start_ps", changed(p.start_ps, row, start))
+        assert dict(_results(late))["unit-once"].split(": ")[-1].startswith(found)
+
+
 def test_an_embedding_on_crossbars_waits_for_the_choice_of_its_token() -> None:
     assert [found for found in _results(embedding_on_crossbars()) if found[1] != "ok"] == []
     c = token_looked_up_before_it_is_chosen(embedding_on_crossbars())
