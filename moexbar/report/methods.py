@@ -121,7 +121,7 @@ class MethodRow:
     time_ns: of the whole program.
     time_bound_ns: proven: no schedule of its instructions takes less.
     critical_path_ns: longest chain of instructions that wait for each other.
-    segments_ns: bound from barriers and the units between them.
+    segments_ns: bound from attentions and selections, and the units that each waits for.
     busiest_unit: the unit that works longest.
     energy_nj: of the program.
     area_mm2: of the chip, as far as the mapping occupies it.

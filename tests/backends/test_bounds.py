@@ -8,6 +8,7 @@ import pytest
 from backends.bounds import lower_bounds
 from ir.program import Opcode
 from ir.schedule import Caches
+from tests.compiler.emit.test_streams import in_tiles, streaming
 from tests.make import compile_small, small_chip, small_workload
 
 TWO = np.array([0, 0, 0, 1, 1, 1, 1])
@@ -34,6 +35,31 @@ def test_no_bound_is_above_the_makespan(shape: dict[str, Any], expert_choice: bo
     assert 0 < bounds.busiest_ps <= done.program.makespan_ps
     assert 0 < bounds.segments_ps <= done.program.makespan_ps
     assert bounds.bound_ps == max(bounds.critical_path_ps, bounds.busiest_ps, bounds.segments_ps)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"tokens": 24},
+        {"tokens": 24, "lockstep": True},
+        {"tokens": 17, "copies": 2},
+        {"sequence": TWO},
+        {"sequence": TWO, "decode": 2},
+        {"sequence": TWO, "decode": 2, "caches": Caches(kv=False)},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("tile", [1, 3, 8])
+def test_no_bound_of_a_stream_is_above_the_makespan(
+    monkeypatch: pytest.MonkeyPatch, shape: dict[str, Any], tile: int
+) -> None:
+    in_tiles(monkeypatch, tile)
+    done = compile_small(streaming(small_workload(layers=3, shared=1)), **shape)
+    bounds = lower_bounds(done.program)
+    assert np.count_nonzero(done.program.opcode == Opcode.ATTN) > 3
+    assert max(bounds.critical_path_ps, bounds.busiest_ps) <= bounds.segments_ps
+    assert bounds.segments_ps <= done.program.makespan_ps
+    assert sum(part.ps for part in bounds.parts) == bounds.bound_ps
 
 
 def test_segments_of_one_token_are_its_critical_path() -> None:

@@ -1,0 +1,28 @@
+"""Equal units as one pool."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ir.arrays import Ints
+from ir.program import Program
+
+
+class Pools(NamedTuple):
+    """of_unit: pool of each unit; size: units of each pool; names: of the pools."""
+
+    of_unit: Ints
+    size: Ints
+    names: list[str]
+
+
+def pools(program: Program) -> Pools:
+    """The pools of a program: digital and attention units of a region, all others by themselves."""
+    names: dict[str, int] = {}
+    pool = []
+    for unit in program.units:
+        several = unit.kind in ("dpu", "mha")
+        shared = unit.kind if unit.layer < 0 else f"{unit.kind}.{unit.layer}"
+        pool.append(names.setdefault(shared if several else unit.name, len(names)))
+    of_unit = np.array(pool, dtype=np.int64)
+    return Pools(of_unit, np.bincount(of_unit, minlength=len(names)), list(names))
