@@ -29,6 +29,7 @@ Objective = Literal["slots", "time", "energy"]
 Placer = Literal["in-order", "cp-sat"]
 Policy = Literal[
     "token-serial",
+    "token-order",
     "compact",
     "reschedule",
     "min-transfer",

@@ -16,9 +16,9 @@ from ir.workload import Workload
 
 Ordered = TypeVar("Ordered")
 GAIN = 0.01
-BY_TRANSFERS: tuple[Scheduling, ...] = ("min-transfer", "arriving", "reschedule", "token-serial")
+BY_TRANSFERS: tuple[Scheduling, ...] = ("min-transfer", "arriving", "reschedule", "token-order")
 # Within limits of bus and buffer, which the paper's order does not keep:
-LIMITED: tuple[Scheduling, ...] = ("min-transfer", "arriving", "token-serial")
+LIMITED: tuple[Scheduling, ...] = ("min-transfer", "arriving", "token-order")
 
 
 def choose_order(

@@ -1,8 +1,9 @@
 """Slot scheduling: in which slot every group runs which token of a window.
 
-One entry, `order_slots`, for seven policies:
+One entry, `order_slots`, for eight policies:
 
 - `token-serial`: one token at a time on all groups (the unshared chip's order).
+- `token-order`: the same slots, but a group need not wait for the others: not in lockstep.
 - `compact`: every group in token order without gaps: L slots, many transfers.
 - `reschedule`: the paper's: compact with idles put in, so that more transfers are shared.
 - `min-transfer`: L slots and, nearly always, the proven minimum of transfers; milliseconds.
@@ -11,8 +12,9 @@ One entry, `order_slots`, for seven policies:
 - `online`: sees tokens as they come and holds W unfinished ones; what hardware can build.
 
 L = max_g sum_t c[t, g] slots are always enough (docs/model.md, section Slots) unless the bus or the
-buffer limits a slot. `token-serial`, `min-transfer`, `cp-sat` and `online` keep such limits. The
-slots of min-transfer, column-generation and cp-sat then come in an even sequence (`evened`).
+buffer limits a slot. `token-serial`, `token-order`, `min-transfer`, `cp-sat` and `online` keep such
+limits. The slots of min-transfer, column-generation and cp-sat then come in an even sequence
+(`evened`).
 
 Tokens may come one after another (`arriving`); all policies but reschedule take that.
 """
@@ -44,7 +46,8 @@ from ir.schedule import SlotOrder
 
 __all__ = ["ARRIVING", "LIMITED", "count_slots", "order_slots"]
 
-LIMITED: tuple[Policy, ...] = ("token-serial", "min-transfer", "cp-sat", "online")
+IN_TURN: tuple[Policy, ...] = ("token-serial", "token-order")  # one slot order, two ways to run it
+LIMITED: tuple[Policy, ...] = (*IN_TURN, "min-transfer", "cp-sat", "online")
 EVENED: tuple[Policy, ...] = ("min-transfer", "column-generation", "cp-sat")
 
 
@@ -123,7 +126,7 @@ def count_slots(
     is the order of min-transfer, from which it starts. arriving: tokens come one a slot.
     """
     c, limits = check_counts(counts), Limits(bus, buffer)
-    if policy == "token-serial":
+    if policy in IN_TURN:
         return transfers_bound(c)
     if policy == "arriving":
         return SlotProblem(c, limits, Arrivals(np.arange(len(c)))).slots_bound
@@ -146,7 +149,7 @@ def _ordered(
     counts: Ints, policy: str, seed: int, time_s: float, limits: Limits, split: float
 ) -> Solved:
     """Table, bound on its transfers, and who proved what."""
-    if policy == "token-serial":
+    if policy in IN_TURN:
         return Solved(token_serial_table(counts), transfers_bound(counts))
     if policy == "compact":
         return Solved(compact_table(counts), transfers_bound(counts))

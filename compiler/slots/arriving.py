@@ -1,8 +1,8 @@
 """Slot orders of tokens that arrive one after another, by policy.
 
-token-serial, compact and online take a token when it is there. min-transfer, column-generation and
-cp-sat know the whole window, as without arrivals. reschedule is refused: its waits are counted
-from tokens that are all there.
+token-serial, token-order, compact and online take a token when it is there. min-transfer,
+column-generation and cp-sat know the whole window, as without arrivals. reschedule is refused: its
+waits are counted from tokens that are all there.
 """
 
 from dataclasses import replace
@@ -23,6 +23,7 @@ from ir.errors import InputError
 
 ARRIVING: tuple[Policy, ...] = (
     "token-serial",
+    "token-order",
     "compact",
     "min-transfer",
     "column-generation",
@@ -59,7 +60,7 @@ def _ordered(
     """Table, bound on its transfers, and who proved what; first: [tokens], ascending."""
     counts, limits = problem.counts, problem.limits
     match policy:
-        case "token-serial":
+        case "token-serial" | "token-order":
             return Solved(token_serial_from(counts, first), transfers_bound(counts))
         case "compact":
             return Solved(compact_from(counts, first), transfers_bound(counts))

@@ -91,9 +91,9 @@ def schedule(
     """Order every window of a layer into slots, with bounds.
 
     Groups may hold replicas: each window's tokens are then split between the copies first.
-    Limits (--bus, --buffer) are kept by token-serial, min-transfer, cp-sat and online; others
-    refuse them. With --arrivals tokens come one after another, and bounds hold for that; reschedule
-    refuses it.
+    Limits (--bus, --buffer) are kept by token-serial, token-order, min-transfer, cp-sat and online;
+    others refuse them. With --arrivals tokens come one after another, and bounds hold for that;
+    reschedule refuses it.
 
     Example: moexbar schedule routing.npz --grouping-file groups.json --layer 3 --window 512
 

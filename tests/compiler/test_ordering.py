@@ -14,6 +14,7 @@ from compiler.options import SCHEDULINGS, Options, Scheduling, Shape
 from compiler.ordering import BY_TRANSFERS, GAIN, LIMITED, choose_order, policies_for
 from compiler.pipeline import compile_model
 from compiler.slots.limits import Limits, check_limits
+from ir.chip import Chip
 from ir.compiled import Compiled, OrderTry
 from ir.errors import InputError
 from ir.routing import Routing
@@ -33,12 +34,12 @@ def asked(scheduling: str = "auto", prefill: int = TOKENS, **words: Any) -> Opti
     )
 
 
-def compiled(workload: Workload = WORKLOAD, **words: Any) -> Compiled:
+def compiled(workload: Workload = WORKLOAD, chip: Chip | None = None, **words: Any) -> Compiled:
     chosen = random_routing(workload, np.zeros(TOKENS, dtype=np.int64))
     choices = np.stack([np.nonzero(chosen[layer])[1].reshape(TOKENS, 2) for layer in (0, 1)])
     layers, sequence = np.arange(2), np.zeros(TOKENS, dtype=np.int64)
     routing = Routing(layers, np.array([4, 4]), sequence, choices.astype(np.int16))
-    return compile_model(workload, routing, small_chip(), asked(**words))
+    return compile_model(workload, routing, chip or small_chip(), asked(**words))
 
 
 # -- which are tried ---------------------------------------------------------------------------
@@ -47,7 +48,7 @@ def compiled(workload: Workload = WORKLOAD, **words: Any) -> Compiled:
 def test_orders_of_tokens_that_stream() -> None:
     """Those of the fewest broadcasts first, the paper's, and token by token."""
     found = policies_for(WORKLOAD, asked(), small_chip())
-    assert found == BY_TRANSFERS == ("min-transfer", "arriving", "reschedule", "token-serial")
+    assert found == BY_TRANSFERS == ("min-transfer", "arriving", "reschedule", "token-order")
 
 
 @pytest.mark.parametrize("limit", [{"bus": 2}, {"buffer": 3}, {"bus": 1, "buffer": 1}])
@@ -109,8 +110,8 @@ def choice(times: dict[Scheduling, int]) -> tuple[str, list[OrderTry]]:
         ((1000, 989, 990, 990), "arriving"),
         ((1000, 995, 989, 990), "reschedule"),  # of the first, as nothing else was kept
         ((1000, 989, 980, 989), "arriving"),  # 9 of 989 are less than a per cent
-        ((1000, 989, 979, 900), "token-serial"),
-        ((1000, 2000, 3000, 500), "token-serial"),
+        ((1000, 989, 979, 900), "token-order"),
+        ((1000, 2000, 3000, 500), "token-order"),
     ],
 )
 def test_the_fewest_broadcasts_unless_another_saves_a_per_cent(
@@ -168,6 +169,27 @@ def test_limits_are_kept(scheduling: str) -> None:
     done = compiled(scheduling=scheduling, bus=1, buffer=2)
     for layer in done.schedule.prefill.layers:
         assert check_limits(layer.order.table, Limits(1, 2)) is None
+
+
+def test_the_same_slots_take_no_longer_without_lockstep() -> None:
+    """A group with one turn of a token takes the next while another still has its second.
+
+    A turn takes 1010 ns, all else little (the bus has no limit): in lockstep one a slot.
+    """
+    wide = {"transfers_per_slot": None, "bits_per_ns": None}
+    chip = small_chip(pg={"mux_settle_ps": 1_000_000}, bus=wide)
+    serial, free = (
+        compiled(chip=chip, scheduling=name) for name in ("token-serial", "token-order")
+    )
+    for one, other in zip(*(c.schedule.prefill.layers for c in (serial, free)), strict=True):
+        assert np.array_equal(one.order.table, other.order.table)
+    assert (serial.program.lockstep, free.program.lockstep) == ((0, 1), ())
+    slots = max(layer.order.slots for layer in free.schedule.prefill.layers)
+    turns = max(layer.order.slots_bound for layer in free.schedule.prefill.layers)
+    assert turns < slots
+    spared = serial.program.makespan_ps - free.program.makespan_ps
+    assert serial.program.makespan_ps > 1_010_000 * slots
+    assert 1_010_000 * (slots - turns - 1) <= spared  # but for one turn in which something waits
 
 
 def test_the_papers_order_refuses_limits() -> None:

@@ -103,12 +103,13 @@ def test_edges_are_solved_to_the_optimum(policy: str, name: str) -> None:
 @settings(max_examples=100, deadline=None)
 @given(WINDOWS)
 def test_simple_policies_keep_token_order(counts: np.ndarray) -> None:
-    for policy in ("token-serial", "compact", "reschedule"):
+    for policy in ("token-serial", "token-order", "compact", "reschedule"):
         table = order_slots(counts, policy).table
         for column in table.T:
             assert np.all(np.diff(column[column >= 0]) >= 0)
     serial = order_slots(counts, "token-serial")
     assert serial.slots == serial.transfers == transfers_bound(counts)
+    assert np.array_equal(serial.table, order_slots(counts, "token-order").table)
     for policy in ("compact", "reschedule"):
         assert order_slots(counts, policy).slots == slots_bound(counts)
 

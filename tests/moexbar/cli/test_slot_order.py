@@ -24,7 +24,7 @@ def test_auto_tells_what_it_tried(tmp_path: Path, capsys: pytest.CaptureFixture[
     """It is the default; kept is the first unless another saves more than 1 % of its time."""
     row = run(capsys, tmp_path / "out", "--scheduling", "auto")
     times = {one["scheduling"]: one["time_ns"] for one in row["orders"]}
-    assert list(times) == ["min-transfer", "arriving", "reschedule", "token-serial"]
+    assert list(times) == ["min-transfer", "arriving", "reschedule", "token-order"]
     assert 0.99 * times[row["scheduling"]] <= min(times.values())
     assert run(capsys, tmp_path / "default")["orders"] == row["orders"]
 
@@ -48,5 +48,5 @@ def test_limits_leave_out_the_papers_order(
 ) -> None:
     row = run(capsys, tmp_path / "out", "--bus", "2", "--buffer", "3")
     tried = [one["scheduling"] for one in row["orders"]]
-    assert tried == ["min-transfer", "arriving", "token-serial"]
+    assert tried == ["min-transfer", "arriving", "token-order"]
     assert (row["bus"], row["buffer"]) == (2, 3)
