@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from compiler.grouping import Job, LayerAnswer, solve_layer
+from compiler.grouping import REPLICATING, Job, LayerAnswer, solve_layer
 
 THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # of matrix products in a process
 
@@ -27,9 +27,11 @@ def solve_jobs(
 ) -> Answers:
     """Solve every job; the answers do not depend on the number of processes.
 
+    A process takes longer to start than a rule to group a layer, so processes are for searches.
     `report` is told the layer of each job as it ends. Errors of a job are raised here.
     """
-    if processes == 1 or len(jobs) == 1:
+    searches = sum(job.options.solver in REPLICATING for job in jobs)
+    if processes == 1 or searches < 2:
         return _one_by_one(jobs, report)
     # spawn: a fork would copy a process in which solver threads may be running
     context = multiprocessing.get_context("spawn")

@@ -105,7 +105,7 @@ def placement_bound(traffic: Traffic, per_core: int, longest: int, shortest: int
     The ports of two regions are no nearer than the shortest of their four sides, so the shorter
     side of each region is chosen once for the traffic inside and for that to the next layer.
     """
-    layers = sorted({flow.layer for flow in traffic.flows})
+    layers = traffic.layers
     inside = {n: _by_side(traffic.of(n), per_core, longest, shortest) for n in layers}
     chain: dict[tuple[int, int], int] = defaultdict(int)
     apart = 0

@@ -7,7 +7,7 @@ strips is improved a few regions at a time. Never worse than in order.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -48,9 +48,10 @@ def place_cp_sat(
     meshes = _meshes(chip, in_order, inside.cores())
     start = _first_plan(inside, traffic, meshes, in_order, fixed=bool(chip.mesh.width))
     plan = start
-    shapes = _every_shape(inside.cores(), meshes, start)
-    if _few(meshes, shapes):
-        plan = _proven_plan(inside, traffic, meshes, start, shapes, options)
+    if _few(meshes, inside.cores()):
+        shapes = _every_shape(inside.cores(), meshes, start)
+        if sum(map(len, shapes.values())) <= _SHAPES_AT_ONCE:
+            plan = _proven_plan(inside, traffic, meshes, start, shapes, options)
     if plan is None:
         raise too_small(shelves, chip)
     if plan.value > plan.bound:
@@ -73,11 +74,9 @@ def _in_order(shelves: Shelves, chip: Chip) -> Placement | None:
         return None
 
 
-def _few(meshes: Sequence[Shape], shapes: Mapping[int, Sequence[Shape]]) -> bool:
-    """Whether all shapes of all regions, on all meshes, can be offered at once."""
-    offered = sum(len(some) for some in shapes.values())
-    small = max(w * h for w, h in meshes) <= _SMALL_MESH and offered <= _SHAPES_AT_ONCE
-    return small and len(shapes) <= _REGIONS_AT_ONCE
+def _few(meshes: Sequence[Shape], layers: Collection[int]) -> bool:
+    """Whether all meshes are small and all regions can be moved at once."""
+    return max(w * h for w, h in meshes) <= _SMALL_MESH and len(layers) <= _REGIONS_AT_ONCE
 
 
 def _meshes(chip: Chip, in_order: Placement | None, cores: dict[int, int]) -> tuple[Shape, ...]:

@@ -29,7 +29,7 @@ class Inside:
 
     def __post_init__(self) -> None:
         """Sort the flows by layer."""
-        self.flows = {f.layer: self.traffic.of(f.layer) for f in self.traffic.flows}
+        self.flows = {layer: self.traffic.of(layer) for layer in self.traffic.layers}
 
     def cores(self) -> dict[int, int]:
         """Cores that each layer needs at least."""

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from compiler.placement.curves import CURVES
 from compiler.placement.traffic import Flow
+from compiler.placement.walk import best_order, fill_boxes
 from ir.arrays import Ints
 
 BoxShape = Callable[[Ints, Ints], Ints]  # of the far corner's x and y: the less, the better
@@ -82,22 +84,19 @@ def along(
 
 
 def improved(flows: Sequence[Flow], layout: Layout, per_core: int, rounds: int) -> Layout:
-    """Swap and move groups along each curve, as long as it helps, in at most `rounds` trials."""
-    best = layout
+    """Move groups to other places along each curve, as long as it helps, in `rounds` trials."""
+    if len(flows) < 2:
+        return layout
+    best, pgs, packets = layout, _column(flows, "pgs"), _column(flows, "packets")
     for curve in CURVES:
         path = curve(layout.width, layout.height)
-        order, rng = by_density(flows), np.random.default_rng(0)
-        value = value_of(flows, *along(flows, order, path, per_core))
-        for _ in range(rounds if len(flows) > 1 else 0):
-            a, b = rng.integers(len(flows), size=2).tolist()
-            trial = order.copy()
-            trial.insert(b, trial.pop(a))
-            x, y = along(flows, trial, path, per_core)
-            found = value_of(flows, x, y)
-            if found <= value:
-                order, value = trial, found
-            if found < best.value:
-                best = Layout(layout.width, layout.height, x, y, found)
+        trials = np.random.default_rng(0).integers(len(flows), size=(rounds, 2))
+        order, value = best_order(
+            np.array(by_density(flows)), trials, pgs, packets, *path, per_core
+        )
+        if value < best.value:
+            place = along(flows, order.tolist(), path, per_core)
+            best = Layout(layout.width, layout.height, *place, value)
     return best
 
 
@@ -115,23 +114,23 @@ def box_fit(
     least use to others. Column chains are kept whole on a core.
     """
     y, x = np.divmod(np.arange(width * height), width)
-    boxes = np.lexsort((shape(x, y), x + y))
-    farthest = np.argsort(-(x + y), kind="stable")
-    room, base = np.full(width * height, per_core), flows[0].first_pg
-    core = np.empty(sum(f.pgs for f in flows), dtype=np.int64)
-    for i in order:
-        longest = max(length for length, _ in flows[i].chains)
-        whole = (room // longest * longest).reshape(height, width)
-        enough = whole.cumsum(axis=0).cumsum(axis=1).ravel()[boxes] >= flows[i].pgs
-        at = boxes[int(np.argmax(enough))]
-        near = farthest[(x[farthest] <= x[at]) & (y[farthest] <= y[at])].tolist()
-        pg = flows[i].first_pg - base
-        for length, count in flows[i].chains if enough.any() else ():
-            for k in near:
-                fit = min(count, int(room[k]) // length)
-                core[pg : pg + fit * length] = k
-                pg, count = pg + fit * length, count - fit
-                room[k] -= fit * length
-        if pg < flows[i].first_pg - base + flows[i].pgs:
-            return None
-    return x[core], y[core]
+    lengths, counts = np.array([chain for flow in flows for chain in flow.chains]).T
+    core = fill_boxes(
+        np.array(order),
+        _column(flows, "first_pg") - flows[0].first_pg,
+        _column(flows, "pgs"),
+        np.cumsum([0, *(len(flow.chains) for flow in flows)]),
+        lengths,
+        counts,
+        np.lexsort((shape(x, y), x + y)),
+        np.argsort(-(x + y), kind="stable"),
+        x,
+        y,
+        per_core,
+    )
+    return None if (core < 0).any() else (x[core], y[core])
+
+
+def _column(flows: Sequence[Flow], name: Literal["first_pg", "pgs", "packets"]) -> Ints:
+    """One number of every flow: int64 [flows]."""
+    return np.array([getattr(flow, name) for flow in flows], dtype=np.int64)

@@ -55,6 +55,11 @@ class Traffic:
     flows: tuple[Flow, ...]
     moves: tuple[tuple[tuple[int, int], int], ...]
 
+    @property
+    def layers(self) -> list[int]:
+        """The layers that have flows, ascending."""
+        return sorted({flow.layer for flow in self.flows})
+
     def of(self, layer: int) -> tuple[Flow, ...]:
         """The flows of one layer's region."""
         return tuple(flow for flow in self.flows if flow.layer == layer)
