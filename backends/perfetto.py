@@ -26,23 +26,23 @@ COUNTED = ("bus", "return", "mesh", "dram")
 LONGEST_CHAIN = 16  # STORE, ACC, MVM, XFER, MUL, ACT, MUL, XFER, ACC, MVM, LOAD: 10 back
 
 
-def chrome_trace(program: Program, rows: Ints | None = None) -> dict[str, object]:
-    """Trace Event Format of the instructions `rows`; None = all.
+def trace_json(program: Program, rows: Ints | None = None) -> str:
+    """The instructions `rows` (None: all) in Trace Event Format, the text of a file.
 
     Times are microseconds, as the format demands, with three decimals: whole nanoseconds. An arrow
     is drawn between those of its ends that are among the rows.
     """
     drawn = _draw(program, np.arange(len(program)) if rows is None else np.sort(rows))
-    events = [*_names(program, drawn), *_slices(program, drawn)]
     # an arrow meets the slice read last, so the arrows come behind the slices
-    events += [*_arrows(program, drawn), *_counters(program, drawn)]
-    return {"displayTimeUnit": "ns", "traceEvents": events}
+    behind = [*_arrows(program, drawn), *_counters(program, drawn)]
+    parts = (_text([*_names(program, drawn)]), ",".join(_slices(program, drawn)), _text(behind))
+    return f'{{"displayTimeUnit":"ns","traceEvents":[{",".join(filter(None, parts))}]}}'
 
 
-def trace_json(program: Program, rows: Ints | None = None) -> str:
-    """`chrome_trace` as the text of a file."""
+def _text(events: list[Event]) -> str:
+    """Events as they stand between the brackets of a list."""
     # not dump(): it never uses the fast encoder
-    return json.dumps(chrome_trace(program, rows), allow_nan=False, separators=(",", ":"))
+    return json.dumps(events, allow_nan=False, separators=(",", ":"))[1:-1]
 
 
 def first_rows(program: Program, events: int) -> Ints:
@@ -113,25 +113,27 @@ def _names(program: Program, drawn: _Drawn) -> Iterator[Event]:
         yield {"name": "thread_sort_index", **where, "args": {"sort_index": tid}}
 
 
-def _slices(program: Program, drawn: _Drawn) -> Iterator[Event]:
-    """One slice per instruction."""
+def _slices(program: Program, drawn: _Drawn) -> Iterator[str]:
+    """One slice per instruction, as text at once: most of a file are slices."""
     p, d, rows = program, drawn, drawn.rows
     pids = [d.pids[unit.kind] for unit in p.units]
     names = [op.name for op in Opcode]
     place = (rows, d.unit, d.tid, d.start_ns / NS_PER_US, d.length_ns / NS_PER_US)
-    columns = (p.opcode, p.step, p.energy_fj, p.layer, p.token, p.expert, p.slot)
-    for row, unit, tid, ts, dur, code, step, energy, layer, token, expert, slot in zip(
+    columns = (p.opcode, p.step, p.energy_fj / 1000, p.layer, p.token, p.expert, p.slot)
+    for row, unit, tid, ts, dur, code, step, energy_pj, layer, token, expert, slot in zip(
         *(values.tolist() for values in place),
         *(column[rows].tolist() for column in columns),
         strict=True,
     ):
         name = names[code]
         label = name + (f" t{token}" if token >= 0 else "") + (f" e{expert}" if expert >= 0 else "")
-        facts = {"layer": layer, "token": token, "expert": expert, "slot": slot}
-        args: Event = {"id": row, "step": step, "energy_pj": energy / 1000}
-        args |= {key: value for key, value in facts.items() if value >= 0}
-        event: Event = {"ph": "X", "name": label, "cat": name, "pid": pids[unit], "tid": tid}
-        yield event | {"ts": ts, "dur": dur, "args": args}
+        args = f'"id":{row},"step":{step},"energy_pj":{energy_pj}'
+        args += f',"layer":{layer}' if layer >= 0 else ""
+        args += f',"token":{token}' if token >= 0 else ""
+        args += f',"expert":{expert}' if expert >= 0 else ""
+        args += f',"slot":{slot}' if slot >= 0 else ""
+        where = f'"pid":{pids[unit]},"tid":{tid},"ts":{ts},"dur":{dur}'
+        yield f'{{"ph":"X","name":"{label}","cat":"{name}",{where},"args":{{{args}}}}}'
 
 
 def _paths(program: Program, rows: Ints) -> Ints:

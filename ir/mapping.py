@@ -147,10 +147,11 @@ class LayerGrouping:
 
     def copies(self) -> tuple[tuple[int, ...], ...]:
         """Groups that hold each expert, ascending: one tuple per expert."""
-        return tuple(
-            tuple(g for g, group in enumerate(self.groups) if e in group)
-            for e in range(self.experts)
-        )
+        held: list[list[int]] = [[] for _ in range(self.experts)]
+        for g, group in enumerate(self.groups):
+            for e in group:
+                held[e].append(g)
+        return tuple(map(tuple, held))
 
     def copy_in(self) -> Ints:
         """Number of the copy of each expert in each group: int64 [experts, groups], -1 for none."""

@@ -68,7 +68,7 @@ class SlotOrder:
 
         A slot costs no transfer for a token that every group using it used in the slot before.
         """
-        return int(sum(len(tokens) for tokens in transfers_by_slot(self.table, retain=True)))
+        return distinct_per_row(_loaded(self.table))
 
 
 def distinct_per_row(table: Ints) -> int:
@@ -83,13 +83,14 @@ def distinct_per_row(table: Ints) -> int:
 
 def transfers_by_slot(table: Ints, *, retain: bool) -> list[Ints]:
     """The tokens broadcast in each slot, ascending; with `retain` the kept ones are left out."""
-    out: list[Ints] = []
-    for s, row in enumerate(table):
-        tokens = np.unique(row[row >= 0])
-        if retain and s > 0:
-            loaded = row != table[s - 1]
-            tokens = tokens[[bool(np.any(loaded & (row == t))) for t in tokens]]
-        out.append(tokens)
+    sent = _loaded(table) if retain else table
+    return [np.unique(row[row >= 0]) for row in sent]
+
+
+def _loaded(table: Ints) -> Ints:
+    """The table without the tokens that a group keeps from the slot before: -1 in their place."""
+    out = table.copy()
+    out[1:][table[1:] == table[:-1]] = -1
     return out
 
 

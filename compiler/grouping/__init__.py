@@ -232,11 +232,8 @@ def _check_asked(options: GroupingOptions) -> None:
 
 def _as_groups(problem: GroupingProblem, found: Found) -> tuple[tuple[int, ...], ...]:
     """Experts ascending in each group, groups by their lowest expert, empty ones last."""
-    held = [
-        {e for e in range(problem.experts) if found.assignment[e] == g}
-        for g in range(problem.groups)
-    ]
-    for e, g in found.replicas:
+    held: list[set[int]] = [set() for _ in range(problem.groups)]
+    for e, g in [*enumerate(found.assignment.tolist()), *found.replicas]:
         held[g].add(e)
     groups = [tuple(sorted(group)) for group in held]
     return tuple(sorted(groups, key=lambda group: group or (problem.experts,)))

@@ -63,7 +63,7 @@ def _by_key(case: ProgramCase) -> Ints:
     routing = (role[case.read] == Role.LOAD) & case.of_router[case.reader]
     amount[case.read[routing]] = 1  # of which the router's matrix says how wide
     placed = np.isin(role, [Role.OUT, Role.IN, Role.STORE])
-    amount[placed] = _group_of(case)[placed]
+    amount[placed] = _as_far(case)[_group_of(case)[placed]]
     like = np.append(case.jobs.like, -1)[case.job_class]
     columns = (role, int64(p.stage) + 1, node + 1, like + 1, amount)
     key = np.zeros(len(p), dtype=np.int64)
@@ -172,6 +172,13 @@ def _path(case: ProgramCase, fire: int) -> tuple[int, int]:
         return 0, 1
     placement, g = case.mapping.placement, case.fire_groups[fire]
     return placement.hops_to_port(g.layer, g.first_pg, g.pgs), placement.ports(g.first_pg, g.pgs)
+
+
+def _as_far(case: ProgramCase) -> Ints:
+    """The first fire group with the same path as each: [fire groups and none]."""
+    first: dict[tuple[int, int], int] = {}
+    groups = range(len(case.fire_groups) + 1)
+    return np.array([first.setdefault(_path(case, fire), fire) for fire in groups], dtype=np.int64)
 
 
 def _job(case: ProgramCase, role: Role, job: JobClass, fire: int) -> Cost:

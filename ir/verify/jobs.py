@@ -1,5 +1,6 @@
 """Crossbar jobs: what one token through one matrix, or one expert, must cost and consist of."""
 
+from collections import Counter
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,8 +72,9 @@ class JobClass:
         return timing.mvm(chip, self.fired(stage, chip), shared=self.multiplexed)
 
     def fired(self, stage: int, chip: Chip) -> Fired:
-        """What the tiles of the stage use, tile by tile."""
-        found = [used(tile, chip) for w in self.weights(stage) for tile in tile_sizes(w, chip)]
+        """What the tiles of the stage use, size by size."""
+        tiles = Counter(tile for w in self.weights(stage) for tile in tile_sizes(w, chip))
+        found = [used(*tile, number, chip) for tile, number in tiles.items()]
         return sum(found, start=Fired(0, 0, 0, 0))
 
     def acc(self, stage: int, chip: Chip) -> Cost:
@@ -97,12 +99,11 @@ class JobClass:
         return (self.second or self.first)[0].columns
 
 
-def used(tile: tuple[int, int], chip: Chip) -> Fired:
-    """What a tile of (rows, columns) cells uses: each read of some rows converts every column."""
-    rows, columns = tile
+def used(rows: int, columns: int, tiles: int, chip: Chip) -> Fired:
+    """What tiles of rows x columns cells use: each read of some rows converts every column."""
     at_once = chip.mvm.rows_per_read or chip.crossbar.rows
     reads = len(range(0, rows, at_once))
-    return Fired(1, rows, rows * columns, columns * reads)
+    return Fired(tiles, tiles * rows, tiles * rows * columns, tiles * columns * reads)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Any Parquet reader (DuckDB, pandas, polars) reads the columns; opcode is a dicti
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
@@ -65,10 +65,10 @@ def write_program(program: Program, path: Path) -> None:
             columns[column.name] = pa.array(value)
     tables = {
         "version": VERSION,
-        "units": [asdict(unit) for unit in program.units],
-        "buffers": [asdict(buffer) for buffer in program.buffers],
+        "units": [vars(unit) for unit in program.units],
+        "buffers": [vars(buffer) for buffer in program.buffers],
         "nodes": program.nodes,
-        "inventory": asdict(program.inventory),
+        "inventory": vars(program.inventory),
         "lockstep": program.lockstep,
     }
     table = pa.table(columns).replace_schema_metadata({KEY: json.dumps(tables).encode()})

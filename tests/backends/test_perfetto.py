@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.perfetto import chrome_trace, first_rows, trace_json
+from backends.perfetto import first_rows, trace_json
 from ir.program import Opcode, Program
 from moexbar.__main__ import main
 from moexbar.files.program_file import read_program
@@ -24,9 +24,7 @@ Events = list[dict[str, Any]]
 
 def events_of(program: Program, rows: np.ndarray | None = None) -> Events:
     """The events as a viewer reads them."""
-    found: Events = json.loads(json.dumps(chrome_trace(program, rows), allow_nan=False))[
-        "traceEvents"
-    ]
+    found: Events = json.loads(trace_json(program, rows))["traceEvents"]
     return found
 
 
