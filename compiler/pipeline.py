@@ -142,8 +142,9 @@ def realise(
     chip, sizes = choose_sizes(
         chip, lambda tried: timed_ps(*emit(workload, mapping, schedule, tried, passed), tried)
     )
-    draft, units = emit(workload, mapping, schedule, chip, passed)
-    program = set_times(draft, units, workload, mapping, schedule, chip)
+    program = set_times(
+        *emit(workload, mapping, schedule, chip, passed), workload, mapping, schedule, chip
+    )
     begin("checks")
     compiled = Compiled(workload, chip, mapping, program, schedule, chosen, passed, sizes)
     verify_program(compiled)
