@@ -1,6 +1,7 @@
 """The order of the token-expert pairs of one MoE layer in one window, slot by slot."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -225,7 +226,7 @@ class Schedule:
         """The first step."""
         return self.steps[0]
 
-    @property
+    @cached_property
     def longest_prefill(self) -> int:
         """Tokens of the longest sequence of the first step."""
         first = self.sequence[self.so_far(self.prefill.number)]

@@ -5,6 +5,7 @@ which initializer of the ONNX file, which expert of a stacked tensor and which o
 Operators are in topological order and cover every node of the graph's computation exactly once.
 """
 
+from bisect import bisect_right
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -238,8 +239,8 @@ class Workload:
         Its own layer's, or, for a layer without products (a final norm, an embedding), the nearest
         one before it that has some, else the first.
         """
-        before = [region for region in self.regions if region <= layer]
-        return before[-1] if before else min(self.regions, default=0)
+        before = bisect_right(self.regions, layer)
+        return self.regions[max(before - 1, 0)] if self.regions else 0
 
     def region_at(self, index: int) -> int:
         """The region that operator `index` works in: where its matrices are, or its layer's."""

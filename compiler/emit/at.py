@@ -110,7 +110,9 @@ class At(Generic[Op_co]):
             unit = ctx.units.table[number]
             hops = placed.hops_to_port(self.region, unit.first_pg, unit.pgs)
             ctx.paths[number] = hops, placed.ports(unit.first_pg, unit.pgs)
-        return Costs([cost(*ctx.paths[number]) for number in known.tolist()], place)
+        paths = [ctx.paths[number] for number in known.tolist()]
+        of_path = {path: cost(*path) for path in dict.fromkeys(paths)}
+        return Costs([of_path[path] for path in paths], place)
 
     def produce(self, ids: Ints, *, held: bool = True) -> None:
         """Record who makes the operator's outputs: ids [window tokens].
