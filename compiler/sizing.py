@@ -3,8 +3,8 @@
 Of each the smallest power of two after which twice as much buys less than `GAIN` of the time.
 One after the other, in the order of `LARGEST`, while those not yet chosen are as large as they may
 be, so that none is made large for want of another; then all together are doubled where that still
-buys as much. Times are those of the list schedule: its order is one of many, so a step of a per
-cent may be its own.
+buys as much. Times are those of few list schedules (`compiler.timeline.assemble.timed_ps`): their
+orders are some of many, so a step of a per cent may be their own.
 """
 
 from collections.abc import Callable, Mapping

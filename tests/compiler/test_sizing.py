@@ -8,7 +8,11 @@ import pytest
 
 from compiler.emit import emit
 from compiler.sizing import choose_sizes
+from compiler.timeline import assemble
 from compiler.timeline.assemble import timed_ps
+from compiler.timeline.jobs import prepare
+from compiler.timeline.list_schedule import list_schedule
+from compiler.timeline.rules import RULES, with_turns
 from ir.chip import SIZES, Chip, sizes_of
 from tests.make import SMALL_CHIP, compile_small
 
@@ -111,3 +115,18 @@ def test_the_program_is_that_of_the_chip_with_these_sizes() -> None:
     # the bus that was chosen is in the area, at its width: B d input bits in an MVM's 10 ns
     bits = (found["bus.transfers_per_slot"] or 0) * 20 * 8 * 1000 // 10_000
     assert done.program.inventory.bus_bits_per_ns == 2 * bits  # of both layers
+
+
+def test_large_drafts_are_compared_by_one_list_schedule_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A draft above `MANY` by the first rule alone, which is slower here than the best of six."""
+    done = compile_small(chip=OPEN, tokens=12)
+    draft, units = emit(done.workload, done.mapping, done.schedule, done.chip, done.passed)
+    best_of_six = timed_ps(draft, units, done.chip)
+    monkeypatch.setattr(assemble, "MANY", len(draft))
+    assert timed_ps(draft, units, done.chip) == best_of_six
+    monkeypatch.setattr(assemble, "MANY", len(draft) - 1)
+    jobs = prepare(draft, units.servers, done.chip.pg.input_buffers)
+    alone = list_schedule(jobs, with_turns(jobs, RULES[0](jobs))).end_ps
+    assert timed_ps(draft, units, done.chip) == alone > best_of_six
