@@ -113,7 +113,7 @@ def _first_plan(
 
 
 def _valued(inside: Inside, traffic: Traffic, plan: Plan) -> Plan:
-    value = sum(inside.layout(r.layer, (r.width, r.height)).value for r in plan.regions)
+    value = sum(inside.value(r.layer, (r.width, r.height)) for r in plan.regions)
     return replace(plan, value=value + moves_value(traffic.moves, plan.regions))
 
 
@@ -206,8 +206,7 @@ def _tight_floor(inside: Inside, traffic: Traffic, meshes: tuple[Shape, ...], st
     for r in start.regions:
         shapes[r.layer].add((r.width, r.height))
     costs = {
-        layer: {s: inside.layout(layer, s).value for s in sorted(some)}
-        for layer, some in shapes.items()
+        layer: {s: inside.value(layer, s) for s in sorted(some)} for layer, some in shapes.items()
     }
     return Floor(tuple(sorted({*meshes, start.mesh})), costs, traffic.moves)
 

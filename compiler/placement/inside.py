@@ -6,7 +6,7 @@ from compiler.options import SolverOptions
 from compiler.placement.bounds import inside_bound
 from compiler.placement.curves import by_hooks
 from compiler.placement.floorplan import Shape
-from compiler.placement.layout import Layout, along, by_density, improved, lay_out, value_of
+from compiler.placement.layout import Groups, Layout, by_density, improved, lay_out
 from compiler.placement.region_model import exact_layout
 from compiler.placement.traffic import Flow, Traffic
 
@@ -21,15 +21,20 @@ class Inside:
     per_core: int
     options: SolverOptions
     flows: dict[int, tuple[Flow, ...]] = field(init=False)
+    _densest_first: dict[int, tuple[list[int], Groups]] = field(init=False)
     layouts: dict[tuple[int, Shape], Layout] = field(default_factory=dict)
     bounds: dict[tuple[int, Shape], int] = field(default_factory=dict)
     guesses: dict[tuple[int, Shape], int] = field(default_factory=dict)
+    values: dict[tuple[int, Shape], int] = field(default_factory=dict)
     refined: set[tuple[int, Shape]] = field(default_factory=set)
     deterministic: bool = True
 
     def __post_init__(self) -> None:
-        """Sort the flows by layer."""
+        """Sort the flows by layer, and those of each by density."""
         self.flows = {layer: self.traffic.of(layer) for layer in self.traffic.layers}
+        self._densest_first = {
+            layer: (by_density(flows), Groups.of(flows)) for layer, flows in self.flows.items()
+        }
 
     def cores(self) -> dict[int, int]:
         """Cores that each layer needs at least."""
@@ -41,10 +46,19 @@ class Inside:
     def guess(self, layer: int, shape: Shape) -> int:
         """Packets x hops of one layout, at once: the densest traffic first along the hooks."""
         if (layer, shape) not in self.guesses:
-            flows = self.flows[layer]
-            place = along(flows, by_density(flows), by_hooks(*shape), self.per_core)
-            self.guesses[layer, shape] = value_of(flows, *place)
+            order, groups = self._densest_first[layer]
+            path = by_hooks(*shape)
+            self.guesses[layer, shape] = groups.value_along(order, path, self.per_core)
         return self.guesses[layer, shape]
+
+    def value(self, layer: int, shape: Shape) -> int:
+        """Packets x hops of the best layout known, which itself is not kept for every shape."""
+        if (layer, shape) in self.layouts:
+            return self.layouts[layer, shape].value
+        if (layer, shape) not in self.values:
+            found = lay_out(self.flows[layer], *shape, self.per_core)
+            self.values[layer, shape] = found.value
+        return self.values[layer, shape]
 
     def layout(self, layer: int, shape: Shape) -> Layout:
         """The best layout known."""

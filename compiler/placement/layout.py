@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from compiler.placement.curves import CURVES
 from compiler.placement.traffic import Flow
-from compiler.placement.walk import best_order, fill_boxes
+from compiler.placement.walk import best_order, fill_boxes, value_along
 from ir.arrays import Ints
 
 BoxShape = Callable[[Ints, Ints], Ints]  # of the far corner's x and y: the less, the better
@@ -48,19 +47,18 @@ def lay_out(flows: Sequence[Flow], width: int, height: int, per_core: int) -> La
 
     flows: all of one layer in order of their PGs, which fit the region.
     """
-    dense = by_density(flows)
-    candidates = [
-        along(flows, order, curve(width, height), per_core)
-        for curve in CURVES
-        for order in (list(range(len(flows))), dense)
-    ]
-    for shape in BOX_SHAPES:
-        fitted = box_fit(flows, dense, width, height, per_core, shape)
-        if fitted is not None:
-            candidates.append(fitted)
-    values = [value_of(flows, x, y) for x, y in candidates]
+    groups, dense = Groups.of(flows), by_density(flows)
+    paths = [curve(width, height) for curve in CURVES]
+    walks = [(order, path) for path in paths for order in (list(range(len(flows))), dense)]
+    values = [groups.value_along(order, path, per_core) for order, path in walks]
     best = int(np.argmin(values))
-    return Layout(width, height, *candidates[best], values[best])
+    layout = Layout(width, height, *along(flows, *walks[best], per_core), values[best])
+    y, x = np.divmod(np.arange(width * height), width)
+    for shape in BOX_SHAPES:
+        core, value = groups.boxed(dense, x, y, per_core, shape)
+        if 0 <= value < layout.value:
+            layout = Layout(width, height, x[core], y[core], value)
+    return layout
 
 
 def by_density(flows: Sequence[Flow]) -> list[int]:
@@ -87,13 +85,11 @@ def improved(flows: Sequence[Flow], layout: Layout, per_core: int, rounds: int) 
     """Move groups to other places along each curve, as long as it helps, in `rounds` trials."""
     if len(flows) < 2:
         return layout
-    best, pgs, packets = layout, _column(flows, "pgs"), _column(flows, "packets")
+    best, groups, dense = layout, Groups.of(flows), np.array(by_density(flows))
     for curve in CURVES:
         path = curve(layout.width, layout.height)
         trials = np.random.default_rng(0).integers(len(flows), size=(rounds, 2))
-        order, value = best_order(
-            np.array(by_density(flows)), trials, pgs, packets, *path, per_core
-        )
+        order, value = best_order(dense, trials, groups.pgs, groups.packets, *path, per_core)
         if value < best.value:
             place = along(flows, order.tolist(), path, per_core)
             best = Layout(layout.width, layout.height, *place, value)
@@ -114,23 +110,57 @@ def box_fit(
     least use to others. Column chains are kept whole on a core.
     """
     y, x = np.divmod(np.arange(width * height), width)
-    lengths, counts = np.array([chain for flow in flows for chain in flow.chains]).T
-    core = fill_boxes(
-        np.array(order),
-        _column(flows, "first_pg") - flows[0].first_pg,
-        _column(flows, "pgs"),
-        np.cumsum([0, *(len(flow.chains) for flow in flows)]),
-        lengths,
-        counts,
-        np.lexsort((shape(x, y), x + y)),
-        np.argsort(-(x + y), kind="stable"),
-        x,
-        y,
-        per_core,
-    )
-    return None if (core < 0).any() else (x[core], y[core])
+    core, value = Groups.of(flows).boxed(order, x, y, per_core, shape)
+    return None if value < 0 else (x[core], y[core])
 
 
-def _column(flows: Sequence[Flow], name: Literal["first_pg", "pgs", "packets"]) -> Ints:
-    """One number of every flow: int64 [flows]."""
-    return np.array([getattr(flow, name) for flow in flows], dtype=np.int64)
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Flows as columns.
+
+    first (PG, from the first of all on), pgs, packets: [flows]; their chains are those of
+    chain_at[i] to chain_at[i + 1], of which lengths and counts say how many PGs each has and how
+    many there are.
+    """
+
+    first: Ints
+    pgs: Ints
+    packets: Ints
+    chain_at: Ints
+    lengths: Ints
+    counts: Ints
+
+    @classmethod
+    def of(cls, flows: Sequence[Flow]) -> "Groups":
+        """All of one layer, in order of their PGs."""
+        columns = np.array([(f.first_pg, f.pgs, f.packets, len(f.chains)) for f in flows]).T
+        lengths, counts = np.array([chain for flow in flows for chain in flow.chains]).T
+        first, pgs, packets, chains = map(np.ascontiguousarray, columns)
+        return cls(first - first[0], pgs, packets, np.cumsum([0, *chains]), lengths, counts)
+
+    def value_along(self, order: Sequence[int], path: tuple[Ints, Ints], per_core: int) -> int:
+        """Packets x hops of the groups one after another along a path: see `along`."""
+        return int(value_along(np.array(order), self.pgs, self.packets, *path, per_core))
+
+    def boxed(
+        self, order: Sequence[int], x: Ints, y: Ints, per_core: int, shape: BoxShape
+    ) -> tuple[Ints, int]:
+        """Core of each PG in boxes, see `box_fit`, and packets x hops: -1 if a group is left.
+
+        x, y: [cores] of the region, row by row.
+        """
+        core, value = fill_boxes(
+            np.array(order),
+            self.first,
+            self.pgs,
+            self.packets,
+            self.chain_at,
+            self.lengths,
+            self.counts,
+            np.lexsort((shape(x, y), x + y)),
+            np.argsort(-(x + y), kind="stable"),
+            x,
+            y,
+            per_core,
+        )
+        return core, int(value)

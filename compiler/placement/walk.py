@@ -53,6 +53,7 @@ def fill_boxes(
     order: Array,
     first: Array,
     pgs: Array,
+    packets: Array,
     chain_at: Array,
     lengths: Array,
     counts: Array,
@@ -61,8 +62,8 @@ def fill_boxes(
     x: Array,
     y: Array,
     per_core: int,
-) -> Array:
-    """Core of each PG, see `layout.box_fit`; -1 for those of groups that found no box, and after.
+) -> tuple[Array, int]:
+    """Core of each PG, see `layout.box_fit`, and packets x hops; -1 if a group finds no box.
 
     first: [groups] first PG; chain_at, lengths, counts: its column chains, PGs of each and how many
     there are. boxes: the far corners of the boxes, the best first; farthest: the cores, the
@@ -71,7 +72,8 @@ def fill_boxes(
     width, cores = int(x.max()) + 1, len(x)
     room = np.full(cores, per_core)
     held = np.zeros(cores, dtype=np.int64)  # PGs that the box up to each core has room for
-    core = np.full(pgs.sum(), -1)
+    core = np.empty(pgs.sum(), dtype=np.int64)
+    value = 0
     for group in order:
         longest = lengths[chain_at[group] : chain_at[group + 1]].max()
         for k in range(cores):
@@ -85,8 +87,8 @@ def fill_boxes(
                 corner = box
                 break
         if corner < 0:
-            return core
-        pg = first[group]
+            return core, -1
+        pg, right, down = first[group], 0, 0
         for chain in range(chain_at[group], chain_at[group + 1]):
             length, count = lengths[chain], counts[chain]
             for k in farthest:
@@ -94,9 +96,12 @@ def fill_boxes(
                     break
                 if x[k] <= x[corner] and y[k] <= y[corner]:
                     fit = min(count, room[k] // length)
+                    if fit > 0:
+                        right, down = max(right, x[k]), max(down, y[k])
                     core[pg : pg + fit * length] = k
                     pg, count = pg + fit * length, count - fit
                     room[k] -= fit * length
         if pg < first[group] + pgs[group]:
-            return core
-    return core
+            return core, -1
+        value += packets[group] * (right + down)
+    return core, value
