@@ -186,7 +186,7 @@ def _one_to_one(pg: Ints, owner: Ints, pgs: int) -> bool:
     of_pg = np.full(pgs, -1, dtype=np.int64)
     of_pg[pg] = owner
     owners = of_pg[of_pg >= 0]
-    return bool(np.all(of_pg[pg] == owner)) and distinct(owners) == len(owners)
+    return bool(np.all(of_pg[pg] == owner)) and first_repeat(owners) is None
 
 
 def check_mesh(case: MappingCase) -> Fault | None:

@@ -49,7 +49,7 @@ def as_json(value: object) -> Any:
         case np.ndarray() | np.generic():
             return as_json(value.tolist())
         case list() | tuple():
-            return [as_json(entry) for entry in value]
+            return [entry if type(entry) in PLAIN else as_json(entry) for entry in value]
     if is_dataclass(value) and not isinstance(value, type):
         return dict(_entries(value))
     if isinstance(value, Mapping):  # last: slow to find out
@@ -63,7 +63,7 @@ def _entries(value: Any) -> Iterator[tuple[str, Any]]:
         if flat:
             yield from as_json(found).items()
         elif found is not None or not optional:
-            yield name, as_json(found)
+            yield name, found if type(found) in PLAIN else as_json(found)
 
 
 def _fields(kind: type[Any]) -> tuple[tuple[str, bool, bool], ...]:
