@@ -285,13 +285,14 @@ def mvm_totals(case: ProgramCase) -> tuple[int, int]:
     """(MVM instructions, their energy in fJ) that the workload and the routing ask for."""
     instructions = energy = 0
     visits = case.visits
+    groupings = case.mapping.grouping.for_layers(case.workload.expert_homes)
     for index, op in enumerate(case.workload.operators):
         base = case.jobs.base[index]
         match op:
             case MoELayer():
                 mine = visits.scored & case.of_side[index]
                 scored, runs = int(mine.sum()), int((visits.runs & mine).sum())
-                grouping = case.mapping.grouping.for_layers(case.workload.expert_homes).of(op.layer)
+                grouping = groupings.of(op.layer)
                 load = grouping.on_crossbars(case.picked(op.layer)).sum(axis=0).tolist()
                 load += [runs] * len(op.shared) + [scored] * _router_on_crossbars(case, op)
                 uses = {base + e: n for e, n in enumerate(load)}

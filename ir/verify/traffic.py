@@ -10,6 +10,7 @@ from ir.program import Opcode
 from ir.verify.case import ProgramCase
 from ir.workload import Attention, Dense, Digital, MoELayer
 
+SMALL = 4096
 PARTIAL = (Opcode.LOAD, Opcode.XFER, Opcode.ACT, Opcode.MUL)
 
 
@@ -69,9 +70,12 @@ def _earlier_keys(case: ProgramCase) -> int:
 def _counted(edges: Ints) -> Counter[tuple[int, ...]]:
     """How often each row of `edges` occurs."""
     key = np.zeros(len(edges), dtype=np.int64)
-    for column in edges.T:  # one number for all of a row: its columns by the ranks of their values
-        values, rank = np.unique(column, return_inverse=True)
-        key = key * len(values) + rank
+    for column in edges.T:  # one number for all of a row: large values by their ranks
+        many = int(column.max(initial=0)) + 1
+        if many > SMALL:
+            values, column = np.unique(column, return_inverse=True)
+            many = len(values)
+        key = key * many + column
     _, example, times = np.unique(key, return_index=True, return_counts=True)
     found = edges[example].tolist()
     return Counter({tuple(row): n for row, n in zip(found, times.tolist(), strict=True)})
