@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 
 from ir.compiled import Compiled
+from ir.errors import CheckError
 from ir.program import Opcode, Program
 from ir.schedule import Caches
 from ir.verify import PROGRAM_CHECKS, check_program
 from ir.verify.case import ProgramCase
+from ir.verify.check import first_fault
+from ir.verify.cost import COST_CHECKS
 from ir.workload import AnyOperator, Workload
 from tests.backends.functional import mutate
 from tests.compiler.emit.test_streams import SEQUENCE, streaming
@@ -135,3 +138,13 @@ def test_a_part_is_moved_before_it_is_used() -> None:
     late = mutate.put(p, "node", move, node(c, "o1"))
     found = dict(check_program(replace(c, program=late)))["moved"]
     assert "is of an operator before" in found
+
+
+def test_nothing_may_be_left_out() -> None:
+    """Every tenth instruction dropped: a check of what is computed says so, not only its costs."""
+    c, p = streamed(), streamed().program
+    costs = {check.name for check in COST_CHECKS}
+    checks = [check for check in PROGRAM_CHECKS if check.name not in costs]
+    for row in range(0, len(p), 10):
+        with pytest.raises(CheckError):
+            first_fault(checks, ProgramCase(replace(c, program=mutate.drop(p, row))))
