@@ -4,6 +4,7 @@ Options stand simplest first, and those that cost time stand once among others t
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from compiler.grouping import REPLICATING, SOLVERS
@@ -37,7 +38,30 @@ def draw_recipe(choose: Choose) -> Recipe:
     chip["digital"]["mha_bits_per_ns"] = choose("keys a ns", [None, 8, 16, 64])
     by_time = choose("slots by time", [""] * 8 + ["auto", "arriving"])
     options["scheduling"] = by_time or options["scheduling"]
+    options["dense_copies"] = choose("dense copies", [1, 1, 1, 1, 2, 3])
+    chip["accumulate"]["order"] = choose("order of sums", ["chain", "tree"])
+    chip["accumulate"]["add_ps"] = choose("adder", [None, None, 500])
+    if span.decode and span.kv and choose("keys in", ["dram", "dram", "buffers"]) == "buffers":
+        chip["memory"] = {"kv": "buffers"}
+    if choose("three tiles and more", [False, False, False, True]):  # a tree unlike a chain
+        chip["crossbar"]["rows"] = 3
+        chip["accumulate"] |= {"where": "pg", "order": "tree"}
+    beside = choose("router beside shared expert", [False, False, False, True])
+    if beside and not choice:  # one broadcast to both
+        model, chip["digital"]["router_on"] = _with_shared(model), "crossbar"
     return Recipe(model, span, chip, options, method)
+
+
+def _with_shared(model: Model) -> Model:
+    """The same sizes in layers with a shared expert like the others."""
+    layers = [layer if layer.form == "dense" else _shared(layer) for layer in model.layers]
+    return replace(model, layers=tuple(layers))
+
+
+def _shared(layer: Layer) -> Layer:
+    names = ("experts", "top", "hidden", "gated")
+    size = {name: getattr(layer, name) for name in names}
+    return Layer("dense masked", shared="gated" if layer.gated else "plain", **size)
 
 
 def _model(choose: Choose, choice: bool) -> Model:

@@ -18,10 +18,12 @@ from backends.functional import TOLERANCE
 from ir.compiled import Compiled
 from ir.onnxdoor.session import Runtime
 from ir.program import Opcode
+from ir.workload import MoELayer
+from tests.chain.choices import drawn
 from tests.chain.corpus import CORPUS
 from tests.chain.draw import draw_recipe
 from tests.chain.recipe import Recipe
-from tests.chain.run import Ready, compile_recipe, run_recipe
+from tests.chain.run import Ready, compile_recipe, read_recipe, run_recipe
 
 PARTS, EACH = 10, 50  # 500 cases, in parts so that several processes may share them
 
@@ -50,12 +52,15 @@ def recipes(draw: st.DrawFn) -> Recipe:
 def test_computes_the_model(
     part: int, folder: Path, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half of the cases of a part have streamed attention at least, and a tenth in tiles."""
+    """Half of the cases of a part have streamed attention at least, and a tenth in tiles.
+
+    Some have copies of dense blocks, and sums in a tree of three tiles or more.
+    """
     found = Counter[str]()
 
     def counted(ready: Ready) -> Compiled:
         done = compile_recipe(ready)
-        found.update(streams_of(done))
+        found.update((*streams_of(done), *sharing_of(done)))
         return done
 
     monkeypatch.setattr("tests.chain.run.compile_recipe", counted)
@@ -77,6 +82,8 @@ def test_computes_the_model(
     assert found["programs"] >= EACH
     assert found["streams"] >= EACH // 2
     assert found["tiles"] >= EACH // 10
+    assert found["dense copies"] > 0
+    assert found["trees"] > 0
 
 
 def streams_of(done: Compiled) -> Iterator[str]:
@@ -88,3 +95,39 @@ def streams_of(done: Compiled) -> Iterator[str]:
         yield "streams"
     if (p.bytes > widths[p.node])[jobs].any():  # numbers of 8 bits
         yield "tiles"
+
+
+def sharing_of(done: Compiled) -> Iterator[str]:
+    """What is counted of its sharing: copies of dense blocks, trees that are no chains, broadcasts.
+
+    A broadcast: a LOAD that brings a vector to a layer's router or shared expert, and to others.
+    """
+    p = done.program
+    if done.mapping.dense_copies > 1:
+        yield "dense copies"
+    in_pairs = done.chip.accumulate.where == "pg" and done.chip.accumulate.order == "tree"
+    if in_pairs and any(block.rows > 2 for block in done.mapping.blocks):
+        yield "trees"
+    moe = [isinstance(op, MoELayer) for op in done.workload.operators]
+    reader, read = p.reads.rows(), p.reads.values
+    uses = (p.opcode[reader] == Opcode.MVM) & (p.opcode[read] == Opcode.LOAD) & (p.slot[read] < 0)
+    to_layers = np.bincount(read[uses & np.array(moe)[p.node[reader]]], minlength=len(p))
+    matrices = np.bincount(read[uses], minlength=len(p))
+    if np.any((to_layers > 0) & (matrices > 1)):
+        yield "broadcasts"
+
+
+def test_what_is_shared_is_drawn(folder: Path, runtime: Runtime) -> None:
+    """Of 200 cases a tenth at least have each, and the first that has all of it compiles to it."""
+    recipes = [drawn(0, number)[0] for number in range(200)]
+    copies = [recipe.options["dense_copies"] > 1 for recipe in recipes]
+    trees = [recipe.chip["crossbar"]["rows"] == 3 for recipe in recipes]
+    beside = [
+        recipe.chip["digital"]["router_on"] == "crossbar"
+        and all(layer.shared for layer in recipe.model.layers if layer.form != "dense")
+        for recipe in recipes
+    ]
+    assert min(sum(copies), sum(trees), sum(beside)) >= len(recipes) // 10
+    every = [all(of) for of in zip(copies, trees, beside, strict=True)]
+    done = compile_recipe(read_recipe(recipes[every.index(True)], folder, runtime))
+    assert set(sharing_of(done)) == {"dense copies", "trees", "broadcasts"}
