@@ -88,7 +88,18 @@ def swapped_starts(p: Program) -> Broken:
     load = int(p.reads[mvm][0])
     times = p.start_ps.copy()
     times[[mvm, load]] = times[[load, mvm]]
+    for source in p.reads[load].tolist():  # which the LOAD needs for longer now
+        p = in_bytes_of_its_own(p, source)
     return replace(p, start_ps=times), mvm, "data"
+
+
+def in_bytes_of_its_own(p: Program, row: int) -> Program:
+    """With a buffer that is as much larger as the value has bytes, which are at its end."""
+    number = int(p.buffer[row])
+    buffers = list(p.buffers)
+    end = buffers[number].bytes
+    buffers[number] = replace(buffers[number], bytes=end + int(p.bytes[row]))
+    return edited(replace(p, buffers=tuple(buffers)), "offset", row, end)
 
 
 def two_on_one_unit(p: Program) -> Broken:
