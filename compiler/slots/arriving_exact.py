@@ -5,11 +5,13 @@ all there then; what came before has at least m_t transfers each. So for every a
 
     transfers >= sum of m_t over r_t < a + the bound of `columns` on the others in L - a slots.
 
-A few a are tried, those from which on the busiest groups have the least slack.
+A few a are tried, those from which on the busiest groups have the least slack. Where that leaves
+a gap, exact models of the last slots bound what comes there (`arriving_tails`).
 
 **Order.** Slots are not interchangeable, so columns give none. It comes from min-transfer's, by a
-long walk of `repair`; cp-sat goes on with an exact model of a small window, and
-with models of a few slots at a time of a large one (`arriving_windows`).
+long walk of `repair` and, where that misses the bound, by those of `arriving_walk`; cp-sat goes on
+with an exact model of a small window, and with models of a few slots at a time of a large one
+(`arriving_windows`).
 """
 
 from dataclasses import replace
@@ -17,6 +19,8 @@ from dataclasses import replace
 import numpy as np
 
 from compiler.slots.arriving_greedy import arriving_tables, repaired
+from compiler.slots.arriving_tails import tails_bound
+from compiler.slots.arriving_walk import walked
 from compiler.slots.arriving_windows import windows_repaired
 from compiler.slots.bounds import transfers_bound
 from compiler.slots.column_generation import bounded
@@ -31,6 +35,9 @@ MOST_CUTS = 12  # slots a from which on a bound is looked for
 BUSIEST = 6  # groups by whose slack these are chosen
 STEPS_PER_SECOND = 100_000  # of repair, at least; counted so that the answer repeats
 STEPS_PER_SLOT = 2000  # at most: a small window is soon exhausted
+TAIL_SHARE = 0.05  # of the time, for each question about the last slots
+WALK_STEPS_PER_SECOND = 75_000  # of the walk from min-transfer's table; counted too
+WALK_STEPS_PER_SLOT = 6000  # at most
 START_SHARE = 0.4  # of cp-sat's time, for what column-generation does
 
 
@@ -46,7 +53,13 @@ def column_generation_from(problem: SlotProblem, first: Ints, seed: int, time_s:
     best = replace(best, bound=_bound(problem, first, best, BOUND_SHARE * time_s))
     steps = int(STEPS_PER_SECOND * (1 - BOUND_SHARE) * time_s)
     steps = min(steps, STEPS_PER_SLOT * len(best.table))
-    return replace(best, table=repaired(problem, first, best.table, best.bound, steps, seed))
+    best = replace(best, table=repaired(problem, first, best.table, best.bound, steps, seed))
+    if best.proven:
+        return best
+    best = tails_bound(problem, first, best, seed, TAIL_SHARE * time_s)
+    best = walked(problem, first, best, best.table, steps, seed)
+    steps = min(int(WALK_STEPS_PER_SECOND * time_s), WALK_STEPS_PER_SLOT * len(best.table))
+    return walked(problem, first, best, tables[0], steps, seed)
 
 
 def cp_sat_from(problem: SlotProblem, first: Ints, seed: int, time_s: float) -> Solved:
