@@ -74,17 +74,19 @@ def check_partition(ready: Ready, done: Compiled) -> None:
 
 
 def _matrices(ready: Ready) -> Counter[tuple[int, str, Owner]]:
-    """(operator, role, whose) of every matrix on crossbars, of experts the first copy."""
+    """(operator, role, whose) of every matrix on crossbars, of routed experts the first copy."""
+    copies = range(ready.recipe.options.get("dense_copies", 1))  # of all but routed experts
     out: Counter[tuple[int, str, Owner]] = Counter()
     holders, routers = list[MoELayer](), list[MoELayer]()  # which no layer before has
     for index, op in enumerate(ready.workload.operators):
         if isinstance(op, Dense):
-            out[index, "dense", DenseOwner()] += 1
+            out.update((index, "dense", DenseOwner(copy)) for copy in copies)
         elif isinstance(op, MoELayer):
             same = [o for o in routers if _same_experts(o, op)]
             new = all(o.router.projection != op.router.projection for o in same)
+            new &= op.router.projection is not None
             if new and ready.recipe.chip.get("digital", {}).get("router_on") == "crossbar":
-                out[index, "dense", DenseOwner()] += op.router.projection is not None
+                out.update((index, "dense", DenseOwner(copy)) for copy in copies)
             routers.append(op)
             if any(_same_experts(o, op) for o in holders):
                 continue
@@ -92,7 +94,7 @@ def _matrices(ready: Ready) -> Counter[tuple[int, str, Owner]]:
             named: list[tuple[Owner, Expert]] = [
                 (RoutedOwner(e), expert) for e, expert in enumerate(op.experts)
             ]
-            named += [(SharedOwner(s), expert) for s, expert in enumerate(op.shared)]
+            named += [(SharedOwner(s, c), e) for s, e in enumerate(op.shared) for c in copies]
             for owner, held in named:
                 out[index, "up", owner] += 1
                 out[index, "gate", owner] += held.gate is not None

@@ -37,6 +37,15 @@ def read_instead(program: Program, row: int, old: int, new: int) -> Program:
     return reads(program, row, [new if v == old else v for v in program.reads[row].tolist()])
 
 
+def apart(program: Program, row: int) -> Program:
+    """What a row makes gets bytes of its own, at the end of its buffer: nothing overwrites it."""
+    size, buffer = int(program.bytes[row]), int(program.buffer[row])
+    at = program.buffers[buffer]
+    roomy = replace(at, bytes=at.bytes + size)
+    buffers = (*program.buffers[:buffer], roomy, *program.buffers[buffer + 1 :])
+    return put(replace(program, buffers=buffers), "offset", row, at.bytes)
+
+
 def drop(program: Program, row: int) -> Program:
     """Without an instruction: later ids move up by one, and who read it reads one value less."""
     keep = np.arange(len(program)) != row

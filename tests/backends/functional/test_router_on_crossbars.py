@@ -3,7 +3,6 @@
 Rows of x @ W summed in another order differ by some 1e-7; 1e-4 would be a wrong term.
 """
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,11 +114,7 @@ def test_logits_of_another_token(case: Case, runtime: Runtime) -> None:
 
     unlike = [gate for gate in gates if experts(gate) != experts(gates[-1])]
     other = int(p.reads[unlike[-1]][0])
-    size, buffer = int(p.bytes[other]), int(p.buffer[other])
-    at = p.buffers[buffer]  # `other` has bytes of its own, which nothing else is written to
-    roomy = (*p.buffers[:buffer], replace(at, bytes=at.bytes + size), *p.buffers[buffer + 1 :])
-    kept = mutate.put(replace(p, buffers=roomy), "offset", other, at.bytes)
-    changed = case.running(mutate.read_instead(kept, gates[-1], store, other))
+    changed = case.running(mutate.read_instead(mutate.apart(p, other), gates[-1], store, other))
     with pytest.raises(CheckError, match="router of layer 0 selects"):
         compare(execute(changed, runtime))
 

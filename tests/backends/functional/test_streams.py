@@ -124,10 +124,10 @@ def without(p: Program, row: int, opcode: Opcode, token: int) -> Program:
 
 
 def of_another(p: Program, row: int, opcode: Opcode, token: int, other: int) -> Program:
-    """A job that reads it of another token."""
+    """A job that reads it of another token, whose bytes nothing overwrites."""
     (*_, mine) = (r for r in p.reads[row].tolist() if (p.opcode[r], p.token[r]) == (opcode, token))
     new = mutate.rows(p, opcode, token=other, node=int(p.node[mine]))[0]
-    return mutate.read_instead(p, row, mine, new)
+    return mutate.read_instead(mutate.apart(p, new), row, mine, new)
 
 
 CHANGES: dict[str, tuple[Callable[[Program], Program], int, str]] = {
@@ -142,9 +142,9 @@ CHANGES: dict[str, tuple[Callable[[Program], Program], int, str]] = {
         "does not read '.*' of token 3",
     ),
     "another sequence's instead": (
-        lambda p: of_another(p, job(p, 3), Opcode.STORE, 3, 7),
-        3,
-        "does not read '.*' of token 3",
+        lambda p: of_another(p, job(p, 9), Opcode.STORE, 9, 1),
+        9,
+        "does not read '.*' of token 9",
     ),
     "the job before not read": (
         lambda p: without(p, job(p, 3), Opcode.ATTN, 1),
