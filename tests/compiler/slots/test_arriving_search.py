@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from compiler.slots import arriving_exact, order_slots
+from compiler.slots.arriving_columns import columns_bound
 from compiler.slots.arriving_greedy import repaired
 from compiler.slots.arriving_rules import compact_from, token_serial_from
 from compiler.slots.arriving_windows import windows_repaired
@@ -66,3 +67,25 @@ def test_windows_leave_a_buffer_alone() -> None:
     held = SlotProblem(problem.counts, Limits(None, 96), problem.presence)
     start = Solved(table, 0)
     assert windows_repaired(held, first, start, 1, 1.0) is start
+
+
+def test_the_fullest_slots_of_a_window_are_all_tried() -> None:
+    # 96 tokens in 48 slots, a stretch of four at a time: of two slots of one stretch, the one whose
+    # six busiest groups have the less slack proves nothing, the other one transfer.
+    order = order_slots(
+        window(8, 0.6, 2)[:96], "column-generation", arrivals=np.arange(96) // 2, time_s=5.0
+    )
+    assert (order.slots, order.transfers, order.transfers_bound) == (49, 108, 108)
+    assert order.status == "optimal (bound)"  # by columns: the last slots were not asked about
+
+
+def test_no_bound_from_a_slot_on_is_above_brute_force() -> None:
+    for index, tiny in enumerate(TINY):
+        if tiny.bus is None:
+            order = np.argsort(tiny.first, kind="stable")
+            counts, first = tiny.counts[order], tiny.first[order]
+            problem = SlotProblem(counts, presence=Arrivals(first))
+            table = compact_from(counts, first)  # as many slots as the optimum has
+            found = columns_bound(problem, first, Solved(table, 0), 1.0)
+            assert len(table) == optimum(index)[0]
+            assert counts.max(axis=1).sum() <= found <= optimum(index)[1]
