@@ -1,12 +1,14 @@
 """Slot orders where tokens come one after another, on routing traces of real models.
 
-    python -m benchmarks.arrivals --traces DIR [--every 20] [--groups sorted cp-sat] [--muxes 2 4 8]
+    python -m benchmarks.arrivals --traces DIR [--every 20] [--start 0]
+        [--groups sorted cp-sat] [--muxes 2 4 8]
 
 Windows are of 512 tokens, whole sequences end to end, of the second half of the sequences, of all
-layers; every N-th is taken (`--every`), the first included. Groups are fitted to the first half.
-1, 2 or 4 tokens come in a slot. "met" counts the windows whose order is proven optimal: as few
-slots as the bound, and in them as few transfers as the bound. "tighter" counts those of them whose
-bound is a solver's proof that one transfer fewer cannot be. Times are process time of one core.
+layers; every N-th is taken (`--every`), from that of number `--start` on. Groups are fitted to the
+first half. 1, 2 or 4 tokens come in a slot. "met" counts the windows whose order is proven optimal:
+as few slots as the bound, and in them as few transfers as the bound. "tighter" counts those of them
+whose bound is a solver's proof that one transfer fewer cannot be. Times are process time of one
+core.
 """
 
 import argparse
@@ -78,9 +80,9 @@ class Row:
         return f"{own:>6.1f} {in_order:>5.0f}"
 
 
-def tell(trace: Trace, groups: str, mux: int, every: int) -> None:
+def tell(trace: Trace, groups: str, mux: int, every: int, start: int) -> None:
     """Print the lines of one trace, kind of groups and mux."""
-    windows = list(trace.windows(mux, groups, SCORED, every=every))
+    windows = list(trace.windows(mux, groups, SCORED, every=every, start=start))
     for rate in RATES:
         first = np.arange(WINDOW) // rate
         quick = Row.of(windows, first, "min-transfer")
@@ -103,9 +105,12 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_traces(parser)
     parser.add_argument("--every", type=int, default=20, help="take every N-th window only")
+    parser.add_argument("--start", type=int, default=0, help="number of the first window taken")
     parser.add_argument("--groups", nargs="+", choices=GROUPS, default=list(GROUPS))
     parser.add_argument("--muxes", type=int, nargs="+", choices=MUXES, default=list(MUXES))
     given = parser.parse_args(argv)
+    if not 0 <= given.start < given.every:
+        parser.error(f"--start {given.start}: expected 0 to {given.every - 1}, less than --every")
     paths = trace_files(given.traces)
     if not paths:
         parser.error(f"--traces {given.traces}: no NAME/routing.npz in it")
@@ -116,7 +121,7 @@ def main(argv: list[str] | None = None) -> int:
                 f"\n{trace.name}, {groups} groups, every {given.every}th window{HEAD}", flush=True
             )
             for mux in given.muxes:
-                tell(trace, groups, mux, given.every)
+                tell(trace, groups, mux, given.every, given.start)
     return 0
 
 

@@ -51,16 +51,25 @@ class Trace:
     dense: bool
 
     def windows(
-        self, mux: int, solver: str, span: tuple[float, float], size: int = WINDOW, every: int = 1
+        self,
+        mux: int,
+        solver: str,
+        span: tuple[float, float],
+        size: int = WINDOW,
+        every: int = 1,
+        start: int = 0,
     ) -> Iterator[Ints]:
-        """Yield the counts [tokens, groups] of the windows of the sequences in `span`."""
-        start, stop = select_sequences(self.routing, span)
+        """Yield the counts [tokens, groups] of the windows of the sequences in `span`.
+
+        Every `every`-th of them, the one of number `start`, less than `every`, first.
+        """
+        begin, stop = select_sequences(self.routing, span)
         number = 0
         for layer in range(self.routing.layers):
             counts = grouped(self.routing, layer, mux, solver).counts(self.routing.matrix(layer))
-            for a, b in windows(stop - start, size):
-                if number % (every * self.every) == 0:
-                    yield counts[start + a : start + b]
+            for a, b in windows(stop - begin, size):
+                if number % (every * self.every) == start:
+                    yield counts[begin + a : begin + b]
                 number += 1
 
 
