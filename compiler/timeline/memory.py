@@ -1,10 +1,8 @@
 """Where each value lies in its region's buffer, once its life is known."""
 
-import heapq
-
 import numpy as np
 
-from compiler.timeline.room import Room
+from compiler.timeline.room import give_room
 from ir.arrays import Ints
 from ir.chip import Chip
 from ir.errors import Amount, InfeasibleError
@@ -26,25 +24,13 @@ def assign_offsets(
     Values are placed when their writer starts, in order, each in the smallest free room that holds
     it, which what died before has left; room that is free again is joined with free room beside it.
     """
-    offset, rooms = [-1] * len(buffer), dict[int, Room]()
-    holders = np.flatnonzero(buffer >= 0)
-    order = holders[np.lexsort((holders, start_ps[holders]))]
-    held: list[int] = []  # heap of the end of its life x turns + turn
-    turns = len(order)
-    columns = (order, buffer[order], size[order], start_ps[order], last_ps[order])
-    rows, places, sizes, starts, lasts = (column.tolist() for column in columns)
-    for turn, row in enumerate(rows):
-        now = (starts[turn] + 1) * turns
-        while held and held[0] < now:
-            gone = heapq.heappop(held) % turns
-            rooms[places[gone]].free(offset[rows[gone]], sizes[gone])
-        room = rooms.setdefault(places[turn], Room())
-        if not sizes[turn]:
-            offset[row] = 0  # a value of no bytes is anywhere
-            continue
-        offset[row] = room.take(sizes[turn])
-        heapq.heappush(held, lasts[turn] * turns + turn)
-    return np.array(offset, dtype=np.int64), {place: room.top for place, room in rooms.items()}
+    offset, need = np.full(len(buffer), -1, dtype=np.int64), dict[int, int]()
+    for place in np.unique(buffer[buffer >= 0]).tolist():
+        rows = np.flatnonzero(buffer == place)
+        rows = rows[np.argsort(start_ps[rows], kind="stable")]
+        gone = np.argsort(last_ps[rows], kind="stable")
+        offset[rows], need[place] = give_room(size[rows], start_ps[rows], last_ps[rows], gone)
+    return offset, need
 
 
 def check_caches(inventory: Inventory, chip: Chip) -> None:

@@ -1,55 +1,80 @@
-"""Free room in a buffer: rooms that touch are one, and a value takes the smallest that holds it."""
+"""Free room in a buffer: rooms that touch are one, and a value takes the smallest that holds it.
 
-from bisect import bisect_left, insort
-from dataclasses import dataclass, field
+Compiled. The free rooms of a buffer are [low, high) bytes, ascending; no two touch.
+"""
+
+import numpy as np
+
+from ir.arrays import Array
+from ir.jit import compiled
 
 
-@dataclass
-class Room:
-    """The free room of one buffer, and the bytes that it needs so far.
+@compiled
+def give_room(size: Array, start: Array, last: Array, gone: Array) -> tuple[Array, int]:
+    """Offset of every value of one buffer, and the bytes that the buffer needs.
 
-    sizes: (bytes, offset) of every free room, ascending. size: bytes of a free room by its first
-    byte; first: that by the byte behind it. No two rooms touch.
+    Values in the order of their starts, each gone once its last moment is no later than another's
+    start; gone: their numbers in the order of that. A value of no bytes is anywhere.
     """
+    offset = np.zeros(len(size), np.int64)
+    low, high = np.empty(len(size), np.int64), np.empty(len(size), np.int64)
+    rooms = top = over = 0
+    for value in range(len(size)):
+        while gone[over] < value and last[gone[over]] <= start[value]:
+            dead = gone[over]
+            if size[dead]:
+                rooms = _free(low, high, rooms, offset[dead], offset[dead] + size[dead])
+            over += 1
+        if not size[value]:
+            continue
+        at = _smallest(low, high, rooms, size[value])
+        if at >= 0:
+            offset[value] = low[at]
+            low[at] += size[value]
+            if low[at] == high[at]:
+                rooms = _remove(low, high, rooms, at)
+            continue
+        offset[value] = top
+        if rooms and high[rooms - 1] == top:  # the free room at the end grows
+            rooms -= 1
+            offset[value] = low[rooms]
+        top = offset[value] + size[value]
+    return offset, top
 
-    top: int = 0
-    sizes: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
-    size: dict[int, int] = field(default_factory=dict[int, int])
-    first: dict[int, int] = field(default_factory=dict[int, int])
 
-    def take(self, wanted: int) -> int:
-        """Offset of so many bytes: of the smallest room, the lowest such, else at the end.
+@compiled
+def _smallest(low: Array, high: Array, rooms: int, wanted: int) -> int:
+    """The smallest room of so many bytes, the lowest such; -1 without."""
+    best = -1
+    for at in range(rooms):
+        room = high[at] - low[at]
+        if room >= wanted and (best < 0 or room < high[best] - low[best]):
+            best = at
+    return best
 
-        The end is where the last value stops, so that a free room there grows.
-        """
-        at = bisect_left(self.sizes, (wanted, 0))
-        if at < len(self.sizes):
-            offset = self.sizes[at][1]
-            left = self._remove(offset) - wanted
-            if left:
-                self._add(offset + wanted, left)
-            return offset
-        offset = self.first.get(self.top, self.top)
-        if offset < self.top:
-            self._remove(offset)
-        self.top = offset + wanted
-        return offset
 
-    def free(self, offset: int, size: int) -> None:
-        """Give so many bytes back, and join them with free room on either side."""
-        behind = offset + size
-        if behind in self.size:
-            size += self._remove(behind)
-        if offset in self.first:
-            offset = self.first[offset]
-            size += self._remove(offset)
-        self._add(offset, size)
+@compiled
+def _free(low: Array, high: Array, rooms: int, first: int, behind: int) -> int:
+    """Bytes [first, behind) are free again; how many rooms there are then."""
+    at = int(np.searchsorted(low[:rooms], first))
+    if at > 0 and high[at - 1] == first:
+        high[at - 1] = behind
+        if at < rooms and low[at] == behind:
+            high[at - 1] = high[at]
+            return _remove(low, high, rooms, at)
+        return rooms
+    if at < rooms and low[at] == behind:
+        low[at] = first
+        return rooms
+    for i in range(rooms, at, -1):
+        low[i], high[i] = low[i - 1], high[i - 1]
+    low[at], high[at] = first, behind
+    return rooms + 1
 
-    def _add(self, offset: int, size: int) -> None:
-        self.size[offset], self.first[offset + size] = size, offset
-        insort(self.sizes, (size, offset))
 
-    def _remove(self, offset: int) -> int:
-        size = self.size.pop(offset)
-        del self.first[offset + size], self.sizes[bisect_left(self.sizes, (size, offset))]
-        return size
+@compiled
+def _remove(low: Array, high: Array, rooms: int, at: int) -> int:
+    """Room `at` is taken; how many rooms are left."""
+    for i in range(at, rooms - 1):
+        low[i], high[i] = low[i + 1], high[i + 1]
+    return rooms - 1
