@@ -1,15 +1,13 @@
 """Invariants of shared resources: units do one thing at a time, buffers hold what fits."""
 
-from bisect import bisect_left
-from collections.abc import Iterable
-
 import numpy as np
 
 from ir import timing
-from ir.arrays import Bools, Ints
+from ir.arrays import Array, Bools, Ints
+from ir.jit import compiled
 from ir.program import Opcode
 from ir.verify.case import ProgramCase
-from ir.verify.check import Check, Fault, first
+from ir.verify.check import Check, Fault, first, int64
 from ir.verify.roles import KIND, READS_OF_CACHES, WRITES_OF_CACHES, Form, Role
 
 
@@ -142,53 +140,47 @@ def _least_bytes(case: ProgramCase) -> Ints:
 def check_buffer_overlap(case: ProgramCase) -> Fault | None:
     """Values that live at the same time never share a byte of a buffer.
 
-    A value lives from its writer's end to the end of its last reader.
+    A value lives from its writer's end to the end of its last reader. Where values begin or stop
+    cuts a buffer into pieces; a piece has one holder at a time.
     """
     p = case.program
     last = case.end.copy()
     np.maximum.at(last, case.read, case.end[case.reader])
     rows = np.flatnonzero((p.buffer >= 0) & (p.bytes > 0) & (last > case.end))
-    if _in_turn(case, rows, last):
+    rows = rows[np.argsort(case.end[rows], kind="stable")]
+    low, high = p.offset[rows], (p.offset + p.bytes)[rows]
+    pieces = _numbered(np.tile(int64(p.buffer[rows]), 2), np.concatenate([low, high]))
+    one, other = _clash(pieces[: len(rows)], pieces[len(rows) :], case.end[rows], last[rows])
+    if one < 0:
         return None
-    time = np.concatenate([case.end[rows], last[rows]])
-    begins = np.repeat(np.array([1, 0], dtype=np.int64), len(rows))
-    order = np.lexsort((begins, time))  # lives that end at a moment first
-    low: list[int] = p.offset.tolist()
-    high: list[int] = (p.offset + p.bytes).tolist()
-    held: list[list[int]] = [[] for _ in p.buffers]  # offsets of the living, sorted
-    holder: list[dict[int, int]] = [{} for _ in p.buffers]  # offset -> row
-    both = np.concatenate([rows, rows])[order]
-    events: Iterable[tuple[int, int, int]] = zip(
-        both.tolist(), begins[order].tolist(), p.buffer[both].tolist(), strict=True
-    )
-    for row, begin, place in events:
-        offsets, owner, start = held[place], holder[place], low[row]
-        at = bisect_left(offsets, start)
-        if not begin:
-            del offsets[at], owner[start]
-            continue
-        near = [owner[offsets[i]] for i in (at - 1, at) if 0 <= i < len(offsets)]
-        for other in near:
-            if low[other] < high[row] and start < high[other]:
-                problem = f"takes bytes {start} to {high[row] - 1}, where {p.name(other)} lives"
-                return Fault(p.name(row), problem)
-        offsets.insert(at, start)
-        owner[start] = row
-    return None
+    name = p.name(int(rows[other]))
+    problem = f"takes bytes {low[one]} to {high[one] - 1}, where {name} lives"
+    return Fault(p.name(int(rows[one])), problem)
 
 
-def _in_turn(case: ProgramCase, rows: Ints, last: Ints) -> bool:
-    """Whether values share bytes only where they have the very same place, one after another.
+def _numbered(place: Ints, at: Ints) -> Ints:
+    """Which of all different (place, at) each is, in their order."""
+    order = np.lexsort((at, place))
+    new = (np.diff(place[order]) != 0) | (np.diff(at[order]) != 0)
+    number = np.zeros(len(at), dtype=np.int64)
+    number[order[1:]] = np.cumsum(new)
+    return number
 
-    That is enough, and what a buffer of few vector sizes comes to; if not, all lives are looked at.
+
+@compiled
+def _clash(low: Array, high: Array, begin: Array, last: Array) -> tuple[int, int]:
+    """The first value of which a piece [low, high) has a holder that still lives, and which; or -1.
+
+    Values in the order of their begins.
     """
-    p = case.program
-    buffer, low, size, begin = p.buffer[rows], p.offset[rows], p.bytes[rows], case.end[rows]
-    order = np.lexsort((begin, size, low, buffer))
-    buffer, low, high = buffer[order], low[order], (low + size)[order]
-    apart = (buffer[1:] != buffer[:-1]) | (low[1:] >= high[:-1])
-    same = (low[1:] == low[:-1]) & (high[1:] == high[:-1])
-    return bool(np.all(apart | (same & (begin[order][1:] >= last[rows[order]][:-1]))))
+    holder = np.full(2 * len(low), -1)
+    for value in range(len(low)):
+        for piece in range(low[value], high[value]):
+            other = holder[piece]
+            if other >= 0 and last[other] > begin[value]:
+                return value, other
+            holder[piece] = value
+    return -1, -1
 
 
 RESOURCE_CHECKS: tuple[Check[ProgramCase], ...] = (
