@@ -61,8 +61,9 @@ def check_jobs(case: ProgramCase) -> Fault | None:
     roots = np.flatnonzero(case.role == Role.MVM0)
     wanted = _job_sizes(case)[case.job_class[roots]]
     rows = np.flatnonzero(chain)
-    key = root[rows] * len(CHAIN) + np.searchsorted(np.array(CHAIN), case.role[rows])
-    count = np.bincount(key, minlength=len(p) * len(CHAIN)).reshape(len(p), len(CHAIN))[roots]
+    of_job = np.searchsorted(roots, root[rows])
+    key = of_job * len(CHAIN) + np.searchsorted(np.array(CHAIN), case.role[rows])
+    count = np.bincount(key, minlength=wanted.size).reshape(wanted.shape)
     at = first((count != wanted).ravel())
     if at is None:
         return None

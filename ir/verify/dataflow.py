@@ -59,7 +59,7 @@ def _entry_reads(parts: Parts, made: Ints, index: int) -> Reads:
     if case.form[index] == Form.SEQUENCE:
         readers = np.where(streamed, readers, _of_passes(case, np.where(streamed, -1, readers)))
     if case.form[index] == Form.MOE:
-        readers = _gates(case)[index]
+        readers = _gates(case, index)
         scores = np.flatnonzero((case.role == Role.STORE) & case.of_router)
         scores = scores[case.program.node[scores] == index]
         out.add("", readers[case.visit[scores]], scores, case.visit[scores])
@@ -144,13 +144,11 @@ def _cached_inputs(case: ProgramCase, index: int) -> Ints:
     return out
 
 
-def _gates(case: ProgramCase) -> dict[int, Ints]:
-    """GATE of each visit, by MoE operator."""
-    out = {index: np.full(len(case.visits), -1, dtype=np.int64) for index in case.moe}
-    gates = np.flatnonzero(case.role == Role.GATE)
-    for index, rows in out.items():
-        mine = gates[case.program.node[gates] == index]
-        rows[case.visit[mine]] = mine
+def _gates(case: ProgramCase, index: int) -> Ints:
+    """GATE of each visit of a MoE operator: [visits], -1 = none."""
+    out = np.full(len(case.visits), -1, dtype=np.int64)
+    gates = np.flatnonzero((case.role == Role.GATE) & (case.program.node == index))
+    out[case.visit[gates]] = gates
     return out
 
 
@@ -244,7 +242,7 @@ def check_combine(case: ProgramCase) -> Fault | None:
     """
     p, made, parts = case.program, results(case), parts_of(case)
     top, visit, out = top_k_rows(case), np.arange(len(case.visits)), Reads(parts)
-    combine, gates = np.full(top.shape, -1, dtype=np.int64), _gates(case)
+    combine = np.full(top.shape, -1, dtype=np.int64)
     at = np.flatnonzero(case.role == Role.COMBINE)
     combine[p.node[at], case.visit[at]] = at
     last = (case.role == Role.ACT) & case.of_curved
@@ -253,10 +251,11 @@ def check_combine(case: ProgramCase) -> Fault | None:
     stores = np.flatnonzero(last & (case.row_form == Form.MOE) & ~case.of_router)
     out.add("", combine[p.node[stores], case.visit[stores]], stores, case.visit[stores])
     for index, op in case.moe.items():
+        gates = _gates(case, index)
         out.add("", combine[index], top[index], visit)
         if any(op.shared_gates):  # numbers for shared experts come with the scores
-            out.add("", combine[index], gates[index], visit)
-        out.add("", top[index], gates[index], visit)
+            out.add("", combine[index], gates, visit)
+        out.add("", top[index], gates, visit)
         vectors = _vectors(case, made, index)
         out.add("", combine[index], np.where(case.passing[index], vectors, -1), visit)
         digital = np.flatnonzero((case.role == Role.EXPERT) & (p.node == index))

@@ -47,12 +47,13 @@ class Parts:
         In the source's own region that is the source, and where no MOVE brings the part. A constant
         is everywhere.
         """
-        layer = int64(self.case.program.layer)
-        far = layer[reader] != layer[source]
+        layer = self.case.program.layer
+        to = int64(layer[reader])
+        far = to != layer[source]
         far &= self.case.row_form[source] != Form.CONSTANT
         if not far.any() or not len(self.keys):
             return source
-        key = _key(self.case, source, layer[reader], visit)
+        key = _key(self.case, source, to, visit)
         place = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
         return np.where(far & (self.keys[place] == key), self.rows[place], source)
 

@@ -23,25 +23,25 @@ def buffer_bytes_moved(case: ProgramCase) -> tuple[int, int]:
     those before.
     """
     p, streams = case.program, case.streams
-    of_job = streams.mine[case.reader]
-    older = case.streams.before[case.reader]
-    done = (older >= 0) & (p.token[case.read] >= 0) & (p.token[case.read] <= p.token[older])
-    beside = of_job & (done | (case.read == older))
-    written = sum(int(p.bytes[p.buffer == number].sum()) for number in range(len(p.buffers)))
+    held = p.buffer[case.read] >= 0
+    reader, read = case.reader[held], case.read[held]
+    of_job = streams.mine[reader]
+    older = streams.before[reader]
+    done = (older >= 0) & (p.token[read] >= 0) & (p.token[read] <= p.token[older])
+    beside = of_job & (done | (read == older))
     edges: Ints = np.stack(
         [
-            case.opcode[case.reader],
-            p.bytes[case.reader],
-            p.token[case.reader],
-            p.bytes[case.read],
-            np.where(streams.mine[case.read] & ~of_job, -1, p.token[case.read]),
-            p.node[case.read],
+            case.opcode[reader],
+            p.bytes[reader],
+            p.token[reader],
+            p.bytes[read],
+            np.where(streams.mine[read] & ~of_job, -1, p.token[read]),
+            p.node[read],
         ],
-        axis=1,
         dtype=np.int64,
-    )[(p.buffer[case.read] >= 0) & ~beside]
-    edges[:, [2, 4]] = edges[:, [2, 4]] >= 0  # which token it is does not matter
-    read = _earlier_keys(case)
+    )[:, ~beside]
+    edges[[2, 4]] = edges[[2, 4]] >= 0  # which token it is does not matter
+    taken = _earlier_keys(case)
     for (code, makes, of_token, size, one, node), times in _counted(edges).items():
         limits = [size]
         if code in PARTIAL:
@@ -49,8 +49,8 @@ def buffer_bytes_moved(case: ProgramCase) -> tuple[int, int]:
         if of_token and not one:
             bits = case.workload.operators[node].width * case.chip.mvm.output_bits
             limits.append(-(-bits // 8))
-        read += times * min(limits)
-    return written, read
+        taken += times * min(limits)
+    return int(p.bytes[p.buffer >= 0].sum()), taken
 
 
 def _earlier_keys(case: ProgramCase) -> int:
@@ -68,14 +68,15 @@ def _earlier_keys(case: ProgramCase) -> int:
 
 
 def _counted(edges: Ints) -> Counter[tuple[int, ...]]:
-    """How often each row of `edges` occurs."""
-    key = np.zeros(len(edges), dtype=np.int64)
-    for column in edges.T:  # one number for all of a row: large values by their ranks
+    """How often each column of `edges` occurs."""
+    key = np.zeros(edges.shape[1], dtype=np.int64)
+    column: Ints
+    for column in edges:  # one number for all of a column: large values by their ranks
         many = int(column.max(initial=0)) + 1
         if many > SMALL:
-            values, column = np.unique(column, return_inverse=True)
-            many = len(values)
+            values = np.unique(column)
+            column, many = np.searchsorted(values, column), len(values)
         key = key * many + column
     _, example, times = np.unique(key, return_index=True, return_counts=True)
-    found = edges[example].tolist()
-    return Counter({tuple(row): n for row, n in zip(found, times.tolist(), strict=True)})
+    found = edges[:, example].T.tolist()
+    return Counter({tuple(edge): n for edge, n in zip(found, times.tolist(), strict=True)})
