@@ -10,6 +10,7 @@ Perfetto keeps whole nanoseconds and lets no two slices of a row overlap: docs/d
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -34,15 +35,13 @@ def trace_json(program: Program, rows: Ints | None = None) -> str:
     """
     drawn = _draw(program, np.arange(len(program)) if rows is None else np.sort(rows))
     # an arrow meets the slice read last, so the arrows come behind the slices
-    behind = [*_arrows(program, drawn), *_counters(program, drawn)]
-    parts = (_text([*_names(program, drawn)]), ",".join(_slices(program, drawn)), _text(behind))
-    return f'{{"displayTimeUnit":"ns","traceEvents":[{",".join(filter(None, parts))}]}}'
-
-
-def _text(events: list[Event]) -> str:
-    """Events as they stand between the brackets of a list."""
-    # not dump(): it never uses the fast encoder
-    return json.dumps(events, allow_nan=False, separators=(",", ":"))[1:-1]
+    events = chain(
+        (json.dumps(event, separators=(",", ":")) for event in _names(program, drawn)),
+        _slices(program, drawn),
+        _arrows(program, drawn),
+        _counters(program, drawn),
+    )
+    return f'{{"displayTimeUnit":"ns","traceEvents":[{",".join(events)}]}}'
 
 
 def first_rows(program: Program, events: int) -> Ints:
@@ -167,23 +166,23 @@ def _paths(program: Program, rows: Ints) -> Ints:
     return out
 
 
-def _arrows(program: Program, drawn: _Drawn) -> Iterator[Event]:
+def _arrows(program: Program, drawn: _Drawn) -> Iterator[str]:
     """An arrow per expert's result; each end lies at the start of its instruction's slice."""
     pids = [drawn.pids[unit.kind] for unit in program.units]
-    for number, path in enumerate(_paths(program, drawn.rows).tolist(), start=1):
-        ends = np.searchsorted(drawn.rows, [row for row in path if row >= 0]).tolist()
+    paths = _paths(program, drawn.rows)
+    places = np.searchsorted(drawn.rows, paths)
+    for number, path in enumerate(np.where(paths >= 0, places, -1).tolist(), start=1):
+        ends = [at for at in path if at >= 0]
         for place, at in enumerate(ends if len(ends) > 1 else []):
-            event: Event = {"ph": "t", "name": "result", "cat": "flow", "id": number}
-            event |= {"pid": pids[drawn.unit[at]], "tid": int(drawn.tid[at])}
-            event["ts"] = int(drawn.start_ns[at]) / NS_PER_US
-            if place == 0:
-                event["ph"] = "s"
-            elif place == len(ends) - 1:
-                event |= {"ph": "f", "bp": "e"}  # to the slice around this time, not the next
-            yield event
+            last = place == len(ends) - 1
+            kind = "s" if place == 0 else "f" if last else "t"
+            where = f'"pid":{pids[drawn.unit[at]]},"tid":{drawn.tid[at]}'
+            where += f',"ts":{drawn.start_ns[at].item() / NS_PER_US}'
+            where += ',"bp":"e"' if last else ""  # to the slice around this time, not the next
+            yield f'{{"ph":"{kind}","name":"result","cat":"flow","id":{number},{where}}}'
 
 
-def _counters(program: Program, drawn: _Drawn) -> Iterator[Event]:
+def _counters(program: Program, drawn: _Drawn) -> Iterator[str]:
     """Bytes per nanosecond on all links of a kind together, wherever it changes."""
     kinds: npt.NDArray[Any] = np.array([unit.kind for unit in program.units])
     busy_ps = program.busy_ps[drawn.rows]
@@ -196,5 +195,5 @@ def _counters(program: Program, drawn: _Drawn) -> Iterator[Event]:
         change = np.zeros(len(time), dtype=np.int64)
         np.add.at(change, place, np.concatenate([rate, -rate]))
         for ns, level in zip(time.tolist(), np.cumsum(change).tolist(), strict=True):
-            event: Event = {"ph": "C", "name": f"{kind} GB/s", "pid": drawn.pids[kind]}
-            yield event | {"ts": ns / NS_PER_US, "args": {"GB/s": level / 1000}}
+            where = f'"name":"{kind} GB/s","pid":{drawn.pids[kind]},"ts":{ns / NS_PER_US}'
+            yield f'{{"ph":"C",{where},"args":{{"GB/s":{level / 1000}}}}}'

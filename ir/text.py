@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from ir.arrays import Ints
 from ir.program import Opcode, Program
@@ -74,13 +74,14 @@ def listing(
     yield HEADER + ("reads" if notes is None else "waited for")
     heading = ""
     shown = rows[: limit or total]
-    parts = (shown[at : at + BLOCK] for at in range(0, total, BLOCK))
-    lines = chain.from_iterable(_lines(program, part) for part in parts)
-    for row, line in zip(shown.tolist(), lines, strict=True):
-        if group_by and heading != (now := group_name(program, row, group_by)):
-            heading = now
-            yield f"-- {heading}"
-        yield line + (notes(row) if notes else _reads(program, row))
+    for at in range(0, len(shown), BLOCK):
+        part = shown[at : at + BLOCK]
+        ends = map(notes, part.tolist()) if notes else _reads(program, part)
+        for row, line, end in zip(part.tolist(), _lines(program, part), ends, strict=True):
+            if group_by and heading != (now := group_name(program, row, group_by)):
+                heading = now
+                yield f"-- {heading}"
+            yield line + end
     if limit and total > limit:
         yield f"... {total - limit} more of {total} instructions"
 
@@ -120,24 +121,28 @@ def _lines(program: Program, rows: Ints) -> Iterator[str]:
     """The lines of `rows`, but for their last column."""
     p, names = program, [op.name for op in Opcode]
     units = [unit.name for unit in p.units]
-    columns = (p.duration_ps, p.unit, p.opcode, p.layer, p.token, p.expert, p.slot)
-    for row, start, duration, unit, code, layer, token, expert, slot in zip(
+    start_ps = p.start_ps[rows]
+    times = (start_ps / 1000, (start_ps + p.duration_ps[rows]) / 1000, p.unit[rows], p.opcode[rows])
+    numbers = (p.layer, p.token, p.expert, p.slot)
+    for row, start, end, unit, code, layer, token, expert, slot in zip(
         rows.tolist(),
-        p.start_ps[rows].tolist(),
-        *(column[rows].tolist() for column in columns),
+        *(column.tolist() for column in times),
+        *(_numbers(column[rows]) for column in numbers),
         strict=True,
     ):
         yield (
-            f"{start / 1000:12.3f} {(start + duration) / 1000:12.3f}  {units[unit]:<14} "
-            f"{names[code]:<8} {_number(layer):>5} {_number(token):>5} {_number(expert):>6} "
-            f"{_number(slot):>5}  {row:>7}  "
+            f"{start:12.3f} {end:12.3f}  {units[unit]:<14} {names[code]:<8} "
+            f"{layer:>5} {token:>5} {expert:>6} {slot:>5}  {row:>7}  "
         )
 
 
-def _reads(program: Program, row: int) -> str:
-    reads = program.reads[row].tolist()
-    return ",".join(str(r) for r in reads[:3]) + (f"+{len(reads) - 3}" if len(reads) > 3 else "")
+def _reads(program: Program, rows: Ints) -> Iterator[str]:
+    """The last column of `rows`: the first three values that each reads, and how many more."""
+    values, offsets = program.reads.values, program.reads.offsets
+    for first, end in zip(offsets[rows].tolist(), offsets[rows + 1].tolist(), strict=True):
+        shown = ",".join(map(str, values[first : min(first + 3, end)].tolist()))
+        yield shown + (f"+{end - first - 3}" if end - first > 3 else "")
 
 
-def _number(value: int) -> str:
-    return str(value) if value >= 0 else "-"
+def _numbers(column: npt.NDArray[np.int32]) -> list[str]:
+    return [str(value) if value >= 0 else "-" for value in column.tolist()]
