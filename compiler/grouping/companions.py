@@ -55,74 +55,83 @@ def companion_bound(problem: GroupingProblem, loads: Ints, each: Ints) -> Compan
         return plain
     heat = (loads / each[:, None]).max(axis=0)
     hot = np.argsort(-heat, kind="stable")[:_EXPERTS]
-    weights = _Weights(problem, loads, each, hot)
-    gain, since = 0.0, 0
-    for step in range(_STEPS):
-        weights.improve(step)
-        if weights.best.max() > gain + _GAIN:
-            gain, since = float(weights.best.max()), step
-        elif step - since >= _TRIAL:
-            break
+    weights = _Weights(*_search(loads.astype(np.float64), each, hot, problem.size, problem.groups))
     proven = _counted(problem, loads, each, hot, weights)
     e = int(proven.argmax())
     bound = plain.bound + int(proven[e])
     if bound <= plain.bound:
         return plain
-    group = weights.mean[e] / weights.counted
+    group = weights.group[e]
     others = (loads.sum(axis=1) - group) / (problem.groups - 1)
     return Companions(bound, np.maximum(each, np.maximum(group, others)))
 
 
+@dataclass(frozen=True, eq=False)
 class _Weights:
-    """u and v [experts looked at, windows], the best so far, and the mean load of the groups."""
+    """The best u and v found for each expert looked at, and the mean load of its group.
 
-    def __init__(self, problem: GroupingProblem, loads: Ints, each: Ints, hot: Ints) -> None:
-        self.companions, self.others = problem.size - 1, problem.groups - 1
-        self.loads, self.each, self.hot = loads.astype(np.float64), each, hot
-        self.total = self.loads.sum(axis=1)
-        self.u = (0.5 * each <= self.loads[:, hot].T).astype(np.float64)
-        self.v = np.zeros_like(self.u)
-        self.best = np.full(len(hot), -np.inf)
-        self.best_u, self.best_v = self.u.copy(), self.v.copy()
-        self.mean, self.counted = np.zeros_like(self.u), 0.0
+    All [experts looked at, windows].
+    """
 
-    def improve(self, step: int) -> None:
-        """Price the experts, take the cheapest companions, and move the weights along."""
-        price = _prices(self.u - self.v / self.others, self.loads)
-        price[np.arange(len(self.hot)), self.hot] = np.inf
-        cheapest = np.argpartition(price, self.companions - 1, axis=1)[:, : self.companions]
-        group = self.loads[:, self.hot].T + self.loads[:, cheapest].sum(axis=2).T
-        gain_u = group - self.each
-        gain_v = (self.total - group) / self.others - self.each
-        value = (self.u * gain_u + self.v * gain_v).sum(axis=1)
-        better = value > self.best
-        self.best[better] = value[better]
-        self.best_u[better], self.best_v[better] = self.u[better], self.v[better]
-        length = 1 / np.sqrt(step + 1)
-        if step >= _TRIAL // 2:  # the first steps are far from the best weights
-            self.mean += length * group
-            self.counted += length
-        scale = length / (np.abs(gain_u).max(axis=1, keepdims=True) + 1)
-        self.u = np.clip(self.u + scale * gain_u, 0, 1)
-        self.v = np.clip(self.v + scale * gain_v, 0, 1)
-        over = np.maximum(self.u + self.v, 1)
-        self.u /= over
-        self.v /= over
+    u: Floats
+    v: Floats
+    group: Floats
 
 
 @compiled
-def _prices(weights: Array, loads: Array) -> Array:
-    """Product of both: [experts looked at, experts].
+def _search(
+    loads: Array, each: Array, hot: Array, size: int, groups: int
+) -> tuple[Array, Array, Array]:
+    """u, v and group of `_Weights`, for the experts `hot`.
 
-    Summed window by window on every machine. Matrices of this size take BLAS ten times as long,
-    on threads that wait for each other.
+    Each step prices the experts, takes the cheapest companions, and moves the weights along.
     """
-    price = np.zeros((len(weights), loads.shape[1]))
+    windows, total = len(loads), loads.sum(axis=1)
+    u, v = np.zeros((len(hot), windows)), np.zeros((len(hot), windows))
+    best_u, best_v, mean = u.copy(), v.copy(), u.copy()
+    best = np.full(len(hot), -np.inf)
+    for e in range(len(hot)):
+        u[e] = 0.5 * each <= loads[:, hot[e]]
+    gain, since, counted = 0.0, 0, 0.0
+    for step in range(_STEPS):
+        length = 1 / np.sqrt(step + 1)
+        late = step >= _TRIAL // 2  # the first steps are far from the best weights
+        counted += length if late else 0.0
+        for e in range(len(hot)):
+            group = _least_group(u[e] - v[e] / (groups - 1), loads, hot[e], size)
+            gain_u, gain_v = group - each, (total - group) / (groups - 1) - each
+            value = (u[e] * gain_u + v[e] * gain_v).sum()
+            if value > best[e]:
+                best[e], best_u[e], best_v[e] = value, u[e], v[e]
+            if late:
+                mean[e] += length * group
+            scale = length / (np.abs(gain_u).max() + 1)
+            u[e] = np.minimum(np.maximum(u[e] + scale * gain_u, 0), 1)
+            v[e] = np.minimum(np.maximum(v[e] + scale * gain_v, 0), 1)
+            over = np.maximum(u[e] + v[e], 1)
+            u[e] /= over
+            v[e] /= over
+        if best.max() > gain + _GAIN:
+            gain, since = best.max(), step
+        elif step - since >= _TRIAL:
+            break
+    return best_u, best_v, mean / counted
+
+
+@compiled
+def _least_group(weights: Array, loads: Array, expert: int, size: int) -> Array:
+    """Load of the expert and its companions of least price, the first of equals: [windows]."""
+    price = np.zeros(loads.shape[1])
     for w in range(len(loads)):
-        for e in range(len(weights)):
-            for f in range(loads.shape[1]):
-                price[e, f] += weights[e, w] * loads[w, f]
-    return price
+        for f in range(loads.shape[1]):
+            price[f] += weights[w] * loads[w, f]
+    price[expert] = np.inf
+    group = loads[:, expert].copy()
+    for _ in range(size - 1):
+        cheapest = price.argmin()
+        price[cheapest] = np.inf
+        group += loads[:, cheapest]
+    return group
 
 
 def _counted(
@@ -130,8 +139,8 @@ def _counted(
 ) -> Ints:
     """What the best weights prove beyond sum B_w, rounded up: [experts looked at]."""
     others = problem.groups - 1
-    u = np.floor(weights.best_u * _PARTS).astype(np.int64)
-    v = np.floor(weights.best_v * _PARTS).astype(np.int64)
+    u = np.floor(weights.u * _PARTS).astype(np.int64)
+    v = np.floor(weights.v * _PARTS).astype(np.int64)
     price = (u * others - v) @ loads
     price[np.arange(len(hot)), hot] = _NEVER
     least = np.sort(price, axis=1)[:, : problem.size - 1].sum(axis=1)
