@@ -72,10 +72,12 @@ def rows(given: argparse.Namespace) -> None:
             if found is None:
                 raise SystemExit("the model does not choose tokens")
             ratio = found.step_ps / found.bound_ps
+            buffers = sum(buffer.bytes for buffer in done.program.buffers)
             print(
                 f"{kept:<9}{batch:>5}{len(done.program):>10}{found.step_ps / 1e6:>10.2f}"
                 f"{found.tokens_per_s:>12,.0f}{found.path_ps / 1e6:>10.2f}"
-                f"{found.busiest_ps / 1e6:>10.2f}{ratio:>8.2f}  {found.binds} ({found.busiest})",
+                f"{found.busiest_ps / 1e6:>10.2f}{ratio:>8.2f}{buffers / 1024:>13,.0f}"
+                f"  {found.binds} ({found.busiest})",
                 flush=True,
             )
 
@@ -92,13 +94,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--decode", type=int, default=8)
     parser.add_argument("--chip", default="hermes-mux2")
     parser.add_argument("--grouping", default="sorted")
-    parser.add_argument("--slots", default="arriving")
+    parser.add_argument("--slots", default="token-order")
     parser.add_argument("--auto", action="store_true", help="choose sizes and slot orders")
     given = parser.parse_args(argv)
     print(f"{given.model.stem} on {given.chip}: {given.prefill} tokens, then {given.decode} steps")
     print(
         f"{'keys in':<9}{'batch':>5}{'instr':>10}{'step us':>10}{'tokens/s':>12}"
-        f"{'chain us':>10}{'unit us':>10}{'ratio':>8}  what binds (busiest unit)"
+        f"{'chain us':>10}{'unit us':>10}{'ratio':>8}{'buffers KiB':>13}"
+        "  what binds (busiest unit)"
     )
     rows(given)
     return 0
