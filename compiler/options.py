@@ -47,6 +47,7 @@ OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 PLACERS: tuple[Placer, ...] = get_args(Placer)
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 SCHEDULINGS: tuple[Scheduling, ...] = get_args(Scheduling)
+_PROVEN_LAYERS = 4  # layers of a model whose proofs have all of the time; more share it
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,15 @@ class SolverOptions:
 
     time_s: limit in CP-SAT's deterministic time units (about a second each on one core); wall_s: a
     safety limit in real seconds; an answer it cut short does not repeat and says so. With several
-    workers the search is interleaved, which repeats too but costs 2-5 times the CPU.
+    workers the search is interleaved, which repeats too but costs 2-5 times the CPU. layers: of one
+    model that share the time of proofs (`proof_s`).
     """
 
     time_s: float = 10.0
     workers: int = 1
     seed: int = 0
     wall_s: float = 300.0
+    layers: int = 1
 
     def __post_init__(self) -> None:
         for name in ("time_s", "wall_s"):
@@ -72,6 +75,13 @@ class SolverOptions:
             raise InputError("solver options", f"workers: {self.workers}, expected at least 1")
         if not 0 <= self.seed < 2**31:
             raise InputError("solver options", f"seed: {self.seed}, expected 0 to 2^31 - 1")
+        if self.layers < 1:
+            raise InputError("solver options", f"layers: {self.layers}, expected at least 1")
+
+    @property
+    def proof_s(self) -> float:
+        """Time of proofs in a layer: `time_s`, or its share if all together have that of four."""
+        return self.time_s * min(1.0, _PROVEN_LAYERS / self.layers)
 
 
 @dataclass(frozen=True)

@@ -196,7 +196,9 @@ def group_experts(
     routed: dict[tuple[int, Owner], list[Block]] = {}
     for block in blocks:
         routed.setdefault((block.layer, block.owner), []).append(block)
-    for op in (op for op in workload.moe_layers if homes[op.layer] == op.layer):
+    grouped = [op for op in workload.moe_layers if homes[op.layer] == op.layer]
+    limits = replace(options.limits, layers=max(1, len(grouped)))
+    for op in grouped:
         kept = others(op.router.experts, digital[op.layer])
         fits = [
             calibrate(
@@ -214,7 +216,7 @@ def group_experts(
                 joined(fits),
                 chip.pg.mux,
                 replace(asked, digital=()),
-                options.limits,
+                limits,
                 costs_on(chip, asked.objective, op.d_model, one, groups),
             )
         )

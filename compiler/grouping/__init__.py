@@ -16,7 +16,8 @@ from types import MappingProxyType
 
 from compiler.grouping.bounds import lower_bound
 from compiler.grouping.counted import NEEDS_TOKENS, Counted, counted_problem
-from compiler.grouping.cp_sat import group_cp_sat
+from compiler.grouping.cp_sat import group_cp_sat, proven_at_once
+from compiler.grouping.exact import MOST_PLACES
 from compiler.grouping.mip import group_mip
 from compiler.grouping.objective import (
     SLOTS,
@@ -62,6 +63,7 @@ __all__ = [
     "joined",
     "robust_calibration",
     "score",
+    "solve_at_once",
     "solve_layer",
     "split_counts",
     "split_pairs",
@@ -132,6 +134,12 @@ class Job:
         """Experts in a group at most."""
         return self.options.size or self.mux
 
+    @property
+    def experts(self) -> int:
+        """Experts to be grouped."""
+        counts = self.fit.loads if isinstance(self.fit, Counted) else self.fit.chosen
+        return int(counts.shape[1])
+
 
 @dataclass(frozen=True, eq=False)
 class LayerAnswer:
@@ -168,12 +176,30 @@ def group_layer(
 
 def solve_layer(job: Job) -> LayerAnswer:
     """Group as `group_layer` does; return the solver's own answer too, even one cut short."""
-    asked = job.options
-    _check_asked(asked)
-    watch, parts = Watch.over(job.limits), job.fit.parts
-    problem = _problem(job)
+    _check_asked(job.options)
+    watch, problem = Watch.over(job.limits), _problem(job)
+    return _answer(job, problem, SOLVERS[job.options.solver](problem, job.limits, watch), watch)
+
+
+def solve_at_once(job: Job) -> LayerAnswer | None:
+    """The answer of `solve_layer` where it takes an instant, else None.
+
+    Raises KeyboardInterrupt on Ctrl-C.
+    """
+    if job.options.solver != "cp-sat" or job.experts > MOST_PLACES:
+        return None
+    _check_asked(job.options)
+    watch, problem = Watch.over(job.limits), _problem(job)
+    found = proven_at_once(problem, watch)
+    if watch.interrupted:
+        raise KeyboardInterrupt
+    return None if found is None else _answer(job, problem, found, watch)
+
+
+def _answer(job: Job, problem: GroupingProblem, found: Found, watch: Watch) -> LayerAnswer:
+    """What was found as a grouping, its value counted anew."""
+    asked, parts = job.options, job.fit.parts
     unit = _unit(job.costs)
-    found = SOLVERS[asked.solver](problem, job.limits, watch)
     value, bound = cost(problem, found.assignment, found.replicas), lower_bound(problem)
     best = bound if found.bound is None else max(bound, found.bound)
     certificate = Certificate(

@@ -14,14 +14,7 @@ import numpy as np
 
 from compiler.grouping.aims import worth_aiming
 from compiler.grouping.objective import Found, GroupingProblem, cost
-from compiler.grouping.start import (
-    Start,
-    copies_of,
-    first_start,
-    held_by,
-    improved_start,
-    many_copies,
-)
+from compiler.grouping.start import Start, copies_of, held_by, many_copies
 from compiler.grouping.watch import Watch
 from compiler.options import SolverOptions
 from compiler.solver import SolveInterrupted, SolverAnswer
@@ -76,17 +69,14 @@ class ExactModel(Protocol):
 
 def solve_from_start(
     problem: GroupingProblem,
+    start: Start,
     options: SolverOptions,
     watch: Watch,
     limit: int,
     build: Callable[[GroupingProblem, Start], ExactModel],
     name: str,
 ) -> Found:
-    """Improve the best baseline and hand it to the program, if that has at most `limit` cells.
-
-    Where the search before it takes half of the time, that half is not the program's any more.
-    """
-    start = improved_start(problem, first_start(problem), options, watch)
+    """Hand `start` to the program for the time of `options`, if it has at most `limit` cells."""
     too_large = problem.experts * problem.groups * problem.windows > limit
     if watch.interrupted or start.value <= start.bound or too_large or watch.ended:
         return start.found(watch)
@@ -96,10 +86,8 @@ def solve_from_start(
     if watch.left_s <= built:
         watch.cut = True
         return start.found(watch)
-    large = worth_aiming(problem) or many_copies(problem) or problem.experts >= _LARGE
-    share = 0.5 if large else 1.0
     wall_s = max(0.01, min(options.wall_s, watch.left_s - built))
-    begun, limits = watch.seconds, replace(options, time_s=share * options.time_s, wall_s=wall_s)
+    begun, limits = watch.seconds, replace(options, wall_s=wall_s)
     try:
         answer = model.solve(limits)
     except SolveInterrupted as stopped:
@@ -109,6 +97,12 @@ def solve_from_start(
         watch.better_at(begun + seconds, value)
     held = None if answer.values is None else model.held(answer.values)
     return accept(problem, start, answer, held, watch, name)
+
+
+def left_for_program(problem: GroupingProblem, options: SolverOptions) -> SolverOptions:
+    """The limits of the program: where a search before it takes half of the time, the rest."""
+    large = worth_aiming(problem) or many_copies(problem) or problem.experts >= _LARGE
+    return replace(options, time_s=options.proof_s * (0.5 if large else 1.0))
 
 
 def accept(

@@ -8,10 +8,10 @@ from functools import partial
 
 import numpy as np
 
-from compiler.grouping.accept import RankedModel, solve_from_start
+from compiler.grouping.accept import RankedModel, left_for_program, solve_from_start
 from compiler.grouping.bounds import window_bounds
 from compiler.grouping.objective import Found, GroupingProblem
-from compiler.grouping.start import Start
+from compiler.grouping.start import Start, first_start, improved_start
 from compiler.grouping.watch import Watch
 from compiler.options import SolverOptions
 from compiler.solver import MipSolver, SolverAnswer, mathopt, solve_mip
@@ -28,8 +28,10 @@ def group_mip(
     """Find the best grouping in the time given (wall seconds), with a bound and who proved it."""
     build = partial(_Model, solver=solver)
     each = _SHARES_PER_SECOND if problem.replicas else _PER_SECOND
-    limit = min(_MODEL_LIMIT, max(_ALWAYS, int(options.time_s * each)))
-    return solve_from_start(problem, options, watch, limit, build, solver)
+    limit = min(_MODEL_LIMIT, max(_ALWAYS, int(options.proof_s * each)))
+    start = improved_start(problem, first_start(problem), options, watch)
+    limits = left_for_program(problem, options)
+    return solve_from_start(problem, start, limits, watch, limit, build, solver)
 
 
 class _Model(RankedModel):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from compiler.grouping import REPLICATING, Job, LayerAnswer, solve_layer
+from compiler.grouping import REPLICATING, Job, LayerAnswer, solve_at_once, solve_layer
 
 THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # of matrix products in a process
 
@@ -27,12 +27,43 @@ def solve_jobs(
 ) -> Answers:
     """Solve every job; the answers do not depend on the number of processes.
 
-    A process takes longer to start than a rule to group a layer, so processes are for searches.
-    `report` is told the layer of each job as it ends. Errors of a job are raised here.
+    A process takes longer to start than a rule to group a layer, or a few experts to be grouped, so
+    processes are for searches. `report` is told the layer of each job as it ends. Errors of a job
+    are raised here.
     """
-    searches = sum(job.options.solver in REPLICATING for job in jobs)
-    if processes == 1 or searches < 2:
+    if processes == 1 or sum(_searches(job) for job in jobs) < 2:
         return _one_by_one(jobs, report)
+    at_once = _at_once(jobs, report)
+    left = [n for n, answer in enumerate(at_once.answers) if answer is None]
+    if at_once.interrupted or not left:
+        return at_once
+    rest = [jobs[n] for n in left]
+    last = _one_by_one(rest, report) if len(rest) == 1 else _in_processes(rest, processes, report)
+    answers = list(at_once.answers)
+    for n, answer in zip(left, last.answers, strict=True):
+        answers[n] = answer
+    return Answers(tuple(answers), last.interrupted)
+
+
+def _searches(job: Job) -> bool:
+    return job.options.solver in REPLICATING
+
+
+def _at_once(jobs: Sequence[Job], report: Callable[[str], None]) -> Answers:
+    """The answers that need no process, None for the others."""
+    answers: list[LayerAnswer | None] = [None] * len(jobs)
+    try:
+        for n, job in enumerate(jobs):
+            answers[n] = solve_at_once(job)
+            if answers[n] is not None:
+                report(f"layer {job.layer}")
+    except KeyboardInterrupt:
+        return Answers(tuple(answers), interrupted=True)
+    return Answers(tuple(answers), interrupted=False)
+
+
+def _in_processes(jobs: Sequence[Job], processes: int, report: Callable[[str], None]) -> Answers:
+    """Solve every job, so many at a time."""
     # spawn: a fork would copy a process in which solver threads may be running
     context = multiprocessing.get_context("spawn")
     with (

@@ -36,7 +36,6 @@ from moexbar.cli.options import (
     Score,
     Seed,
     Settings,
-    Time,
     TraceLimits,
     lengths,
     trace_reading,
@@ -50,6 +49,15 @@ if TYPE_CHECKING:
 
 Switch = Literal["on", "off"]
 
+LayerTime = Annotated[
+    float,
+    typer.Option(
+        "--time",
+        help="Solver limit per layer, deterministic seconds; proofs of groups: of 4 layers in all.",
+        min=0.01,
+        rich_help_panel=METHODS,
+    ),
+]
 Trace = Annotated[
     Path | None,
     typer.Option(
@@ -194,7 +202,7 @@ class CompileRequest:
     least_placed: LeastPlaced = LEAST_PLACED
     pack: Pack = False
     dense_copies: DenseCopies = 1
-    time: Time = 1
+    time: LayerTime = 1
     seed: Seed = 0
     processes: Processes = None
     axes: AxisNames = None

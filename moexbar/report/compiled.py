@@ -268,7 +268,8 @@ class Solver:
     """Limits of every solve.
 
     seed: of the search.
-    time_s: deterministic time, about seconds on one core.
+    time_s: deterministic time, about seconds on one core; proofs of groups have four times that, of
+        all layers together.
     """
 
     seed: int

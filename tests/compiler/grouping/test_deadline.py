@@ -27,8 +27,8 @@ def trace(experts: int) -> Bools:
     return random.random((96, experts)) < heat
 
 
-def test_the_deadline_is_half_as_much_again_and_a_moment() -> None:
-    assert Watch.over(SolverOptions(time_s=4)).limit_s == 1.5 * 4 + 1.5
+def test_the_deadline_is_for_a_machine_ten_times_as_slow() -> None:
+    assert Watch.over(SolverOptions(time_s=4)).limit_s == 10 * 4 + 15
     assert Watch.over(SolverOptions(time_s=4, wall_s=2)).limit_s == 2
     assert not Watch().ended and Watch().left_s == math.inf
 

@@ -189,13 +189,13 @@ def test_a_large_layer_with_replicas_leaves_the_program_out(
 def test_ctrl_c_in_the_local_search_keeps_its_start(
     room: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Interrupted in the search without replicas, or in the one with them."""
+    """Interrupted in the search without replicas, or in the one with them; 25 slots, bound 23."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(f"compiler.grouping.{room}.walk", interrupt)
-    chosen, spans = instance(1)
+    chosen, spans = instance(4)
     job = Job(0, Calibration(chosen, spans), 3, GroupingOptions("cp-sat", groups=2, replicas=2))
     answer = solve_layer(job)
     grouping, found = answer.grouping, answer.found

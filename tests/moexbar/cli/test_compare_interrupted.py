@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from compiler.grouping import exact
 from moexbar.__main__ import main
 from tests.paths import ROOT
 
@@ -162,6 +163,7 @@ def test_an_interrupt_while_the_processes_start(
         return submit(self, *job)
 
     monkeypatch.setattr(ProcessPoolExecutor, "submit", interrupted)
+    monkeypatch.setattr(exact, "MOST_PLACES", 0)  # or cp-sat needs no process
     assert main([*words(trace, tmp_path / "out"), "--processes", "2"]) == 130
     assert re.search("best so far, [01] of 8 answers", capsys.readouterr().err)
 
