@@ -18,11 +18,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from ortools.graph.python import linear_sum_assignment  # type: ignore[import-untyped]  # no types
 from ortools.linear_solver import pywraplp  # type: ignore[import-untyped] # it has no types
 from ortools.math_opt.python import mathopt  # type: ignore[import-untyped]  # ships no stubs
 from ortools.sat.python import cp_model
 
 from compiler.options import SolverOptions
+from ir.arrays import Ints
 from ir.errors import CheckError
 
 __all__ = [
@@ -31,6 +34,7 @@ __all__ = [
     "SolveInterrupted",
     "SolverAnswer",
     "cp_model",
+    "linear_assignment",
     "mathopt",
     "solve",
     "solve_mip",
@@ -235,6 +239,21 @@ class ColumnProgram:
         if self._solver.Solve() != pywraplp.Solver.OPTIMAL:
             return None
         return float(self._cost.Value()), [float(row.dual_value()) for row in self._rows]
+
+
+def linear_assignment(costs: Ints) -> Ints:
+    """Column of each row of a square table of costs, at the least sum: int64 [n]; exact.
+
+    Raises CheckError where the sums are no 64-bit numbers.
+    """
+    n = len(costs)
+    assignment = linear_sum_assignment.SimpleLinearSumAssignment()
+    row, column = np.divmod(np.arange(n * n), max(1, n))
+    assignment.add_arcs_with_cost(row, column, costs.reshape(-1))
+    status = assignment.solve()
+    if status != assignment.OPTIMAL:
+        raise CheckError("solver model", "assignment", f"ended with {status.name}")
+    return np.array([assignment.right_mate(i) for i in range(n)], dtype=np.int64)
 
 
 def solve_mip(
