@@ -14,11 +14,13 @@ from compiler.stacks.problem import Pool
 from ir.arrays import Ints
 
 
-def model_terms(pool: Pool) -> int:
+def model_terms(depth: Ints, limit: int) -> int:
     """Triples and pairs that the model speaks of, nearly; beyond a limit it is not worth making."""
-    n = len(pool)
-    pairs = int(np.triu(pool.fits, 1).sum())
-    if 3 * int(pool.depth.min(initial=pool.limit)) > pool.limit:
+    n = len(depth)
+    ordered = np.sort(depth)
+    below = np.searchsorted(ordered, limit - ordered, side="right")  # fit with each, some itself
+    pairs = int(below.sum()) // 2
+    if 3 * int(depth.min(initial=limit)) > limit:
         return pairs + n
     return pairs * n // 3 + pairs + n
 

@@ -27,8 +27,9 @@ def fewest_stacks(problem: StackProblem, options: SolverOptions) -> list[list[in
     )
     stacks = [stack for part in parts for stack in part.stacks()]
     if bound <= problem.budget:
-        every = problem.pool(np.arange(len(problem.candidates)))
-        if model_terms(every) * (1 + len(problem.layers)) <= MOST_TERMS:
+        terms = model_terms(problem.depth, problem.limit)
+        if terms * (1 + len(problem.layers)) <= MOST_TERMS:
+            every = problem.pool(np.arange(len(problem.candidates)))
             model = StackModel(every, problem.layer, problem.layers_together)
             stacks, bound = _modelled(model, stacks, bound, options)
         else:
@@ -54,7 +55,7 @@ def _modelled(
 def _fewest_of(part: Part, parts: int, options: SolverOptions) -> list[list[int]]:
     """Stacks of one region."""
     pool = part.search.pool
-    if model_terms(pool) > MOST_TERMS:
+    if model_terms(pool.depth, pool.limit) > MOST_TERMS:
         return part.stacks()
     own = listed(part.search.stack, np.arange(len(pool)))
     share = replace(options, time_s=options.time_s / parts)

@@ -24,7 +24,9 @@ class Part:
 
     def take(self, stack: Ints) -> None:
         """Go on from these stacks."""
+        looked = self.search.looked
         self.search = Search(self.search.pool, stack)
+        self.search.looked = looked
 
 
 def starting_parts(
@@ -52,12 +54,12 @@ def spend(parts: list[Part], budget: int) -> None:
         before = sum(part.search.value for part in parts)
         for part in parts:
             part.search.descend(part.search.size)
-        _release(parts, budget)
+        release(parts, budget)
         if sum(part.search.value for part in parts) in (0, before):
             return
 
 
-def _release(parts: list[Part], budget: int) -> None:
+def release(parts: list[Part], budget: int) -> None:
     """Give PGs of their own to those who gain most by them, one after another."""
     slack = budget - sum(part.search.size for part in parts)
     offers = [part.search.release(slack) for part in parts]

@@ -44,7 +44,7 @@ def solved(pool: Pool, start: PoolAnswer, cap: int, options: SolverOptions) -> P
 
     As they are where they meet nothing, or the model would be too large.
     """
-    if not start.value or model_terms(pool) > MOST_TERMS:
+    if not start.value or model_terms(pool.depth, pool.limit) > MOST_TERMS:
         return start
     model = StackModel(pool)
     model.meet_least(max(cap, size_of(pool, start.stack)))

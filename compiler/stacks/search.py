@@ -12,7 +12,7 @@ from compiler.stacks.problem import Pool
 from compiler.stacks.start import size_of
 from ir.arrays import Bools, Ints
 
-_AT_ONCE = 500_000  # changes looked at together
+_AT_ONCE = 20_000  # changes looked at together
 _KICKS = 4  # changes made at random
 _CALL = 4000  # changes whose look takes as long as what comes with each look, however small
 _PATIENCE = 4  # kicks that found nothing better, times the size of the pool, that end the search
@@ -20,7 +20,7 @@ _NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
-class _Change:
+class Change:
     """`first` goes to the stack `to`, and `second` (-1: nobody) to the stack that it left."""
 
     first: int
@@ -49,11 +49,18 @@ class Search:
         found: Ints = self.near[np.arange(len(self.stack)), self.stack]
         return found
 
-    def descend(self, cap: int) -> None:
-        """Make changes that help until none does; `cap`: most PGs in all, if there are not more."""
+    def cost(self, price: int) -> int:
+        """Meetings, and PGs at a price."""
+        return self.value + price * self.size
+
+    def descend(self, cap: int, price: int = 0) -> None:
+        """Make changes that help until none does; `cap`: most PGs in all, if there are not more.
+
+        price: meeting that a PG is worth, in ps.
+        """
         cap = max(cap, self.size)
-        while self.value:
-            change = self._best(cap - self.size)
+        while self.value or price:
+            change = self._best(cap - self.size, price)
             if change is None:
                 return
             self.make(change)
@@ -75,13 +82,29 @@ class Search:
         row = int(np.where(ok, score, -np.inf).argmax())
         return row, int(gain[row]), int(extra[row])
 
+    def saving(self) -> tuple[Change | None, float]:
+        """The change that takes fewer PGs at the least meeting more for each, and that ratio."""
+        n = len(self.pool)
+        some = max(1, _AT_ONCE // (2 * n))
+        best, least = None, np.inf
+        for begin in range(0, n, some):
+            rows = np.arange(begin, min(n, begin + some))
+            meeting, size, ok = self._changes(rows, -1)
+            self.looked += meeting.size + _CALL
+            ratio = np.where(ok, meeting / np.minimum(size, -1), -np.inf)
+            i, j = divmod(int(ratio.argmax()), meeting.shape[1])
+            if -ratio[i, j] < least:
+                least = float(-ratio[i, j])
+                best = self._change(int(rows[i]), j, int(meeting[i, j]), int(size[i, j]))
+        return best, least
+
     def leave(self, row: int) -> None:
         """Give one PGs of its own."""
         least, empty, rest = self._extremes()
         extra = int(self.pool.size[row] + rest[row] - least[self.stack[row]])
-        self.make(_Change(row, -1, empty, -int(self.own[row]), extra))
+        self.make(Change(row, -1, empty, -int(self.own[row]), extra))
 
-    def make(self, change: _Change) -> None:
+    def make(self, change: Change) -> None:
         """Make a change."""
         self.value += change.meeting
         self.size += change.size
@@ -105,7 +128,7 @@ class Search:
                 i, j = int(row[0]), int(random.choice(allowed))
                 self.make(self._change(i, j, int(meeting[0, j]), int(size[0, j])))
 
-    def _best(self, slack: int) -> _Change | None:
+    def _best(self, slack: int, price: int) -> Change | None:
         """The change that helps most among the next rows where one helps."""
         n = len(self.pool)
         some = max(1, _AT_ONCE // (2 * n))
@@ -113,9 +136,10 @@ class Search:
             rows = (self._turn + np.arange(min(some, n))) % n
             meeting, size, ok = self._changes(rows, slack)
             self.looked += meeting.size + _CALL
-            ok &= (meeting < 0) | ((meeting == 0) & (size < 0))
+            cost = meeting + price * size
+            ok &= (cost < 0) | ((cost == 0) & (size < 0))
             if ok.any():
-                least = np.where(ok, meeting, _NEVER)
+                least = np.where(ok, cost, _NEVER)
                 at = np.flatnonzero(least == least.min())
                 pick = int(at[size.reshape(-1)[at].argmin()])
                 i, j = divmod(pick, meeting.shape[1])
@@ -123,11 +147,11 @@ class Search:
             self._turn = (self._turn + some) % n
         return None
 
-    def _change(self, row: int, column: int, meeting: int, size: int) -> _Change:
+    def _change(self, row: int, column: int, meeting: int, size: int) -> Change:
         n = len(self.pool)
         if column < n:
-            return _Change(row, column, int(self.stack[column]), meeting, size)
-        return _Change(row, -1, column - n, meeting, size)
+            return Change(row, column, int(self.stack[column]), meeting, size)
+        return Change(row, -1, column - n, meeting, size)
 
     def _changes(self, rows: Ints, slack: int) -> tuple[Ints, Ints, Bools]:
         """Meeting and PGs more, and whether limit and slack allow it: [rows, n + stacks].
@@ -176,25 +200,26 @@ class Search:
         return most, int(empty[0]) if len(empty) else -1, rest
 
 
-def improve(pool: Pool, stack: Ints, cap: int, *, looked: int, seed: int) -> Ints:
+def improve(pool: Pool, stack: Ints, cap: int, *, looked: int, seed: int, price: int = 0) -> Ints:
     """Stacks that meet as little as `stack` or less, with at most `cap` PGs or as many as it has.
 
-    looked: changes to look at in all, which ends the search; it ends earlier without meetings, or
-    when nothing better was found for long.
+    price: what a PG costs, in ps: meetings and PGs together then cost no more than those of
+    `stack`. looked: changes to look at in all, which ends the search; it ends earlier without
+    meetings, or when nothing better was found for long.
     """
     search, random = Search(pool, stack), np.random.default_rng(seed)
     cap = max(cap, search.size)
-    search.descend(cap)
-    best, value = search.stack.copy(), search.value
+    search.descend(cap, price)
+    best, least = search.stack.copy(), search.cost(price)
     done, idle = search.looked, 0
-    while value and done < looked and idle < _PATIENCE * len(pool):
+    while (search.value or price) and done < looked and idle < _PATIENCE * len(pool):
         search.looked = 0
         search.kick(cap, random)
-        search.descend(cap)
+        search.descend(cap, price)
         done += max(1, search.looked)
         idle += 1
-        if search.value < value:
-            best, value, idle = search.stack.copy(), search.value, 0
-        elif search.value > value:
+        if search.cost(price) < least:
+            best, least, idle = search.stack.copy(), search.cost(price), 0
+        elif search.cost(price) > least:
             search = Search(pool, best)
     return best

@@ -15,6 +15,7 @@ from compiler.stacks.cp_sat import StackModel, model_terms
 from compiler.stacks.fewest import fewest_stacks
 from compiler.stacks.parts import Part, spend, starting_parts
 from compiler.stacks.pools import PoolAnswer, asked, listed, numbered, searched, solved, value_of
+from compiler.stacks.prices import at_prices, trade
 from compiler.stacks.problem import Pool, StackProblem
 from compiler.stacks.regions import ways
 from compiler.stacks.rules import Regions, by_rank
@@ -24,6 +25,7 @@ from ir.arrays import Ints
 Stacks = list[list[int]]  # rows of candidates
 
 _WHOLE_TERMS = 40_000  # of a model of all candidates
+_SOON_TERMS = 3_000  # of one that is solved at once
 _LOOKED_PER_S = 5_000_000  # changes looked at for each second of the limit; about a quarter of it
 _LAYERS_SHARE = 0.1  # of the time limit
 _NEARLY = 0.1  # of the wall limit
@@ -142,10 +144,17 @@ def _regions_of(problem: StackProblem, stacks: Stacks) -> Regions:
 
 
 def _improved(problem: StackProblem, parts: list[Part], clock: _Clock) -> Found:
-    """Search in every region, then CP-SAT for the whole or for every region."""
-    _search(problem, parts, clock.options)
-    stacks = [stack for part in parts for stack in part.stacks()]
+    """Search in and between regions, then CP-SAT for the whole or for every region.
+
+    Where the whole is soon solved, it is not searched first.
+    """
     n = len(problem.candidates)
+    terms = _terms(problem)
+    trade(parts, problem.budget, _looked(clock))
+    if terms > _SOON_TERMS:
+        parts = at_prices(parts, problem.budget, looked=_looked(clock), seed=clock.options.seed)
+        _search(problem, parts, clock)
+    stacks = [stack for part in parts for stack in part.stacks()]
     value = sum(part.search.value for part in parts)
     if not value:
         return Found(stacks)
@@ -155,31 +164,37 @@ def _improved(problem: StackProblem, parts: list[Part], clock: _Clock) -> Found:
     bound = min(value, meeting_bound(pool, problem.budget))
     if bound == value:
         return Found(stacks, bound)
-    if _is_small(problem, pool):
+    if terms <= _WHOLE_TERMS:
         return _whole(problem, pool, numbered(stacks, n), bound, clock)
     return _by_region(problem, parts, clock, bound)
 
 
-def _search(problem: StackProblem, parts: list[Part], options: SolverOptions) -> None:
+def _looked(clock: _Clock) -> int:
+    return int(_LOOKED_PER_S * clock.options.time_s)
+
+
+def _terms(problem: StackProblem) -> int:
+    """Terms of a model of all candidates, nearly."""
+    n = len(problem.candidates)
+    pairs = n * n if problem.regions > 1 else 0
+    return model_terms(problem.depth, problem.limit) + pairs * len(problem.layers) // 4
+
+
+def _search(problem: StackProblem, parts: list[Part], clock: _Clock) -> None:
     """Local search region by region, each with what the ones before have left of the budget."""
     squares = sum(len(part.rows) ** 2 for part in parts)
     slack = problem.budget - sum(part.search.size for part in parts)
     for part in parts:
         if not part.search.value:
             continue
-        looked = int(_LOOKED_PER_S * options.time_s * len(part.rows) ** 2 / squares)
+        looked = _looked(clock) * len(part.rows) ** 2 // squares
         cap = part.search.size + slack
-        found = searched(part.search.pool, part.search.stack, cap, looked=looked, seed=options.seed)
+        found = searched(
+            part.search.pool, part.search.stack, cap, looked=looked, seed=clock.options.seed
+        )
         slack += part.search.size
         part.take(found.stack)
         slack -= part.search.size
-
-
-def _is_small(problem: StackProblem, pool: Pool) -> bool:
-    terms = model_terms(pool)
-    if problem.regions > 1:
-        terms += int(pool.fits.sum()) * len(problem.layers) // 2
-    return terms <= _WHOLE_TERMS
 
 
 def _whole(problem: StackProblem, pool: Pool, stack: Ints, bound: int, clock: _Clock) -> Found:
