@@ -70,10 +70,10 @@ def test_fire_groups_of_one_layer_that_never_meet_need_no_other_layer() -> None:
 
 
 def test_what_the_budget_has_left_goes_to_peripheral_groups_of_their_own() -> None:
-    # 4 + 4 + 1 + 1 PGs and a budget of 8: one of 4 or both of 1 must share, though none meet. The
-    # small ones are given theirs first, so only the large ones are left in a stack: 4 + 1 + 1.
+    # 4 + 4 + 1 + 1 PGs and a budget of 9: two must share, the large or the small ones, though none
+    # meet. The small ones are given theirs first, so the large ones are left: 4 + 1 + 1.
     candidates, busy = layers_of(2, (4, 1)), one_at_a_time(2, 2, 1)
-    assert choose(candidates, busy, budget=8).stacks == ((Member(0, 0, 0), Member(1, 0, 0)),)
+    assert choose(candidates, busy, budget=9).stacks == ((Member(0, 0, 0), Member(1, 0, 0)),)
     assert choose(candidates, busy, budget=10).stacks == ()
     assert choose(candidates, busy, "none", budget=10).stacks == ()
 

@@ -37,6 +37,20 @@ def test_a_trade_takes_where_it_costs_nothing_and_gives_where_it_spares_most() -
     assert figures(parts) == [(0, 2), (0, 4)]
 
 
+def test_a_trade_that_costs_more_than_it_spares_is_taken_back() -> None:
+    # Those of layer 0, of 4 PGs, would meet for 20 ps, 5 for each PG; those of layer 1, of 1 PG,
+    # meet for 6 ps, 6 for each PG. So one PG is worth more there, but four are taken: 20 + 0 > 6.
+    candidates = tuple(
+        Candidate(Member(layer, 0, g), pgs, 1) for layer, pgs in ((0, 4), (1, 1)) for g in (0, 1)
+    )
+    busy = np.array([[10, 10], [10, 10], [10, 0], [6, 0]])
+    problem = StackProblem(candidates, busy, BIN_PS, 2, 9, 1)
+    parts = starting_parts(problem, ((0,), (1,)), np.array([0, 1, 2, 2]))
+    assert figures(parts) == [(0, 8), (6, 1)]
+    trade(parts, 9, 1_000_000)
+    assert figures(parts) == [(0, 8), (6, 1)]
+
+
 def test_at_a_price_all_pay_the_same_is_found() -> None:
     problem, parts = two_regions()
     found = at_prices(parts, problem.budget, looked=1_000_000, seed=0)
