@@ -16,7 +16,7 @@ from backends.idle import idle
 from ir.arrays import Bools
 from ir.chip import Chip
 from ir.converters import peripheral_um2
-from ir.program import Opcode, Program, UnitKind
+from ir.program import Opcode, Program, UnitKind, circuits
 
 FJ_PER_NJ = 10**6
 BUFFERS = "buffers"  # of regions, among what instructions take
@@ -189,7 +189,7 @@ def chip_area(program: Program, chip: Chip) -> Area:
     parts = {
         "peripheral groups": (inv.expert_pgs + inv.dense_pgs, peripheral_um2(chip)),
         "arrays": (inv.expert_crossbars + inv.dense_crossbars, chip.crossbar.array_um2),
-        "mux switches": (_switches(program, chip), chip.pg.mux_switch_um2),
+        "mux switches": (inv.switched_crossbars, chip.pg.mux_switch_um2),
         "buses": (inv.bus_bits_per_ns + inv.return_bits_per_ns, chip.bus.um2_per_bit_per_ns),
         "buffers": (-(-inv.buffer_bytes // 1024), chip.memory.buffer_um2_per_kib),
         "input buffers": _input_buffers(program, chip, dense=True),
@@ -210,7 +210,10 @@ def moe_area(program: Program, chip: Chip) -> Area:
     parts: dict[str, tuple[int, int | None]] = {
         "peripheral groups": (inv.expert_pgs, peripheral_um2(chip)),
         "arrays": (inv.expert_crossbars, chip.crossbar.array_um2),
-        "mux switches": (_switches(program, chip), chip.pg.mux_switch_um2),
+        "mux switches": (
+            min(inv.expert_crossbars, inv.switched_crossbars),
+            chip.pg.mux_switch_um2,
+        ),
         "buses": (
             inv.moe_bus_bits_per_ns + inv.moe_return_bits_per_ns,
             chip.bus.um2_per_bit_per_ns,
@@ -231,18 +234,21 @@ def _units(program: Program, kind: UnitKind, layers: Collection[int] | None = No
 
 
 def _input_buffers(program: Program, chip: Chip, *, dense: bool) -> tuple[int, int]:
-    """KiB of the groups' input buffers beyond the first vector, which is a core's own register."""
-    held = sum(
+    """KiB of the groups' input buffers beyond the first vector, which is a core's own register.
+
+    The groups of a stack have one, as large as the largest of them needs.
+    """
+    held = np.zeros(len(program.units), dtype=np.int64)
+    mine = [
         unit.input_bytes
-        for unit in program.units
         if unit.kind == "group" and (dense or not unit.name.startswith("dense."))
-    )
-    more = held - held // chip.pg.input_buffers
+        else 0
+        for unit in program.units
+    ]
+    np.maximum.at(held, circuits(program.units), np.array(mine, dtype=np.int64))
+    total = int(held.sum())
+    more = total - total // chip.pg.input_buffers
     return -(-more // 1024), chip.memory.buffer_um2_per_kib
-
-
-def _switches(program: Program, chip: Chip) -> int:
-    return program.inventory.expert_crossbars if chip.pg.mux > 1 else 0
 
 
 def sum_area(parts: dict[str, tuple[int, int | None]], optional: tuple[str, ...] = ()) -> Area:

@@ -1,16 +1,18 @@
 """What peripheral groups take while they do not compute, and what switching them off saves.
 
-A group of the program fires all its peripheral groups together, so they rest together. The program
-is known before it runs: one that is switched off is woken in time, and no MVM waits for it.
+A group of the program fires all its peripheral groups together, so they rest together, but for
+those that others of its stack fire meanwhile. The program is known before it runs: one that is
+switched off is woken in time, and no MVM waits for it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
-from ir.program import Opcode, Program
+from ir.program import Opcode, Program, Unit
 
 
 @dataclass(frozen=True)
@@ -49,18 +51,37 @@ def idle(program: Program, chip: Chip) -> Idle:
 
 def _rests(program: Program) -> tuple[Ints, Ints, Bools]:
     """(length in ps, peripheral groups, whether an MVM ends it) of each group's rests."""
-    pgs = np.array([unit.pgs for unit in program.units], dtype=np.int64)
+    pgs, begin, beyond = _pieces(program.units)
     rows = np.flatnonzero(program.opcode == Opcode.MVM)
-    rows = rows[np.lexsort((program.start_ps[rows], program.unit[rows]))]
-    unit, start = program.unit[rows].astype(np.int64), program.start_ps[rows]
+    of = program.unit[rows].astype(np.int64)
+    each = (beyond - begin)[of]
+    piece = np.repeat(begin[of] - np.cumsum(each) + each, each) + np.arange(int(each.sum()))
+    rows = np.repeat(rows, each)
+    order = np.lexsort((program.start_ps[rows], piece))
+    rows, piece = rows[order], piece[order]
+    start = program.start_ps[rows]
     end = start + program.busy_ps[rows]
-    first = np.diff(unit, prepend=-1) != 0
+    first = np.diff(piece, prepend=-1) != 0
     last = np.roll(first, -1)
     before = np.where(first, 0, np.roll(end, 1))
-    resting = np.flatnonzero((pgs > 0) & ~np.isin(np.arange(len(pgs)), unit))
+    resting = np.flatnonzero(~np.isin(np.arange(len(pgs)), piece))
     makespan = program.makespan_ps
     lengths = (start - before, makespan - end[last], np.full(len(resting), makespan))
-    owners = (unit, unit[last], resting)
+    owners = (piece, piece[last], resting)
     ends = np.zeros(sum(map(len, owners)), dtype=np.bool_)
-    ends[: len(unit)] = True
+    ends[: len(piece)] = True
     return np.concatenate(lengths), pgs[np.concatenate(owners)], ends
+
+
+def _pieces(units: Sequence[Unit]) -> tuple[Ints, Ints, Ints]:
+    """The peripheral groups in pieces that every group of units has whole or not at all.
+
+    Returns how many are in each piece, [pieces], and the first piece of each unit and the one after
+    its last, [units] both. A group that is in no stack is one piece.
+    """
+    first = np.array([unit.first_pg for unit in units], dtype=np.int64)
+    pgs = np.array([unit.pgs for unit in units], dtype=np.int64)
+    mine = pgs > 0
+    edges = np.unique(np.concatenate([first[mine], (first + pgs)[mine]]))
+    begin, beyond = np.searchsorted(edges, first), np.searchsorted(edges, first + pgs)
+    return np.diff(edges), np.where(mine, begin, 0), np.where(mine, beyond, 0)

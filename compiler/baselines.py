@@ -7,6 +7,7 @@ from typing import Literal, get_args
 from compiler.options import GroupingOptions, Options, PlacementOptions, SlotOptions
 from ir.chip import Chip
 from ir.errors import InfeasibleError
+from ir.stacks import NO_STACKS
 
 Groups = Literal["unshared", "sorted", "ours"]
 Order = Literal["serial", "paper's", "ours"]
@@ -27,6 +28,7 @@ ASKED: dict[Baselines, tuple[Pair, ...]] = {
     "paper": (PAPER_BASELINE, PAPER, OURS),
     "all": EVERY,
 }
+ALONE = ("pg.mux", "pg.stack_limit")  # what a chip is without that shares nothing
 NAMES: dict[Pair, str] = {PAPER: "paper's method", OURS: "moexbar"}
 
 
@@ -59,19 +61,21 @@ class Unfit:
 
 
 def unshared(chip: Chip) -> Chip:
-    """The same chip with peripherals of its own for every crossbar (mux 1)."""
-    kept = tuple(change for change in chip.changes if change.key != "pg.mux")
-    alone = replace(chip.pg, mux=1)
+    """The same chip with peripherals of its own for every crossbar (mux 1, no stacks)."""
+    kept = tuple(change for change in chip.changes if change.key not in ALONE)
+    alone = replace(chip.pg, mux=1, stack_limit=0)
     return replace(chip, name=f"{chip.name} unshared", pg=alone, changes=kept)
 
 
 def methods(chip: Chip, options: Options, pairs: tuple[Pair, ...] = EVERY) -> tuple[Method, ...]:
     """Groups (unshared, the paper's, ours) with orders (token by token, the paper's, ours).
 
-    The other groups know nothing of replicas, objectives or packing, the other orders nothing of
-    limits of a slot. Dense blocks and digital experts are the same for all. `pairs`: which of them.
+    The other groups know nothing of replicas, objectives, packing or stacks, the other orders
+    nothing of limits of a slot. Dense blocks and digital experts are the same for all. `pairs`:
+    which of them.
     """
-    plain, digital = replace(options.placement, pack=False), options.grouping.digital
+    plain = replace(options.placement, pack=False, stacks=NO_STACKS)
+    digital = options.grouping.digital
     on: dict[Groups, tuple[Chip, GroupingOptions, PlacementOptions]] = {
         "unshared": (unshared(chip), GroupingOptions("contiguous", digital=digital), plain),
         "sorted": (chip, GroupingOptions("sorted", digital=digital), plain),

@@ -1,9 +1,10 @@
-"""What fires together: one stage of an expert group, or a bank, on PGs of its own."""
+"""What fires together: one stage of an expert group, or a bank."""
 
 from dataclasses import dataclass
 
 from ir.arrays import Ints
 from ir.mapping import Block, Grouping, Owner, RoutedOwner
+from ir.stacks import Member
 
 
 @dataclass(frozen=True)
@@ -64,19 +65,31 @@ def _size(own: list[Block]) -> tuple[int, int]:
     return sum(b.tiles for b in own), sum(b.weight.macs for b in own)
 
 
-def _banks(blocks: tuple[Block, ...], grouping: Grouping) -> list[FireGroup]:
-    members: dict[tuple[int, Owner, int], list[int]] = {}
-    for index, b in enumerate(blocks):
-        if not isinstance(b.owner, RoutedOwner):
-            members.setdefault((b.operator, b.owner, b.stage), []).append(index)
+def numbered(blocks: tuple[Block, ...], grouping: Grouping) -> list[Member]:
+    """The fire group that each block is of: [blocks]."""
+    copies = {of.layer: of.copies() for of in grouping.layers}
     next_number = {of.layer: len(of.groups) for of in grouping.layers}
+    banks: dict[tuple[int, Owner, int], int] = {}
     out = []
-    for own in members.values():
-        layer = blocks[own[0]].layer
-        number = next_number.get(layer, 0)
-        next_number[layer] = number + 1
-        out.append(_fire_group(blocks, own, number))
+    for b in blocks:
+        if isinstance(b.owner, RoutedOwner):
+            number = copies[b.layer][b.owner.expert][b.owner.replica]
+        else:
+            key = b.operator, b.owner, b.stage
+            if key not in banks:
+                banks[key] = next_number.get(b.layer, 0)
+                next_number[b.layer] = banks[key] + 1
+            number = banks[key]
+        out.append(Member(b.layer, b.stage, number))
     return out
+
+
+def _banks(blocks: tuple[Block, ...], grouping: Grouping) -> list[FireGroup]:
+    members: dict[Member, list[int]] = {}
+    for index, member in enumerate(numbered(blocks, grouping)):
+        if not isinstance(blocks[index].owner, RoutedOwner):
+            members.setdefault(member, []).append(index)
+    return [_fire_group(blocks, own, member.group) for member, own in members.items()]
 
 
 def _fire_group(blocks: tuple[Block, ...], members: list[int], number: int) -> FireGroup:

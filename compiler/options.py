@@ -12,6 +12,7 @@ from ir.arrays import Span
 from ir.errors import InputError
 from ir.lengths import Tokens, in_words
 from ir.schedule import Caches
+from ir.stacks import NO_STACKS, Stacking
 
 GroupingSolver = Literal[
     "contiguous",
@@ -27,6 +28,8 @@ GroupingSolver = Literal[
 ]
 Objective = Literal["slots", "time", "energy"]
 Placer = Literal["in-order", "cp-sat"]
+StackSolver = Literal["cp-sat", "apart", "uniform", "none"]
+StackRule = Literal["auto", StackSolver]
 Policy = Literal[
     "token-serial",
     "token-order",
@@ -45,6 +48,8 @@ Scheduling = Literal[
 GROUPING_SOLVERS: tuple[GroupingSolver, ...] = get_args(GroupingSolver)
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 PLACERS: tuple[Placer, ...] = get_args(Placer)
+STACK_SOLVERS: tuple[StackSolver, ...] = get_args(StackSolver)
+STACK_RULES: tuple[StackRule, ...] = get_args(StackRule)
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 SCHEDULINGS: tuple[Scheduling, ...] = get_args(Scheduling)
 _PROVEN_LAYERS = 4  # layers of a model whose proofs have all of the time; more share it
@@ -162,15 +167,42 @@ class GroupingOptions:
 
 
 @dataclass(frozen=True)
+class StackOptions:
+    """Which fire groups share peripheral groups (`compiler.stacks`), to be chosen.
+
+    solver: auto = of cp-sat's and apart's the stacks with the shorter program. layers: that share a
+    region, at most; pgs: peripheral groups in all, at most, None = as many as stacks of that many
+    layers need.
+    """
+
+    solver: StackRule = "auto"
+    layers: int = 2
+    pgs: int | None = None
+
+    def __post_init__(self) -> None:
+        one_of("stacks", self.solver, STACK_RULES)
+        for name, value in (("layers", self.layers), ("peripheral groups", self.pgs)):
+            if value is not None and value < 1:
+                raise InputError("stacks", f"{name}: {value}, expected at least 1")
+
+
+@dataclass(frozen=True)
 class PlacementOptions:
     """Where every tile goes (`compiler.placement`), and how often.
 
-    pack: ragged tiles share crossbars; dense_copies: of everything that is no routed expert's.
+    pack: ragged tiles share crossbars; dense_copies: of everything that is no routed expert's;
+    stacks: what shares peripheral groups beyond the experts of a group, or how that is chosen.
     """
 
     solver: Placer = "in-order"
     pack: bool = False
     dense_copies: int = 1
+    stacks: Stacking | StackOptions = NO_STACKS
+
+    @property
+    def stacking(self) -> Stacking:
+        """The stacks, none where they are yet to be chosen."""
+        return self.stacks if isinstance(self.stacks, Stacking) else NO_STACKS
 
     def __post_init__(self) -> None:
         one_of("placement", self.solver, PLACERS)

@@ -21,6 +21,7 @@ from compiler.partition import partition, with_dense_copies, with_replicas
 from compiler.placement import Routed, place
 from compiler.sizing import choose_sizes, with_largest_sizes
 from compiler.slots import order_slots
+from compiler.stacks.by_time import shortest, stacks_by_time
 from compiler.steps import pairs_run, plan_steps
 from compiler.timeline.assemble import set_times, timed_ps
 from compiler.trace import (
@@ -39,6 +40,7 @@ from ir.mapping import Block, Grouping, LayerGrouping, Mapping, Owner, RoutedOwn
 from ir.routing import Routing
 from ir.schedule import PairOrder, Schedule, SlotOrder, Step, assign_experts
 from ir.sides import on_side
+from ir.stacks import Stacking
 from ir.verify import verify_mapping, verify_program
 from ir.workload import Workload
 
@@ -86,7 +88,15 @@ def map_model(
     if grouping is None:
         grouping = group_experts(workload, blocks, traced, routing, chip, options)
     begin("placement")
-    return place_experts(workload, blocks, grouping, traced, routing, chip, options)
+    mapping = place_experts(workload, blocks, grouping, traced, routing, chip, options)
+    asked = options.placement.stacks
+    if isinstance(asked, Stacking):
+        return mapping
+    alone = run_mapping(workload, routing, mapping, chip, options)
+    tried = (replace(options.placement, stacks=s) for s in stacks_by_time(alone, asked, options))
+    stacked = [replace(options, placement=placement) for placement in tried]
+    asked_of = workload, blocks, grouping, traced, routing, chip
+    return shortest(alone, [place_experts(*asked_of, decided) for decided in stacked])
 
 
 def run_mapping(
@@ -247,7 +257,7 @@ def place_experts(
     placement = place(
         blocks, grouping, chip, options.placement, routed=routed, limits=options.limits
     )
-    return Mapping(blocks, grouping, placement, copies)
+    return Mapping(blocks, grouping, placement, copies, options.placement.stacking)
 
 
 def schedule_tokens(

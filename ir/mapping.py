@@ -20,6 +20,7 @@ import numpy.typing as npt
 from ir.arrays import Bools, Ints
 from ir.certificate import Certificate
 from ir.errors import InputError
+from ir.stacks import NO_STACKS, Stacking
 from ir.sums import sum_by_group
 from ir.workload import Weight
 
@@ -207,13 +208,23 @@ class Grouping:
 
 @dataclass(frozen=True)
 class Region:
-    """The rectangle of cores that holds one layer: cores x..x+width-1, y..y+height-1."""
+    """A rectangle of cores: x..x+width-1, y..y+height-1.
+
+    It holds one layer, or several that have a stack in common (`ir.stacks`): `layer` and, after
+    it, `guests`. Each of them has a bus, a return link and digital units of its own in it.
+    """
 
     layer: int
     x: int
     y: int
     width: int
     height: int
+    guests: tuple[int, ...] = ()
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """All layers that are in it, ascending."""
+        return (self.layer, *self.guests)
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,7 +233,8 @@ class Placement:
 
     pg_start: [blocks] (see the module's numbering); spots: [blocks, 4, 3], for a block's tiles of
     each of TILE_KINDS the crossbar behind the PG, and the first row and column of its cells that
-    the tile takes; core: [PGs] = y * mesh width + x; pg_class: [PGs] 0 = expert, 1 = dense.
+    the tile takes; core: [PGs] = y * mesh width + x; pg_class: [PGs] 0 = of routed experts, 1 = of
+    none.
     """
 
     mesh_width: int
@@ -241,9 +253,9 @@ class Placement:
         return len(self.core)
 
     def region(self, layer: int) -> Region:
-        """The region of `layer`."""
+        """The region that `layer` is in."""
         for region in self.regions:
-            if region.layer == layer:
+            if layer in region.layers:
                 return region
         raise InputError("placement", f"no region for layer {layer}")
 
@@ -273,13 +285,15 @@ class Mapping:
     """What is deployed: every weight tile on one crossbar, for one model and one chip.
 
     dense_copies: how often every matrix that is no routed expert's stands, but for those that
-    multiply the newest token alone, which stand once.
+    multiply the newest token alone, which stand once. stacks: which fire groups have peripheral
+    groups in common.
     """
 
     blocks: tuple[Block, ...]
     grouping: Grouping
     placement: Placement
     dense_copies: int = 1
+    stacks: Stacking = NO_STACKS
 
     def __repr__(self) -> str:
         placement = self.placement

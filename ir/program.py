@@ -5,8 +5,10 @@ is written once, by the instruction whose id it carries, and lives from that ins
 the end of its last reader.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
+from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -52,7 +54,8 @@ class Unit:
     """Something that does one thing at a time.
 
     group: the PGs of one stage of an expert group, or of a dense block, that fire together
-    (`pgs` of them; `first_pg` is the first); acc: that group's accumulators; bus, return: the
+    (`pgs` of them; `first_pg` is the first), which may be those of other groups too (`circuits`);
+    acc: that group's accumulators; bus, return: the
     layer region's broadcast bus and its way back; link: from the digital units to a group's second
     stage; mesh: between regions; dpu, mha: one digital or attention unit, or `units` attention
     units that share the heads of every job; dram: the memory port.
@@ -77,6 +80,33 @@ class Unit:
     rows: int = 0
 
 
+def circuits(units: Sequence[Unit]) -> Ints:
+    """[units] the first unit that is the same circuits: itself but for units of a stack.
+
+    Groups that have peripheral groups in common compute one at a time, and so do their
+    accumulators, which are parts of these.
+    """
+    out = np.arange(len(units), dtype=np.int64)
+    place = {(u.kind, u.layer, u.stage, u.group): i for i, u in enumerate(units)}
+    end, first = -1, -1
+    for first_pg, i in sorted((u.first_pg, i) for i, u in enumerate(units) if u.kind == "group"):
+        unit = units[i]
+        first = i if first_pg >= end else first
+        end = max(end, first_pg + unit.pgs)
+        out[i], owner = first, units[first]
+        adder = place.get(("acc", unit.layer, unit.stage, unit.group))
+        if adder is not None:
+            out[adder] = place.get(("acc", owner.layer, owner.stage, owner.group), adder)
+    return out
+
+
+def stacked(units: Sequence[Unit]) -> npt.NDArray[np.bool_]:
+    """[units] whether a group has peripheral groups in common with another one."""
+    group = np.array([unit.kind == "group" for unit in units], dtype=np.bool_)
+    of = circuits(units)
+    return group & (np.bincount(of[group], minlength=len(units))[of] > 1)
+
+
 @dataclass(frozen=True)
 class Buffer:
     """Memory that holds values: `bytes` is its capacity."""
@@ -90,7 +120,9 @@ class Buffer:
 class Inventory:
     """What the mapping uses of the chip: counts for area and static energy.
 
-    `shared_*` counts the shared experts' part of the dense class; `bus_bits_per_ns` and
+    PGs of a stack count as experts' where any of its crossbars is a routed expert's. `shared_*`
+    counts the shared experts' part of the dense class; switched_crossbars: those behind a
+    multiplexer; `bus_bits_per_ns` and
     `return_bits_per_ns` sum over layer regions. kv_bytes, go_bytes: what the caches hold in DRAM
     after the last step. buffer_written_bytes, buffer_read_bytes: what the program's instructions
     write to and read from the buffers of regions, in all.
@@ -112,6 +144,7 @@ class Inventory:
     go_bytes: int = 0
     buffer_written_bytes: int = 0
     buffer_read_bytes: int = 0
+    switched_crossbars: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +163,13 @@ class Lists:
     def rows(self) -> Ints:
         """The row of every entry of `values`."""
         return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
+    def renamed(self, names: Ints) -> "Lists":
+        """The lists with names[v] for every v, ascending, each name once."""
+        key = np.unique(self.rows() * len(names) + names[self.values])
+        row, value = np.divmod(key, max(len(names), 1))
+        offsets = np.searchsorted(row, np.arange(len(self) + 1))
+        return Lists(offsets.astype(np.int64), value.astype(np.int32))
 
 
 TABLES = (
@@ -223,6 +263,13 @@ class Program:
     def makespan_ps(self) -> int:
         """Time from 0 to the last end."""
         return int(self.end_ps.max(initial=0))
+
+    def mvm_kinds(self) -> Iterator[tuple[bool, bool, npt.NDArray[np.bool_]]]:
+        """(of a routed expert, of a stack, [rows] which MVMs are), as `ir.timing.mvm_ps` asks."""
+        mvm, expert = self.opcode == Opcode.MVM, self.expert >= 0
+        behind = stacked(self.units)[self.unit]
+        for shared, of_stack in product((False, True), repeat=2):
+            yield shared, of_stack, mvm & (expert == shared) & (behind == of_stack)
 
     def name(self, row: int) -> str:
         """A short name for messages: `#17 MVM layer 1 token 3 expert 5 on group1.0.2`."""

@@ -26,6 +26,9 @@ class Member:
     stage: int
     group: int
 
+    def __str__(self) -> str:
+        return f"layer {self.layer} stage {self.stage} group {self.group}"
+
 
 @dataclass(frozen=True)
 class Stacking:
@@ -45,15 +48,15 @@ class Stacking:
                 if member in seen:
                     raise InputError(
                         f"stack {number}",
-                        f"holds layer {member.layer} stage {member.stage} group {member.group}, "
-                        "which another place of the stacks has too, expected each once",
+                        f"holds {member}, which another place of the stacks has too, "
+                        "expected each once",
                     )
                 seen.add(member)
 
     def hosts(self, layers: tuple[int, ...]) -> dict[int, int]:
         """{layer: the first of those that it shares a region with}, itself where it has its own.
 
-        layers: all that have crossbars, ascending.
+        layers: all that have crossbars, ascending. Raises InputError for a stack of others.
         """
         host = {layer: layer for layer in layers}
 
@@ -62,7 +65,11 @@ class Stacking:
                 layer = host[layer]
             return layer
 
-        for stack in self.stacks:
+        for number, stack in enumerate(self.stacks):
+            for member in stack:
+                if member.layer not in host:
+                    problem = f"holds {member}, expected a fire group of the model"
+                    raise InputError(f"stack {number}", problem)
             together = sorted({first(member.layer) for member in stack})
             for layer in together[1:]:
                 host[layer] = together[0]

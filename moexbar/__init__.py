@@ -41,6 +41,8 @@ __all__ = [
     "Routing",
     "SlotOptions",
     "SolverOptions",
+    "StackOptions",
+    "Stacking",
     "Workload",
     "__version__",
     "accuracy",
@@ -58,6 +60,7 @@ __all__ = [
     "read_compiled",
     "read_program",
     "read_report",
+    "read_stacks",
     "save_routing",
     "schedule",
     "simulate",
@@ -86,7 +89,13 @@ for _name in ("ir", "compiler", "backends"):
 if TYPE_CHECKING:
     __version__: str
     from backends.functional.analog import Analog
-    from compiler.options import GroupingOptions, PlacementOptions, SlotOptions, SolverOptions
+    from compiler.options import (
+        GroupingOptions,
+        PlacementOptions,
+        SlotOptions,
+        SolverOptions,
+        StackOptions,
+    )
     from ir.chip import Chip
     from ir.compiled import Compiled, Executable
     from ir.errors import (
@@ -100,6 +109,7 @@ if TYPE_CHECKING:
     from ir.program import Program
     from ir.routing import Routing
     from ir.schedule import Caches
+    from ir.stacks import Stacking
     from ir.text import Filter
     from ir.workload import Workload
     from moexbar.bands.vary import with_bands
@@ -110,6 +120,7 @@ if TYPE_CHECKING:
     from moexbar.files.compiled import read_compiled, verify
     from moexbar.files.program_file import read_program
     from moexbar.files.routing_file import load_counts, load_routing, save_routing
+    from moexbar.files.stacks_file import read_stacks
     from moexbar.inspection import inspect
     from moexbar.model import Model, open_model, profile
     from moexbar.quantised import accuracy
@@ -122,7 +133,13 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "backends.functional.analog": ("Analog",),
-    "compiler.options": ("GroupingOptions", "PlacementOptions", "SlotOptions", "SolverOptions"),
+    "compiler.options": (
+        "GroupingOptions",
+        "PlacementOptions",
+        "SlotOptions",
+        "SolverOptions",
+        "StackOptions",
+    ),
     "ir.chip": ("Chip",),
     "ir.compiled": ("Compiled", "Executable"),
     "ir.errors": (
@@ -136,6 +153,7 @@ _ROOMS = {
     "ir.program": ("Program",),
     "ir.routing": ("Routing",),
     "ir.schedule": ("Caches",),
+    "ir.stacks": ("Stacking",),
     "ir.text": ("Filter",),
     "ir.workload": ("Workload",),
     "moexbar.bands.vary": ("with_bands",),
@@ -146,6 +164,7 @@ _ROOMS = {
     "moexbar.files.compiled": ("read_compiled", "verify"),
     "moexbar.files.program_file": ("read_program",),
     "moexbar.files.routing_file": ("load_counts", "load_routing", "save_routing"),
+    "moexbar.files.stacks_file": ("read_stacks",),
     "moexbar.inspection": ("inspect",),
     "moexbar.model": ("Model", "open_model", "profile"),
     "moexbar.quantised": ("accuracy",),

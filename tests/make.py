@@ -33,6 +33,7 @@ from ir.compiled import Compiled
 from ir.mapping import Grouping, LayerGrouping, Mapping
 from ir.schedule import Caches, Schedule, SlotOrder, assign_experts
 from ir.selection import ByCapacity, ByIds, Capacity
+from ir.stacks import NO_STACKS, Stacking
 from ir.workload import (
     AnyOperator,
     Attention,
@@ -371,6 +372,7 @@ STAGE_OF = {
     "placement": ("placement", "solver"),
     "pack": ("placement", "pack"),
     "dense_copies": ("placement", "dense_copies"),
+    "stacks": ("placement", "stacks"),
     "scheduling": ("slots", "policy"),
     "bus": ("slots", "bus"),
     "buffer": ("slots", "buffer"),
@@ -384,13 +386,14 @@ def map_small(
     *,
     pack: bool = False,
     copies: int = 1,
+    stacks: Stacking = NO_STACKS,
 ) -> Mapping:
     """Partition, contiguous groups of `mux` or those given, in-order placement."""
     grouping = grouping or contiguous(workload, chip.pg.mux)
     blocks = with_replicas(partition(workload, chip), grouping)
     blocks = with_dense_copies(blocks, workload, copies)
-    placement = place(blocks, grouping, chip, PlacementOptions(pack=pack))
-    return Mapping(blocks, grouping, placement, copies)
+    placement = place(blocks, grouping, chip, PlacementOptions(pack=pack, stacks=stacks))
+    return Mapping(blocks, grouping, placement, copies, stacks)
 
 
 def compile_small(
@@ -407,6 +410,7 @@ def compile_small(
     grouping: Grouping | None = None,
     pack: bool = False,
     copies: int = 1,
+    stacks: Stacking = NO_STACKS,
     passed: dict[int, Bools] | None = None,
 ) -> Compiled:
     """A verified program of `tokens` tokens in one sequence, or of `sequence`.
@@ -416,7 +420,7 @@ def compile_small(
     workload = workload or small_workload()
     sequence = np.zeros(tokens, dtype=np.int64) if sequence is None else sequence
     chosen = random_routing(workload, sequence, seed) if chosen is None else chosen
-    mapping = map_small(workload, chip, grouping, pack=pack, copies=copies)
+    mapping = map_small(workload, chip, grouping, pack=pack, copies=copies, stacks=stacks)
     order_of = serial_order if lockstep else compact_order
     arrival = arrivals(sequence, decode)
     caches = caches or Caches()

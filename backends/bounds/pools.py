@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ir.arrays import Ints
-from ir.program import Program
+from ir.program import Program, circuits
 
 
 class Pools(NamedTuple):
@@ -17,10 +17,14 @@ class Pools(NamedTuple):
 
 
 def pools(program: Program) -> Pools:
-    """The pools of a program: digital and attention units of a region, all others by themselves."""
+    """The pools of a program: digital and attention units of a region, all others by themselves.
+
+    The groups of a stack are one unit, under the first one's name.
+    """
     names: dict[str, int] = {}
     pool = []
-    for unit in program.units:
+    for circuit in circuits(program.units).tolist():
+        unit = program.units[circuit]
         several = unit.kind in ("dpu", "mha")
         shared = unit.kind if unit.layer < 0 else f"{unit.kind}.{unit.layer}"
         pool.append(names.setdefault(shared if several else unit.name, len(names)))

@@ -1,6 +1,7 @@
 """The crossbars with their cells programmed, and what an MVM of a group reads out of them."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,11 +94,12 @@ class Crossbars:
             raise CheckError("execution", where, problem)
         cells[:] = part
 
-    def on(self, unit: Unit, expert: int, replica: int) -> list[Tiles]:
+    def on(self, unit: Unit, expert: int, replica: int, operators: Collection[int]) -> list[Tiles]:
         """The tiles of one expert's copy (or dense matrix) on a group's PGs, one each.
 
         expert, replica: as the columns of a program name them; the PGs say which copy of a dense
-        matrix it is. Empty where two tiles are on one PG
+        matrix it is. operators: that may hold them; in a stack other tiles are behind the same PGs,
+        which its switch does not select. Empty where two tiles are on one PG
         or one is on none of them, and where tiles are missing: of a dense matrix behind any of the
         PGs, of an expert, which may be narrower than others of its group, one of its matrices.
         """
@@ -105,7 +107,10 @@ class Crossbars:
         found = [
             t
             for t in self.tiles
-            if unit.first_pg <= t.pg[0, 0] < stop and _drives(t.block.owner, expert, replica)
+            if unit.first_pg <= t.pg[0, 0] < stop
+            and (t.block.layer, t.block.stage) == (unit.layer, unit.stage)
+            and t.block.operator in operators
+            and _drives(t.block.owner, expert, replica)
         ]
         pgs = np.concatenate([np.zeros(0, dtype=np.int64), *(t.pg.ravel() for t in found)])
         apart = len(np.unique(pgs)) == len(pgs) and bool(np.all(pgs < stop))

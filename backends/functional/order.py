@@ -7,7 +7,7 @@ readers after writers: `machine` goes operator by operator.
 import numpy as np
 
 from backends.functional.values import wrong
-from ir.program import Opcode, Program
+from ir.program import Opcode, Program, circuits
 
 
 def check_order(program: Program, input_buffers: int) -> None:
@@ -47,17 +47,21 @@ def _check_input_buffers(program: Program, entries: int) -> None:
     """A vector sent to a group with no entry free overwrites one that an MVM still needs.
 
     It takes an entry from the start of the LOAD or XFER that brings it to the end of its last MVM.
+    The groups of a stack have one buffer, in which a vector for several of them is once.
     """
-    units = len(program.units)
+    units, circuit = len(program.units), circuits(program.units)
     sender, group = program.dst.rows(), program.dst.values.astype(np.int64)
     reader, read = program.reads.rows(), program.reads.values.astype(np.int64)
     mvm = program.opcode[reader] == Opcode.MVM
     used = read[mvm] * units + program.unit[reader[mvm]]
-    sent = sender * units + group
-    stray = np.flatnonzero(~np.isin(used, sent))
+    stray = np.flatnonzero(~np.isin(used, sender * units + group))
     if len(stray):
         row, other = int(reader[mvm][stray[0]]), program.name(int(read[mvm][stray[0]]))
         raise wrong(program, row, f"reads {other}, which did not bring a vector to this group")
+    shared = program.dst.renamed(circuit)
+    sender, group = shared.rows(), shared.values.astype(np.int64)
+    used = read[mvm] * units + circuit[program.unit[reader[mvm]]]
+    sent = sender * units + group
     keys, place = np.unique(sent, return_inverse=True)
     last = np.zeros(len(keys), dtype=np.int64)
     np.maximum.at(last, np.searchsorted(keys, used), program.end_ps[reader[mvm]])

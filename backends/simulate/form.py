@@ -185,10 +185,8 @@ class _Form:
     def mvm_time(self) -> None:
         """An MVM takes what ir.timing says, with the switch settling where a group is shared."""
         p = self.program
-        mvm = p.opcode == Opcode.MVM
-        for shared in (False, True):
-            expected = timing.mvm_ps(self.chip, shared=shared)
-            rows = mvm & ((p.expert >= 0) == shared)
+        for shared, stacked, rows in p.mvm_kinds():
+            expected = timing.mvm_ps(self.chip, shared=shared, stacked=stacked)
             for name in ("duration_ps", "busy_ps"):
                 column = getattr(p, name)
                 self.check("mvm-time", rows & (column != expected), column, f"{expected} ps")

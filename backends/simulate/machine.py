@@ -21,7 +21,7 @@ from backends.simulate.form import first_row, refuse
 from ir.arrays import Array, Ints
 from ir.chip import Chip
 from ir.jit import frozen
-from ir.program import Lists, Opcode, Program
+from ir.program import Lists, Opcode, Program, circuits
 
 NOTHING = np.zeros(0, dtype=np.int32)
 
@@ -43,7 +43,8 @@ class Edges:
 class Machine:
     """What holds whatever the durations are, in the order of the given times.
 
-    order: rows by (start, id), those that do not occupy their unit first. vector: entry of `dst`
+    order: rows by (start, id), those that do not occupy their unit first. unit, dst: by circuits
+    (`ir.program.circuits`). vector: entry of `dst`
     that fills an MVM's input buffer, -1 = none; uses: MVMs per entry of `dst`; lock: lockstep that
     a row belongs to, -1 = none; room: earlier holders of each value's bytes,
     room[room_first[i]:room_first[i] + room_count[i]]; entries: vectors an input buffer holds.
@@ -83,6 +84,10 @@ def build(program: Program, chip: Chip) -> Machine:
         read = ", ".join(f"#{r}" for r in program.reads[row].tolist())
         problem = f"reads {read}, expected a LOAD or XFER that fills the input buffer of {name}"
         raise refuse("vector", program, row, problem)
+    circuit = circuits(program.units)
+    if np.any(circuit != np.arange(len(circuit))):  # a stack's groups have one input buffer
+        unit, dst = frozen(circuit[unit], np.int32), Edges.of(program.dst.renamed(circuit))
+        vector, uses = kernels.find_vectors(mvm, unit, reads.at, reads.values, dst.at, dst.values)
     turn = 2 * program.start_ps + (program.busy_ps > 0)
     order = np.argsort(turn, kind="stable").astype(np.int32)
     check_bus_order(program, order)

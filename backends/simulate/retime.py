@@ -29,6 +29,7 @@ SHAPE = (
     "mvm.input_bits",
     "mvm.output_bits",
     "pg.mux",
+    "pg.stack_limit",
     "pg.input_buffers",
     "pg.retain_input",
     "accumulate.where",
@@ -79,10 +80,8 @@ def retime(program: Program, old: Chip, new: Chip) -> tuple[Ints, Ints]:
     duration[known], busy[known] = times
     for rows, ratio in _ratios(program, ~known, old, new):
         duration[rows], busy[rows] = _times(duration[rows], ratio), _times(busy[rows], ratio)
-    mvm = program.opcode == Opcode.MVM
-    for shared in (False, True):
-        rows = mvm & ((program.expert >= 0) == shared)
-        duration[rows] = busy[rows] = timing.mvm_ps(new, shared=shared)
+    for shared, stacked, rows in program.mvm_kinds():
+        duration[rows] = busy[rows] = timing.mvm_ps(new, shared=shared, stacked=stacked)
     rows = program.opcode == Opcode.XFER
     duration[rows], busy[rows] = transfers(duration[rows], busy[rows], old, new)
     rows = program.opcode == Opcode.STORE

@@ -155,4 +155,4 @@ class Context:
         """How large each region is."""
         pgs = self.units.region_pgs()
         regions = self.mapping.placement.regions
-        return {r.layer: Extent(r.width, r.height, pgs.get(r.layer, 0)) for r in regions}
+        return {n: Extent(r.width, r.height, pgs.get(n, 0)) for r in regions for n in r.layers}

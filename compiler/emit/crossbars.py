@@ -6,7 +6,7 @@ import numpy as np
 
 from compiler.emit.at import At
 from compiler.emit.context import Sent
-from compiler.emit.stream import Tag
+from compiler.emit.stream import Costs, Tag
 from compiler.fire_groups import FireGroup
 from ir import timing
 from ir.arrays import Ints
@@ -65,10 +65,15 @@ def emit_product(
     """
     ctx, stage, rows = at.ctx, blocks[0].stage, len(filled)
     in_turn = replace(tag, priority=ctx.turn(tag.slot)) if shared_pg else tag
+    units = at.groups("group", stage, group)
+    fires = fired(ctx.chip, blocks)
+    either = [
+        timing.mvm(ctx.chip, fires, shared=shared_pg, stacked=stacked) for stacked in (False, True)
+    ]
     mvm = ctx.stream.append(
         Opcode.MVM,
-        at.groups("group", stage, group),
-        timing.mvm(ctx.chip, fired(ctx.chip, blocks), shared=shared_pg),
+        units,
+        Costs(either, ctx.units.stacked[units].astype(np.int64)),
         in_turn,
         rows=rows,
         reads=[filled],

@@ -1,12 +1,14 @@
 """The units a mapping uses on its chip, in one table."""
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from compiler.fire_groups import FireGroup, fire_groups
+from ir.arrays import Bools, Ints
 from ir.chip import Chip
 from ir.links import bus_width, return_lanes, sent_width
 from ir.mapping import Mapping, Owner, Region, RoutedOwner
-from ir.program import Unit, UnitKind
+from ir.program import Unit, UnitKind, circuits, stacked
 from ir.units import attention_units, digital_units, operators_of
 from ir.workload import Workload
 
@@ -56,6 +58,16 @@ class Units:
             pgs[unit.layer] = pgs.get(unit.layer, 0) + unit.pgs
         return pgs
 
+    @cached_property
+    def circuits(self) -> Ints:
+        """[units] see `ir.program.circuits`, once the table is whole."""
+        return circuits(self.table)
+
+    @cached_property
+    def stacked(self) -> Bools:
+        """[units] whether a group is one of a stack, once the table is whole."""
+        return stacked(self.table)
+
     def number(self, kind: UnitKind, layer: int = -1, stage: int = -1, group: int = -1) -> int:
         """The unit's row in the table (the first unit of a pool)."""
         return self.numbers[kind, layer, stage, group]
@@ -69,7 +81,7 @@ def build_units(workload: Workload, mapping: Mapping, chip: Chip, tokens: int) -
     units = Units()
     layers = sorted({block.layer for block in mapping.blocks})
     for layer in layers:
-        _add_links(units, workload, mapping.placement.region(layer), chip)
+        _add_links(units, workload, layer, mapping.placement.region(layer), chip)
     for fire in fire_groups(mapping.blocks, mapping.grouping):
         first = fire.blocks[0]
         if fire.is_bank:
@@ -84,9 +96,9 @@ def build_units(workload: Workload, mapping: Mapping, chip: Chip, tokens: int) -
     return units
 
 
-def _add_links(units: Units, workload: Workload, region: Region, chip: Chip) -> None:
-    """A region's bus, its return link, and its link to other regions."""
-    layer, width = region.layer, bus_width(workload, region.layer)
+def _add_links(units: Units, workload: Workload, layer: int, region: Region, chip: Chip) -> None:
+    """A layer's bus in its region, its return link, and its link to other regions."""
+    width = bus_width(workload, layer)
     columns, rows = region.width, region.height
     units.add(Unit("bus", f"bus.{layer}", layer, width=width, columns=columns, rows=rows))
     lanes = return_lanes(workload, layer, chip)

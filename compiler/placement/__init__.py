@@ -48,6 +48,8 @@ def place(
 ) -> Placement:
     """Place all blocks; packed, ragged tiles share crossbars (`spots`).
 
+    Layers with a stack in common are in one region; stacks that are yet to be chosen are none.
+
     With `routed` the placement carries a certificate: its packets x hops and a lower bound for all
     placements on the same mesh (on any mesh of as many cores, where the chip leaves it open).
     limits: of the solver. Raises InputError for cp-sat without `routed`, and InfeasibleError where
@@ -56,12 +58,14 @@ def place(
     begun, limits = time.perf_counter(), limits or SolverOptions()
     options = options or PlacementOptions()
     solver = options.solver
-    shelves = number_pgs(blocks, grouping, chip, pack=options.pack)
+    stacking = options.stacking
+    hosts = stacking.hosts(tuple(sorted({block.layer for block in blocks})))
+    shelves = number_pgs(blocks, grouping, chip, pack=options.pack, stacking=stacking)
     check_fits(blocks, shelves, chip)
     if routed is None:
         if solver == "cp-sat":
             raise InputError("placement", "cp-sat without a routing trace, expected one to fit")
-        return place_in_order(shelves, chip)
+        return _with_guests(place_in_order(shelves, chip), hosts)
     traffic = traffic_of(
         routed.workload,
         blocks,
@@ -71,6 +75,7 @@ def place(
         routed.chosen,
         routed.tokens,
         routed.of_side,
+        hosts,
     )
     if solver == "in-order":
         placement, deterministic = place_in_order(shelves, chip), True
@@ -86,7 +91,18 @@ def place(
         seed=limits.seed,
         deterministic=deterministic,
     )
-    return replace(placement, certificate=with_status(certificate, solver))
+    found = replace(placement, certificate=with_status(certificate, solver))
+    return _with_guests(found, hosts)
+
+
+def _with_guests(placement: Placement, hosts: Mapping[int, int]) -> Placement:
+    """The placement whose regions say which other layers are in them."""
+    guests: dict[int, list[int]] = {}
+    for layer, host in sorted(hosts.items()):
+        if layer != host:
+            guests.setdefault(host, []).append(layer)
+    regions = [replace(r, guests=tuple(guests.get(r.layer, ()))) for r in placement.regions]
+    return replace(placement, regions=tuple(regions))
 
 
 def with_status(certificate: Certificate, solver: str) -> Certificate:

@@ -3,8 +3,7 @@
 The tiles that stand behind one PG are the same tile of the experts of one group. The PG drives one
 crossbar at a time, so no two of them are ever active at once, and they may share a crossbar: rows
 of experts that do not run get no input, and what their columns would give is not read. No other
-two tiles may: a crossbar is behind one PG, and other users of a PG there are not (dense matrices of
-different layers follow one another in a single sequence, but not in a batch).
+two tiles may: what else is behind a PG in a stack (`ir.stacks`) is on crossbars of its own.
 
 All tiles behind a PG have one size, h x w weights (of experts of unlike widths, those of one width
 are packed by themselves). A crossbar of R x C weights then holds
@@ -74,3 +73,13 @@ def spots_packed(blocks: tuple[Block, ...], seats: Ints, chip: Chip, first: Ints
             cell = across * size.weights * cells
             spots[index, kind] = before + position, down * size.rows, cell
     return spots
+
+
+def crossbars_behind(block: Block, spots: Ints) -> int:
+    """Crossbars behind a PG up to that of a block: one more than its highest position.
+
+    spots: int64 [4, 3], those of the block.
+    """
+    below = (0, 1) if block.rows > 1 else (1,)  # of the kinds of tiles those that it has
+    right = (0, 1) if block.columns > 1 else (1,)
+    return 1 + max(int(spots[2 * i + j, 0]) for i in below for j in right)

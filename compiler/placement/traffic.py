@@ -84,12 +84,14 @@ def traffic_of(
     chosen: Mapping[int, Bools],
     tokens: int,
     of_side: Sequence[int] = (),
+    hosts: Mapping[int, int] | None = None,
 ) -> Traffic:
     """Traffic of `tokens` tokens with the routing `chosen`: {MoE layer: bool [tokens, experts]}.
 
     pg_start: [blocks] first PG of each block; of_side: how many of the tokens each side of the
-    model has.
+    model has; hosts: {layer: the first one of its region}, None: every layer has its own.
     """
+    hosts = hosts or {block.layer: block.layer for block in blocks}
     homes = workload.expert_homes
     pairs = {
         g.layer: _pairs(g, np.concatenate([chosen[n] for n in homes if homes[n] == g.layer]))
@@ -112,9 +114,27 @@ def traffic_of(
             count = _dealt(held[first.operator], copies[_matrix_of(first)], first)
             crossing = _packets_per_vector(fire.blocks, chip) * count
         chains = tuple((b.rows, b.columns) if hopping else (1, b.tiles) for b in fire.blocks)
-        flows.append(Flow(fire.layer, fire.first_pg(pg_start), fire.pgs, crossing, chains))
-    flows.sort(key=lambda flow: flow.first_pg)
-    return Traffic(tuple(flows), _moves(workload, chip, worked_on))
+        flows.append(Flow(hosts[fire.layer], fire.first_pg(pg_start), fire.pgs, crossing, chains))
+    return Traffic(_by_stack(flows), _moves(workload, chip, worked_on, hosts))
+
+
+def _by_stack(flows: Sequence[Flow]) -> tuple[Flow, ...]:
+    """Flows in order of their PGs, those of a stack as one.
+
+    It goes as far as the farthest of its PGs is; where the columns of its members are of unlike
+    length, all of its PGs must be neighbours in turn.
+    """
+    stacks: dict[int, list[Flow]] = {}
+    for flow in sorted(flows, key=lambda flow: flow.first_pg):
+        stacks.setdefault(flow.first_pg, []).append(flow)
+    out = []
+    for members in stacks.values():
+        pgs = max(flow.pgs for flow in members)
+        alike = len({flow.chains for flow in members}) == 1
+        chains = members[0].chains if alike else ((pgs, 1),)
+        packed = sum(flow.packets for flow in members)
+        out.append(Flow(members[0].layer, members[0].first_pg, pgs, packed, chains))
+    return tuple(out)
 
 
 def _matrix_of(block: Block) -> tuple[int, int, int]:
@@ -170,7 +190,7 @@ def _pairs(grouping: LayerGrouping, chosen: Bools) -> Ints:
 
 
 def _moves(
-    workload: Workload, chip: Chip, worked_on: Sequence[int]
+    workload: Workload, chip: Chip, worked_on: Sequence[int], hosts: Mapping[int, int]
 ) -> tuple[tuple[tuple[int, int], int], ...]:
     """Packets from region to region: each value once to each region that reads it elsewhere.
 
@@ -183,14 +203,19 @@ def _moves(
     for index, op in operators:
         if is_constant(op):
             continue
-        there = workload.region_at(index)
+        there = _host(hosts, workload.region_at(index))
         for name in op.inputs:
             source = maker.get(name)
             if source is None or (name, there) in seen:
                 continue
             seen.add((name, there))
-            here = workload.region_at(source)
+            here = _host(hosts, workload.region_at(source))
             if here != there:
                 amount = packets(workload.operators[source].width, chip) * worked_on[source]
                 moves[here, there] = moves.get((here, there), 0) + amount
     return tuple(sorted(moves.items()))
+
+
+def _host(hosts: Mapping[int, int], layer: int) -> int:
+    """The layer whose region it is, itself where no crossbar is any layer's."""
+    return hosts.get(layer, layer)

@@ -8,11 +8,11 @@ without stacks has it (`busy_table`), within a budget of PGs.
 
 import time
 
-from compiler.options import SolverOptions, one_of
+from compiler.options import STACK_SOLVERS, SolverOptions, StackSolver, one_of
 from compiler.stacks.busy import busy_table
 from compiler.stacks.check import check_stacks, met_in, pgs_of
 from compiler.stacks.given import check_given
-from compiler.stacks.problem import STACK_SOLVERS, Candidate, StackProblem, StackSolver
+from compiler.stacks.problem import Candidate, StackProblem
 from compiler.stacks.rules import by_rank, far_apart, neighbours
 from compiler.stacks.two_levels import Found, decide
 from ir.arrays import Ints
@@ -22,9 +22,7 @@ from ir.stacks import Stacking
 
 __all__ = [
     "OBJECTIVE",
-    "STACK_SOLVERS",
     "Candidate",
-    "StackSolver",
     "busy_table",
     "check_given",
     "choose_stacks",

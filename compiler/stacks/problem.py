@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
 
 import numpy as np
 
@@ -10,8 +9,6 @@ from ir.arrays import Ints
 from ir.errors import Amount, InfeasibleError, InputError
 from ir.stacks import Member
 
-StackSolver = Literal["cp-sat", "apart", "uniform", "none"]
-STACK_SOLVERS: tuple[StackSolver, ...] = get_args(StackSolver)
 _EXACT_FLOAT = 1 << 53  # whole numbers up to it are exact as 64-bit floats
 _MOST = 1 << 62
 _MOST_ROWS = 3000

@@ -31,7 +31,7 @@ def timed_ps(draft: Draft, units: Units, chip: Chip) -> int:
     """
     if len(draft) <= MANY or chip.digital.accounting == "reference":
         return int(_schedule(draft, units, chip, work=0).end_ps)
-    jobs = prepare(draft, units.servers, chip.pg.input_buffers)
+    jobs = prepare(draft, units.servers, chip.pg.input_buffers, units.circuits)
     return list_schedule(jobs, with_turns(jobs, RULES[0](jobs))).end_ps
 
 
@@ -91,7 +91,7 @@ def set_times(
 
 def _schedule(draft: Draft, units: Units, chip: Chip, work: int = WORK) -> Times:
     """The best schedule found with so much work; the reference takes the draft's own order."""
-    jobs = prepare(draft, units.servers, chip.pg.input_buffers)
+    jobs = prepare(draft, units.servers, chip.pg.input_buffers, units.circuits)
     if chip.digital.accounting == "reference":
         return list_schedule(jobs, jobs.priority)
     return best_schedule(jobs, partial(_has_room, draft, chip), work)

@@ -72,7 +72,8 @@ def run(
     busy: Array,
     priority: Array,
     pool: Array,
-    last_reader: Array,
+    frees: Array,
+    users: Array,
     missing: Array,
     end_at: Array,
     end_rows: Array,
@@ -88,13 +89,14 @@ def run(
 ) -> tuple[Array, Array]:
     """Start and unit of every row (-1: it can never start).
 
-    [rows]: duration, busy, priority, pool (first unit of it), last_reader, missing (how many it
-    waits for). end, start: rows that wait for the end or start of each row; dst: groups it fills.
+    [rows]: duration, busy, priority, pool (first unit of it), frees (entry of an input
+    buffer, of so many `users`), missing (how many it waits for). end, start: rows that wait for the
+    end or start of each row; dst: groups it fills.
     [units]: servers; *_base: where each unit's heap or stack lies, one more than units.
     """
     count, units = len(duration), len(servers)
     start, unit = np.full(count, -1, np.int64), pool.copy()
-    missing = missing.copy()
+    missing, users = missing.copy(), users.copy()
     ready_keys, ready_rows = np.empty(count, np.int64), np.empty(count, np.int64)
     ready = np.zeros(units, np.int64)
     parked_keys = np.empty(len(dst_units), np.int64)
@@ -178,11 +180,15 @@ def run(
         while over > 0 and over_keys[0] == now:
             row = pop(over_keys, over_rows, 0, over)
             over -= 1
-            if last_reader[row]:
+            if frees[row] >= 0:
+                users[frees[row]] -= 1
                 group = unit[row]
-                room[group] += 1
-                if parked[group] > 0:
-                    waiting[waits] = unpark(parked_keys, parked_rows, parked_base, parked, group)
-                    waits += 1
+                if users[frees[row]] == 0:
+                    room[group] += 1
+                    if parked[group] > 0:
+                        waiting[waits] = unpark(
+                            parked_keys, parked_rows, parked_base, parked, group
+                        )
+                        waits += 1
             waits = satisfy(row, end_at, end_rows, missing, waiting, waits)
     return start, unit

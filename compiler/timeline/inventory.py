@@ -6,7 +6,9 @@ from typing import assert_never
 import numpy as np
 
 from compiler.emit.caches import in_buffers, scores_kept
+from compiler.fire_groups import fire_groups
 from ir import timing
+from ir.arrays import Bools
 from ir.chip import Chip
 from ir.links import bus_width, return_lanes
 from ir.mapping import Mapping, RoutedOwner, SharedOwner
@@ -35,12 +37,14 @@ def inventory(
     shared = _crossbars(mapping, [i for i, o in owners if isinstance(o, SharedOwner)])
     routed = [i for i, o in owners if isinstance(o, RoutedOwner)]
     others = [i for i, o in owners if not isinstance(o, RoutedOwner)]
+    experts = _crossbars(mapping, routed)
+    stacked = _stacked(mapping)
     return Inventory(
         expert_pgs=int((mapping.placement.pg_class == 0).sum()),
-        expert_crossbars=_crossbars(mapping, routed),
+        expert_crossbars=experts,
         dense_pgs=int((mapping.placement.pg_class == 1).sum()),
         dense_crossbars=_crossbars(mapping, others),
-        shared_pgs=shared,
+        shared_pgs=_shared_pgs(mapping) if np.any(stacked) else shared,
         shared_crossbars=shared,
         cores=sum(r.width * r.height for r in mapping.placement.regions),
         bus_bits_per_ns=sum(widths.values()),
@@ -52,7 +56,40 @@ def inventory(
         go_bytes=sum(_go_bytes(op, schedule, chip) for op in workload.moe_layers),
         buffer_written_bytes=moved[0],
         buffer_read_bytes=moved[1],
+        switched_crossbars=_switched(mapping, stacked, experts if chip.pg.mux > 1 else 0),
     )
+
+
+def _stacked(mapping: Mapping) -> Bools:
+    """[PGs] whether several fire groups are behind it."""
+    users = np.zeros(mapping.placement.pgs + 1, dtype=np.int64)
+    for fire in fire_groups(mapping.blocks, mapping.grouping):
+        first = fire.first_pg(mapping.placement.pg_start)
+        users[first] += 1
+        users[first + fire.pgs] -= 1
+    return np.cumsum(users)[:-1] > 1
+
+
+def _shared_pgs(mapping: Mapping) -> int:
+    """PGs of shared experts that no routed expert is behind."""
+    found = np.zeros(mapping.placement.pgs, dtype=np.bool_)
+    for index, pgs, _ in mapping.tiles():
+        if isinstance(mapping.blocks[index].owner, SharedOwner):
+            found[pgs] = True
+    return int((found & (mapping.placement.pg_class == 1)).sum())
+
+
+def _switched(mapping: Mapping, stacked: Bools, experts: int) -> int:
+    """Crossbars behind a multiplexer: of stacks, and those of `experts` where these have one."""
+    if not np.any(stacked):
+        return experts
+    most = int(mapping.placement.spots[:, :, 0].max(initial=0)) + 1
+    found = np.zeros((mapping.placement.pgs, most), dtype=np.bool_)
+    for index, pgs, spots in mapping.tiles():
+        routed = isinstance(mapping.blocks[index].owner, RoutedOwner)
+        mine = stacked[pgs] | (routed and experts > 0)
+        found[pgs[mine], spots[..., 0][mine]] = True
+    return int(found.sum())
 
 
 def _kv_bytes(op: AnyOperator, schedule: Schedule, chip: Chip) -> int:

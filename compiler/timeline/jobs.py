@@ -22,10 +22,12 @@ class Jobs:
     """The instructions of a draft and what orders them.
 
     [rows]: duration_ps, busy_ps, priority (of the draft), opcode, node, whole (work on a whole
-    sequence), last_reader, pool (first unit of it) and missing (how many rows it waits for). ended:
-    rows that must have ended before each; ends, starts: rows that wait for its end, or its start;
-    fills: groups whose input buffer it fills. [units]: servers (of the pool that begins there, else
-    1). entries: vectors an input buffer holds.
+    sequence), frees (number of the entry of an input buffer that an MVM is the last of its group to
+    use, -1 = none), unit (of the draft), pool (its circuits, or the first unit of its pool) and
+    missing (how many rows it waits for). ended: rows that must have ended before each; ends,
+    starts: rows that wait for its end, or its start; fills: whose input buffers it fills. [units]:
+    servers (of the pool that begins there, else 1). entries: vectors an input buffer holds; users:
+    groups that use each numbered entry, after the last of which it is free.
     """
 
     duration_ps: Ints
@@ -34,7 +36,8 @@ class Jobs:
     opcode: Ints
     node: Ints
     whole: Bools
-    last_reader: Bools
+    frees: Ints
+    unit: Ints
     pool: Ints
     missing: Ints
     ended: Edges
@@ -43,21 +46,30 @@ class Jobs:
     fills: Edges
     servers: Ints
     entries: int
+    users: Ints
 
     def __len__(self) -> int:
         return len(self.pool)
 
 
-def prepare(draft: Draft, servers: dict[int, int], entries: int) -> Jobs:
-    """The jobs of a draft. servers: first unit of a pool -> number of units."""
+def prepare(
+    draft: Draft, servers: dict[int, int], entries: int, circuits: Ints | None = None
+) -> Jobs:
+    """The jobs of a draft. servers: first unit of a pool -> number of units.
+
+    circuits: of the units (`ir.program.circuits`); None: no two groups are the same.
+    """
     columns = draft.columns
-    pool, filled = columns["unit"], draft.dst.values.astype(np.int64)
-    last = [int(column.max(initial=-1)) for column in (pool, filled)]
+    unit, filled = columns["unit"], draft.dst.values.astype(np.int64)
+    last = [int(column.max(initial=-1)) for column in (unit, filled)]
     units = max([*last, *(first + n - 1 for first, n in servers.items())], default=-1) + 1
+    units = max(units, 0 if circuits is None else len(circuits))
     count = np.ones(max(units, 1), dtype=np.int64)
     for first, n in servers.items():
         count[first] = n
+    circuit = np.arange(len(count)) if circuits is None else circuits
     ended, started = _merged(draft.reads, draft.after), _merged(draft.chained)
+    fills, frees = _fills(draft, circuit)
     return Jobs(
         columns["duration_ps"],
         columns["busy_ps"],
@@ -65,16 +77,40 @@ def prepare(draft: Draft, servers: dict[int, int], entries: int) -> Jobs:
         columns["opcode"],
         columns["node"],
         columns["token"] < 0,
-        draft.last_reader,
-        pool,
+        frees,
+        unit,
+        circuit[unit],
         np.diff(ended.at) + np.diff(started.at),
         ended,
         _turned(ended),
         _turned(started),
-        Edges(draft.dst.offsets, filled),
+        fills,
         count,
         entries,
+        np.bincount(frees[frees >= 0], minlength=len(unit)),
     )
+
+
+def _fills(draft: Draft, circuit: Ints) -> tuple[Edges, Ints]:
+    """Whose input buffers each row fills, and the number of the entry that each MVM frees.
+
+    A vector for several groups of a stack is in their buffer once, until the last of their last
+    readers has ended. circuit: [units].
+    """
+    frees = np.where(draft.last_reader, np.arange(len(draft)), -1)
+    if np.all(circuit == np.arange(len(circuit))):
+        return Edges(draft.dst.offsets, draft.dst.values.astype(np.int64)), frees
+    once = draft.dst.renamed(circuit)
+    entry = once.rows() * len(circuit) + once.values
+    mine = np.flatnonzero(draft.last_reader[draft.reads.rows()])
+    reader, read = draft.reads.rows()[mine], draft.reads.values[mine].astype(np.int64)
+    wanted = read * len(circuit) + circuit[draft.columns["unit"][reader]]
+    place = np.minimum(np.searchsorted(entry, wanted), max(len(entry) - 1, 0))
+    found = entry[place] == wanted
+    first = np.full(len(entry), len(draft))
+    np.minimum.at(first, place[found], reader[found])
+    frees[reader[found]] = first[place[found]]
+    return Edges(once.offsets, once.values.astype(np.int64)), frees
 
 
 def bases(sizes: Ints) -> Ints:

@@ -34,5 +34,5 @@ def _backwards(jobs: Jobs) -> Jobs:
         ends=jobs.ended,
         starts=none,
         fills=none,
-        last_reader=np.zeros(count, dtype=np.bool_),
+        frees=np.full(count, -1),
     )

@@ -39,7 +39,8 @@ def list_schedule(jobs: Jobs, priority: Ints) -> Times:
         jobs.busy_ps,
         priority,
         jobs.pool,
-        jobs.last_reader,
+        jobs.frees,
+        jobs.users,
         jobs.missing,
         jobs.ends.at,
         jobs.ends.rows,
@@ -53,6 +54,7 @@ def list_schedule(jobs: Jobs, priority: Ints) -> Times:
         bases(jobs.servers),
         jobs.entries,
     )
+    unit = np.where(jobs.unit == jobs.pool, unit, jobs.unit)  # of a stack the one that was asked
     stuck = np.flatnonzero(start < 0)
     if len(stuck):
         raise CheckError("progress", f"#{stuck[0]}", f"{len(stuck)} instructions never start")

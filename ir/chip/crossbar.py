@@ -126,7 +126,9 @@ class PeripheralGroup:
     token used in two slots running is broadcast once. idle_uw: power of one that does not compute;
     wake_fj: energy of one that was switched off, until it can compute, which takes wake_ps at the
     power of an idle one; None = not published, and then none is ever switched off.
-    mux_switch_um2 (per crossbar) and mux_settle_ps count only where mux > 1.
+    mux_switch_um2 (per crossbar) and mux_settle_ps count only where a group has several crossbars.
+    stack_limit: most crossbars behind one, of experts or dense matrices of whatever layers
+    (`ir.stacks`), where that is more than mux.
     """
 
     mux: int
@@ -138,6 +140,12 @@ class PeripheralGroup:
     idle_uw: int
     wake_ps: int = 0
     wake_fj: int | None = None
+    stack_limit: int = 0
+
+    @property
+    def most(self) -> int:
+        """Most crossbars behind one."""
+        return max(self.mux, self.stack_limit)
 
 
 @dataclass(frozen=True)

@@ -37,16 +37,17 @@ def full(chip: Chip, crossbars: int) -> Fired:
     return Fired(crossbars, rows, rows * columns, crossbars * columns * reads(chip))
 
 
-def mvm_ps(chip: Chip, *, shared: bool) -> int:
+def mvm_ps(chip: Chip, *, shared: bool, stacked: bool = False) -> int:
     """Time of one MVM: ceil(input/dac bits) x reads of a full crossbar x one read + drain.
 
-    `shared`: behind a multiplexed peripheral group, whose switch must settle first (mux > 1).
+    shared: as experts share peripheral groups, with a switch that must settle first where mux > 1;
+    stacked: behind those of a stack, which have one too.
     """
-    settle = chip.pg.mux_settle_ps if shared and chip.pg.mux > 1 else 0
+    settle = chip.pg.mux_settle_ps if stacked or (shared and chip.pg.mux > 1) else 0
     return chip.mvm.cycles * reads(chip) * read_ps(chip) + chip.mvm.drain_ps + settle
 
 
-def mvm(chip: Chip, fired: Fired, *, shared: bool) -> Cost:
+def mvm(chip: Chip, fired: Fired, *, shared: bool, stacked: bool = False) -> Cost:
     """One MVM time; the energy of what fires and of the crossbars' ports, rounded up once."""
     split, size = chip.split, chip.crossbar
     driver = Fraction(split.driver_energy)
@@ -62,7 +63,7 @@ def mvm(chip: Chip, fired: Fired, *, shared: bool) -> Cost:
     )
     exact = chip.mvm.cycles * chip.mvm.cycle_fj * shares / split.energy_shares
     energy = ceil(exact.numerator, exact.denominator) + fired.crossbars * chip.mvm.port_fj
-    return job(mvm_ps(chip, shared=shared), energy)
+    return job(mvm_ps(chip, shared=shared, stacked=stacked), energy)
 
 
 def accumulate(chip: Chip, rows: int, columns: int, values: int, *, bias: bool) -> Cost:

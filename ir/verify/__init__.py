@@ -16,9 +16,10 @@ from ir.verify.copies import COPY_CHECKS
 from ir.verify.cost import COST_CHECKS
 from ir.verify.dataflow import DATAFLOW_CHECKS
 from ir.verify.exclusive import RESOURCE_CHECKS
-from ir.verify.mapping import MAPPING_CHECKS
+from ir.verify.mapping import MAPPING_CHECKS as OF_TILES
 from ir.verify.program import STRUCTURE_CHECKS
 from ir.verify.routing import ROUTING_CHECKS
+from ir.verify.stacks import STACK_CHECKS
 from ir.verify.tiles import MappingCase
 from ir.workload import Workload
 
@@ -32,6 +33,7 @@ __all__ = [
     "verify_program",
 ]
 
+MAPPING_CHECKS: tuple[Check[MappingCase], ...] = (*OF_TILES, *STACK_CHECKS)
 PROGRAM_CHECKS: tuple[Check[ProgramCase], ...] = (
     *STRUCTURE_CHECKS,
     *ROUTING_CHECKS,

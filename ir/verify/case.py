@@ -28,6 +28,7 @@ from ir.verify.roles import (
     roles_by_topk,
     roles_of,
 )
+from ir.verify.sharing import Sharing, sharing
 from ir.verify.streams import Streams, kept_in_buffers, keys_here, may_stream, streams_of
 from ir.verify.visits import Visits
 from ir.workload import MoELayer, Workload
@@ -188,22 +189,14 @@ class ProgramCase:
         return np.array([KIND[unit.kind] for unit in self.program.units], dtype=np.int64)
 
     @cached_property
+    def sharing(self) -> Sharing:
+        """Which units, and which fire groups, are the same circuits."""
+        return sharing(self.mapping, self.fire_groups, self.program.units)
+
+    @cached_property
     def unit_fire(self) -> Ints:
         """Fire group that each group, acc or link unit serves, -1 for others: [units]."""
-        place = {(g.layer, g.stage, g.first_pg): i for i, g in enumerate(self.fire_groups)}
-        by_key: dict[tuple[int, int, int], int] = {}
-        for unit in self.program.units:
-            if unit.kind == "group":
-                fire = place.get((unit.layer, unit.stage, unit.first_pg), -1)
-                by_key[unit.layer, unit.stage, unit.group] = fire
-        served = ("group", "acc", "link")
-        return np.array(
-            [
-                by_key.get((u.layer, u.stage, u.group), -1) if u.kind in served else -1
-                for u in self.program.units
-            ],
-            dtype=np.int64,
-        )
+        return self.sharing.unit_fire
 
     @cached_property
     def kind(self) -> Ints:

@@ -64,6 +64,8 @@ def _by_key(case: ProgramCase) -> Ints:
     amount[case.read[routing]] = 1  # of which the router's matrix says how wide
     placed = np.isin(role, [Role.OUT, Role.IN, Role.STORE])
     amount[placed] = _as_far(case)[_group_of(case)[placed]]
+    mvm = np.isin(role, [Role.MVM0, Role.MVM1])
+    amount[mvm] = case.sharing.in_stack[case.unit_fire[p.unit[mvm]]]
     like = np.append(case.jobs.like, -1)[case.job_class]
     columns = (role, int64(p.stage) + 1, node + 1, like + 1, amount)
     key = np.zeros(len(p), dtype=np.int64)
@@ -182,12 +184,16 @@ def _as_far(case: ProgramCase) -> Ints:
 
 
 def _job(case: ProgramCase, role: Role, job: JobClass, fire: int) -> Cost:
+    """Of a crossbar job.
+
+    fire: its fire group, where that says how far it goes; of an MVM 1 in a stack, else 0.
+    """
     chip, layer = case.chip, int(case.region[job.operator])
     stage = 1 if role in (Role.MVM1, Role.ACC1) else 0
     if not job.weights(stage):
         return Cost(0, 0, 0)  # a stage that the job does not have: the check `jobs` says so
     if role in (Role.MVM0, Role.MVM1):
-        return job.mvm(stage, chip)
+        return job.mvm(stage, chip, stacked=bool(fire))
     if role in (Role.ACC0, Role.ACC1):
         return job.acc(stage, chip)
     if role == Role.OUT:

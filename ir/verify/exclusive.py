@@ -12,7 +12,7 @@ from ir.verify.roles import KIND, READS_OF_CACHES, WRITES_OF_CACHES, Form, Role
 
 
 def check_pgs(case: ProgramCase) -> Fault | None:
-    """No PG is driven twice at once."""
+    """No PG is driven twice at once, whichever of a stack's groups drives it."""
     return _overlap(case, case.kind == KIND["group"])
 
 
@@ -34,13 +34,13 @@ def check_other_units(case: ProgramCase) -> Fault | None:
 def _overlap(case: ProgramCase, mask: Bools) -> Fault | None:
     """The first two jobs of one unit whose intervals [start, start + busy) meet.
 
-    What takes no time has to find the unit free as well.
+    Units of a stack are one. What takes no time has to find the unit free as well.
     """
     p = case.program
-    rows = np.flatnonzero(mask)
-    rows = rows[np.lexsort((p.busy_ps[rows], p.start_ps[rows], p.unit[rows]))]
+    rows, circuit = np.flatnonzero(mask), case.sharing.circuit[p.unit]
+    rows = rows[np.lexsort((p.busy_ps[rows], p.start_ps[rows], circuit[rows]))]
     one, other = rows[:-1], rows[1:]
-    same = p.unit[one] == p.unit[other]
+    same = circuit[one] == circuit[other]
     at = first(same & (p.start_ps[other] < p.start_ps[one] + p.busy_ps[one]))
     if at is None:
         return None
@@ -53,22 +53,23 @@ def check_input_buffers(case: ProgramCase) -> Fault | None:
     """A group's input buffer never holds more vectors than chip.pg.input_buffers.
 
     A vector is there from the START of the LOAD or XFER that brings it to the end of the last MVM
-    of the group that uses it.
+    of the group that uses it. The groups of a stack have one input buffer.
     """
-    p, units = case.program, len(case.program.units)
-    filler, group = p.dst.rows(), p.dst.values.astype(np.int64)
-    entry = filler * units + group
-    order = np.argsort(entry)
-    last = case.end[filler[order]]
+    p, most = case.program, int(case.sharing.circuit.max(initial=0)) + 1
+    filler, group = p.dst.rows(), case.sharing.circuit[p.dst.values]
+    entry = np.unique(filler * most + group)  # a vector for several groups of a stack is one
+    filler, group = np.divmod(entry, most)
+    last = case.end[filler]
     user = np.flatnonzero(case.is_mvm[case.reader])
-    wanted = case.read[user] * units + p.unit[case.reader[user]]
-    place = np.minimum(np.searchsorted(entry[order], wanted), max(len(entry) - 1, 0))
-    match = entry[order][place] == wanted if len(entry) else np.zeros(0, dtype=np.bool_)
+    wanted = case.read[user] * most + case.sharing.circuit[p.unit[case.reader[user]]]
+    place = np.minimum(np.searchsorted(entry, wanted), max(len(entry) - 1, 0))
+    match = entry[place] == wanted if len(entry) else np.zeros(0, dtype=np.bool_)
     np.maximum.at(last, place[match], case.end[case.reader[user[match]]])
-    fault = _crowded(group[order], p.start_ps[filler[order]], last, case.chip.pg.input_buffers)
+    fault = _crowded(group, p.start_ps[filler], last, case.chip.pg.input_buffers)
     if fault is None:
         return None
-    unit, time, held = fault
+    circuit, time, held = fault
+    unit = int(np.flatnonzero(case.sharing.circuit == circuit)[0])
     limit = case.chip.pg.input_buffers
     return Fault(p.units[unit].name, f"holds {held} vectors at {time} ps, expected at most {limit}")
 

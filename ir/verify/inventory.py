@@ -26,12 +26,18 @@ def _inventory(case: ProgramCase) -> Inventory:
     of_block = [(isinstance(o, RoutedOwner), isinstance(o, SharedOwner)) for o in owners]
     expert, shared = np.array(of_block, dtype=np.bool_).reshape(-1, 2)[tiles.tile_block].T
     kinds = (expert, ~expert, shared)
-    pgs = [distinct(tiles.tile_pg[kind]) for kind in kinds]
+    behind = np.zeros(case.mapping.placement.pgs, dtype=np.bool_)
+    behind[tiles.tile_pg[expert]] = True  # PGs of experts; of others those that no expert is on
+    alone = ~behind[tiles.tile_pg]
+    pgs = [distinct(tiles.tile_pg[kind]) for kind in (expert, ~expert & alone, shared & alone)]
     crossbars = [distinct(tiles.crossbar_ids[kind]) for kind in kinds]
     regions = case.mapping.placement.regions
     width = {
-        r.layer: timing.bus_bits_per_ns(chip, bus_width(workload, r.layer)) or 0 for r in regions
+        layer: timing.bus_bits_per_ns(chip, bus_width(workload, layer)) or 0
+        for r in regions
+        for layer in r.layers
     }
+    switched = distinct(tiles.crossbar_ids[tiles.tile_stacked | (expert & (chip.pg.mux > 1))])
     back = {layer: bits * return_lanes(workload, layer, chip) for layer, bits in width.items()}
     moe = {int(case.region[index]) for index in case.moe}
     held, moved = cache_bytes(case), buffer_bytes_moved(case)
@@ -52,4 +58,5 @@ def _inventory(case: ProgramCase) -> Inventory:
         go_bytes=held[1],
         buffer_written_bytes=moved[0],
         buffer_read_bytes=moved[1],
+        switched_crossbars=switched,
     )

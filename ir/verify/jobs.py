@@ -67,9 +67,10 @@ class JobClass:
         """Multiply-accumulates of a stage."""
         return sum(weight.macs for weight in self.weights(stage))
 
-    def mvm(self, stage: int, chip: Chip) -> Cost:
-        """All crossbars of the stage at once."""
-        return timing.mvm(chip, self.fired(stage, chip), shared=self.multiplexed)
+    def mvm(self, stage: int, chip: Chip, *, stacked: bool = False) -> Cost:
+        """All crossbars of the stage at once; stacked: others have the same peripheral groups."""
+        fired = self.fired(stage, chip)
+        return timing.mvm(chip, fired, shared=self.multiplexed, stacked=stacked)
 
     def fired(self, stage: int, chip: Chip) -> Fired:
         """What the tiles of the stage use, size by size."""

@@ -15,6 +15,7 @@ from ir.verify.matrices import (
     moe_operators,
     tile_grid,
 )
+from ir.verify.stacks import in_stack
 from ir.verify.tiles import MappingCase, block_name, distinct, narrow
 
 
@@ -108,7 +109,7 @@ def check_crossbars(case: MappingCase) -> Fault | None:
         problem = f"takes {cells} of a crossbar of {crossbar.rows} x {crossbar.columns}"
         return Fault(case.tile_name(at), problem)
     position = case.tile_spot[:, 0]
-    usual = position.min(initial=0) >= 0 and position.max(initial=0) < case.chip.pg.mux
+    usual = position.min(initial=0) >= 0 and position.max(initial=0) < case.chip.pg.most
     if usual and distinct(case.crossbar_ids) == len(case.crossbar_ids):
         return None  # each tile has one of its own
     order = np.argsort(case.crossbar_ids, kind="stable")
@@ -128,20 +129,24 @@ def check_crossbars(case: MappingCase) -> Fault | None:
 
 
 def check_mux(case: MappingCase) -> Fault | None:
-    """An expert's position is below mux, a dense block's is 0; PG classes say the same."""
-    placement = case.mapping.placement
+    """Positions are below the most of a PG, and 0 of what is neither an expert's nor in a stack.
+
+    They number the crossbars of a stack, whichever of its PGs a tile is on. A PG is of class 0
+    where a tile of a routed expert is on it.
+    """
+    placement, most = case.mapping.placement, case.chip.pg.most
     routed = [isinstance(b.owner, RoutedOwner) for b in case.mapping.blocks]
     expert = np.array(routed, dtype=np.bool_)[case.tile_block]
-    position, limit = case.tile_spot[:, 0], np.where(expert, case.chip.pg.mux, 1)
+    limit = np.where(expert | in_stack(case), most, 1)
+    position = case.tile_spot[:, 0]
     at = first((position < 0) | (position >= limit))
     if at is not None:
         problem = f"at position {position[at]}, expected 0 to {limit[at] - 1}"
         return Fault(case.tile_name(at), problem)
-    at = first(placement.pg_class[case.tile_pg] != np.where(expert, 0, 1))
-    if at is None:
-        return None
-    pg = int(case.tile_pg[at])
-    return Fault(case.tile_name(at), f"on PG {pg} of class {placement.pg_class[pg]}")
+    kind = np.ones(placement.pgs, dtype=np.int8)
+    kind[case.tile_pg[expert]] = 0
+    at = first(placement.pg_class != kind)
+    return None if at is None else Fault(f"PG {at}", f"of class {placement.pg_class[at]}")
 
 
 def check_tiles_apart(case: MappingCase) -> Fault | None:
@@ -157,20 +162,24 @@ def check_tiles_apart(case: MappingCase) -> Fault | None:
 
 
 def check_group_sharing(case: MappingCase) -> Fault | None:
-    """Experts of a group share PGs tile by tile; nobody else shares any.
+    """Experts of a group share PGs tile by tile; of others only stacks do, within a region.
 
-    A tile that only the wider of them have is behind a PG that only those drive.
-    So tiles on the same crossbar are never active at once: their PG drives one of them at a time.
+    A tile that only the wider of them have is behind a PG that only those drive. So tiles on the
+    same crossbar are never active at once: their PG drives one of them at a time. Fire groups of a
+    stack are on crossbars of their own.
     """
     row, column = case.tile_place
     rows = max((b.rows for b in case.mapping.blocks), default=1)
     columns = max((b.columns for b in case.mapping.blocks), default=1)
-    owner = (case.block_shelf[case.tile_block] * columns + column) * rows + row
+    shelf = case.block_shelf[case.tile_block]
+    owner = (shelf * columns + column) * rows + row
     if _one_to_one(case.tile_pg, owner, case.mapping.placement.pgs):
         return None
+    of_shelf = case.tile_pg * (int(shelf.max(initial=0)) + 1) + shelf
     for sort_by, same, problem in (
-        (case.tile_pg, owner, "share a PG without being the same tile of one group"),
-        (owner, case.tile_pg, "are the same tile of one group but on different PGs"),
+        (of_shelf, owner, "share a PG without being the same tile of one group"),
+        (owner, of_shelf, "are the same tile of one group but on different PGs"),
+        (case.crossbar_ids, shelf, "share a crossbar without being of one group"),
     ):
         order = np.argsort(sort_by, kind="stable")
         next_to = sort_by[order[1:]] == sort_by[order[:-1]]
@@ -218,9 +227,9 @@ def check_capacity(case: MappingCase) -> Fault | None:
 
 
 def check_regions_apart(case: MappingCase) -> Fault | None:
-    """Every layer with blocks has one region, and regions do not overlap."""
+    """Every layer with blocks is in one region, and regions do not overlap."""
     placement = case.mapping.placement
-    layers = sorted(r.layer for r in placement.regions)
+    layers = sorted(layer for r in placement.regions for layer in r.layers)
     wanted = sorted({b.layer for b in case.mapping.blocks})
     if layers != wanted:
         return Fault("regions", f"of layers {layers}, expected {wanted}")
@@ -235,9 +244,13 @@ def check_regions_apart(case: MappingCase) -> Fault | None:
 
 
 def check_in_region(case: MappingCase) -> Fault | None:
-    """Every PG is inside the region of its layer."""
+    """Every PG is inside the region of its layer, of a stack that of all of them."""
     placement = case.mapping.placement
-    box = {r.layer: (r.x, r.y, r.x + r.width, r.y + r.height) for r in placement.regions}
+    box = {
+        layer: (r.x, r.y, r.x + r.width, r.y + r.height)
+        for r in placement.regions
+        for layer in r.layers
+    }
     limits = np.array([box[b.layer] for b in case.mapping.blocks], dtype=np.int64).reshape(-1, 4)
     low_x, low_y, high_x, high_y = narrow(limits).T
     block, cores = case.tile_block, narrow(placement.core)[case.tile_pg]
@@ -272,10 +285,10 @@ MAPPING_CHECKS: tuple[Check[MappingCase], ...] = (
     Check("crossbars", "no two weight tiles take the same cells", check_crossbars),
     Check("mux", "no more crossbars behind a PG than its mux", check_mux),
     Check("tiles-apart", "tiles that fire together never share a PG", check_tiles_apart),
-    Check("group-sharing", "only experts of a group share PGs, tile by tile", check_group_sharing),
+    Check("group-sharing", "experts of a group share PGs, tile by tile", check_group_sharing),
     Check("mesh", "cores and regions are within the mesh", check_mesh, gate=True),
     Check("core-capacity", "no core holds more PGs than it has room for", check_capacity),
-    Check("regions", "one region per layer, none overlap", check_regions_apart, gate=True),
+    Check("regions", "every layer in one region, none overlap", check_regions_apart, gate=True),
     Check("in-region", "every PG is inside its layer's region", check_in_region),
     Check("column-chains", "row tiles of a column are neighbours", check_column_chains),
 )

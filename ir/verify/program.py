@@ -146,9 +146,9 @@ def check_units(case: ProgramCase) -> Fault | None:
         found.add(fire)
         sent = sent_width(case.workload.operators[group.operator], group.stage, group.rows)
         entries = -(-sent * case.chip.mvm.input_bits // 8) * case.chip.pg.input_buffers
-        number = unit.group if group.group >= 0 else -1
-        if (unit.pgs, number, unit.input_bytes) != (group.pgs, group.group, entries):
-            expected = f"{group.pgs} PGs, group {group.group}, {entries} bytes of input buffer"
+        wanted = group.first_pg, group.pgs, entries
+        if (unit.first_pg, unit.pgs, unit.input_bytes) != wanted:
+            expected = "{1} PGs from {0} on, {2} bytes of input buffer".format(*wanted)
             return Fault(unit.name, f"{unit}, expected {expected}")
     if len(found) < len(case.fire_groups):
         missing = case.fire_groups[min(set(range(len(case.fire_groups))) - found)]

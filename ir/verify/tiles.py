@@ -6,7 +6,7 @@ from typing import assert_never
 
 import numpy as np
 
-from ir.arrays import Array, Ints
+from ir.arrays import Array, Bools, Ints
 from ir.chip import Chip
 from ir.mapping import Block, DenseOwner, Mapping, RoutedOwner, SharedOwner
 from ir.verify.matrices import cells_per_weight, weights_side_by_side
@@ -109,6 +109,17 @@ class MappingCase:
         position = self.tile_spot[:, 0]
         pg: Ints = self.tile_pg.astype(np.int64)
         return pg * (int(position.max(initial=0)) + 1) + position
+
+    @cached_property
+    def tile_stacked(self) -> Bools:
+        """Whether tiles of several fire groups are behind a tile's PG: [tiles]."""
+        shelf = self.block_shelf[self.tile_block]
+        low = np.full(self.mapping.placement.pgs, len(self.mapping.blocks), dtype=np.int64)
+        high = np.full(self.mapping.placement.pgs, -1, dtype=np.int64)
+        np.minimum.at(low, self.tile_pg, shelf)
+        np.maximum.at(high, self.tile_pg, shelf)
+        several: Bools = (high > low)[self.tile_pg]
+        return several
 
     def block_ids(self, keys: list[tuple[object, ...]]) -> Ints:
         """A number for each block, equal where `keys` are equal, per tile: [tiles]."""

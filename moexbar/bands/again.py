@@ -4,7 +4,7 @@ Sizes that the compiler chose stay what they are: the chip is designed, and turn
 `jitter` schedules by the same code.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backends.breakeven import Run, share_by_programs
 from backends.cost import CostReport, cost
@@ -47,6 +47,8 @@ def again(result: MethodResult, routing: Routing, chip: Chip, effect: Effect) ->
     if effect != "cost":
         mapping = done.mapping
         if effect == "place":
+            asked = result.method.options
+            placement = replace(asked.placement, stacks=mapping.stacks)
             mapping = place_experts(
                 done.workload,
                 partition(done.workload, chip),
@@ -54,7 +56,7 @@ def again(result: MethodResult, routing: Routing, chip: Chip, effect: Effect) ->
                 routing_matrices(done.workload, routing),
                 routing,
                 chip,
-                result.method.options,
+                replace(asked, placement=placement),
             )
         program = emitted(done, mapping, chip).timed()
     return Judged(Run(program, chip, _slots(done)), cost(program, chip))

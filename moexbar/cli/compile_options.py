@@ -9,6 +9,7 @@ import typer
 from compiler.options import (
     GROUPING_SOLVERS,
     POLICIES,
+    STACK_RULES,
     GroupingOptions,
     GroupingSolver,
     Objective,
@@ -16,12 +17,14 @@ from compiler.options import (
     Placer,
     SlotOptions,
     SolverOptions,
+    StackOptions,
 )
 from compiler.options import (
     Scheduling as Scheduled,
 )
 from ir.errors import InputError
 from ir.schedule import Caches
+from ir.stacks import NO_STACKS, Stacking
 from moexbar.cli.options import (
     INPUTS,
     METHODS,
@@ -42,6 +45,7 @@ from moexbar.cli.options import (
 )
 from moexbar.cli.scope import Groups, GroupSize, Replicas
 from moexbar.files.digital_file import read_digital
+from moexbar.files.stacks_file import read_stacks
 from moexbar.least_placed import LEAST_PLACED
 
 if TYPE_CHECKING:
@@ -161,6 +165,28 @@ DenseCopies = Annotated[
         rich_help_panel=METHODS,
     ),
 ]
+Stacks = Annotated[
+    str | None,
+    typer.Option(
+        help="What shares peripheral groups, across layers too: auto (by the program's time), "
+        "cp-sat, apart, uniform, none, or a file of stacks.",
+        metavar="SOLVER|FILE",
+        rich_help_panel=METHODS,
+    ),
+]
+StackLayers = Annotated[
+    int,
+    typer.Option(help="Layers whose stacks share a region.", min=2, rich_help_panel=METHODS),
+]
+StackPgs = Annotated[
+    int | None,
+    typer.Option(
+        help="Peripheral groups in all, at most.",
+        min=1,
+        show_default="as the layers of a region need",
+        rich_help_panel=METHODS,
+    ),
+]
 Processes = Annotated[
     int | None,
     typer.Option(
@@ -202,6 +228,9 @@ class CompileRequest:
     least_placed: LeastPlaced = LEAST_PLACED
     pack: Pack = False
     dense_copies: DenseCopies = 1
+    stacks: Stacks = None
+    stack_layers: StackLayers = 2
+    stack_pgs: StackPgs = None
     time: LayerTime = 1
     seed: Seed = 0
     processes: Processes = None
@@ -235,7 +264,17 @@ class CompileRequest:
     @property
     def placement_options(self) -> PlacementOptions:
         """How tiles are placed."""
-        return PlacementOptions(self.placement, self.pack, self.dense_copies)
+        return PlacementOptions(self.placement, self.pack, self.dense_copies, self._stacks)
+
+    @property
+    def _stacks(self) -> Stacking | StackOptions:
+        """The stacks of a file, or how they are chosen."""
+        if self.stacks is None:
+            return NO_STACKS
+        for rule in STACK_RULES:
+            if self.stacks == rule:
+                return StackOptions(rule, self.stack_layers, self.stack_pgs)
+        return read_stacks(Path(self.stacks))
 
     @property
     def slot_options(self) -> SlotOptions:

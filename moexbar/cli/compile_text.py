@@ -147,6 +147,17 @@ def _placed(report: Report) -> Iterator[str]:
         )
     if placement.dense_copies is not None:
         yield f"each dense block stands {placement.dense_copies} times, its tokens dealt in turn"
+    if (stacks := placement.stacks) is not None:
+        yield (
+            f"stacks {stacks.solver}: {stacks.members} groups and dense blocks of up to "
+            f"{stacks.layers} layers in {stacks.count} stacks, {stacks.pgs} peripheral groups "
+            f"instead of {stacks.pgs_alone}, at most {stacks.deepest} crossbars behind each"
+        )
+        if (met := stacks.met) is not None:
+            yield (
+                f"members of a stack would compute at once for {met.value / 1e6:.2f} us in all, "
+                f"at least {met.bound / 1e6:.2f} ({met.status})"
+            )
     if (crossbars := placement.expert_crossbars).packed:
         yield (
             f"packed: {crossbars.used} crossbars hold {crossbars.tiles} tiles of experts, "

@@ -11,6 +11,7 @@ from moexbar.report.mapped import (
     BlockRow,
     GroupedLayer,
     MappingFile,
+    MemberRow,
     Mesh,
     ModelName,
     RegionRow,
@@ -29,7 +30,10 @@ def mapping_json(mapping: Mapping, workload: Workload) -> dict[str, Any]:
     file = MappingFile(
         model=ModelName(workload.name, workload.sha256),
         mesh=Mesh(placement.mesh_width, placement.mesh_height),
-        regions=tuple(RegionRow(r.layer, r.x, r.y, r.width, r.height) for r in placement.regions),
+        regions=tuple(
+            RegionRow(r.layer, r.x, r.y, r.width, r.height, r.guests or None)
+            for r in placement.regions
+        ),
         groups=tuple(
             GroupedLayer(g.layer, g.solver, g.groups, g.digital or None)
             for g in mapping.grouping.layers
@@ -40,6 +44,11 @@ def mapping_json(mapping: Mapping, workload: Workload) -> dict[str, Any]:
         ),
         pg_core=_runs(placement.core),
         dense_copies=mapping.dense_copies if mapping.dense_copies > 1 else None,
+        stacks=tuple(
+            tuple(MemberRow(m.layer, m.stage, m.group) for m in stack)
+            for stack in mapping.stacks.stacks
+        )
+        or None,
     )
     found: dict[str, Any] = as_json(file)
     return found

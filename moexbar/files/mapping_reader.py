@@ -24,6 +24,7 @@ from ir.mapping import (
     SharedOwner,
     column_lengths,
 )
+from ir.stacks import Member, Stacking
 from ir.workload import AnyOperator, Dense, Expert, MoELayer, Weight, Workload
 
 MAX_BYTES = 1 << 30
@@ -44,7 +45,8 @@ def read_mapping(path: Path, workload: Workload) -> Mapping:
         copies = _number(found.get("dense_copies", 1), 1)
         blocks = tuple(_block(b, workload, copies) for b in found["blocks"])
         grouping = _grouping(found["groups"])
-        return Mapping(blocks, grouping, _placement(found, blocks, grouping), copies)
+        placement = _placement(found, blocks, grouping)
+        return Mapping(blocks, grouping, placement, copies, _stacking(found.get("stacks", ())))
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         problem = f"not as `moexbar compile` writes it: {type(error).__name__} {error}"[:200]
         raise InputError(str(path), problem, "compile again") from error
@@ -141,6 +143,14 @@ def _grouping(found: list[dict[str, Any]]) -> Grouping:
     )
 
 
+def _stacking(found: list[list[dict[str, Any]]]) -> Stacking:
+    members = [
+        tuple(Member(*(_number(m[n]) for n in ("layer", "stage", "group"))) for m in stack)
+        for stack in found
+    ]
+    return Stacking(tuple(members), "not in the file")
+
+
 def _placement(found: dict[str, Any], blocks: tuple[Block, ...], grouping: Grouping) -> Placement:
     start = np.array([_number(b["pg_start"]) for b in found["blocks"]], dtype=np.int64)
     spots = np.zeros((len(blocks), len(TILE_KINDS), 3), dtype=np.int64)
@@ -148,16 +158,23 @@ def _placement(found: dict[str, Any], blocks: tuple[Block, ...], grouping: Group
         for kind in np.unique(blocks[i].tile_kinds()).tolist():
             spots[i, kind] = [_number(n) for n in block["spots"][TILE_KINDS[kind]]]
     core = _cores(found["pg_core"])
-    kind_of_pg = np.zeros(len(core), dtype=np.int8)
+    kind_of_pg = np.ones(len(core), dtype=np.int8)
     lengths = column_lengths(blocks, grouping).tolist()
     for block, first, length in zip(blocks, start.tolist(), lengths, strict=True):
         last = first + (block.columns - 1) * length + block.rows - 1
         if last >= len(core):
             raise ValueError(f"PG {last} of {len(core)}")
-        if not isinstance(block.owner, RoutedOwner):
-            kind_of_pg[first : first + block.tiles] = 1
+        if isinstance(block.owner, RoutedOwner):
+            kind_of_pg[first : last + 1] = 0
     regions = tuple(
-        Region(*(_number(r[n]) for n in ("layer", "x", "y", "width", "height")))
+        Region(
+            _number(r["layer"]),
+            _number(r["x"]),
+            _number(r["y"]),
+            _number(r["width"]),
+            _number(r["height"]),
+            tuple(_number(n) for n in r.get("guests", ())),
+        )
         for r in found["regions"]
     )
     mesh = found["mesh"]

@@ -17,6 +17,7 @@ from moexbar.files.parts import ALL, Part
 from moexbar.files.program_file import write_program
 from moexbar.files.routing_file import save_routing
 from moexbar.files.sources import source_entry
+from moexbar.files.stacks_file import stacks_json
 from moexbar.report.compiled import Report
 from moexbar.report.plain import as_json
 
@@ -39,6 +40,8 @@ def write_outputs(
         write_program(program, folder / "program.parquet")
     if "mapping" in write:
         write_json(folder / "mapping.json", mapping_json(done.mapping, done.workload))
+        if done.mapping.stacks.stacks:
+            write_json(folder / "stacks.json", stacks_json(done.mapping.stacks))
     if "report" in write:
         write_json(folder / "report.json", as_json(report), indent=1)
     if "trace" in write:

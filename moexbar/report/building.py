@@ -1,7 +1,8 @@
 """The report of a compilation, from what every method gave."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping as ByKey
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -10,10 +11,11 @@ from backends.cost import Area, CostReport, area_band, chip_area, cost, moe_area
 from backends.programming import write_cost
 from compiler.baselines import Unfit
 from compiler.fire_groups import fire_groups
+from compiler.placement.spots import crossbars_behind
 from ir.chip import Chip, sizes_of
 from ir.compiled import Compiled
 from ir.cores import core_um
-from ir.mapping import LayerGrouping, Owner, RoutedOwner
+from ir.mapping import LayerGrouping, Mapping, Owner, RoutedOwner
 from ir.program import Program
 from ir.routing import Routing, overlap
 from ir.verify import CHECKS
@@ -49,6 +51,7 @@ from moexbar.report.methods import (
     UnfitRow,
 )
 from moexbar.report.sizes import RETICLE_MM2, RegionSize, Size
+from moexbar.report.stacks import Stacks
 from moexbar.report.steps import memory_of, steps_of
 from moexbar.report.weights import WeightsRow
 
@@ -193,7 +196,7 @@ def _area(area: Area) -> AreaRow:
     return AreaRow(area.total_um2 / 1e6, _millionths(area.parts_um2), area.missing)
 
 
-def _millionths(parts: Mapping[str, int]) -> dict[str, float]:
+def _millionths(parts: ByKey[str, int]) -> dict[str, float]:
     """Energies of fJ in nJ, areas of um2 in mm2."""
     return {name: value / 1e6 for name, value in parts.items()}
 
@@ -256,6 +259,25 @@ def _placement(compiled: Compiled, *, packed: bool) -> Placement:
             tiles=sum(b.tiles for b in blocks if isinstance(b.owner, RoutedOwner)),
         ),
         dense_copies=copies if copies > 1 else None,
+        stacks=_stacks(compiled.mapping),
+    )
+
+
+def _stacks(mapping: Mapping) -> Stacks | None:
+    """What shares peripheral groups, where anything does."""
+    found, placement = mapping.stacks, mapping.placement
+    if not found.stacks:
+        return None
+    fires = fire_groups(mapping.blocks, mapping.grouping)
+    return Stacks(
+        solver=found.solver,
+        count=len(found.stacks),
+        members=sum(map(len, found.stacks)),
+        layers=max(len(region.layers) for region in placement.regions),
+        deepest=max(map(crossbars_behind, mapping.blocks, placement.spots)),
+        pgs=placement.pgs,
+        pgs_alone=sum(fire.pgs for fire in fires),
+        met=None if found.certificate is None else CertificateRow.of(found.certificate),
     )
 
 

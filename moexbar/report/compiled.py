@@ -13,6 +13,7 @@ from moexbar.report.jittered import JitterRow
 from moexbar.report.methods import GainsRow, MethodRow, UnfitRow
 from moexbar.report.plain import OPTIONAL, Document
 from moexbar.report.sizes import Size
+from moexbar.report.stacks import Stacks
 from moexbar.report.weights import WeightsRow
 
 
@@ -231,6 +232,7 @@ class Placement:
     traffic: certificate of packets x hops over the fitted tokens; null where there are none.
     expert_crossbars: of the routed experts.
     dense_copies: of what is no routed expert's; left out where each stands once.
+    stacks: what shares peripheral groups beyond groups of experts; left out where nothing does.
     """
 
     solver: str
@@ -238,6 +240,7 @@ class Placement:
     traffic: CertificateRow | None
     expert_crossbars: ExpertCrossbars
     dense_copies: int | None = field(default=None, metadata=OPTIONAL)
+    stacks: Stacks | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True)

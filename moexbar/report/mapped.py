@@ -35,13 +35,14 @@ class Mesh:
 
 @dataclass(frozen=True)
 class RegionRow:
-    """The cores of one layer, a rectangle of the mesh.
+    """The cores of one layer, or of several that share peripheral groups, a rectangle of the mesh.
 
-    layer: decoder layer.
+    layer: decoder layer, of several the first.
     x: of its first column.
     y: of its first row.
     width: columns.
     height: rows.
+    guests: the other layers; absent where there are none.
     """
 
     layer: int
@@ -49,6 +50,7 @@ class RegionRow:
     y: int
     width: int
     height: int
+    guests: tuple[int, ...] | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,21 @@ class BlockRow:
 
 
 @dataclass(frozen=True)
+class MemberRow:
+    """A fire group, which shares peripheral groups with others.
+
+    layer: decoder layer.
+    stage: 1 for the second products of experts, else 0.
+    group: of a layer its groups of experts come first, then its other matrices in order of the
+        model.
+    """
+
+    layer: int
+    stage: int
+    group: int
+
+
+@dataclass(frozen=True)
 class MappingFile:
     """Where every weight tile lives: mapping.json.
 
@@ -144,6 +161,7 @@ class MappingFile:
         y * mesh width + x.
     dense_copies: of every matrix that is no routed expert's, but for those that multiply the newest
         token alone; left out where each stands once.
+    stacks: fire groups that share peripheral groups; left out where none do.
     """
 
     model: ModelName
@@ -153,3 +171,4 @@ class MappingFile:
     blocks: tuple[BlockRow, ...]
     pg_core: tuple[tuple[int, int], ...]
     dense_copies: int | None = field(default=None, metadata=OPTIONAL)
+    stacks: tuple[tuple[MemberRow, ...], ...] | None = field(default=None, metadata=OPTIONAL)

@@ -248,3 +248,23 @@ def test_ports_of_crossbars_take_energy_once_per_product() -> None:
     bits = replace(load_chip("isaac"), mvm=replace(load_chip("isaac").mvm, port_fj=5))
     more = timing.mvm(bits, timing.full(bits, 1), shared=False).energy_fj - 16 * bits.mvm.cycle_fj
     assert more == 5  # once, not for each of the 16 input cycles
+
+
+def test_a_switch_settles_where_a_group_has_several_crossbars() -> None:
+    """Of experts where mux > 1, of a stack always; of neither one in either, whatever the limit."""
+    for mux, limit in ((1, 0), (1, 8), (2, 0), (2, 8)):
+        pg = replace(HERMES.pg, mux=mux, stack_limit=limit, mux_settle_ps=5_000)
+        chip = replace(HERMES, pg=pg)
+        found = {
+            (shared, stacked): timing.mvm_ps(chip, shared=shared, stacked=stacked)
+            - timing.mvm_ps(chip, shared=False)
+            for shared in (False, True)
+            for stacked in (False, True)
+        }
+        settles = 5_000 if mux > 1 else 0
+        assert found == {
+            (False, False): 0,
+            (True, False): settles,
+            (False, True): 5_000,
+            (True, True): 5_000,
+        }

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from compiler.options import SolverOptions
-from compiler.stacks import OBJECTIVE, Candidate, StackSolver, check_given, choose_stacks
+from compiler.options import SolverOptions, StackSolver
+from compiler.stacks import OBJECTIVE, Candidate, check_given, choose_stacks
 from ir.arrays import Ints
 from ir.errors import InfeasibleError, InputError
 from ir.stacks import Member, Stacking
