@@ -22,11 +22,12 @@ def pools(program: Program) -> Pools:
     The groups of a stack are one unit, under the first one's name.
     """
     names: dict[str, int] = {}
-    pool = []
-    for circuit in circuits(program.units).tolist():
+    pool, of = [], circuits(program.units)
+    for circuit in of.tolist():
         unit = program.units[circuit]
         several = unit.kind in ("dpu", "mha")
         shared = unit.kind if unit.layer < 0 else f"{unit.kind}.{unit.layer}"
         pool.append(names.setdefault(shared if several else unit.name, len(names)))
     of_unit = np.array(pool, dtype=np.int64)
-    return Pools(of_unit, np.bincount(of_unit, minlength=len(names)), list(names))
+    size = np.bincount(of_unit[np.unique(of)], minlength=len(names))
+    return Pools(of_unit, size, list(names))

@@ -1,9 +1,10 @@
 """The event loop of the list schedule, compiled: heaps in flat arrays, integers only.
 
 Rows wait in one heap per pool (the ready ones) or per group (those set aside at a full input
-buffer); two more hold when units become free and when jobs end. A heap entry is a key and a row,
-ordered by both. The heap of pool u lies in `keys[base[u]:base[u + 1]]`, large enough for all of its
-rows.
+buffer). Groups of a stack have one buffer, and what fills it may be on several buses and links, of
+which one may be busy when an entry is free: so the first of each group is told. Two more heaps hold
+when units become free and when jobs end. A heap entry is a key and a row, ordered by both. The heap
+of pool u lies in `keys[base[u]:base[u + 1]]`, large enough for all of its rows.
 """
 
 import numpy as np
@@ -59,11 +60,25 @@ def satisfy(row: int, at: Array, rows: Array, missing: Array, waiting: Array, wa
 
 
 @compiled
-def unpark(keys: Array, rows: Array, bases: Array, sizes: Array, group: int) -> int:
-    """Take the first row that is set aside at a group's full input buffer."""
-    row = pop(keys, rows, bases[group], sizes[group])
-    sizes[group] -= 1
-    return row
+def unpark(
+    keys: Array,
+    rows: Array,
+    bases: Array,
+    sizes: Array,
+    group_at: Array,
+    groups: Array,
+    buffer: int,
+    waiting: Array,
+    waits: int,
+) -> int:
+    """Of each group of a buffer the first row that is set aside joins `waiting`."""
+    for i in range(group_at[buffer], group_at[buffer + 1]):
+        group = groups[i]
+        if sizes[group] > 0:
+            waiting[waits] = pop(keys, rows, bases[group], sizes[group])
+            sizes[group] -= 1
+            waits += 1
+    return waits
 
 
 @compiled
@@ -81,6 +96,9 @@ def run(
     start_rows: Array,
     dst_at: Array,
     dst_units: Array,
+    dst_groups: Array,
+    group_at: Array,
+    groups: Array,
     servers: Array,
     ready_base: Array,
     parked_base: Array,
@@ -91,8 +109,8 @@ def run(
 
     [rows]: duration, busy, priority, pool (first unit of it), frees (entry of an input
     buffer, of so many `users`), missing (how many it waits for). end, start: rows that wait for the
-    end or start of each row; dst: groups it fills.
-    [units]: servers; *_base: where each unit's heap or stack lies, one more than units.
+    end or start of each row; dst: buffers it fills, and a group of each. [units]: groups of each
+    buffer; servers; *_base: where each unit's heap or stack lies, one more than units.
     """
     count, units = len(duration), len(servers)
     start, unit = np.full(count, -1, np.int64), pool.copy()
@@ -138,21 +156,27 @@ def run(
                 continue
             row = pop(ready_keys, ready_rows, ready_base[u], ready[u])
             ready[u] -= 1
-            full = -1
+            at = -1
             for i in range(dst_at[row], dst_at[row + 1]):
                 if room[dst_units[i]] == 0:
-                    full = dst_units[i]
+                    at = dst_groups[i]
                     break
-            if full >= 0:
-                push(parked_keys, parked_rows, parked_base[full], parked[full], priority[row], row)
-                parked[full] += 1
+            if at >= 0:
+                push(parked_keys, parked_rows, parked_base[at], parked[at], priority[row], row)
+                parked[at] += 1
                 for i in range(dst_at[row], dst_at[row + 1]):  # room it leaves may serve another
-                    group = dst_units[i]
-                    if room[group] > 0 and parked[group] > 0:
-                        waiting[waits] = unpark(
-                            parked_keys, parked_rows, parked_base, parked, group
+                    if room[dst_units[i]] > 0:
+                        waits = unpark(
+                            parked_keys,
+                            parked_rows,
+                            parked_base,
+                            parked,
+                            group_at,
+                            groups,
+                            dst_units[i],
+                            waiting,
+                            waits,
                         )
-                        waits += 1
                 continue
             for i in range(dst_at[row], dst_at[row + 1]):
                 room[dst_units[i]] -= 1
@@ -182,13 +206,18 @@ def run(
             over -= 1
             if frees[row] >= 0:
                 users[frees[row]] -= 1
-                group = unit[row]
                 if users[frees[row]] == 0:
-                    room[group] += 1
-                    if parked[group] > 0:
-                        waiting[waits] = unpark(
-                            parked_keys, parked_rows, parked_base, parked, group
-                        )
-                        waits += 1
+                    room[unit[row]] += 1
+                    waits = unpark(
+                        parked_keys,
+                        parked_rows,
+                        parked_base,
+                        parked,
+                        group_at,
+                        groups,
+                        unit[row],
+                        waiting,
+                        waits,
+                    )
             waits = satisfy(row, end_at, end_rows, missing, waiting, waits)
     return start, unit

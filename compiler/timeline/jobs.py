@@ -25,9 +25,11 @@ class Jobs:
     sequence), frees (number of the entry of an input buffer that an MVM is the last of its group to
     use, -1 = none), unit (of the draft), pool (its circuits, or the first unit of its pool) and
     missing (how many rows it waits for). ended: rows that must have ended before each; ends,
-    starts: rows that wait for its end, or its start; fills: whose input buffers it fills. [units]:
-    servers (of the pool that begins there, else 1). entries: vectors an input buffer holds; users:
-    groups that use each numbered entry, after the last of which it is free.
+    starts: rows that wait for its end, or its start; fills: whose input buffers it fills, by
+    circuits, and for each of them a group of it, `filled`. [units]: servers (of the pool that
+    begins there, else 1), groups (those that are the same circuits, at the first of them). entries:
+    vectors an input buffer holds; users: groups that use each numbered entry, after the last of
+    which it is free.
     """
 
     duration_ps: Ints
@@ -44,6 +46,8 @@ class Jobs:
     ends: Edges
     starts: Edges
     fills: Edges
+    filled: Ints
+    groups: Edges
     servers: Ints
     entries: int
     users: Ints
@@ -69,7 +73,10 @@ def prepare(
         count[first] = n
     circuit = np.arange(len(count)) if circuits is None else circuits
     ended, started = _merged(draft.reads, draft.after), _merged(draft.chained)
-    fills, frees = _fills(draft, circuit)
+    fills, filled, frees = _fills(draft, circuit)
+    groups = Edges(
+        bases(np.bincount(circuit, minlength=len(count))), np.argsort(circuit, kind="stable")
+    )
     return Jobs(
         columns["duration_ps"],
         columns["busy_ps"],
@@ -85,23 +92,28 @@ def prepare(
         _turned(ended),
         _turned(started),
         fills,
+        filled,
+        groups,
         count,
         entries,
         np.bincount(frees[frees >= 0], minlength=len(unit)),
     )
 
 
-def _fills(draft: Draft, circuit: Ints) -> tuple[Edges, Ints]:
-    """Whose input buffers each row fills, and the number of the entry that each MVM frees.
+def _fills(draft: Draft, circuit: Ints) -> tuple[Edges, Ints, Ints]:
+    """Whose input buffers each row fills, a group of each, and the entry that each MVM frees.
 
     A vector for several groups of a stack is in their buffer once, until the last of their last
     readers has ended. circuit: [units].
     """
     frees = np.where(draft.last_reader, np.arange(len(draft)), -1)
     if np.all(circuit == np.arange(len(circuit))):
-        return Edges(draft.dst.offsets, draft.dst.values.astype(np.int64)), frees
+        groups = draft.dst.values.astype(np.int64)
+        return Edges(draft.dst.offsets, groups), groups, frees
     once = draft.dst.renamed(circuit)
-    entry = once.rows() * len(circuit) + once.values
+    entries = draft.dst.rows() * len(circuit) + circuit[draft.dst.values]
+    entry, place = np.unique(entries, return_index=True)
+    groups = draft.dst.values[place].astype(np.int64)
     mine = np.flatnonzero(draft.last_reader[draft.reads.rows()])
     reader, read = draft.reads.rows()[mine], draft.reads.values[mine].astype(np.int64)
     wanted = read * len(circuit) + circuit[draft.columns["unit"][reader]]
@@ -110,7 +122,7 @@ def _fills(draft: Draft, circuit: Ints) -> tuple[Edges, Ints]:
     first = np.full(len(entry), len(draft))
     np.minimum.at(first, place[found], reader[found])
     frees[reader[found]] = first[place[found]]
-    return Edges(once.offsets, once.values.astype(np.int64)), frees
+    return Edges(once.offsets, once.values.astype(np.int64)), groups, frees
 
 
 def bases(sizes: Ints) -> Ints:

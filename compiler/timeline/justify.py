@@ -34,5 +34,6 @@ def _backwards(jobs: Jobs) -> Jobs:
         ends=jobs.ended,
         starts=none,
         fills=none,
+        filled=none.rows,
         frees=np.full(count, -1),
     )

@@ -48,9 +48,12 @@ def list_schedule(jobs: Jobs, priority: Ints) -> Times:
         jobs.starts.rows,
         jobs.fills.at,
         jobs.fills.rows,
+        jobs.filled,
+        jobs.groups.at,
+        jobs.groups.rows,
         jobs.servers,
         bases(np.bincount(jobs.pool, minlength=len(jobs.servers))),
-        bases(np.bincount(jobs.fills.rows, minlength=len(jobs.servers))),
+        bases(np.bincount(jobs.filled, minlength=len(jobs.servers))),
         bases(jobs.servers),
         jobs.entries,
     )

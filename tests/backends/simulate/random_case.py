@@ -6,12 +6,17 @@ import numpy as np
 
 from ir.compiled import Compiled
 from ir.mapping import Grouping
+from ir.stacks import NO_STACKS
 from ir.workload import Workload
-from tests.make import compile_small, contiguous, small_chip, small_workload
+from tests.make import compile_small, contiguous, map_small, small_chip, small_workload
+from tests.stacks import random_stacks
 
 
-def random_case(seed: int) -> Compiled:
-    """Any mix of what the emitter can emit: 3 to 12 tokens, 1 or 2 sequences, 1 to 3 layers."""
+def random_case(seed: int, stack_limit: int = 0) -> Compiled:
+    """Any mix of what the emitter can emit: 3 to 12 tokens, 1 or 2 sequences, 1 to 3 layers.
+
+    stack_limit: the same in random stacks of so many crossbars.
+    """
     rng = np.random.default_rng(seed)
 
     def coin() -> bool:
@@ -38,6 +43,7 @@ def random_case(seed: int) -> Compiled:
             "input_buffers": int(rng.integers(1, 4)),
             "retain_input": coin(),
             "mux_settle_ps": int(rng.integers(0, 3)) * 700,
+            "stack_limit": stack_limit,
         },
         mvm={"read_ps": int(rng.integers(1, 200)) * 1000, "dac_bits": int(rng.choice([1, 4, 8]))},
         accumulate={"where": "dpu" if coin() else "pg"},
@@ -55,14 +61,20 @@ def random_case(seed: int) -> Compiled:
         },
     )
     sequence = np.sort(rng.integers(0, 1 + coin(), int(rng.integers(3, 13))))
+    lockstep = coin() and coin()
+    grouping, pack = with_replica(workload, chip.pg.mux) if coin() else None, coin()
+    stacks = NO_STACKS
+    if stack_limit:
+        stacks = random_stacks(map_small(workload, chip, grouping, pack=pack), chip, seed)
     return compile_small(
         workload,
         chip,
         sequence=sequence,
-        lockstep=coin() and coin(),
+        lockstep=lockstep,
         seed=seed,
-        grouping=with_replica(workload, chip.pg.mux) if coin() else None,
-        pack=coin(),
+        grouping=grouping,
+        pack=pack,
+        stacks=stacks,
     )
 
 

@@ -135,3 +135,23 @@ def test_no_order_of_a_stack_is_shorter_than_its_work() -> None:
     draft = stream.finish()
     assert best_schedule(prepare(draft, {}, 2, STACK)).end_ps == 40
     assert best_schedule(prepare(draft, {}, 2)).end_ps == 20
+
+
+def test_a_free_entry_is_not_kept_for_a_load_whose_bus_is_busy() -> None:
+    """One entry for two layers, free at 15 ps; both next vectors have been set aside by then.
+
+    The one that is first in turn is on a bus that is taken until 100 ps. The other layer's bus is
+    free, and its vector does not wait for that.
+    """
+    stream = Stream()
+    mvm(stream, ONE, load(stream, ONE))  # 0-5, 5-15
+    mvm(stream, ONE, _load_on(stream, BUS, ONE, priority=1))
+    job(stream, BUS, 95, priority=2)  # 5-100
+    mvm(stream, TWO, _load_on(stream, APART, TWO, priority=3))
+    assert starts(stream, 1) == [0, 5, 100, 105, 5, 15, 20]
+
+
+def _load_on(stream: Stream, bus: int, group: int, priority: int) -> int:
+    row = job(stream, bus, 5, priority=priority)
+    stream.link("dst", np.array([row]), np.array([group]))
+    return row
