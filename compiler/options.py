@@ -5,7 +5,7 @@ Nothing here imports a solver, so that naming a choice costs nothing.
 
 import difflib
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar, get_args
 
 from ir.arrays import Span
@@ -149,7 +149,8 @@ class GroupingOptions:
     """Which experts share peripheral groups (`compiler.grouping`), of every MoE layer.
 
     groups: None stands for the fewest; size: experts in a group at most, None for the chip's mux;
-    replicas: copies of experts to add, of the solver's choice; objective: what is minimised, see
+    sizes: of single layers, each as (layer, experts), where another holds than of all; replicas:
+    copies of experts to add, of the solver's choice; objective: what is minimised, see
     `compiler.grouping.costs`. digital: routed experts, each as (layer, expert), that are in no
     group: digital units multiply their matrices, and no crossbar holds them.
     """
@@ -160,10 +161,22 @@ class GroupingOptions:
     replicas: int = 0
     objective: Objective = "slots"
     digital: tuple[tuple[int, int], ...] = ()
+    sizes: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         one_of("grouping", self.solver, GROUPING_SOLVERS, "solver")
         one_of("objective", self.objective, OBJECTIVES)
+        layers = [layer for layer, _ in self.sizes]
+        for layer, size in self.sizes:
+            if size < 1 or layers.count(layer) > 1:
+                raise InputError(
+                    "group size", f"layer {layer}: {size}, expected each once and at least 1"
+                )
+
+    def of_layer(self, layer: int) -> "GroupingOptions":
+        """The same asked of one layer, with its size and without digital experts."""
+        size = dict(self.sizes).get(layer, self.size)
+        return replace(self, size=size, sizes=(), digital=())
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,13 @@ from compiler.emit import emit
 from compiler.grouping import Job, joined, split_counts, split_pairs
 from compiler.grouping.costs import costs_on
 from compiler.grouping.parallel import solve_jobs
-from compiler.options import Options, Scheduling, SlotOptions, SolverOptions
+from compiler.options import (
+    GroupingOptions,
+    Options,
+    Scheduling,
+    SlotOptions,
+    SolverOptions,
+)
 from compiler.ordering import choose_order, policies_for
 from compiler.partition import partition, with_dense_copies, with_replicas
 from compiler.placement import Routed, place
@@ -35,7 +41,7 @@ from compiler.trace import (
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
 from ir.compiled import Compiled
-from ir.errors import Amount, InfeasibleError
+from ir.errors import Amount, InfeasibleError, InputError
 from ir.mapping import Block, Grouping, LayerGrouping, Mapping, Owner, RoutedOwner
 from ir.routing import Routing
 from ir.schedule import PairOrder, Schedule, SlotOrder, Step, assign_experts
@@ -189,15 +195,7 @@ def group_experts(
     Experts that several layers work on are grouped once, by the windows of all of these.
     """
     asked = options.grouping
-    size = asked.size or chip.pg.mux
-    if size > chip.pg.mux:
-        raise InfeasibleError(
-            "crossbars behind a peripheral group",
-            Amount(size, f"groups of {size}"),
-            Amount(chip.pg.mux, f"mux {chip.pg.mux} on chip {chip.name}"),
-            "crossbars",
-            f"use groups of {chip.pg.mux}, or --set pg.mux={size}",
-        )
+    _check_sizes(workload, chip, asked)
     jobs = []
     digital = digital_by_layer(workload, asked.digital)
     start, stop = options.fit
@@ -217,6 +215,8 @@ def group_experts(
             for layer in homes
             if homes[layer] == op.layer
         ]
+        of_layer = asked.of_layer(op.layer)
+        size = of_layer.size or chip.pg.mux
         groups = asked.groups or -(-(len(kept) + asked.replicas) // size)
         widest = RoutedOwner(max(kept, key=op.hidden_widths.__getitem__))
         one = tuple(routed.get((op.layer, widest), ()))
@@ -225,7 +225,7 @@ def group_experts(
                 op.layer,
                 joined(fits),
                 chip.pg.mux,
-                replace(asked, digital=()),
+                of_layer,
                 limits,
                 costs_on(chip, asked.objective, op.d_model, one, groups),
             )
@@ -235,6 +235,26 @@ def group_experts(
         raise KeyboardInterrupt
     found = [answer.grouping for answer in solved.answers if answer is not None]
     return Grouping(tuple(among_all(layer, digital[layer.layer]) for layer in found))
+
+
+def _check_sizes(workload: Workload, chip: Chip, asked: GroupingOptions) -> None:
+    """Groups must fit behind a peripheral group, and those of one layer be of one that has some."""
+    homes = workload.expert_homes
+    holding = [layer for layer in homes if homes[layer] == layer]
+    for layer, size in ((None, asked.size or 1), *asked.sizes):
+        if layer is not None and layer not in holding:
+            raise InputError(
+                "group size", f"layer {layer}, expected one that holds experts {holding}"
+            )
+        if size > chip.pg.most:
+            of_layer = "" if layer is None else f" in layer {layer}"
+            raise InfeasibleError(
+                "crossbars behind a peripheral group",
+                Amount(size, f"groups of {size}{of_layer}"),
+                Amount(chip.pg.most, f"mux {chip.pg.most} on chip {chip.name}"),
+                "crossbars",
+                f"use groups of {chip.pg.most}, or --set pg.mux={size}",
+            )
 
 
 def place_experts(

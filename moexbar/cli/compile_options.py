@@ -25,6 +25,7 @@ from compiler.options import (
 from ir.errors import InputError
 from ir.schedule import Caches
 from ir.stacks import NO_STACKS, Stacking
+from moexbar.cli.group_sizes import GroupSizes, Sizes
 from moexbar.cli.options import (
     INPUTS,
     METHODS,
@@ -43,7 +44,7 @@ from moexbar.cli.options import (
     lengths,
     trace_reading,
 )
-from moexbar.cli.scope import Groups, GroupSize, Replicas
+from moexbar.cli.scope import Groups, Replicas
 from moexbar.files.digital_file import read_digital
 from moexbar.files.stacks_file import read_stacks
 from moexbar.least_placed import LEAST_PLACED
@@ -219,7 +220,7 @@ class CompileRequest:
     scheduling: Scheduling = "auto"
     objective: Minimised = "slots"
     groups: Groups = None
-    group_size: GroupSize = None
+    group_size: GroupSizes = None
     replicas: Replicas = 0
     bus: Bus = None
     buffer: Buffer = None
@@ -258,8 +259,9 @@ class CompileRequest:
                 "leave one of them out",
             )
         digital = () if self.digital_experts is None else read_digital(self.digital_experts)
-        found = self.groups, self.group_size, self.replicas, self.objective
-        return self.grouping_file or GroupingOptions(self.grouping, *found, digital)
+        sizes = self.group_size or Sizes()
+        found = self.groups, sizes.every, self.replicas, self.objective, digital, sizes.layers
+        return self.grouping_file or GroupingOptions(self.grouping, *found)
 
     @property
     def placement_options(self) -> PlacementOptions:
