@@ -14,14 +14,9 @@ from compiler.digital import among_all, digital_by_layer, others
 from compiler.emit import emit
 from compiler.grouping import Job, joined, split_counts, split_pairs
 from compiler.grouping.costs import costs_on
+from compiler.grouping.given import check_sizes
 from compiler.grouping.parallel import solve_jobs
-from compiler.options import (
-    GroupingOptions,
-    Options,
-    Scheduling,
-    SlotOptions,
-    SolverOptions,
-)
+from compiler.options import Options, Scheduling, SlotOptions, SolverOptions
 from compiler.ordering import choose_order, policies_for
 from compiler.partition import partition, with_dense_copies, with_replicas
 from compiler.placement import Routed, place
@@ -41,7 +36,6 @@ from compiler.trace import (
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
 from ir.compiled import Compiled
-from ir.errors import Amount, InfeasibleError, InputError
 from ir.mapping import Block, Grouping, LayerGrouping, Mapping, Owner, RoutedOwner
 from ir.routing import Routing
 from ir.schedule import PairOrder, Schedule, SlotOrder, Step, assign_experts
@@ -195,7 +189,7 @@ def group_experts(
     Experts that several layers work on are grouped once, by the windows of all of these.
     """
     asked = options.grouping
-    _check_sizes(workload, chip, asked)
+    check_sizes(asked, workload, chip)
     jobs = []
     digital = digital_by_layer(workload, asked.digital)
     start, stop = options.fit
@@ -235,26 +229,6 @@ def group_experts(
         raise KeyboardInterrupt
     found = [answer.grouping for answer in solved.answers if answer is not None]
     return Grouping(tuple(among_all(layer, digital[layer.layer]) for layer in found))
-
-
-def _check_sizes(workload: Workload, chip: Chip, asked: GroupingOptions) -> None:
-    """Groups must fit behind a peripheral group, and those of one layer be of one that has some."""
-    homes = workload.expert_homes
-    holding = [layer for layer in homes if homes[layer] == layer]
-    for layer, size in ((None, asked.size or 1), *asked.sizes):
-        if layer is not None and layer not in holding:
-            raise InputError(
-                "group size", f"layer {layer}, expected one that holds experts {holding}"
-            )
-        if size > chip.pg.most:
-            of_layer = "" if layer is None else f" in layer {layer}"
-            raise InfeasibleError(
-                "crossbars behind a peripheral group",
-                Amount(size, f"groups of {size}{of_layer}"),
-                Amount(chip.pg.most, f"mux {chip.pg.most} on chip {chip.name}"),
-                "crossbars",
-                f"use groups of {chip.pg.most}, or --set pg.mux={size}",
-            )
 
 
 def place_experts(

@@ -1,5 +1,6 @@
-"""Groups decided elsewhere, held against the model and the chip they are to be used for."""
+"""Groups decided elsewhere, and sizes, held against the model and chip they are to be used for."""
 
+from compiler.options import GroupingOptions
 from ir.chip import Chip
 from ir.errors import Amount, InfeasibleError, InputError
 from ir.mapping import Grouping
@@ -50,6 +51,26 @@ def check_given(grouping: Grouping, workload: Workload, chip: Chip) -> Grouping:
                 f"give it the groups of layer {homes[number]}, as the experts are placed once",
             )
     return Grouping(tuple(known[number] for number in layers))
+
+
+def check_sizes(asked: GroupingOptions, workload: Workload, chip: Chip) -> None:
+    """Groups must fit behind a peripheral group, and those of one layer be of one that has some."""
+    homes = workload.expert_homes
+    holding = [layer for layer in homes if homes[layer] == layer]
+    for layer, size in ((None, asked.size or 1), *asked.sizes):
+        if layer is not None and layer not in holding:
+            raise InputError(
+                "group size", f"layer {layer}, expected one that holds experts {holding}"
+            )
+        if size > chip.pg.most:
+            of_layer = "" if layer is None else f" in layer {layer}"
+            raise InfeasibleError(
+                "crossbars behind a peripheral group",
+                Amount(size, f"groups of {size}{of_layer}"),
+                Amount(chip.pg.most, f"mux {chip.pg.most} on chip {chip.name}"),
+                "crossbars",
+                f"use groups of {chip.pg.most}, or --set pg.mux={size}",
+            )
 
 
 def _listed(numbers: set[int]) -> str:
