@@ -46,8 +46,8 @@ def attention_units(
 
     tokens: of a sequence's prefill; copies: of dense blocks.
     """
-    here = [op for op in workload.attentions() if workload.region_of(op.layer) == region]
-    if not here:
+    here = workload.attentions_by_region.get(region)
+    if here is None:
         return 0
     if chip.digital.mha_units_per_region:
         return chip.digital.mha_units_per_region

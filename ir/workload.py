@@ -254,6 +254,15 @@ class Workload:
         """Attentions in order."""
         return (op for op in self.operators if isinstance(op, Attention))
 
+    @cached_property
+    def attentions_by_region(self) -> Mapping[int, tuple[Attention, ...]]:
+        """{region: the attentions that work in it, in order}, of regions that have some."""
+        found: dict[int, tuple[Attention, ...]] = {}
+        for op in self.attentions():
+            region = self.region_of(op.layer)
+            found[region] = (*found.get(region, ()), op)
+        return found
+
     def digital(self) -> Iterator[Digital]:
         """Digital operators in order."""
         return (op for op in self.operators if isinstance(op, Digital))
