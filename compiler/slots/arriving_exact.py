@@ -4,9 +4,9 @@
 gap, exact models of the last slots bound what comes there (`arriving_tails`).
 
 **Order.** Slots are not interchangeable, so columns give none. It comes from min-transfer's, by a
-long walk of `repair` and, where that misses the bound, by those of `arriving_walk`; cp-sat goes on
-with an exact model of a small window, and with models of a few slots at a time of a large one
-(`arriving_windows`).
+long walk of `repair`; where that misses the bound, by dives at the prices of the columns
+(`arriving_dive`) and the walks of `arriving_walk`. cp-sat goes on with an exact model of a small
+window, and with models of a few slots at a time of a large one (`arriving_windows`).
 """
 
 from dataclasses import replace
@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from compiler.slots.arriving_columns import columns_bound
+from compiler.slots.arriving_dive import dived
 from compiler.slots.arriving_greedy import arriving_tables, repaired
 from compiler.slots.arriving_tails import tails_bound
 from compiler.slots.arriving_walk import walked
@@ -27,6 +28,7 @@ from ir.arrays import Ints
 BOUND_SHARE = 0.3  # of the time, at most, for the bounds; the rest is for the order
 STEPS_PER_SECOND = 100_000  # of repair, at least; counted so that the answer repeats
 STEPS_PER_SLOT = 2000  # at most: a small window is soon exhausted
+DIVE_SHARE = 0.15  # of the time, for each of the dives
 TAIL_SHARE = 0.05  # of the time, for each question about the last slots
 WALK_STEPS_PER_SECOND = 75_000  # of the walk from min-transfer's table; counted too
 WALK_STEPS_PER_SLOT = 6000  # at most
@@ -48,6 +50,7 @@ def column_generation_from(problem: SlotProblem, first: Ints, seed: int, time_s:
     best = replace(best, table=repaired(problem, first, best.table, best.bound, steps, seed))
     if best.proven:
         return best
+    best = dived(problem, first, best, seed, DIVE_SHARE * time_s)
     best = tails_bound(problem, first, best, seed, TAIL_SHARE * time_s)
     best = walked(problem, first, best, best.table, steps, seed)
     steps = min(int(WALK_STEPS_PER_SECOND * time_s), WALK_STEPS_PER_SLOT * len(best.table))

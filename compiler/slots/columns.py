@@ -17,7 +17,8 @@ Restricted to some groups it stays a bound, as in `patterns`: those with the lea
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from compiler.slots.packing import MOST_GROUPS, Packings, heaviest_packings
 from compiler.slots.patterns import Split, TokenType, splits_by_type, types_of
@@ -35,12 +36,15 @@ _TOLERANCE = 1e-6
 class ColumnBound:
     """A proven bound on the transfers, and the partitions that the program found useful.
 
-    work: columns looked at, summed over the rounds.
+    work: columns looked at, summed over the rounds. price: of every set, in transfers / SCALE, and
+    slot: of a slot, the most that a partition is worth; they prove the bound.
     """
 
     bound: int
     partitions: tuple[Split, ...]
     work: int
+    price: dict[int, int]
+    slot: int
 
 
 @dataclass
@@ -120,16 +124,27 @@ def column_bound(
     table: an order [slots, all groups], whose slots are the first columns; known: stop when the
     bound is this good; work: columns to look at, see WORK_PER_SECOND. None if the model is too big.
     """
+    start = [parts_of(row) for row in table[:, groups].tolist()]
+    return bound_from(counts, len(table), groups, start, known, work)
+
+
+def bound_from(
+    counts: Ints, slots: int, groups: Ints, start: Iterable[Split], known: int, work: int
+) -> ColumnBound | None:
+    """Bound the transfers of `counts` on `slots` slots as `column_bound` does.
+
+    start: the sets of groups of each of the first columns, of which some order can be made.
+    """
     if not 0 < len(groups) <= MOST_GROUPS:
         return None
     types = types_of(counts, groups)
     splits = splits_by_type(types, MOST_SPLITS)
     if splits is None:
         return None
-    master = _Master(types, splits, len(table), len(groups))
-    for row in table[:, groups].tolist():
-        master.add(_parts(row))
-    best, done = 0, 0
+    master = _Master(types, splits, slots, len(groups))
+    for parts in start:
+        master.add(parts)
+    best, done = ColumnBound(0, (), 0, {}, 0), 0
     while done < work:
         done += master.size
         found = master.prices()
@@ -137,15 +152,17 @@ def column_bound(
             break
         cost, price, slot_price = found
         packings = heaviest_packings(price, len(groups))
-        best = max(best, master.bound(price, packings))
-        if best >= min(known, math.ceil(cost - _TOLERANCE)):
+        bound = master.bound(price, packings)
+        if bound > best.bound:
+            best = ColumnBound(bound, (), 0, price, int(packings.best[-1]))
+        if best.bound >= min(known, math.ceil(cost - _TOLERANCE)):
             break
         if not _add_best(master, price, packings, slot_price):
             break
-    return ColumnBound(best, tuple(master.columns), done)
+    return replace(best, partitions=tuple(master.columns), work=done)
 
 
-def _parts(row: list[int]) -> Split:
+def parts_of(row: list[int]) -> Split:
     """List the sets of groups that run one token, of one slot of a table."""
     parts: dict[int, int] = {}
     for g, token in enumerate(row):
