@@ -1,7 +1,8 @@
 """column-generation and cp-sat where tokens arrive one after another.
 
 **Bound.** `arriving_columns` bounds what comes in slot a or later, for some a; where that leaves a
-gap, exact models of the last slots bound what comes there (`arriving_tails`).
+gap, a search over what the first slots run raises it (`arriving_heads`), and exact models of the
+last slots bound what comes there (`arriving_tails`).
 
 **Order.** Slots are not interchangeable, so columns give none. It comes from min-transfer's, by a
 long walk of `repair`; where that misses the bound, by dives at the prices of the columns
@@ -16,6 +17,7 @@ import numpy as np
 from compiler.slots.arriving_columns import columns_bound
 from compiler.slots.arriving_dive import dived
 from compiler.slots.arriving_greedy import arriving_tables, repaired
+from compiler.slots.arriving_heads import heads_bound
 from compiler.slots.arriving_tails import tails_bound
 from compiler.slots.arriving_walk import walked
 from compiler.slots.arriving_windows import windows_repaired
@@ -28,9 +30,10 @@ from ir.arrays import Ints
 BOUND_SHARE = 0.3  # of the time, at most, for the bounds; the rest is for the order
 STEPS_PER_SECOND = 100_000  # of repair, at least; counted so that the answer repeats
 STEPS_PER_SLOT = 2000  # at most: a small window is soon exhausted
-DIVE_SHARE = 0.15  # of the time, for each of the dives
+DIVE_SHARE = 0.1  # of the time, for each of the dives
+HEAD_SHARE = 0.05  # of the time, for the bound by the first slots
 TAIL_SHARE = 0.05  # of the time, for each question about the last slots
-WALK_STEPS_PER_SECOND = 75_000  # of the walk from min-transfer's table; counted too
+WALK_STEPS_PER_SECOND = 65_000  # of the walk from min-transfer's table; counted too
 WALK_STEPS_PER_SLOT = 6000  # at most
 START_SHARE = 0.4  # of cp-sat's time, for what column-generation does
 
@@ -51,6 +54,7 @@ def column_generation_from(problem: SlotProblem, first: Ints, seed: int, time_s:
     if best.proven:
         return best
     best = dived(problem, first, best, seed, DIVE_SHARE * time_s)
+    best = replace(best, bound=heads_bound(problem, first, best, HEAD_SHARE * time_s))
     best = tails_bound(problem, first, best, seed, TAIL_SHARE * time_s)
     best = walked(problem, first, best, best.table, steps, seed)
     steps = min(int(WALK_STEPS_PER_SECOND * time_s), WALK_STEPS_PER_SLOT * len(best.table))

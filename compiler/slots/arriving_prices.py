@@ -13,6 +13,8 @@ Where the gains of a slot add up to the price of a slot, the transfers it sends 
 what it leaves are the bound from before; what they lack is added to it.
 """
 
+from collections.abc import Mapping
+
 from compiler.slots.columns import SCALE, ColumnBound
 
 Row = tuple[int, ...]  # turns of a token in each group
@@ -42,6 +44,10 @@ class Prices:
     def gain(self, row: Row, part: int) -> int:
         """Return what is gained where a token with `row` runs in the groups of `part`."""
         return self.cost(row) - SCALE - self.cost(without(row, part))
+
+    def bound(self, rows: Mapping[Row, int], slots: int) -> int:
+        """Bound the transfers of so many tokens with each of `rows` in `slots` slots."""
+        return sum(number * self.cost(row) for row, number in rows.items()) - slots * self.slot
 
 
 def without(row: Row, part: int) -> Row:

@@ -1,5 +1,6 @@
 """Orders slot by slot at the prices of a bound: gains of a slot, and dives against brute force."""
 
+from collections import Counter
 from random import Random
 
 import numpy as np
@@ -33,8 +34,8 @@ def test_gains_by_hand() -> None:
     assert prices.cost((1, 1, 0)) == 2 * SCALE  # whole: 1 + 1; in two: 2
     assert prices.gain((1, 1, 0), 0b011) == SCALE  # two less for one transfer
     assert prices.gain((1, 1, 0), 0b001) == 0  # of two, one is sent and one is left
-    # 3 + 3 + ... : three tokens cost 6, less two slots at 1 are the bound of 4.
-    assert 3 * prices.cost((1, 1, 0)) - 2 * prices.slot == 4 * SCALE
+    # Three tokens cost 6, less two slots at 1: the bound of 4.
+    assert prices.bound({(1, 1, 0): 1, (1, 0, 1): 1, (0, 1, 1): 1}, 2) == 4 * SCALE
     assert prices.gain((2, 0, 0), 0b001) == 0  # two transfers, whatever the order
     assert prices.cost((0, 0, 0)) == 0
 
@@ -116,7 +117,7 @@ def test_prices_of_a_bound_prove_it() -> None:
     found = bound_from(counts, len(table), np.arange(8), start, 10**6, 10**6)
     assert found is not None
     prices = Prices(found)
-    total = sum(prices.cost(tuple(row)) for row in counts.tolist()) - len(table) * prices.slot
+    total = prices.bound(Counter(tuple(row) for row in counts.tolist()), len(table))
     assert found.bound == -(-total // SCALE) <= distinct_per_row(table)
 
 
