@@ -84,4 +84,7 @@ def _pieces(units: Sequence[Unit]) -> tuple[Ints, Ints, Ints]:
     mine = pgs > 0
     edges = np.unique(np.concatenate([first[mine], (first + pgs)[mine]]))
     begin, beyond = np.searchsorted(edges, first), np.searchsorted(edges, first + pgs)
-    return np.diff(edges), np.where(mine, begin, 0), np.where(mine, beyond, 0)
+    begin, beyond = np.where(mine, begin, 0), np.where(mine, beyond, 0)
+    users = np.bincount(begin, minlength=len(edges)) - np.bincount(beyond, minlength=len(edges))
+    held = np.cumsum(users)[:-1] > 0  # not what is between two groups and of none
+    return np.diff(edges) * held, begin, beyond

@@ -63,6 +63,46 @@ def test_a_rest_costs_the_less(wake: dict[str, int | None], expected: Idle) -> N
     assert idle(two_groups(), chip(**wake)) == expected
 
 
+def a_stack() -> Program:
+    """PGs 0-1 and 0-4 of a stack, and 5-8: three MVMs of 10 ns in 100 ns.
+
+    The first group, PGs 0-1, computes at 20 ns; the second, PGs 0-4, at 60 ns; the third, 5-8,
+    never. PGs 0-1 rest 20, 30 and 30 ns; 2-4 rest 60 and 30 ns; 5-8 rest 100 ns.
+    """
+    program = two_groups()
+    units = [replace(u, first_pg=at) for u, at in zip(program.units, (0, 0, 5), strict=True)]
+    units[1] = replace(units[1], pgs=5)
+    start = np.array([20_000, 60_000, 60_000])
+    unit = np.array([0, 1, 2], dtype=np.int32)
+    opcode = np.array([Opcode.MVM, Opcode.MVM, Opcode.NORM], dtype=np.uint8)
+    duration = np.array([80_000, 40_000, 40_000])
+    return replace(
+        program, units=tuple(units), unit=unit, start_ps=start, opcode=opcode, duration_ps=duration
+    )
+
+
+IN_STACK = 2 * 80_000 + 3 * 90_000 + 4 * 100_000
+
+
+@pytest.mark.parametrize(
+    ("wake", "expected"),
+    [
+        ({"wake_fj": None}, Idle(IN_STACK, 0, 0, IN_STACK)),
+        # always off: PGs 0-1 wake at 20 and 60 ns, 2-4 at 60 ns
+        ({"wake_fj": 0}, Idle(0, 0, 2 * 2 + 3, IN_STACK)),
+        # 25 pJ: the 20 ns before the first MVM are too short for PGs 0-1, the 30 ns before the
+        # second are not; 2-4 wake for the second alone
+        ({"wake_fj": 25_000}, Idle(2 * 20_000, 5 * 25_000, 5, IN_STACK)),
+        # 40 pJ: only 2-4, which rest 60 ns, are worth waking
+        ({"wake_fj": 40_000}, Idle(2 * 50_000, 3 * 40_000, 3, IN_STACK)),
+    ],
+)
+def test_of_a_stack_each_pg_rests_while_none_of_its_groups_computes(
+    wake: dict[str, int | None], expected: Idle
+) -> None:
+    assert idle(a_stack(), chip(**wake)) == expected
+
+
 def test_the_report_has_both_totals() -> None:
     done = compile_small(chip=chip(wake_fj=100, wake_ps=0))
     found, energy = idle(done.program, done.chip), cost(done.program, done.chip).energy
@@ -70,6 +110,28 @@ def test_the_report_has_both_totals() -> None:
     assert energy.static_fj["peripheral groups waking"] == found.waking_fj == 100 * found.wakes
     saved = found.never_off_fj - found.on_fj - found.waking_fj
     assert energy.never_off_fj == energy.total_fj + saved
+
+
+def test_pgs_of_a_stack_that_overlap_in_a_chain_are_pieces() -> None:
+    """PGs 0-2, 2-3 and 3-5: 0-1, 2, 3 and 4-5. Each MVM of 10 ns keeps those at its side on.
+
+    The first at 0 ns, the second at 40, the third at 90, in 100 ns: 0-1 rest 90 ns, 2 rests
+    30 + 50, 3 rests 40 + 40, 4-5 rest 90.
+    """
+    program = two_groups()
+    places = ((0, 3), (2, 2), (3, 3))
+    units = [
+        replace(u, first_pg=at, pgs=pgs) for u, (at, pgs) in zip(program.units, places, strict=True)
+    ]
+    chain = replace(
+        program,
+        units=tuple(units),
+        unit=np.array([0, 1, 2], dtype=np.int32),
+        start_ps=np.array([0, 40_000, 90_000]),
+        duration_ps=np.full(3, 10_000),
+    )
+    rest = 2 * 90_000 + 80_000 + 80_000 + 2 * 90_000
+    assert idle(chain, chip(wake_fj=None)) == Idle(rest, 0, 0, rest)
 
 
 def test_every_peripheral_group_is_of_one_group_of_the_program() -> None:
