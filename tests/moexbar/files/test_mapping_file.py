@@ -11,10 +11,12 @@ import pytest
 from ir.certificate import Certificate
 from ir.errors import InputError
 from ir.mapping import DenseOwner, Grouping, LayerGrouping, Mapping, Owner, RoutedOwner, SharedOwner
+from ir.verify import verify_mapping
 from ir.workload import Workload
 from moexbar.files.mapping_file import _runs, mapping_json
 from moexbar.files.mapping_reader import read_mapping
 from tests.make import map_small, small_chip, small_workload
+from tests.stacks import stacks_of
 
 OWNERS: dict[Owner, tuple[int, int, int]] = {  # expert, replica, shared
     DenseOwner(): (-1, 0, -1),
@@ -47,6 +49,61 @@ def test_copies_of_dense_blocks_come_back(tmp_path: Path) -> None:
     assert DenseOwner(1) in {b.owner for b in found.blocks}
     assert SharedOwner(1, 1) in {b.owner for b in found.blocks}
     assert "dense_copies" not in mapping_json(small()[1], workload)
+
+
+def stacked() -> tuple[Workload, Mapping]:
+    """Stacks across layers, and of a dense matrix that is longer than the experts it is with."""
+    workload, chip = small_workload(layers=3, widths=(12, 5)), small_chip(pg={"stack_limit": 4})
+    names = (("q0", "v2"), ("head", "moe1.0.0"), ("k1", "moe2.1.0"))
+    stacks = stacks_of(map_small(workload, chip), *names)
+    return workload, map_small(workload, chip, stacks=stacks)
+
+
+def test_stacks_come_back_with_the_region_they_are_in(tmp_path: Path) -> None:
+    """Which layers share a region, who shares peripheral groups, and of which class these are."""
+    workload, mapping = stacked()
+    path = tmp_path / "mapping.json"
+    path.write_text(json.dumps(mapping_json(mapping, workload)))
+    found = read_mapping(path, workload)
+    assert found.stacks.stacks == mapping.stacks.stacks
+    assert len(found.stacks.stacks) == 3
+    assert found.placement.regions == mapping.placement.regions
+    assert [region.layers for region in found.placement.regions] == [(0, 1, 2)]
+    assert np.array_equal(found.placement.pg_class, mapping.placement.pg_class)
+    assert np.array_equal(found.placement.pg_start, mapping.placement.pg_start)
+    for (_, pg, spot), (_, back, there) in zip(mapping.tiles(), found.tiles(), strict=True):
+        assert np.array_equal(pg, back)
+        assert np.array_equal(spot, there)
+    verify_mapping(found, workload, small_chip(pg={"stack_limit": 4}))
+
+
+def test_a_file_without_stacks_does_not_speak_of_them() -> None:
+    workload, mapping = small()
+    found = mapping_json(mapping, workload)
+    assert "stacks" not in found
+    assert all("guests" not in region for region in found["regions"])
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda m: m["stacks"][0].append(m["stacks"][1][0]), "each once"),
+        (lambda m: m["stacks"][0][0].pop("stage"), "KeyError"),
+        (lambda m: m["stacks"][0][0].update(group="two"), "'two', expected a whole number"),
+        (lambda m: m.update(stacks=7), "TypeError"),
+        (lambda m: m["regions"][0].update(guests=["1"]), "'1', expected a whole number"),
+    ],
+)
+def test_stacks_that_cannot_be(
+    change: Callable[[dict[str, Any]], object], problem: str, tmp_path: Path
+) -> None:
+    workload, mapping = stacked()
+    found, path = mapping_json(mapping, workload), tmp_path / "mapping.json"
+    found = json.loads(json.dumps(found))
+    change(found)
+    path.write_text(json.dumps(found))
+    with pytest.raises(InputError, match=problem):
+        read_mapping(path, workload)
 
 
 def written(
