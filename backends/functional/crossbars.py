@@ -1,7 +1,6 @@
 """The crossbars with their cells programmed, and what an MVM of a group reads out of them."""
 
 from collections import Counter
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +12,19 @@ from ir.mapping import Block, Mapping, Owner, owner_columns
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.weights import load_bias, load_weight
 from ir.program import Unit
+from ir.stacks import Member
+from ir.verify.stacks import members
 
 
 @dataclass(frozen=True, eq=False)
 class Tiles:
-    """Where one block stands: PG [rows, columns], spot [rows, columns, 3] of each of its tiles."""
+    """Where one block stands: PG [rows, columns], spot [rows, columns, 3] of each of its tiles.
+
+    member: the fire group it is of.
+    """
 
     block: Block
+    member: Member
     pg: Ints
     spot: Ints
     bias: Array | None
@@ -39,11 +44,12 @@ class Crossbars:
         self._matrices = Counter(  # of each copy of an expert that fire together
             (b.layer, b.stage, owner_columns(b.owner)[:2]) for b in mapping.blocks
         )
+        of_block = members(mapping)
         for index, pg, spot in mapping.tiles():
             block = mapping.blocks[index]
             bias = load_bias(source, block.weight)
             bias = None if bias is None else bias.astype(np.float32)
-            self.tiles.append(Tiles(block, pg, spot, bias))
+            self.tiles.append(Tiles(block, of_block[index], pg, spot, bias))
             self._check_grid(block)
             matrix = self.matrix(block)
             for i, j in np.ndindex(pg.shape):
@@ -94,22 +100,21 @@ class Crossbars:
             raise CheckError("execution", where, problem)
         cells[:] = part
 
-    def on(self, unit: Unit, expert: int, replica: int, operators: Collection[int]) -> list[Tiles]:
+    def on(self, unit: Unit, expert: int, replica: int) -> list[Tiles]:
         """The tiles of one expert's copy (or dense matrix) on a group's PGs, one each.
 
-        expert, replica: as the columns of a program name them; the PGs say which copy of a dense
-        matrix it is. operators: that may hold them; in a stack other tiles are behind the same PGs,
-        which its switch does not select. Empty where two tiles are on one PG
-        or one is on none of them, and where tiles are missing: of a dense matrix behind any of the
-        PGs, of an expert, which may be narrower than others of its group, one of its matrices.
+        expert, replica: as the columns of a program name them; the unit says which copy of a dense
+        matrix it is. What else is behind its PGs in a stack the switch does not select. Empty where
+        two tiles are on one PG or one is on none of them, and where tiles are missing: of a dense
+        matrix behind any of the PGs, of an expert, which may be narrower than others of its group,
+        one of its matrices.
         """
-        stop = unit.first_pg + unit.pgs
+        stop, member = unit.first_pg + unit.pgs, Member(unit.layer, unit.stage, unit.group)
         found = [
             t
             for t in self.tiles
             if unit.first_pg <= t.pg[0, 0] < stop
-            and (t.block.layer, t.block.stage) == (unit.layer, unit.stage)
-            and t.block.operator in operators
+            and t.member == member
             and _drives(t.block.owner, expert, replica)
         ]
         pgs = np.concatenate([np.zeros(0, dtype=np.int64), *(t.pg.ravel() for t in found)])

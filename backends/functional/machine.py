@@ -89,10 +89,6 @@ class Machine:
     halves: set[tuple[int, int]] = field(default_factory=set)
     rounded: set[tuple[int, int]] = field(default_factory=set)
 
-    def holders(self, index: int) -> tuple[int, int]:
-        """Operators that may hold the experts, and the matrix, that operator `index` works with."""
-        return self.workload.homes[index], self.workload.matrix_homes[index]
-
     @property
     def tokens(self) -> int:
         """Tokens in the window, and before it."""

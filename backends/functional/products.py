@@ -90,7 +90,7 @@ def multiply(at: At[Operator], ids: Ints, part: tuple[Ints, int] | None = None) 
     by_shape: dict[tuple[object, ...], list[tuple[Ints, list[Tiles]]]] = {}
     for number, (unit, expert, replica) in enumerate(kinds.T.tolist()):
         mine = np.flatnonzero(kind == number)
-        tiles = m.crossbars.on(p.units[unit], expert, replica, m.holders(at.index))
+        tiles = m.crossbars.on(p.units[unit], expert, replica)
         homes = m.workload.homes
         if tiles and isinstance(tiles[0].block.owner, DenseOwner):
             homes = m.workload.matrix_homes
@@ -138,7 +138,7 @@ def shared_of(m: Machine, store: int) -> int:
     Raises CheckError where the product is not a shared expert's.
     """
     unit = m.program.units[int(m.program.unit[m.job[store]])]
-    for tiles in m.crossbars.on(unit, -1, -1, m.holders(int(m.program.node[store]))):
+    for tiles in m.crossbars.on(unit, -1, -1):
         if isinstance(tiles.block.owner, SharedOwner):
             return tiles.block.owner.number
     raise wrong(m.program, store, "names no expert, but its product is a routed one's")

@@ -65,8 +65,7 @@ def _project(at: At[MoELayer], rows: dict[Opcode, Ints]) -> None:
     """LOAD, MVM, ACC and STORE of a router on crossbars: the logits of each token."""
     m, p, mvm = at.m, at.m.program, rows[Opcode.MVM]
     mvm = mvm[p.expert[mvm] < 0]
-    units, holders = np.unique(p.unit[mvm]).tolist(), m.holders(at.index)
-    held = {u: m.crossbars.on(p.units[u], -1, -1, holders) for u in units}
+    held = {u: m.crossbars.on(p.units[u], -1, -1) for u in np.unique(p.unit[mvm]).tolist()}
     dense = [u for u, tiles in held.items() if tiles and tiles[0].block.role == "dense"]
     mvm = mvm[np.isin(p.unit[mvm], dense)]
     loads = np.intersect1d(rows[Opcode.LOAD], m.values.reads(mvm)[1])
