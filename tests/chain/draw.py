@@ -21,6 +21,7 @@ OPSETS = range(11, 26)
 PLAIN = ("float32", "weights in 16 bits")  # other elements many operators take from 18 or 21 on
 SOLVED = ("cp-sat", "highs", "scip")  # groupings by a solver; the others are rules
 NOT_ALONE = ("a table", "a table alone", "top-p", *WIDE)  # nothing to select among one expert
+OURS = 3  # of the methods the one that has stacks
 QUICK = SolverOptions(time_s=0.02)
 
 
@@ -49,7 +50,11 @@ def draw_recipe(choose: Choose) -> Recipe:
     beside = choose("router beside shared expert", [False, False, False, True])
     if beside and not choice:  # one broadcast to both
         model, chip["digital"]["router_on"] = _with_shared(model), "crossbar"
-    return Recipe(model, span, chip, options, method)
+    stacks = choose("stacks", [False, False, True])
+    if not stacks or method != OURS:
+        return Recipe(model, span, chip, options, method)
+    chip["pg"]["stack_limit"] = choose("stack limit", [4, 2, 3, 6, 9])
+    return Recipe(model, span, chip, options, method, choose("stacks' seed", range(100)))
 
 
 def _with_shared(model: Model) -> Model:

@@ -78,7 +78,8 @@ class Span:
 class Recipe:
     """One case. chip: fields changed on tests.make.SMALL_CHIP, by table; options: of the compiler.
 
-    method: which of compiler.baselines.main_methods, by place; 3 = ours.
+    method: which of compiler.baselines.main_methods, by place; 3 = ours. stacks: seed of random
+    stacks, for ours; None = none.
     """
 
     model: Model = field(default_factory=Model)
@@ -86,6 +87,7 @@ class Recipe:
     chip: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     method: int = 3
+    stacks: int | None = None
 
     @property
     def expert_choice(self) -> bool:

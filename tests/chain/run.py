@@ -1,6 +1,6 @@
 """A recipe carried out: model file, workload, routing, program, replay, execution."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from compiler.baselines import main_methods
 from compiler.frontend import read_model
 from compiler.frontend.facts.graph import Graph
 from compiler.options import Shape
-from compiler.pipeline import compile_model
+from compiler.pipeline import compile_model, map_model
 from compiler.profiling.feeds import Feeds
 from compiler.profiling.profile import profile
 from ir.compiled import Compiled
@@ -31,6 +31,7 @@ from tests.compiler.frontend import sides
 from tests.compiler.frontend.opsets import as_opset, least_opset
 from tests.compiler.frontend.stored import STORED
 from tests.make import options_of, small_chip
+from tests.stacks import random_stacks
 
 HALVES = {"float16": TensorProto.FLOAT16, "bfloat16": TensorProto.BFLOAT16}
 
@@ -108,7 +109,10 @@ def write_model(recipe: Recipe, folder: Path) -> Path:
 
 
 def compile_recipe(ready: Ready) -> Compiled:
-    """Compile by the recipe's method; the compiler's own verifier runs."""
+    """Compile by the recipe's method; the compiler's own verifier runs.
+
+    Random stacks are of the fire groups of a mapping without any.
+    """
     recipe, span = ready.recipe, ready.recipe.span
     whole = (0, ready.routing.tokens)
     options = options_of(
@@ -119,7 +123,13 @@ def compile_recipe(ready: Ready) -> Compiled:
         **recipe.options,
     )
     chosen = main_methods(small_chip(**recipe.chip), options)[recipe.method]
-    return compile_model(ready.workload, ready.routing, chosen.chip, chosen.options)
+    given, chip, how = (ready.workload, ready.routing), chosen.chip, chosen.options
+    if recipe.stacks is None:
+        return compile_model(*given, chip, how)
+    alone = map_model(*given, chip, how)
+    stacks = random_stacks(alone, chip, recipe.stacks)
+    how = replace(how, placement=replace(how.placement, stacks=stacks))
+    return compile_model(*given, chip, how, grouping=alone.grouping)
 
 
 def case_of(ready: Ready, done: Compiled) -> Case:

@@ -64,6 +64,7 @@ def check_partition(ready: Ready, done: Compiled) -> None:
             inside = top + part.shape[0] <= crossbar.rows
             inside &= left + part.shape[1] * slices <= crossbar.columns
             assert inside, f"tile ({i}, {j}) of {block.weight.tensor} leaves its crossbar"
+            assert position < done.chip.pg.most, f"{block.weight.tensor}: on crossbar {position}"
             assert not cells & taken, f"tile ({i}, {j}) of {block.weight.tensor} is not alone"
             taken |= cells
             covered[rows, columns] += 1

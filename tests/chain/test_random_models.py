@@ -54,7 +54,8 @@ def test_computes_the_model(
 ) -> None:
     """Half of the cases of a part have streamed attention at least, and a tenth in tiles.
 
-    Some have copies of dense blocks, and sums in a tree of three tiles or more.
+    Some have copies of dense blocks, sums in a tree of three tiles or more, and stacks of a layer
+    and across layers.
     """
     found = Counter[str]()
 
@@ -84,6 +85,7 @@ def test_computes_the_model(
     assert found["tiles"] >= EACH // 10
     assert found["dense copies"] > 0
     assert found["trees"] > 0
+    assert found["stacks"] > 0
 
 
 def streams_of(done: Compiled) -> Iterator[str]:
@@ -98,13 +100,18 @@ def streams_of(done: Compiled) -> Iterator[str]:
 
 
 def sharing_of(done: Compiled) -> Iterator[str]:
-    """What is counted of its sharing: copies of dense blocks, trees that are no chains, broadcasts.
+    """What is counted of its sharing: copies of dense blocks, stacks, trees, broadcasts.
 
-    A broadcast: a LOAD that brings a vector to a layer's router or shared expert, and to others.
+    Trees: those that are no chains. A broadcast: a LOAD that brings a vector to a layer's router or
+    shared expert, and to others.
     """
     p = done.program
     if done.mapping.dense_copies > 1:
         yield "dense copies"
+    if any(len(stack) > 1 for stack in done.mapping.stacks.stacks):
+        yield "stacks"
+    if any(region.guests for region in done.mapping.placement.regions):
+        yield "stacks across layers"
     in_pairs = done.chip.accumulate.where == "pg" and done.chip.accumulate.order == "tree"
     if in_pairs and any(block.rows > 2 for block in done.mapping.blocks):
         yield "trees"
@@ -118,7 +125,10 @@ def sharing_of(done: Compiled) -> Iterator[str]:
 
 
 def test_what_is_shared_is_drawn(folder: Path, runtime: Runtime) -> None:
-    """Of 200 cases a tenth at least have each, and the first that has all of it compiles to it."""
+    """Of 200 cases a tenth at least have each, and the first that has all of it compiles to it.
+
+    But for stacks, which the first three of several layers compile to that have some.
+    """
     recipes = [drawn(0, number)[0] for number in range(200)]
     copies = [recipe.options["dense_copies"] > 1 for recipe in recipes]
     trees = [recipe.chip["crossbar"]["rows"] == 3 for recipe in recipes]
@@ -128,6 +138,13 @@ def test_what_is_shared_is_drawn(folder: Path, runtime: Runtime) -> None:
         for recipe in recipes
     ]
     assert min(sum(copies), sum(trees), sum(beside)) >= len(recipes) // 10
+    stacks = [recipe.stacks is not None for recipe in recipes]
+    assert sum(stacks) >= len(recipes) // 10
     every = [all(of) for of in zip(copies, trees, beside, strict=True)]
     done = compile_recipe(read_recipe(recipes[every.index(True)], folder, runtime))
     assert set(sharing_of(done)) == {"dense copies", "trees", "broadcasts"}
+    several = [r for r in recipes if r.stacks is not None and len(r.model.layers) > 1]
+    found = set[str]()
+    for recipe in several[:3]:
+        found.update(sharing_of(compile_recipe(read_recipe(recipe, folder, runtime))))
+    assert {"stacks", "stacks across layers"} <= found
