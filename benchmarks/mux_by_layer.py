@@ -8,7 +8,7 @@ busiest group are known, in the mean over windows of the fitted half of the sequ
 that the budget allows is found exactly, as each layer has a size of its own once it is given. What
 is left of the budget goes to the busiest layers. Fitted to either half of the sequences and scored
 on the first 512 tokens of the other: a prefill of 512 tokens, whole sequences end to end, compiled
-with all checks, groups sorted, placed in order (`benchmarks.stacks` has the model and the chip).
+with all checks, groups sorted, placed by cp-sat (`benchmarks.stacks` has the model and the chip).
 """
 
 import argparse
@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.stacks import GPT_OSS, LENGTH, PLAIN, SIZES, packed
 from benchmarks.traces import add_traces, trace_file
 from compiler.grouping import Calibration, group_layer
-from compiler.options import GroupingOptions
+from compiler.options import GroupingOptions, PlacementOptions
 from ir.arrays import Ints
 from ir.routing import Routing, windows
 from moexbar.chips import load_chip
@@ -101,7 +101,7 @@ def timed(config: Path, routing: Routing, mux: int, sizes: dict[int, int]) -> tu
     most = max([mux, *sizes.values()])
     chip = load_chip("hermes-mux2", SIZES | {"pg.mux": mux, "pg.stack_limit": most})
     grouping = GroupingOptions("sorted", sizes=tuple(sorted(sizes.items())))
-    plain = PLAIN | {"grouping": grouping}
+    plain = PLAIN | {"grouping": grouping, "placement": PlacementOptions("cp-sat")}
     done = compile(config, chip, routing=routing, prefill=LENGTH, **plain)
     return done.program.makespan_ps / 1e6, done.compiled.mapping.placement.pgs
 

@@ -83,10 +83,10 @@ class Way:
 
     @property
     def placement(self) -> PlacementOptions:
-        """In order, with the stacks of this way."""
+        """Placed by cp-sat, with the stacks of this way."""
         if self.layers == 1:
-            return PlacementOptions()
-        return PlacementOptions(stacks=StackOptions(layers=self.layers))
+            return PlacementOptions("cp-sat")
+        return PlacementOptions("cp-sat", stacks=StackOptions(layers=self.layers))
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def llama(folder: Path, layers: Sequence[int], prefill: int, *, decode: int) -> 
             routing=routing,
             prefill=prefill,
             decode=decode,
-            placement=replace(way.placement, solver="cp-sat"),
+            placement=way.placement,
             **PLAIN,
         ),
     )
