@@ -8,8 +8,10 @@ import pytest
 from backends.cost import area_band, cost, together_ps
 from compiler.baselines import unshared
 from ir.program import Opcode
+from ir.stacks import NO_STACKS
 from moexbar.chips import load_chip
-from tests.make import compile_small, random_routing, small_chip, small_workload
+from tests.make import compile_small, map_small, random_routing, small_chip, small_workload
+from tests.stacks import stacks_of
 
 
 def test_energy_is_the_sum_of_its_instructions() -> None:
@@ -100,6 +102,35 @@ def test_area_counts_what_input_buffers_hold_beyond_a_vector() -> None:
         kib = -(-routed // 1024), -(-(routed + dense) // 1024)
         assert report.moe_area.parts_um2["input buffers"] == kib[0] * 400
         assert report.area.parts_um2["input buffers"] == kib[1] * 400
+
+
+def test_a_stack_has_one_input_buffer_as_large_as_its_largest() -> None:
+    """Of q, k and v one of 512 bytes an entry, not three; of o and a second stage 512, not 768.
+
+    Eight entries, of which the first is a core's own: 7 x 1536 bytes of two groups, 7 x 2560 of q,
+    k, v, o and the head are 28 KiB. In stacks 7 x (4096 - 2 x 512 - 256) bytes are 19.25.
+    """
+    model = small_workload(layers=1, d=512, f=256)
+    chip = small_chip(pg={"input_buffers": 8, "stack_limit": 3})
+    stacks = stacks_of(map_small(model, chip), ("q0", "k0", "v0"), ("o0", "moe0.1.0"))
+    for given, kib in ((NO_STACKS, 28), (stacks, 20)):
+        report = cost(compile_small(model, chip, tokens=2, stacks=given).program, chip)
+        assert report.moe_area.parts_um2["input buffers"] == 11 * 400  # 10.5 KiB
+        assert report.area.parts_um2["input buffers"] == kib * 400
+
+
+def test_a_stack_saves_peripherals_and_takes_switches() -> None:
+    """q0 and k0 are of 3 x 5 tiles: 15 peripheral groups of 100 um2 less, 30 switches of 1 um2."""
+    model, chip = small_workload(layers=1), small_chip(pg={"mux": 1, "stack_limit": 2})
+    stacks = stacks_of(map_small(model, chip), ("q0", "k0"))
+    before, after = (
+        cost(compile_small(model, chip, stacks=given).program, chip).area.parts_um2
+        for given in (NO_STACKS, stacks)
+    )
+    assert before["mux switches"] == 0
+    assert after["mux switches"] == 30 * 1
+    assert after["peripheral groups"] == before["peripheral groups"] - 15 * 100
+    assert after["arrays"] == before["arrays"]
 
 
 def test_an_unshared_chip_has_no_mux_switches() -> None:
