@@ -16,7 +16,7 @@ from backends.idle import idle
 from ir.arrays import Bools
 from ir.chip import Chip
 from ir.converters import peripheral_um2
-from ir.program import Opcode, Program, UnitKind, circuits
+from ir.program import Opcode, Program, UnitKind, circuits, in_common
 
 FJ_PER_NJ = 10**6
 BUFFERS = "buffers"  # of regions, among what instructions take
@@ -210,10 +210,7 @@ def moe_area(program: Program, chip: Chip) -> Area:
     parts: dict[str, tuple[int, int | None]] = {
         "peripheral groups": (inv.expert_pgs, peripheral_um2(chip)),
         "arrays": (inv.expert_crossbars, chip.crossbar.array_um2),
-        "mux switches": (
-            min(inv.expert_crossbars, inv.switched_crossbars),
-            chip.pg.mux_switch_um2,
-        ),
+        "mux switches": (_expert_switches(program, chip), chip.pg.mux_switch_um2),
         "buses": (
             inv.moe_bus_bits_per_ns + inv.moe_return_bits_per_ns,
             chip.bus.um2_per_bit_per_ns,
@@ -225,6 +222,17 @@ def moe_area(program: Program, chip: Chip) -> Area:
         parts["input buffers"] = _input_buffers(program, chip, dense=False)
         parts["digital units"] = (_units(program, "dpu", {-1, *layers}), chip.digital.dpu_um2)
     return sum_area(parts, optional=("digital units",))
+
+
+def _expert_switches(program: Program, chip: Chip) -> int:
+    """Crossbars of routed experts behind a multiplexer: all where mux > 1, else those in stacks.
+
+    Without a mux an expert has one crossbar behind each of its peripheral groups.
+    """
+    if chip.pg.mux > 1:
+        return program.inventory.expert_crossbars
+    routed = [unit.name.startswith("group.") for unit in program.units]
+    return int(in_common(program.units)[routed].sum())
 
 
 def _units(program: Program, kind: UnitKind, layers: Collection[int] | None = None) -> int:
@@ -239,12 +247,8 @@ def _input_buffers(program: Program, chip: Chip, *, dense: bool) -> tuple[int, i
     The groups of a stack have one, as large as the largest of them needs.
     """
     held = np.zeros(len(program.units), dtype=np.int64)
-    mine = [
-        unit.input_bytes
-        if unit.kind == "group" and (dense or not unit.name.startswith("dense."))
-        else 0
-        for unit in program.units
-    ]
+    kinds = ("group.", "dense.") if dense else ("group.",)
+    mine = [unit.input_bytes * unit.name.startswith(kinds) for unit in program.units]
     np.maximum.at(held, circuits(program.units), np.array(mine, dtype=np.int64))
     total = int(held.sum())
     more = total - total // chip.pg.input_buffers

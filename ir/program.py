@@ -107,6 +107,15 @@ def stacked(units: Sequence[Unit]) -> npt.NDArray[np.bool_]:
     return group & (np.bincount(of[group], minlength=len(units))[of] > 1)
 
 
+def in_common(units: Sequence[Unit]) -> Ints:
+    """[units] how many of a group's peripheral groups another group has too, 0 of other units."""
+    spans = [slice(u.first_pg, u.first_pg + u.pgs) if u.pgs else slice(0) for u in units]
+    users = np.zeros(max((span.stop for span in spans), default=0), dtype=np.int64)
+    for span in spans:
+        users[span] += 1
+    return np.array([np.count_nonzero(users[span] > 1) for span in spans], dtype=np.int64)
+
+
 @dataclass(frozen=True)
 class Buffer:
     """Memory that holds values: `bytes` is its capacity."""

@@ -133,6 +133,24 @@ def test_a_stack_saves_peripherals_and_takes_switches() -> None:
     assert after["arrays"] == before["arrays"]
 
 
+def test_switches_of_the_moe_part_are_those_of_experts() -> None:
+    """Without a mux q0 and k0 have 30, none of them an expert's.
+
+    Of expert 3's 18 peripheral groups v0 is behind 15, and expert 2 behind all.
+    """
+    model, chip = small_workload(layers=1), small_chip(pg={"mux": 1, "stack_limit": 3})
+    alone = map_small(model, chip)
+    for names, of_experts, of_all in (
+        (("q0", "k0"), 0, 30),
+        (("v0", "moe0.0.3"), 15, 30),
+        (("v0", "moe0.0.2", "moe0.0.3"), 36, 51),
+    ):
+        done = compile_small(model, chip, stacks=stacks_of(alone, names))
+        report = cost(done.program, chip)
+        assert report.moe_area.parts_um2["mux switches"] == of_experts
+        assert report.area.parts_um2["mux switches"] == of_all
+
+
 def test_an_unshared_chip_has_no_mux_switches() -> None:
     done = compile_small(chip=small_chip(pg={"mux": 1}))
     assert cost(done.program, done.chip).area.parts_um2["mux switches"] == 0

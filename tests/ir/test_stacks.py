@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ir.errors import InputError
-from ir.program import Lists, Opcode, Unit, circuits, stacked
+from ir.program import Lists, Opcode, Unit, circuits, in_common, stacked
 from ir.stacks import NO_STACKS, Member, Stacking
 from tests.backends.simulate.by_hand import BUS, GROUP, OTHER, Job, program
 
@@ -97,6 +97,16 @@ def test_a_short_group_does_not_end_a_stack() -> None:
         unit for n, at in enumerate([(0, 6), (1, 1), (4, 1), (6, 2)]) for unit in group(*at, n)
     ]
     assert circuits(units).tolist() == [0, 1, 0, 1, 0, 1, 6, 7]
+
+
+def test_so_many_of_its_pgs_another_group_has_too() -> None:
+    # PGs 0-5, 1 and 4, 4-6: of the first 1, 4 and 5, of the last 4 and 5
+    units = [
+        unit for n, at in enumerate([(0, 6), (1, 1), (4, 1), (4, 3)]) for unit in group(*at, n)
+    ]
+    assert in_common(units).tolist() == [3, 0, 1, 0, 1, 0, 2, 0]
+    assert in_common([Unit("bus", "bus.0", 0)]).tolist() == [0]
+    assert in_common([]).tolist() == []
 
 
 def test_neighbours_share_nothing() -> None:
