@@ -7,6 +7,7 @@ from compiler.emit.stream import Draft, Stream
 from compiler.timeline.jobs import prepare
 from compiler.timeline.list_schedule import Times, list_schedule
 from compiler.timeline.search import best_schedule
+from ir.errors import CheckError
 from tests.compiler.timeline.test_list_schedule import job
 
 BUS, ONE, TWO, APART = range(4)
@@ -155,3 +156,23 @@ def _load_on(stream: Stream, bus: int, group: int, priority: int) -> int:
     row = job(stream, bus, 5, priority=priority)
     stream.link("dst", np.array([row]), np.array([group]))
     return row
+
+
+def test_turns_that_hold_vectors_for_each_other_are_refused() -> None:
+    """Slots in lockstep, in both of which either group has its own vector: one entry is too few.
+
+    The second MVM of group 1 keeps the entry, and waits for group 2's first one, whose vector needs
+    it. One token at a time brings the same vector to both, so that no program comes to this.
+    """
+    for entries, stuck in ((2, False), (1, True)):
+        stream = Stream()
+        vectors = {group: load(stream, group) for group in (ONE, TWO)}
+        before = [job(stream, group, 10, vectors[group]) for group in (ONE, TWO)]
+        for group in (ONE, TWO):
+            second = mvm(stream, group, vectors[group])
+            stream.link("after", np.full(2, second), np.array(before))
+        if stuck:
+            with pytest.raises(CheckError, match="never start"):
+                starts(stream, entries)
+        else:
+            assert starts(stream, entries) == [0, 5, 5, 15, 25, 35]
