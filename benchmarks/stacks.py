@@ -13,7 +13,7 @@ switches as stated (80 % of a crossbar with its own are peripherals), and change
 `decode`: eight steps of one sequence after a prefill of 32, keys and values in the regions'
 buffers, time by step. `gpt-oss`: the model by its published sizes, on its routing trace, whole
 sequences end to end, 512 tokens of them as one; crossbars with peripherals of their own, groups of
-four experts within layers, and stacks of a crossbar of each of several layers.
+four experts within layers, and stacks of several layers whose groups hold four experts in all.
 """
 
 import argparse
@@ -179,7 +179,10 @@ def gpt_oss(trace: Path, layers: Sequence[int], copies: Sequence[int]) -> None:
     """gpt-oss-20b: unshared, groups of four within layers, stacks of four across them."""
     routing = packed(load_routing(trace))
     ways = [Way("unshared", {"pg.mux": 1}), Way("groups of 4", {"pg.mux": 4})]
-    ways += [Way(f"{n} layers a region", {"pg.mux": 1, "pg.stack_limit": n}, n) for n in layers]
+    for n in layers:  # four crossbars behind each peripheral group of experts
+        mux = max(1, 4 // n)
+        fields: dict[str, int | str] = {"pg.mux": mux, "pg.stack_limit": mux * n}
+        ways.append(Way(f"{n} layers, groups of {mux}", fields, n))
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.json"
         config.write_text(json.dumps(GPT_OSS), encoding="utf-8")
