@@ -1,0 +1,119 @@
+"""What is decided of a chip: one value of each decision, and the values that there are."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Literal, get_args
+
+from compiler.options import GroupingOptions, PlacementOptions
+from ir.chip import Chip
+from ir.errors import InputError
+
+Decision = Literal["copies", "transfers", "lanes", "buffers", "dpus", "mha"]
+DECISIONS: tuple[Decision, ...] = get_args(Decision)
+Key = Decision | int  # a decision of the chip, or the number of an MoE layer: its group size
+Values = Mapping[Key, int]
+
+
+@dataclass(frozen=True)
+class Design:
+    """A chip for a model, as it differs from the chip that it began with.
+
+    sizes: {MoE layer that holds experts: experts in its groups at most}; mux: the most that stand
+    behind a peripheral group of the chip; copies: of dense blocks; transfers, lanes, buffers: of
+    bus, return link and input buffers; dpus, mha: digital and attention units of a region.
+    """
+
+    sizes: tuple[tuple[int, int], ...]
+    mux: int
+    copies: int
+    transfers: int
+    lanes: int
+    buffers: int
+    dpus: int
+    mha: int
+
+    def __post_init__(self) -> None:
+        largest = max((size for _, size in self.sizes), default=1)
+        if largest > self.mux:
+            raise InputError("design", f"groups of {largest}, expected at most mux {self.mux}")
+
+    @property
+    def values(self) -> dict[Key, int]:
+        """Every decision's value."""
+        chosen: dict[Key, int] = {name: getattr(self, name) for name in DECISIONS}
+        return chosen | dict(self.sizes)
+
+    @property
+    def settings(self) -> dict[str, int]:
+        """The fields of the chip that it sets, as `--set` and chip files name them."""
+        return {
+            "pg.mux": self.mux,
+            "pg.input_buffers": self.buffers,
+            "bus.transfers_per_slot": self.transfers,
+            "bus.return_lanes": self.lanes,
+            "digital.dpus_per_region": self.dpus,
+            "digital.mha_units_per_region": self.mha,
+        }
+
+    def on(self, chip: Chip) -> Chip:
+        """The chip with all of it set."""
+        pg = replace(chip.pg, mux=self.mux, input_buffers=self.buffers)
+        bus = replace(
+            chip.bus,
+            transfers_per_slot=self.transfers,
+            bits_per_ns=None,
+            return_lanes=self.lanes,
+        )
+        digital = replace(chip.digital, dpus_per_region=self.dpus, mha_units_per_region=self.mha)
+        return replace(chip, pg=pg, bus=bus, digital=digital, open=())
+
+    def grouping(self, asked: GroupingOptions) -> GroupingOptions:
+        """How experts are grouped for it."""
+        return replace(asked, sizes=self.sizes)
+
+    def placement(self, asked: PlacementOptions) -> PlacementOptions:
+        """How tiles are placed for it."""
+        return replace(asked, dense_copies=self.copies)
+
+
+@dataclass(frozen=True)
+class Menu:
+    """The values of every decision, ascending; sizes are those of each layer's groups."""
+
+    sizes: tuple[int, ...] = (1, 2, 4, 8)
+    copies: tuple[int, ...] = (1, 2, 4)
+    transfers: tuple[int, ...] = (2, 4, 8, 16, 32)
+    lanes: tuple[int, ...] = (1, 2, 4, 8)
+    buffers: tuple[int, ...] = (1, 2, 4)
+    dpus: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16)
+    mha: tuple[int, ...] = (1, 2, 4, 8)
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            values = getattr(self, field.name)
+            if not values or list(values) != sorted(set(values)) or values[0] < 1:
+                raise InputError(
+                    f"design: {field.name}",
+                    f"{list(values)}, expected whole numbers from 1 up, ascending, each once",
+                )
+
+    def of(self, key: Key) -> tuple[int, ...]:
+        """The values of a decision, or of a layer's group size."""
+        found: tuple[int, ...] = self.sizes if isinstance(key, int) else getattr(self, key)
+        return found
+
+    def up_to(self, mux: int) -> "Menu":
+        """The same with groups of at most `mux`."""
+        return replace(self, sizes=tuple(size for size in self.sizes if size <= mux))
+
+    def keys(self, layers: tuple[int, ...]) -> Iterator[Key]:
+        """All decisions: those of the chip, and the group size of each of the layers."""
+        yield from DECISIONS
+        yield from layers
+
+
+def design_of(values: Values, mux: int) -> Design:
+    """The design of these values."""
+    sizes = tuple((key, size) for key, size in values.items() if isinstance(key, int))
+    chosen: dict[str, int] = {name: values[name] for name in DECISIONS}
+    return Design(sizes=sizes, mux=mux, **chosen)

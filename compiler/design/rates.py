@@ -1,0 +1,128 @@
+"""How fast a design is: the longest path of tokens through its stations, without a program.
+
+A prefill takes as long as its last token needs, behind all that its units have to do before. A
+decode step takes a token's own way, or what the busiest unit has to do of a step, whichever is
+longer.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from compiler.design.choices import Values
+from compiler.design.kernels import NEVER, Kernel
+from compiler.design.model import Model
+from ir.arrays import Ints
+
+
+@dataclass(frozen=True)
+class Step:
+    """Of a path: a station, the token that comes to it, and the one that leaves it."""
+
+    station: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What a design takes: time_ps of a prefill, or of one decode step; path: what it is made of.
+
+    unit: the station whose work alone a decode step takes, without a path.
+    """
+
+    time_ps: int
+    path: tuple[Step, ...]
+    unit: int | None = None
+
+
+def rate(model: Model, values: Values) -> Rate:
+    """Time of the window's prefill, or of one of its decode steps."""
+    return _pace(model, values) if model.floor.tokens.decode else _prefill(model, values)
+
+
+def _prefill(model: Model, values: Values) -> Rate:
+    left: dict[int, Ints] = {}
+    come: dict[int, Ints] = {}
+    for node in model.order:
+        come[node] = _latest(model, left, node)
+        left[node] = model.kernel(node, values).run(come[node])
+    last = max(left, key=lambda node: int(left[node].max()))
+    path = _path(model, values, come, left, last)
+    return Rate(int(left[last].max()), path)
+
+
+def _latest(model: Model, left: Mapping[int, Ints], node: int) -> Ints:
+    """When tokens come to a station: [tokens]."""
+    from_where = [left[b] for b in model.before[node]]
+    none: Ints = np.zeros(len(model.floor.tokens), dtype=np.int64)
+    return np.max(from_where, axis=0) if from_where else none
+
+
+def _path(
+    model: Model, values: Values, come: Mapping[int, Ints], left: Mapping[int, Ints], node: int
+) -> tuple[Step, ...]:
+    """The longest path to the last token of a station, from its start."""
+    token, path = int(np.argmax(left[node])), list[Step]()
+    while True:
+        first = _waited_for(model.kernel(node, values), come[node], token)
+        path.append(Step(node, first, token))
+        token = first
+        found = [b for b in model.before[node] if left[b][token] == come[node][token]]
+        if not found:
+            return tuple(reversed(path))
+        node = found[0]
+
+
+def _pace(model: Model, values: Values) -> Rate:
+    """The larger of a token's own way and the work of the busiest unit, of a step."""
+    tokens, alone = model.floor.tokens, dict[int, Ints]()
+    for node in model.order:
+        alone[node] = _latest(model, alone, node) + model.kernel(node, values).alone
+    ends = np.stack([alone[node] for node in model.order])
+    of_sequence = np.bincount(tokens.sequence, ends.max(axis=0))
+    chain = int(of_sequence.max()) // tokens.decode
+    works = {node: model.kernel(node, values).work_ps for node in model.order}
+    unit = max(works, key=works.__getitem__)
+    work = works[unit] // tokens.decode
+    if work > chain:
+        return Rate(work, (), unit)
+    mine = np.flatnonzero(tokens.sequence == np.argmax(of_sequence))
+    path = [step for t in mine.tolist() for step in _alone(model, values, alone, ends, t)]
+    return Rate(chain, tuple(path))
+
+
+def _alone(
+    model: Model, values: Values, alone: Mapping[int, Ints], ends: Ints, token: int
+) -> tuple[Step, ...]:
+    """The longest way of one token."""
+    node, path = model.order[int(np.argmax(ends[:, token]))], list[Step]()
+    while True:
+        path.append(Step(node, token, token))
+        come = alone[node][token] - model.kernel(node, values).alone[token]
+        found = [b for b in model.before[node] if alone[b][token] == come]
+        if not found:
+            return tuple(reversed(path))
+        node = found[0]
+
+
+def _waited_for(kernel: Kernel, come: Ints, token: int) -> int:
+    """The last token whose arrival alone, with those after it, makes `token` leave when it does."""
+    end = kernel.run(come)[token]
+    low, high = 0, token
+    while low < high:
+        middle = (low + high + 1) // 2
+        later = np.where(np.arange(len(come)) < middle, NEVER, come)
+        if kernel.run(later)[token] == end:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def length(kernel: Kernel, step: Step, tokens: int) -> int:
+    """What a station takes between two tokens: from the first's arrival to the last's leaving."""
+    come = np.full(tokens, NEVER, dtype=np.int64)
+    come[step.first] = 0
+    return int(kernel.run(come)[step.last])

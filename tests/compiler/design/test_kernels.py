@@ -1,0 +1,78 @@
+"""Stations by hand, and that all are linear in the (max, +) sense."""
+
+import numpy as np
+import pytest
+
+from compiler.design.kernels import Jobs, Kernel, Queue, Turns
+
+
+def times(*values: int) -> np.ndarray:
+    return np.array(values, dtype=np.int64)
+
+
+def test_a_queue_takes_one_token_after_another() -> None:
+    """Busy 10 and gone after 12: the second, there at 3, starts at 10; the third waits for none."""
+    queue = Queue(times(10, 10, 10), times(12, 12, 12))
+    assert queue.run(times(0, 3, 40)).tolist() == [12, 22, 52]
+    assert queue.work_ps == 30
+
+
+def test_copies_take_tokens_in_turn() -> None:
+    """Tokens 0 and 2 are on one copy, 1 and 3 on the other, all there at 0."""
+    queue = Queue(times(10, 10, 10, 10), times(10, 10, 10, 10), copies=2)
+    assert queue.run(times(0, 0, 0, 0)).tolist() == [10, 10, 20, 20]
+    assert queue.work_ps == 20
+
+
+def test_a_job_begins_with_its_last_token_and_ends_for_all() -> None:
+    """Tokens 0 and 1 are one job of 5, which begins at 7; the next, of 3, waits until 12."""
+    jobs = Jobs(times(0, 0, 1), times(5, 3))
+    assert jobs.run(times(0, 7, 8)).tolist() == [12, 12, 15]
+    assert jobs.busy.tolist() == [0, 5, 3]
+
+
+def turns(entries: int) -> Turns:
+    """Token 0 on group 0, token 1 on both, token 2 on group 1, twice: MVMs of 10, LOADs of 2."""
+    first, group = times(0, 1, 3, 4), times(0, 0, 1, 1)
+    return Turns(first, group, times(1, 1, 1, 2), 2, 2, 1, 10, entries)
+
+
+def test_turns_wait_for_their_group() -> None:
+    """With two entries LOADs start at 0, 1, 2.
+
+    Group 0 runs 2-12 and 12-22. Group 1 runs 3-13, then twice: 13-33.
+    """
+    assert turns(2).run(times(0, 0, 0)).tolist() == [12, 22, 33]
+    assert turns(2).work_ps == 30
+
+
+def test_one_entry_holds_the_load_back_until_the_mvm_is_done() -> None:
+    """Token 1's LOAD waits for group 0's entry, free at 12: 14-24 on both; token 2's until 24."""
+    assert turns(1).run(times(0, 0, 0)).tolist() == [12, 24, 46]
+
+
+def random_kernels(rng: np.random.Generator, tokens: int) -> list[Kernel]:
+    busy, more = rng.integers(0, 20, (2, tokens))
+    job = np.sort(rng.integers(0, 4, tokens))
+    job = np.unique(job, return_inverse=True)[1]
+    table = rng.integers(0, 3, (tokens, 3)) * (rng.random((tokens, 3)) < 0.6)
+    token, group = np.nonzero(table)
+    first = np.searchsorted(token, np.arange(tokens + 1))
+    of_turns = first, group.astype(np.int64), table[token, group].astype(np.int64)
+    return [
+        Queue(busy, busy + more, int(rng.integers(1, 4))),
+        Jobs(job, rng.integers(0, 30, int(job.max()) + 1)),
+        Turns(*of_turns, 3, 4, 2, 10, int(rng.integers(1, 4))),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_later_of_two_arrivals_gives_the_later_of_what_they_give(seed: int) -> None:
+    """So times are lengths of longest paths, and what a path takes is the same under all others."""
+    rng = np.random.default_rng(seed)
+    for kernel in random_kernels(rng, 12):
+        one, other = np.cumsum(rng.integers(0, 15, (2, 12)), axis=1)
+        together = np.maximum(kernel.run(one), kernel.run(other))
+        assert np.array_equal(kernel.run(np.maximum(one, other)), together)
+        assert np.array_equal(kernel.run(one + 7), kernel.run(one) + 7)
+        assert np.all(kernel.run(one) >= one + kernel.alone)
