@@ -8,6 +8,7 @@ from compiler.design.choices import Values
 from compiler.design.flow import Site
 from compiler.design.kernels import Jobs
 from compiler.design.model import Model
+from compiler.design.rates import spans
 from ir import timing
 from ir.chip import Chip
 from ir.workload import Attention, Dense, Digital, MoELayer, Workload
@@ -17,10 +18,11 @@ def energy_fj(model: Model, values: Values, time_ps: int) -> dict[str, int]:
     """Femtojoules of the window by cause; time_ps: of all of it."""
     chip, regions = model.chip(values), model.floor.workload.regions
     cores, resting = 0, 0
+    in_use = {} if model.floor.tokens.decode else spans(model, values)
     for region in regions:
         site = model.site(region, values)
         cores += site.extent.columns * site.extent.rows
-        resting += _resting(site, time_ps)
+        resting += _resting(site, in_use.get(region, time_ps))
     found = {
         "instructions": sum(model.kernel(n, values).energy_fj for n in model.order),
         "buffers": 8 * moved_bytes(model, values) * chip.memory.buffer_bit_fj,
@@ -32,7 +34,10 @@ def energy_fj(model: Model, values: Values, time_ps: int) -> dict[str, int]:
 
 
 def _resting(site: Site, time_ps: int) -> int:
-    """A region's peripheral groups between their MVMs, each rest as long as the mean of them."""
+    """A region's peripheral groups between their MVMs, each rest as long as the mean of them.
+
+    time_ps: in which they are in use; before and after they are off.
+    """
     chip, tokens, total = site.chip, site.floor.tokens, 0
     woken = None if chip.pg.wake_fj is None else chip.pg.wake_ps * chip.pg.idle_uw
     for fire in site.laid.groups:

@@ -15,6 +15,8 @@ from compiler.design.kernels import NEVER, Kernel
 from compiler.design.model import Model
 from ir.arrays import Ints
 
+NO_WAY = -(10**12)  # ps, longer than any path is: a second
+
 
 @dataclass(frozen=True)
 class Step:
@@ -42,12 +44,29 @@ def rate(model: Model, values: Values) -> Rate:
     return _pace(model, values) if model.floor.tokens.decode else _prefill(model, values)
 
 
-def _prefill(model: Model, values: Values) -> Rate:
+def spans(model: Model, values: Values) -> dict[int, int]:
+    """How long the crossbars of each region are in use: from the first token to the last, ps."""
+    come, left = _times(model, values)
+    found: dict[int, int] = {}
+    for node, station in enumerate(model.stations):
+        if station.unit == "group" and not station.whole:
+            span = int(left[node].max() - come[node].min())
+            found[station.region] = max(found.get(station.region, 0), span)
+    return found
+
+
+def _times(model: Model, values: Values) -> tuple[dict[int, Ints], dict[int, Ints]]:
+    """When tokens come to each station and leave it: [tokens] each."""
     left: dict[int, Ints] = {}
     come: dict[int, Ints] = {}
     for node in model.order:
         come[node] = _latest(model, left, node)
         left[node] = model.kernel(node, values).run(come[node])
+    return come, left
+
+
+def _prefill(model: Model, values: Values) -> Rate:
+    come, left = _times(model, values)
     last = max(left, key=lambda node: int(left[node].max()))
     path = _path(model, values, come, left, last)
     return Rate(int(left[last].max()), path)
@@ -108,9 +127,12 @@ def _alone(
 
 
 def _waited_for(kernel: Kernel, come: Ints, token: int) -> int:
-    """The last token whose arrival alone, with those after it, makes `token` leave when it does."""
+    """The last token whose arrival, with those after it, makes `token` leave when it does.
+
+    It may come after `token`, where both are of one job.
+    """
     end = kernel.run(come)[token]
-    low, high = 0, token
+    low, high = 0, len(come) - 1
     while low < high:
         middle = (low + high + 1) // 2
         later = np.where(np.arange(len(come)) < middle, NEVER, come)
@@ -122,7 +144,10 @@ def _waited_for(kernel: Kernel, come: Ints, token: int) -> int:
 
 
 def length(kernel: Kernel, step: Step, tokens: int) -> int:
-    """What a station takes between two tokens: from the first's arrival to the last's leaving."""
+    """What a station takes between two tokens: from the first's arrival to the last's leaving.
+
+    Less than nothing where the last does not wait for the first, so that no path leads there.
+    """
     come = np.full(tokens, NEVER, dtype=np.int64)
     come[step.first] = 0
-    return int(kernel.run(come)[step.last])
+    return max(int(kernel.run(come)[step.last]), NO_WAY)

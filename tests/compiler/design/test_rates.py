@@ -82,3 +82,27 @@ def test_the_path_adds_up_and_no_other_design_is_faster_than_it() -> None:
             other = design_of(values | {name: value}, 2).values
             bound = sum(length(model.kernel(s.station, other), s, 24) for s in found.path)
             assert bound <= rate(model, other).time_ps
+
+
+def test_a_path_goes_by_the_last_query_of_a_tile() -> None:
+    """A token leaves attention with its tile, so it may wait for one that comes after it.
+
+    With keys that take long to read all 24 queries are one tile: the first to leave waits for them.
+    """
+    slow = replace(CHIP, digital=replace(CHIP.digital, mha_bits_per_ns=1))
+    floor = floor_of(streaming(), PREFILL, slow)
+    model, values = Model(floor, 2, 4), design_for(floor, mha=1).values
+    found = rate(model, values)
+    assert any(step.first > step.last for step in found.path)
+    total = sum(length(model.kernel(s.station, values), s, 24) for s in found.path)
+    assert total == found.time_ps
+
+
+def test_energy_is_that_of_the_program_but_for_rests() -> None:
+    """Hops are means over groups. Rests of PGs, here without power, are means and may be far off."""
+    memory = replace(CHIP.memory, passive_uw=2000, buffer_bit_fj=80)
+    floor = floor_of(streaming(shared=1), PREFILL, replace(CHIP, memory=memory))
+    design = design_for(floor)
+    done = program_of(floor, design)
+    theirs = cost(done.program, done.chip).energy.total_fj
+    assert figures(floor, design).total_fj == pytest.approx(theirs, rel=0.03)

@@ -1,0 +1,96 @@
+"""Chips chosen for small models: the best of all, or what is short."""
+
+from dataclasses import replace
+from itertools import pairwise, product
+
+import pytest
+
+from backends.cost import cost
+from compiler.design.choices import Menu, design_of
+from compiler.design.designer import Designer
+from compiler.design.figures import figures
+from compiler.design.floor import Floor
+from compiler.design.model import Model
+from compiler.design.problem import Asked, Point, Quantity
+from compiler.design.search import Search
+from compiler.design.tables import problem_of
+from compiler.options import Shape
+from ir.errors import InfeasibleError, InputError
+from tests.compiler.design.make import CHIP, design_for, floor_of, program_of, streaming
+
+MENU = Menu((1, 2), (1, 2), (1, 4), (1, 2), (1, 2), (1, 3), (1,))
+FLOOR = floor_of(streaming(), Shape(16))
+STEPS = floor_of(streaming(), Shape(6, 2, 3))
+
+
+@pytest.mark.parametrize("floor", [FLOOR, STEPS], ids=["prefill", "decode"])
+def test_the_tables_of_a_model_give_the_best_of_all_its_designs(floor: Floor) -> None:
+    """128 designs of two layers, tried one by one; time and area by the model, not its tables."""
+    model = Model(floor, 2, 4)
+    problem = problem_of(model, MENU)
+    search = Search(problem)
+    points: list[Point] = []
+    for values in product(*problem.menu.values()):
+        points.append(problem.point(dict(zip(problem.menu, values, strict=True))))
+    middle = sorted(point.time for point in points)[len(points) // 3]
+    small = sorted(point.area for point in points)[len(points) // 3]
+    for asked in (
+        Asked("area"),
+        Asked("time"),
+        Asked("area", (("time", middle),)),
+        Asked("time", (("area", small),)),
+        Asked("energy", (("time", middle), ("area", small))),
+    ):
+        least = min(point.of(asked.minimise) for point in points if asked.met(point))
+        found = search.best(asked)
+        assert found is not None
+        assert (found.value, found.status) == (least, "optimal (solver)")
+
+
+def test_a_chosen_chip_is_as_large_and_as_fast_as_it_is_told() -> None:
+    """Within 3 us: its program takes as long, but for a twentieth, and is as large."""
+    chosen = Designer(FLOOR, MENU).best(Asked("area", (("time", 6_000_000),)))
+    done = program_of(FLOOR, chosen.design)
+    told = chosen.figures
+    assert told.time_ps <= 6_000_000
+    assert done.program.makespan_ps == pytest.approx(told.time_ps, rel=0.05)
+    theirs = cost(done.program, done.chip).area.total_um2
+    assert theirs == pytest.approx(told.total_um2, rel=0.01, abs=2000)
+    assert chosen.best.gap == 0
+
+
+def test_the_frontier_goes_from_small_to_fast() -> None:
+    found = Designer(FLOOR, MENU).frontier(5)
+    assert len(found) >= 3
+    for small, large in pairwise(found):
+        assert small.figures.total_um2 < large.figures.total_um2
+        assert small.figures.time_ps > large.figures.time_ps
+
+
+def test_what_is_short_is_named_with_the_least_that_helps() -> None:
+    designer = Designer(FLOOR, MENU)
+    fast, small = designer.best(Asked("time")), designer.best(Asked("area"))
+    with pytest.raises(InfeasibleError, match="time of a design: needs") as raised:
+        designer.best(Asked("area", (("time", fast.figures.time_ps - 1),)))
+    assert raised.value.demand.value == fast.figures.time_ps
+    both: tuple[tuple[Quantity, int], ...]
+    both = (("time", fast.figures.time_ps), ("area", small.figures.total_um2))
+    with pytest.raises(InfeasibleError, match="or allow") as raised:
+        designer.best(Asked("energy", both))
+    relaxed = {"um2": "area", "ps": "time"}[raised.value.unit]
+    limits = tuple((q, raised.value.demand.value if q == relaxed else most) for q, most in both)
+    assert designer.best(Asked("energy", limits)).figures.time_ps <= limits[0][1]
+
+
+def test_a_mesh_of_fixed_size_is_no_chip_to_design() -> None:
+    chip = replace(CHIP, mesh=replace(CHIP.mesh, width=4, height=4))
+    with pytest.raises(InputError, match=r"mesh.width: 4, expected auto"):
+        Designer(floor_of(streaming(), Shape(16), chip))
+
+
+def test_a_design_is_figured_on_its_own_mesh() -> None:
+    """Values of a design give it back, and more copies of dense blocks take more area."""
+    one = design_for(FLOOR, 2, transfers=4, buffers=2, dpus=2, mha=1)
+    assert design_of(one.values, 2) == one
+    two = replace(one, copies=2)
+    assert figures(FLOOR, one).total_um2 < figures(FLOOR, two).total_um2
