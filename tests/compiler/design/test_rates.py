@@ -99,7 +99,7 @@ def test_a_path_goes_by_the_last_query_of_a_tile() -> None:
 
 
 def test_energy_is_that_of_the_program_but_for_rests() -> None:
-    """Hops are means over groups. Rests of PGs, here without power, are means and may be far off."""
+    """Hops are means over groups. Rests of PGs, here without power, may be far off: means too."""
     memory = replace(CHIP.memory, passive_uw=2000, buffer_bit_fj=80)
     floor = floor_of(streaming(shared=1), PREFILL, replace(CHIP, memory=memory))
     design = design_for(floor)
