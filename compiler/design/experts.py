@@ -7,6 +7,7 @@ import numpy as np
 from compiler.design.floor import Counts
 from compiler.design.flow import Nodes, Site, Station, Way
 from compiler.design.kernels import Kernel, Queue, Turns
+from compiler.design.pairs import Pair
 from compiler.design.steps import Product, add_product, add_stores, fire, jobs
 from compiler.emit.caches import scores_kept
 from ir import timing
@@ -14,8 +15,6 @@ from ir.arrays import Ints
 from ir.mapping import Block, DenseOwner, RoutedOwner, SharedOwner
 from ir.timing import Cost
 from ir.workload import MoELayer
-
-Stages = tuple[tuple[Block, ...], tuple[Block, ...]]
 
 
 def add_moe(way: Way, index: int, op: MoELayer) -> None:
@@ -123,35 +122,35 @@ def _add_experts(way: Way, index: int, op: MoELayer, region: int, x: Nodes, rout
     node = _add_broadcasts(way, op, region, (*x, routed) if waits else x)
 
     def turns(site: Site) -> Kernel:
-        found = way.floor.counts(op.layer, site.size(region))
-        load, (mvm, acc) = site.load(op.d_model), fire(site, up, shared=True)
-        after = _links(site, region, (up, down)) if down else []
+        found, load = way.floor.counts(op.layer, site.size(region)), site.load(op.d_model)
+        pairs_of = [Pair.of(site, op, (up, down), number) for number in range(found.groups)]
+        turns = np.bincount(found.group, found.times, found.groups).astype(np.int64).tolist()
         return Turns(
             found.first,
             found.group,
             found.times,
-            found.groups,
             load.duration_ps,
             load.busy_ps,
-            max(cost.busy_ps for cost in (mvm, acc, *after)),
+            pairs_of[0].mvm.busy_ps,
             site.values["buffers"],
-            int(pairs.sum()) * (mvm.energy_fj + acc.energy_fj),
+            np.array([pair.pace_ps for pair in pairs_of], dtype=np.int64),
+            np.array([pair.after_ps for pair in pairs_of], dtype=np.int64),
+            sum(n * pair.energy_fj for n, pair in zip(turns, pairs_of, strict=True)),
         )
 
     needs = (*way.sizes(region), "transfers", "buffers")
     node = way.add(Station("group", region, f"{op.name} turns", needs, (node,), turns))
     if down:
-        node = _add_between(way, op, region, node, (up, down))
+        what = f"{op.name} hidden"
+        node = _add_pairs(way, op, region, what, node, lambda s: _hidden(s, op, up, routed=True))
 
     def results(site: Site) -> Kernel:
-        hops, _ = site.laid.to_experts(region, 1 if down else 0)
-        store = site.store(op.d_result, hops)
-        mvm, acc = fire(site, down or up, shared=True)
-        before = acc.duration_ps + (mvm.duration_ps if down else 0)
+        store, (mvm, acc) = site.store(op.d_result, 0), fire(site, down or up, shared=True)
+        before = mvm.duration_ps + acc.duration_ps if down else 0
         busy = pairs * store.busy_ps
         after = before + store.duration_ps + np.maximum(pairs - 1, 0) * store.busy_ps
-        once = store.energy_fj + (mvm.energy_fj + acc.energy_fj if down else 0)
-        return Queue(busy, after, energy_fj=once * int(pairs.sum()))
+        energy = mvm.energy_fj + acc.energy_fj if down else 0
+        return Queue(busy, after, energy_fj=energy * int(pairs.sum()))
 
     needs = (*way.sizes(region), "transfers", "lanes")
     node = way.add(Station("return", region, f"{op.name} results", needs, (node,), results))
@@ -198,35 +197,6 @@ def _hidden(site: Site, op: MoELayer, up: tuple[Block, ...], *, routed: bool) ->
     return costs
 
 
-def _links(site: Site, region: int, stages: Stages) -> list[Cost]:
-    """A pair's vectors from the first stage to the digital units, and on to the second one."""
-    up, down = stages
-    both = sum(block.weight.columns for block in up)
-    return [
-        timing.xfer(site.chip, both, *site.laid.to_experts(region, 0)),
-        timing.xfer(site.chip, down[0].weight.rows, *site.laid.to_experts(region, 1)),
-    ]
-
-
-def _add_between(
-    way: Way,
-    op: MoELayer,
-    region: int,
-    node: int,
-    stages: Stages,
-) -> int:
-    """From the first stage of a pair to its second one: its sums, and its links both ways."""
-    up, _ = stages
-
-    def costs(site: Site) -> list[Cost]:
-        return _hidden(site, op, up, routed=True)
-
-    def links(site: Site) -> list[Cost]:
-        return [fire(site, up, shared=True)[1], *_links(site, region, stages)]
-
-    return _add_pairs(way, op, region, f"{op.name} hidden", node, costs, links)
-
-
 def _add_pairs(
     way: Way,
     op: MoELayer,
@@ -234,21 +204,17 @@ def _add_pairs(
     what: str,
     node: int,
     costs: Callable[[Site], list[Cost]],
-    links: Callable[[Site], list[Cost]] = lambda site: [],
 ) -> int:
-    """Digital work of every pair; links: what each takes besides, on units of its own."""
+    """Digital work of every pair."""
     pairs = _pairs(way, op)
 
     def make(site: Site) -> Kernel:
-        work, besides, servers = costs(site), links(site), site.values["dpus"]
+        work, servers = costs(site), site.values["dpus"]
         each = sum(cost.busy_ps for cost in work)
-        on_links = sum(cost.duration_ps for cost in besides)
-        after = -(-pairs // servers) * each + on_links
-        energy = sum(cost.energy_fj for cost in (*work, *besides)) * int(pairs.sum())
-        return Queue(-(-pairs * each // servers), np.where(pairs, after, 0), energy_fj=energy)
+        energy = sum(cost.energy_fj for cost in work) * int(pairs.sum())
+        return Queue(-(-pairs * each // servers), -(-pairs // servers) * each, energy_fj=energy)
 
-    needs = (*way.sizes(region), "dpus")
-    return way.add(Station("dpu", region, what, needs, (node,), make))
+    return way.add(Station("dpu", region, what, ("dpus",), (node,), make))
 
 
 def _add_shared(way: Way, index: int, op: MoELayer, region: int, x: Nodes) -> list[int]:
@@ -287,9 +253,11 @@ def _add_shared_hidden(
         both = sum(block.weight.columns for block in up)
         there = timing.xfer(site.chip, both, *site.laid.to_bank(region, home, 0))
         back = timing.xfer(site.chip, down[0].weight.rows, *site.laid.to_bank(region, home, 1))
-        costs = fire(site, down, shared=False)
-        return way.units(there, back, *costs, copies=site.values["copies"])
+        mvm, acc = fire(site, down, shared=False)
+        held = back.duration_ps + mvm.duration_ps
+        entry = Cost(0, -(-held // site.values["buffers"]), 0)
+        return way.units(there, back, mvm, acc, entry, copies=site.values["copies"])
 
     node = way.add(Station("dpu", region, f"{op.name} shared hidden", ("dpus",), (node,), hidden))
-    needs = way.sizes(region)
+    needs = (*way.sizes(region), "buffers")
     return way.add(Station("group", region, f"{home}.1", needs, (node,), second))

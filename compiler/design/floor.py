@@ -72,11 +72,9 @@ class Laid:
         """The longest way of an operator's banks of a stage."""
         return max(self._ways[layer, stage, operator])
 
-    def to_experts(self, layer: int, stage: int) -> Distance:
-        """The mean way to a layer's expert groups of a stage, in whole hops; the fewest ports."""
-        ways = self._ways[layer, stage, None]
-        mean = sum(hops for hops, _ in ways) / len(ways)
-        return round(mean), min(ports for _, ports in ways)
+    def to_experts(self, layer: int, stage: int) -> list[Distance]:
+        """The ways to a layer's expert groups of a stage: [groups]."""
+        return self._ways[layer, stage, None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -115,42 +115,49 @@ class Turns:
 
     first: [tokens + 1] where each token's turns begin; group, times: [turns] which group runs the
     token, and how often; a LOAD takes load_ps and the bus load_busy_ps; entries: of an input
-    buffer.
+    buffer. pace: [groups] from one turn to the next, by what comes after; after: [groups] from the
+    end of a turn until the pair is on its way.
     """
 
     first: Ints
     group: Ints
     times: Ints
-    groups: int
     load_ps: int
     load_busy_ps: int
     mvm_ps: int
     entries: int
+    pace: Ints
+    after: Ints
     energy_fj: int = 0
 
     @property
     def busy(self) -> Ints:
         """Of the fullest group of each."""
-        return np.maximum(self.alone - self.load_ps, 0)
+        return self._most(self.times * self.mvm_ps)
 
     @property
     def work_ps(self) -> int:
-        """MVMs of the busiest group."""
-        turns = np.bincount(self.group, self.times, minlength=self.groups)
-        return int(turns.max(initial=0)) * self.mvm_ps
+        """Turns of the busiest group."""
+        turns = np.bincount(self.group, self.times, minlength=len(self.pace))
+        return int((turns.astype(np.int64) * self.pace).max(initial=0))
 
     @property
     def alone(self) -> Ints:
-        """A LOAD and the turns of its fullest group."""
+        """A LOAD, the turns of a group, and the way from it."""
+        return self._most(self.load_ps + self.times * self.mvm_ps + self.after[self.group])
+
+    def _most(self, of_turns: Ints) -> Ints:
+        """The most of each token's turns: [tokens], 0 without any."""
         most = np.zeros(len(self.first) - 1, dtype=np.int64)
         token = np.repeat(np.arange(len(most)), np.diff(self.first))
-        np.maximum.at(most, token, self.times)
-        return np.where(most > 0, self.load_ps + most * self.mvm_ps, 0)
+        np.maximum.at(most, token, of_turns)
+        return most
 
     def run(self, arrival: Ints) -> Ints:
         """LOADs start in order; each waits for an entry in every buffer that it fills."""
+        of_turns = self.first, self.group, self.times, self.pace, self.after
         sizes = self.load_ps, self.load_busy_ps, self.mvm_ps, self.entries
-        done: Ints = _turns(arrival, self.first, self.group, self.times, self.groups, *sizes)
+        done: Ints = _turns(arrival, *of_turns, *sizes)
         return done
 
 
@@ -160,16 +167,17 @@ def _turns(
     first: Array,
     group: Array,
     times: Array,
-    groups: int,
+    pace: Array,
+    after: Array,
     load_ps: int,
     load_busy_ps: int,
     mvm_ps: int,
     entries: int,
 ) -> Array:
     never = -(1 << 60)
-    held = np.full((groups, entries), never)  # when each entry is free again
-    turn = np.zeros(groups, dtype=np.int64)
-    free = np.full(groups, never)
+    held = np.full((len(pace), entries), never)  # when each entry is free again
+    turn = np.zeros(len(pace), dtype=np.int64)
+    free = np.full(len(pace), never)
     bus = never
     done = arrival.copy()
     for t in range(len(arrival)):
@@ -182,8 +190,10 @@ def _turns(
         bus = start + load_busy_ps
         for n in range(first[t], first[t + 1]):
             g = group[n]
-            end = max(start + load_ps, free[g]) + times[n] * mvm_ps
-            free[g] = held[g, turn[g]] = end
+            begun = max(start + load_ps, free[g])
+            end = begun + times[n] * mvm_ps
+            free[g] = begun + times[n] * pace[g]
+            held[g, turn[g]] = end
             turn[g] = (turn[g] + 1) % entries
-            done[t] = max(done[t], end)
+            done[t] = max(done[t], end + after[g])
     return done

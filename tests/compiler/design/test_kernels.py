@@ -31,10 +31,11 @@ def test_a_job_begins_with_its_last_token_and_ends_for_all() -> None:
     assert jobs.busy.tolist() == [0, 5, 3]
 
 
-def turns(entries: int) -> Turns:
+def turns(entries: int, pace: int = 10) -> Turns:
     """Token 0 on group 0, token 1 on both, token 2 on group 1, twice: MVMs of 10, LOADs of 2."""
     first, group = times(0, 1, 3, 4), times(0, 0, 1, 1)
-    return Turns(first, group, times(1, 1, 1, 2), 2, 2, 1, 10, entries)
+    after = times(0, 0)
+    return Turns(first, group, times(1, 1, 1, 2), 2, 1, 10, entries, times(pace, pace), after)
 
 
 def test_turns_wait_for_their_group() -> None:
@@ -51,6 +52,12 @@ def test_one_entry_holds_the_load_back_until_the_mvm_is_done() -> None:
     assert turns(1).run(times(0, 0, 0)).tolist() == [12, 24, 46]
 
 
+def test_a_group_is_as_slow_as_what_comes_after() -> None:
+    """A turn every 15: group 0 begins at 2 and 17, group 1 at 3 and 18, then twice: 18-38."""
+    assert turns(2, 15).run(times(0, 0, 0)).tolist() == [12, 27, 38]
+    assert turns(2, 15).work_ps == 45
+
+
 def random_kernels(rng: np.random.Generator, tokens: int) -> list[Kernel]:
     busy, more = rng.integers(0, 20, (2, tokens))
     job = np.sort(rng.integers(0, 4, tokens))
@@ -62,7 +69,7 @@ def random_kernels(rng: np.random.Generator, tokens: int) -> list[Kernel]:
     return [
         Queue(busy, busy + more, int(rng.integers(1, 4))),
         Jobs(job, rng.integers(0, 30, int(job.max()) + 1)),
-        Turns(*of_turns, 3, 4, 2, 10, int(rng.integers(1, 4))),
+        Turns(*of_turns, 4, 2, 10, int(rng.integers(1, 4)), *rng.integers(10, 20, (2, 3))),
     ]
 
 
