@@ -26,6 +26,8 @@ __all__ = [
     "Chip",
     "Compilation",
     "Compiled",
+    "Demands",
+    "Designed",
     "Executable",
     "Filter",
     "FolderBusyError",
@@ -49,6 +51,7 @@ __all__ = [
     "chip_sheet",
     "compare",
     "compile",
+    "design",
     "group",
     "inspect",
     "load_chip",
@@ -116,6 +119,8 @@ if TYPE_CHECKING:
     from moexbar.chips import load_chip, preset_names
     from moexbar.chips.sheet import chip_sheet
     from moexbar.compilation import Compilation, compile
+    from moexbar.designs.demands import Demands
+    from moexbar.designs.task import Designed, design
     from moexbar.examples.write import write_example
     from moexbar.files.compiled import read_compiled, verify
     from moexbar.files.program_file import read_program
@@ -160,6 +165,8 @@ _ROOMS = {
     "moexbar.chips": ("load_chip", "preset_names"),
     "moexbar.chips.sheet": ("chip_sheet",),
     "moexbar.compilation": ("Compilation", "compile"),
+    "moexbar.designs.demands": ("Demands",),
+    "moexbar.designs.task": ("Designed", "design"),
     "moexbar.examples.write": ("write_example",),
     "moexbar.files.compiled": ("read_compiled", "verify"),
     "moexbar.files.program_file": ("read_program",),

@@ -31,6 +31,13 @@ COMMANDS = (
         "Compile a prefill, and decode steps after it: mapping, timed program, cost, all checked.",
     ),
     Command(
+        "design",
+        "design",
+        "design_command",
+        COMPILE,
+        "Choose the chip for a model and its traffic: size, sharing and units, within limits.",
+    ),
+    Command(
         "profile",
         "profile",
         "profile_command",

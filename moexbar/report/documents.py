@@ -2,6 +2,7 @@
 
 from moexbar.report.chips import ChipReport, ChipsReport
 from moexbar.report.compiled import Report
+from moexbar.report.designed import DesignReport
 from moexbar.report.examples import ExampleReport, LargeExampleReport
 from moexbar.report.executed import VerifyReport
 from moexbar.report.mapped import MappingFile
@@ -21,6 +22,7 @@ from moexbar.report.validated import ValidateReport
 
 DOCUMENTS: dict[str, tuple[type[Document], ...]] = {
     "compile": (Report,),
+    "design": (DesignReport,),
     "profile": (ProfileReport,),
     "model": (ModelReport,),
     "inspect": (InspectReport,),

@@ -1,0 +1,43 @@
+"""The values that decisions have where nobody says otherwise."""
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+
+from compiler.design.choices import Menu
+from compiler.design.floor import Floor
+from ir.errors import InputError
+from ir.units import attention_units, operators_of, units_by_work
+
+STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+
+
+def usual_menu(floor: Floor) -> Menu:
+    """Groups of up to 8 experts, and units up to what keeps up with the crossbars, and one more.
+
+    Attention units are powers of two, over which heads go evenly.
+    """
+    work, regions = floor.workload, floor.workload.regions
+    digital = replace(floor.chip.digital, mha_units_per_region=0, mha_units=0)
+    chip = replace(floor.chip, digital=digital)
+    tokens = floor.options.shape.prefill
+    dpus = max(units_by_work(operators_of(work, region), chip) for region in regions)
+    mha = max(attention_units(work, region, tokens, chip) for region in regions)
+    most = max((op.router.experts for op in work.moe_layers), default=1)
+    sizes = tuple(size for size in Menu().sizes if size <= most)
+    powers = tuple(step for step in STEPS if step & (step - 1) == 0)
+    return Menu(sizes, dpus=_up_to(STEPS, dpus), mha=_up_to(powers, mha))
+
+
+def menu_of(floor: Floor, among: Mapping[str, tuple[int, ...]]) -> Menu:
+    """The usual one, but for the decisions that `among` names; InputError where it names none."""
+    known = [field.name for field in fields(Menu)]
+    for name in among:
+        if name not in known:
+            raise InputError("design", f"{name!r}, expected one of {', '.join(known)}")
+    return replace(usual_menu(floor), **among)
+
+
+def _up_to(steps: tuple[int, ...], enough: int) -> tuple[int, ...]:
+    """The steps below `enough`, the first that reaches it, and the next."""
+    below = sum(step < enough for step in steps)
+    return steps[: below + 2]

@@ -1,0 +1,82 @@
+"""What `moexbar design` prints: the chips, what their time is made of, and what more would buy."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from moexbar.console import out, table
+from moexbar.report.designed import DesignFigures, DesignReport, DesignRow, PriceRow
+
+PARTS, SHOWN = 3, 5
+
+
+def print_designed(report: DesignReport, output: Path) -> None:
+    """A table of the chips, and a paragraph on each where there is one."""
+    console, shown = out(), table(*HEAD, left=1)
+    for row in report.designs:
+        shown.add_row(*_cells(row))
+    console.print(shown)
+    for row in report.designs:
+        for line in _told(row, alone=len(report.designs) == 1):
+            console.print(line, markup=False, soft_wrap=True)
+    console.print(
+        f"groups: experts in one; bus: transfers a slot/return lanes/input buffers; units: digital/"
+        f"attention of a region\nbeginning with {report.chip}; chips and commands in {output}",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+HEAD = ("groups", "copies", "bus", "units", "us", "mm2", "uJ", "gap %", "program us", "error %")
+
+
+def _cells(row: DesignRow) -> Iterator[str]:
+    """A line of the table; bus: transfers, return lanes, input buffers; units: digital, attention.
+
+    Groups are of one size, or one for each layer.
+    """
+    sizes = [size.experts for size in row.group_sizes]
+    same = len(set(sizes)) == 1
+    yield str(sizes[0]) if same else ",".join(map(str, sizes)) or "-"
+    yield str(row.dense_copies)
+    yield f"{row.transfers_per_slot}/{row.return_lanes}/{row.input_buffers}"
+    yield f"{row.dpus_per_region}/{row.mha_units_per_region}"
+    yield f"{row.model.time_ns / 1000:,.2f}"
+    yield f"{row.model.area_um2 / 1e6:,.2f}"
+    yield "-" if row.model.energy_nj is None else f"{row.model.energy_nj / 1000:,.1f}"
+    yield f"{100 * row.gap:.2f}"
+    yield "-" if row.program is None else f"{row.program.time_ns / 1000:,.2f}"
+    yield "-" if row.program is None else f"{100 * error(row, row.program):+.2f}"
+
+
+def error(row: DesignRow, program: DesignFigures) -> float:
+    """Of the model's time, as a fraction of the program's."""
+    return row.model.time_ns / program.time_ns - 1
+
+
+def _told(row: DesignRow, *, alone: bool) -> Iterator[str]:
+    if not alone:
+        return
+    parts = ", ".join(f"{part.unit} {part.ns / 1000:,.2f}" for part in row.parts[:PARTS])
+    yield f"least {row.minimised}, {row.status}; {row.model.tokens_per_s:,.0f} tokens/s"
+    yield f"us of the time: {parts}"
+    if row.program is not None:
+        found = row.program
+        area = 100 * (row.model.area_um2 / found.area_um2 - 1)
+        yield f"its program takes {found.area_um2 / 1e6:,.2f} mm2 (the model's error {area:+.2f} %)"
+    worth = sorted((p for p in row.prices if p.time_ns < 0), key=_per_area)
+    for price in worth[:SHOWN]:
+        yield (
+            f"{price.other} {price.decision} instead of {price.value}: "
+            f"{price.time_ns / 1000:+,.3f} us, {price.area_um2 / 1e6:+,.3f} mm2"
+        )
+    saves = sorted((p for p in row.prices if p.area_um2 < 0), key=lambda p: p.area_um2)
+    for price in saves[:SHOWN]:
+        yield (
+            f"{price.other} {price.decision} instead of {price.value}: "
+            f"{price.area_um2 / 1e6:+,.3f} mm2, {price.time_ns / 1000:+,.3f} us"
+        )
+
+
+def _per_area(price: PriceRow) -> float:
+    """Time for each um2, the most that is saved first."""
+    return price.time_ns / max(price.area_um2, 1)

@@ -1,0 +1,1 @@
+"""Chips designed for a model: what is asked, what is chosen, and its files."""

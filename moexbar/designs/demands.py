@@ -1,0 +1,66 @@
+"""What a chip is asked for: at most so much area and time, and what is then minimised."""
+
+from dataclasses import dataclass
+
+from compiler.design.problem import Asked, Quantity
+from compiler.options import Shape
+from ir.errors import InputError
+
+RETICLE_MM2 = 858.0  # 26 x 33 mm
+
+
+@dataclass(frozen=True)
+class Demands:
+    """area: mm2 at most; reticles: so many of 858 mm2 instead.
+
+    rate: tokens of all sequences in a second at least; latency: us of a prefill or of a decode step
+    at most; energy: uJ of that at most. objective: what is minimised, None: area where there is a
+    rate or latency, else time where there is an area.
+    """
+
+    area: float | None = None
+    reticles: float | None = None
+    rate: float | None = None
+    latency: float | None = None
+    energy: float | None = None
+    objective: Quantity | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("area", "reticles", "rate", "latency", "energy"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InputError(f"design: {name}", f"{value}, expected more than 0")
+        for one, other in (("area", "reticles"), ("rate", "latency")):
+            if None not in (getattr(self, one), getattr(self, other)):
+                raise InputError("design", f"both {one} and {other}", "give one of them")
+
+    def limits(self, shape: Shape) -> tuple[tuple[Quantity, int], ...]:
+        """The most there may be, um2, ps and fJ."""
+        tokens = shape.batch * (1 if shape.decode else shape.prefill)
+        found: list[tuple[Quantity, int]] = []
+        area = self.reticles * RETICLE_MM2 if self.reticles is not None else self.area
+        if area is not None:
+            found.append(("area", int(area * 1e6)))
+        time = tokens / self.rate * 1e6 if self.rate is not None else self.latency
+        if time is not None:
+            found.append(("time", int(time * 1e6)))
+        if self.energy is not None:
+            found.append(("energy", int(self.energy * 1e9)))
+        return tuple(found)
+
+    def asked(self, shape: Shape) -> Asked:
+        """What is minimised within the limits; InputError where nothing says it."""
+        limits = self.limits(shape)
+        bounded = {quantity for quantity, _ in limits}
+        objective: Quantity | None = self.objective
+        if objective is None and "time" in bounded:
+            objective = "area"
+        if objective is None and "area" in bounded:
+            objective = "time"
+        if objective is None:
+            raise InputError(
+                "design",
+                "nothing says which chip is best, expected a limit or what to minimise",
+                "give an area, a rate, a latency or an objective, or ask for the frontier",
+            )
+        return Asked(objective, limits)

@@ -1,0 +1,179 @@
+"""A chip designed for a model: chosen without programs, then compiled and replayed."""
+
+from collections.abc import Mapping as ByName
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from backends.cost import cost
+from backends.pace import pace
+from backends.simulate import replay
+from compiler.design.designer import Chosen, Designer
+from compiler.design.floor import Floor
+from compiler.design.menus import menu_of
+from compiler.frontend.proof.traced import refuse_missing
+from compiler.options import GroupingOptions, Options, Shape, SlotOptions, SolverOptions
+from compiler.pipeline import compile_model
+from ir.chip import Chip
+from ir.lengths import Tokens
+from ir.program import Program
+from ir.routing import Routing, token_spans
+from ir.workload import Workload
+from moexbar.arguments import check_spans, lengths, whole
+from moexbar.chips import change_chip, load_chip
+from moexbar.designs.demands import Demands
+from moexbar.designs.files import command_of, settings_of, write_design
+from moexbar.designs.prices import prices
+from moexbar.files.folder import Draft, publish
+from moexbar.files.traces.reading import Reading
+from moexbar.given import Given, routed
+from moexbar.least_placed import LEAST_PLACED, refuse_unplaced
+from moexbar.model import Inputs, Model, open_model
+from moexbar.progress import Progress, Quiet
+from moexbar.report.designed import (
+    DesignFigures,
+    DesignReport,
+    DesignRow,
+    GroupSizeRow,
+    PartRow,
+)
+
+USUAL: ByName[str, tuple[int, ...]] = {}
+PREFILL, FIT, SCORE = 128, (0.0, 0.5), (0.5, 1.0)
+DEMANDS, QUIET, READING = Demands(), Quiet(), Reading()
+GROUPING, LIMITS = GroupingOptions(), SolverOptions(time_s=1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Designed:
+    """Chips for a model, from the smallest on: `chosen`, and what is told of them.
+
+    base: the chip that they begin with.
+    """
+
+    base: Chip
+    chosen: tuple[Chosen, ...]
+    report: DesignReport
+
+    @property
+    def chips(self) -> tuple[Chip, ...]:
+        """The chips with all that was chosen set."""
+        return tuple(change_chip(self.base, settings_of(one.design)) for one in self.chosen)
+
+    def save(self, folder: Path | str) -> None:
+        """Write design.json, a chip file for each chip, and the commands that compile them."""
+        with publish(Path(folder), "design") as draft:
+            self.write(draft)
+
+    def write(self, draft: Draft) -> None:
+        """Write these into a folder that is being published."""
+        write_design(draft.folder, self.base, self.chosen, self.report)
+
+
+def design(
+    model: Model | Path | str,
+    chip: Chip | str = "hermes",
+    demands: Demands = DEMANDS,
+    *,
+    inputs: Inputs | None = None,
+    routing: Routing | Path | str | None = None,
+    reading: Reading = READING,
+    prefill: Tokens = PREFILL,
+    batch: int = 1,
+    decode: int = 0,
+    frontier: int = 0,
+    among: ByName[str, tuple[int, ...]] = USUAL,
+    grouping: GroupingOptions = GROUPING,
+    fit: tuple[float, float] = FIT,
+    score: tuple[float, float] = SCORE,
+    limits: SolverOptions = LIMITS,
+    programs: bool = True,
+    progress: Progress = QUIET,
+) -> Designed:
+    """The best chip for a model and its routing, or `frontier` chips from small to fast.
+
+    chip: what it begins with; demands: what it must keep, and what is minimised; among: values of
+    single decisions, where not the usual ones (`compiler.design.menus`). The window, ranges and
+    grouping are as of `compile`; programs: also compile every chip that is chosen, and replay its
+    program. Raises InfeasibleError where no design keeps the demands: what is short, and the least
+    that helps.
+    """
+    shape = Shape.of(lengths("prefill", prefill), whole("batch", batch, 1), whole("decode", decode))
+    check_spans(fit=fit, score=score)
+    model = model if isinstance(model, Model) else open_model(model)
+    base = chip if isinstance(chip, Chip) else load_chip(chip)
+    workload = _workload(model, shape, progress)
+    given = Given(routing, reading, inputs, limits.seed, trust_traced=False)
+    workload, trace = routed(model, workload, shape, given, progress)
+    spans = token_spans(trace, fit, score, batch * shape.length)
+    slots = SlotOptions("token-order")
+    options = Options(shape, *spans, grouping, slots=slots, limits=limits)
+    floor = Floor(workload, trace, base, options)
+    designer = Designer(floor, menu_of(floor, among))
+    if frontier:
+        chosen = tuple(designer.frontier(frontier, demands.limits(shape)))
+    else:
+        chosen = (designer.best(demands.asked(shape)),)
+    rows = []
+    for one in chosen:
+        command = command_of(model.path, base, one, options, given)
+        rows.append(_row(designer, one, command, _program(floor, one) if programs else None))
+    return Designed(base, chosen, DesignReport(base.title, tuple(rows)))
+
+
+def _workload(model: Model, shape: Shape, progress: Progress) -> Workload:
+    """The model as it is designed for; what was found in it is told before it is refused."""
+    found = model.workload(tokens=shape.tokens, batch=shape.batch, decodes=shape.decode > 0)
+    for line in dict.fromkeys(found.notes):
+        progress.note(line)
+    refuse_missing(model.path, found)
+    refuse_unplaced(model.path, found, LEAST_PLACED)
+    return found
+
+
+def _program(floor: Floor, chosen: Chosen) -> DesignFigures:
+    """A chosen chip's program, checked and replayed."""
+    asked, chip = floor.options, change_chip(floor.chip, settings_of(chosen.design))
+    options = replace(
+        asked,
+        grouping=chosen.design.grouping(asked.grouping),
+        placement=chosen.design.placement(asked.placement),
+    )
+    done = compile_model(floor.workload, floor.routing, chip, options)
+    program: Program = replay(done.program, done.chip).program
+    told = cost(program, done.chip)
+    time, energy = float(told.time_ps), told.energy.total_fj / 1e6
+    tokens, decodes = asked.shape.together, pace(program)
+    if decodes is None:
+        return DesignFigures(time / 1000, tokens / time * 1e12, told.area.total_um2, energy)
+    time = decodes.step_ps
+    return DesignFigures(time / 1000, decodes.tokens_per_s, told.area.total_um2, None)
+
+
+def _row(
+    designer: Designer, chosen: Chosen, command: str, program: DesignFigures | None
+) -> DesignRow:
+    """All that is told of a chosen chip."""
+    one, told, best = chosen.design, chosen.figures, chosen.best
+    figures = DesignFigures(
+        told.time_ps / 1000, told.tokens_per_s, told.total_um2, told.total_fj / 1e6
+    )
+    return DesignRow(
+        group_sizes=tuple(GroupSizeRow(*size) for size in one.sizes),
+        mux=one.mux,
+        dense_copies=one.copies,
+        transfers_per_slot=one.transfers,
+        return_lanes=one.lanes,
+        input_buffers=one.buffers,
+        dpus_per_region=one.dpus,
+        mha_units_per_region=one.mha,
+        minimised=best.asked.minimise,
+        bound=best.bound,
+        gap=best.gap,
+        status=best.status,
+        seconds=round(best.seconds, 3),
+        model=figures,
+        program=program,
+        parts=tuple(PartRow(unit, ps / 1000) for unit, ps in told.made_of.items()),
+        prices=tuple(prices(designer, chosen)),
+        command=command,
+    )

@@ -1,0 +1,119 @@
+"""Chips designed for a model: `moexbar design --json`."""
+
+from dataclasses import dataclass
+
+from moexbar.report.plain import Document
+
+
+@dataclass(frozen=True)
+class GroupSizeRow:
+    """Experts that share peripheral groups in a layer.
+
+    layer: MoE layer.
+    experts: in a group at most.
+    """
+
+    layer: int
+    experts: int
+
+
+@dataclass(frozen=True)
+class DesignFigures:
+    """What a design takes.
+
+    time_ns: of the prefill, or of one decode step.
+    tokens_per_s: tokens of all sequences in a second.
+    area_um2: of the chip.
+    energy_nj: of that time; null of a program with decode steps, whose energy is with its prefill.
+    """
+
+    time_ns: float
+    tokens_per_s: float
+    area_um2: int
+    energy_nj: float | None
+
+
+@dataclass(frozen=True)
+class PartRow:
+    """What the time of a design is made of.
+
+    unit: whose work, or chains: what tokens take by themselves.
+    ns: of the time.
+    """
+
+    unit: str
+    ns: float
+
+
+@dataclass(frozen=True)
+class PriceRow:
+    """What another value of one decision changes, by the model.
+
+    decision: which.
+    value: the design's.
+    other: the next one that there is.
+    time_ns: how much longer it then takes, less than 0 for shorter.
+    area_um2: how much larger the chip then is.
+    """
+
+    decision: str
+    value: int
+    other: int
+    time_ns: float
+    area_um2: int
+
+
+@dataclass(frozen=True)
+class DesignRow:
+    """A chip that was chosen.
+
+    group_sizes: of every MoE layer that holds experts.
+    mux: crossbars behind a peripheral group at most.
+    dense_copies: of dense blocks.
+    transfers_per_slot: of the bus.
+    return_lanes: of the return link.
+    input_buffers: vectors of an input buffer.
+    dpus_per_region: digital units.
+    mha_units_per_region: attention units.
+    minimised: what was.
+    bound: proven: no design within the limits has less; um2, ps or fJ.
+    gap: (value - bound) / value.
+    status: optimal, as the solver says, or feasible: the best so far.
+    seconds: what the search took.
+    model: figures without a program.
+    program: figures of its compiled and replayed program; null where none was asked for.
+    parts: what the time is made of, most first.
+    prices: what other values would change.
+    command: what compiles it, beside its chip file.
+    """
+
+    group_sizes: tuple[GroupSizeRow, ...]
+    mux: int
+    dense_copies: int
+    transfers_per_slot: int
+    return_lanes: int
+    input_buffers: int
+    dpus_per_region: int
+    mha_units_per_region: int
+    minimised: str
+    bound: int
+    gap: float
+    status: str
+    seconds: float
+    model: DesignFigures
+    program: DesignFigures | None
+    parts: tuple[PartRow, ...]
+    prices: tuple[PriceRow, ...]
+    command: str
+
+
+@dataclass(frozen=True)
+class DesignReport(Document):
+    """The chips that were chosen, from the smallest on.
+
+    chip: what they begin with.
+    designs: the chips.
+    """
+
+    chip: str
+    designs: tuple[DesignRow, ...]
