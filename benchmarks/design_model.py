@@ -17,7 +17,7 @@ import numpy as np
 
 from backends.cost import cost
 from backends.pace import pace
-from compiler.design.choices import Design
+from compiler.design.choices import Design, Whole
 from compiler.design.figures import Figures, figures
 from compiler.design.floor import Floor
 from compiler.options import GroupingOptions, Options, PlacementOptions, Shape, SlotOptions
@@ -66,7 +66,7 @@ def designs(layers: Sequence[int], points: int, seed: int) -> list[Design]:
         same = number % 2 == 0
         sizes = [(layer, mux if same else min(mux, one(SIZES))) for layer in layers]
         rest = [one(v) for v in (COPIES, TRANSFERS, LANES, BUFFERS, DPUS, MHA)]
-        found.append(Design(tuple(sizes), mux, *rest))
+        found.append(Design(tuple(sizes), Whole(mux), *rest))
     return found
 
 

@@ -15,16 +15,44 @@ Values = Mapping[Key, int]
 
 
 @dataclass(frozen=True)
+class Whole:
+    """What is the same wherever a chip is looked at, and all its times depend on.
+
+    mux: crossbars behind a peripheral group at most; columns, bits: of a converter, None: those of
+    the chip that it began with.
+    """
+
+    mux: int
+    columns: int | None = None
+    bits: int | None = None
+
+    def on(self, chip: Chip) -> Chip:
+        """The chip with these."""
+        mvm = chip.mvm
+        if self.columns is not None:
+            mvm = replace(mvm, columns_per_adc=self.columns)
+        if self.bits is not None:
+            mvm = replace(mvm, adc_bits=self.bits)
+        return replace(chip, mvm=mvm, pg=replace(chip.pg, mux=self.mux))
+
+    @property
+    def settings(self) -> dict[str, int]:
+        """The fields of a chip that they are."""
+        found = {"mvm.columns_per_adc": self.columns, "mvm.adc_bits": self.bits}
+        return {"pg.mux": self.mux} | {p: n for p, n in found.items() if n is not None}
+
+
+@dataclass(frozen=True)
 class Design:
     """A chip for a model, as it differs from the chip that it began with.
 
-    sizes: {MoE layer that holds experts: experts in its groups at most}; mux: the most that stand
-    behind a peripheral group of the chip; copies: of dense blocks; transfers, lanes, buffers: of
-    bus, return link and input buffers; dpus, mha: digital and attention units of a region.
+    sizes: {MoE layer that holds experts: experts in its groups at most}; copies: of dense blocks;
+    transfers, lanes, buffers: of bus, return link and input buffers; dpus, mha: digital and
+    attention units of a region.
     """
 
     sizes: tuple[tuple[int, int], ...]
-    mux: int
+    whole: Whole
     copies: int
     transfers: int
     lanes: int
@@ -34,8 +62,9 @@ class Design:
 
     def __post_init__(self) -> None:
         largest = max((size for _, size in self.sizes), default=1)
-        if largest > self.mux:
-            raise InputError("design", f"groups of {largest}, expected at most mux {self.mux}")
+        most = self.whole.mux
+        if largest > most:
+            raise InputError("design", f"groups of {largest}, expected at most mux {most}")
 
     @property
     def values(self) -> dict[Key, int]:
@@ -46,8 +75,7 @@ class Design:
     @property
     def settings(self) -> dict[str, int]:
         """The fields of the chip that it sets, as `--set` and chip files name them."""
-        return {
-            "pg.mux": self.mux,
+        return self.whole.settings | {
             "pg.input_buffers": self.buffers,
             "bus.transfers_per_slot": self.transfers,
             "bus.return_lanes": self.lanes,
@@ -57,7 +85,8 @@ class Design:
 
     def on(self, chip: Chip) -> Chip:
         """The chip with all of it set."""
-        pg = replace(chip.pg, mux=self.mux, input_buffers=self.buffers)
+        chip = self.whole.on(chip)
+        pg = replace(chip.pg, input_buffers=self.buffers)
         bus = replace(
             chip.bus,
             transfers_per_slot=self.transfers,
@@ -78,7 +107,10 @@ class Design:
 
 @dataclass(frozen=True)
 class Menu:
-    """The values of every decision, ascending; sizes are those of each layer's groups."""
+    """The values of every decision, ascending; sizes are those of each layer's groups.
+
+    columns, bits: of converters, none for those of the chip.
+    """
 
     sizes: tuple[int, ...] = (1, 2, 4, 8)
     copies: tuple[int, ...] = (1, 2, 4)
@@ -87,11 +119,14 @@ class Menu:
     buffers: tuple[int, ...] = (1, 2, 4)
     dpus: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16)
     mha: tuple[int, ...] = (1, 2, 4, 8)
+    columns: tuple[int, ...] = ()
+    bits: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for field in fields(self):
             values = getattr(self, field.name)
-            if not values or list(values) != sorted(set(values)) or values[0] < 1:
+            needed = field.name not in ("columns", "bits")
+            if list(values) != sorted(set(values)) or (values or (int(not needed),))[0] < 1:
                 raise InputError(
                     f"design: {field.name}",
                     f"{list(values)}, expected whole numbers from 1 up, ascending, each once",
@@ -101,6 +136,13 @@ class Menu:
         """The values of a decision, or of a layer's group size."""
         found: tuple[int, ...] = self.sizes if isinstance(key, int) else getattr(self, key)
         return found
+
+    def wholes(self) -> Iterator[Whole]:
+        """All that a whole chip may have, the most crossbars behind a peripheral group first."""
+        for mux in reversed(self.sizes):
+            for columns in self.columns or (None,):
+                for bits in self.bits or (None,):
+                    yield Whole(mux, columns, bits)
 
     def up_to(self, mux: int) -> "Menu":
         """The same with groups of at most `mux`."""
@@ -112,8 +154,8 @@ class Menu:
         yield from layers
 
 
-def design_of(values: Values, mux: int) -> Design:
+def design_of(values: Values, whole: Whole) -> Design:
     """The design of these values."""
     sizes = tuple((key, size) for key, size in values.items() if isinstance(key, int))
     chosen: dict[str, int] = {name: values[name] for name in DECISIONS}
-    return Design(sizes=sizes, mux=mux, **chosen)
+    return Design(sizes=sizes, whole=whole, **chosen)

@@ -8,7 +8,7 @@ takes; what is proven holds on that mesh.
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from compiler.design.choices import Design, Menu, design_of
+from compiler.design.choices import Design, Menu, Whole, design_of
 from compiler.design.figures import Figures, figures
 from compiler.design.floor import Floor
 from compiler.design.model import Model
@@ -38,7 +38,7 @@ class Designer:
     floor: Floor
     menu: Menu = field(default_factory=Menu)
     options: SolverOptions = LIMITS
-    _searches: dict[tuple[int, int], Search] = field(default_factory=dict)
+    _searches: dict[tuple[Whole, int], Search] = field(default_factory=dict)
     _known: list[Chosen] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -48,11 +48,21 @@ class Designer:
                 f"mesh.width: {self.floor.chip.mesh.width}, expected auto for a chip to design",
                 "leave mesh.width and mesh.height open",
             )
+        split = self.floor.chip.split
+        if (self.menu.columns or self.menu.bits) and not (split.adc_area and split.adc_energy):
+            raise InputError(
+                f"chip {self.floor.chip.name}",
+                "split: no share of converters, so that others have no known cost",
+                "leave columns and bits of converters out, or state what they take",
+            )
 
     @cached_property
-    def muxes(self) -> tuple[int, ...]:
-        """The most that may stand behind a peripheral group, the greatest first."""
-        return tuple(reversed(self.menu.sizes)) if self.floor.expert_layers else (1,)
+    def wholes(self) -> tuple[Whole, ...]:
+        """All that the whole chip may have; without experts no peripheral groups share."""
+        every = tuple(self.menu.wholes())
+        if self.floor.expert_layers:
+            return every
+        return tuple(whole for whole in every if whole.mux == self.menu.sizes[0])
 
     def best(self, asked: Asked) -> Chosen:
         """The design that is asked for; InfeasibleError says what is short, and by how much."""
@@ -64,12 +74,12 @@ class Designer:
     def _best(self, asked: Asked) -> Chosen | None:
         found: Chosen | None = None
         bounds: list[int] = []
-        for mux in self.muxes:
+        for whole in self.wholes:
             least = None if found is None else found.best.value
             within = asked
             if least is not None:
                 within = replace(asked, limits=(*asked.limits, (asked.minimise, least - 1)))
-            other = self._on_own_mesh(within, mux)
+            other = self._on_own_mesh(within, whole)
             if other is not None:
                 found = other
                 bounds.append(other.best.bound)
@@ -81,20 +91,20 @@ class Designer:
             best = replace(best, status="optimal (solver)")
         return replace(found, best=best)
 
-    def _on_own_mesh(self, asked: Asked, mux: int) -> Chosen | None:
+    def _on_own_mesh(self, asked: Asked, whole: Whole) -> Chosen | None:
         """The best of a most that is chosen for its own mesh, or keeps the limits on it.
 
         Where it does not, it is chosen anew with as much less.
         """
-        width, within = self.floor.width(self._first(asked, mux)), asked
+        width, within = self.floor.width(self._first(asked, whole)), asked
         found: Chosen | None = None
         bounds: list[int] = []
         for _ in range(MESHES):
-            best = self._search(mux, width).best(within)
+            best = self._search(whole, width).best(within)
             if best is None:
                 break
             bounds.append(best.bound)
-            design = design_of(best.point.values, mux)
+            design = design_of(best.point.values, whole)
             own, told = self.floor.width(design), figures(self.floor, design)
             if own == width:
                 _check(best, told)
@@ -108,20 +118,20 @@ class Designer:
             width, within = own, replace(asked, limits=tuple(less))
         return found
 
-    def _first(self, asked: Asked, mux: int) -> Design:
+    def _first(self, asked: Asked, whole: Whole) -> Design:
         """Whose mesh is taken first: the last that is known to keep the limits, or a middle one."""
         for chosen in reversed(self._known):
             kept = all(_amount(chosen.figures, q) <= most for q, most in asked.limits)
-            if kept and chosen.design.mux == mux:
+            if kept and chosen.design.whole == whole:
                 return chosen.design
-        menu = self.menu.up_to(mux)
+        menu = self.menu.up_to(whole.mux)
         keys = menu.keys(self.floor.expert_layers)
-        return design_of({key: menu.of(key)[len(menu.of(key)) // 2] for key in keys}, mux)
+        return design_of({key: menu.of(key)[len(menu.of(key)) // 2] for key in keys}, whole)
 
-    def _search(self, mux: int, width: int) -> Search:
-        key = mux, width
+    def _search(self, whole: Whole, width: int) -> Search:
+        key = whole, width
         if key not in self._searches:
-            model = Model(self.floor, mux, width)
+            model = Model(self.floor, whole, width)
             self._searches[key] = Search(problem_of(model, self.menu), self.options)
         return self._searches[key]
 

@@ -5,7 +5,7 @@ from functools import cached_property
 from graphlib import TopologicalSorter
 from typing import assert_never
 
-from compiler.design.choices import Design, Values, design_of
+from compiler.design.choices import Design, Values, Whole, design_of
 from compiler.design.experts import add_moe
 from compiler.design.floor import Floor
 from compiler.design.flow import Nodes, Site, Station, Way, add_wholes
@@ -17,20 +17,20 @@ from ir.workload import Attention, Dense, Digital, MoELayer
 
 @dataclass(eq=False)
 class Model:
-    """Stations of a floor's model, on a chip whose peripheral groups have `mux` crossbars.
+    """Stations of a floor's model, on a chip that has `whole`.
 
     width: of the mesh. Kernels are kept by the values of the decisions that they need.
     """
 
     floor: Floor
-    mux: int
+    whole: Whole
     width: int
     _kernels: dict[tuple[int, tuple[int, ...]], Kernel] = field(default_factory=dict)
 
     @classmethod
     def of(cls, floor: Floor, design: Design) -> "Model":
         """The model on the mesh that a design takes."""
-        return cls(floor, design.mux, floor.width(design))
+        return cls(floor, design.whole, floor.width(design))
 
     @cached_property
     def way(self) -> Way:
@@ -74,7 +74,7 @@ class Model:
 
     def chip(self, values: Values) -> Chip:
         """The chip with these decisions."""
-        return design_of(values, self.mux).on(self.floor.chip)
+        return design_of(values, self.whole).on(self.floor.chip)
 
     def site(self, region: int, values: Values) -> Site:
         """A region of it."""

@@ -16,7 +16,7 @@ def problem_of(model: Model, menu: Menu) -> Problem:
 
     Energy is without peripheral groups at rest and the power of cores.
     """
-    keys = menu.up_to(model.mux)
+    keys = menu.up_to(model.whole.mux)
     choices = {key: keys.of(key) for key in keys.keys(model.floor.expert_layers)}
     found = _Tables(model, choices)
     chip, steps = model.floor.chip, max(model.floor.tokens.decode, 1)

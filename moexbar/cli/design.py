@@ -83,7 +83,8 @@ Frontier = Annotated[
 Among = Annotated[
     list[str] | None,
     typer.Option(
-        help="Values of sizes, copies, transfers, lanes, buffers, dpus or mha. Repeatable.",
+        help="Values of sizes, copies, transfers, lanes, buffers, dpus, mha, columns or bits. "
+        "Repeatable.",
         metavar="WHAT=N,...",
         show_default="docs/design.md",
         rich_help_panel=CHIP,

@@ -21,7 +21,7 @@ def prices(designer: Designer, chosen: Chosen) -> Iterator[PriceRow]:
     """By the model, one decision at a time; group sizes within the chip's mux."""
     floor, design = designer.floor, chosen.design
     for key, value in design.values.items():
-        values = designer.menu.up_to(design.mux).of(key)
+        values = designer.menu.up_to(design.whole.mux).of(key)
         place = values.index(value)
         for other in (*values[max(place - 1, 0) : place], *values[place + 1 : place + 2]):
             told = figures(floor, _with(design, key, other))
@@ -35,4 +35,4 @@ def prices(designer: Designer, chosen: Chosen) -> Iterator[PriceRow]:
 
 
 def _with(design: Design, key: Key, value: int) -> Design:
-    return design_of(design.values | {key: value}, design.mux)
+    return design_of(design.values | {key: value}, design.whole)

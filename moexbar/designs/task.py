@@ -159,7 +159,9 @@ def _row(
     )
     return DesignRow(
         group_sizes=tuple(GroupSizeRow(*size) for size in one.sizes),
-        mux=one.mux,
+        mux=one.whole.mux,
+        columns_per_adc=one.whole.columns,
+        adc_bits=one.whole.bits,
         dense_copies=one.copies,
         transfers_per_slot=one.transfers,
         return_lanes=one.lanes,

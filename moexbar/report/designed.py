@@ -69,6 +69,8 @@ class DesignRow:
 
     group_sizes: of every MoE layer that holds experts.
     mux: crossbars behind a peripheral group at most.
+    columns_per_adc: columns of a converter; null: as of the chip that it began with.
+    adc_bits: of a converter; null likewise.
     dense_copies: of dense blocks.
     transfers_per_slot: of the bus.
     return_lanes: of the return link.
@@ -89,6 +91,8 @@ class DesignRow:
 
     group_sizes: tuple[GroupSizeRow, ...]
     mux: int
+    columns_per_adc: int | None
+    adc_bits: int | None
     dense_copies: int
     transfers_per_slot: int
     return_lanes: int

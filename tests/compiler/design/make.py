@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from compiler.design.choices import Design
+from compiler.design.choices import Design, Whole
 from compiler.design.floor import Floor
 from compiler.options import GroupingOptions, Options, PlacementOptions, Shape, SlotOptions
 from compiler.pipeline import compile_model
@@ -51,7 +51,7 @@ def design_for(floor: Floor, size: int = 2, **values: int) -> Design:
     """One size of groups in all layers; everything else is enough, unless said otherwise."""
     enough = {"copies": 1, "transfers": 8, "lanes": 2, "buffers": 4, "dpus": 4, "mha": 2}
     sizes = tuple((layer, size) for layer in floor.expert_layers)
-    return Design(sizes, size, **(enough | values))
+    return Design(sizes, Whole(size), **(enough | values))
 
 
 def program_of(floor: Floor, design: Design) -> Compiled:

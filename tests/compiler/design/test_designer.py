@@ -6,7 +6,7 @@ from itertools import pairwise, product
 import pytest
 
 from backends.cost import cost
-from compiler.design.choices import Menu, design_of
+from compiler.design.choices import Menu, Whole, design_of
 from compiler.design.designer import Designer
 from compiler.design.figures import figures
 from compiler.design.floor import Floor
@@ -26,7 +26,7 @@ STEPS = floor_of(streaming(), Shape(6, 2, 3))
 @pytest.mark.parametrize("floor", [FLOOR, STEPS], ids=["prefill", "decode"])
 def test_the_tables_of_a_model_give_the_best_of_all_its_designs(floor: Floor) -> None:
     """128 designs of two layers, tried one by one; time and area by the model, not its tables."""
-    model = Model(floor, 2, 4)
+    model = Model(floor, Whole(2), 4)
     problem = problem_of(model, MENU)
     search = Search(problem)
     points: list[Point] = []
@@ -91,6 +91,22 @@ def test_a_mesh_of_fixed_size_is_no_chip_to_design() -> None:
 def test_a_design_is_figured_on_its_own_mesh() -> None:
     """Values of a design give it back, and more copies of dense blocks take more area."""
     one = design_for(FLOOR, 2, transfers=4, buffers=2, dpus=2, mha=1)
-    assert design_of(one.values, 2) == one
+    assert design_of(one.values, Whole(2)) == one
     two = replace(one, copies=2)
     assert figures(FLOOR, one).total_um2 < figures(FLOOR, two).total_um2
+
+
+def test_fewer_converters_save_area_and_take_time() -> None:
+    """A converter for two columns, read in turn: an MVM of twice the time, half the converters.
+
+    Where a source does not say what converters take, other ones have no cost, and are refused.
+    """
+    split = replace(CHIP.split, adc_area=1, adc_energy=1, columns_per_adc=1)
+    mvm = replace(CHIP.mvm, adc_kind="integrating")
+    floor = floor_of(streaming(), Shape(16), replace(CHIP, split=split, mvm=mvm))
+    menu = replace(MENU, columns=(1, 2))
+    small, fast = (Designer(floor, menu).best(Asked(q)) for q in ("area", "time"))
+    assert (small.design.whole.columns, fast.design.whole.columns) == (2, 1)
+    assert small.design.settings["mvm.columns_per_adc"] == 2
+    with pytest.raises(InputError, match="no share of converters"):
+        Designer(FLOOR, menu)

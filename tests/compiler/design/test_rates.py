@@ -6,7 +6,7 @@ import pytest
 
 from backends.cost import cost
 from backends.pace import pace
-from compiler.design.choices import Menu, design_of
+from compiler.design.choices import Menu, Whole, design_of
 from compiler.design.figures import figures
 from compiler.design.model import Model
 from compiler.design.rates import length, rate
@@ -72,14 +72,14 @@ def test_the_path_adds_up_and_no_other_design_is_faster_than_it() -> None:
     """A path is a sum over stations; under other decisions it is a bound on their time."""
     floor = floor_of(streaming(experts=8), PREFILL)
     menu = Menu(sizes=(2,), transfers=(1, 4), copies=(1, 2), lanes=(1, 2), dpus=(1, 3))
-    model = Model(floor, 2, 4)
+    model = Model(floor, Whole(2), 4)
     values = design_for(floor).values
     found = rate(model, values)
     total = sum(length(model.kernel(s.station, values), s, 24) for s in found.path)
     assert total == found.time_ps
     for name in ("transfers", "copies", "lanes", "dpus"):
         for value in menu.of(name):
-            other = design_of(values | {name: value}, 2).values
+            other = design_of(values | {name: value}, Whole(2)).values
             bound = sum(length(model.kernel(s.station, other), s, 24) for s in found.path)
             assert bound <= rate(model, other).time_ps
 
@@ -91,7 +91,7 @@ def test_a_path_goes_by_the_last_query_of_a_tile() -> None:
     """
     slow = replace(CHIP, digital=replace(CHIP.digital, mha_bits_per_ns=1))
     floor = floor_of(streaming(), PREFILL, slow)
-    model, values = Model(floor, 2, 4), design_for(floor, mha=1).values
+    model, values = Model(floor, Whole(2), 4), design_for(floor, mha=1).values
     found = rate(model, values)
     assert any(step.first > step.last for step in found.path)
     total = sum(length(model.kernel(s.station, values), s, 24) for s in found.path)
