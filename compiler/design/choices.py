@@ -124,9 +124,9 @@ class Menu:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            values = getattr(self, field.name)
-            needed = field.name not in ("columns", "bits")
-            if list(values) != sorted(set(values)) or (values or (int(not needed),))[0] < 1:
+            values, optional = getattr(self, field.name), field.name in ("columns", "bits")
+            ascending = list(values) == sorted(set(values))
+            if not ascending or not (values or optional) or min(values, default=1) < 1:
                 raise InputError(
                     f"design: {field.name}",
                     f"{list(values)}, expected whole numbers from 1 up, ascending, each once",

@@ -16,6 +16,7 @@ from compiler.design.problem import UNITS, Asked, Quantity
 from compiler.design.search import LIMITS, Best, Search
 from compiler.design.tables import problem_of
 from compiler.options import SolverOptions
+from ir.certificate import Status
 from ir.errors import Amount, CheckError, InfeasibleError, InputError
 
 MESHES = 4  # widths that are tried of each most
@@ -75,47 +76,43 @@ class Designer:
         found: Chosen | None = None
         bounds: list[int] = []
         for whole in self.wholes:
-            least = None if found is None else found.best.value
-            within = asked
-            if least is not None:
-                within = replace(asked, limits=(*asked.limits, (asked.minimise, least - 1)))
-            other = self._on_own_mesh(within, whole)
+            below = None if found is None else found.best.value
+            other = self._on_own_mesh(asked, whole, below)
             if other is not None:
                 found = other
                 bounds.append(other.best.bound)
         if found is None:
             return None
-        bound = min(bounds)
-        best = replace(found.best, bound=bound)
-        if best.value > bound and best.status != "feasible":
-            best = replace(best, status="optimal (solver)")
-        return replace(found, best=best)
+        proven = found.best.value <= min(bounds)
+        status: Status = found.best.status if proven else "feasible"
+        return replace(found, best=replace(found.best, bound=min(bounds), status=status))
 
-    def _on_own_mesh(self, asked: Asked, whole: Whole) -> Chosen | None:
-        """The best of a most that is chosen for its own mesh, or keeps the limits on it.
+    def _on_own_mesh(self, asked: Asked, whole: Whole, below: int | None) -> Chosen | None:
+        """The best with this whole, and less than `below`, that is chosen for its own mesh.
 
-        Where it does not, it is chosen anew with as much less.
+        Or that keeps the limits on it: where it does not, it is chosen anew with as much less.
         """
-        width, within = self.floor.width(self._first(asked, whole)), asked
+        width, limits = self.floor.width(self._first(asked, whole)), asked.limits
+        extra = () if below is None else ((asked.minimise, below - 1),)
         found: Chosen | None = None
         bounds: list[int] = []
         for _ in range(MESHES):
-            best = self._search(whole, width).best(within)
+            best = self._search(whole, width).best(Asked(asked.minimise, (*limits, *extra)))
             if best is None:
                 break
-            bounds.append(best.bound)
             design = design_of(best.point.values, whole)
             own, told = self.floor.width(design), figures(self.floor, design)
             if own == width:
                 _check(best, told)
+                bounds = bounds if limits != asked.limits else []
+            bounds.append(best.bound)
             over = {q: _amount(told, q) - most for q, most in asked.limits}
             if max(over.values(), default=0) <= 0:
                 found = Chosen(design, told, replace(best, bound=min(bounds)))
                 self._known.append(found)
                 if own == width:
                     break
-            less = ((q, most - max(over[q], 0)) for q, most in asked.limits)
-            width, within = own, replace(asked, limits=tuple(less))
+            width, limits = own, tuple((q, most - max(over[q], 0)) for q, most in asked.limits)
         return found
 
     def _first(self, asked: Asked, whole: Whole) -> Design:

@@ -53,6 +53,7 @@ class Search:
         Raises CheckError where an answer's sums are not the solver's, or none was found in time.
         """
         begun, bound, found = time.perf_counter(), 0, None
+        seen: set[tuple[int, ...]] = set()
         master = Master(self.problem, asked, self.paths)
         for number in range(ROUNDS):
             values, answer = master.solve(self.options)
@@ -70,12 +71,15 @@ class Search:
                 found = Best(point, asked, bound, "feasible", number, seconds)
             if found is not None and found.value <= bound:
                 return replace(found, bound=found.value, status="optimal (solver)", rounds=number)
+            if tuple(values.values()) in seen:
+                break  # the solver was cut short, and another path would say nothing new
+            seen.add(tuple(values.values()))
             path = self.problem.longest(values)
             self.paths.append(path)
             master.no_faster_than(path)
         if found is None:
-            raise CheckError("design", "solver", f"no answer in {ROUNDS} rounds, and no proof")
-        return replace(found, bound=min(bound, found.value), rounds=ROUNDS)
+            raise CheckError("design", "solver", "no answer in its time, and no proof of none")
+        return replace(found, bound=min(bound, found.value), rounds=len(seen))
 
 
 def _check_sums(asked: Asked, point: Point, least: int) -> None:

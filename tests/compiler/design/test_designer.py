@@ -110,3 +110,17 @@ def test_fewer_converters_save_area_and_take_time() -> None:
     assert small.design.settings["mvm.columns_per_adc"] == 2
     with pytest.raises(InputError, match="no share of converters"):
         Designer(FLOOR, menu)
+
+
+def test_least_energy_is_that_of_the_solver_whatever_rests_take() -> None:
+    """Rests are told and not minimised, so that they keep no mux from being looked at.
+
+    Groups of 2 have as many turns as of 1, and fewer hops: nothing of a mux of 2 is dearer but
+    what is behind it, so the least of both is found with either menu.
+    """
+    pg = replace(CHIP.pg, idle_uw=5000, wake_fj=None)
+    floor = floor_of(streaming(), Shape(16), replace(CHIP, pg=pg))
+    both = Designer(floor, MENU).best(Asked("energy"))
+    each = [Designer(floor, replace(MENU, sizes=(n,))).best(Asked("energy")) for n in (1, 2)]
+    assert both.best.value <= min(one.best.value for one in each)
+    assert both.figures.total_fj > both.best.value
