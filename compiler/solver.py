@@ -93,14 +93,21 @@ class SolveInterrupted(KeyboardInterrupt):
 
 
 def solve(
-    model: cp_model.CpModel, variables: Sequence[cp_model.IntVar], options: SolverOptions
+    model: cp_model.CpModel,
+    variables: Sequence[cp_model.IntVar],
+    options: SolverOptions,
+    *,
+    relax: bool = False,
 ) -> SolverAnswer:
     """Solve `model` and read `variables`; an objective must have integer coefficients.
 
-    Raises SolveInterrupted on Ctrl-C (the search is stopped first, which takes well under a
+    relax: with a linear relaxation of all constraints, which is worth its time where these are long
+    sums. Raises SolveInterrupted on Ctrl-C (the search is stopped first, which takes well under a
     second) and CheckError if CP-SAT rejects the model, which is a fault of the code that built it.
     """
     solver = _configured(options)
+    if relax:
+        solver.parameters.linearization_level = 2
     run = _Run(solver, model)
     try:
         run.thread.wait()

@@ -85,7 +85,18 @@ class Designer:
             return None
         proven = found.best.value <= min(bounds)
         status: Status = found.best.status if proven else "feasible"
-        return replace(found, best=replace(found.best, bound=min(bounds), status=status))
+        best = replace(found.best, bound=min(bounds), status=status)
+        return self._no_more_than_used(asked, replace(found, best=best))
+
+    def _no_more_than_used(self, asked: Asked, found: Chosen) -> Chosen:
+        """The same with no more behind a peripheral group than its largest group has."""
+        mux = max((size for _, size in found.design.sizes), default=found.design.whole.mux)
+        design = replace(found.design, whole=replace(found.design.whole, mux=mux))
+        told = figures(self.floor, design)
+        same = _amount(told, asked.minimise) == _amount(found.figures, asked.minimise)
+        if not same or not _keeps(told, asked):
+            return found
+        return replace(found, design=design, figures=told)
 
     def _on_own_mesh(self, asked: Asked, whole: Whole, below: int | None) -> Chosen | None:
         """The best with this whole, and less than `below`, that is chosen for its own mesh.
@@ -118,8 +129,8 @@ class Designer:
     def _first(self, asked: Asked, whole: Whole) -> Design:
         """Whose mesh is taken first: the last that is known to keep the limits, or a middle one."""
         for chosen in reversed(self._known):
-            kept = all(_amount(chosen.figures, q) <= most for q, most in asked.limits)
-            if kept and chosen.design.whole == whole:
+            largest = max((size for _, size in chosen.design.sizes), default=1)
+            if largest <= whole.mux and _keeps(chosen.figures, asked):
                 return chosen.design
         menu = self.menu.up_to(whole.mux)
         keys = menu.keys(self.floor.expert_layers)
@@ -191,6 +202,10 @@ def _amount(told: Figures, quantity: Quantity) -> int:
         "energy": told.total_fj,
     }
     return amounts[quantity]
+
+
+def _keeps(told: Figures, asked: Asked) -> bool:
+    return all(_amount(told, quantity) <= most for quantity, most in asked.limits)
 
 
 def _check(best: Best, told: Figures) -> None:

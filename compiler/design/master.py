@@ -99,7 +99,7 @@ class Master:
             for key, values in self.problem.menu.items()
             for value in values
         ]
-        answer = solve(self.model, [var for _, _, var in variables], options)
+        answer = solve(self.model, [var for _, _, var in variables], options, relax=True)
         taken = answer.values or (0,) * len(variables)
         values = {key: value for (key, value, _), one in zip(variables, taken, strict=True) if one}
         return values, answer

@@ -5,8 +5,10 @@ best of all. Each path holds for every design, and serves all later questions of
 """
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from compiler.design.choices import Key
 from compiler.design.master import Master
 from compiler.design.problem import Asked, Path, Point, Problem
 from compiler.options import SolverOptions
@@ -53,6 +55,8 @@ class Search:
         Raises CheckError where an answer's sums are not the solver's, or none was found in time.
         """
         begun, bound, found = time.perf_counter(), 0, None
+        if not self.paths:
+            self.paths += [self.problem.longest(values) for values in _first_designs(self.problem)]
         seen: set[tuple[int, ...]] = set()
         master = Master(self.problem, asked, self.paths)
         for number in range(ROUNDS):
@@ -80,6 +84,21 @@ class Search:
         if found is None:
             raise CheckError("design", "solver", "no answer in its time, and no proof of none")
         return replace(found, bound=min(bound, found.value), rounds=len(seen))
+
+
+def _first_designs(problem: Problem) -> Iterator[dict[Key, int]]:
+    """With the most of everything but the group sizes, which are all alike, or one decision.
+
+    Their paths are those of each unit where there is too little of it.
+    """
+    most = {key: values[-1] for key, values in problem.menu.items()}
+    layers = [key for key in problem.menu if isinstance(key, int)]
+    for size in sorted({size for layer in layers for size in problem.menu[layer]}) or [0]:
+        alike = {layer: size for layer in layers if size in problem.menu[layer]}
+        yield most | alike
+        for key, values in problem.menu.items():
+            if not isinstance(key, int) and values[0] != values[-1]:
+                yield most | alike | {key: values[0]}
 
 
 def _check_sums(asked: Asked, point: Point, least: int) -> None:
