@@ -30,7 +30,8 @@ def chip_text(base: Chip, design: Design) -> str:
         table, _, key = path.partition(".")
         source = f'source = "{SOURCE}"' if path in design.settings else 'source = "as asked"'
         tables.setdefault(table, []).append(f"{key} = {{ value = {_toml(text)}, {source} }}")
-    lines = [f'description = "{base.description}; {SOURCE}"', f'extends = "{base.name}"']
+    description = json.dumps(f"{base.description}; {SOURCE}")
+    lines = [f"description = {description}", f'extends = "{base.name}"']
     for table, entries in tables.items():
         lines += ["", f"[{table}]", *entries]
     return "\n".join(lines) + "\n"
