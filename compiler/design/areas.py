@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import numpy as np
+from typing import assert_never
 
 from compiler.design.choices import Key, Values
 from compiler.design.flow import Site, Way
 from compiler.emit.caches import may_stream
 from ir import timing
+from ir.chip import Chip
 from ir.converters import peripheral_um2
 from ir.errors import InputError
 from ir.links import return_lanes, sent_width
 from ir.mapping import RoutedOwner
-from ir.workload import Attention
+from ir.workload import Attention, Dense, Digital, MoELayer
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +29,8 @@ class Part:
 def parts_of(way: Way) -> list[Part]:
     """Every part of every region, as `backends.cost.chip_area` adds them up.
 
-    Buffers are those of what keys and values are made of; values in flight are left out. Raises
-    InputError for a chip of which areas are not published.
+    Buffers hold keys and values, and what waits for the first product; other values in flight are
+    left out. Raises InputError for a chip of which areas are not published.
     """
     chip, found = way.floor.chip, list[Part]()
     if peripheral_um2(chip) is None or chip.crossbar.array_um2 is None:
@@ -42,6 +42,8 @@ def parts_of(way: Way) -> list[Part]:
     for region in way.workload.regions:
         sizes = way.sizes(region)
         kept = sum(_kept_bytes(way, op) for op in _attentions(way, region))
+        kept += _waiting_bytes(way) if region == way.workload.region_at(0) else 0
+        kept += _chosen_bytes(way, region)
         found += [
             Part("crossbars and peripheral groups", region, sizes, _crossbars),
             Part("buses", region, ("transfers", "lanes"), _buses),
@@ -112,13 +114,44 @@ def _attentions(way: Way, region: int) -> list[Attention]:
 
 
 def _kept_bytes(way: Way, op: Attention) -> int:
-    """What keys and values are made of, of as many tokens as have them at once."""
+    """What keys and values are made of, or what comes of them from DRAM, of all sequences.
+
+    Of an attention that waits for whole sequences the queries too.
+    """
     chip, tokens = way.floor.chip, way.floor.tokens
-    if not may_stream(op, chip):
-        return 0
-    outputs = {n: other.width for other in way.workload.operators for n in other.outputs}
-    made = [outputs[name] for name in op.kept if name in way.values]
-    each = sum(-(-width * chip.mvm.output_bits // 8) for width in made)
-    sequences = len(np.unique(tokens.sequence))
-    length = tokens.prefill + (tokens.decode if chip.memory.kv == "buffers" else 0)
-    return each * length * sequences
+    streams = may_stream(op, chip)
+    in_buffers = streams and chip.memory.kv == "buffers"
+    outputs = {name: other.width for other in way.workload.operators for name in other.outputs}
+    made = [outputs[n] for n in (op.kept if streams else op.inputs) if n in way.values]
+    each = sum(_vector_bytes(chip, width) for width in made)
+    kept = each * (tokens.prefill + (tokens.decode if in_buffers else 0))
+    read = timing.key_bytes(chip, op.kv_heads, op.head_dim) * int(tokens.place.max(initial=0))
+    most = kept if in_buffers or not tokens.decode else max(kept, read)
+    return most * tokens.sequences
+
+
+def _waiting_bytes(way: Way) -> int:
+    """Vectors that digital units make of all tokens of the prefill before its first product."""
+    each = 0
+    for op in way.workload.operators:
+        match op:
+            case Digital():
+                each += _vector_bytes(way.floor.chip, op.width) if op.scope == "token" else 0
+            case Attention() | Dense() | MoELayer():
+                break
+            case _:
+                assert_never(op)
+    return each * way.floor.tokens.prefill * way.floor.tokens.sequences
+
+
+def _chosen_bytes(way: Way, region: int) -> int:
+    """Where experts choose among tokens: these, and what the layer's sum is added to."""
+    work, tokens, each = way.workload, way.floor.tokens, 0
+    for op in work.moe_layers:
+        if op.router.capacity is not None and work.region_of(op.layer) == region:
+            each += 2 * _vector_bytes(way.floor.chip, op.d_model)
+    return each * tokens.prefill * tokens.sequences
+
+
+def _vector_bytes(chip: Chip, width: int) -> int:
+    return -(-width * chip.mvm.output_bits // 8)

@@ -33,6 +33,11 @@ class Tokens:
         return len(self.sequence)
 
     @property
+    def sequences(self) -> int:
+        """How many there are."""
+        return len(np.unique(self.sequence))
+
+    @property
     def newest(self) -> Bools:
         """[tokens] whether it is the newest of its sequence in its step."""
         key = self.step * (int(self.sequence.max(initial=0)) + 1) + self.sequence
