@@ -13,6 +13,7 @@ with all checks, groups sorted, placed by cp-sat (`benchmarks.stacks` has the mo
 
 import argparse
 import json
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -134,12 +135,15 @@ def turned(routing: Routing) -> Routing:
     return replace(routing, choices=routing.choices[:, order])
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """Print both directions."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    first, text = (__doc__ or "").split("\n", 1)
+    parser = argparse.ArgumentParser(
+        description=first, epilog=text, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--muxes", type=int, nargs="+", default=(2, 4, 8))
     add_traces(parser)
-    asked = parser.parse_args()
+    asked = parser.parse_args(argv)
     routing = packed(load_routing(trace_file(asked.traces, "gpt-oss-20b")))
     print(
         "fitted to       mux  PGs one PGs own  busiest group    us one   us own   change  "
@@ -150,7 +154,8 @@ def main() -> None:
         config.write_text(json.dumps(GPT_OSS), encoding="utf-8")
         compared(config, routing, asked.muxes, "first half")
         compared(config, turned(routing), asked.muxes, "second half")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

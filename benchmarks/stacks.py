@@ -18,6 +18,7 @@ four experts within layers, and stacks of several layers whose groups hold four 
 
 import argparse
 import json
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -228,23 +229,27 @@ def packed(routing: Routing) -> Routing:
     )
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """Print the table of one part."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    first, text = (__doc__ or "").split("\n", 1)
+    parser = argparse.ArgumentParser(
+        description=first, epilog=text, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("part", choices=("llama", "decode", "gpt-oss"))
     parser.add_argument("--model", type=Path, metavar="DIR", help="of the example")
     parser.add_argument("--layers", type=int, nargs="+", default=(2, 3, 4))
     parser.add_argument("--prefill", type=int, default=LENGTH)
     parser.add_argument("--copies", type=int, nargs="+", default=(1, 4))
     add_traces(parser, required=False)
-    asked = parser.parse_args()
+    asked = parser.parse_args(argv)
     print(HEAD)
     if asked.part == "gpt-oss":
         gpt_oss(trace_file(asked.traces, "gpt-oss-20b"), asked.layers, asked.copies)
     else:
         decode = 8 if asked.part == "decode" else 0
         llama(asked.model, asked.layers, 32 if decode else asked.prefill, decode=decode)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
