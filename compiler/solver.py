@@ -249,10 +249,7 @@ class ColumnProgram:
 
 
 def linear_assignment(costs: Ints) -> Ints:
-    """Column of each row of a square table of costs, at the least sum: int64 [n]; exact.
-
-    Raises CheckError where the sums are no 64-bit numbers.
-    """
+    """Column of each row of a square table at the least sum: int64 [n]; CheckError past 64 bits."""
     n = len(costs)
     assignment = linear_sum_assignment.SimpleLinearSumAssignment()
     row, column = np.divmod(np.arange(n * n), max(1, n))

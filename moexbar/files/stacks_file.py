@@ -1,6 +1,6 @@
 """Stacks as a file: which fire groups stand behind the same peripheral groups.
 
-{"format": "moexbar stacks 1", "stacks": [[{"layer": 0, "stage": 0, "group": 3}, ...], ...]}, with
+{"format": "moexbar-stacks 1", "stacks": [[{"layer": 0, "stage": 0, "group": 3}, ...], ...]}, with
 "solver" and "certificate" for people, which are not read back.
 """
 
@@ -13,7 +13,7 @@ from ir.infile import check_file
 from ir.stacks import Member, Stacking
 from moexbar.report.plain import as_json
 
-FORMAT = "moexbar stacks 1"
+FORMAT = "moexbar-stacks 1"
 MAX_BYTES = 64 << 20
 MAX_NUMBER = 1 << 31
 _FIELDS = ("layer", "stage", "group")

@@ -24,7 +24,7 @@ def test_written_and_read_back(tmp_path: Path) -> None:
     stacking = Stacking(((ONE, TWO), (Member(1, 0, 0), Member(1, 1, 0))), "cp-sat")
     form = stacks_json(stacking)
     assert form == {
-        "format": "moexbar stacks 1",
+        "format": "moexbar-stacks 1",
         "solver": "cp-sat",
         "certificate": None,
         "stacks": [
@@ -48,9 +48,9 @@ M = {"layer": 0, "stage": 0, "group": 3}
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("{", "not JSON; expected an object of format 'moexbar stacks 1'"),
-        ([], "format: missing, expected 'moexbar stacks 1'"),
-        ({"format": "moexbar stacks 2"}, "format: 'moexbar stacks 2', expected 'moexbar stacks 1'"),
+        ("{", "not JSON; expected an object of format 'moexbar-stacks 1'"),
+        ([], "format: missing, expected 'moexbar-stacks 1'"),
+        ({"format": "moexbar stacks 2"}, "format: 'moexbar stacks 2', expected 'moexbar-stacks 1'"),
         ({"format": FORMAT}, "stacks: missing, expected a list of stacks"),
         ({"format": FORMAT, "stacks": {}}, "stacks: {}, expected a list of stacks"),
         ({"format": FORMAT, "stacks": [3]}, "stacks[0]: 3, expected a list of fire groups"),
@@ -72,5 +72,5 @@ def test_anything_else_names_file_and_field(tmp_path: Path, content: Any, proble
 
 
 def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected stacks of the form 'moexbar stacks 1'"):
+    with pytest.raises(InputError, match="expected stacks of the form 'moexbar-stacks 1'"):
         read_stacks(tmp_path / "none.json")
