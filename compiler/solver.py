@@ -52,6 +52,7 @@ _STATUS: dict[int, AnswerStatus] = {
 _INTERLEAVE_BATCH = 8  # fixed, so that the order of work does not follow the number of workers
 _WALL_MARGIN = 0.9  # CP-SAT stops a little before its wall limit when it expects to overrun it
 _TOLERANCE = 1e-6  # the bound is a float; objectives here are integers
+_FLOAT = 2.0**-50  # relative: what a few operations on floats of 53 bits may add
 _MIP_TOLERANCE = 1e-4  # relative and absolute: rows of a MIP may be missed by 1e-6 each
 _MIP_TYPE = {"highs": mathopt.SolverType.HIGHS, "scip": mathopt.SolverType.GSCIP}
 _MIP_STATUS: dict[mathopt.TerminationReason, AnswerStatus] = {
@@ -217,7 +218,8 @@ def _safe_bound(run: _Run) -> int | None:
     if not math.isfinite(bound):
         return None
     maximising = run.model.proto.objective.scaling_factor < 0
-    return math.floor(bound + _TOLERANCE) if maximising else math.ceil(bound - _TOLERANCE)
+    tolerance = max(_TOLERANCE, abs(bound) * _FLOAT)
+    return math.floor(bound + tolerance) if maximising else math.ceil(bound - tolerance)
 
 
 class ColumnProgram:
@@ -231,12 +233,14 @@ class ColumnProgram:
         """Start without columns; rows: lower and upper limit of each row (math.inf for none)."""
         self._solver = pywraplp.Solver.CreateSolver("GLOP")
         self._rows = [self._solver.Constraint(low, high) for low, high in rows]
+        self._columns: list[pywraplp.Variable] = []
         self._cost = self._solver.Objective()
         self._cost.SetMinimization()
 
     def add(self, cost: float, entries: Iterable[tuple[int, float]]) -> None:
         """Add a column from 0 up; entries: (row, coefficient), each row at most once."""
         column = self._solver.NumVar(0.0, self._solver.infinity(), "")
+        self._columns.append(column)
         self._cost.SetCoefficient(column, cost)
         for row, coefficient in entries:
             self._rows[row].SetCoefficient(column, coefficient)
@@ -246,6 +250,11 @@ class ColumnProgram:
         if self._solver.Solve() != pywraplp.Solver.OPTIMAL:
             return None
         return float(self._cost.Value()), [float(row.dual_value()) for row in self._rows]
+
+    @property
+    def amounts(self) -> list[float]:
+        """How much of each column the last solution takes."""
+        return [float(column.solution_value()) for column in self._columns]
 
 
 def linear_assignment(costs: Ints) -> Ints:

@@ -91,7 +91,10 @@ def peripheral_um2(chip: Chip) -> int | None:
     if chip.pg.peripheral_um2 is None:
         return None
     split = chip.split
-    number = Fraction(adcs(chip), adcs(chip, split.columns_per_adc))
+    mine, published = adcs(chip), adcs(chip, split.columns_per_adc)
+    if mine == published and chip.mvm.adc_bits in (None, split.adc_bits):
+        return chip.pg.peripheral_um2
+    number = Fraction(mine, published)
     converters = number * converter_factor(chip) * split.adc_area
     rest = split.driver_area + number * split.shift_add_area + split.other_area
     exact = chip.pg.peripheral_um2 * (converters + rest) / split.area_shares

@@ -69,7 +69,7 @@ def area_um2(
 def _crossbars(site: Site) -> int:
     """Peripheral groups, arrays, and switches of expert crossbars that share."""
     chip, region, laid = site.chip, site.region, site.laid
-    here = [block for block in laid.blocks if block.layer == region]
+    here = laid.blocks_of[region]
     experts = sum(b.tiles for b in here if isinstance(b.owner, RoutedOwner))
     switches = experts if chip.pg.mux > 1 else 0
     total = laid.pgs[region] * (peripheral_um2(chip) or 0)
@@ -87,11 +87,10 @@ def _buses(site: Site) -> int:
 def _entries(site: Site) -> int:
     """Input buffers of all groups beyond the first vector."""
     chip, work, more = site.chip, site.floor.workload, 0
-    for fire in site.laid.groups:
-        if fire.layer == site.region:
-            first = fire.blocks[0]
-            sent = sent_width(work.operators[first.operator], fire.stage, first.weight.rows)
-            more += -(-sent * chip.mvm.input_bits // 8) * (site.values["buffers"] - 1)
+    for fire in site.laid.groups_of[site.region]:
+        first = fire.blocks[0]
+        sent = sent_width(work.operators[first.operator], fire.stage, first.weight.rows)
+        more += -(-sent * chip.mvm.input_bits // 8) * (site.values["buffers"] - 1)
     return _of_bytes(more)(site)
 
 

@@ -40,9 +40,7 @@ def _resting(site: Site, time_ps: int) -> int:
     """
     chip, tokens, total = site.chip, site.floor.tokens, 0
     woken = None if chip.pg.wake_fj is None else chip.pg.wake_ps * chip.pg.idle_uw
-    for fire in site.laid.groups:
-        if fire.layer != site.region:
-            continue
+    for fire in site.laid.groups_of[site.region]:
         if fire.is_bank:
             mvms = -(-len(tokens) // site.values["copies"])
         else:

@@ -6,7 +6,7 @@ import numpy as np
 
 from compiler.design.floor import Counts
 from compiler.design.flow import Nodes, Site, Station, Way
-from compiler.design.kernels import Kernel, Queue, Turns
+from compiler.design.kernels import Kernel, queue, Turns
 from compiler.design.pairs import Pair
 from compiler.design.steps import Product, add_product, add_stores, fire, jobs
 from compiler.emit.caches import scores_kept
@@ -32,7 +32,7 @@ def add_moe(way: Way, index: int, op: MoELayer) -> None:
         busy = np.array([kinds[n].busy_ps for n in most.tolist()], dtype=np.int64)
         servers = site.values["dpus"]
         energy = sum(kinds[n].energy_fj for n in most.tolist())
-        return Queue(-(-busy // servers), busy, energy_fj=energy)
+        return queue(-(-busy // servers), busy, energy_fj=energy)
 
     before = tuple(sorted({*stores, routed, gate}))
     node = way.add(Station("dpu", region, f"{op.name} sum", ("dpus",), before, make))
@@ -150,7 +150,7 @@ def _add_experts(way: Way, index: int, op: MoELayer, region: int, x: Nodes, rout
         busy = pairs * store.busy_ps
         after = before + store.duration_ps + np.maximum(pairs - 1, 0) * store.busy_ps
         energy = mvm.energy_fj + acc.energy_fj if down else 0
-        return Queue(busy, after, energy_fj=energy * int(pairs.sum()))
+        return queue(busy, after, energy_fj=energy * int(pairs.sum()))
 
     needs = (*way.sizes(region), "transfers", "lanes")
     node = way.add(Station("return", region, f"{op.name} results", needs, (node,), results))
@@ -166,7 +166,7 @@ def _add_broadcasts(way: Way, op: MoELayer, region: int, before: Nodes) -> int:
         found, load = way.floor.counts(op.layer, site.size(region)), site.load(op.d_model)
         times = _times(found, retain=site.chip.pg.retain_input)
         energy = int(times.sum()) * load.energy_fj
-        return Queue(times * load.busy_ps, np.zeros_like(times), energy_fj=energy)
+        return queue(times * load.busy_ps, np.zeros_like(times), energy_fj=energy)
 
     needs = (*way.sizes(region), "transfers")
     before = tuple(sorted(set(before)))
@@ -212,7 +212,7 @@ def _add_pairs(
         work, servers = costs(site), site.values["dpus"]
         each = sum(cost.busy_ps for cost in work)
         energy = sum(cost.energy_fj for cost in work) * int(pairs.sum())
-        return Queue(-(-pairs * each // servers), -(-pairs // servers) * each, energy_fj=energy)
+        return queue(-(-pairs * each // servers), -(-pairs // servers) * each, energy_fj=energy)
 
     return way.add(Station("dpu", region, what, ("dpus",), (node,), make))
 

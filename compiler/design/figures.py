@@ -7,7 +7,7 @@ from compiler.design.choices import Design
 from compiler.design.energies import energy_fj
 from compiler.design.floor import Floor
 from compiler.design.model import Model
-from compiler.design.rates import Rate, length, rate
+from compiler.design.rates import Rate, rate
 
 CHAINS = "chains"
 
@@ -63,9 +63,9 @@ def _made_of(model: Model, design: Design, found: Rate) -> dict[str, int]:
     if found.unit is not None:
         return {model.stations[found.unit].name: found.time_ps}
     made: dict[str, int] = {}
-    tokens, steps = len(model.floor.tokens), max(model.floor.tokens.decode, 1)
+    steps = max(model.floor.tokens.decode, 1)
     for step in found.path:
-        ps = length(model.kernel(step.station, design.values), step, tokens)
+        ps = model.kernel(step.station, design.values).length(step.first, step.last)
         work = step.first != step.last
         name = model.stations[step.station].name if work else CHAINS
         made[name] = made.get(name, 0) + ps

@@ -51,6 +51,22 @@ class Laid:
             found[fire.layer] = found.get(fire.layer, 0) + fire.pgs
         return found
 
+    @cached_property
+    def blocks_of(self) -> dict[int, list[Block]]:
+        """The blocks of each layer."""
+        found: dict[int, list[Block]] = {}
+        for block in self.blocks:
+            found.setdefault(block.layer, []).append(block)
+        return found
+
+    @cached_property
+    def groups_of(self) -> dict[int, list[FireGroup]]:
+        """The fire groups of each layer."""
+        found: dict[int, list[FireGroup]] = {}
+        for fire in self.groups:
+            found.setdefault(fire.layer, []).append(fire)
+        return found
+
     def extent(self, layer: int) -> Extent:
         """How large a layer's region is."""
         region = self.placement.region(layer)

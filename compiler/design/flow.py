@@ -14,7 +14,7 @@ import numpy as np
 
 from compiler.design.choices import Key, Values
 from compiler.design.floor import Floor, Laid
-from compiler.design.kernels import Kernel, Queue
+from compiler.design.kernels import Kernel, queue
 from ir import timing
 from ir.arrays import Ints
 from ir.chip import Chip
@@ -123,19 +123,19 @@ class Way:
         tokens = self.floor.tokens
         return (tokens.newest | (not newest)).astype(np.int64)
 
-    def one_unit(self, *costs: Cost, servers: int = 1, newest: bool = False) -> Queue:
+    def one_unit(self, *costs: Cost, servers: int = 1, newest: bool = False) -> Kernel:
         """A unit, or a pool, that does all of these for a token, one after another."""
         rows, busy = self.rows(newest=newest), sum(cost.busy_ps for cost in costs)
         after = sum(cost.duration_ps for cost in costs)
         energy = sum(cost.energy_fj for cost in costs) * int(rows.sum())
-        return Queue(rows * -(-busy // servers), rows * after, energy_fj=energy)
+        return queue(rows * -(-busy // servers), rows * after, energy_fj=energy)
 
-    def units(self, *costs: Cost, copies: int = 1, newest: bool = False) -> Queue:
+    def units(self, *costs: Cost, copies: int = 1, newest: bool = False) -> Kernel:
         """A unit for each of these, one after another, which pass tokens at the slowest's pace."""
         rows, busy = self.rows(newest=newest), max(cost.busy_ps for cost in costs)
         after = sum(cost.duration_ps for cost in costs)
         energy = sum(cost.energy_fj for cost in costs) * int(rows.sum())
-        return Queue(rows * busy, rows * after, copies, energy)
+        return queue(rows * busy, rows * after, copies, energy)
 
     def fetch(self, names: Iterable[str], region: int, width: int) -> Nodes:
         """Where values come from that are needed in a region; of another region over the mesh."""
@@ -190,6 +190,6 @@ def _whole(parts: list[Station]) -> Make:
         kernels = [station.make(site) for station in parts]
         busy: Ints = np.sum([kernel.busy for kernel in kernels], axis=0)
         last = kernels[-1]
-        return Queue(busy, busy + np.maximum(last.alone - last.busy, 0))
+        return queue(busy, busy + np.maximum(last.alone - last.busy, 0))
 
     return make

@@ -4,7 +4,9 @@ Every kernel is linear in the (max, +) sense: what tokens wait for are sums and 
 so the times of a whole chip are the lengths of longest paths.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +15,7 @@ from ir.arrays import Array, Ints
 from ir.jit import compiled
 
 NEVER = -(1 << 60)  # of tokens that do not come
+NO_WAY = -(10**12)  # ps, longer than any path is: a second
 
 
 class Kernel(Protocol):
@@ -36,6 +39,15 @@ class Kernel(Protocol):
 
     def run(self, arrival: Ints) -> Ints:
         """When each token leaves: [tokens] from [tokens], ps."""
+
+    def length(self, first: int, last: int) -> int:
+        """From a token's arrival to another's leaving, if no other came: NO_WAY if it waits not."""
+
+    def waited_for(self, arrival: Ints, token: int) -> int:
+        """The last whose arrival, with what is between, makes `token` leave when it does.
+
+        It may come after `token`, where both are of one job.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,14 +73,113 @@ class Queue:
         """What it takes for each."""
         return self.after
 
-    def run(self, arrival: Ints) -> Ints:
-        """Each starts when it is there and the one before it, on its copy, is done."""
-        start = np.empty(len(arrival), dtype=np.int64)
+    @cached_property
+    def _before(self) -> Ints:
+        """[tokens] what its copy has to do before each."""
+        before = np.empty_like(self.busy)
         for n in range(self.copies):
             mine = slice(n, None, self.copies)
-            before = np.cumsum(self.busy[mine]) - self.busy[mine]
-            start[mine] = before + np.maximum.accumulate(arrival[mine] - before)
-        return start + self.after
+            before[mine] = np.cumsum(self.busy[mine]) - self.busy[mine]
+        return before
+
+    def run(self, arrival: Ints) -> Ints:
+        """Each starts when it is there and the one before it, on its copy, is done."""
+        start: Ints = arrival - self._before
+        for n in range(self.copies):
+            mine = slice(n, None, self.copies)
+            start[mine] = np.maximum.accumulate(start[mine])
+        return start + self._before + self.after
+
+    def length(self, first: int, last: int) -> int:
+        """What its copy has to do from the one on, until the other is on its way."""
+        if first > last or (last - first) % self.copies:
+            return NO_WAY
+        return int(self._before[last] - self._before[first] + self.after[last])
+
+    def waited_for(self, arrival: Ints, token: int) -> int:
+        """The last on its copy that came when there was nothing to do."""
+        mine = slice(token % self.copies, token + 1, self.copies)
+        late = (arrival[mine] - self._before[mine])[::-1]
+        return token - self.copies * int(np.argmax(late))
+
+
+@dataclass(frozen=True)
+class Even:
+    """A queue of which every token takes the same: no arrays are kept."""
+
+    tokens: int
+    busy_ps: int
+    after_ps: int
+    copies: int = 1
+    energy_fj: int = 0
+
+    @property
+    def busy(self) -> Ints:
+        """The same for all."""
+        return np.full(self.tokens, self.busy_ps, dtype=np.int64)
+
+    @property
+    def work_ps(self) -> int:
+        """Of the first copy, which has the most."""
+        return -(-self.tokens // self.copies) * self.busy_ps
+
+    @property
+    def alone(self) -> Ints:
+        """The same for all."""
+        return np.full(self.tokens, self.after_ps, dtype=np.int64)
+
+    def run(self, arrival: Ints) -> Ints:
+        """As `Queue`."""
+        before = np.arange(self.tokens) // self.copies * self.busy_ps
+        start: Ints = arrival - before
+        for n in range(self.copies):
+            mine = slice(n, None, self.copies)
+            start[mine] = np.maximum.accumulate(start[mine])
+        return start + before + self.after_ps
+
+    def length(self, first: int, last: int) -> int:
+        """As `Queue`."""
+        if first > last or (last - first) % self.copies:
+            return NO_WAY
+        return (last - first) // self.copies * self.busy_ps + self.after_ps
+
+    def waited_for(self, arrival: Ints, token: int) -> int:
+        """As `Queue`."""
+        mine = arrival[token % self.copies : token + 1 : self.copies]
+        late = (mine - np.arange(len(mine)) * self.busy_ps)[::-1]
+        return token - self.copies * int(np.argmax(late))
+
+
+@dataclass(frozen=True, eq=False)
+class Evens:
+    """Queues of even tokens side by side: numbers of `Even`, [queues] each."""
+
+    busy_ps: Ints
+    after_ps: Ints
+    copies: Ints
+
+    @classmethod
+    def of(cls, kernels: Sequence[Kernel]) -> "Evens | None":
+        """None where any is no such queue."""
+        even = [k for k in kernels if isinstance(k, Even)]
+        if len(even) < len(kernels):
+            return None
+        numbers = [(k.busy_ps, k.after_ps, k.copies) for k in even]
+        return cls(*np.array(numbers, dtype=np.int64).T)
+
+    def lengths(self, first: int, last: int) -> Ints:
+        """As `Even.length`."""
+        found: Ints = (last - first) // self.copies * self.busy_ps + self.after_ps
+        if first > last:
+            return np.full_like(found, NO_WAY)
+        return np.where((last - first) % self.copies == 0, found, NO_WAY)
+
+
+def queue(busy: Ints, after: Ints, copies: int = 1, energy_fj: int = 0) -> Queue | Even:
+    """A queue, without arrays where every token takes the same."""
+    if bool((busy == busy[0]).all()) and bool((after == after[0]).all()):
+        return Even(len(busy), int(busy[0]), int(after[0]), copies, energy_fj)
+    return Queue(busy, after, copies, energy_fj)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,14 +210,38 @@ class Jobs:
         own: Ints = self.each[self.job]
         return own
 
-    def run(self, arrival: Ints) -> Ints:
-        """One job after another; its tokens leave together."""
+    @cached_property
+    def _before(self) -> Ints:
+        """[jobs] what there is to do before each."""
+        before: Ints = np.cumsum(self.each) - self.each
+        return before
+
+    def _there(self, arrival: Ints) -> Ints:
+        """[jobs] when the last token of each is there."""
         there = np.full(len(self.each), NEVER, dtype=np.int64)
         np.maximum.at(there, self.job, arrival)
-        before = np.cumsum(self.each) - self.each
+        return there
+
+    def run(self, arrival: Ints) -> Ints:
+        """One job after another; its tokens leave together."""
+        there, before = self._there(arrival), self._before
         done = before + np.maximum.accumulate(there - before) + self.each
         left: Ints = done[self.job]
         return left
+
+    def length(self, first: int, last: int) -> int:
+        """The jobs from that of the one to that of the other."""
+        a, b = int(self.job[first]), int(self.job[last])
+        if a > b:
+            return NO_WAY
+        return int(self._before[b] - self._before[a] + self.each[b])
+
+    def waited_for(self, arrival: Ints, token: int) -> int:
+        """The last token of the last job that came when there was nothing to do."""
+        there, end = self._there(arrival), int(self.job[token]) + 1
+        late = (there[:end] - self._before[:end])[::-1]
+        job = end - 1 - int(np.argmax(late))
+        return int(np.flatnonzero((self.job == job) & (arrival == there[job]))[-1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,10 +290,38 @@ class Turns:
 
     def run(self, arrival: Ints) -> Ints:
         """LOADs start in order; each waits for an entry in every buffer that it fills."""
-        of_turns = self.first, self.group, self.times, self.pace, self.after
-        sizes = self.load_ps, self.load_busy_ps, self.mvm_ps, self.entries
-        done: Ints = _turns(arrival, *of_turns, *sizes)
+        return self._run(arrival, 0)
+
+    def _run(self, arrival: Ints, begin: int) -> Ints:
+        """The tokens from `begin` on, as if none had come before: [arrivals]."""
+        done: Ints = _turns(arrival, self.first[begin:], *self.numbers[1:])
         return done
+
+    @property
+    def numbers(self) -> tuple[Ints, Ints, Ints, Ints, Ints, int, int, int, int]:
+        """All that it is, for compiled code."""
+        of_turns = self.first, self.group, self.times, self.pace, self.after
+        return *of_turns, self.load_ps, self.load_busy_ps, self.mvm_ps, self.entries
+
+    def length(self, first: int, last: int) -> int:
+        """With their turns, and those of what is between on groups that are waited for."""
+        if first > last:
+            return NO_WAY
+        arrival = np.full(last + 1 - first, NEVER, dtype=np.int64)
+        arrival[0] = 0
+        return max(int(self._run(arrival, first)[-1]), NO_WAY)
+
+    def waited_for(self, arrival: Ints, token: int) -> int:
+        """By halves: with those before a token taken out, does it leave as late?"""
+        until = arrival[: token + 1]
+        end, low, high = self._run(until, 0)[-1], 0, token
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self._run(until[middle:], middle)[-1] == end:
+                low = middle
+            else:
+                high = middle - 1
+        return low
 
 
 @compiled

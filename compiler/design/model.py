@@ -5,7 +5,7 @@ from functools import cached_property
 from graphlib import TopologicalSorter
 from typing import assert_never
 
-from compiler.design.choices import Design, Values, Whole, design_of
+from compiler.design.choices import DECISIONS, Design, Values, Whole, design_of
 from compiler.design.experts import add_moe
 from compiler.design.floor import Floor
 from compiler.design.flow import Nodes, Site, Station, Way, add_wholes
@@ -19,13 +19,15 @@ from ir.workload import Attention, Dense, Digital, MoELayer
 class Model:
     """Stations of a floor's model, on a chip that has `whole`.
 
-    width: of the mesh. Kernels are kept by the values of the decisions that they need.
+    width: of the mesh. Kernels are kept by the values of the decisions that they need, chips
+    by those of all but group sizes.
     """
 
     floor: Floor
     whole: Whole
     width: int
     _kernels: dict[tuple[int, tuple[int, ...]], Kernel] = field(default_factory=dict)
+    _chips: dict[tuple[int, ...], Chip] = field(default_factory=dict)
 
     @classmethod
     def of(cls, floor: Floor, design: Design) -> "Model":
@@ -74,7 +76,10 @@ class Model:
 
     def chip(self, values: Values) -> Chip:
         """The chip with these decisions."""
-        return design_of(values, self.whole).on(self.floor.chip)
+        key = tuple(values[name] for name in DECISIONS)
+        if key not in self._chips:
+            self._chips[key] = design_of(values, self.whole).on(self.floor.chip)
+        return self._chips[key]
 
     def site(self, region: int, values: Values) -> Site:
         """A region of it."""

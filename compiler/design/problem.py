@@ -5,84 +5,124 @@ sums of numbers that each depend on a few decisions; time is the greatest of ver
 the paths, of which `longest` gives one that is greatest under given values.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import product
 from typing import Literal
 
 from compiler.design.choices import Key, Values
+from ir.arrays import Ints
 
 Quantity = Literal["area", "time", "energy"]
+Needs = tuple[Key, ...]
+Shares = Mapping[int, Mapping[int, float]]  # {layer: {group size: share}}
 UNITS: dict[Quantity, str] = {"area": "um2", "time": "ps", "energy": "fJ"}
 
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """A whole number by the values of `needs`, in their order."""
+    """Whole numbers by the values of `needs`: one for each combination, the last varies fastest."""
 
-    needs: tuple[Key, ...]
-    table: Mapping[tuple[int, ...], int]
+    needs: Needs
+    numbers: Ints
 
-    def of(self, values: Values) -> int:
-        """The number under these values."""
-        return self.table[tuple(values[key] for key in self.needs)]
 
-    @property
-    def least(self) -> int:
-        """Under the best values."""
-        return min(self.table.values())
+@dataclass(frozen=True, eq=False)
+class Sum:
+    """The sum of terms, those of the same decisions added up: {needs: numbers as of a term}."""
+
+    blocks: Mapping[Needs, Ints]
+
+    @classmethod
+    def of(cls, terms: Iterable[Term]) -> "Sum":
+        """Adds them up."""
+        blocks: dict[Needs, Ints] = {}
+        for term in terms:
+            before = blocks.get(term.needs)
+            blocks[term.needs] = term.numbers if before is None else before + term.numbers
+        return cls(blocks)
 
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """A bound on the time of every design: its terms' sum over `times`, rounded down."""
+    """A bound on the time of every design: a sum over `times`, rounded down."""
 
-    terms: tuple[Term, ...]
+    sum: Sum
     times: int = 1
 
-    def time(self, values: Values) -> int:
-        """What it says of a design."""
-        return sum(term.of(values) for term in self.terms) // self.times
+    @classmethod
+    def mean(cls, paths: Iterable[tuple["Path", int]]) -> "Path":
+        """Of paths, each so many times."""
+        terms, times = list[Term](), 0
+        for path, number in paths:
+            times += number * path.times
+            terms += [Term(needs, number * n) for needs, n in path.sum.blocks.items()]
+        return cls(Sum.of(terms), times)
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
     """Decisions, and what a design takes by them.
 
-    menu: the values of each decision; energy: its terms, and `power` fJ for each ns of time;
-    longest: of a path that takes a design as long as any.
+    menu: the values of each decision; area, energy: made when they are asked for; energy takes
+    `power` fJ more for each ns of time; longest: of a path that takes a design as long as any;
+    blended: the same of designs whose layers take shares of several values.
     """
 
     menu: Mapping[Key, tuple[int, ...]]
-    area: tuple[Term, ...]
-    energy: tuple[Term, ...]
+    area: Callable[[], Sum]
+    energy: Callable[[], Sum]
     power: int
     longest: Callable[[Values], Path]
+    blended: Callable[[Values, Shares], Path]
 
-    def point(self, values: Values) -> "Point":
-        """A design's figures, from the terms and its longest path."""
-        time = self.longest(values).time(values)
-        energy = sum(term.of(values) for term in self.energy) + self.power * time // 1000
-        return Point(dict(values), sum(term.of(values) for term in self.area), time, energy)
+    @property
+    def shared(self) -> Needs:
+        """The decisions of the whole chip."""
+        return tuple(key for key in self.menu if not isinstance(key, int))
 
-    def tuples(self, needs: tuple[Key, ...]) -> list[tuple[int, ...]]:
-        """All values of some decisions together."""
-        return list(product(*(self.menu[key] for key in needs)))
+    @property
+    def own(self) -> Needs:
+        """Those of single layers."""
+        return tuple(key for key in self.menu if isinstance(key, int))
+
+    def of(self, total: Sum, values: Values) -> int:
+        """A sum under the values of a design."""
+        place = {key: choices.index(values[key]) for key, choices in self.menu.items()}
+        return sum(int(numbers[self._index(needs, place)]) for needs, numbers in total.blocks.items())
+
+    def _index(self, needs: Needs, place: Mapping[Key, int]) -> int:
+        """Where the number of some values stands in a block."""
+        index = 0
+        for key in needs:
+            index = index * len(self.menu[key]) + place[key]
+        return index
+
+    def point(self, values: Values, quantities: Iterable[Quantity]) -> "Point":
+        """A design's figures, from the sums and its longest path."""
+        path, wanted = self.longest(values), set(quantities)
+        amounts: dict[Quantity, int] = {"time": self.of(path.sum, values) // path.times}
+        if "area" in wanted:
+            amounts["area"] = self.of(self.area(), values)
+        if "energy" in wanted:
+            more = self.power * amounts["time"] // 1000
+            amounts["energy"] = self.of(self.energy(), values) + more
+        return Point(dict(values), amounts)
+
+    def shape(self, needs: Needs) -> tuple[int, ...]:
+        """How many values each of some decisions has."""
+        return tuple(len(self.menu[key]) for key in needs)
 
 
 @dataclass(frozen=True)
 class Point:
-    """A design by its decisions' values, with area (um2), time (ps) and energy (fJ)."""
+    """A design by its decisions' values, with what was asked of area (um2), time (ps), energy (fJ)."""
 
     values: Mapping[Key, int]
-    area: int
-    time: int
-    energy: int
+    amounts: Mapping[Quantity, int]
 
     def of(self, quantity: Quantity) -> int:
-        """One of its three figures."""
-        found: int = getattr(self, quantity)
-        return found
+        """One of its figures."""
+        return self.amounts[quantity]
 
 
 @dataclass(frozen=True)
@@ -91,6 +131,11 @@ class Asked:
 
     minimise: Quantity
     limits: tuple[tuple[Quantity, int], ...] = ()
+
+    @property
+    def quantities(self) -> set[Quantity]:
+        """All that it says something of."""
+        return {self.minimise, *(quantity for quantity, _ in self.limits)}
 
     def met(self, point: Point) -> bool:
         """Whether a design keeps all limits."""

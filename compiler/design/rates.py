@@ -7,15 +7,35 @@ longer.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from compiler.design.choices import Values
-from compiler.design.kernels import NEVER, Kernel
+from compiler.design.floor import Floor
+from compiler.design.flow import Nodes
+from compiler.design.kernels import Kernel
 from compiler.design.model import Model
 from ir.arrays import Ints
 
-NO_WAY = -(10**12)  # ps, longer than any path is: a second
+
+class Stations(Protocol):
+    """Stations that tokens go through, of a model or of a blend of its designs."""
+
+    @property
+    def floor(self) -> Floor:
+        """The tokens, and where all is."""
+
+    @property
+    def before(self) -> tuple[Nodes, ...]:
+        """The stations before each."""
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The stations, each after those before it."""
+
+    def kernel(self, station: int, values: Values) -> Kernel:
+        """A station under the values of its decisions."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +59,7 @@ class Rate:
     unit: int | None = None
 
 
-def rate(model: Model, values: Values) -> Rate:
+def rate(model: Stations, values: Values) -> Rate:
     """Time of the window's prefill, or of one of its decode steps."""
     return _pace(model, values) if model.floor.tokens.decode else _prefill(model, values)
 
@@ -55,7 +75,7 @@ def spans(model: Model, values: Values) -> dict[int, int]:
     return found
 
 
-def _times(model: Model, values: Values) -> tuple[dict[int, Ints], dict[int, Ints]]:
+def _times(model: Stations, values: Values) -> tuple[dict[int, Ints], dict[int, Ints]]:
     """When tokens come to each station and leave it: [tokens] each."""
     left: dict[int, Ints] = {}
     come: dict[int, Ints] = {}
@@ -65,14 +85,14 @@ def _times(model: Model, values: Values) -> tuple[dict[int, Ints], dict[int, Int
     return come, left
 
 
-def _prefill(model: Model, values: Values) -> Rate:
+def _prefill(model: Stations, values: Values) -> Rate:
     come, left = _times(model, values)
     last = max(left, key=lambda node: int(left[node].max()))
     path = _path(model, values, come, left, last)
     return Rate(int(left[last].max()), path)
 
 
-def _latest(model: Model, left: Mapping[int, Ints], node: int) -> Ints:
+def _latest(model: Stations, left: Mapping[int, Ints], node: int) -> Ints:
     """When tokens come to a station: [tokens]."""
     from_where = [left[b] for b in model.before[node]]
     none: Ints = np.zeros(len(model.floor.tokens), dtype=np.int64)
@@ -80,12 +100,12 @@ def _latest(model: Model, left: Mapping[int, Ints], node: int) -> Ints:
 
 
 def _path(
-    model: Model, values: Values, come: Mapping[int, Ints], left: Mapping[int, Ints], node: int
+    model: Stations, values: Values, come: Mapping[int, Ints], left: Mapping[int, Ints], node: int
 ) -> tuple[Step, ...]:
     """The longest path to the last token of a station, from its start."""
     token, path = int(np.argmax(left[node])), list[Step]()
     while True:
-        first = _waited_for(model.kernel(node, values), come[node], token)
+        first = model.kernel(node, values).waited_for(come[node], token)
         path.append(Step(node, first, token))
         token = first
         found = [b for b in model.before[node] if left[b][token] == come[node][token]]
@@ -94,7 +114,7 @@ def _path(
         node = found[0]
 
 
-def _pace(model: Model, values: Values) -> Rate:
+def _pace(model: Stations, values: Values) -> Rate:
     """The larger of a token's own way and the work of the busiest unit, of a step."""
     tokens, alone = model.floor.tokens, dict[int, Ints]()
     for node in model.order:
@@ -113,7 +133,7 @@ def _pace(model: Model, values: Values) -> Rate:
 
 
 def _alone(
-    model: Model, values: Values, alone: Mapping[int, Ints], ends: Ints, token: int
+    model: Stations, values: Values, alone: Mapping[int, Ints], ends: Ints, token: int
 ) -> tuple[Step, ...]:
     """The longest way of one token."""
     node, path = model.order[int(np.argmax(ends[:, token]))], list[Step]()
@@ -124,30 +144,3 @@ def _alone(
         if not found:
             return tuple(reversed(path))
         node = found[0]
-
-
-def _waited_for(kernel: Kernel, come: Ints, token: int) -> int:
-    """The last token whose arrival, with those after it, makes `token` leave when it does.
-
-    It may come after `token`, where both are of one job.
-    """
-    end = kernel.run(come)[token]
-    low, high = 0, len(come) - 1
-    while low < high:
-        middle = (low + high + 1) // 2
-        later = np.where(np.arange(len(come)) < middle, NEVER, come)
-        if kernel.run(later)[token] == end:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def length(kernel: Kernel, step: Step, tokens: int) -> int:
-    """What a station takes between two tokens: from the first's arrival to the last's leaving.
-
-    Less than nothing where the last does not wait for the first, so that no path leads there.
-    """
-    come = np.full(tokens, NEVER, dtype=np.int64)
-    come[step.first] = 0
-    return max(int(kernel.run(come)[step.last]), NO_WAY)

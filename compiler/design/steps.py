@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.design.flow import Nodes, Site, Station, Way
-from compiler.design.kernels import Jobs, Kernel, Queue
+from compiler.design.kernels import Jobs, Kernel, queue
 from compiler.emit.caches import may_stream
 from compiler.emit.crossbars import fired
 from ir import timing
@@ -117,7 +117,7 @@ def add_dram(way: Way) -> None:
         busy = reads + sum(cost.busy_ps for cost in each)
         energy = sum(cost.energy_fj for cost in parts)
         energy += len(tokens) * sum(cost.energy_fj for cost in each)
-        return Queue(busy, busy, energy_fj=energy)
+        return queue(busy, busy, energy_fj=energy)
 
     region = way.workload.regions[0]
     way.add(Station("dram", region, "keys and values", (), (), make, whole=True))
@@ -184,7 +184,7 @@ def add_product(way: Way, product: Product, name: str, region: int, sent: int, x
         mvm, acc = fire(site, product.blocks, shared=False)
         rows, held = way.rows(newest=product.newest), site.load(sent).duration_ps + mvm.duration_ps
         busy = -(-held // site.values["buffers"])
-        return Queue(rows * busy, rows * (held + acc.duration_ps), product.banks(site))
+        return queue(rows * busy, rows * (held + acc.duration_ps), product.banks(site))
 
     done = way.add(Station("group", region, what, ("copies",), (load,), make))
     needs = (*way.sizes(region), "transfers", "buffers")
@@ -235,7 +235,7 @@ def add_stores(
         last = max(cost.duration_ps - cost.busy_ps for cost in costs)
         rows = way.rows(newest=all(way.workload.operators[index].newest for index in widths))
         energy = sum(cost.energy_fj for cost in costs) * int(rows.sum())
-        return Queue(rows * busy, rows * (busy + last), energy_fj=energy)
+        return queue(rows * busy, rows * (busy + last), energy_fj=energy)
 
     needs = (*way.sizes(region), "transfers", "lanes")
     return way.add(Station("return", region, what, needs, before, make))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from compiler.design.kernels import Jobs, Kernel, Queue, Turns
+from compiler.design.kernels import NEVER, NO_WAY, Even, Jobs, Kernel, Queue, Turns, queue
 
 
 def times(*values: int) -> np.ndarray:
@@ -29,6 +29,15 @@ def test_a_job_begins_with_its_last_token_and_ends_for_all() -> None:
     jobs = Jobs(times(0, 0, 1), times(5, 3))
     assert jobs.run(times(0, 7, 8)).tolist() == [12, 12, 15]
     assert jobs.busy.tolist() == [0, 5, 3]
+
+
+def test_a_queue_of_even_tokens_is_one_of_their_numbers() -> None:
+    """Seven tokens of 10 and 12 on three copies: the first copy has three of them."""
+    ten, come = times(*[10] * 7), times(0, 1, 5, 6, 30, 31, 32)
+    even = queue(ten, ten + 2, 3)
+    assert isinstance(even, Even)
+    assert even.run(come).tolist() == Queue(ten, ten + 2, 3).run(come).tolist()
+    assert even.work_ps == Queue(ten, ten + 2, 3).work_ps == 30
 
 
 def turns(entries: int, pace: int = 10) -> Turns:
@@ -68,6 +77,7 @@ def random_kernels(rng: np.random.Generator, tokens: int) -> list[Kernel]:
     of_turns = first, group.astype(np.int64), table[token, group].astype(np.int64)
     return [
         Queue(busy, busy + more, int(rng.integers(1, 4))),
+        Even(tokens, int(busy[0]), int(busy[0] + more[0]), int(rng.integers(1, 4))),
         Jobs(job, rng.integers(0, 30, int(job.max()) + 1)),
         Turns(*of_turns, 4, 2, 10, int(rng.integers(1, 4)), *rng.integers(10, 20, (2, 3))),
     ]
@@ -83,3 +93,32 @@ def test_the_later_of_two_arrivals_gives_the_later_of_what_they_give(seed: int) 
         assert np.array_equal(kernel.run(np.maximum(one, other)), together)
         assert np.array_equal(kernel.run(one + 7), kernel.run(one) + 7)
         assert np.all(kernel.run(one) >= one + kernel.alone)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_length_is_what_a_token_takes_if_only_another_came(seed: int) -> None:
+    """Of all pairs of 12 tokens; the one that comes to nothing leaves no later than before time."""
+    for kernel in random_kernels(np.random.default_rng(seed), 12):
+        for first in range(12):
+            come = np.full(12, NEVER, dtype=np.int64)
+            come[first] = 0
+            left = np.maximum(kernel.run(come), NO_WAY)
+            assert [kernel.length(first, last) for last in range(12)] == left.tolist()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_token_waits_for_the_last_without_which_it_left_earlier(seed: int) -> None:
+    """With the tokens before that one taken out it leaves as late, with that one too, earlier."""
+    rng = np.random.default_rng(seed)
+    for kernel in random_kernels(rng, 12):
+        come = np.cumsum(rng.integers(0, 15, 12))
+        for token, end in enumerate(kernel.run(come).tolist()):
+            kept = [int(kernel.run(_from(come, first))[token]) == end for first in range(13)]
+            waited = kernel.waited_for(come, token)
+            assert kept[waited]
+            assert not any(kept[waited + 1 :])
+            assert come[waited] + kernel.length(waited, token) == end
+
+
+def _from(come: np.ndarray, first: int) -> np.ndarray:
+    return np.where(np.arange(len(come)) < first, NEVER, come)

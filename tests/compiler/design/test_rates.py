@@ -9,7 +9,7 @@ from backends.pace import pace
 from compiler.design.choices import Menu, Whole, design_of
 from compiler.design.figures import figures
 from compiler.design.model import Model
-from compiler.design.rates import length, rate
+from compiler.design.rates import rate
 from compiler.options import Shape
 from tests.compiler.design.make import CHIP, design_for, floor_of, program_of, streaming
 from tests.make import small_workload
@@ -75,12 +75,12 @@ def test_the_path_adds_up_and_no_other_design_is_faster_than_it() -> None:
     model = Model(floor, Whole(2), 4)
     values = design_for(floor).values
     found = rate(model, values)
-    total = sum(length(model.kernel(s.station, values), s, 24) for s in found.path)
+    total = sum(model.kernel(s.station, values).length(s.first, s.last) for s in found.path)
     assert total == found.time_ps
     for name in ("transfers", "copies", "lanes", "dpus"):
         for value in menu.of(name):
             other = design_of(values | {name: value}, Whole(2)).values
-            bound = sum(length(model.kernel(s.station, other), s, 24) for s in found.path)
+            bound = sum(model.kernel(s.station, other).length(s.first, s.last) for s in found.path)
             assert bound <= rate(model, other).time_ps
 
 
@@ -94,7 +94,7 @@ def test_a_path_goes_by_the_last_query_of_a_tile() -> None:
     model, values = Model(floor, Whole(2), 4), design_for(floor, mha=1).values
     found = rate(model, values)
     assert any(step.first > step.last for step in found.path)
-    total = sum(length(model.kernel(s.station, values), s, 24) for s in found.path)
+    total = sum(model.kernel(s.station, values).length(s.first, s.last) for s in found.path)
     assert total == found.time_ps
 
 
