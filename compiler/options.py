@@ -27,7 +27,7 @@ GroupingSolver = Literal[
     "scip",
 ]
 Objective = Literal["slots", "time", "energy"]
-Placer = Literal["in-order", "cp-sat"]
+Placer = Literal["in-order", "squares", "cp-sat"]
 StackSolver = Literal["cp-sat", "apart", "uniform", "none"]
 StackRule = Literal["auto", StackSolver]
 Policy = Literal[

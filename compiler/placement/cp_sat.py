@@ -14,7 +14,7 @@ import numpy as np
 
 from compiler.options import SolverOptions
 from compiler.placement.bounds import placement_bound
-from compiler.placement.fit import side_limits, too_small
+from compiler.placement.fit import layer_cores, side_limits, too_small
 from compiler.placement.floorplan import Floor, Plan, Shape, plan_by_cp_sat, plan_value
 from compiler.placement.in_order import place_in_order
 from compiler.placement.inside import Inside
@@ -42,6 +42,9 @@ def place_cp_sat(
     A mesh that is to be chosen has at most as many cores as that of in order. Raises
     InfeasibleError where no plan of the regions is found.
     """
+    cores, mesh = sum(layer_cores(shelves, chip).values()), chip.mesh
+    if mesh.width and cores > mesh.width * mesh.height:
+        raise too_small(shelves, chip)
     in_order = _in_order(shelves, chip)
     a_region = replace(options, time_s=options.time_s / 4)
     inside = Inside(traffic, chip.mesh.pgs_per_core, a_region)

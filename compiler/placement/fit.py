@@ -8,11 +8,10 @@ from ir.errors import Amount, InfeasibleError
 from ir.mapping import Block, Placement
 
 
-def check_fits(blocks: tuple[Block, ...], shelves: Shelves, chip: Chip) -> None:
-    """Raise InfeasibleError where one matrix, or all layers together, exceed a fixed mesh.
+def check_fits(blocks: tuple[Block, ...], chip: Chip) -> None:
+    """Raise InfeasibleError where one matrix exceeds a fixed mesh.
 
-    A layer's region consists of whole cores. The change that is named is the least that helps with
-    this one demand.
+    The change that is named is the least that helps with this one demand.
     """
     mesh = chip.mesh
     if not mesh.width:
@@ -32,10 +31,6 @@ def check_fits(blocks: tuple[Block, ...], shelves: Shelves, chip: Chip) -> None:
                 "peripheral groups",
                 f"set mesh.height to at least {height}, or mesh.width and mesh.height to auto",
             )
-    cores = layer_cores(shelves, chip)
-    total = sum(cores.values())
-    if total > mesh.width * mesh.height:
-        raise too_small(shelves, chip)
 
 
 def layer_cores(shelves: Shelves, chip: Chip) -> dict[int, int]:
@@ -49,14 +44,16 @@ def rows_needed(cores: dict[int, int], width: int) -> int:
     return sum(math.ceil(n / width) for n in cores.values())
 
 
-def too_small(shelves: Shelves, chip: Chip) -> InfeasibleError:
+def too_small(shelves: Shelves, chip: Chip, needed: int | None = None) -> InfeasibleError:
     """The report that a fixed mesh is too small, with a height that is sure to do.
 
-    The least height by cores alone stands beside it where it is lower.
+    needed: that height, None for that of strips; the least by cores alone stands beside it where
+    it is lower.
     """
     cores, groups = layer_cores(shelves, chip), sum(shelves.layer_pgs.values())
     width, height = chip.mesh.width, chip.mesh.height
-    needed, least = rows_needed(cores, width), math.ceil(sum(cores.values()) / width)
+    needed = needed or rows_needed(cores, width)
+    least = math.ceil(sum(cores.values()) / width)
     less = f" ({least} or more may do with --placement cp-sat)" if least < needed else ""
     return InfeasibleError(
         "mesh",
@@ -71,13 +68,26 @@ def too_small(shelves: Shelves, chip: Chip) -> InfeasibleError:
     )
 
 
-def side_limits(chip: Chip, in_order: Placement | None) -> tuple[int, int]:
+def too_narrow(layer: int, widest: int, chip: Chip) -> InfeasibleError:
+    """The report that a fixed mesh is narrower than the widest of the near-square regions."""
+    width, height = chip.mesh.width, chip.mesh.height
+    return InfeasibleError(
+        "mesh",
+        Amount(widest, f"{widest} columns of cores for the region of layer {layer}"),
+        Amount(width, f"{width} x {height} on chip {chip.name}"),
+        "columns of cores",
+        f"set mesh.width to at least {widest}, mesh.width and mesh.height to auto, "
+        "or choose --placement in-order",
+    )
+
+
+def side_limits(chip: Chip, placement: Placement | None) -> tuple[int, int]:
     """Most that the longer and the shorter side of the mesh can have.
 
-    Those of the chip's mesh, or, where it is open, of any mesh with no more cores than in order.
+    Those of the chip's mesh, or, where it is open, of any with no more cores than `placement`'s.
     """
-    if chip.mesh.width or in_order is None:
+    if chip.mesh.width or placement is None:
         shorter, longer = sorted((chip.mesh.width, chip.mesh.height))
         return longer, shorter
-    cores = in_order.mesh_width * in_order.mesh_height
+    cores = placement.mesh_width * placement.mesh_height
     return cores, math.isqrt(cores)

@@ -252,7 +252,7 @@ def _options(choose: Choose, model: Model, chip: dict[str, dict[str, Any]]) -> d
         "bus": choose("bus limit", [None, None, 1, 2]) if limited else None,
         "buffer": choose("buffer limit", [None, None, 1, 2, 5]) if limited else None,
         "pack": choose("pack", [False, True]),
-        "placement": choose("placement", ["in-order"] * 15 + ["cp-sat"]),
+        "placement": choose("placement", ["in-order"] * 11 + ["squares"] * 4 + ["cp-sat"]),
         "objective": choose("objective", ["slots", *OBJECTIVES]) if not replicas else "slots",
         "limits": QUICK,
     }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from compiler.fire_groups import fire_groups, numbered
-from compiler.options import PlacementOptions, Placer, SolverOptions
+from compiler.options import PLACERS, PlacementOptions, Placer, SolverOptions
 from compiler.partition import partition
 from compiler.placement import Routed, place
 from compiler.placement.shelves import number_pgs
@@ -135,7 +135,7 @@ def test_a_fire_group_that_the_model_does_not_have_is_named(nobody: Member) -> N
 # -- regions -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("solver", ["in-order", "cp-sat"])
+@pytest.mark.parametrize("solver", PLACERS)
 def test_layers_with_a_common_stack_are_in_one_region(solver: Placer) -> None:
     model = small_workload(layers=3)
     alone = map_small(model, CHIP)

@@ -5,35 +5,37 @@ from pathlib import Path
 
 import pytest
 
+from compiler.options import PLACERS
 from moexbar.__main__ import main
 from tests.paths import MODELS
 
 QUICK = ["--prefill", "16", "--no-baselines", "--grouping", "sorted", "--scheduling", "compact"]
 
 
-def test_cp_sat_placement_carries_its_certificate(
+def test_every_placement_carries_its_certificate(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["compile", str(MODELS / "token_choice.onnx"), "--time", "0.5", *QUICK]
     words += ["--inputs", str(MODELS / "heldout.npz"), "--json"]
     traffic = {}
-    for placer in ("in-order", "cp-sat"):
+    for placer in PLACERS:
         out = str(tmp_path / placer)
         assert main([*words, "--placement", placer, "-o", out]) == 0
         placed = json.loads(capsys.readouterr().out)["placement"]
         assert placed["solver"] == placer
         traffic[placer] = placed["traffic"]
         assert traffic[placer]["objective"] == "packets x hops"
+        assert traffic[placer]["bound"] <= traffic[placer]["value"]
     # 125 PGs of 16 to a core: regions of 2 x 2 cores instead of 1 x 4
     assert traffic["cp-sat"]["value"] < 0.8 * traffic["in-order"]["value"]
-    assert traffic["cp-sat"]["bound"] <= traffic["cp-sat"]["value"]
+    assert traffic["cp-sat"]["value"] <= traffic["squares"]["value"] < traffic["in-order"]["value"]
 
 
 def test_an_unknown_placer_is_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["compile", str(MODELS / "token_choice.onnx"), "--placement", "magic", *QUICK]
     words += ["--inputs", str(MODELS / "heldout.npz"), "-o", str(tmp_path / "out")]
     assert main(words) == 2
-    assert "'magic' is not one of 'in-order', 'cp-sat'" in capsys.readouterr().err
+    assert "'magic' is not one of 'in-order', 'squares', 'cp-sat'" in capsys.readouterr().err
 
 
 def test_a_matrix_larger_than_the_mesh_is_code_5(
