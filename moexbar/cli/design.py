@@ -64,6 +64,23 @@ Energy = Annotated[
     float | None,
     typer.Option(help="At most so many uJ for that.", metavar="UJ", rich_help_panel=DEMANDS),
 ]
+Perplexity = Annotated[
+    float | None,
+    typer.Option(
+        help="Converters whose bits keep the model's perplexity at most so, as `moexbar accuracy` "
+        "measures it on --inputs; others by --among bits=N,...",
+        metavar="N",
+        rich_help_panel=DEMANDS,
+    ),
+]
+Seeds = Annotated[
+    int,
+    typer.Option(
+        help="Drawings of the cells' errors, of which the mean perplexity counts.",
+        min=1,
+        rich_help_panel=DEMANDS,
+    ),
+]
 Objective = Annotated[
     Literal["area", "time", "energy"] | None,
     typer.Option(
@@ -108,6 +125,8 @@ class DesignRequest:
     rate: Rate = None
     latency: Latency = None
     energy: Energy = None
+    perplexity: Perplexity = None
+    seeds: Seeds = 3
     objective: Objective = None
     frontier: Frontier = 0
     routing: Trace = None
@@ -142,6 +161,8 @@ def design_command(
     Example: moexbar design model.onnx --inputs tokens.npz --frontier 8 -o chips
 
     Example: moexbar design model.onnx --routing r.npz --decode 8 --batch 8 --rate 1e6 -o chip
+
+    Example: moexbar design m.onnx --inputs t.npz --area 90 --perplexity 4.4 --among bits=5,6,8 -o c
     """
     from moexbar.cli.design_text import print_designed
     from moexbar.files.folder import publish
@@ -162,7 +183,8 @@ def _designed(model: "Model", asked: DesignRequest, *, programs: bool) -> "Desig
     from moexbar.designs.task import design
 
     limits = asked.area, asked.reticles, asked.rate, asked.latency, asked.energy
-    demands, among = Demands(*limits, asked.objective), among_of(asked.among or [])
+    demands = Demands(*limits, asked.objective, asked.perplexity, asked.seeds)
+    among = among_of(asked.among or [])
     with stages() as progress:
         return design(
             model,

@@ -1,23 +1,33 @@
 """What `moexbar design` prints: the chips, what their time is made of, and what more would buy."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from moexbar.console import out, table
-from moexbar.report.designed import DesignFigures, DesignReport, DesignRow, PriceRow
+from moexbar.report.designed import (
+    AdcRow,
+    DesignFigures,
+    DesignReport,
+    DesignRow,
+    PerplexityRow,
+    PriceRow,
+)
 
 PARTS, SHOWN = 3, 5
 
 
 def print_designed(report: DesignReport, output: Path) -> None:
     """A table of the chips, and a paragraph on each where there is one."""
-    console, shown = out(), table(*HEAD, left=1)
+    asked = report.perplexity
+    console, shown = out(), table(*HEAD, *(QUALITY if asked else ()), left=1)
     for row in report.designs:
-        shown.add_row(*_cells(row))
+        shown.add_row(*_cells(row), *(_quality(row) if asked else ()))
     console.print(shown)
     for row in report.designs:
         for line in _told(row, alone=len(report.designs) == 1):
             console.print(line, markup=False, soft_wrap=True)
+    for line in () if asked is None else _predictions(asked, report.designs):
+        console.print(line, markup=False, soft_wrap=True)
     console.print(
         f"groups: experts in one; bus: transfers a slot/return lanes/input buffers; units: digital/"
         f"attention of a region\nbeginning with {report.chip}; chips and commands in {output}",
@@ -46,6 +56,36 @@ def _cells(row: DesignRow) -> Iterator[str]:
     yield f"{100 * row.gap:.2f}"
     yield "-" if row.program is None else f"{row.program.time_ns / 1000:,.2f}"
     yield "-" if row.program is None else f"{100 * error(row, row.program):+.2f}"
+
+
+QUALITY = ("bits", "perplexity")
+
+
+def _quality(row: DesignRow) -> Iterator[str]:
+    """Further cells where a perplexity was asked for."""
+    yield "-" if row.adc_bits is None else str(row.adc_bits)
+    yield "-" if row.perplexity is None else f"{row.perplexity:.4f}"
+
+
+def _predictions(found: PerplexityRow, designs: Sequence[DesignRow]) -> Iterator[str]:
+    """Perplexities of all converters that were offered, and of the chosen chips' programs."""
+    each = ", ".join(_converter(row) for row in found.converters)
+    yield (
+        f"perplexity: {each}; {found.exact:.4f} with converters that lose nothing, "
+        f"float {found.digital:.4f}"
+    )
+    placed = [row.program_perplexity for row in designs if row.program_perplexity is not None]
+    if placed and placed != [row.perplexity for row in designs]:
+        numbers = ", ".join(f"{value:.4f}" for value in placed)
+        over = ", more than asked" if max(placed) > found.asked else ""
+        yield f"as programs place the model, where errors of cells are others: {numbers}{over}"
+
+
+def _converter(row: AdcRow) -> str:
+    """A perplexity, with its range over several drawings of the cells' errors."""
+    wide = "" if row.low == row.high else f" ({row.low:.4f} to {row.high:.4f})"
+    words = "the chip's converters" if row.adc_bits is None else f"{row.adc_bits} bits"
+    return f"{row.perplexity:.4f}{wide} with {words}"
 
 
 def error(row: DesignRow, program: DesignFigures) -> float:

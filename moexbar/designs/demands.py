@@ -15,7 +15,8 @@ class Demands:
 
     rate: tokens of all sequences in a second at least; latency: us of a prefill or of a decode step
     at most; energy: uJ of that at most. objective: what is minimised, None: area where there is a
-    rate or latency, else time where there is an area.
+    rate or latency, else time where there is an area. perplexity: of the model at most, the mean
+    over `seeds` drawings of the cells' errors.
     """
 
     area: float | None = None
@@ -24,6 +25,8 @@ class Demands:
     latency: float | None = None
     energy: float | None = None
     objective: Quantity | None = None
+    perplexity: float | None = None
+    seeds: int = 3
 
     def __post_init__(self) -> None:
         for name in ("area", "reticles", "rate", "latency", "energy"):
@@ -33,6 +36,11 @@ class Demands:
         for one, other in (("area", "reticles"), ("rate", "latency")):
             if None not in (getattr(self, one), getattr(self, other)):
                 raise InputError("design", f"both {one} and {other}", "give one of them")
+        if self.perplexity is not None and not self.perplexity >= 1:
+            found = f"{self.perplexity}, expected at least 1: every next token is then foreseen"
+            raise InputError("design: perplexity", found)
+        if self.seeds < 1:
+            raise InputError("design: seeds", f"{self.seeds}, expected at least 1")
 
     def limits(self, shape: Shape) -> tuple[tuple[Quantity, int], ...]:
         """The most there may be, um2, ps and fJ."""

@@ -14,6 +14,7 @@ from compiler.frontend.proof.traced import refuse_missing
 from compiler.options import GroupingOptions, Options, Shape, SlotOptions, SolverOptions
 from compiler.pipeline import compile_model
 from ir.chip import Chip
+from ir.compiled import Compiled
 from ir.lengths import Tokens
 from ir.program import Program
 from ir.routing import Routing, token_spans
@@ -22,6 +23,7 @@ from moexbar.arguments import check_spans, lengths, whole
 from moexbar.chips import change_chip, load_chip
 from moexbar.designs.demands import Demands
 from moexbar.designs.files import command_of, settings_of, write_design
+from moexbar.designs.perplexity import Kept, Scored, measured, scored_inputs
 from moexbar.designs.prices import prices
 from moexbar.files.folder import Draft, publish
 from moexbar.files.traces.reading import Reading
@@ -94,13 +96,16 @@ def design(
     chip: what it begins with; demands: what it must keep, and what is minimised; among: values of
     single decisions, where not the usual ones (`compiler.design.menus`). The window, ranges and
     grouping are as of `compile`; programs: also compile every chip that is chosen, and replay its
-    program. Raises InfeasibleError where no design keeps the demands: what is short, and the least
-    that helps.
+    program. A perplexity that is asked for is measured on `inputs`, under each number of `bits`
+    that there is to choose from. Raises InfeasibleError where no design keeps the demands: what is
+    short, and the least that helps; InputError where a model has no perplexity.
     """
     shape = Shape.of(lengths("prefill", prefill), whole("batch", batch, 1), whole("decode", decode))
     check_spans(fit=fit, score=score)
     model = model if isinstance(model, Model) else open_model(model)
     base = chip if isinstance(chip, Chip) else load_chip(chip)
+    least, kept = demands.perplexity, None
+    tokens = {} if least is None else scored_inputs(model, base, inputs)
     workload = _workload(model, shape, progress)
     given = Given(routing, reading, inputs, limits.seed, trust_traced=False)
     workload, trace = routed(model, workload, shape, given, progress)
@@ -109,15 +114,22 @@ def design(
     options = Options(shape, *spans, grouping, slots=slots, limits=limits)
     floor = Floor(workload, trace, base, options)
     designer = Designer(floor, menu_of(floor, among))
-    if frontier:
+    asked = None if frontier else demands.asked(shape)
+    if least is not None:
+        scored = Scored(model, tokens, floor, demands.seeds)
+        kept = measured(scored, designer.menu, least, progress)
+        designer = Designer(floor, kept.menu(designer.menu))
+    if asked is None:
         chosen = tuple(designer.frontier(frontier, demands.limits(shape)))
     else:
-        chosen = (designer.best(demands.asked(shape)),)
+        chosen = (designer.best(asked),)
     rows = []
     for one in chosen:
         command = command_of(model.path, base, one, options, given)
-        rows.append(_row(designer, one, command, _program(floor, one) if programs else None))
-    return Designed(base, chosen, DesignReport(base.title, tuple(rows)))
+        program = _program(floor, one) if programs else None
+        rows.append(_row(designer, one, command, program, kept))
+    told = None if kept is None else kept.row
+    return Designed(base, chosen, DesignReport(base.title, tuple(rows), told))
 
 
 def _workload(model: Model, shape: Shape, progress: Progress) -> Workload:
@@ -130,19 +142,23 @@ def _workload(model: Model, shape: Shape, progress: Progress) -> Workload:
     return found
 
 
-def _program(floor: Floor, chosen: Chosen) -> DesignFigures:
-    """A chosen chip's program, checked and replayed."""
+def _program(floor: Floor, chosen: Chosen) -> Compiled:
+    """A chosen chip's program, checked."""
     asked, chip = floor.options, change_chip(floor.chip, settings_of(chosen.design))
     options = replace(
         asked,
         grouping=chosen.design.grouping(asked.grouping),
         placement=chosen.design.placement(asked.placement),
     )
-    done = compile_model(floor.workload, floor.routing, chip, options)
+    return compile_model(floor.workload, floor.routing, chip, options)
+
+
+def _replayed(done: Compiled, shape: Shape) -> DesignFigures:
+    """What a program takes, replayed."""
     program: Program = replay(done.program, done.chip).program
     told = cost(program, done.chip)
     time, energy = float(told.time_ps), told.energy.total_fj / 1e6
-    tokens, decodes = asked.shape.together, pace(program)
+    tokens, decodes = shape.together, pace(program)
     if decodes is None:
         return DesignFigures(time / 1000, tokens / time * 1e12, told.area.total_um2, energy)
     time = decodes.step_ps
@@ -150,9 +166,11 @@ def _program(floor: Floor, chosen: Chosen) -> DesignFigures:
 
 
 def _row(
-    designer: Designer, chosen: Chosen, command: str, program: DesignFigures | None
+    designer: Designer, chosen: Chosen, command: str, program: Compiled | None, kept: Kept | None
 ) -> DesignRow:
     """All that is told of a chosen chip."""
+    shape, bits = designer.floor.options.shape, chosen.design.whole.bits
+    on_program = None if kept is None or program is None else kept.on_program(program, bits)
     one, told, best = chosen.design, chosen.figures, chosen.best
     figures = DesignFigures(
         told.time_ps / 1000, told.tokens_per_s, told.total_um2, told.total_fj / 1e6
@@ -161,7 +179,7 @@ def _row(
         group_sizes=tuple(GroupSizeRow(*size) for size in one.sizes),
         mux=one.whole.mux,
         columns_per_adc=one.whole.columns,
-        adc_bits=one.whole.bits,
+        adc_bits=bits,
         dense_copies=one.copies,
         transfers_per_slot=one.transfers,
         return_lanes=one.lanes,
@@ -174,8 +192,10 @@ def _row(
         status=best.status,
         seconds=round(best.seconds, 3),
         model=figures,
-        program=program,
+        program=None if program is None else _replayed(program, shape),
         parts=tuple(PartRow(unit, ps / 1000) for unit, ps in told.made_of.items()),
         prices=tuple(prices(designer, chosen)),
         command=command,
+        perplexity=None if kept is None else kept.by_bits[bits].perplexity,
+        program_perplexity=on_program,
     )

@@ -11,6 +11,7 @@ from backends.cost import Area, CostReport, area_band, chip_area, cost, moe_area
 from backends.programming import write_cost
 from compiler.baselines import Unfit
 from compiler.fire_groups import fire_groups
+from compiler.options import Options
 from compiler.placement.spots import crossbars_behind
 from ir.chip import Chip, sizes_of
 from ir.compiled import Compiled
@@ -72,7 +73,7 @@ def compile_report(
         moexbar=__version__,
         model=ModelRow(workload.name, workload.sha256, tuple(workload.notes), _experts(workload)),
         chip=chip_sheet(done.chip),
-        window=_window(ours, trace),
+        window=window_row(ours.compiled, ours.method.options, trace),
         expert_choice=any(op.router.capacity is not None for op in workload.moe_layers),
         steps=steps_of(done),
         memory=memory_of(done),
@@ -96,8 +97,9 @@ def _experts(workload: Workload) -> Literal["stored", "ternary"]:
     return "ternary" if rounded else "stored"
 
 
-def _window(result: MethodResult, trace: Routing) -> Window:
-    schedule, options = result.compiled.schedule, result.method.options
+def window_row(compiled: Compiled, options: Options, trace: Routing) -> Window:
+    """The tokens that a program runs, and those that its decisions were fitted to."""
+    schedule, workload = compiled.schedule, compiled.workload
     return Window(
         tokens=schedule.tokens,
         prefill=options.shape.prefill,
@@ -108,10 +110,9 @@ def _window(result: MethodResult, trace: Routing) -> Window:
         first_token=int(schedule.trace[0]),
         fit_tokens=options.fit,
         score_tokens=options.score,
-        scored_on_fitted=bool(result.compiled.workload.moe_layers)
-        and overlap(options.fit, options.score),
+        scored_on_fitted=bool(workload.moe_layers) and overlap(options.fit, options.score),
         trace_tokens=trace.tokens,
-        sides=tuple(SideRow(s.inputs, s.tokens) for s in result.compiled.workload.sides) or None,
+        sides=tuple(SideRow(s.inputs, s.tokens) for s in workload.sides) or None,
     )
 
 

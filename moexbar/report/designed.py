@@ -1,8 +1,8 @@
 """Chips designed for a model: `moexbar design --json`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from moexbar.report.plain import Document
+from moexbar.report.plain import OPTIONAL, Document
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,10 @@ class DesignRow:
     parts: what the time is made of, most first.
     prices: what other values would change.
     command: what compiles it, beside its chip file.
+    perplexity: of the model with its converters, as they were chosen by; left out where none was
+        asked for.
+    program_perplexity: the same where its program places it, with other errors of cells; left out
+        likewise, and without a program.
     """
 
     group_sizes: tuple[GroupSizeRow, ...]
@@ -109,6 +113,44 @@ class DesignRow:
     parts: tuple[PartRow, ...]
     prices: tuple[PriceRow, ...]
     command: str
+    perplexity: float | None = field(default=None, metadata=OPTIONAL)
+    program_perplexity: float | None = field(default=None, metadata=OPTIONAL)
+
+
+@dataclass(frozen=True)
+class AdcRow:
+    """A converter that was offered.
+
+    adc_bits: of it; null: as of the chip that designs begin with.
+    perplexity: of the model with it, mean over drawings of the cells' errors.
+    low: the least of these.
+    high: the largest.
+    """
+
+    adc_bits: int | None
+    perplexity: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class PerplexityRow:
+    """What was asked of the model's predictions, and what they are by converter.
+
+    asked: perplexity at most.
+    converters: all that were offered.
+    exact: perplexity with converters that lose nothing.
+    digital: of the float model.
+    positions: tokens whose next one is known.
+    seeds: drawings of the cells' errors, of which perplexities are the mean, where cells have any.
+    """
+
+    asked: float
+    converters: tuple[AdcRow, ...]
+    exact: float
+    digital: float
+    positions: int
+    seeds: int
 
 
 @dataclass(frozen=True)
@@ -117,7 +159,9 @@ class DesignReport(Document):
 
     chip: what they begin with.
     designs: the chips.
+    perplexity: left out where none was asked for.
     """
 
     chip: str
     designs: tuple[DesignRow, ...]
+    perplexity: PerplexityRow | None = field(default=None, metadata=OPTIONAL)
