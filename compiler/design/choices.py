@@ -102,7 +102,7 @@ class Design:
 
     def placement(self, asked: PlacementOptions) -> PlacementOptions:
         """How tiles are placed for it."""
-        return replace(asked, dense_copies=self.copies)
+        return replace(asked, solver="squares", dense_copies=self.copies)
 
 
 @dataclass(frozen=True)

@@ -1,31 +1,32 @@
 """Which design is best for a model: within limits, or on the frontier of area and time.
 
-What stands behind a peripheral group at most, and the width of the mesh, are numbers of the whole
-chip that lengths of wires depend on. Every most is tried, each on the mesh that its best design
-takes; what is proven holds on that mesh.
+What stands behind a peripheral group at most is a number of the whole chip that lengths of wires
+depend on. Every most is tried.
 """
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from compiler.design.answer import Best
 from compiler.design.choices import Design, Menu, Whole, design_of
 from compiler.design.figures import Figures, figures
 from compiler.design.floor import Floor
+from compiler.design.grid import NONE
 from compiler.design.model import Model
 from compiler.design.problem import UNITS, Asked, Quantity
-from compiler.design.search import LIMITS, Best, Search
+from compiler.design.search import LIMITS, Search
 from compiler.design.tables import problem_of
 from compiler.options import SolverOptions
 from ir.certificate import Status
 from ir.errors import Amount, CheckError, InfeasibleError, InputError
 
-MESHES = 4  # widths that are tried of each most
+TRIES = 4  # of a limit that rests and cores do not keep
 WORDS: dict[Quantity, str] = {"area": "area", "time": "time", "energy": "energy"}
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A design, its figures on its own mesh, and what is proven of it among others."""
+    """A design, its figures, and what is proven of it among others."""
 
     design: Design
     figures: Figures
@@ -39,8 +40,7 @@ class Designer:
     floor: Floor
     menu: Menu = field(default_factory=Menu)
     options: SolverOptions = LIMITS
-    _searches: dict[tuple[Whole, int], Search] = field(default_factory=dict)
-    _known: list[Chosen] = field(default_factory=list)
+    _searches: dict[Whole, Search] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.floor.chip.mesh.width:
@@ -74,18 +74,16 @@ class Designer:
 
     def _best(self, asked: Asked) -> Chosen | None:
         found: Chosen | None = None
-        bounds: list[int] = []
+        least = NONE
         for whole in self.wholes:
-            below = None if found is None else found.best.value
-            other = self._on_own_mesh(asked, whole, below)
-            if other is not None:
-                found = other
-                bounds.append(other.best.bound)
+            other, bound = self._best_with(asked, whole, found)
+            least = min(least, bound)
+            found = other or found
         if found is None:
             return None
-        proven = found.best.value <= min(bounds)
+        proven = found.best.value <= least
         status: Status = found.best.status if proven else "feasible"
-        best = replace(found.best, bound=min(bounds), status=status)
+        best = replace(found.best, bound=least, status=status)
         return self._no_more_than_used(asked, replace(found, best=best))
 
     def _no_more_than_used(self, asked: Asked, found: Chosen) -> Chosen:
@@ -98,50 +96,35 @@ class Designer:
             return found
         return replace(found, design=design, figures=told)
 
-    def _on_own_mesh(self, asked: Asked, whole: Whole, below: int | None) -> Chosen | None:
-        """The best with this whole, and less than `below`, that is chosen for its own mesh.
+    def _best_with(
+        self, asked: Asked, whole: Whole, before: Chosen | None
+    ) -> tuple[Chosen | None, int]:
+        """The best with this whole, if it is better than the one before, and a bound.
 
-        Or that keeps the limits on it: where it does not, it is chosen anew with as much less.
+        The search knows no energy of rests and cores: where a limit is not kept with them, it is
+        asked anew with as much less.
         """
-        width, limits = self.floor.width(self._first(asked, whole)), asked.limits
-        extra = () if below is None else ((asked.minimise, below - 1),)
-        found: Chosen | None = None
-        bounds: list[int] = []
-        for _ in range(MESHES):
-            best = self._search(whole, width).best(Asked(asked.minimise, (*limits, *extra)))
-            if best is None:
+        limits, least = asked.limits, NONE
+        below = NONE if before is None else before.best.value
+        for _ in range(TRIES):
+            found = self._search(whole).best(Asked(asked.minimise, limits), below)
+            least = min(least, found.bound)
+            if found.best is None:
                 break
-            design = design_of(best.point.values, whole)
-            own, told = self.floor.width(design), figures(self.floor, design)
-            if own == width:
-                _check(best, told)
-                bounds = bounds if limits != asked.limits else []
-            bounds.append(best.bound)
-            over = {q: _amount(told, q) - most for q, most in asked.limits}
-            if max(over.values(), default=0) <= 0:
-                found = Chosen(design, told, replace(best, bound=min(bounds)))
-                self._known.append(found)
-                if own == width:
-                    break
-            width, limits = own, tuple((q, most - max(over[q], 0)) for q, most in asked.limits)
-        return found
+            design = design_of(found.best.point.values, whole)
+            told = figures(self.floor, design)
+            _check(found.best, told)
+            over = {q: max(_amount(told, q) - most, 0) for q, most in asked.limits}
+            if not any(over.values()):
+                return Chosen(design, told, found.best), least
+            limits = tuple((q, most - over[q]) for q, most in limits)
+        return None, least
 
-    def _first(self, asked: Asked, whole: Whole) -> Design:
-        """Whose mesh is taken first: the last that is known to keep the limits, or a middle one."""
-        for chosen in reversed(self._known):
-            largest = max((size for _, size in chosen.design.sizes), default=1)
-            if largest <= whole.mux and _keeps(chosen.figures, asked):
-                return chosen.design
-        menu = self.menu.up_to(whole.mux)
-        keys = menu.keys(self.floor.expert_layers)
-        return design_of({key: menu.of(key)[len(menu.of(key)) // 2] for key in keys}, whole)
-
-    def _search(self, whole: Whole, width: int) -> Search:
-        key = whole, width
-        if key not in self._searches:
-            model = Model(self.floor, whole, width)
-            self._searches[key] = Search(problem_of(model, self.menu), self.options)
-        return self._searches[key]
+    def _search(self, whole: Whole) -> Search:
+        if whole not in self._searches:
+            model = Model(self.floor, whole)
+            self._searches[whole] = Search(problem_of(model, self.menu), self.options)
+        return self._searches[whole]
 
     def frontier(self, points: int, limits: tuple[tuple[Quantity, int], ...] = ()) -> list[Chosen]:
         """Designs of which none has both less area and less time, from the smallest on.

@@ -6,7 +6,7 @@ import numpy as np
 
 from compiler.design.floor import Counts
 from compiler.design.flow import Nodes, Site, Station, Way
-from compiler.design.kernels import Kernel, queue, Turns
+from compiler.design.kernels import Kernel, Turns, queue
 from compiler.design.pairs import Pair
 from compiler.design.steps import Product, add_product, add_stores, fire, jobs
 from compiler.emit.caches import scores_kept

@@ -44,8 +44,8 @@ class Figures:
 
 
 def figures(floor: Floor, design: Design) -> Figures:
-    """The figures of a design on the mesh that it takes."""
-    model, values = Model.of(floor, design), design.values
+    """The figures of a design."""
+    model, values = Model(floor, design.whole), design.values
     steps = max(floor.tokens.decode, 1)
     found = rate(model, values)
     energy = energy_fj(model, values, found.time_ps * steps)

@@ -1,27 +1,25 @@
 """What designs occupy of the mesh: counts and distances, layer by layer, as the compiler lays them.
 
-Experts are grouped and tiles placed in order for one group size of all layers and one number of
-dense copies at a time. What a layer occupies, and how far its groups are from its port, does not
-depend on the other layers, but for the width of the mesh, which is given.
+Experts are grouped and tiles placed in near-square regions for one group size of all layers and one
+number of dense copies at a time. What a layer occupies, and how far its groups are from its port,
+does not depend on the other layers; how far regions are from each other is that of layers alike.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import isqrt
 
 import numpy as np
 
-from compiler.design.choices import Design, Key
+from compiler.design.choices import Key
 from compiler.design.window import Tokens, tokens_of
 from compiler.fire_groups import FireGroup, fire_groups
 from compiler.grouping import split_counts
 from compiler.options import Options
 from compiler.partition import partition, with_dense_copies, with_replicas
 from compiler.pipeline import group_experts
-from compiler.placement.fit import rows_needed
-from compiler.placement.in_order import place_in_order
 from compiler.placement.shelves import number_pgs
+from compiler.placement.squares import place_squares
 from compiler.trace import routing_matrices
 from ir.arrays import Ints
 from ir.chip import Chip
@@ -30,7 +28,6 @@ from ir.routing import Routing
 from ir.timing import Extent
 from ir.workload import Workload
 
-HIGH = 1 << 20  # rows of a mesh that is as high as it has to be
 Distance = tuple[int, int]  # hops from a fire group to its region's port, and its mesh ports
 
 
@@ -112,7 +109,7 @@ class Floor:
     chip: Chip
     options: Options
     _grouped: dict[int, Grouping] = field(default_factory=dict)
-    _laid: dict[tuple[int, int, int | None], Laid] = field(default_factory=dict)
+    _laid: dict[tuple[int, int], Laid] = field(default_factory=dict)
     _counts: dict[tuple[int, int], Counts] = field(default_factory=dict)
 
     @cached_property
@@ -157,34 +154,18 @@ class Floor:
             self._counts[layer, size] = found
         return self._counts[layer, size]
 
-    def laid(self, size: int, copies: int, width: int | None) -> Laid:
-        """All layers with groups of `size`; width: of the mesh, None for its own."""
-        key = size, copies, width
+    def laid(self, size: int, copies: int) -> Laid:
+        """All layers with groups of `size`."""
+        key = size, copies
         if key not in self._laid:
-            mesh = replace(self.chip.mesh, width=width or 0, height=HIGH if width else 0)
-            chip = replace(self.chip, mesh=mesh, pg=replace(self.chip.pg, mux=size))
+            chip = replace(self.chip, pg=replace(self.chip.pg, mux=size))
             grouping = self.grouping(size)
             blocks = with_replicas(self._blocks, grouping)
             blocks = with_dense_copies(blocks, self.workload, copies)
-            placement = place_in_order(number_pgs(blocks, grouping, chip), chip)
+            placement = place_squares(number_pgs(blocks, grouping, chip), chip)
             self._laid[key] = Laid(blocks, grouping, placement, fire_groups(blocks, grouping))
         return self._laid[key]
 
     def size_at(self, values: Mapping[Key, int], layer: int) -> int:
         """The group size of a layer; 1 where it holds no experts."""
         return values[layer] if layer in self.expert_layers else 1
-
-    def width(self, design: Design) -> int:
-        """Width of the mesh that in-order placement takes for a design."""
-        if self.chip.mesh.width:
-            return self.chip.mesh.width
-        cores = {}
-        for layer in self.workload.regions:
-            pgs = self.laid(self.size_at(design.values, layer), design.copies, None).pgs[layer]
-            cores[layer] = -(-pgs // self.chip.mesh.pgs_per_core)
-        side = max(1, isqrt(sum(cores.values())))
-        widths = range(max(1, side // 2), 2 * side + 2)
-        best: int = min(
-            widths, key=lambda w: (w * rows_needed(cores, w), abs(w - rows_needed(cores, w)))
-        )
-        return best

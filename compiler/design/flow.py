@@ -55,7 +55,6 @@ class Site:
     floor: Floor
     chip: Chip
     values: Values
-    width: int
     region: int
 
     def size(self, layer: int) -> int:
@@ -65,7 +64,7 @@ class Site:
     @cached_property
     def laid(self) -> Laid:
         """Where the region's groups are."""
-        return self.floor.laid(self.size(self.region), self.values["copies"], self.width)
+        return self.floor.laid(self.size(self.region), self.values["copies"])
 
     @cached_property
     def extent(self) -> Extent:

@@ -13,11 +13,13 @@ from math import prod
 
 import numpy as np
 
+from compiler.design.choices import Key
 from compiler.design.problem import Asked, Needs, Path, Problem, Sum, Term
 from ir.arrays import Floats, Ints
 
 NONE = 1 << 62  # where no design keeps the limits
 MULTIPLES = 24
+MINOR = 0.03
 NEAR = np.array([0.5, 0.7, 0.85, 0.95, 1, 1.05, 1.2, 1.4, 2])
 ROUNDING = 1e-13  # of sums of some hundred floats, which lose 1e-16 each
 
@@ -91,6 +93,17 @@ class Grid:
         for limit in limited:
             for one in self.minimised:
                 self._raise(self._priced(one, limit, price))
+
+    def common(self, total: Sum) -> Ints:
+        """[combinations] what of a sum depends on no layer."""
+        return self._split(total, self._beside(total)).common
+
+    def minor(self) -> tuple[Key, ...]:
+        """The chip's decisions that change the area by less than MINOR of its least."""
+        table = self._least(self.problem.area()).reshape(self.shape)
+        spread = [int((table.max(axis=n) - table.min(axis=n)).max()) for n in range(table.ndim)]
+        small = MINOR * int(table.min())
+        return tuple(k for k, n in zip(self.problem.shared, spread, strict=True) if n <= small)
 
     def _raise(self, bound: Ints) -> None:
         self.bound = np.maximum(self.bound, bound)
@@ -171,7 +184,10 @@ def _side_by_side(
         pair = first.get(own, none), second.get(own, none)
         by_size.setdefault(some.shape[1], []).append(pair)
     return [
-        (np.stack([a for a, _ in pairs]).astype(float), np.stack([b for _, b in pairs]).astype(float))
+        (
+            np.stack([a for a, _ in pairs]).astype(float),
+            np.stack([b for _, b in pairs]).astype(float),
+        )
         for pairs in by_size.values()
     ]
 

@@ -312,7 +312,7 @@ class Turns:
         return max(int(self._run(arrival, first)[-1]), NO_WAY)
 
     def waited_for(self, arrival: Ints, token: int) -> int:
-        """By halves: with those before a token taken out, does it leave as late?"""
+        """By halves: the last token that may come first without that it leaves earlier."""
         until = arrival[: token + 1]
         end, low, high = self._run(until, 0)[-1], 0, token
         while low < high:

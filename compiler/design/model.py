@@ -5,7 +5,7 @@ from functools import cached_property
 from graphlib import TopologicalSorter
 from typing import assert_never
 
-from compiler.design.choices import DECISIONS, Design, Values, Whole, design_of
+from compiler.design.choices import DECISIONS, Values, Whole, design_of
 from compiler.design.experts import add_moe
 from compiler.design.floor import Floor
 from compiler.design.flow import Nodes, Site, Station, Way, add_wholes
@@ -19,20 +19,14 @@ from ir.workload import Attention, Dense, Digital, MoELayer
 class Model:
     """Stations of a floor's model, on a chip that has `whole`.
 
-    width: of the mesh. Kernels are kept by the values of the decisions that they need, chips
+    Kernels are kept by the values of the decisions that they need, chips
     by those of all but group sizes.
     """
 
     floor: Floor
     whole: Whole
-    width: int
     _kernels: dict[tuple[int, tuple[int, ...]], Kernel] = field(default_factory=dict)
     _chips: dict[tuple[int, ...], Chip] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, floor: Floor, design: Design) -> "Model":
-        """The model on the mesh that a design takes."""
-        return cls(floor, design.whole, floor.width(design))
 
     @cached_property
     def way(self) -> Way:
@@ -83,7 +77,7 @@ class Model:
 
     def site(self, region: int, values: Values) -> Site:
         """A region of it."""
-        return Site(self.floor, self.chip(values), values, self.width, region)
+        return Site(self.floor, self.chip(values), values, region)
 
     def kernel(self, station: int, values: Values) -> Kernel:
         """A station under the values of its decisions."""

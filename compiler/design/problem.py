@@ -81,14 +81,16 @@ class Problem:
         return tuple(key for key in self.menu if not isinstance(key, int))
 
     @property
-    def own(self) -> Needs:
+    def own(self) -> tuple[int, ...]:
         """Those of single layers."""
         return tuple(key for key in self.menu if isinstance(key, int))
 
     def of(self, total: Sum, values: Values) -> int:
         """A sum under the values of a design."""
         place = {key: choices.index(values[key]) for key, choices in self.menu.items()}
-        return sum(int(numbers[self._index(needs, place)]) for needs, numbers in total.blocks.items())
+        return sum(
+            int(numbers[self._index(needs, place)]) for needs, numbers in total.blocks.items()
+        )
 
     def _index(self, needs: Needs, place: Mapping[Key, int]) -> int:
         """Where the number of some values stands in a block."""
@@ -115,7 +117,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Point:
-    """A design by its decisions' values, with what was asked of area (um2), time (ps), energy (fJ)."""
+    """A design by its decisions' values, and what was asked: area, time, energy (um2, ps, fJ)."""
 
     values: Mapping[Key, int]
     amounts: Mapping[Quantity, int]

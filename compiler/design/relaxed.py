@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.design.problem import Asked, Needs, Problem, Quantity
+from compiler.design.choices import Key
+from compiler.design.problem import Asked, Needs, Problem, Quantity, Shares
 from compiler.solver import ColumnProgram
 from ir.arrays import Floats, Ints
 
@@ -28,7 +29,7 @@ class Relaxation:
 
     value: float
     time: float
-    shares: Mapping[int, Mapping[int, float]]
+    shares: Shares
     paths: Floats
     area: float
 
@@ -82,11 +83,14 @@ class Relaxed:
 
     def _flat(self, row: Row) -> Flat:
         """Of what depends on several layers' decisions the least counts."""
-        each = {key: np.zeros(len(self.problem.menu[key])) for key in self.problem.own}
+        menu, each = self.problem.menu, dict[Key, Floats]()
+        for key in self.problem.own:
+            each[key] = np.zeros(len(menu[key]))
         constant = 0.0
         for needs, numbers in row.items():
-            if len(needs) == 1 and isinstance(needs[0], int):
-                each[needs[0]] = each[needs[0]] + numbers
+            single = needs[0] if len(needs) == 1 else None
+            if isinstance(single, int):
+                each[single] = each[single] + numbers
             else:
                 constant += float(numbers.min())
         return constant, np.concatenate([*each.values(), np.zeros(0)])
@@ -111,7 +115,9 @@ class Relaxed:
             part = taken[place : place + len(sizes)]
             shares[key] = dict(zip(sizes, (part / max(part.sum(), 1e-9)).tolist(), strict=True))
             place += len(sizes)
-        return Relaxation(self._value(-cost), taken[-1] * self.unit["time"], shares, *self._prices())
+        return Relaxation(
+            self._value(-cost), taken[-1] * self.unit["time"], shares, *self._prices()
+        )
 
     def _value(self, scaled: float) -> float:
         """Of what is minimised, in its own unit."""
@@ -128,3 +134,15 @@ class Relaxed:
         paths = amounts[end:] * unit / self.unit["time"]
         limits = dict(zip(self.limits, amounts[first:end].tolist(), strict=True))
         return paths, limits.get("area", 0.0) * unit / self.unit.get("area", 1.0)
+
+
+def mean_under(problem: Problem, row: Row, shares: Shares) -> float:
+    """A sum under shares of layers' sizes."""
+    total = 0.0
+    for needs, numbers in row.items():
+        weights = np.ones(1)
+        for key in needs:
+            each = [shares[key][size] for size in problem.menu[key]] if isinstance(key, int) else []
+            weights = np.outer(weights, each).reshape(-1)
+        total += float((weights * numbers).sum())
+    return total

@@ -1,6 +1,6 @@
 """Many sums of one problem side by side, looked at under many designs at once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 
@@ -45,17 +45,21 @@ class Sheet:
             found += numbers[:, index]
         return found
 
-    def fixed(self, shared: Mapping[Key, int]) -> dict[Needs, Ints]:
+    def fixed(self, shared: Mapping[Key, int], free: Collection[Key] = ()) -> dict[Needs, Ints]:
         """With the chip's own decisions at these places: what is left to the layers' own.
 
-        {needs: numbers [sums, combinations]}, of `()` what does not depend on any.
+        {needs: numbers [sums, combinations]}, of `()` what does not depend on any. Of decisions
+        that are free each number has the least.
         """
         found: dict[Needs, Ints] = {}
         for needs, numbers in self._stacked().items():
             own = tuple(key for key in needs if isinstance(key, int))
             table = numbers.reshape(-1, *self.problem.shape(needs))
-            at = tuple(
-                slice(None) if isinstance(key, int) else shared[key]
+            open_axes = tuple(axis for axis, key in enumerate(needs, start=1) if key in free)
+            if open_axes:
+                table = table.min(axis=open_axes, keepdims=True)
+            at = (
+                slice(None) if isinstance(key, int) else 0 if key in free else shared[key]
                 for key in needs
             )
             left = table[slice(None), *at].reshape(len(self.sums), -1)

@@ -59,7 +59,7 @@ def command_of(model: Path, base: Chip, chosen: Chosen, options: Options, given:
     words += ["--grouping", options.grouping.solver, "--scheduling", options.slots.policy]
     if one.sizes:
         words += ["--group-size", ",".join(f"{layer}={size}" for layer, size in one.sizes)]
-    words += ["--dense-copies", str(one.copies), "--baselines", "none"]
+    words += ["--dense-copies", str(one.copies), "--placement", "squares", "--baselines", "none"]
     return shlex.join(words)
 
 

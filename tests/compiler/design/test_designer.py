@@ -26,7 +26,7 @@ STEPS = floor_of(streaming(), Shape(6, 2, 3))
 @pytest.mark.parametrize("floor", [FLOOR, STEPS], ids=["prefill", "decode"])
 def test_the_tables_of_a_model_give_the_best_of_all_its_designs(floor: Floor) -> None:
     """128 designs of two layers, tried one by one; time and area by the model, not its tables."""
-    model = Model(floor, Whole(2), 4)
+    model = Model(floor, Whole(2))
     problem = problem_of(model, MENU)
     search = Search(problem)
     points: list[Point] = []
@@ -43,7 +43,7 @@ def test_the_tables_of_a_model_give_the_best_of_all_its_designs(floor: Floor) ->
         Asked("energy", (("time", middle), ("area", small))),
     ):
         least = min(point.of(asked.minimise) for point in points if asked.met(point))
-        found = search.best(asked)
+        found = search.best(asked).best
         assert found is not None
         assert (found.value, found.status) == (least, "optimal (solver)")
 

@@ -72,7 +72,7 @@ def test_the_path_adds_up_and_no_other_design_is_faster_than_it() -> None:
     """A path is a sum over stations; under other decisions it is a bound on their time."""
     floor = floor_of(streaming(experts=8), PREFILL)
     menu = Menu(sizes=(2,), transfers=(1, 4), copies=(1, 2), lanes=(1, 2), dpus=(1, 3))
-    model = Model(floor, Whole(2), 4)
+    model = Model(floor, Whole(2))
     values = design_for(floor).values
     found = rate(model, values)
     total = sum(model.kernel(s.station, values).length(s.first, s.last) for s in found.path)
@@ -91,7 +91,7 @@ def test_a_path_goes_by_the_last_query_of_a_tile() -> None:
     """
     slow = replace(CHIP, digital=replace(CHIP.digital, mha_bits_per_ns=1))
     floor = floor_of(streaming(), PREFILL, slow)
-    model, values = Model(floor, Whole(2), 4), design_for(floor, mha=1).values
+    model, values = Model(floor, Whole(2)), design_for(floor, mha=1).values
     found = rate(model, values)
     assert any(step.first > step.last for step in found.path)
     total = sum(model.kernel(s.station, values).length(s.first, s.last) for s in found.path)

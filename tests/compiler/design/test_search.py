@@ -72,7 +72,7 @@ def test_no_design_is_better(first: int) -> None:
         points, search = list(every(tried)), Search(tried)
         for _ in range(2):
             question = asked(rng, points)
-            found = search.best(question)
+            found = search.best(question).best
             kept = [point for point in points if question.met(point)]
             least = min((point.of(question.minimise) for point in kept), default=None)
             none += least is None
@@ -89,6 +89,13 @@ def test_a_sum_that_is_not_the_solver_s_is_noticed() -> None:
     menu: dict[Key, tuple[int, ...]] = {"copies": (1, 2)}
     path = Path(Sum.of([Term(("copies",), np.array([5, 4]))]))
     areas = iter([Sum.of([Term(("copies",), np.array(n))]) for n in ([2, 3], [2, 3], [3, 4])])
-    tried = Problem(menu, lambda: next(areas), lambda: Sum({}), 0, lambda values: path, lambda values, shares: path)
+    tried = Problem(
+        menu,
+        lambda: next(areas),
+        lambda: Sum({}),
+        0,
+        lambda values: path,
+        lambda values, shares: path,
+    )
     with pytest.raises(CheckError, match="area 3, the solver found 2"):
         Search(tried).best(Asked("area"))

@@ -1,0 +1,193 @@
+"""Questions about models of many layers, whose sizes are too many to be chosen at once, proven.
+
+Three quicker looks come first. Layers take shares of sizes, a linear program (`relaxed`): its mean
+of paths bounds all combinations of the chip's decisions. The solver bounds all combinations at once
+that differ in minor decisions alone, for which each number has its least. And designs that keep the
+limits are sought under one combination, with as much less as the last one took too much.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from compiler.design.choices import Key
+from compiler.design.grid import NONE
+from compiler.design.paths import Paths
+from compiler.design.problem import Asked, Needs, Path, Point, Problem, Quantity
+from compiler.design.question import Question
+from compiler.design.relaxed import Relaxation, Relaxed, mean_under
+from compiler.design.sheet import Sheet
+from compiler.options import SolverOptions
+from ir.arrays import Ints
+
+QUICK = SolverOptions(time_s=0.2)
+CUTS, SLOW, CLOSE = 100, 8, 5e-4  # at most; less than CLOSE better in SLOW of them is enough
+PARTS = 10_000  # of a mean of paths
+NEWS = 15  # paths after which a bound is worth another look
+DIVES, POLISHES, TRIES = 12, 40, 8
+
+
+class ManyLayers(Question):
+    """A question with quicker looks before those that prove."""
+
+    def __init__(self, paths: Paths, options: SolverOptions, asked: Asked, below: int) -> None:
+        super().__init__(paths, options, asked, below)
+        self.minor = self.grid.minor()
+        self.relaxed: set[int] = set()
+        self.dived: set[int] = set()
+        self.alike: dict[tuple[int, ...], int] = {}  # paths that were known when it was bounded
+
+    def looked_at(self, at: int) -> bool:
+        """The first of the quicker looks that has not been taken, or else one that proves."""
+        alike = self._alike(at)
+        if at not in self.relaxed and not self.paths.means:
+            self._by_shares(at)
+        elif self.value == NONE and at not in self.dived:
+            self._dive(at)
+        elif alike not in self.alike:
+            self._bound_alike(at, alike)
+        elif at not in self.relaxed:
+            self._by_shares(at)
+        elif self.alike[alike] < len(self.paths) - NEWS:
+            self._bound_alike(at, alike)
+        elif at not in self.dived:
+            self._dive(at)
+        else:
+            return super().looked_at(at)
+        return True
+
+    def _alike(self, at: int) -> tuple[int, ...]:
+        """The combinations that differ in minor decisions alone, by the places of all others."""
+        shared = self.shared(at)
+        return tuple(place for key, place in shared.items() if key not in self.minor)
+
+    def _bound_alike(self, at: int, alike: tuple[int, ...]) -> None:
+        """A bound of all combinations that differ in minor decisions alone."""
+        self.alike[alike] = len(self.paths)
+        _, answer = self.of_layers(at, self.asked, QUICK, self.minor)
+        places = np.indices(self.grid.shape).reshape(len(self.grid.shape), -1)
+        major = [n for n, key in enumerate(self.problem.shared) if key not in self.minor]
+        mine = (np.array(alike) == places[major].T).all(axis=1)
+        if answer.status == "infeasible":
+            self.grid.bound[mine] = NONE
+        elif answer.bound is not None:
+            bound = self.whole(answer.bound) + self._more_area(at, mine)
+            self.grid.bound[mine] = np.maximum(self.grid.bound[mine], bound)
+
+    def _more_area(self, at: int, mine: Ints) -> Ints:
+        """[combinations] area that depends on no layer, beyond the least of minor decisions."""
+        if self.asked.minimise != "area":
+            return np.zeros(int(mine.sum()), dtype=np.int64)
+        least = self.sums["area"].fixed(self.shared(at), self.minor).get(())
+        common: Ints = self.grid.common(self.problem.area())[mine]
+        return common if least is None else common - int(least[0, 0])
+
+    def _by_shares(self, at: int) -> None:
+        """A mean of paths, the best for one combination, which raises the bounds of many."""
+        self.relaxed.add(at)
+        shared, menu = self.shared(at), self.problem.menu
+        values = {key: menu[key][place] for key, place in shared.items()}
+        program, last, before = self._program(shared), None, list[float]()
+        for _ in range(CUTS):
+            answer = program.solve()
+            if answer is None:
+                break
+            last = answer
+            before.append(answer.value)
+            path = self.problem.blended(values, answer.shares)
+            row = _first(Sheet(self.problem, [path.sum]).fixed(shared))
+            taken = mean_under(self.problem, row, answer.shares) / path.times
+            slow = len(before) > SLOW and answer.value <= (1 + CLOSE) * before[-1 - SLOW]
+            if slow or taken <= (1 + CLOSE) * answer.time or answer.value > self.value:
+                break
+            self.learn(path)
+            program.add(row, path.times)
+        if last is not None:
+            self._learn_mean(last)
+
+    def _program(self, shared: Mapping[Key, int]) -> Relaxed:
+        """The linear program with all paths so far."""
+        sums = {quantity: _first(sheet.fixed(shared)) for quantity, sheet in self.sums.items()}
+        paths = self.paths.sheet.fixed(shared)
+        longest = sum(float(block[0].max()) for block in paths.values())
+        program = Relaxed(self.problem, self.asked, sums, longest)
+        for number, path in enumerate(self.paths.every):
+            program.add({needs: block[number] for needs, block in paths.items()}, path.times)
+        return program
+
+    def _learn_mean(self, found: Relaxation) -> None:
+        """The mean of paths by their prices."""
+        total = float(found.paths.sum())
+        if total <= 0:
+            return
+        parts = np.rint(found.paths / total * PARTS).astype(int).tolist()
+        mean = Path.mean((p, n) for p, n in zip(self.paths.every, parts, strict=False) if n)
+        by_area = self.asked.minimise == "area"
+        self.paths.means.append(mean)
+        self.grid.add(mean, total / mean.times if by_area else found.area * mean.times)
+
+    def _dive(self, at: int) -> None:
+        """Designs under one combination, each with as much less as the one before took too much."""
+        self.dived.add(at)
+        over = dict.fromkeys((quantity for quantity, _ in self.asked.limits), 0)
+        for _ in range(DIVES):
+            limits = tuple((q, most - over[q]) for q, most in self.asked.limits)
+            values, answer = self.of_layers(at, Asked(self.asked.minimise, limits), QUICK)
+            tight = any(over.values())
+            if not tight and answer.bound is not None:
+                bound = max(int(self.grid.bound[at]), self.whole(answer.bound))
+                self.grid.bound[at] = bound
+            if answer.values is None and not tight:
+                return
+            if answer.values is None:
+                over = {q: n // 2 for q, n in over.items()}
+                continue
+            point = self.tried(values)
+            if self.asked.met(point):
+                self._polish(point)
+                return
+            over = {q: over[q] + max(0, point.of(q) - most) // 2 for q, most in self.asked.limits}
+
+    def _polish(self, point: Point) -> None:
+        """Single decisions changed while a design gets better, as far as paths let hope."""
+        for _ in range(POLISHES):
+            for other in self._better(point)[:TRIES]:
+                tried = self.tried(self.paths.sheet.values(other))
+                if self.asked.met(tried) and tried.of(self.asked.minimise) < self._least(point):
+                    point = tried
+                    break
+            else:
+                return
+
+    def _least(self, point: Point) -> int:
+        return point.of(self.asked.minimise)
+
+    def _better(self, point: Point) -> Ints:
+        """[designs, decisions] neighbours that keep the limits and are better by all paths."""
+        sheet, limits = self.paths.sheet, dict(self.asked.limits)
+        others = _neighbours(self.problem, sheet.positions(point.values))
+        amounts: dict[Quantity, Ints] = {"time": self.paths.least(others)}
+        amounts |= {quantity: sums.under(others)[0] for quantity, sums in self.sums.items()}
+        good = amounts[self.asked.minimise] < self._least(point)
+        for quantity, most in limits.items():
+            good &= amounts[quantity] <= most
+        order = np.argsort(amounts[self.asked.minimise][good], kind="stable")
+        found: Ints = others[good][order]
+        return found
+
+
+def _first(rows: Mapping[Needs, Ints]) -> dict[Needs, Ints]:
+    """The first sum of several."""
+    return {needs: block[0] for needs, block in rows.items()}
+
+
+def _neighbours(problem: Problem, here: Ints) -> Ints:
+    """Positions of all designs with another value of one decision: [designs, decisions]."""
+    found = []
+    for number, choices in enumerate(problem.menu.values()):
+        for place in range(len(choices)):
+            if place != here[number]:
+                other = here.copy()
+                other[number] = place
+                found.append(other)
+    return np.array(found, dtype=np.int64).reshape(-1, len(here))
