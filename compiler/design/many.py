@@ -7,24 +7,26 @@ limits are sought under one combination, with as much less as the last one took 
 """
 
 from collections.abc import Mapping
+from itertools import permutations
 
 import numpy as np
 
 from compiler.design.choices import Key
 from compiler.design.grid import NONE
 from compiler.design.paths import Paths
-from compiler.design.problem import Asked, Needs, Path, Point, Problem, Quantity
+from compiler.design.problem import Asked, Needs, Path, Point, Problem, Quantity, Shares
 from compiler.design.question import Question
 from compiler.design.relaxed import Relaxation, Relaxed, mean_under
 from compiler.design.sheet import Sheet
 from compiler.options import SolverOptions
-from ir.arrays import Ints
+from ir.arrays import Bools, Ints
 
-QUICK = SolverOptions(time_s=0.2)
+QUICK, LONGER = SolverOptions(time_s=0.2), SolverOptions(time_s=1.0)
+ROWS = 120  # paths that the solver is given
 CUTS, SLOW, CLOSE = 100, 8, 5e-4  # at most; less than CLOSE better in SLOW of them is enough
 PARTS = 10_000  # of a mean of paths
 NEWS = 15  # paths after which a bound is worth another look
-DIVES, POLISHES, TRIES = 12, 40, 8
+DIVES, POLISHES, TRIES = 8, 40, 8
 
 
 class ManyLayers(Question):
@@ -33,22 +35,23 @@ class ManyLayers(Question):
     def __init__(self, paths: Paths, options: SolverOptions, asked: Asked, below: int) -> None:
         super().__init__(paths, options, asked, below)
         self.minor = self.grid.minor()
-        self.relaxed: set[int] = set()
-        self.dived: set[int] = set()
-        self.alike: dict[tuple[int, ...], int] = {}  # paths that were known when it was bounded
+        self.tried_shares: set[int] = set()
+        self.shares: dict[tuple[int, ...], Shares] = {}
+        self.dived: dict[int, int] = {}  # likewise, when it was last dived at
+        self.bounded: dict[tuple[int, ...], int] = {}  # paths that were known then
 
     def looked_at(self, at: int) -> bool:
         """The first of the quicker looks that has not been taken, or else one that proves."""
         alike = self._alike(at)
-        if at not in self.relaxed and not self.paths.means:
+        if not self.paths.means and at not in self.tried_shares:
             self._by_shares(at)
         elif self.value == NONE and at not in self.dived:
             self._dive(at)
-        elif alike not in self.alike:
+        elif alike not in self.bounded:
             self._bound_alike(at, alike)
-        elif at not in self.relaxed:
+        elif alike not in self.shares:
             self._by_shares(at)
-        elif self.alike[alike] < len(self.paths) - NEWS:
+        elif self.bounded[alike] < len(self.paths) - NEWS:
             self._bound_alike(at, alike)
         elif at not in self.dived:
             self._dive(at)
@@ -63,8 +66,8 @@ class ManyLayers(Question):
 
     def _bound_alike(self, at: int, alike: tuple[int, ...]) -> None:
         """A bound of all combinations that differ in minor decisions alone."""
-        self.alike[alike] = len(self.paths)
-        _, answer = self.of_layers(at, self.asked, QUICK, self.minor)
+        self.bounded[alike] = len(self.paths)
+        _, answer = self.of_layers(at, self.asked, LONGER, self.minor)
         places = np.indices(self.grid.shape).reshape(len(self.grid.shape), -1)
         major = [n for n, key in enumerate(self.problem.shared) if key not in self.minor]
         mine = (np.array(alike) == places[major].T).all(axis=1)
@@ -73,6 +76,16 @@ class ManyLayers(Question):
         elif answer.bound is not None:
             bound = self.whole(answer.bound) + self._more_area(at, mine)
             self.grid.bound[mine] = np.maximum(self.grid.bound[mine], bound)
+
+    def counting(self, at: int, paths: Mapping[Needs, Ints], times: Ints) -> Bools:
+        """[paths] those that say most where layers take shares, and the newest."""
+        counts, shares = super().counting(at, paths, times), self.shares.get(self._alike(at))
+        if shares is None:
+            return counts
+        taken = mean_under(self.problem, paths, shares) / times
+        counts &= np.argsort(np.argsort(-taken)) < ROWS
+        counts[-ROWS // 4 :] = True
+        return counts
 
     def _more_area(self, at: int, mine: Ints) -> Ints:
         """[combinations] area that depends on no layer, beyond the least of minor decisions."""
@@ -84,7 +97,7 @@ class ManyLayers(Question):
 
     def _by_shares(self, at: int) -> None:
         """A mean of paths, the best for one combination, which raises the bounds of many."""
-        self.relaxed.add(at)
+        self.tried_shares.add(at)
         shared, menu = self.shared(at), self.problem.menu
         values = {key: menu[key][place] for key, place in shared.items()}
         program, last, before = self._program(shared), None, list[float]()
@@ -95,14 +108,15 @@ class ManyLayers(Question):
             last = answer
             before.append(answer.value)
             path = self.problem.blended(values, answer.shares)
-            row = _first(Sheet(self.problem, [path.sum]).fixed(shared))
-            taken = mean_under(self.problem, row, answer.shares) / path.times
+            row = Sheet(self.problem, [path.sum]).fixed(shared)
+            taken = float(mean_under(self.problem, row, answer.shares)[0]) / path.times
             slow = len(before) > SLOW and answer.value <= (1 + CLOSE) * before[-1 - SLOW]
             if slow or taken <= (1 + CLOSE) * answer.time or answer.value > self.value:
                 break
             self.learn(path)
-            program.add(row, path.times)
+            program.add(_first(row), path.times)
         if last is not None:
+            self.shares[self._alike(at)] = last.shares
             self._learn_mean(last)
 
     def _program(self, shared: Mapping[Key, int]) -> Relaxed:
@@ -128,7 +142,7 @@ class ManyLayers(Question):
 
     def _dive(self, at: int) -> None:
         """Designs under one combination, each with as much less as the one before took too much."""
-        self.dived.add(at)
+        self.dived[at] = len(self.paths)
         over = dict.fromkeys((quantity for quantity, _ in self.asked.limits), 0)
         for _ in range(DIVES):
             limits = tuple((q, most - over[q]) for q, most in self.asked.limits)
@@ -149,30 +163,34 @@ class ManyLayers(Question):
             over = {q: over[q] + max(0, point.of(q) - most) // 2 for q, most in self.asked.limits}
 
     def _polish(self, point: Point) -> None:
-        """Single decisions changed while a design gets better, as far as paths let hope."""
+        """Sizes changed while a design gets better, or as good in less time, as paths let hope."""
         for _ in range(POLISHES):
             for other in self._better(point)[:TRIES]:
                 tried = self.tried(self.paths.sheet.values(other))
-                if self.asked.met(tried) and tried.of(self.asked.minimise) < self._least(point):
+                if self.asked.met(tried) and self._order(tried) < self._order(point):
                     point = tried
                     break
             else:
                 return
 
-    def _least(self, point: Point) -> int:
-        return point.of(self.asked.minimise)
+    def _order(self, point: Point) -> tuple[int, int]:
+        return point.of(self.asked.minimise), point.of("time")
 
     def _better(self, point: Point) -> Ints:
-        """[designs, decisions] neighbours that keep the limits and are better by all paths."""
-        sheet, limits = self.paths.sheet, dict(self.asked.limits)
-        others = _neighbours(self.problem, sheet.positions(point.values))
+        """[designs, decisions] near ones that keep the limits and are better by all paths."""
+        sheet, minimise = self.paths.sheet, self.asked.minimise
+        others = _near(self.problem, sheet.positions(point.values))
         amounts: dict[Quantity, Ints] = {"time": self.paths.least(others)}
         amounts |= {quantity: sums.under(others)[0] for quantity, sums in self.sums.items()}
-        good = amounts[self.asked.minimise] < self._least(point)
-        for quantity, most in limits.items():
+        least, faster = self._order(point)
+        value, time = amounts[minimise], amounts["time"]
+        good = (value < least) | ((value == least) & (time < faster))
+        for quantity, most in self.asked.limits:
             good &= amounts[quantity] <= most
-        order = np.argsort(amounts[self.asked.minimise][good], kind="stable")
-        found: Ints = others[good][order]
+        keys = [sheet.values(other) for other in others[good]]
+        new = np.array([tuple(key.values()) not in self.seen for key in keys], dtype=bool)
+        order = np.lexsort((time[good][new], value[good][new]))
+        found: Ints = others[good][new][order]
         return found
 
 
@@ -181,13 +199,21 @@ def _first(rows: Mapping[Needs, Ints]) -> dict[Needs, Ints]:
     return {needs: block[0] for needs, block in rows.items()}
 
 
-def _neighbours(problem: Problem, here: Ints) -> Ints:
-    """Positions of all designs with another value of one decision: [designs, decisions]."""
+def _near(problem: Problem, here: Ints) -> Ints:
+    """Positions of designs with another value of a decision, or of two layers one up, one down."""
+    shape = [len(choices) for choices in problem.menu.values()]
     found = []
-    for number, choices in enumerate(problem.menu.values()):
-        for place in range(len(choices)):
-            if place != here[number]:
-                other = here.copy()
-                other[number] = place
-                found.append(other)
+    for number, count in enumerate(shape):
+        for place in range(count):
+            found.append(here + (place - here[number]) * _one(number, len(here)))
+    layers = [n for n, key in enumerate(problem.menu) if isinstance(key, int)]
+    for up, down in permutations(layers, 2):
+        if here[up] + 1 < shape[up] and here[down] > 0:
+            found.append(here + _one(up, len(here)) - _one(down, len(here)))
     return np.array(found, dtype=np.int64).reshape(-1, len(here))
+
+
+def _one(place: int, count: int) -> Ints:
+    """A one at a place, else zeros."""
+    ones: Ints = (np.arange(count) == place).astype(np.int64)
+    return ones

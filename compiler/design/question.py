@@ -8,6 +8,7 @@ counts for every combination.
 """
 
 import time
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -16,11 +17,11 @@ from compiler.design.choices import Key, Values
 from compiler.design.grid import NONE, Grid
 from compiler.design.master import Master
 from compiler.design.paths import Paths
-from compiler.design.problem import Asked, Path, Point, Quantity
+from compiler.design.problem import Asked, Needs, Path, Point, Quantity
 from compiler.design.sheet import Sheet
 from compiler.options import SolverOptions
 from compiler.solver import SolverAnswer
-from ir.arrays import Bools
+from ir.arrays import Bools, Ints
 from ir.certificate import Status
 from ir.errors import CheckError
 
@@ -139,15 +140,20 @@ class Question:
         shared, times = self.shared(at), self.paths.times
         sums = {quantity: sheet.fixed(shared, free) for quantity, sheet in self.sums.items()}
         paths = self.paths.sheet.fixed(shared, free)
+        counts = self.counting(at, paths, times)
+        sums["time"] = {needs: block[counts] for needs, block in paths.items()}
+        values, answer = Master(self.problem, asked, sums, times[counts]).solve(options)
+        menu = self.problem.menu
+        return {key: menu[key][shared[key]] for key in self.problem.shared} | values, answer
+
+    def counting(self, at: int, paths: Mapping[Needs, Ints], times: Ints) -> Bools:
+        """[paths] those that are not always less than another."""
         longest, least = np.zeros_like(times), np.zeros_like(times)
         for block in paths.values():
             longest, least = longest + block.max(axis=1), least + block.min(axis=1)
         counts: Bools = longest // times > int((least // times).max())
         counts[np.argmax(least // times)] = True
-        sums["time"] = {needs: block[counts] for needs, block in paths.items()}
-        values, answer = Master(self.problem, asked, sums, times[counts]).solve(options)
-        menu = self.problem.menu
-        return {key: menu[key][shared[key]] for key in self.problem.shared} | values, answer
+        return counts
 
     def _tightened(self, at: int, point: Point) -> None:
         """The same combination with as much less time as the design takes too much."""

@@ -136,13 +136,13 @@ class Relaxed:
         return paths, limits.get("area", 0.0) * unit / self.unit.get("area", 1.0)
 
 
-def mean_under(problem: Problem, row: Row, shares: Shares) -> float:
-    """A sum under shares of layers' sizes."""
-    total = 0.0
-    for needs, numbers in row.items():
+def mean_under(problem: Problem, rows: Row, shares: Shares) -> Floats:
+    """Sums [sums, combinations] under shares of layers' sizes: [sums]."""
+    total: Floats = np.zeros(1)
+    for needs, numbers in rows.items():
         weights = np.ones(1)
         for key in needs:
             each = [shares[key][size] for size in problem.menu[key]] if isinstance(key, int) else []
             weights = np.outer(weights, each).reshape(-1)
-        total += float((weights * numbers).sum())
+        total = total + numbers @ weights
     return total
