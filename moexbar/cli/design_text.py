@@ -1,5 +1,6 @@
 """What `moexbar design` prints: the chips, what their time is made of, and what more would buy."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from moexbar.report.designed import (
 )
 
 PARTS, SHOWN = 3, 5
+EACH = 6  # layers whose sizes are told one by one
 
 
 def print_designed(report: DesignReport, output: Path) -> None:
@@ -42,11 +44,8 @@ HEAD = ("groups", "copies", "bus", "units", "us", "mm2", "uJ", "gap %", "program
 def _cells(row: DesignRow) -> Iterator[str]:
     """A line of the table; bus: transfers, return lanes, input buffers; units: digital, attention.
 
-    Groups are of one size, or one for each layer.
     """
-    sizes = [size.experts for size in row.group_sizes]
-    same = len(set(sizes)) == 1
-    yield str(sizes[0]) if same else ",".join(map(str, sizes)) or "-"
+    yield _groups([size.experts for size in row.group_sizes])
     yield str(row.dense_copies)
     yield f"{row.transfers_per_slot}/{row.return_lanes}/{row.input_buffers}"
     yield f"{row.dpus_per_region}/{row.mha_units_per_region}"
@@ -56,6 +55,16 @@ def _cells(row: DesignRow) -> Iterator[str]:
     yield f"{100 * row.gap:.2f}"
     yield "-" if row.program is None else f"{row.program.time_ns / 1000:,.2f}"
     yield "-" if row.program is None else f"{100 * error(row, row.program):+.2f}"
+
+
+def _groups(sizes: Sequence[int]) -> str:
+    """One size, or one for each layer, or in how many of many layers each is."""
+    if len(set(sizes)) == 1:
+        return str(sizes[0])
+    if len(sizes) <= EACH:
+        return ",".join(map(str, sizes)) or "-"
+    counts = sorted(Counter(sizes).items())
+    return ", ".join(f"{size} in {layers}" for size, layers in counts)
 
 
 QUALITY = ("bits", "perplexity")
