@@ -42,9 +42,7 @@ HEAD = ("groups", "copies", "bus", "units", "us", "mm2", "uJ", "gap %", "program
 
 
 def _cells(row: DesignRow) -> Iterator[str]:
-    """A line of the table; bus: transfers, return lanes, input buffers; units: digital, attention.
-
-    """
+    """A line of the table; bus: transfers, lanes, input buffers; units: digital, attention."""
     yield _groups([size.experts for size in row.group_sizes])
     yield str(row.dense_copies)
     yield f"{row.transfers_per_slot}/{row.return_lanes}/{row.input_buffers}"
