@@ -3,8 +3,10 @@
 A prefill and decode steps of a model on chips of several group sizes, copies of dense blocks,
 buses, return links, input buffers and units. A program is made with groups `sorted` and slot order
 `token-order`; its decode steps count as `backends.pace` counts them, keys and values in buffers.
+--stack: layers that share a region, of one design after another.
 
     python -m benchmarks.design_model MODEL (--inputs NPZ | --routing TRACE) [--points 60]
+        [--stack 1 2]
 """
 
 import argparse
@@ -17,7 +19,7 @@ import numpy as np
 
 from backends.cost import cost
 from backends.pace import pace
-from compiler.design.choices import Design, Whole
+from compiler.design.choices import DECISIONS, Design, Key, Whole
 from compiler.design.figures import Figures, figures
 from compiler.design.floor import Floor
 from compiler.options import GroupingOptions, Options, PlacementOptions, Shape, SlotOptions
@@ -53,7 +55,7 @@ class Row:
         return time, area, energy
 
 
-def designs(layers: Sequence[int], points: int, seed: int) -> list[Design]:
+def designs(floor: Floor, points: int, seed: int, stacks: Sequence[int]) -> list[Design]:
     """Designs drawn at random; every other one has the same group size in all layers."""
     draw = np.random.default_rng(seed)
 
@@ -64,9 +66,16 @@ def designs(layers: Sequence[int], points: int, seed: int) -> list[Design]:
     for number in range(points):
         mux = one(SIZES)
         same = number % 2 == 0
-        sizes = [(layer, mux if same else min(mux, one(SIZES))) for layer in layers]
+        layers = floor.expert_layers
+        sizes: dict[Key, int]
+        sizes = {layer: mux if same else min(mux, one(SIZES)) for layer in layers}
         rest = [one(v) for v in (COPIES, TRANSFERS, LANES, BUFFERS, DPUS, MHA)]
-        found.append(Design(tuple(sizes), Whole(mux), *rest))
+        values: dict[Key, int] = dict(zip(DECISIONS, rest, strict=True))
+        values.update(sizes)
+        whole = Whole(mux, stack=stacks[number // 2 % len(stacks)])
+        least = 1 if whole.stack == 1 else 2  # vectors of an input buffer
+        values["buffers"] = max(least, values["buffers"])
+        found.append(floor.design_of(values, whole))
     return found
 
 
@@ -100,7 +109,7 @@ def rows(given: argparse.Namespace) -> Iterator[Row]:
         spans = token_spans(trace, (0.0, 0.5), (0.5, 1.0), shape.batch * shape.length)
         floor = Floor(workload, trace, chip, Options(shape, *spans, GROUPING, slots=SLOTS))
         points = given.points // 2 if not shape.decode else given.points // 4
-        for design in designs(floor.expert_layers, points, given.seed):
+        for design in designs(floor, points, given.seed, given.stack):
             yield row(workload, trace, chip, floor, design)
 
 
@@ -113,7 +122,7 @@ def told(row: Row) -> str:
     binds = next(iter(row.model.made_of))
     errors = "".join("        -" if e != e else f"{100 * e:>9.2f}" for e in row.errors)
     return (
-        f"{kind:<8}{what:<8}{sizes:<8}{d.copies:>4}{d.transfers:>4}{d.lanes:>4}{d.buffers:>4}"
+        f"{kind:<8}{what:<8}{sizes:<8}{d.stack:>6}{d.copies:>4}{d.transfers:>4}{d.lanes:>4}{d.buffers:>4}"
         f"{d.dpus:>4}{d.mha:>4}{row.program[0] / 1e6:>10.2f}{row.model.time_ps / 1e6:>10.2f}"
         f"{errors}  {binds}"
     )
@@ -145,11 +154,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--prefill", type=int, default=128)
     parser.add_argument("--decode", type=int, default=8)
     parser.add_argument("--points", type=int, default=60)
+    parser.add_argument("--stack", type=int, nargs="+", default=(1,), metavar="LAYERS")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(argv)
     print(
-        "window          groups  copy bus ret buf dpu mha   program     model  time %   area % "
-        "energy %  what most of it is"
+        "window          groups  layers copy bus ret buf dpu mha   program     model  time %   "
+        "area % energy %  what most of it is"
     )
     found = []
     for point in rows(given):

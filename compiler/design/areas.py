@@ -44,10 +44,11 @@ def parts_of(way: Way) -> list[Part]:
         kept = sum(_kept_bytes(way, op) for op in _attentions(way, region))
         kept += _waiting_bytes(way) if region == way.workload.region_at(0) else 0
         kept += _chosen_bytes(way, region)
+        if way.floor.together(region, way.stack)[0] == region:
+            found.append(Part("crossbars and peripheral groups", region, sizes, _crossbars))
+            found.append(Part("input buffers", region, (*sizes, "buffers"), _entries))
         found += [
-            Part("crossbars and peripheral groups", region, sizes, _crossbars),
             Part("buses", region, ("transfers", "lanes"), _buses),
-            Part("input buffers", region, (*sizes, "buffers"), _entries),
             Part("digital units", region, ("dpus",), _dpus),
             Part("buffers", region, (), _of_bytes(kept)),
         ]
@@ -67,12 +68,13 @@ def area_um2(
 
 
 def _crossbars(site: Site) -> int:
-    """Peripheral groups, arrays, and switches of expert crossbars that share."""
-    chip, region, laid = site.chip, site.region, site.laid
-    here = laid.blocks_of[region]
+    """Peripheral groups, arrays, and switches of crossbars that share, of all layers in it."""
+    chip, laid, layers = site.chip, site.laid, site.layers
+    here = [block for layer in layers for block in laid.blocks_of[layer]]
     experts = sum(b.tiles for b in here if isinstance(b.owner, RoutedOwner))
-    switches = experts if chip.pg.mux > 1 else 0
-    total = laid.pgs[region] * (peripheral_um2(chip) or 0)
+    routed, others = laid.switched[site.region] if site.stack > 1 else (0, 0)
+    switches = others + (experts if chip.pg.mux > 1 else routed)
+    total = laid.region_pgs[site.region] * (peripheral_um2(chip) or 0)
     total += sum(b.tiles for b in here) * (chip.crossbar.array_um2 or 0)
     return total + switches * chip.pg.mux_switch_um2
 
@@ -85,11 +87,11 @@ def _buses(site: Site) -> int:
 
 
 def _entries(site: Site) -> int:
-    """Input buffers of all groups beyond the first vector."""
+    """Input buffers of all groups beyond the first vector; of a stack the largest's."""
     chip, work, more = site.chip, site.floor.workload, 0
-    for fire in site.laid.groups_of[site.region]:
-        first = fire.blocks[0]
-        sent = sent_width(work.operators[first.operator], fire.stage, first.weight.rows)
+    for stand in site.laid.stands[site.region]:
+        firsts = [(fire.stage, fire.blocks[0]) for fire in stand]
+        sent = max(sent_width(work.operators[b.operator], n, b.weight.rows) for n, b in firsts)
         more += -(-sent * chip.mvm.input_bits // 8) * (site.values["buffers"] - 1)
     return _of_bytes(more)(site)
 

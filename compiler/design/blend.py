@@ -18,6 +18,7 @@ from compiler.design.flow import Nodes
 from compiler.design.kernels import Kernel, Turns, queue
 from compiler.design.model import Model
 from compiler.design.problem import Shares
+from compiler.design.shared_kernels import Shared
 from ir.arrays import Array, Ints
 from ir.jit import compiled
 
@@ -69,6 +70,8 @@ class Blend:
             shares.append(prod(share for _, share in sizes))
         if len(kernels) == 1:
             return kernels[0]
+        if isinstance(kernels[0], Shared):
+            return kernels[int(np.argmax(shares))]
         turns = [kernel for kernel in kernels if isinstance(kernel, Turns)]
         if turns:
             return self._mean_turns(turns, shares)

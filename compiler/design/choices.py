@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from itertools import product
 from typing import Literal, get_args
 
-from compiler.options import GroupingOptions, PlacementOptions
+from compiler.options import GroupingOptions, PlacementOptions, StackOptions, StackSolver
 from ir.chip import Chip
 from ir.errors import InputError
 
@@ -12,19 +13,22 @@ Decision = Literal["copies", "transfers", "lanes", "buffers", "dpus", "mha"]
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
 Key = Decision | int  # a decision of the chip, or the number of an MoE layer: its group size
 Values = Mapping[Key, int]
+STACKS: StackSolver = "apart"  # by rank of layers far apart: the same whatever computes when
 
 
 @dataclass(frozen=True)
 class Whole:
     """What is the same wherever a chip is looked at, and all its times depend on.
 
-    mux: crossbars behind a peripheral group at most; columns, bits: of a converter, None: those of
-    the chip that it began with.
+    mux: crossbars of a layer behind a peripheral group at most; columns, bits: of a converter,
+    None: those of the chip that it began with. stack: layers that share a region and its peripheral
+    groups, 1: none across layers.
     """
 
     mux: int
     columns: int | None = None
     bits: int | None = None
+    stack: int = 1
 
     def on(self, chip: Chip) -> Chip:
         """The chip with these."""
@@ -33,12 +37,17 @@ class Whole:
             mvm = replace(mvm, columns_per_adc=self.columns)
         if self.bits is not None:
             mvm = replace(mvm, adc_bits=self.bits)
-        return replace(chip, mvm=mvm, pg=replace(chip.pg, mux=self.mux))
+        pg = replace(chip.pg, mux=self.mux)
+        if self.stack > 1:
+            pg = replace(pg, stack_limit=self.stack * self.mux)
+        return replace(chip, mvm=mvm, pg=pg)
 
     @property
     def settings(self) -> dict[str, int]:
         """The fields of a chip that they are."""
         found = {"mvm.columns_per_adc": self.columns, "mvm.adc_bits": self.bits}
+        if self.stack > 1:
+            found["pg.stack_limit"] = self.stack * self.mux
         return {"pg.mux": self.mux} | {p: n for p, n in found.items() if n is not None}
 
 
@@ -65,6 +74,11 @@ class Design:
         most = self.whole.mux
         if largest > most:
             raise InputError("design", f"groups of {largest}, expected at most mux {most}")
+
+    @property
+    def stack(self) -> int:
+        """Layers that share a region and its peripheral groups."""
+        return self.whole.stack
 
     @property
     def values(self) -> dict[Key, int]:
@@ -101,15 +115,18 @@ class Design:
         return replace(asked, sizes=self.sizes)
 
     def placement(self, asked: PlacementOptions) -> PlacementOptions:
-        """How tiles are placed for it."""
-        return replace(asked, solver="squares", dense_copies=self.copies)
+        """How tiles are placed for it, and in which stacks."""
+        placed = replace(asked, solver="squares", dense_copies=self.copies)
+        if self.stack == 1:
+            return placed
+        return replace(placed, stacks=StackOptions(STACKS, layers=self.stack))
 
 
 @dataclass(frozen=True)
 class Menu:
     """The values of every decision, ascending; sizes are those of each layer's groups.
 
-    columns, bits: of converters, none for those of the chip.
+    columns, bits: of converters, none for those of the chip. stack: layers that share a region.
     """
 
     sizes: tuple[int, ...] = (1, 2, 4, 8)
@@ -121,6 +138,7 @@ class Menu:
     mha: tuple[int, ...] = (1, 2, 4, 8)
     columns: tuple[int, ...] = ()
     bits: tuple[int, ...] = ()
+    stack: tuple[int, ...] = (1,)
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -139,14 +157,21 @@ class Menu:
 
     def wholes(self) -> Iterator[Whole]:
         """All that a whole chip may have, the most crossbars behind a peripheral group first."""
-        for mux in reversed(self.sizes):
-            for columns in self.columns or (None,):
-                for bits in self.bits or (None,):
-                    yield Whole(mux, columns, bits)
+        converters = product(self.columns or (None,), self.bits or (None,))
+        for stack, mux, (columns, bits) in product(self.stack, self.sizes[::-1], tuple(converters)):
+            yield Whole(mux, columns, bits, stack)
 
     def up_to(self, mux: int) -> "Menu":
         """The same with groups of at most `mux`."""
         return replace(self, sizes=tuple(size for size in self.sizes if size <= mux))
+
+    def under(self, whole: Whole) -> "Menu":
+        """What there is on a chip with `whole`: of input buffers of stacks none with one vector.
+
+        Layers that share a single one wait for each other's broadcasts more than is known.
+        """
+        menu, several = self.up_to(whole.mux), tuple(n for n in self.buffers if n > 1)
+        return replace(menu, buffers=several) if whole.stack > 1 and several else menu
 
     def keys(self, layers: tuple[int, ...]) -> Iterator[Key]:
         """All decisions: those of the chip, and the group size of each of the layers."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from compiler.design.answer import Best
-from compiler.design.choices import Design, Menu, Whole, design_of
+from compiler.design.choices import Design, Menu, Whole
 from compiler.design.figures import Figures, figures
 from compiler.design.floor import Floor
 from compiler.design.grid import NONE
@@ -111,7 +111,7 @@ class Designer:
             least = min(least, found.bound)
             if found.best is None:
                 break
-            design = design_of(found.best.point.values, whole)
+            design = self.floor.design_of(found.best.point.values, whole)
             told = figures(self.floor, design)
             _check(found.best, told)
             over = {q: max(_amount(told, q) - most, 0) for q, most in asked.limits}

@@ -1,5 +1,6 @@
 """The energy of a design: of its stations, of what moves through buffers, and while it is on."""
 
+from collections.abc import Mapping
 from typing import assert_never
 
 import numpy as np
@@ -9,6 +10,7 @@ from compiler.design.flow import Site
 from compiler.design.kernels import Jobs
 from compiler.design.model import Model
 from compiler.design.rates import spans
+from compiler.fire_groups import FireGroup
 from ir import timing
 from ir.chip import Chip
 from ir.workload import Attention, Dense, Digital, MoELayer, Workload
@@ -20,9 +22,11 @@ def energy_fj(model: Model, values: Values, time_ps: int) -> dict[str, int]:
     cores, resting = 0, 0
     in_use = {} if model.floor.tokens.decode else spans(model, values)
     for region in regions:
-        site = model.site(region, values)
-        cores += site.extent.columns * site.extent.rows
-        resting += _resting(site, in_use.get(region, time_ps))
+        layers = model.floor.together(region, model.whole.stack)
+        if layers[0] == region:
+            site = model.site(region, values)
+            cores += site.extent.columns * site.extent.rows
+            resting += _resting(site, {n: in_use.get(n, time_ps) for n in layers}, time_ps)
     found = {
         "instructions": sum(model.kernel(n, values).energy_fj for n in model.order),
         "buffers": 8 * moved_bytes(model, values) * chip.memory.buffer_bit_fj,
@@ -33,25 +37,31 @@ def energy_fj(model: Model, values: Values, time_ps: int) -> dict[str, int]:
     return {cause: fj for cause, fj in found.items() if fj}
 
 
-def _resting(site: Site, time_ps: int) -> int:
+def _resting(site: Site, in_use: Mapping[int, int], time_ps: int) -> int:
     """A region's peripheral groups between their MVMs, each rest as long as the mean of them.
 
-    time_ps: in which they are in use; before and after they are off.
+    in_use: ps of each layer, in all no more than time_ps; before and after they are off.
     """
-    chip, tokens, total = site.chip, site.floor.tokens, 0
+    chip, total = site.chip, 0
     woken = None if chip.pg.wake_fj is None else chip.pg.wake_ps * chip.pg.idle_uw
-    for fire in site.laid.groups_of[site.region]:
-        if fire.is_bank:
-            mvms = -(-len(tokens) // site.values["copies"])
-        else:
-            counts = site.floor.counts(fire.layer, site.size(fire.layer))
-            mvms = int(counts.times[counts.group == fire.number].sum())
-        busy = timing.mvm_ps(chip, shared=not fire.is_bank)
-        rest = max(0, time_ps // max(mvms, 1) - busy) * chip.pg.idle_uw
-        if woken is not None:
-            rest = min(rest, woken + 1000 * (chip.pg.wake_fj or 0))
-        total += fire.pgs * mvms * rest // 1000
+    for stand in site.laid.stands[site.region]:
+        mvms = [_mvms(site, fire) for fire in stand]
+        span = min(sum(in_use[fire.layer] for fire in stand), time_ps)
+        for fire, own in zip(stand, mvms, strict=True):
+            busy = timing.mvm_ps(chip, shared=not fire.is_bank, stacked=site.shares)
+            rest = max(0, span // max(sum(mvms), 1) - busy) * chip.pg.idle_uw
+            if woken is not None:
+                rest = min(rest, woken + 1000 * (chip.pg.wake_fj or 0))
+            total += fire.pgs * own * rest // 1000
     return total
+
+
+def _mvms(site: Site, fire: FireGroup) -> int:
+    """What a fire group computes in all."""
+    if fire.is_bank:
+        return -(-len(site.floor.tokens) // site.values["copies"])
+    counts = site.floor.counts(fire.layer, site.size(fire.layer))
+    return int(counts.times[counts.group == fire.number].sum())
 
 
 def moved_bytes(model: Model, values: Values) -> int:

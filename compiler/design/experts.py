@@ -5,11 +5,14 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from compiler.design.floor import Counts
-from compiler.design.flow import Nodes, Site, Station, Way
+from compiler.design.flow import Nodes, Site, Station, Use, Way
 from compiler.design.kernels import Kernel, Turns, queue
 from compiler.design.pairs import Pair
-from compiler.design.steps import Product, add_product, add_stores, fire, jobs
+from compiler.design.shared import meetings
+from compiler.design.shared_kernels import MetTurns
+from compiler.design.steps import Product, add_product, add_stores, dealt, fire, jobs
 from compiler.emit.caches import scores_kept
+from compiler.fire_groups import FireGroup
 from ir import timing
 from ir.arrays import Ints
 from ir.mapping import Block, DenseOwner, RoutedOwner, SharedOwner
@@ -125,7 +128,7 @@ def _add_experts(way: Way, index: int, op: MoELayer, region: int, x: Nodes, rout
         found, load = way.floor.counts(op.layer, site.size(region)), site.load(op.d_model)
         pairs_of = [Pair.of(site, op, (up, down), number) for number in range(found.groups)]
         turns = np.bincount(found.group, found.times, found.groups).astype(np.int64).tolist()
-        return Turns(
+        parts = (
             found.first,
             found.group,
             found.times,
@@ -137,9 +140,16 @@ def _add_experts(way: Way, index: int, op: MoELayer, region: int, x: Nodes, rout
             np.array([pair.after_ps for pair in pairs_of], dtype=np.int64),
             sum(n * pair.energy_fj for n, pair in zip(turns, pairs_of, strict=True)),
         )
+        met = meetings(way, site, up, found.groups)
+        if not np.any(met):
+            return Turns(*parts)
+        mvm, acc = fire(site, up, shared=True)
+        held = -(-(load.duration_ps + mvm.duration_ps) // site.values["buffers"])
+        return MetTurns(*parts, met=met * max(mvm.busy_ps, acc.busy_ps, held))
 
     needs = (*way.sizes(region), "transfers", "buffers")
     node = way.add(Station("group", region, f"{op.name} turns", needs, (node,), turns))
+    way.use(up, _use(op, node, up))
     if down:
         what = f"{op.name} hidden"
         node = _add_pairs(way, op, region, what, node, lambda s: _hidden(s, op, up, routed=True))
@@ -154,9 +164,20 @@ def _add_experts(way: Way, index: int, op: MoELayer, region: int, x: Nodes, rout
 
     needs = (*way.sizes(region), "transfers", "lanes")
     node = way.add(Station("return", region, f"{op.name} results", needs, (node,), results))
+    if down:
+        way.use(down, _use(op, node, down))
     if not (op.single and op.curved):
         return node
     return _add_pairs(way, op, region, f"{op.name} curve", node, lambda site: [_curve(site, op)])
+
+
+def _use(op: MoELayer, node: int, blocks: tuple[Block, ...]) -> Use:
+    """The groups of experts of a stage, and the station that their products belong to."""
+
+    def mvms(site: Site, group: FireGroup) -> Ints:
+        return site.floor.counts(op.layer, site.size(site.region)).of_group(group.number)
+
+    return Use(node, mvms, lambda site: fire(site, blocks, shared=True))
 
 
 def _add_broadcasts(way: Way, op: MoELayer, region: int, before: Nodes) -> int:
@@ -259,5 +280,11 @@ def _add_shared_hidden(
         return way.units(there, back, mvm, acc, entry, copies=site.values["copies"])
 
     node = way.add(Station("dpu", region, f"{op.name} shared hidden", ("dpus",), (node,), hidden))
+
+    def mvms(site: Site, group: FireGroup) -> Ints:
+        return dealt(len(way.floor.tokens), site.values["copies"], group)
+
     needs = (*way.sizes(region), "buffers")
-    return way.add(Station("group", region, f"{home}.1", needs, (node,), second))
+    node = way.add(Station("group", region, f"{home}.1", needs, (node,), second))
+    way.use(down, Use(node, mvms, lambda site: fire(site, down, shared=False)))
+    return node

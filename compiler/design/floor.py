@@ -1,93 +1,38 @@
 """What designs occupy of the mesh: counts and distances, layer by layer, as the compiler lays them.
 
 Experts are grouped and tiles placed in near-square regions for one group size of all layers and one
-number of dense copies at a time. What a layer occupies, and how far its groups are from its port,
-does not depend on the other layers; how far regions are from each other is that of layers alike.
+number of dense copies at a time. What a region occupies, and how far its groups are from its port,
+does not depend on the others; how far regions are from each other is that of layers alike. Layers
+that share a region have one group size: in larger groups beside smaller ones experts would wait,
+and save nothing.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
-from compiler.design.choices import Key
+from compiler.design.choices import STACKS, Design, Key, Values, Whole, design_of
+from compiler.design.laid import Laid
+from compiler.design.wave import Wave
 from compiler.design.window import Tokens, tokens_of
-from compiler.fire_groups import FireGroup, fire_groups
+from compiler.fire_groups import fire_groups
 from compiler.grouping import split_counts
-from compiler.options import Options
+from compiler.options import Options, PlacementOptions, SolverOptions
 from compiler.partition import partition, with_dense_copies, with_replicas
 from compiler.pipeline import group_experts
-from compiler.placement.shelves import number_pgs
-from compiler.placement.squares import place_squares
+from compiler.placement import place
+from compiler.stacks import choose_stacks
+from compiler.stacks.by_time import candidates
 from compiler.trace import routing_matrices
 from ir.arrays import Ints
 from ir.chip import Chip
-from ir.mapping import Block, Grouping, LayerGrouping, Placement
+from ir.mapping import Block, Grouping, LayerGrouping, Mapping
 from ir.routing import Routing
-from ir.timing import Extent
+from ir.stacks import Stacking
 from ir.workload import Workload
 
-Distance = tuple[int, int]  # hops from a fire group to its region's port, and its mesh ports
-
-
-@dataclass(frozen=True, eq=False)
-class Laid:
-    """One group size of all layers and one number of copies: what is where."""
-
-    blocks: tuple[Block, ...]
-    grouping: Grouping
-    placement: Placement
-    groups: tuple[FireGroup, ...]
-
-    @cached_property
-    def pgs(self) -> dict[int, int]:
-        """Peripheral groups of each layer."""
-        found: dict[int, int] = {}
-        for fire in self.groups:
-            found[fire.layer] = found.get(fire.layer, 0) + fire.pgs
-        return found
-
-    @cached_property
-    def blocks_of(self) -> dict[int, list[Block]]:
-        """The blocks of each layer."""
-        found: dict[int, list[Block]] = {}
-        for block in self.blocks:
-            found.setdefault(block.layer, []).append(block)
-        return found
-
-    @cached_property
-    def groups_of(self) -> dict[int, list[FireGroup]]:
-        """The fire groups of each layer."""
-        found: dict[int, list[FireGroup]] = {}
-        for fire in self.groups:
-            found.setdefault(fire.layer, []).append(fire)
-        return found
-
-    def extent(self, layer: int) -> Extent:
-        """How large a layer's region is."""
-        region = self.placement.region(layer)
-        return Extent(region.width, region.height, self.pgs[layer])
-
-    @cached_property
-    def _ways(self) -> dict[tuple[int, int, int | None], list[Distance]]:
-        """By layer, stage and the operator of a bank (None: expert groups)."""
-        found: dict[tuple[int, int, int | None], list[Distance]] = {}
-        for fire in self.groups:
-            first = fire.first_pg(self.placement.pg_start)
-            hops = self.placement.hops_to_port(fire.layer, first, fire.pgs)
-            ports = self.placement.ports(first, fire.pgs)
-            operator = fire.blocks[0].operator if fire.is_bank else None
-            found.setdefault((fire.layer, fire.stage, operator), []).append((hops, ports))
-        return found
-
-    def to_bank(self, layer: int, operator: int, stage: int = 0) -> Distance:
-        """The longest way of an operator's banks of a stage."""
-        return max(self._ways[layer, stage, operator])
-
-    def to_experts(self, layer: int, stage: int) -> list[Distance]:
-        """The ways to a layer's expert groups of a stage: [groups]."""
-        return self._ways[layer, stage, None]
+SQUARES = PlacementOptions("squares")
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,18 +44,30 @@ class Counts:
     times: Ints
     groups: int
 
+    def of_group(self, group: int) -> Ints:
+        """[tokens] how often each is run by a group."""
+        found = np.zeros(len(self.first) - 1, dtype=np.int64)
+        mine = np.flatnonzero(self.group == group)
+        found[np.searchsorted(self.first, mine, side="right") - 1] = self.times[mine]
+        return found
+
 
 @dataclass(eq=False)
 class Floor:
-    """A model, its tokens and what its layers occupy at every group size and number of copies."""
+    """A model, its tokens and what its layers occupy at every group size and number of copies.
+
+    waves: those that are known (`model.wave_of`), of a whole chip with so many copies.
+    """
 
     workload: Workload
     routing: Routing
     chip: Chip
     options: Options
     _grouped: dict[int, Grouping] = field(default_factory=dict)
-    _laid: dict[tuple[int, int], Laid] = field(default_factory=dict)
+    _regions: dict[int, dict[int, tuple[int, ...]]] = field(default_factory=dict)
+    _laid: dict[tuple[int, int, int], Laid] = field(default_factory=dict)
     _counts: dict[tuple[int, int], Counts] = field(default_factory=dict)
+    waves: dict[tuple[Whole, int], Wave] = field(default_factory=dict)
 
     @cached_property
     def tokens(self) -> Tokens:
@@ -130,6 +87,11 @@ class Floor:
     def blocks_of(self, operator: int) -> tuple[Block, ...]:
         """The blocks of an operator that holds matrices, each once."""
         return tuple(block for block in self._blocks if block.operator == operator)
+
+    def kinds(self, layer: int) -> tuple[object, ...]:
+        """What a layer's blocks are like, in order: those of like layers are the same."""
+        here = (block for block in self._blocks if block.layer == layer)
+        return tuple((b.role, b.stage, type(b.owner), b.rows, b.columns) for b in here)
 
     def grouping(self, size: int) -> Grouping:
         """Every layer's experts in groups of at most `size`."""
@@ -154,18 +116,62 @@ class Floor:
             self._counts[layer, size] = found
         return self._counts[layer, size]
 
-    def laid(self, size: int, copies: int) -> Laid:
-        """All layers with groups of `size`."""
-        key = size, copies
+    def laid(self, size: int, copies: int, stack: int = 1) -> Laid:
+        """All layers with groups of `size`; stack: layers that share a region."""
+        key = size, copies, stack
         if key not in self._laid:
-            chip = replace(self.chip, pg=replace(self.chip.pg, mux=size))
-            grouping = self.grouping(size)
+            chip, grouping = Whole(size, stack=stack).on(self.chip), self.grouping(size)
             blocks = with_replicas(self._blocks, grouping)
             blocks = with_dense_copies(blocks, self.workload, copies)
-            placement = place_squares(number_pgs(blocks, grouping, chip), chip)
+            placement = place(blocks, grouping, chip, SQUARES)
+            if stack > 1:
+                stacks = _stacks(Mapping(blocks, grouping, placement, copies), chip, stack)
+                placement = place(blocks, grouping, chip, replace(SQUARES, stacks=stacks))
             self._laid[key] = Laid(blocks, grouping, placement, fire_groups(blocks, grouping))
         return self._laid[key]
 
-    def size_at(self, values: Mapping[Key, int], layer: int) -> int:
-        """The group size of a layer; 1 where it holds no experts."""
-        return values[layer] if layer in self.expert_layers else 1
+    def together(self, layer: int, stack: int) -> tuple[int, ...]:
+        """The layers that share a region with a layer, and itself, the host first.
+
+        Of layers that are a whole number of regions apart, as few regions as can be.
+        """
+        if stack not in self._regions:
+            layers = self.workload.regions
+            regions = -(-len(layers) // stack)
+            found = [layers[number::regions] for number in range(regions)]
+            self._regions[stack] = {n: region for region in found for n in region}
+        return self._regions[stack][layer]
+
+    def leader(self, layer: int, stack: int) -> int | None:
+        """The layer whose group size is that of all of its region; None where none has experts."""
+        return next((n for n in self.together(layer, stack) if n in self.expert_layers), None)
+
+    def leaders(self, stack: int) -> tuple[int, ...]:
+        """The layers whose group sizes are to be chosen, one for each region that has experts."""
+        return tuple(n for n in self.expert_layers if self.leader(n, stack) == n)
+
+    def size_at(self, values: Values, layer: int, stack: int) -> int:
+        """The group size of a layer and those of its region; 1 where they hold no experts."""
+        leader = self.leader(layer, stack)
+        return 1 if leader is None else values[leader]
+
+    def design_of(self, values: Values, whole: Whole) -> Design:
+        """The design of values of which the group sizes are those of leaders."""
+        layers = self.expert_layers
+        sizes: dict[Key, int] = {n: self.size_at(values, n, whole.stack) for n in layers}
+        return design_of({**values, **sizes}, whole)
+
+
+def _stacks(alone: Mapping, chip: Chip, layers: int) -> Stacking:
+    """The stacks of so many layers, as the compiler makes them by rank."""
+    found = candidates(alone)
+    return choose_stacks(
+        found,
+        np.zeros((len(found), 1), dtype=np.int64),
+        1,
+        limit=chip.pg.most,
+        budget=sum(one.pgs for one in found),
+        layers_together=layers,
+        solver=STACKS,
+        limits=SolverOptions(),
+    )

@@ -7,24 +7,29 @@ work, beside the stations from the first to the last of it.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from compiler.design.choices import Key, Values
-from compiler.design.floor import Floor, Laid
+from compiler.design.floor import Floor
 from compiler.design.kernels import Kernel, queue
+from compiler.design.laid import Laid
+from compiler.design.wave import Wave
+from compiler.fire_groups import FireGroup
 from ir import timing
 from ir.arrays import Ints
 from ir.chip import Chip
 from ir.links import bus_width, return_lanes
+from ir.mapping import Block, Owner, RoutedOwner
 from ir.program import UnitKind
 from ir.timing import Cost, Extent
 from ir.workload import Workload
 
 Nodes = tuple[int, ...]
 Make = Callable[["Site"], Kernel]
+Whose = tuple[int, int, Owner | None]  # operator, stage and owner (none: experts) of fire groups
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,15 +61,30 @@ class Site:
     chip: Chip
     values: Values
     region: int
+    stack: int = 1
 
     def size(self, layer: int) -> int:
         """Experts in a group of a layer at most."""
-        return self.floor.size_at(self.values, layer)
+        return self.floor.size_at(self.values, layer, self.stack)
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """All layers in its rectangle and behind its peripheral groups, the host first."""
+        return self.floor.together(self.region, self.stack)
+
+    @property
+    def shares(self) -> bool:
+        """Whether there are others."""
+        return len(self.layers) > 1
+
+    def of(self, layer: int) -> "Site":
+        """Another layer in it."""
+        return replace(self, region=layer)
 
     @cached_property
     def laid(self) -> Laid:
         """Where the region's groups are."""
-        return self.floor.laid(self.size(self.region), self.values["copies"])
+        return self.floor.laid(self.size(self.region), self.values["copies"], self.stack)
 
     @cached_property
     def extent(self) -> Extent:
@@ -86,21 +106,48 @@ class Site:
         return timing.store(self.chip, values, self.bus_width, lanes, hops)
 
 
+def whose(blocks: tuple[Block, ...]) -> Whose:
+    """Whose fire groups have such blocks: of a bank those of all copies, else all of experts."""
+    first = blocks[0]
+    if isinstance(first.owner, RoutedOwner):
+        return first.operator, first.stage, None
+    return first.operator, first.stage, replace(first.owner, copy=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Use:
+    """A station whose products are on fire groups.
+
+    mvms: [tokens] how many of each one of them computes; cost: of one, and of its sums.
+    """
+
+    node: int
+    mvms: Callable[[Site, FireGroup], Ints]
+    cost: Callable[[Site], tuple[Cost, Cost]]
+
+
 @dataclass(eq=False)
 class Way:
     """The stations of a model, as they are found operator by operator.
 
     values: by name the region that holds a value and the stations that it comes from; moved: the
     XFERs, by value and region; sent: the LOADs, by value, region and how many numbers of it;
-    beside: by station those that a token must be through as well when it leaves it.
+    beside: by station those that a token must be through as well when it leaves it; uses: of fire
+    groups, the stations whose products are on them. stack: layers that share a region; wave: when
+    tokens pass the products, with a site's group size and copies; met: what stacks do for other
+    layers, where that is known (`shared.meetings`).
     """
 
     floor: Floor
+    stack: int
+    wave: Callable[[Site], Wave]
     stations: list[Station] = field(default_factory=list)
     values: dict[str, tuple[int, Nodes]] = field(default_factory=dict)
     moved: dict[tuple[str, int], Nodes] = field(default_factory=dict)
     sent: dict[tuple[str, int, int], int] = field(default_factory=dict)
     beside: dict[int, list[int]] = field(default_factory=dict)
+    uses: dict[Whose, list[Use]] = field(default_factory=dict)
+    met: dict[tuple[Whose, int, int], Ints] = field(default_factory=dict)
 
     @property
     def workload(self) -> Workload:
@@ -114,8 +161,12 @@ class Way:
 
     def sizes(self, region: int) -> tuple[Key, ...]:
         """What a region's size depends on."""
-        here = (region,) if region in self.floor.expert_layers else ()
-        return (*here, "copies")
+        leader = self.floor.leader(region, self.stack)
+        return ("copies",) if leader is None else (leader, "copies")
+
+    def use(self, blocks: tuple[Block, ...], use: Use) -> None:
+        """Say that a station's products are on fire groups with these blocks."""
+        self.uses.setdefault(whose(blocks), []).append(use)
 
     def rows(self, *, newest: bool = False) -> Ints:
         """[tokens] 1 for each, or for the newest of each sequence alone, else 0."""

@@ -1,31 +1,46 @@
 """The values that decisions have where nobody says otherwise."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 
-from compiler.design.choices import Menu
+from compiler.design.choices import Key, Menu
 from compiler.design.floor import Floor
 from ir.errors import InputError
 from ir.units import attention_units, operators_of, units_by_work
 
+TOGETHER = (1, 2, 3, 4)  # layers of a region: more meet in a prefill whatever their order
 STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 
 def usual_menu(floor: Floor) -> Menu:
     """Groups of up to 8 experts, and units up to what keeps up with the crossbars, and one more.
 
-    Attention units are powers of two, over which heads go evenly.
+    Attention units are powers of two, over which heads go evenly; so are, in decode steps, layers
+    of a region, up to all, and else up to 4. Of those that part layers alike it is the fewest.
     """
     work, regions = floor.workload, floor.workload.regions
     digital = replace(floor.chip.digital, mha_units_per_region=0, mha_units=0)
     chip = replace(floor.chip, digital=digital)
-    tokens = floor.options.shape.prefill
+    tokens, decodes = floor.options.shape.prefill, floor.options.shape.decode > 0
     dpus = max(units_by_work(operators_of(work, region), chip) for region in regions)
     mha = max(attention_units(work, region, tokens, chip) for region in regions)
     most = max((op.router.experts for op in work.moe_layers), default=1)
     sizes = tuple(size for size in Menu().sizes if size <= most)
     powers = tuple(step for step in STEPS if step & (step - 1) == 0)
-    return Menu(sizes, dpus=_up_to(STEPS, dpus), mha=_up_to(powers, mha))
+    together = [step for step in powers if step < 2 * len(regions)] if decodes else TOGETHER
+    return Menu(
+        sizes,
+        dpus=_up_to(STEPS, dpus),
+        mha=_up_to(powers, mha),
+        stack=_unlike(len(regions), together),
+    )
+
+
+def enough(floor: Floor) -> dict[Key, int]:
+    """Values with which bus, links and units keep up with the crossbars, nearly."""
+    menu = usual_menu(floor)
+    units: dict[Key, int] = {"dpus": menu.dpus[-2:][0], "mha": menu.mha[-2:][0]}
+    return units | {"transfers": 16, "lanes": 4, "buffers": 4}
 
 
 def menu_of(floor: Floor, among: Mapping[str, tuple[int, ...]]) -> Menu:
@@ -35,6 +50,14 @@ def menu_of(floor: Floor, among: Mapping[str, tuple[int, ...]]) -> Menu:
         if name not in known:
             raise InputError("design", f"{name!r}, expected one of {', '.join(known)}")
     return replace(usual_menu(floor), **among)
+
+
+def _unlike(layers: int, together: Sequence[int]) -> tuple[int, ...]:
+    """Numbers of layers in a region, the fewest of those that part all layers into as many."""
+    found: dict[int, int] = {}
+    for number in together:
+        found.setdefault(-(-layers // number), number)
+    return tuple(found.values())
 
 
 def _up_to(steps: tuple[int, ...], enough: int) -> tuple[int, ...]:

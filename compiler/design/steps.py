@@ -4,13 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.design.flow import Nodes, Site, Station, Way
+from compiler.design.flow import Nodes, Site, Station, Use, Way
 from compiler.design.kernels import Jobs, Kernel, queue
+from compiler.design.shared import meetings
 from compiler.emit.caches import may_stream
 from compiler.emit.crossbars import fired
+from compiler.fire_groups import FireGroup
 from ir import timing
 from ir.arrays import Ints
-from ir.mapping import Block
+from ir.mapping import Block, RoutedOwner
 from ir.timing import Cost
 from ir.units import attention_tile
 from ir.workload import Attention, Dense, Digital
@@ -162,7 +164,7 @@ class Product:
 def fire(site: Site, blocks: tuple[Block, ...], *, shared: bool) -> tuple[Cost, Cost]:
     """An MVM of the blocks, and the sums of its parts, where it has some."""
     chip, first = site.chip, blocks[0]
-    mvm = timing.mvm(chip, fired(chip, blocks), shared=shared)
+    mvm = timing.mvm(chip, fired(chip, blocks), shared=shared, stacked=site.shares)
     bias = any(block.weight.bias for block in blocks)
     if first.rows == 1 and not bias:
         return mvm, Cost(0, 0, 0)
@@ -178,19 +180,40 @@ def add_product(way: Way, product: Product, name: str, region: int, sent: int, x
 
     def make(site: Site) -> Kernel:
         costs = fire(site, product.blocks, shared=False)
-        return way.units(*costs, copies=product.banks(site), newest=product.newest)
+        own = way.units(*costs, copies=product.banks(site), newest=product.newest)
+        met = meetings(way, site, product.blocks)
+        if not np.any(met):
+            return own
+        busy = own.busy + met[0] * max(cost.busy_ps for cost in costs)
+        return queue(busy, own.alone, product.banks(site), own.energy_fj)
 
     def entries(site: Site) -> Kernel:
         mvm, acc = fire(site, product.blocks, shared=False)
         rows, held = way.rows(newest=product.newest), site.load(sent).duration_ps + mvm.duration_ps
         busy = -(-held // site.values["buffers"])
-        return queue(rows * busy, rows * (held + acc.duration_ps), product.banks(site))
+        taken = rows + meetings(way, site, product.blocks)[0]
+        return queue(taken * busy, rows * (held + acc.duration_ps), product.banks(site))
 
-    done = way.add(Station("group", region, what, ("copies",), (load,), make))
+    alone = ("copies",) if way.stack == 1 else way.sizes(region)
+    done = way.add(Station("group", region, what, alone, (load,), make))
     needs = (*way.sizes(region), "transfers", "buffers")
     held = Station("group", region, f"{what} input", needs, x, entries, whole=True)
     way.beside[done] = [way.add(held)]
+
+    def mvms(site: Site, group: FireGroup) -> Ints:
+        mine = dealt(len(way.floor.tokens), product.banks(site), group)
+        return way.rows(newest=product.newest) * mine
+
+    way.use(product.blocks, Use(done, mvms, lambda s: fire(s, product.blocks, shared=False)))
     return done
+
+
+def dealt(tokens: int, copies: int, group: FireGroup) -> Ints:
+    """[tokens] 1 for those that come to one of the copies of a bank, which take them in turn."""
+    owner = group.blocks[0].owner
+    copy = 0 if isinstance(owner, RoutedOwner) else owner.copy
+    found: Ints = (np.arange(tokens) % copies == copy).astype(np.int64)
+    return found
 
 
 def add_dense(way: Way, index: int, op: Dense) -> None:

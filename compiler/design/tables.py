@@ -18,12 +18,12 @@ from ir.arrays import Ints
 
 
 def problem_of(model: Model, menu: Menu) -> Problem:
-    """The choice among the designs of a menu, whose groups have at most the model's mux.
+    """The choice among the designs of a menu, that there are with the model's whole.
 
     Energy is without peripheral groups at rest and the power of cores.
     """
-    keys = menu.up_to(model.whole.mux)
-    choices = {key: keys.of(key) for key in keys.keys(model.floor.expert_layers)}
+    keys = menu.under(model.whole)
+    choices = {key: keys.of(key) for key in keys.keys(model.leaders)}
     found = Tables(model, choices)
     chip, steps = model.floor.chip, max(model.floor.tokens.decode, 1)
     power = chip.memory.passive_uw * steps

@@ -30,8 +30,10 @@ def print_designed(report: DesignReport, output: Path) -> None:
             console.print(line, markup=False, soft_wrap=True)
     for line in () if asked is None else _predictions(asked, report.designs):
         console.print(line, markup=False, soft_wrap=True)
+    stacked = any(row.stack > 1 for row in report.designs)
+    groups = "groups: experts in one" + " x layers of a region" * stacked
     console.print(
-        f"groups: experts in one; bus: transfers a slot/return lanes/input buffers; units: digital/"
+        f"{groups}; bus: transfers a slot/return lanes/input buffers; units: digital/"
         f"attention of a region\nbeginning with {report.chip}; chips and commands in {output}",
         markup=False,
         soft_wrap=True,
@@ -42,8 +44,12 @@ HEAD = ("groups", "copies", "bus", "units", "us", "mm2", "uJ", "gap %", "program
 
 
 def _cells(row: DesignRow) -> Iterator[str]:
-    """A line of the table; bus: transfers, lanes, input buffers; units: digital, attention."""
-    yield _groups([size.experts for size in row.group_sizes])
+    """A line of the table; bus: transfers, lanes, input buffers; units: digital, attention.
+
+    Behind the groups the layers of a region, if several.
+    """
+    groups = _groups([size.experts for size in row.group_sizes])
+    yield groups if row.stack == 1 else f"{groups} x {row.stack}"
     yield str(row.dense_copies)
     yield f"{row.transfers_per_slot}/{row.return_lanes}/{row.input_buffers}"
     yield f"{row.dpus_per_region}/{row.mha_units_per_region}"

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from compiler.design.choices import Design
+from compiler.design.choices import STACKS, Design
 from compiler.design.designer import Chosen
 from compiler.options import Options
 from ir.chip import Chip
@@ -59,6 +59,8 @@ def command_of(model: Path, base: Chip, chosen: Chosen, options: Options, given:
     words += ["--grouping", options.grouping.solver, "--scheduling", options.slots.policy]
     if one.sizes:
         words += ["--group-size", ",".join(f"{layer}={size}" for layer, size in one.sizes)]
+    if one.stack > 1:
+        words += ["--stacks", STACKS, "--stack-layers", str(one.stack)]
     words += ["--dense-copies", str(one.copies), "--placement", "squares", "--baselines", "none"]
     return shlex.join(words)
 

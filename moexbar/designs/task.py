@@ -177,6 +177,7 @@ def _row(
     )
     return DesignRow(
         group_sizes=tuple(GroupSizeRow(*size) for size in one.sizes),
+        stack=one.stack,
         mux=one.whole.mux,
         columns_per_adc=one.whole.columns,
         adc_bits=bits,

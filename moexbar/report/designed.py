@@ -68,7 +68,8 @@ class DesignRow:
     """A chip that was chosen.
 
     group_sizes: of every MoE layer that holds experts.
-    mux: crossbars behind a peripheral group at most.
+    stack: layers that share a region and its peripheral groups; 1: none across layers.
+    mux: crossbars of a layer behind a peripheral group at most.
     columns_per_adc: columns of a converter; null: as of the chip that it began with.
     adc_bits: of a converter; null likewise.
     dense_copies: of dense blocks.
@@ -94,6 +95,7 @@ class DesignRow:
     """
 
     group_sizes: tuple[GroupSizeRow, ...]
+    stack: int
     mux: int
     columns_per_adc: int | None
     adc_bits: int | None

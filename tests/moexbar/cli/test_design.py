@@ -17,6 +17,7 @@ MODEL = MODELS / "token_choice.onnx"
 WORDS = ["design", MODEL, "--inputs", MODELS / "heldout.npz", "--prefill", 16]
 WORDS += ["--grouping", "sorted", "--among", "transfers=4,16", "--among", "buffers=2"]
 WORDS += ["--among", "dpus=2,4", "--among", "lanes=1,4", "--among", "mha=1", "--among", "sizes=2,4"]
+WORDS += ["--among", "stack=1"]
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: object) -> Any:
@@ -50,6 +51,23 @@ def test_the_command_beside_a_chip_gives_the_program_that_was_told(
     assert chip.bus.transfers_per_slot == settings["bus.transfers_per_slot"]
     assert chip.digital.dpus_per_region == settings["digital.dpus_per_region"]
     assert chip.pg.mux == settings["pg.mux"] == row["mux"]
+
+
+def test_layers_that_share_are_in_the_command_and_in_the_chip(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two layers of a region, with groups of two or four: 4 or 8 crossbars of experts at most."""
+    words = [*WORDS, "--among", "stack=2", "--among", "copies=1", "--objective", "area"]
+    row = run(capsys, *words, "-o", tmp_path / "chip", "--json")["designs"][0]
+    assert row["stack"] == 2
+    assert len({size["experts"] for size in row["group_sizes"]}) == 1
+    assert row["program"]["area_um2"] == pytest.approx(row["model"]["area_um2"], rel=0.005)
+    name, *typed = shlex.split((tmp_path / "chip" / "commands.txt").read_text())
+    assert name == "moexbar"
+    assert "--stacks apart --stack-layers 2" in " ".join(typed)
+    compiled = run(capsys, *typed, "--no-verify", "-o", tmp_path / "out", "--json")
+    assert compiled["methods"][0]["time_ns"] == row["program"]["time_ns"]
+    assert load_chip(tmp_path / "chip" / "chip-1.toml").pg.stack_limit == 2 * row["mux"]
 
 
 def test_prices_are_of_the_next_values(designed: Any) -> None:

@@ -1,0 +1,91 @@
+"""Stations whose units serve other layers too, by hand, and linear in the (max, +) sense."""
+
+import numpy as np
+import pytest
+
+from compiler.design.kernels import NEVER, NO_WAY, Kernel
+from compiler.design.shared_kernels import MetTurns, Shared
+
+
+def times(*values: int) -> np.ndarray:
+    return np.array(values, dtype=np.int64)
+
+
+def test_a_token_leaves_when_the_last_of_its_units_is_done() -> None:
+    """Unit 0 has 10 of tokens 0 and 2, unit 1 has 4 of tokens 0 and 1; 2 more, then on their way.
+
+    All are there at 0: token 0 leaves at 10 + 2, token 1 at 4 + 4 + 2, token 2 at 10 + 10 + 2, and
+    token 3, which needs neither, when it comes.
+    """
+    shared = Shared(np.array([[10, 0, 10, 0], [4, 4, 0, 0]]), 2)
+    assert shared.run(times(0, 0, 0, 0)).tolist() == [12, 10, 22, 0]
+    assert shared.work_ps == 20
+    assert shared.busy.tolist() == [10, 4, 10, 0]
+    assert shared.alone.tolist() == [12, 6, 12, 0]
+    assert shared.length(1, 2) == NO_WAY  # no unit has work of both
+
+
+def met(work: np.ndarray) -> MetTurns:
+    """Token 0 on group 0, token 1 on both, token 2 on group 1, twice: MVMs of 10, LOADs of 2."""
+    of_turns = times(0, 1, 3, 4), times(0, 0, 1, 1), times(1, 1, 1, 2)
+    return MetTurns(*of_turns, 2, 1, 10, 2, times(10, 10), times(0, 0), met=work)
+
+
+def test_a_group_is_free_again_after_what_it_does_for_others() -> None:
+    """Group 0 runs 2-12, then 7 for others, and token 1 19-29 instead of 12-22.
+
+    Group 1 is free at 13 and does 5 for others after token 1: token 2 runs 18-38, not 13-33. What
+    comes after the last token on a group delays none.
+    """
+    assert met(np.zeros((2, 3), dtype=np.int64)).run(times(0, 0, 0)).tolist() == [12, 22, 33]
+    assert met(np.array([[7, 0, 0], [0, 5, 0]])).run(times(0, 0, 0)).tolist() == [12, 29, 38]
+    assert met(np.array([[0, 0, 99], [0, 0, 99]])).run(times(0, 0, 0)).tolist() == [12, 22, 33]
+
+
+def test_what_is_done_for_others_long_before_delays_none() -> None:
+    """7 after token 0 came at 0 are done at 19; token 1, there at 100, runs 102-112 on both."""
+    assert met(np.array([[7, 0, 0], [0, 0, 0]])).run(times(0, 100, 100)).tolist() == [12, 112, 132]
+
+
+def random_kernels(rng: np.random.Generator, tokens: int) -> list[Kernel]:
+    each = rng.integers(1, 20, (3, tokens)) * (rng.random((3, tokens)) < 0.6)
+    table = rng.integers(0, 3, (tokens, 3)) * (rng.random((tokens, 3)) < 0.6)
+    token, group = np.nonzero(table)
+    first = np.searchsorted(token, np.arange(tokens + 1))
+    of_turns = first, group.astype(np.int64), table[token, group].astype(np.int64)
+    pace, after = rng.integers(10, 20, (2, 3))
+    work = rng.integers(1, 20, (3, tokens)) * (rng.random((3, tokens)) < 0.4)
+    entries = int(rng.integers(1, 4))
+    return [
+        Shared(each, int(rng.integers(0, 5))),
+        MetTurns(*of_turns, 4, 2, 10, entries, pace, after, met=work),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_later_of_two_arrivals_gives_the_later_of_what_they_give(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for kernel in random_kernels(rng, 12):
+        one, other = np.cumsum(rng.integers(0, 15, (2, 12)), axis=1)
+        together = np.maximum(kernel.run(one), kernel.run(other))
+        assert np.array_equal(kernel.run(np.maximum(one, other)), together)
+        assert np.array_equal(kernel.run(one + 7), kernel.run(one) + 7)
+        assert np.all(kernel.run(one) >= one + kernel.alone)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_lengths_and_what_is_waited_for_are_as_of_all_kernels(seed: int) -> None:
+    """Of all pairs of 12 tokens; a token waits for the last without which it left earlier."""
+    rng = np.random.default_rng(seed)
+    for kernel in random_kernels(rng, 12):
+        for first in range(12):
+            come = np.full(12, NEVER, dtype=np.int64)
+            come[first] = 0
+            left = np.maximum(kernel.run(come), NO_WAY)
+            assert [kernel.length(first, last) for last in range(12)] == left.tolist()
+        come = np.cumsum(rng.integers(0, 15, 12))
+        for token, end in enumerate(kernel.run(come).tolist()):
+            waited = kernel.waited_for(come, token)
+            assert come[waited] + kernel.length(waited, token) == end
+            later = np.where(np.arange(12) <= waited, NEVER, come)
+            assert kernel.run(later)[token] < end
