@@ -47,6 +47,14 @@ def test_what_is_done_for_others_long_before_delays_none() -> None:
     assert met(np.array([[7, 0, 0], [0, 0, 0]])).run(times(0, 100, 100)).tolist() == [12, 112, 132]
 
 
+def test_what_is_done_for_others_begins_when_the_token_before_it_is_there() -> None:
+    """Group 1, which has nothing of token 0, does 9 for others from 0 on: token 1 runs there 9-19.
+
+    So token 2 runs 19-39. On group 0 token 1 runs 12-22, as ever.
+    """
+    assert met(np.array([[0, 0, 0], [9, 0, 0]])).run(times(0, 0, 0)).tolist() == [12, 22, 39]
+
+
 def random_kernels(rng: np.random.Generator, tokens: int) -> list[Kernel]:
     each = rng.integers(1, 20, (3, tokens)) * (rng.random((3, tokens)) < 0.6)
     table = rng.integers(0, 3, (tokens, 3)) * (rng.random((tokens, 3)) < 0.6)
