@@ -1,4 +1,6 @@
-"""The one door to OR-Tools: every CP-SAT or MathOpt model of this project is solved here.
+"""The door to OR-Tools: every CP-SAT or MathOpt model of this project is solved here.
+
+Linear programs and assignments have their own (`compiler.linear`).
 
 It keeps four promises. A value is read only where the solver says it has one. The default (one
 worker, a limit in deterministic time) gives the same answer on every run and machine. A running
@@ -14,27 +16,21 @@ import datetime
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from ortools.graph.python import linear_sum_assignment  # type: ignore[import-untyped]  # no types
-from ortools.linear_solver import pywraplp  # type: ignore[import-untyped] # it has no types
 from ortools.math_opt.python import mathopt  # type: ignore[import-untyped]  # ships no stubs
 from ortools.sat.python import cp_model
 
 from compiler.options import SolverOptions
-from ir.arrays import Ints
 from ir.errors import CheckError
 
 __all__ = [
-    "ColumnProgram",
     "MipSolver",
     "SolveInterrupted",
     "SolverAnswer",
     "cp_model",
-    "linear_assignment",
     "mathopt",
     "solve",
     "solve_mip",
@@ -51,8 +47,7 @@ _STATUS: dict[int, AnswerStatus] = {
 }
 _INTERLEAVE_BATCH = 8  # fixed, so that the order of work does not follow the number of workers
 _WALL_MARGIN = 0.9  # CP-SAT stops a little before its wall limit when it expects to overrun it
-_TOLERANCE = 1e-6  # the bound is a float; objectives here are integers
-_FLOAT = 2.0**-50  # relative: what a few operations on floats of 53 bits may add
+_TOLERANCE, _FLOAT = 1e-6, 2.0**-50  # absolute, relative: the bound is a float of an integer
 _MIP_TOLERANCE = 1e-4  # relative and absolute: rows of a MIP may be missed by 1e-6 each
 _MIP_TYPE = {"highs": mathopt.SolverType.HIGHS, "scip": mathopt.SolverType.GSCIP}
 _MIP_STATUS: dict[mathopt.TerminationReason, AnswerStatus] = {
@@ -102,9 +97,9 @@ def solve(
 ) -> SolverAnswer:
     """Solve `model` and read `variables`; an objective must have integer coefficients.
 
-    relax: with a linear relaxation of all constraints, which is worth its time where these are long
-    sums. Raises SolveInterrupted on Ctrl-C (the search is stopped first, which takes well under a
-    second) and CheckError if CP-SAT rejects the model, which is a fault of the code that built it.
+    relax: with a linear relaxation of all constraints, worth its time where they are long sums.
+    Raises SolveInterrupted on Ctrl-C (the search is stopped first, in well under a second) and
+    CheckError if CP-SAT rejects the model, which is a fault of the code that built it.
     """
     solver = _configured(options)
     if relax:
@@ -220,53 +215,6 @@ def _safe_bound(run: _Run) -> int | None:
     maximising = run.model.proto.objective.scaling_factor < 0
     tolerance = max(_TOLERANCE, abs(bound) * _FLOAT)
     return math.floor(bound + tolerance) if maximising else math.ceil(bound - tolerance)
-
-
-class ColumnProgram:
-    """A linear program to minimise whose columns come one by one (column generation), by GLOP.
-
-    It restarts from the last basis after new columns. Its numbers are floats: take prices from it,
-    and prove what they imply in integers. The same calls give the same prices.
-    """
-
-    def __init__(self, rows: Sequence[tuple[float, float]]) -> None:
-        """Start without columns; rows: lower and upper limit of each row (math.inf for none)."""
-        self._solver = pywraplp.Solver.CreateSolver("GLOP")
-        self._rows = [self._solver.Constraint(low, high) for low, high in rows]
-        self._columns: list[pywraplp.Variable] = []
-        self._cost = self._solver.Objective()
-        self._cost.SetMinimization()
-
-    def add(self, cost: float, entries: Iterable[tuple[int, float]]) -> None:
-        """Add a column from 0 up; entries: (row, coefficient), each row at most once."""
-        column = self._solver.NumVar(0.0, self._solver.infinity(), "")
-        self._columns.append(column)
-        self._cost.SetCoefficient(column, cost)
-        for row, coefficient in entries:
-            self._rows[row].SetCoefficient(column, coefficient)
-
-    def solve(self) -> tuple[float, list[float]] | None:
-        """Return the least cost and the price of each row, or None without an optimum."""
-        if self._solver.Solve() != pywraplp.Solver.OPTIMAL:
-            return None
-        return float(self._cost.Value()), [float(row.dual_value()) for row in self._rows]
-
-    @property
-    def amounts(self) -> list[float]:
-        """How much of each column the last solution takes."""
-        return [float(column.solution_value()) for column in self._columns]
-
-
-def linear_assignment(costs: Ints) -> Ints:
-    """Column of each row of a square table at the least sum: int64 [n]; CheckError past 64 bits."""
-    n = len(costs)
-    assignment = linear_sum_assignment.SimpleLinearSumAssignment()
-    row, column = np.divmod(np.arange(n * n), max(1, n))
-    assignment.add_arcs_with_cost(row, column, costs.reshape(-1))
-    status = assignment.solve()
-    if status != assignment.OPTIMAL:
-        raise CheckError("solver model", "assignment", f"ended with {status.name}")
-    return np.array([assignment.right_mate(i) for i in range(n)], dtype=np.int64)
 
 
 def solve_mip(

@@ -15,9 +15,10 @@ import numpy as np
 from compiler.design.choices import Values
 from compiler.design.floor import Floor
 from compiler.design.flow import Nodes
-from compiler.design.kernels import Kernel, Turns, queue
+from compiler.design.kernels import Kernel, Turns
 from compiler.design.model import Model
 from compiler.design.problem import Shares
+from compiler.design.queues import queue
 from compiler.design.shared_kernels import Shared
 from ir.arrays import Array, Ints
 from ir.jit import compiled

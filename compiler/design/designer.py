@@ -75,7 +75,10 @@ class Designer:
     def _best(self, asked: Asked) -> Chosen | None:
         found: Chosen | None = None
         least = NONE
-        for whole in self.wholes:
+        bounds = {whole: self._search(whole).least(asked) for whole in self.wholes}
+        for whole in sorted(self.wholes, key=bounds.__getitem__):
+            if bounds[whole] >= (NONE if found is None else found.best.value):
+                break
             other, bound = self._best_with(asked, whole, found)
             least = min(least, bound)
             found = other or found

@@ -6,8 +6,9 @@ import numpy as np
 
 from compiler.design.floor import Counts
 from compiler.design.flow import Nodes, Site, Station, Use, Way
-from compiler.design.kernels import Kernel, Turns, queue
+from compiler.design.kernels import Kernel, Turns
 from compiler.design.pairs import Pair
+from compiler.design.queues import queue
 from compiler.design.shared import meetings
 from compiler.design.shared_kernels import MetTurns
 from compiler.design.steps import Product, add_product, add_stores, dealt, fire, jobs

@@ -14,8 +14,9 @@ import numpy as np
 
 from compiler.design.choices import Key, Values
 from compiler.design.floor import Floor
-from compiler.design.kernels import Kernel, queue
+from compiler.design.kernels import Kernel
 from compiler.design.laid import Laid
+from compiler.design.queues import queue
 from compiler.design.wave import Wave
 from compiler.fire_groups import FireGroup
 from ir import timing

@@ -13,7 +13,7 @@ import numpy as np
 
 from compiler.design.choices import Key
 from compiler.design.problem import Asked, Needs, Problem, Quantity, Shares
-from compiler.solver import ColumnProgram
+from compiler.linear import ColumnProgram
 from ir.arrays import Floats, Ints
 
 Row = Mapping[Needs, Ints]  # numbers of a sum under given decisions of the chip, by the layers'
@@ -127,7 +127,7 @@ class Relaxed:
 
     def _prices(self) -> tuple[Floats, float]:
         """Of paths, and of a limit on the area, in what is minimised for one more of each."""
-        amounts = np.array(self.program.amounts)
+        amounts = np.array(self.program.amounts())
         first = 2 * len(self.problem.own)
         end = first + len(self.limits)
         unit = self.unit[self.asked.minimise]

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from compiler.design.answer import Found
 from compiler.design.choices import Key
-from compiler.design.grid import NONE
+from compiler.design.grid import NONE, Grid
 from compiler.design.many import ManyLayers
 from compiler.design.paths import Paths
 from compiler.design.problem import Asked, Problem
@@ -34,6 +34,10 @@ class Search:
         for values in _first_designs(self.problem):
             known.learn(self.problem.longest(values))
         return known
+
+    def least(self, asked: Asked) -> int:
+        """A bound without any path: what is minimised but for what depends on time."""
+        return int(Grid(self.problem, asked, ()).bound.min())
 
     def best(self, asked: Asked, below: int = NONE) -> Found:
         """The design that is asked for, if there is one with less than `below`.

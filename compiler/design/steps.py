@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.design.flow import Nodes, Site, Station, Use, Way
-from compiler.design.kernels import Jobs, Kernel, queue
+from compiler.design.kernels import Jobs, Kernel
+from compiler.design.queues import queue
 from compiler.design.shared import meetings
 from compiler.emit.caches import may_stream
 from compiler.emit.crossbars import fired

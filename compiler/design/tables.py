@@ -10,9 +10,10 @@ from compiler.design.areas import Part, parts_of
 from compiler.design.blend import Blend
 from compiler.design.choices import Key, Menu, Values
 from compiler.design.energies import moved_bytes
-from compiler.design.kernels import NO_WAY, Evens, Kernel, Turns
+from compiler.design.kernels import NO_WAY, Kernel, Turns
 from compiler.design.model import Model
 from compiler.design.problem import Needs, Path, Problem, Shares, Sum, Term
+from compiler.design.queues import Evens
 from compiler.design.rates import Rate, Step, rate
 from ir.arrays import Ints
 

@@ -20,9 +20,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from compiler.linear import ColumnProgram
 from compiler.slots.packing import MOST_GROUPS, Packings, heaviest_packings
 from compiler.slots.patterns import Split, TokenType, splits_by_type, types_of
-from compiler.solver import ColumnProgram
 from ir.arrays import Ints
 
 MOST_SPLITS = 40_000  # columns z of one program

@@ -9,8 +9,8 @@ from itertools import combinations
 
 import numpy as np
 
+from compiler.linear import linear_assignment
 from compiler.options import SolverOptions
-from compiler.solver import linear_assignment
 from compiler.stacks.pools import listed, numbered, searched, solved
 from compiler.stacks.problem import Pool, StackProblem
 from compiler.stacks.rules import Regions, far_apart, largest_first, neighbours

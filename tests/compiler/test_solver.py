@@ -4,12 +4,11 @@ import os
 import signal
 from typing import Any
 
-import numpy as np
 import pytest
 
 from compiler import solver
 from compiler.options import SolverOptions
-from compiler.solver import SolveInterrupted, cp_model, linear_assignment, solve
+from compiler.solver import SolveInterrupted, cp_model, solve
 from ir.errors import CheckError, InputError
 
 
@@ -137,12 +136,3 @@ def test_options_are_checked(field: str, value: float) -> None:
     option: dict[str, Any] = {field: value}
     with pytest.raises(InputError, match=field):
         SolverOptions(**option)
-
-
-def test_linear_assignment_takes_the_least_sum() -> None:
-    # rows to columns 1, 2, 0 cost 1 + 2 + 3; every other way costs 5 more at least
-    costs = np.array([[9, 1, 9], [9, 9, 2], [3, 9, 9]], dtype=np.int64)
-    assert linear_assignment(costs).tolist() == [1, 2, 0]
-    assert linear_assignment(costs.T.copy()).tolist() == [2, 0, 1]
-    with pytest.raises(CheckError, match="assignment"):
-        linear_assignment(np.full((2, 2), 1 << 62, dtype=np.int64))

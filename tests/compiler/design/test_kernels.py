@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from compiler.design.kernels import NEVER, NO_WAY, Even, Jobs, Kernel, Queue, Turns, queue
+from compiler.design.kernels import NEVER, NO_WAY, Jobs, Kernel, Turns
+from compiler.design.queues import Even, Queue, queue
 
 
 def times(*values: int) -> np.ndarray:

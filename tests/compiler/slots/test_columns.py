@@ -7,13 +7,13 @@ from random import Random
 import numpy as np
 import pytest
 
+from compiler.linear import ColumnProgram
 from compiler.slots import column_generation, order_slots
 from compiler.slots.bounds import check_table, slots_bound, transfers_bound, transfers_bound_at
 from compiler.slots.column_generation import column_generation_table
 from compiler.slots.columns import column_bound
 from compiler.slots.packing import heaviest_packings
 from compiler.slots.rules import compact_table
-from compiler.solver import ColumnProgram
 from ir.arrays import Ints
 from ir.schedule import distinct_per_row
 from tests.compiler.slots.windows import TINY, counts_of, tiny_optimum, window
