@@ -9,6 +9,7 @@ counts for every combination.
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from ir.arrays import Bools, Ints
 from ir.certificate import Status
 from ir.errors import CheckError
 
-LOOKS = 4000
+LOOKS, LONGER = 4000, 20  # times the solver's time where it gave nothing in it
 PATIENCE, ENOUGH = 20, 100  # paths after which a hundredth of the value is enough
 STARTS = 60  # paths by themselves that the bounds of all combinations begin with
 
@@ -86,6 +87,9 @@ class Question:
         False where nothing is learnt.
         """
         values, answer = self.of_layers(at, self.asked, self.options)
+        if answer.status == "none":
+            more = replace(self.options, time_s=LONGER * self.options.time_s)
+            values, answer = self.of_layers(at, self.asked, more)
         if answer.status == "infeasible":
             self.grid.bound[at] = NONE
             return True

@@ -16,7 +16,7 @@ from compiler.design.problem import Asked, Problem
 from compiler.design.question import Question
 from compiler.options import SolverOptions
 
-FEW = 8  # layers whose sizes the solver chooses at once, proven, under each chip's decisions
+FEW = 6  # layers whose sizes the solver chooses at once, proven, under each chip's decisions
 LIMITS = SolverOptions()
 
 
