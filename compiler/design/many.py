@@ -49,7 +49,7 @@ class ManyLayers(Question):
             self._dive(at)
         elif alike not in self.bounded:
             self._bound_alike(at, alike)
-        elif alike not in self.shares:
+        elif alike not in self.shares and at not in self.tried_shares:
             self._by_shares(at)
         elif self.bounded[alike] < len(self.paths) - NEWS:
             self._bound_alike(at, alike)
@@ -67,7 +67,7 @@ class ManyLayers(Question):
     def _bound_alike(self, at: int, alike: tuple[int, ...]) -> None:
         """A bound of all combinations that differ in minor decisions alone."""
         self.bounded[alike] = len(self.paths)
-        _, answer = self.of_layers(at, self.asked, LONGER, self.minor)
+        _, answer = self.of_layers(at, self.asked, LONGER, self.minor, ROWS)
         places = np.indices(self.grid.shape).reshape(len(self.grid.shape), -1)
         major = [n for n, key in enumerate(self.problem.shared) if key not in self.minor]
         mine = (np.array(alike) == places[major].T).all(axis=1)
@@ -77,14 +77,17 @@ class ManyLayers(Question):
             bound = self.whole(answer.bound) + self._more_area(at, mine)
             self.grid.bound[mine] = np.maximum(self.grid.bound[mine], bound)
 
-    def counting(self, at: int, paths: Mapping[Needs, Ints], times: Ints) -> Bools:
-        """[paths] those that say most where layers take shares, and the newest."""
-        counts, shares = super().counting(at, paths, times), self.shares.get(self._alike(at))
-        if shares is None:
+    def counting(
+        self, at: int, paths: Mapping[Needs, Ints], times: Ints, most: int | None
+    ) -> Bools:
+        """[paths] at most so many: those that say most where layers take shares, and the newest."""
+        counts = super().counting(at, paths, times, most)
+        shares = self.shares.get(self._alike(at))
+        if shares is None or most is None:
             return counts
         taken = mean_under(self.problem, paths, shares) / times
-        counts &= np.argsort(np.argsort(-taken)) < ROWS
-        counts[-ROWS // 4 :] = True
+        counts &= np.argsort(np.argsort(-taken)) < most
+        counts[-most // 4 :] = True
         return counts
 
     def _more_area(self, at: int, mine: Ints) -> Ints:
@@ -146,7 +149,8 @@ class ManyLayers(Question):
         over = dict.fromkeys((quantity for quantity, _ in self.asked.limits), 0)
         for _ in range(DIVES):
             limits = tuple((q, most - over[q]) for q, most in self.asked.limits)
-            values, answer = self.of_layers(at, Asked(self.asked.minimise, limits), QUICK)
+            asked = Asked(self.asked.minimise, limits)
+            values, answer = self.of_layers(at, asked, QUICK, most=ROWS)
             tight = any(over.values())
             if not tight and answer.bound is not None:
                 bound = max(int(self.grid.bound[at]), self.whole(answer.bound))

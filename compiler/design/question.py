@@ -87,7 +87,8 @@ class Question:
         False where nothing is learnt.
         """
         values, answer = self.of_layers(at, self.asked, self.options)
-        if answer.status == "none":
+        old = answer.status == "feasible" and tuple(values.values()) in self.seen
+        if old or answer.status == "none":
             more = replace(self.options, time_s=LONGER * self.options.time_s)
             values, answer = self.of_layers(at, self.asked, more)
         if answer.status == "infeasible":
@@ -135,22 +136,30 @@ class Question:
         return dict(zip(self.problem.shared, (int(n) for n in places), strict=True))
 
     def of_layers(
-        self, at: int, asked: Asked, options: SolverOptions, free: tuple[Key, ...] = ()
+        self,
+        at: int,
+        asked: Asked,
+        options: SolverOptions,
+        free: tuple[Key, ...] = (),
+        most: int | None = None,
     ) -> tuple[dict[Key, int], SolverAnswer]:
         """The best sizes under a combination of the chip's decisions, by the paths so far.
 
-        free: decisions of which each number has the least, for a bound on all their values.
+        free: decisions of which each number has the least, for a bound on all their values; most:
+        paths that are taken, None for all.
         """
         shared, times = self.shared(at), self.paths.times
         sums = {quantity: sheet.fixed(shared, free) for quantity, sheet in self.sums.items()}
         paths = self.paths.sheet.fixed(shared, free)
-        counts = self.counting(at, paths, times)
+        counts = self.counting(at, paths, times, most)
         sums["time"] = {needs: block[counts] for needs, block in paths.items()}
         values, answer = Master(self.problem, asked, sums, times[counts]).solve(options)
         menu = self.problem.menu
         return {key: menu[key][shared[key]] for key in self.problem.shared} | values, answer
 
-    def counting(self, at: int, paths: Mapping[Needs, Ints], times: Ints) -> Bools:
+    def counting(
+        self, at: int, paths: Mapping[Needs, Ints], times: Ints, most: int | None
+    ) -> Bools:
         """[paths] those that are not always less than another."""
         longest, least = np.zeros_like(times), np.zeros_like(times)
         for block in paths.values():
