@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from compiler.design.kernels import NEVER, NO_WAY, Jobs, Kernel, Turns
-from compiler.design.queues import Even, Queue, queue
+from compiler.design.queues import Even, Evens, Queue, queue
 
 
 def times(*values: int) -> np.ndarray:
@@ -82,6 +82,20 @@ def random_kernels(rng: np.random.Generator, tokens: int) -> list[Kernel]:
         Jobs(job, rng.integers(0, 30, int(job.max()) + 1)),
         Turns(*of_turns, 4, 2, 10, int(rng.integers(1, 4)), *rng.integers(10, 20, (2, 3))),
     ]
+
+
+def test_even_queues_side_by_side_are_each_by_itself() -> None:
+    """All pairs of ten tokens on 1 to 4 copies; any other kernel among them is none of these."""
+    rng = np.random.default_rng(0)
+    busy, after = rng.integers(1, 30, (2, 12)).tolist()
+    kernels = [Even(10, busy[n], after[n], 1 + n % 4) for n in range(12)]
+    together = Evens.of(kernels)
+    assert together is not None
+    for first in range(10):
+        for last in range(10):
+            each = [kernel.length(first, last) for kernel in kernels]
+            assert together.lengths(first, last).tolist() == each
+    assert Evens.of([*kernels, turns(1)]) is None
 
 
 @pytest.mark.parametrize("seed", range(10))
