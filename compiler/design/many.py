@@ -139,9 +139,10 @@ class ManyLayers(Question):
             return
         parts = np.rint(found.paths / total * PARTS).astype(int).tolist()
         mean = Path.mean((p, n) for p, n in zip(self.paths.every, parts, strict=False) if n)
-        by_area = self.asked.minimise == "area"
+        each = mean.times * (1000 if self.asked.minimise == "energy" else 1)
+        price = total / sum(parts) if self.asked.minimise == "area" else found.area * each
         self.paths.means.append(mean)
-        self.grid.add(mean, total / mean.times if by_area else found.area * mean.times)
+        self.grid.add(mean, price)
 
     def _dive(self, at: int) -> None:
         """Designs under one combination, each with as much less as the one before took too much."""
