@@ -112,6 +112,13 @@ def test_a_hundredth_is_enough_after_some_paths(
     assert (looks["_by_all_paths"] > 0) == (rows == 4)
 
 
+def test_a_dive_within_less_than_the_limits_bounds_nothing() -> None:
+    """Here 106 ps are kept after a dive that asks for less, under which the least is larger."""
+    made = layered(19, 5, 3)
+    found = answered(made, Search(made.problem).paths, Asked("area", (("time", 106),)))
+    assert found.bound == made.least(Asked("area", (("time", 106),)))
+
+
 def test_what_no_design_keeps_is_told_as_none() -> None:
     """One ps, um2 or fJ less than any design takes."""
     made = layered(0)
