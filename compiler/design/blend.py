@@ -75,7 +75,7 @@ class Blend:
             return kernels[int(np.argmax(shares))]
         turns = [kernel for kernel in kernels if isinstance(kernel, Turns)]
         if turns:
-            return self._mean_turns(turns, shares)
+            return MeanTurns.of(turns, shares, self.lengths)
         copies = getattr(kernels[0], "copies", 1)
         return queue(
             _mean([kernel.busy for kernel in kernels], shares),
@@ -85,21 +85,6 @@ class Blend:
 
     def _sizes(self, layer: int) -> list[tuple[int, float]]:
         return [(size, share) for size, share in self.shares[layer].items() if share > LEAST]
-
-    def _mean_turns(self, turns: Sequence[Turns], shares: Sequence[float]) -> Kernel:
-        tokens = len(self.floor.tokens)
-        rows = np.arange(0, tokens, -(-tokens // ROWS))
-        for one in turns:
-            if one not in self.lengths:
-                self.lengths[one] = _lengths(rows, *one.numbers)
-        works = [share * one.work_ps for share, one in zip(shares, turns, strict=True)]
-        return MeanTurns(
-            rows,
-            _mean([self.lengths[one] for one in turns], shares),
-            _mean([one.busy for one in turns], shares),
-            round(sum(works)),
-            _mean([one.alone for one in turns], shares),
-        )
 
 
 def _mean(numbers: Sequence[Ints], shares: Sequence[float]) -> Ints:
@@ -119,6 +104,25 @@ class MeanTurns:
     work_ps: int
     alone: Ints
     energy_fj: int = 0
+
+    @classmethod
+    def of(
+        cls, turns: Sequence[Turns], shares: Sequence[float], known: dict[Turns, Ints]
+    ) -> "MeanTurns":
+        """Of turns by their shares; known: lengths, to which those of others are added."""
+        tokens = len(turns[0].first) - 1
+        rows = np.arange(0, tokens, -(-tokens // ROWS))
+        for one in turns:
+            if one not in known:
+                known[one] = _lengths(rows, *one.numbers)
+        works = [share * one.work_ps for share, one in zip(shares, turns, strict=True)]
+        return cls(
+            rows,
+            _mean([known[one] for one in turns], shares),
+            _mean([one.busy for one in turns], shares),
+            round(sum(works)),
+            _mean([one.alone for one in turns], shares),
+        )
 
     def run(self, arrival: Ints) -> Ints:
         """By all that may be waited for, and by themselves."""
