@@ -34,7 +34,7 @@ class ManyLayers(Question):
 
     def __init__(self, paths: Paths, options: SolverOptions, asked: Asked, below: int) -> None:
         super().__init__(paths, options, asked, below)
-        self.minor = self.grid.minor()
+        self.minor, self.rows = self.grid.minor(), ROWS
         self.tried_shares: set[int] = set()
         self.shares: dict[tuple[int, ...], Shares] = {}
         self.dived: dict[int, int] = {}  # likewise, when it was last dived at
@@ -56,8 +56,15 @@ class ManyLayers(Question):
         elif at not in self.dived:
             self._dive(at)
         else:
-            return super().looked_at(at)
+            return super().looked_at(at) or self._by_all_paths(at)
         return True
+
+    def _by_all_paths(self, at: int) -> bool:
+        """The same look with all paths, where the one with those that say most learnt nothing."""
+        self.rows = None
+        learnt = super().looked_at(at)
+        self.rows = ROWS
+        return learnt
 
     def _alike(self, at: int) -> tuple[int, ...]:
         """The combinations that differ in minor decisions alone, by the places of all others."""
@@ -67,7 +74,7 @@ class ManyLayers(Question):
     def _bound_alike(self, at: int, alike: tuple[int, ...]) -> None:
         """A bound of all combinations that differ in minor decisions alone."""
         self.bounded[alike] = len(self.paths)
-        _, answer = self.of_layers(at, self.asked, LONGER, self.minor, ROWS)
+        _, answer = self.of_layers(at, self.asked, LONGER, self.minor, self.rows)
         places = np.indices(self.grid.shape).reshape(len(self.grid.shape), -1)
         major = [n for n, key in enumerate(self.problem.shared) if key not in self.minor]
         mine = (np.array(alike) == places[major].T).all(axis=1)
@@ -151,7 +158,7 @@ class ManyLayers(Question):
         for _ in range(DIVES):
             limits = tuple((q, most - over[q]) for q, most in self.asked.limits)
             asked = Asked(self.asked.minimise, limits)
-            values, answer = self.of_layers(at, asked, QUICK, most=ROWS)
+            values, answer = self.of_layers(at, asked, QUICK, most=self.rows)
             tight = any(over.values())
             if not tight and answer.bound is not None:
                 bound = max(int(self.grid.bound[at]), self.whole(answer.bound))

@@ -45,6 +45,7 @@ class Question:
         self.found: Point | None = None
         self.value = below
         self.seen: set[tuple[int, ...]] = set()
+        self.rows: int | None = None  # paths at most that the solver is given, None for all
 
     @property
     def learnt(self) -> int:
@@ -86,11 +87,11 @@ class Question:
 
         False where nothing is learnt.
         """
-        values, answer = self.of_layers(at, self.asked, self.options)
+        values, answer = self.of_layers(at, self.asked, self.options, most=self.rows)
         old = answer.status == "feasible" and tuple(values.values()) in self.seen
         if old or answer.status == "none":
             more = replace(self.options, time_s=LONGER * self.options.time_s)
-            values, answer = self.of_layers(at, self.asked, more)
+            values, answer = self.of_layers(at, self.asked, more, most=self.rows)
         if answer.status == "infeasible":
             self.grid.bound[at] = NONE
             return True
