@@ -79,18 +79,18 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 def test_what_is_told_is_true_of_all_designs(looks: Counter[str]) -> None:
-    """Six problems of 384 to 2916 designs and five questions each, the later with known paths.
+    """Five problems of 576 to 2916 designs and five questions each, the later with known paths.
 
     Every second time is one of three steps. Limits are random, and too low at times.
     """
     told: Counter[str] = Counter()
-    for seed in range(6):
+    for seed in range(5):
         made, rng = layered(seed, 5, 1 + 2 * (seed % 2)), np.random.default_rng(seed)
         paths = Search(made.problem).paths if seed % 3 else Paths(made.problem)
         for number in range(5):
             best = answered(made, paths, question(made, number, rng.uniform(0, 1.5))).best
             told["none" if best is None else best.status] += 1
-    assert told["optimal (solver)"] > 15
+    assert told["optimal (solver)"] > 12
     assert told["none"] > 2
     assert set(looks) | {"_by_all_paths"} == {name for _, name in LOOKS}
 
@@ -99,16 +99,16 @@ def test_what_is_told_is_true_of_all_designs(looks: Counter[str]) -> None:
 def test_a_hundredth_is_enough_after_some_paths(
     monkeypatch: pytest.MonkeyPatch, looks: Counter[str], rows: int
 ) -> None:
-    """After two paths, not twenty. With four rows the solver knows less than has been learnt."""
+    """After two paths, not twenty. With four rows a look that learns nothing is taken by all."""
     monkeypatch.setattr(question_module, "PATIENCE", 2)
     monkeypatch.setattr(many, "ROWS", rows)
     told: Counter[str] = Counter()
-    for seed in range(30, 33):
+    for seed in range(30, 32):
         made = layered(seed)
         for number, part in enumerate((0.1, 0.3, 1.2, 0.6, 0.3)):
             best = answered(made, Paths(made.problem), question(made, number, part)).best
             told["none" if best is None else best.status] += 1
-    assert told["feasible"] > 2
+    assert told["feasible"] > 1
     assert (looks["_by_all_paths"] > 0) == (rows == 4)
 
 
