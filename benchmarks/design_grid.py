@@ -4,10 +4,11 @@
 
 The grid: group sizes 1, 2, 4, 8 of each MoE layer, 1 or 2 copies of dense blocks, 4 to 32 transfers
 a slot, 1 or 2 return lanes, 1 or 2 input buffers, and digital units that keep up or half as many;
-attention units that keep up; none shares across layers; of the product the first `--points`, in an order drawn by a seed. The
-frontier has the same values to choose from. A chip of the grid is better than one of the frontier
-where it has no more area and takes no more time: by how much in one of them is the figure that
-counts. Times are process time, those of the frontier with the compilations of its chips.
+attention units that keep up; none shares across layers; of the product the first `--points`, in an
+order drawn by a seed. The frontier has the same values to choose from. A chip of the grid is better
+than one of the frontier where it has no more area and takes no more time: by how much in one of
+them is the figure that counts. Times are process time, those of the frontier with the compilations
+of its chips.
 """
 
 import argparse

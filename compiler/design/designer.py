@@ -76,9 +76,9 @@ class Designer:
         found: Chosen | None = None
         least = NONE
         bounds = {whole: self._search(whole).least(asked) for whole in self.wholes}
-        for whole in sorted(self.wholes, key=bounds.__getitem__):
+        for whole in self.wholes:
             if bounds[whole] >= (NONE if found is None else found.best.value):
-                break
+                continue
             other, bound = self._best_with(asked, whole, found)
             least = min(least, bound)
             found = other or found

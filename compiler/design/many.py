@@ -45,12 +45,12 @@ class ManyLayers(Question):
         alike = self._alike(at)
         if not self.paths.means and at not in self.tried_shares:
             self._by_shares(at)
-        elif self.value == NONE and at not in self.dived:
-            self._dive(at)
         elif alike not in self.bounded:
             self._bound_alike(at, alike)
         elif alike not in self.shares and at not in self.tried_shares:
             self._by_shares(at)
+        elif self.value == NONE and at not in self.dived:
+            self._dive(at)
         elif self.bounded[alike] < len(self.paths) - NEWS:
             self._bound_alike(at, alike)
         elif at not in self.dived:
@@ -163,6 +163,8 @@ class ManyLayers(Question):
             if not tight and answer.bound is not None:
                 bound = max(int(self.grid.bound[at]), self.whole(answer.bound))
                 self.grid.bound[at] = bound
+            if answer.status == "infeasible" and not tight:
+                self.grid.bound[at] = NONE
             if answer.values is None and not tight:
                 return
             if answer.values is None:
