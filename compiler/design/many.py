@@ -25,7 +25,8 @@ QUICK, LONGER = SolverOptions(time_s=0.2), SolverOptions(time_s=1.0)
 ROWS = 120  # paths that the solver is given
 CUTS, SLOW, CLOSE = 100, 8, 5e-4  # at most; less than CLOSE better in SLOW of them is enough
 PARTS = 10_000  # of a mean of paths
-NEWS = 15  # paths after which a bound is worth another look
+NEWS, MANY = 15, 60  # paths after which a bound is worth another look, a dive or shares another
+ENOUGH = 300  # paths that are learnt for a question
 DIVES, POLISHES, TRIES = 8, 40, 8
 
 
@@ -35,29 +36,33 @@ class ManyLayers(Question):
     def __init__(self, paths: Paths, options: SolverOptions, asked: Asked, below: int) -> None:
         super().__init__(paths, options, asked, below)
         self.minor, self.rows = self.grid.minor(), ROWS
-        self.tried_shares: set[int] = set()
+        # paths that were known when it was last looked at so
+        self.relaxed: dict[int, int] = {}
         self.shares: dict[tuple[int, ...], Shares] = {}
-        self.dived: dict[int, int] = {}  # likewise, when it was last dived at
-        self.bounded: dict[tuple[int, ...], int] = {}  # paths that were known then
+        self.dived: dict[int, int] = {}
+        self.bounded: dict[tuple[int, ...], int] = {}
 
     def looked_at(self, at: int) -> bool:
         """The first of the quicker looks that has not been taken, or else one that proves."""
-        alike = self._alike(at)
-        if not self.paths.means and at not in self.tried_shares:
+        alike, known = self._alike(at), len(self.paths)
+        if not self.paths.means and at not in self.relaxed:
             self._by_shares(at)
-        elif alike not in self.bounded:
+        elif known >= self.bounded.get(alike, -NEWS) + NEWS:
             self._bound_alike(at, alike)
-        elif alike not in self.shares and at not in self.tried_shares:
+        elif alike not in self.shares and at not in self.relaxed:
             self._by_shares(at)
-        elif self.value == NONE and at not in self.dived:
+        elif known >= self.dived.get(at, -MANY) + MANY:
             self._dive(at)
-        elif self.bounded[alike] < len(self.paths) - NEWS:
-            self._bound_alike(at, alike)
-        elif at not in self.dived:
-            self._dive(at)
+        elif known >= self.relaxed.get(at, -MANY) + MANY:
+            self._by_shares(at)
         else:
             return super().looked_at(at) or self._by_all_paths(at)
         return True
+
+    def near(self, bound: int) -> bool:
+        """Whether what was found is good enough, or more is not to be had in a minute or two."""
+        enough = self.learnt >= ENOUGH and self.value < NONE
+        return enough or super().near(bound)
 
     def _by_all_paths(self, at: int) -> bool:
         """The same look with all paths, where the one with those that say most learnt nothing."""
@@ -107,7 +112,7 @@ class ManyLayers(Question):
 
     def _by_shares(self, at: int) -> None:
         """A mean of paths, the best for one combination, which raises the bounds of many."""
-        self.tried_shares.add(at)
+        self.relaxed[at] = len(self.paths)
         shared, menu = self.shared(at), self.problem.menu
         values = {key: menu[key][place] for key, place in shared.items()}
         program, last, before = self._program(shared), None, list[float]()

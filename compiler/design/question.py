@@ -26,7 +26,7 @@ from ir.arrays import Bools, Ints
 from ir.certificate import Status
 from ir.errors import CheckError
 
-LOOKS, LONGER = 4000, 20  # times the solver's time where it gave nothing in it
+LOOKS, LONGER = 4000, 5  # times the solver's time where it gave nothing in it
 PATIENCE, ENOUGH = 20, 100  # paths after which a hundredth of the value is enough
 STARTS = 60  # paths by themselves that the bounds of all combinations begin with
 

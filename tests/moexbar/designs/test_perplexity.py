@@ -30,7 +30,7 @@ from tests.moexbar.examples.small_examples import small
 from tests.paths import TINY
 
 ONE = {"sizes": (2,), "copies": (1,), "transfers": (4,), "lanes": (1,), "buffers": (2,)}
-ONE |= {"dpus": (2,), "mha": (1,)}  # nothing to choose but converters
+ONE |= {"dpus": (2,), "mha": (1,), "stack": (1,)}  # nothing to choose but converters
 BITS = {"bits": (5, 6)}
 IDS = {"input_ids": np.load(TINY / "inputs.npz")["input_ids"][:4, :10]}  # accuracy takes four
 
