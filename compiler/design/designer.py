@@ -14,6 +14,7 @@ from compiler.design.floor import Floor
 from compiler.design.grid import NONE
 from compiler.design.model import Model
 from compiler.design.problem import UNITS, Asked, Quantity
+from compiler.design.question import near
 from compiler.design.search import LIMITS, Search
 from compiler.design.tables import problem_of
 from compiler.options import SolverOptions
@@ -74,18 +75,17 @@ class Designer:
 
     def _best(self, asked: Asked) -> Chosen | None:
         found: Chosen | None = None
-        least = NONE
         bounds = {whole: self._search(whole).least(asked) for whole in self.wholes}
-        for whole in self.wholes:
-            if bounds[whole] >= (NONE if found is None else found.best.value):
-                continue
-            other, bound = self._best_with(asked, whole, found)
-            least = min(least, bound)
-            found = other or found
+        for rough in (True, False):  # what one whole can do shortens the search of all others
+            for whole in self.wholes:
+                value = NONE if found is None else found.best.value
+                if bounds[whole] < value and (rough or not near(value, bounds[whole])):
+                    other, bound = self._best_with(asked, whole, found, rough=rough)
+                    bounds[whole], found = max(bounds[whole], bound), other or found
         if found is None:
             return None
-        proven = found.best.value <= least
-        status: Status = found.best.status if proven else "feasible"
+        least = min(found.best.value, *bounds.values())
+        status: Status = "optimal (solver)" if least == found.best.value else "feasible"
         best = replace(found.best, bound=least, status=status)
         return self._no_more_than_used(asked, replace(found, best=best))
 
@@ -100,7 +100,7 @@ class Designer:
         return replace(found, design=design, figures=told)
 
     def _best_with(
-        self, asked: Asked, whole: Whole, before: Chosen | None
+        self, asked: Asked, whole: Whole, before: Chosen | None, *, rough: bool
     ) -> tuple[Chosen | None, int]:
         """The best with this whole, if it is better than the one before, and a bound.
 
@@ -110,7 +110,7 @@ class Designer:
         limits, least = asked.limits, NONE
         below = NONE if before is None else before.best.value
         for _ in range(TRIES):
-            found = self._search(whole).best(Asked(asked.minimise, limits), below)
+            found = self._search(whole).best(Asked(asked.minimise, limits), below, rough=rough)
             least = min(least, found.bound)
             if found.best is None:
                 break

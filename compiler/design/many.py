@@ -15,7 +15,7 @@ from compiler.design.choices import Key
 from compiler.design.grid import NONE
 from compiler.design.paths import Paths
 from compiler.design.problem import Asked, Needs, Path, Point, Problem, Quantity, Shares
-from compiler.design.question import Question
+from compiler.design.question import Question, near
 from compiler.design.relaxed import Relaxation, Relaxed, mean_under
 from compiler.design.sheet import Sheet
 from compiler.options import SolverOptions
@@ -33,8 +33,17 @@ DIVES, POLISHES, TRIES = 8, 40, 8
 class ManyLayers(Question):
     """A question with quicker looks before those that prove."""
 
-    def __init__(self, paths: Paths, options: SolverOptions, asked: Asked, below: int) -> None:
+    def __init__(
+        self,
+        paths: Paths,
+        options: SolverOptions,
+        asked: Asked,
+        below: int,
+        *,
+        rough: bool = False,
+    ) -> None:
         super().__init__(paths, options, asked, below)
+        self.part = 20 if rough else 100  # of the value, that a gap may be
         self.minor, self.rows = self.grid.minor(), ROWS
         # paths that were known when it was last looked at so
         self.relaxed: dict[int, int] = {}
@@ -62,7 +71,7 @@ class ManyLayers(Question):
     def near(self, bound: int) -> bool:
         """Whether what was found is good enough, or more is not to be had in a minute or two."""
         enough = self.learnt >= ENOUGH and self.value < NONE
-        return enough or super().near(bound)
+        return enough or near(self.value, bound, self.part)
 
     def _by_all_paths(self, at: int) -> bool:
         """The same look with all paths, where the one with those that say most learnt nothing."""

@@ -31,6 +31,11 @@ PATIENCE, ENOUGH = 20, 100  # paths after which a hundredth of the value is enou
 STARTS = 60  # paths by themselves that the bounds of all combinations begin with
 
 
+def near(value: int, bound: int, enough: int = ENOUGH) -> bool:
+    """Whether a value is within a hundredth of its bound, or within 1 / enough."""
+    return value < NONE and enough * (value - bound) <= value
+
+
 class Question:
     """What is known of its answer so far; value: the least that was found, or is of use."""
 
@@ -73,7 +78,7 @@ class Question:
 
     def near(self, bound: int) -> bool:
         """Whether what was found is good enough."""
-        return self.value < NONE and ENOUGH * (self.value - bound) <= self.value
+        return near(self.value, bound)
 
     def _told(self, bound: int, status: Status) -> Found:
         bound = min(bound, self.value)

@@ -39,13 +39,15 @@ class Search:
         """A bound without any path: what is minimised but for what depends on time."""
         return int(Grid(self.problem, asked, ()).bound.min())
 
-    def best(self, asked: Asked, below: int = NONE) -> Found:
+    def best(self, asked: Asked, below: int = NONE, *, rough: bool = False) -> Found:
         """The design that is asked for, if there is one with less than `below`.
 
+        rough: of a model of many layers a twentieth above the bound is enough, not a hundredth.
         Raises CheckError where an answer's sums are not the solver's, or none was found in time.
         """
-        kind = Question if len(self.problem.own) <= FEW else ManyLayers
-        return kind(self.paths, self.options, asked, below).answered()
+        if len(self.problem.own) <= FEW:
+            return Question(self.paths, self.options, asked, below).answered()
+        return ManyLayers(self.paths, self.options, asked, below, rough=rough).answered()
 
 
 def _first_designs(problem: Problem) -> Iterator[dict[Key, int]]:
