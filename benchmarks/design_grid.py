@@ -26,19 +26,15 @@ import numpy as np
 
 from backends.cost import chip_area
 from backends.simulate import replay
-from benchmarks.design_model import GROUPING, SLOTS
+from benchmarks.design_model import GROUPING, floor_of
 from compiler.design.choices import Design, Menu, Whole
 from compiler.design.designer import Designer
 from compiler.design.floor import Floor
 from compiler.design.menus import usual_menu
-from compiler.options import Options, PlacementOptions, Shape
+from compiler.options import PlacementOptions, Shape
 from compiler.pipeline import compile_model
-from ir.routing import token_spans
 from moexbar.chips import load_chip
-from moexbar.files.traces.reading import Reading
-from moexbar.given import Given, routed
 from moexbar.model import open_model
-from moexbar.progress import Quiet
 
 BETTER = 0.02  # in one figure, and no worse in the other
 Measured = tuple[int, int, float]  # um2, ps, seconds of the processor
@@ -86,18 +82,6 @@ def measured(floor: Floor, design: Design) -> Measured:
     return area, program.makespan_ps, process_time() - begun
 
 
-def floor_of(given: argparse.Namespace) -> Floor:
-    """The model, its routing and the chip that designs begin with."""
-    model, shape = open_model(given.model), Shape(given.prefill)
-    workload = model.workload(tokens=shape.tokens)
-    source = Given(given.routing, Reading(), given.inputs, 0, trust_traced=False)
-    workload, trace = routed(model, workload, shape, source, Quiet())
-    spans = token_spans(trace, (0.0, 0.5), (0.5, 1.0), shape.length)
-    return Floor(
-        workload, trace, load_chip(given.chip), Options(shape, *spans, GROUPING, slots=SLOTS)
-    )
-
-
 def largest_lead(point: Measured, others: Sequence[Measured]) -> float:
     """By how much a chip is better than one of others in a figure, where it is no worse in both."""
     leads = [
@@ -124,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args(argv)
-    floor = floor_of(given)
+    floor = floor_of(given, open_model(given.model), Shape(given.prefill), load_chip(given.chip))
     menu, begun = menu_of(floor), process_time()
     chosen = Designer(floor, menu).frontier(given.frontier)
     searched = process_time() - begun

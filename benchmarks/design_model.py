@@ -25,12 +25,11 @@ from compiler.design.floor import Floor
 from compiler.options import GroupingOptions, Options, PlacementOptions, Shape, SlotOptions
 from compiler.pipeline import compile_model
 from ir.chip import Chip
-from ir.routing import Routing, token_spans
-from ir.workload import Workload
+from ir.routing import token_spans
 from moexbar.chips import load_chip
 from moexbar.files.traces.reading import Reading
 from moexbar.given import Given, routed
-from moexbar.model import open_model
+from moexbar.model import Model, open_model
 from moexbar.progress import Quiet
 
 GROUPING, SLOTS = GroupingOptions("sorted"), SlotOptions("token-order")
@@ -79,14 +78,14 @@ def designs(floor: Floor, points: int, seed: int, stacks: Sequence[int]) -> list
     return found
 
 
-def row(workload: Workload, trace: Routing, chip: Chip, floor: Floor, design: Design) -> Row:
+def row(floor: Floor, design: Design) -> Row:
     """A design by the model, and its program."""
     options = replace(
         floor.options,
         grouping=design.grouping(GROUPING),
         placement=design.placement(PlacementOptions()),
     )
-    done = compile_model(workload, trace, design.on(chip), options)
+    done = compile_model(floor.workload, floor.routing, design.on(floor.chip), options)
     told, shape = cost(done.program, done.chip), options.shape
     time, energy = float(told.time_ps), float(told.energy.total_fj)
     if shape.decode:
@@ -97,20 +96,25 @@ def row(workload: Workload, trace: Routing, chip: Chip, floor: Floor, design: De
     return Row(shape, design, figures(floor, design), (time, told.area.total_um2, energy))
 
 
+def floor_of(given: argparse.Namespace, model: Model, shape: Shape, chip: Chip) -> Floor:
+    """The model, its routing and the chip that designs begin with."""
+    workload = model.workload(tokens=shape.tokens, batch=1, decodes=shape.decode > 0)
+    source = Given(given.routing, Reading(), given.inputs, 0, trust_traced=False)
+    workload, trace = routed(model, workload, shape, source, Quiet())
+    spans = token_spans(trace, (0.0, 0.5), (0.5, 1.0), shape.batch * shape.length)
+    return Floor(workload, trace, chip, Options(shape, *spans, GROUPING, slots=SLOTS))
+
+
 def rows(given: argparse.Namespace) -> Iterator[Row]:
     """All points: prefills, and decode steps of one sequence and of eight."""
     model = open_model(given.model)
     chip = load_chip(given.chip, {"memory.kv": "buffers"})
     decode = Shape(16, 1, given.decode)
     for shape in (Shape(given.prefill), decode, replace(decode, batch=8)):
-        workload = model.workload(tokens=shape.tokens, batch=1, decodes=shape.decode > 0)
-        source = Given(given.routing, Reading(), given.inputs, 0, trust_traced=False)
-        workload, trace = routed(model, workload, shape, source, Quiet())
-        spans = token_spans(trace, (0.0, 0.5), (0.5, 1.0), shape.batch * shape.length)
-        floor = Floor(workload, trace, chip, Options(shape, *spans, GROUPING, slots=SLOTS))
+        floor = floor_of(given, model, shape, chip)
         points = given.points // 2 if not shape.decode else given.points // 4
         for design in designs(floor, points, given.seed, given.stack):
-            yield row(workload, trace, chip, floor, design)
+            yield row(floor, design)
 
 
 def told(row: Row) -> str:

@@ -99,7 +99,7 @@ class Grid:
         return self._split(total, self._beside(total)).common
 
     def minor(self) -> tuple[Key, ...]:
-        """The chip's decisions that change the area by less than MINOR of its least."""
+        """The chip's decisions that change the area by at most MINOR of its least."""
         table = self._least(self.problem.area()).reshape(self.shape)
         spread = [int((table.max(axis=n) - table.min(axis=n)).max()) for n in range(table.ndim)]
         small = MINOR * int(table.min())
