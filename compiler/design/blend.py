@@ -20,8 +20,7 @@ from compiler.design.model import Model
 from compiler.design.problem import Shares
 from compiler.design.queues import queue
 from compiler.design.shared_kernels import Shared
-from ir.arrays import Array, Ints
-from ir.jit import compiled
+from ir.arrays import Ints
 
 ROWS = 512  # tokens, evenly apart, from which the lengths of mixed turns are known at most
 LEAST = 1e-6  # a share below is none
@@ -114,7 +113,7 @@ class MeanTurns:
         rows = np.arange(0, tokens, -(-tokens // ROWS))
         for one in turns:
             if one not in known:
-                known[one] = _lengths(rows, *one.numbers)
+                known[one] = one.lengths(rows)
         works = [share * one.work_ps for share, one in zip(shares, turns, strict=True)]
         return cls(
             rows,
@@ -142,44 +141,3 @@ class MeanTurns:
         row = int(np.argmax(waited))
         alone = arrival[token] + self.alone[token] >= waited[row]
         return token if alone else int(self.rows[row])
-
-
-@compiled
-def _lengths(
-    rows: Array,
-    first: Array,
-    group: Array,
-    times: Array,
-    pace: Array,
-    after: Array,
-    load_ps: int,
-    load_busy_ps: int,
-    mvm_ps: int,
-    entries: int,
-) -> Array:
-    tokens, never = len(first) - 1, -(1 << 60)
-    found = np.full((len(rows), tokens), -(10**12))
-    held = np.empty((len(pace), entries), dtype=np.int64)
-    turn = np.empty(len(pace), dtype=np.int64)
-    free = np.empty(len(pace), dtype=np.int64)
-    for row in range(len(rows)):
-        held[:], turn[:], free[:], bus = never, 0, never, never
-        for t in range(rows[row], tokens):
-            arrival = 0 if t == rows[row] else never
-            done = arrival
-            start = max(arrival, bus)
-            for n in range(first[t], first[t + 1]):
-                g = group[n]
-                start = max(start, held[g, turn[g]])
-            if first[t] < first[t + 1]:
-                bus = start + load_busy_ps
-            for n in range(first[t], first[t + 1]):
-                g = group[n]
-                begun = max(start + load_ps, free[g])
-                end = begun + times[n] * mvm_ps
-                free[g] = begun + times[n] * pace[g]
-                held[g, turn[g]] = end
-                turn[g] = (turn[g] + 1) % entries
-                done = max(done, end + after[g])
-            found[row, t] = max(done, -(10**12))
-    return found

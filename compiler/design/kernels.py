@@ -178,6 +178,16 @@ class Turns:
         arrival[0] = 0
         return max(int(self._run(arrival, first)[-1]), NO_WAY)
 
+    def lengths(self, rows: Ints) -> Ints:
+        """`length` from some tokens to all: [rows, tokens]."""
+        tokens = len(self.first) - 1
+        found = np.full((len(rows), tokens), NO_WAY, dtype=np.int64)
+        for row, first in enumerate(rows.tolist()):
+            arrival = np.full(tokens - first, NEVER, dtype=np.int64)
+            arrival[0] = 0
+            found[row, first:] = np.maximum(self._run(arrival, first), NO_WAY)
+        return found
+
     def waited_for(self, arrival: Ints, token: int) -> int:
         """By halves: the last token that may come first without that it leaves earlier."""
         until = arrival[: token + 1]

@@ -137,3 +137,13 @@ def test_a_token_waits_for_the_last_without_which_it_left_earlier(seed: int) -> 
 
 def _from(come: np.ndarray, first: int) -> np.ndarray:
     return np.where(np.arange(len(come)) < first, NEVER, come)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_lengths_of_turns_are_those_of_single_pairs(seed: int) -> None:
+    """From every third of 12 tokens to all; to those before it there is no way."""
+    turns = random_kernels(np.random.default_rng(seed), 12)[-1]
+    assert isinstance(turns, Turns)
+    rows = np.arange(0, 12, 3)
+    one_by_one = [[turns.length(first, last) for last in range(12)] for first in rows.tolist()]
+    assert turns.lengths(rows).tolist() == one_by_one

@@ -1,5 +1,7 @@
 """Stations whose units serve other layers too, by hand, and linear in the (max, +) sense."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -97,3 +99,14 @@ def test_lengths_and_what_is_waited_for_are_as_of_all_kernels(seed: int) -> None
             assert come[waited] + kernel.length(waited, token) == end
             later = np.where(np.arange(12) <= waited, NEVER, come)
             assert kernel.run(later)[token] < end
+
+
+def test_all_lengths_count_what_groups_do_for_others() -> None:
+    """Of 12 tokens, from every fourth: as of single pairs, and more than without the others."""
+    turns = random_kernels(np.random.default_rng(0), 12)[-1]
+    assert isinstance(turns, MetTurns)
+    rows = np.arange(0, 12, 4)
+    found = turns.lengths(rows)
+    assert found.tolist() == [[turns.length(a, b) for b in range(12)] for a in rows.tolist()]
+    alone = replace(turns, met=np.zeros_like(turns.met))
+    assert found.sum() > alone.lengths(rows).sum()
