@@ -43,6 +43,13 @@ class Whole:
         return replace(chip, mvm=mvm, pg=pg)
 
     @property
+    def words(self) -> str:
+        """What there is of it, as people say it."""
+        words = f"mux {self.mux}, {self.stack} layers a region"
+        words += "" if self.columns is None else f", {self.columns} columns a converter"
+        return words if self.bits is None else f"{words}, {self.bits} bits"
+
+    @property
     def settings(self) -> dict[str, int]:
         """The fields of a chip that they are."""
         found = {"mvm.columns_per_adc": self.columns, "mvm.adc_bits": self.bits}

@@ -4,11 +4,13 @@ What stands behind a peripheral group at most is a number of the whole chip that
 depend on. Every most is tried.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from compiler.design.answer import Best
 from compiler.design.choices import Design, Menu, Whole
+from compiler.design.efficient import least_product
 from compiler.design.figures import Figures, figures
 from compiler.design.floor import Floor
 from compiler.design.grid import NONE
@@ -22,7 +24,6 @@ from ir.certificate import Status
 from ir.errors import Amount, CheckError, InfeasibleError, InputError
 
 TRIES = 4  # of a limit that rests and cores do not keep
-WORDS: dict[Quantity, str] = {"area": "area", "time": "time", "energy": "energy"}
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,15 @@ class Chosen:
 
 @dataclass(eq=False)
 class Designer:
-    """A model and its tokens, the values of all decisions, and what is known of designs so far."""
+    """A model and its tokens, the values of all decisions, and what is known of designs so far.
+
+    tell: is told of each kind of chip before it is looked at.
+    """
 
     floor: Floor
     menu: Menu = field(default_factory=Menu)
     options: SolverOptions = LIMITS
+    tell: Callable[[Whole], None] = lambda _: None
     _searches: dict[Whole, Search] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -68,7 +73,8 @@ class Designer:
 
     def best(self, asked: Asked) -> Chosen:
         """The design that is asked for; InfeasibleError says what is short, and by how much."""
-        found = self._best(asked)
+        product = asked.minimise == "product"
+        found = least_product(self._best, asked.limits) if product else self._best(asked)
         if found is None:
             raise self._short(asked)
         return found
@@ -94,7 +100,7 @@ class Designer:
         mux = max((size for _, size in found.design.sizes), default=found.design.whole.mux)
         design = replace(found.design, whole=replace(found.design.whole, mux=mux))
         told = figures(self.floor, design)
-        same = _amount(told, asked.minimise) == _amount(found.figures, asked.minimise)
+        same = all(told.of(q) <= found.figures.of(q) for q in asked.least)
         if not same or not _keeps(told, asked):
             return found
         return replace(found, design=design, figures=told)
@@ -104,22 +110,23 @@ class Designer:
     ) -> tuple[Chosen | None, int]:
         """The best with this whole, if it is better than the one before, and a bound.
 
-        The search knows no energy of rests and cores: where a limit is not kept with them, it is
-        asked anew with as much less.
+        The search knows no energy of rests and cores, nor what is waited for these where power is
+        limited: where a limit is not kept with them, it is asked anew with as much less.
         """
+        self.tell(whole)
         limits, least = asked.limits, NONE
         below = NONE if before is None else before.best.value
         for _ in range(TRIES):
-            found = self._search(whole).best(Asked(asked.minimise, limits), below, rough=rough)
+            found = self._search(whole).best(replace(asked, limits=limits), below, rough=rough)
             least = min(least, found.bound)
             if found.best is None:
                 break
             design = self.floor.design_of(found.best.point.values, whole)
             told = figures(self.floor, design)
-            _check(found.best, told)
-            over = {q: max(_amount(told, q) - most, 0) for q, most in asked.limits}
+            self._check(found.best, told)
+            over = {q: max(told.of(q) - most, 0) for q, most in asked.limits}
             if not any(over.values()):
-                return Chosen(design, told, found.best), least
+                return Chosen(design, told, _as_told(found.best, told)), least
             limits = tuple((q, most - over[q]) for q, most in limits)
         return None, least
 
@@ -146,8 +153,22 @@ class Designer:
             found.append(self.best(Asked("area", (*limits, ("time", max(limit, ends[0]))))))
         return _undominated(found)
 
+    def _check(self, best: Best, told: Figures) -> None:
+        """Area and time are those of the model, not of its tables.
+
+        A chip that waits to keep its power does so for rests and cores as well.
+        """
+        for quantity in ("area", "time"):
+            value, again = best.point.of(quantity), told.of(quantity)
+            waits = quantity == "time" and self.floor.power_mw is not None and value < again
+            if value != again and not waits:
+                raise CheckError("design", quantity, f"{value} by tables, {again} by the model")
+
     def _short(self, asked: Asked) -> InfeasibleError:
         """What is short: a limit that nothing keeps alone, or the nearest of several together."""
+        power = self._short_of_power(asked)
+        if power is not None:
+            return power
         for quantity, most in asked.limits:
             least = self._best(Asked(quantity))
             if least is not None and least.best.value > most:
@@ -163,6 +184,25 @@ class Designer:
         hint = " or ".join(f"allow {words(q, v)}" for _, q, v, _ in sorted(needs))
         return _shortage(quantity, value, most, hint)
 
+    def _short_of_power(self, asked: Asked) -> InfeasibleError | None:
+        """What a design draws that keeps all else in all the time there is; None if none does."""
+        most, limits = self.floor.power_mw, dict(asked.limits)
+        if most is None or "time" not in limits:
+            return None
+        free = Designer(replace(self.floor, power_mw=None), self.menu, self.options)
+        found = free._best(Asked("energy", asked.limits))
+        if found is None:
+            return None
+        more = self.floor.chip.memory.passive_uw * (limits["time"] - found.figures.time_ps) // 1000
+        need = -(-(found.figures.total_fj + max(more, 0)) // limits["time"])
+        return InfeasibleError(
+            "power of a design",
+            Amount(need, f"{need / 1000:,.3f} W"),
+            Amount(most, f"{most / 1000:,.3f} W"),
+            "mW",
+            f"allow at least {need / 1000:,.3f} W, or more time",
+        )
+
 
 def words(quantity: Quantity, value: int) -> str:
     """An amount as people say it."""
@@ -173,7 +213,7 @@ def words(quantity: Quantity, value: int) -> str:
 
 def _shortage(quantity: Quantity, value: int, most: int, hint: str) -> InfeasibleError:
     return InfeasibleError(
-        f"{WORDS[quantity]} of a design",
+        f"{quantity} of a design",
         Amount(value, words(quantity, value)),
         Amount(most, words(quantity, most)),
         UNITS[quantity],
@@ -181,25 +221,14 @@ def _shortage(quantity: Quantity, value: int, most: int, hint: str) -> Infeasibl
     )
 
 
-def _amount(told: Figures, quantity: Quantity) -> int:
-    amounts: dict[Quantity, int] = {
-        "area": told.total_um2,
-        "time": told.time_ps,
-        "energy": told.total_fj,
-    }
-    return amounts[quantity]
+def _as_told(best: Best, told: Figures) -> Best:
+    """With its time as it is told, where it waits longer than the search knows."""
+    amounts = {**best.point.amounts, "time": told.time_ps}
+    return replace(best, point=replace(best.point, amounts=amounts))
 
 
 def _keeps(told: Figures, asked: Asked) -> bool:
-    return all(_amount(told, quantity) <= most for quantity, most in asked.limits)
-
-
-def _check(best: Best, told: Figures) -> None:
-    """Area and time are those of the model, not of its tables."""
-    for quantity in ("area", "time"):
-        value, again = best.point.of(quantity), _amount(told, quantity)
-        if value != again:
-            raise CheckError("design", quantity, f"{value} by tables, {again} by the model")
+    return all(told.of(quantity) <= most for quantity, most in asked.limits)
 
 
 def _undominated(found: list[Chosen]) -> list[Chosen]:

@@ -16,25 +16,36 @@ from ir.chip import Chip
 from ir.workload import Attention, Dense, Digital, MoELayer, Workload
 
 
-def energy_fj(model: Model, values: Values, time_ps: int) -> dict[str, int]:
-    """Femtojoules of the window by cause; time_ps: of all of it."""
-    chip, regions = model.chip(values), model.floor.workload.regions
-    cores, resting = 0, 0
+def energy_fj(model: Model, values: Values, time_ps: int, waits_ps: int = 0) -> dict[str, int]:
+    """Femtojoules of the window by cause; time_ps: of all of it.
+
+    waits_ps: beside it, in which nothing works.
+    """
+    chip, resting = model.chip(values), 0
     in_use = {} if model.floor.tokens.decode else spans(model, values)
-    for region in regions:
-        layers = model.floor.together(region, model.whole.stack)
-        if layers[0] == region:
-            site = model.site(region, values)
-            cores += site.extent.columns * site.extent.rows
-            resting += _resting(site, {n: in_use.get(n, time_ps) for n in layers}, time_ps)
+    for site in _hosts(model, values):
+        resting += _resting(site, {n: in_use.get(n, time_ps) for n in site.layers}, time_ps)
     found = {
         "instructions": sum(model.kernel(n, values).energy_fj for n in model.order),
         "buffers": 8 * moved_bytes(model, values) * chip.memory.buffer_bit_fj,
-        "passive": chip.memory.passive_uw * time_ps // 1000,
-        "cores": chip.mesh.core_uw * cores * time_ps // 1000,
+        "passive": chip.memory.passive_uw * (time_ps + waits_ps) // 1000,
+        "cores": cores_uw(model, values) * (time_ps + waits_ps) // 1000,
         "peripheral groups resting": resting,
     }
     return {cause: fj for cause, fj in found.items() if fj}
+
+
+def cores_uw(model: Model, values: Values) -> int:
+    """What all cores draw whatever they do."""
+    sites = _hosts(model, values)
+    cores = sum(site.extent.columns * site.extent.rows for site in sites)
+    return model.chip(values).mesh.core_uw * cores
+
+
+def _hosts(model: Model, values: Values) -> list[Site]:
+    """The regions, each once where layers share it."""
+    sites = (model.site(region, values) for region in model.floor.workload.regions)
+    return [site for site in sites if site.layers[0] == site.region]
 
 
 def _resting(site: Site, in_use: Mapping[int, int], time_ps: int) -> int:

@@ -1,15 +1,20 @@
 """All figures of one design: time, area, energy, and what the time is made of."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from compiler.design.areas import area_um2, parts_of
-from compiler.design.choices import Design
-from compiler.design.energies import energy_fj
+from compiler.design.choices import Design, Values
+from compiler.design.energies import cores_uw, energy_fj
 from compiler.design.floor import Floor
 from compiler.design.model import Model
+from compiler.design.power import left_mw, paced_ps
+from compiler.design.problem import Quantity
 from compiler.design.rates import Rate, rate
 
-CHAINS = "chains"
+CHAINS, WAITS = "chains", "waits for power"
+ALWAYS = ("passive", "cores")  # energy that time takes
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,7 @@ class Figures:
 
     time_ps: of the prefill, or of one decode step, in which `tokens` come; area_um2: by kind;
     energy_fj: by cause, of that time; made_of: ps of the time by what it waits for, the work of a
-    unit or `CHAINS`, what tokens take by themselves.
+    unit, `CHAINS`, what tokens take by themselves, or `WAITS`.
     """
 
     time_ps: int
@@ -42,6 +47,20 @@ class Figures:
         """Femtojoules in all."""
         return sum(self.energy_fj.values())
 
+    def of(self, quantity: Quantity) -> int:
+        """Of area, time, energy, or the product of energy and area."""
+        match quantity:
+            case "area":
+                return self.total_um2
+            case "time":
+                return self.time_ps
+            case "energy":
+                return self.total_fj
+            case "product":
+                return self.total_fj * self.total_um2
+            case _:
+                assert_never(quantity)
+
 
 def figures(floor: Floor, design: Design) -> Figures:
     """The figures of a design."""
@@ -49,13 +68,28 @@ def figures(floor: Floor, design: Design) -> Figures:
     steps = max(floor.tokens.decode, 1)
     found = rate(model, values)
     energy = energy_fj(model, values, found.time_ps * steps)
+    waits = _waits_ps(model, values, energy, found.time_ps)
+    if waits:
+        energy = energy_fj(model, values, found.time_ps * steps, waits * steps)
+    made_of = _made_of(model, design, found)
     return Figures(
-        found.time_ps,
+        found.time_ps + waits,
         len(floor.tokens) // steps,
         area_um2(parts_of(model.way), model.site, values),
         {cause: fj // steps for cause, fj in energy.items()},
-        _made_of(model, design, found),
+        {**made_of, WAITS: waits} if waits else made_of,
     )
+
+
+def _waits_ps(model: Model, values: Values, energy: Mapping[str, int], time_ps: int) -> int:
+    """How much longer a prefill or a step takes than its stations, to keep the power; 0: none."""
+    most, steps = model.floor.power_mw, max(model.floor.tokens.decode, 1)
+    if most is None:
+        return 0
+    work = sum(fj for cause, fj in energy.items() if cause not in ALWAYS)
+    cores_mw = -(-cores_uw(model, values) // 1000)
+    left = left_mw(most, model.floor.chip) - cores_mw
+    return max(paced_ps(work, steps * left) - time_ps, 0)
 
 
 def _made_of(model: Model, design: Design, found: Rate) -> dict[str, int]:

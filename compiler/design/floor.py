@@ -56,13 +56,15 @@ class Counts:
 class Floor:
     """A model, its tokens and what its layers occupy at every group size and number of copies.
 
-    waves: those that are known (`model.wave_of`), of a whole chip with so many copies.
+    power_mw: that the chip may draw in the mean, None: as much as it likes. waves: those that are
+    known (`model.wave_of`), of a whole chip with so many copies.
     """
 
     workload: Workload
     routing: Routing
     chip: Chip
     options: Options
+    power_mw: int | None = None
     _grouped: dict[int, Grouping] = field(default_factory=dict)
     _regions: dict[int, dict[int, tuple[int, ...]]] = field(default_factory=dict)
     _laid: dict[tuple[int, int, int], Laid] = field(default_factory=dict)

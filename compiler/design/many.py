@@ -7,6 +7,7 @@ limits are sought under one combination, with as much less as the last one took 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -171,7 +172,7 @@ class ManyLayers(Question):
         over = dict.fromkeys((quantity for quantity, _ in self.asked.limits), 0)
         for _ in range(DIVES):
             limits = tuple((q, most - over[q]) for q, most in self.asked.limits)
-            asked = Asked(self.asked.minimise, limits)
+            asked = replace(self.asked, limits=limits)
             values, answer = self.of_layers(at, asked, QUICK, most=self.rows)
             tight = any(over.values())
             if not tight and answer.bound is not None:

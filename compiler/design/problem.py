@@ -6,16 +6,16 @@ the paths, of which `longest` gives one that is greatest under given values.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from compiler.design.choices import Key, Values
 from ir.arrays import Ints
 
-Quantity = Literal["area", "time", "energy"]
+Quantity = Literal["area", "time", "energy", "product"]
 Needs = tuple[Key, ...]
 Shares = Mapping[int, Mapping[int, float]]  # {layer: {group size: share}}
-UNITS: dict[Quantity, str] = {"area": "um2", "time": "ps", "energy": "fJ"}
+UNITS: dict[Quantity, str] = {"area": "um2", "time": "ps", "energy": "fJ", "product": "fJ um2"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,8 @@ class Problem:
 
     menu: the values of each decision; area, energy: made when they are asked for; energy takes
     `power` fJ more for each ns of time; longest: of a path that takes a design as long as any;
-    blended: the same of designs whose layers take shares of several values.
+    blended: the same of designs whose layers take shares of several values. paced: a path that a
+    chip waits for which may draw so much power, None: as much as it likes.
     """
 
     menu: Mapping[Key, tuple[int, ...]]
@@ -74,6 +75,7 @@ class Problem:
     power: int
     longest: Callable[[Values], Path]
     blended: Callable[[Values, Shares], Path]
+    paced: Path | None = None
 
     @property
     def shared(self) -> Needs:
@@ -99,10 +101,24 @@ class Problem:
             index = index * len(self.menu[key]) + place[key]
         return index
 
+    def time_of(self, path: Path, values: Values) -> int:
+        """What a path takes a design, ps."""
+        return self.of(path.sum, values) // path.times
+
+    def weighed(self, energies: int, area_fj: int) -> "Problem":
+        """The same with energy counted so many times, and a um2 as so much energy beside it."""
+
+        def energy() -> Sum:
+            counted = (energies, self.energy()), (area_fj, self.area())
+            return Sum.of(Term(n, k * block) for k, s in counted for n, block in s.blocks.items())
+
+        return replace(self, energy=energy, power=energies * self.power)
+
     def point(self, values: Values, quantities: Iterable[Quantity]) -> "Point":
         """A design's figures, from the sums and its longest path."""
-        path, wanted = self.longest(values), set(quantities)
-        amounts: dict[Quantity, int] = {"time": self.of(path.sum, values) // path.times}
+        wanted, paths = set(quantities), [self.longest(values)]
+        paths += [] if self.paced is None else [self.paced]
+        amounts: dict[Quantity, int] = {"time": max(self.time_of(p, values) for p in paths)}
         if "area" in wanted:
             amounts["area"] = self.of(self.area(), values)
         if "energy" in wanted:
@@ -129,15 +145,31 @@ class Point:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is minimised, and the most there may be of anything (um2, ps, fJ)."""
+    """What is minimised, and the most there may be of anything (um2, ps, fJ).
+
+    energies, area_fj: of a least energy, how often it counts, and what a um2 counts beside it; no
+    limit is then on energy. A least product is of energy and area (`efficient`).
+    """
 
     minimise: Quantity
     limits: tuple[tuple[Quantity, int], ...] = ()
+    energies: int = 1
+    area_fj: int = 0
+
+    @property
+    def least(self) -> set[Quantity]:
+        """All of which less is better."""
+        return {self.minimise, "area"} if self.area_fj else {self.minimise}
 
     @property
     def quantities(self) -> set[Quantity]:
         """All that it says something of."""
         return {self.minimise, *(quantity for quantity, _ in self.limits)}
+
+    def of(self, problem: Problem) -> Problem:
+        """The problem with energy as it counts here."""
+        plain = (self.energies, self.area_fj) == (1, 0)
+        return problem if plain else problem.weighed(self.energies, self.area_fj)
 
     def met(self, point: Point) -> bool:
         """Whether a design keeps all limits."""

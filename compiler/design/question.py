@@ -41,7 +41,7 @@ class Question:
 
     def __init__(self, paths: Paths, options: SolverOptions, asked: Asked, below: int) -> None:
         self.paths, self.options, self.asked = paths, options, asked
-        self.problem = paths.problem
+        self.problem = asked.of(paths.problem)
         self.begun, self.known = time.perf_counter(), len(paths)
         self.grid = Grid(self.problem, asked, [*paths.every[:STARTS], *paths.means])
         self.sums: dict[Quantity, Sheet] = {"area": Sheet(self.problem, [self.problem.area()])}
@@ -177,7 +177,7 @@ class Question:
     def _tightened(self, at: int, point: Point) -> None:
         """The same combination with as much less time as the design takes too much."""
         limits = tuple((q, most - max(point.of(q) - most, 0)) for q, most in self.asked.limits)
-        asked = Asked(self.asked.minimise, limits)
+        asked = replace(self.asked, limits=limits)
         values, answer = self.of_layers(at, asked, self.options)
         if answer.values is not None:
             self.tried(values)

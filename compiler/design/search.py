@@ -29,15 +29,17 @@ class Search:
 
     @cached_property
     def paths(self) -> Paths:
-        """At first those of the first designs."""
+        """At first those of the first designs, and what a chip waits for that is paced."""
         known = Paths(self.problem)
+        if self.problem.paced is not None:
+            known.learn(self.problem.paced)
         for values in _first_designs(self.problem):
             known.learn(self.problem.longest(values))
         return known
 
     def least(self, asked: Asked) -> int:
         """A bound without any path: what is minimised but for what depends on time."""
-        return int(Grid(self.problem, asked, ()).bound.min())
+        return int(Grid(asked.of(self.problem), asked, ()).bound.min())
 
     def best(self, asked: Asked, below: int = NONE, *, rough: bool = False) -> Found:
         """The design that is asked for, if there is one with less than `below`.

@@ -12,6 +12,7 @@ from compiler.design.choices import Key, Menu, Values
 from compiler.design.energies import moved_bytes
 from compiler.design.kernels import NO_WAY, Kernel, Turns
 from compiler.design.model import Model
+from compiler.design.power import left_mw
 from compiler.design.problem import Needs, Path, Problem, Shares, Sum, Term
 from compiler.design.queues import Evens
 from compiler.design.rates import Rate, Step, rate
@@ -21,7 +22,8 @@ from ir.arrays import Ints
 def problem_of(model: Model, menu: Menu) -> Problem:
     """The choice among the designs of a menu, that there are with the model's whole.
 
-    Energy is without peripheral groups at rest and the power of cores.
+    Energy is without peripheral groups at rest and the power of cores, and so is what is waited
+    for where power is limited.
     """
     keys = menu.under(model.whole)
     choices = {key: keys.of(key) for key in keys.keys(model.leaders)}
@@ -29,7 +31,8 @@ def problem_of(model: Model, menu: Menu) -> Problem:
     chip, steps = model.floor.chip, max(model.floor.tokens.decode, 1)
     power = chip.memory.passive_uw * steps
     area, energy = lambda: found.area, lambda: found.energy
-    return Problem(choices, area, energy, power, found.longest, found.blended)
+    paced = None if model.floor.power_mw is None else found.paced(model.floor.power_mw)
+    return Problem(choices, area, energy, power, found.longest, found.blended, paced)
 
 
 class Tables:
@@ -74,6 +77,14 @@ class Tables:
             moved: Needs = ("mha", "copies")
             terms.append(self.term(moved, lambda v: each * moved_bytes(self.model, v)))
         return Sum.of(terms)
+
+    def paced(self, power_mw: int) -> Path:
+        """What a chip waits for that may draw so much, rounded up."""
+        steps = max(self.model.floor.tokens.decode, 1)
+        times = steps * left_mw(power_mw, self.model.floor.chip)
+        up: Needs = ()
+        rounded = {up: np.array([times - 1], dtype=np.int64)}
+        return Path(Sum({**self.energy.blocks, **rounded}), times)
 
     def kernels(self, node: int) -> list[Kernel]:
         """A station under all values of its decisions."""

@@ -1,7 +1,7 @@
 """`moexbar design`: the chip as an answer."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,6 +27,7 @@ from moexbar.cli.options import (
     solver_options,
 )
 from moexbar.console import print_json, stages
+from moexbar.designs.demands import Objective
 
 if TYPE_CHECKING:
     from moexbar.designs.task import Designed
@@ -64,6 +65,14 @@ Energy = Annotated[
     float | None,
     typer.Option(help="At most so many uJ for that.", metavar="UJ", rich_help_panel=DEMANDS),
 ]
+Power = Annotated[
+    float | None,
+    typer.Option(
+        help="At most so many W in the mean of that; the chip waits where it must.",
+        metavar="W",
+        rich_help_panel=DEMANDS,
+    ),
+]
 Perplexity = Annotated[
     float | None,
     typer.Option(
@@ -81,10 +90,10 @@ Seeds = Annotated[
         rich_help_panel=DEMANDS,
     ),
 ]
-Objective = Annotated[
-    Literal["area", "time", "energy"] | None,
+Best = Annotated[
+    Objective | None,
     typer.Option(
-        help="What is minimised.",
+        help="What is least; efficiency: most GOPS/W/mm2.",
         show_default="area within a rate or latency, else time",
         rich_help_panel=DEMANDS,
     ),
@@ -127,7 +136,8 @@ class DesignRequest:
     energy: Energy = None
     perplexity: Perplexity = None
     seeds: Seeds = 3
-    objective: Objective = None
+    power: Power = None
+    objective: Best = None
     frontier: Frontier = 0
     routing: Trace = None
     inputs: Inputs = None
@@ -184,7 +194,7 @@ def _designed(model: "Model", asked: DesignRequest, *, programs: bool) -> "Desig
     from moexbar.designs.task import design
 
     limits = asked.area, asked.reticles, asked.rate, asked.latency, asked.energy
-    demands = Demands(*limits, asked.objective, asked.perplexity, asked.seeds)
+    demands = Demands(*limits, asked.objective, asked.perplexity, asked.seeds, asked.power)
     among = among_of(asked.among or [])
     with stages() as progress:
         return design(

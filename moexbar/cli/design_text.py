@@ -7,6 +7,7 @@ from pathlib import Path
 from moexbar.console import out, table
 from moexbar.report.designed import (
     AdcRow,
+    AgainRow,
     DesignFigures,
     DesignReport,
     DesignRow,
@@ -20,10 +21,12 @@ EACH = 6  # layers whose sizes are told one by one
 
 def print_designed(report: DesignReport, output: Path) -> None:
     """A table of the chips, and a paragraph on each where there is one."""
-    asked = report.perplexity
-    console, shown = out(), table(*HEAD, *(QUALITY if asked else ()), left=1)
+    asked, power = report.perplexity, report.power_w is not None
+    more = *(POWER if power else ()), *(QUALITY if asked else ())
+    console, shown = out(), table(*HEAD, *more, left=1)
     for row in report.designs:
-        shown.add_row(*_cells(row), *(_quality(row) if asked else ()))
+        draws = [f"{row.model.power_w or 0:.3f}"] if power else []
+        shown.add_row(*_cells(row), *draws, *(_quality(row) if asked else ()))
     console.print(shown)
     for row in report.designs:
         for line in _told(row, alone=len(report.designs) == 1):
@@ -71,7 +74,7 @@ def _groups(sizes: Sequence[int]) -> str:
     return ", ".join(f"{size} in {layers}" for size, layers in counts)
 
 
-QUALITY = ("bits", "perplexity")
+QUALITY, POWER = ("bits", "perplexity"), ("W",)
 
 
 def _quality(row: DesignRow) -> Iterator[str]:
@@ -110,7 +113,8 @@ def _told(row: DesignRow, *, alone: bool) -> Iterator[str]:
     if not alone:
         return
     parts = ", ".join(f"{part.unit} {part.ns / 1000:,.2f}" for part in row.parts[:PARTS])
-    yield f"least {row.minimised}, {row.status}; {row.model.tokens_per_s:,.0f} tokens/s"
+    yield from map(_again, row.again)
+    yield ", ".join(_best(row))
     yield f"us of the time: {parts}"
     if row.program is not None:
         found = row.program
@@ -128,6 +132,29 @@ def _told(row: DesignRow, *, alone: bool) -> Iterator[str]:
             f"{price.other} {price.decision} instead of {price.value}: "
             f"{price.area_um2 / 1e6:+,.3f} mm2, {price.time_ns / 1000:+,.3f} us"
         )
+
+
+def _again(row: AgainRow) -> str:
+    """That a chip was tried before, and why it is not the one."""
+    unit, name = UNITS[row.quantity]
+    return (
+        f"asked again for {row.then / unit:,.2f} {name}, as a program took {row.took / unit:,.2f}, "
+        f"more than {row.most / unit:,.2f}"
+    )
+
+
+UNITS = {"area": (1e6, "mm2"), "time": (1e6, "us"), "energy": (1e9, "uJ")}
+LEAST = {"product": "most GOPS/W/mm2"}
+
+
+def _best(row: DesignRow) -> Iterator[str]:
+    """In what it is the best, and what else it gives."""
+    yield f"{LEAST.get(row.minimised, 'least ' + row.minimised)}, {row.status}"
+    yield f"{row.model.tokens_per_s:,.0f} tokens/s"
+    if row.model.power_w is not None:
+        yield f"{row.model.power_w:,.3g} W in the mean"
+    if row.model.gops_per_w_mm2 is not None:
+        yield f"{row.model.gops_per_w_mm2:,.3g} GOPS/W/mm2"
 
 
 def _per_area(price: PriceRow) -> float:

@@ -1,12 +1,21 @@
-"""What a chip is asked for: at most so much area and time, and what is then minimised."""
+"""What a chip is asked for: at most so much area and time, and what is then best."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from compiler.design.problem import Asked, Quantity
 from compiler.options import Shape
 from ir.errors import InputError
 
 RETICLE_MM2 = 858.0  # 26 x 33 mm
+Objective = Literal["area", "time", "energy", "efficiency"]
+LEAST: Mapping[Objective, Quantity] = {
+    "area": "area",
+    "time": "time",
+    "energy": "energy",
+    "efficiency": "product",
+}
 
 
 @dataclass(frozen=True)
@@ -14,9 +23,10 @@ class Demands:
     """area: mm2 at most; reticles: so many of 858 mm2 instead.
 
     rate: tokens of all sequences in a second at least; latency: us of a prefill or of a decode step
-    at most; energy: uJ of that at most. objective: what is minimised, None: area where there is a
-    rate or latency, else time where there is an area. perplexity: of the model at most, the mean
-    over `seeds` drawings of the cells' errors.
+    at most; energy: uJ of that at most; power: W in the mean of that at most, for which the chip
+    waits where it must. objective: what is least, or with efficiency that GOPS/W/mm2 are most;
+    None: area where there is a rate or latency, else time where there is an area or a power.
+    perplexity: of the model at most, the mean over `seeds` drawings of the cells' errors.
     """
 
     area: float | None = None
@@ -24,12 +34,13 @@ class Demands:
     rate: float | None = None
     latency: float | None = None
     energy: float | None = None
-    objective: Quantity | None = None
+    objective: Objective | None = None
     perplexity: float | None = None
     seeds: int = 3
+    power: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("area", "reticles", "rate", "latency", "energy"):
+        for name in ("area", "reticles", "rate", "latency", "energy", "power"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise InputError(f"design: {name}", f"{value}, expected more than 0")
@@ -56,19 +67,24 @@ class Demands:
             found.append(("energy", int(self.energy * 1e9)))
         return tuple(found)
 
+    @property
+    def power_mw(self) -> int | None:
+        """What the chip may draw in the mean."""
+        return None if self.power is None else int(self.power * 1000)
+
     def asked(self, shape: Shape) -> Asked:
         """What is minimised within the limits; InputError where nothing says it."""
         limits = self.limits(shape)
         bounded = {quantity for quantity, _ in limits}
-        objective: Quantity | None = self.objective
+        objective = self.objective
         if objective is None and "time" in bounded:
             objective = "area"
-        if objective is None and "area" in bounded:
+        if objective is None and ("area" in bounded or self.power is not None):
             objective = "time"
         if objective is None:
             raise InputError(
                 "design",
                 "nothing says which chip is best, expected a limit or what to minimise",
-                "give an area, a rate, a latency or an objective, or ask for the frontier",
+                "give an area, a rate, a latency, a power or an objective, or ask for the frontier",
             )
-        return Asked(objective, limits)
+        return Asked(LEAST[objective], limits)

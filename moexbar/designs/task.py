@@ -1,30 +1,28 @@
 """A chip designed for a model: chosen without programs, then compiled and replayed."""
 
+from collections.abc import Iterator
 from collections.abc import Mapping as ByName
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from backends.cost import cost
-from backends.pace import pace
-from backends.simulate import replay
 from compiler.design.designer import Chosen, Designer
 from compiler.design.floor import Floor
 from compiler.design.menus import menu_of
+from compiler.design.problem import Asked, Quantity
 from compiler.frontend.proof.traced import refuse_missing
 from compiler.options import GroupingOptions, Options, Shape, SlotOptions, SolverOptions
-from compiler.pipeline import compile_model
 from ir.chip import Chip
-from ir.compiled import Compiled
 from ir.lengths import Tokens
-from ir.program import Program
 from ir.routing import Routing, token_spans
 from ir.workload import Workload
 from moexbar.arguments import check_spans, lengths, whole
 from moexbar.chips import change_chip, load_chip
+from moexbar.designs.again import Tried, best_that_keeps, looking, tried_of
 from moexbar.designs.demands import Demands
 from moexbar.designs.files import command_of, settings_of, write_design
 from moexbar.designs.perplexity import Kept, Scored, measured, scored_inputs
 from moexbar.designs.prices import prices
+from moexbar.designs.programs import model_figures
 from moexbar.files.folder import Draft, publish
 from moexbar.files.traces.reading import Reading
 from moexbar.given import Given, routed
@@ -32,7 +30,6 @@ from moexbar.least_placed import LEAST_PLACED, refuse_unplaced
 from moexbar.model import Inputs, Model, open_model
 from moexbar.progress import Progress, Quiet
 from moexbar.report.designed import (
-    DesignFigures,
     DesignReport,
     DesignRow,
     GroupSizeRow,
@@ -112,24 +109,21 @@ def design(
     spans = token_spans(trace, fit, score, batch * shape.length)
     slots = SlotOptions("token-order")
     options = Options(shape, *spans, grouping, slots=slots, limits=limits)
-    floor = Floor(workload, trace, base, options)
+    floor = Floor(workload, trace, base, options, demands.power_mw)
     designer = Designer(floor, menu_of(floor, among))
     asked = None if frontier else demands.asked(shape)
     if least is not None:
         scored = Scored(model, tokens, floor, demands.seeds)
         kept = measured(scored, designer.menu, least, progress)
         designer = Designer(floor, kept.menu(designer.menu))
-    if asked is None:
-        chosen = tuple(designer.frontier(frontier, demands.limits(shape)))
-    else:
-        chosen = (designer.best(asked),)
-    rows = []
-    for one in chosen:
+    rows, chosen = list[DesignRow](), list[Chosen]()
+    for one, tried in _found(designer, asked, frontier, demands.limits(shape), programs, progress):
         command = command_of(model.path, base, one, options, given)
-        program = _program(floor, one) if programs else None
-        rows.append(_row(designer, one, command, program, kept))
+        rows.append(_row(designer, one, command, tried, kept))
+        chosen.append(one)
     told = None if kept is None else kept.row
-    return Designed(base, chosen, DesignReport(base.title, tuple(rows), told))
+    report = DesignReport(base.title, tuple(rows), told, demands.power)
+    return Designed(base, tuple(chosen), report)
 
 
 def _workload(model: Model, shape: Shape, progress: Progress) -> Workload:
@@ -142,39 +136,32 @@ def _workload(model: Model, shape: Shape, progress: Progress) -> Workload:
     return found
 
 
-def _program(floor: Floor, chosen: Chosen) -> Compiled:
-    """A chosen chip's program, checked."""
-    asked, chip = floor.options, change_chip(floor.chip, settings_of(chosen.design))
-    options = replace(
-        asked,
-        grouping=chosen.design.grouping(asked.grouping),
-        placement=chosen.design.placement(asked.placement),
-    )
-    return compile_model(floor.workload, floor.routing, chip, options)
-
-
-def _replayed(done: Compiled, shape: Shape) -> DesignFigures:
-    """What a program takes, replayed."""
-    program: Program = replay(done.program, done.chip).program
-    told = cost(program, done.chip)
-    time, energy = float(told.time_ps), told.energy.total_fj / 1e6
-    tokens, decodes = shape.together, pace(program)
-    if decodes is None:
-        return DesignFigures(time / 1000, tokens / time * 1e12, told.area.total_um2, energy)
-    time = decodes.step_ps
-    return DesignFigures(time / 1000, decodes.tokens_per_s, told.area.total_um2, None)
+def _found(
+    designer: Designer,
+    asked: Asked | None,
+    frontier: int,
+    limits: tuple[tuple[Quantity, int], ...],
+    programs: bool,
+    progress: Progress,
+) -> Iterator[tuple[Chosen, Tried | None]]:
+    """The best chip, or those of the frontier where nothing is asked, with their programs."""
+    if asked is not None and programs:
+        tried = best_that_keeps(designer, asked, progress)
+        yield tried.chosen, tried
+        return
+    with looking(designer, progress, "design"):
+        one = designer.frontier(frontier, limits) if asked is None else [designer.best(asked)]
+    for chosen in one:
+        yield chosen, tried_of(designer, chosen) if programs else None
 
 
 def _row(
-    designer: Designer, chosen: Chosen, command: str, program: Compiled | None, kept: Kept | None
+    designer: Designer, chosen: Chosen, command: str, tried: Tried | None, kept: Kept | None
 ) -> DesignRow:
     """All that is told of a chosen chip."""
-    shape, bits = designer.floor.options.shape, chosen.design.whole.bits
+    bits, program = chosen.design.whole.bits, None if tried is None else tried.program
     on_program = None if kept is None or program is None else kept.on_program(program, bits)
     one, told, best = chosen.design, chosen.figures, chosen.best
-    figures = DesignFigures(
-        told.time_ps / 1000, told.tokens_per_s, told.total_um2, told.total_fj / 1e6
-    )
     return DesignRow(
         group_sizes=tuple(GroupSizeRow(*size) for size in one.sizes),
         stack=one.stack,
@@ -192,11 +179,12 @@ def _row(
         gap=best.gap,
         status=best.status,
         seconds=round(best.seconds, 3),
-        model=figures,
-        program=None if program is None else _replayed(program, shape),
+        model=model_figures(chosen, program),
+        program=None if tried is None else tried.figures,
         parts=tuple(PartRow(unit, ps / 1000) for unit, ps in told.made_of.items()),
         prices=tuple(prices(designer, chosen)),
         command=command,
         perplexity=None if kept is None else kept.by_bits[bits].perplexity,
         program_perplexity=on_program,
+        again=() if tried is None else tried.again,
     )

@@ -25,12 +25,17 @@ class DesignFigures:
     tokens_per_s: tokens of all sequences in a second.
     area_um2: of the chip.
     energy_nj: of that time; null of a program with decode steps, whose energy is with its prefill.
+    power_w: in the mean of that time; null likewise.
+    gops_per_w_mm2: 2 x multiply-accumulates of its program over energy and area; null likewise, and
+        without a program.
     """
 
     time_ns: float
     tokens_per_s: float
     area_um2: int
     energy_nj: float | None
+    power_w: float | None = None
+    gops_per_w_mm2: float | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,22 @@ class PriceRow:
 
 
 @dataclass(frozen=True)
+class AgainRow:
+    """A chip whose program took more than was asked, so that the choice was made again.
+
+    quantity: of which it was more.
+    took: by its program; um2, ps or fJ.
+    most: that was asked.
+    then: what the model was asked for instead.
+    """
+
+    quantity: str
+    took: float
+    most: int
+    then: int
+
+
+@dataclass(frozen=True)
 class DesignRow:
     """A chip that was chosen.
 
@@ -92,6 +113,7 @@ class DesignRow:
         asked for.
     program_perplexity: the same where its program places it, with other errors of cells; left out
         likewise, and without a program.
+    again: chips that were tried, whose programs took more than was asked.
     """
 
     group_sizes: tuple[GroupSizeRow, ...]
@@ -117,6 +139,7 @@ class DesignRow:
     command: str
     perplexity: float | None = field(default=None, metadata=OPTIONAL)
     program_perplexity: float | None = field(default=None, metadata=OPTIONAL)
+    again: tuple[AgainRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -162,8 +185,10 @@ class DesignReport(Document):
     chip: what they begin with.
     designs: the chips.
     perplexity: left out where none was asked for.
+    power_w: at most, that was asked for; left out likewise.
     """
 
     chip: str
     designs: tuple[DesignRow, ...]
     perplexity: PerplexityRow | None = field(default=None, metadata=OPTIONAL)
+    power_w: float | None = field(default=None, metadata=OPTIONAL)

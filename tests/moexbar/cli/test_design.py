@@ -38,6 +38,7 @@ def test_the_command_beside_a_chip_gives_the_program_that_was_told(
     assert not list(Draft202012Validator(document_schema("design")).iter_errors(designed))
     (row,) = designed["designs"]
     assert row["model"]["time_ns"] <= 8000
+    assert row["program"]["time_ns"] <= 8000
     assert row["gap"] == 0
     assert row["program"]["time_ns"] == pytest.approx(row["model"]["time_ns"], rel=0.05)
     assert row["program"]["area_um2"] == pytest.approx(row["model"]["area_um2"], rel=0.005)
@@ -68,6 +69,39 @@ def test_layers_that_share_are_in_the_command_and_in_the_chip(
     compiled = run(capsys, *typed, "--no-verify", "-o", tmp_path / "out", "--json")
     assert compiled["methods"][0]["time_ns"] == row["program"]["time_ns"]
     assert load_chip(tmp_path / "chip" / "chip-1.toml").pg.stack_limit == 2 * row["mux"]
+
+
+def test_a_power_is_kept_by_waiting_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """1 W, which is fJ over ps / 1000, of a chip that could draw more, to the mW that it may."""
+    words = [*WORDS, "--among", "sizes=2", "--power", 1, "-o", tmp_path / "chip"]
+    row = run(capsys, *words, "--json")["designs"][0]
+    assert row["minimised"] == "time"
+    for figures in (row["model"], row["program"]):
+        assert 0.995 <= figures["power_w"] <= 1
+        assert figures["power_w"] == pytest.approx(figures["energy_nj"] / figures["time_ns"])
+    assert [part["unit"] for part in row["parts"]].count("waits for power") == 1
+    text = json.loads((tmp_path / "chip" / "design.json").read_text())
+    assert text["power_w"] == 1
+
+
+def test_most_operations_for_a_joule_and_square_millimetre(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """2 MACs over energy over area: no more of any chip of the frontier, by the model."""
+    words = [*WORDS, "--latency", 12, "-o", tmp_path / "chip", "--json"]
+    row = run(capsys, *words, "--objective", "efficiency")["designs"][0]
+    assert row["minimised"] == "product"
+    every = run(capsys, *WORDS, "--frontier", 4, "-o", tmp_path / "chips", "--json")["designs"]
+    mine = row["model"]
+    assert mine["energy_nj"] * mine["area_um2"] <= 1.02 * min(
+        one["model"]["energy_nj"] * one["model"]["area_um2"]
+        for one in every
+        if one["model"]["time_ns"] <= 12000
+    )
+    assert main([str(word) for word in [*words[:-1], "--objective", "efficiency"]]) == 0
+    assert "most GOPS/W/mm2" in capsys.readouterr().out
 
 
 def test_prices_are_of_the_next_values(designed: Any) -> None:
