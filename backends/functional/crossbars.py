@@ -9,11 +9,11 @@ from ir.arrays import Array, Ints
 from ir.chip import Chip
 from ir.errors import CheckError
 from ir.mapping import Block, Mapping, Owner, owner_columns
+from ir.members import members
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.weights import load_bias, load_weight
 from ir.program import Unit
 from ir.stacks import Member
-from ir.verify.stacks import members
 
 
 @dataclass(frozen=True, eq=False)

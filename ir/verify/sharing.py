@@ -7,9 +7,9 @@ import numpy as np
 
 from ir.arrays import Bools, Ints
 from ir.mapping import Mapping
+from ir.members import members
 from ir.program import Unit
 from ir.verify.matrices import FireGroup
-from ir.verify.stacks import members
 
 
 @dataclass(frozen=True, eq=False)

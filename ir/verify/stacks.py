@@ -5,33 +5,10 @@ from itertools import pairwise
 import numpy as np
 
 from ir.arrays import Bools, Ints
-from ir.mapping import Mapping, RoutedOwner
+from ir.members import members
 from ir.stacks import Member
 from ir.verify.check import Check, Fault, first
 from ir.verify.tiles import MappingCase
-
-
-def members(mapping: Mapping) -> list[Member]:
-    """The fire group that each block is of: [blocks].
-
-    Of a layer the groups of experts come first, then its other matrices as their blocks come, the
-    two that a gated shared expert's vector goes through at once as one.
-    """
-    copies = {g.layer: g.copies() for g in mapping.grouping.layers}
-    groups = {g.layer: len(g.groups) for g in mapping.grouping.layers}
-    others: dict[int, list[tuple[object, ...]]] = {}
-    out: list[Member] = []
-    for block in mapping.blocks:
-        if isinstance(block.owner, RoutedOwner):
-            group = copies[block.layer][block.owner.expert][block.owner.replica]
-        else:
-            here = others.setdefault(block.layer, [])
-            what = block.operator, block.owner, block.stage
-            if what not in here:
-                here.append(what)
-            group = groups.get(block.layer, 0) + here.index(what)
-        out.append(Member(block.layer, block.stage, group))
-    return out
 
 
 def in_stack(case: MappingCase) -> Bools:
