@@ -3,10 +3,11 @@
 A prefill and decode steps of a model on chips of several group sizes, copies of dense blocks,
 buses, return links, input buffers and units. A program is made with groups `sorted` and slot order
 `token-order`; its decode steps count as `backends.pace` counts them, keys and values in buffers.
---stack: layers that share a region, of one design after another.
+--stack: layers that share a region, --replicas: copies of experts that are added in a layer, of one
+design after another. Groups with replicas are by `local-search`, which places some.
 
     python -m benchmarks.design_model MODEL (--inputs NPZ | --routing TRACE) [--points 60]
-        [--stack 1 2]
+        [--stack 1 2] [--replicas 0 2 4]
 """
 
 import argparse
@@ -33,6 +34,7 @@ from moexbar.model import Model, open_model
 from moexbar.progress import Quiet
 
 GROUPING, SLOTS = GroupingOptions("sorted"), SlotOptions("token-order")
+REPLICATED = GroupingOptions("local-search")
 SIZES, COPIES, TRANSFERS, LANES = (1, 2, 4, 8), (1, 2, 4), (2, 4, 8, 16), (1, 2, 4)
 BUFFERS, DPUS, MHA = (1, 2, 4), (1, 2, 3, 6), (1, 2, 4)
 
@@ -54,7 +56,9 @@ class Row:
         return time, area, energy
 
 
-def designs(floor: Floor, points: int, seed: int, stacks: Sequence[int]) -> list[Design]:
+def designs(
+    floor: Floor, points: int, seed: int, stacks: Sequence[int], replicas: Sequence[int]
+) -> list[Design]:
     """Designs drawn at random; every other one has the same group size in all layers."""
     draw = np.random.default_rng(seed)
 
@@ -69,6 +73,7 @@ def designs(floor: Floor, points: int, seed: int, stacks: Sequence[int]) -> list
         sizes: dict[Key, int]
         sizes = {layer: mux if same else min(mux, one(SIZES)) for layer in layers}
         rest = [one(v) for v in (COPIES, TRANSFERS, LANES, BUFFERS, DPUS, MHA)]
+        rest.append(replicas[number // 2 // len(stacks) % len(replicas)])
         values: dict[Key, int] = dict(zip(DECISIONS, rest, strict=True))
         values.update(sizes)
         whole = Whole(mux, stack=stacks[number // 2 % len(stacks)])
@@ -82,7 +87,7 @@ def row(floor: Floor, design: Design) -> Row:
     """A design by the model, and its program."""
     options = replace(
         floor.options,
-        grouping=design.grouping(GROUPING),
+        grouping=design.grouping(floor.options.grouping),
         placement=design.placement(PlacementOptions()),
     )
     done = compile_model(floor.workload, floor.routing, design.on(floor.chip), options)
@@ -96,13 +101,19 @@ def row(floor: Floor, design: Design) -> Row:
     return Row(shape, design, figures(floor, design), (time, told.area.total_um2, energy))
 
 
-def floor_of(given: argparse.Namespace, model: Model, shape: Shape, chip: Chip) -> Floor:
+def floor_of(
+    given: argparse.Namespace,
+    model: Model,
+    shape: Shape,
+    chip: Chip,
+    grouping: GroupingOptions = GROUPING,
+) -> Floor:
     """The model, its routing and the chip that designs begin with."""
     workload = model.workload(tokens=shape.tokens, batch=1, decodes=shape.decode > 0)
     source = Given(given.routing, Reading(), given.inputs, 0, trust_traced=False)
     workload, trace = routed(model, workload, shape, source, Quiet())
     spans = token_spans(trace, (0.0, 0.5), (0.5, 1.0), shape.batch * shape.length)
-    return Floor(workload, trace, chip, Options(shape, *spans, GROUPING, slots=SLOTS))
+    return Floor(workload, trace, chip, Options(shape, *spans, grouping, slots=SLOTS))
 
 
 def rows(given: argparse.Namespace) -> Iterator[Row]:
@@ -110,10 +121,11 @@ def rows(given: argparse.Namespace) -> Iterator[Row]:
     model = open_model(given.model)
     chip = load_chip(given.chip, {"memory.kv": "buffers"})
     decode = Shape(16, 1, given.decode)
+    grouping = REPLICATED if any(given.replicas) else GROUPING
     for shape in (Shape(given.prefill), decode, replace(decode, batch=8)):
-        floor = floor_of(given, model, shape, chip)
+        floor = floor_of(given, model, shape, chip, grouping)
         points = given.points // 2 if not shape.decode else given.points // 4
-        for design in designs(floor, points, given.seed, given.stack):
+        for design in designs(floor, points, given.seed, given.stack, given.replicas):
             yield row(floor, design)
 
 
@@ -126,7 +138,7 @@ def told(row: Row) -> str:
     binds = next(iter(row.model.made_of))
     errors = "".join("        -" if e != e else f"{100 * e:>9.2f}" for e in row.errors)
     return (
-        f"{kind:<8}{what:<8}{sizes:<8}{d.stack:>6}{d.copies:>4}{d.transfers:>4}{d.lanes:>4}{d.buffers:>4}"
+        f"{kind:<8}{what:<8}{sizes:<8}{d.stack:>6}{d.replicas:>4}{d.copies:>4}{d.transfers:>4}{d.lanes:>4}{d.buffers:>4}"
         f"{d.dpus:>4}{d.mha:>4}{row.program[0] / 1e6:>10.2f}{row.model.time_ps / 1e6:>10.2f}"
         f"{errors}  {binds}"
     )
@@ -159,10 +171,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--decode", type=int, default=8)
     parser.add_argument("--points", type=int, default=60)
     parser.add_argument("--stack", type=int, nargs="+", default=(1,), metavar="LAYERS")
+    parser.add_argument("--replicas", type=int, nargs="+", default=(0,), metavar="COPIES")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(argv)
     print(
-        "window          groups  layers copy bus ret buf dpu mha   program     model  time %   "
+        "window          groups  layers rep copy bus ret buf dpu mha   program     model  time %   "
         "area % energy %  what most of it is"
     )
     found = []

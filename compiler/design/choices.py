@@ -9,7 +9,7 @@ from compiler.options import GroupingOptions, PlacementOptions, StackOptions, St
 from ir.chip import Chip
 from ir.errors import InputError
 
-Decision = Literal["copies", "transfers", "lanes", "buffers", "dpus", "mha"]
+Decision = Literal["copies", "transfers", "lanes", "buffers", "dpus", "mha", "replicas"]
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
 Key = Decision | int  # a decision of the chip, or the number of an MoE layer: its group size
 Values = Mapping[Key, int]
@@ -64,7 +64,7 @@ class Design:
 
     sizes: {MoE layer that holds experts: experts in its groups at most}; copies: of dense blocks;
     transfers, lanes, buffers: of bus, return link and input buffers; dpus, mha: digital and
-    attention units of a region.
+    attention units of a region; replicas: copies of experts that are added in each MoE layer.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -75,6 +75,7 @@ class Design:
     buffers: int
     dpus: int
     mha: int
+    replicas: int = 0
 
     def __post_init__(self) -> None:
         largest = max((size for _, size in self.sizes), default=1)
@@ -119,7 +120,7 @@ class Design:
 
     def grouping(self, asked: GroupingOptions) -> GroupingOptions:
         """How experts are grouped for it."""
-        return replace(asked, sizes=self.sizes)
+        return replace(asked, sizes=self.sizes, replicas=self.replicas)
 
     def placement(self, asked: PlacementOptions) -> PlacementOptions:
         """How tiles are placed for it, and in which stacks."""
@@ -134,6 +135,7 @@ class Menu:
     """The values of every decision, ascending; sizes are those of each layer's groups.
 
     columns, bits: of converters, none for those of the chip. stack: layers that share a region.
+    replicas: copies of experts to add in a layer, of which 0 is a number too.
     """
 
     sizes: tuple[int, ...] = (1, 2, 4, 8)
@@ -146,15 +148,16 @@ class Menu:
     columns: tuple[int, ...] = ()
     bits: tuple[int, ...] = ()
     stack: tuple[int, ...] = (1,)
+    replicas: tuple[int, ...] = (0,)
 
     def __post_init__(self) -> None:
         for field in fields(self):
             values, optional = getattr(self, field.name), field.name in ("columns", "bits")
-            ascending = list(values) == sorted(set(values))
-            if not ascending or not (values or optional) or min(values, default=1) < 1:
+            ascending, least = list(values) == sorted(set(values)), int(field.name != "replicas")
+            if not ascending or not (values or optional) or min(values, default=1) < least:
                 raise InputError(
                     f"design: {field.name}",
-                    f"{list(values)}, expected whole numbers from 1 up, ascending, each once",
+                    f"{list(values)}, expected whole numbers from {least} up, ascending, each once",
                 )
 
     def of(self, key: Key) -> tuple[int, ...]:

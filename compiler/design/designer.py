@@ -14,6 +14,7 @@ from compiler.design.efficient import least_product
 from compiler.design.figures import Figures, figures
 from compiler.design.floor import Floor
 from compiler.design.grid import NONE
+from compiler.design.menus import check_menu
 from compiler.design.model import Model
 from compiler.design.problem import UNITS, Asked, Quantity
 from compiler.design.question import near
@@ -55,6 +56,9 @@ class Designer:
                 f"mesh.width: {self.floor.chip.mesh.width}, expected auto for a chip to design",
                 "leave mesh.width and mesh.height open",
             )
+        if not self.floor.expert_layers:
+            self.menu = replace(self.menu, replicas=(0,))
+        check_menu(self.floor, self.menu)
         split = self.floor.chip.split
         if (self.menu.columns or self.menu.bits) and not (split.adc_area and split.adc_energy):
             raise InputError(

@@ -71,7 +71,7 @@ def _mvms(site: Site, fire: FireGroup) -> int:
     """What a fire group computes in all."""
     if fire.is_bank:
         return -(-len(site.floor.tokens) // site.values["copies"])
-    counts = site.floor.counts(fire.layer, site.size(fire.layer))
+    counts = site.counts(fire.layer)
     return int(counts.times[counts.group == fire.number].sum())
 
 

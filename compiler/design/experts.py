@@ -126,7 +126,7 @@ def _add_experts(way: Way, index: int, op: MoELayer, region: int, x: Nodes, rout
     node = _add_broadcasts(way, op, region, (*x, routed) if waits else x)
 
     def turns(site: Site) -> Kernel:
-        found, load = way.floor.counts(op.layer, site.size(region)), site.load(op.d_model)
+        found, load = site.counts(op.layer), site.load(op.d_model)
         pairs_of = [Pair.of(site, op, (up, down), number) for number in range(found.groups)]
         turns = np.bincount(found.group, found.times, found.groups).astype(np.int64).tolist()
         parts = (
@@ -176,7 +176,7 @@ def _use(op: MoELayer, node: int, blocks: tuple[Block, ...]) -> Use:
     """The groups of experts of a stage, and the station that their products belong to."""
 
     def mvms(site: Site, group: FireGroup) -> Ints:
-        return site.floor.counts(op.layer, site.size(site.region)).of_group(group.number)
+        return site.counts(op.layer).of_group(group.number)
 
     return Use(node, mvms, lambda site: fire(site, blocks, shared=True))
 
@@ -185,7 +185,7 @@ def _add_broadcasts(way: Way, op: MoELayer, region: int, before: Nodes) -> int:
     """The bus of a layer's LOADs: one for each token that has experts, as its turns follow."""
 
     def make(site: Site) -> Kernel:
-        found, load = way.floor.counts(op.layer, site.size(region)), site.load(op.d_model)
+        found, load = site.counts(op.layer), site.load(op.d_model)
         times = _times(found, retain=site.chip.pg.retain_input)
         energy = int(times.sum()) * load.energy_fj
         return queue(times * load.busy_ps, np.zeros_like(times), energy_fj=energy)

@@ -1,10 +1,10 @@
 """What designs occupy of the mesh: counts and distances, layer by layer, as the compiler lays them.
 
-Experts are grouped and tiles placed in near-square regions for one group size of all layers and one
-number of dense copies at a time. What a region occupies, and how far its groups are from its port,
-does not depend on the others; how far regions are from each other is that of layers alike. Layers
-that share a region have one group size: in larger groups beside smaller ones experts would wait,
-and save nothing.
+Experts are grouped and tiles placed in near-square regions for one group size of all layers, one
+number of replicas and one of dense copies at a time. What a region occupies, and how far its groups
+are from its port, does not depend on the others; how far regions are from each other is that of
+layers alike. Layers that share a region have one group size: in larger groups beside smaller ones
+experts would wait, and save nothing.
 """
 
 from dataclasses import dataclass, field, replace
@@ -57,7 +57,7 @@ class Floor:
     """A model, its tokens and what its layers occupy at every group size and number of copies.
 
     power_mw: that the chip may draw in the mean, None: as much as it likes. waves: those that are
-    known (`model.wave_of`), of a whole chip with so many copies.
+    known (`model.wave_of`), of a whole chip with so many copies and replicas.
     """
 
     workload: Workload
@@ -65,11 +65,11 @@ class Floor:
     chip: Chip
     options: Options
     power_mw: int | None = None
-    _grouped: dict[int, Grouping] = field(default_factory=dict)
+    _grouped: dict[tuple[int, int], Grouping] = field(default_factory=dict)
     _regions: dict[int, dict[int, tuple[int, ...]]] = field(default_factory=dict)
-    _laid: dict[tuple[int, int, int], Laid] = field(default_factory=dict)
-    _counts: dict[tuple[int, int], Counts] = field(default_factory=dict)
-    waves: dict[tuple[Whole, int], Wave] = field(default_factory=dict)
+    _laid: dict[tuple[int, int, int, int], Laid] = field(default_factory=dict)
+    _counts: dict[tuple[int, int, int], Counts] = field(default_factory=dict)
+    waves: dict[tuple[Whole, int, int], Wave] = field(default_factory=dict)
 
     @cached_property
     def tokens(self) -> Tokens:
@@ -95,34 +95,44 @@ class Floor:
         here = (block for block in self._blocks if block.layer == layer)
         return tuple((b.role, b.stage, type(b.owner), b.rows, b.columns) for b in here)
 
-    def grouping(self, size: int) -> Grouping:
-        """Every layer's experts in groups of at most `size`."""
-        if size not in self._grouped:
+    def grouping(self, size: int, replicas: int = 0) -> Grouping:
+        """Every layer's experts and so many more copies of some, in groups of at most `size`."""
+        if (size, replicas) not in self._grouped:
             chip = replace(self.chip, pg=replace(self.chip.pg, mux=size))
-            grouping = replace(self.options.grouping, size=size, sizes=())
+            grouping = self.options.grouping
+            grouping = replace(grouping, size=size, sizes=(), replicas=replicas)
             asked, work = replace(self.options, grouping=grouping), self.workload
             traced = routing_matrices(work, self.routing)
             found = group_experts(work, self._blocks, traced, self.routing, chip, asked)
-            self._grouped[size] = found
-        return self._grouped[size]
+            self._grouped[size, replicas] = found
+        return self._grouped[size, replicas]
 
-    def counts(self, layer: int, size: int) -> Counts:
-        """The turns of an MoE layer's groups of at most `size` experts."""
-        if (layer, size) not in self._counts:
-            groups: LayerGrouping = self.grouping(size).of(self.workload.expert_homes[layer])
-            table = split_counts(groups, self.tokens.chosen[layer])
+    def counts(self, layer: int, size: int, replicas: int = 0) -> Counts:
+        """The turns of an MoE layer's groups of at most `size` experts, of those that hold any.
+
+        Copies of an expert share its pairs of each step, as the compiler shares them out.
+        """
+        key = layer, size, replicas
+        if key not in self._counts:
+            home = self.workload.expert_homes[layer]
+            of: LayerGrouping = self.grouping(size, replicas).of(home)
+            groups = sum(map(bool, of.groups))  # with more copies than are of use some are empty
+            chosen, step = self.tokens.chosen[layer], self.tokens.step
+            table = np.zeros((len(chosen), groups), dtype=np.int64)
+            for rows in (step == number for number in np.unique(step)):
+                table[rows] = split_counts(of, chosen[rows])[:, :groups]
             token, group = np.nonzero(table)
             first = np.searchsorted(token, np.arange(len(table) + 1))
-            times = table[token, group].astype(np.int64)
-            found = Counts(first, group.astype(np.int64), times, table.shape[1])
-            self._counts[layer, size] = found
-        return self._counts[layer, size]
+            found = Counts(first, group.astype(np.int64), table[token, group], groups)
+            self._counts[key] = found
+        return self._counts[key]
 
-    def laid(self, size: int, copies: int, stack: int = 1) -> Laid:
+    def laid(self, size: int, copies: int, replicas: int = 0, stack: int = 1) -> Laid:
         """All layers with groups of `size`; stack: layers that share a region."""
-        key = size, copies, stack
+        key = size, copies, replicas, stack
         if key not in self._laid:
-            chip, grouping = Whole(size, stack=stack).on(self.chip), self.grouping(size)
+            chip = Whole(size, stack=stack).on(self.chip)
+            grouping = self.grouping(size, replicas)
             blocks = with_replicas(self._blocks, grouping)
             blocks = with_dense_copies(blocks, self.workload, copies)
             placement = place(blocks, grouping, chip, SQUARES)
@@ -156,6 +166,10 @@ class Floor:
         """The group size of a layer and those of its region; 1 where they hold no experts."""
         leader = self.leader(layer, stack)
         return 1 if leader is None else values[leader]
+
+    def replicas_at(self, values: Values, layer: int, stack: int) -> int:
+        """Copies of experts added in a layer and those of its region; 0 where they hold none."""
+        return 0 if self.leader(layer, stack) is None else values["replicas"]
 
     def design_of(self, values: Values, whole: Whole) -> Design:
         """The design of values of which the group sizes are those of leaders."""

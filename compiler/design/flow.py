@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from compiler.design.choices import Key, Values
-from compiler.design.floor import Floor
+from compiler.design.floor import Counts, Floor
 from compiler.design.kernels import Kernel
 from compiler.design.laid import Laid
 from compiler.design.queues import queue
@@ -69,6 +69,20 @@ class Site:
         return self.floor.size_at(self.values, layer, self.stack)
 
     @property
+    def replicas(self) -> int:
+        """Copies of experts that are added in each of its layers."""
+        return self.floor.replicas_at(self.values, self.region, self.stack)
+
+    def counts(self, layer: int) -> Counts:
+        """The turns of the groups of an MoE layer in it."""
+        return self.floor.counts(layer, self.size(self.region), self.replicas)
+
+    @property
+    def laid_by(self) -> tuple[int, int, int]:
+        """What its groups stand by: their size, dense copies, and replicas."""
+        return self.size(self.region), self.values["copies"], self.replicas
+
+    @property
     def layers(self) -> tuple[int, ...]:
         """All layers in its rectangle and behind its peripheral groups, the host first."""
         return self.floor.together(self.region, self.stack)
@@ -85,7 +99,7 @@ class Site:
     @cached_property
     def laid(self) -> Laid:
         """Where the region's groups are."""
-        return self.floor.laid(self.size(self.region), self.values["copies"], self.stack)
+        return self.floor.laid(*self.laid_by, self.stack)
 
     @cached_property
     def extent(self) -> Extent:
@@ -135,7 +149,7 @@ class Way:
     XFERs, by value and region; sent: the LOADs, by value, region and how many numbers of it;
     beside: by station those that a token must be through as well when it leaves it; uses: of fire
     groups, the stations whose products are on them. stack: layers that share a region; wave: when
-    tokens pass the products, with a site's group size and copies; met: what stacks do for other
+    tokens pass the products, with what a site's groups stand by; met: what stacks do for other
     layers, where that is known (`shared.meetings`).
     """
 
@@ -148,7 +162,7 @@ class Way:
     sent: dict[tuple[str, int, int], int] = field(default_factory=dict)
     beside: dict[int, list[int]] = field(default_factory=dict)
     uses: dict[Whose, list[Use]] = field(default_factory=dict)
-    met: dict[tuple[Whose, int, int], Ints] = field(default_factory=dict)
+    met: dict[tuple[Whose, tuple[int, int, int]], Ints] = field(default_factory=dict)
 
     @property
     def workload(self) -> Workload:
@@ -163,7 +177,7 @@ class Way:
     def sizes(self, region: int) -> tuple[Key, ...]:
         """What a region's size depends on."""
         leader = self.floor.leader(region, self.stack)
-        return ("copies",) if leader is None else (leader, "copies")
+        return ("copies",) if leader is None else (leader, "copies", "replicas")
 
     def use(self, blocks: tuple[Block, ...], use: Use) -> None:
         """Say that a station's products are on fire groups with these blocks."""

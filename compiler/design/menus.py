@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from itertools import product
 
 from compiler.design.choices import Key, Menu
 from compiler.design.floor import Floor
-from ir.errors import InputError
+from compiler.grouping import check_replicas
+from compiler.grouping.objective import check_room
+from ir.errors import InfeasibleError, InputError
 from ir.units import attention_units, operators_of, units_by_work
 
 TOGETHER = (1, 2, 3, 4)  # layers of a region: more meet in a prefill whatever their order
@@ -17,6 +20,7 @@ def usual_menu(floor: Floor) -> Menu:
 
     Attention units are powers of two, over which heads go evenly; so are, in decode steps, layers
     of a region, up to all, and else up to 4. Of those that part layers alike it is the fewest.
+    Replicas are those that the grouping is asked for.
     """
     work, regions = floor.workload, floor.workload.regions
     digital = replace(floor.chip.digital, mha_units_per_region=0, mha_units=0)
@@ -33,6 +37,7 @@ def usual_menu(floor: Floor) -> Menu:
         dpus=_up_to(STEPS, dpus),
         mha=_up_to(powers, mha),
         stack=_unlike(len(regions), together),
+        replicas=(floor.options.grouping.replicas,),
     )
 
 
@@ -50,6 +55,23 @@ def menu_of(floor: Floor, among: Mapping[str, tuple[int, ...]]) -> Menu:
         if name not in known:
             raise InputError("design", f"{name!r}, expected one of {', '.join(known)}")
     return replace(usual_menu(floor), **among)
+
+
+def check_menu(floor: Floor, menu: Menu) -> None:
+    """InputError where replicas are offered that groups cannot have, of some layer and size."""
+    check_replicas(replace(floor.options.grouping, replicas=menu.replicas[-1]))
+    held = {op.layer: op.router.experts for op in floor.workload.moe_layers}
+    for layer, size, number in product(floor.expert_layers, menu.sizes, menu.replicas):
+        experts = held[layer]
+        try:
+            check_room(experts, size, None, number)
+        except InfeasibleError as short:
+            raise InputError(
+                "design: replicas",
+                f"{number} with groups of {size}, but layer {layer} has {experts} experts, which "
+                "leave no other group for a copy",
+                f"leave out replicas, or groups of more than {experts}",
+            ) from short
 
 
 def _unlike(layers: int, together: Sequence[int]) -> tuple[int, ...]:

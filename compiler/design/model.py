@@ -60,13 +60,14 @@ class Model:
         return way
 
     def _wave(self, site: Site) -> Wave:
-        """When tokens pass the products of all layers, with a site's group size and copies."""
+        """When tokens pass the products of all layers, with what a site's groups stand by."""
         if self.wave is not None:
             return self.wave
-        whole, copies = replace(self.whole, mux=site.size(site.region)), site.values["copies"]
-        if (whole, copies) not in self.floor.waves:
-            self.floor.waves[whole, copies] = wave_of(self.floor, whole, copies)
-        return self.floor.waves[whole, copies]
+        size, copies, replicas = site.laid_by
+        key = replace(self.whole, mux=size), copies, replicas
+        if key not in self.floor.waves:
+            self.floor.waves[key] = wave_of(self.floor, *key)
+        return self.floor.waves[key]
 
     @property
     def leaders(self) -> tuple[int, ...]:
@@ -112,13 +113,14 @@ class Model:
         return self._kernels[key]
 
 
-def wave_of(floor: Floor, whole: Whole, copies: int) -> Wave:
+def wave_of(floor: Floor, whole: Whole, copies: int, replicas: int) -> Wave:
     """When tokens pass the products of all layers, with enough of all else.
 
     Who meets whom depends on who waits, and that on who meets whom: it is counted first as if no
     layers shared a region, and then ROUNDS times as they meet in the one before.
     """
-    values = enough(floor) | {"copies": copies} | dict.fromkeys(floor.expert_layers, whole.mux)
+    values = enough(floor) | {"copies": copies, "replicas": replicas}
+    values |= dict.fromkeys(floor.expert_layers, whole.mux)
     wave = _passed(Model(floor, replace(whole, stack=1)), values)
     for _ in range(ROUNDS):
         wave = _passed(Model(floor, whole, wave), values)

@@ -79,7 +79,7 @@ def meetings(way: Way, site: Site, blocks: tuple[Block, ...], groups: int = 0) -
     a wave of tokens (`Way.wave`). What is done before the first token's product on a stack, or
     after the last one's, keeps none of them waiting.
     """
-    key = whose(blocks), site.size(site.region), site.values["copies"]
+    key = whose(blocks), site.laid_by
     if key not in way.met:
         way.met[key] = _meetings(way, site, key[0], groups)
     return way.met[key]

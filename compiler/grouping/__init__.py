@@ -59,6 +59,7 @@ __all__ = [
     "Job",
     "LayerAnswer",
     "calibration",
+    "check_replicas",
     "group_layer",
     "joined",
     "robust_calibration",
@@ -241,6 +242,16 @@ def _in_whole_units(costs: Costs) -> Costs:
     return Costs(costs.name, costs.slot // unit, costs.broadcast // unit)
 
 
+def check_replicas(options: GroupingOptions) -> None:
+    """InputError where replicas are asked of a solver that places none."""
+    if options.replicas and options.solver not in REPLICATING:
+        raise InputError(
+            "grouping",
+            f"solver {options.solver!r} places no replicas, "
+            f"expected one of {', '.join(REPLICATING)}",
+        )
+
+
 def _check_asked(options: GroupingOptions) -> None:
     if options.digital:
         raise InputError(
@@ -248,12 +259,7 @@ def _check_asked(options: GroupingOptions) -> None:
             f"{len(options.digital)} digital experts, expected none: groups are of the others",
             "say so to a compilation (compiler.pipeline.map_model)",
         )
-    if options.replicas and options.solver not in REPLICATING:
-        raise InputError(
-            "grouping",
-            f"solver {options.solver!r} places no replicas, "
-            f"expected one of {', '.join(REPLICATING)}",
-        )
+    check_replicas(options)
 
 
 def _as_groups(problem: GroupingProblem, found: Found) -> tuple[tuple[int, ...], ...]:

@@ -109,8 +109,8 @@ Frontier = Annotated[
 Among = Annotated[
     list[str] | None,
     typer.Option(
-        help="Values of sizes, stack, copies, transfers, lanes, buffers, dpus, mha, columns or "
-        "bits. Repeatable.",
+        help="Values of sizes, stack, copies, replicas, transfers, lanes, buffers, dpus, mha, "
+        "columns or bits. Repeatable.",
         metavar="WHAT=N,...",
         show_default="docs/design.md",
         rich_help_panel=CHIP,
@@ -161,11 +161,11 @@ def design_command(
 ) -> None:
     """Choose the chip for a model and its traffic: size, sharing and units, within limits.
 
-    Group sizes of every layer, layers that share peripheral groups, copies of dense blocks, bus,
-    return link, input buffers and units are chosen together, exactly, by a model of the chip's time
-    that needs no program (docs/design.md). Each chip that is chosen is then compiled and replayed,
-    and the model's error printed. Into the output folder go its file and the command that compiles
-    it.
+    Group sizes of every layer, layers that share peripheral groups, copies of dense blocks and of
+    experts, bus, return link, input buffers and units are chosen together, exactly, by a model of
+    the chip's time that needs no program (docs/design.md). Each chip that is chosen is then
+    compiled and replayed, and the model's error printed. Into the output folder go its file and the
+    command that compiles it.
 
     Example: moexbar design model.onnx --routing routing.npz --latency 25 -o chip
 

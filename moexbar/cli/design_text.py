@@ -22,11 +22,13 @@ EACH = 6  # layers whose sizes are told one by one
 def print_designed(report: DesignReport, output: Path) -> None:
     """A table of the chips, and a paragraph on each where there is one."""
     asked, power = report.perplexity, report.power_w is not None
-    more = *(POWER if power else ()), *(QUALITY if asked else ())
+    copied = any(row.replicas for row in report.designs)
+    more = *REPLICAS * copied, *POWER * power, *(QUALITY if asked else ())
     console, shown = out(), table(*HEAD, *more, left=1)
     for row in report.designs:
+        replicas = [str(row.replicas)] * copied
         draws = [f"{row.model.power_w or 0:.3f}"] if power else []
-        shown.add_row(*_cells(row), *draws, *(_quality(row) if asked else ()))
+        shown.add_row(*_cells(row), *replicas, *draws, *(_quality(row) if asked else ()))
     console.print(shown)
     for row in report.designs:
         for line in _told(row, alone=len(report.designs) == 1):
@@ -35,9 +37,10 @@ def print_designed(report: DesignReport, output: Path) -> None:
         console.print(line, markup=False, soft_wrap=True)
     stacked = any(row.stack > 1 for row in report.designs)
     groups = "groups: experts in one" + " x layers of a region" * stacked
+    added = "; replicas: copies of experts added in a layer" * copied
     console.print(
-        f"{groups}; bus: transfers a slot/return lanes/input buffers; units: digital/"
-        f"attention of a region\nbeginning with {report.chip}; chips and commands in {output}",
+        f"{groups}; bus: transfers a slot/return lanes/input buffers; units: digital/attention of "
+        f"a region{added}\nbeginning with {report.chip}; chips and commands in {output}",
         markup=False,
         soft_wrap=True,
     )
@@ -74,7 +77,7 @@ def _groups(sizes: Sequence[int]) -> str:
     return ", ".join(f"{size} in {layers}" for size, layers in counts)
 
 
-QUALITY, POWER = ("bits", "perplexity"), ("W",)
+REPLICAS, POWER, QUALITY = ("replicas",), ("W",), ("bits", "perplexity")
 
 
 def _quality(row: DesignRow) -> Iterator[str]:

@@ -59,6 +59,8 @@ def command_of(model: Path, base: Chip, chosen: Chosen, options: Options, given:
     words += ["--grouping", options.grouping.solver, "--scheduling", options.slots.policy]
     if one.sizes:
         words += ["--group-size", ",".join(f"{layer}={size}" for layer, size in one.sizes)]
+    if one.replicas:
+        words += ["--replicas", str(one.replicas)]
     if one.stack > 1:
         words += ["--stacks", STACKS, "--stack-layers", str(one.stack)]
     words += ["--dense-copies", str(one.copies), "--placement", "squares", "--baselines", "none"]

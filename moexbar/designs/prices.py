@@ -16,6 +16,7 @@ NAMES: dict[Key, str] = {
     "buffers": "input buffers",
     "dpus": "digital units of a region",
     "mha": "attention units of a region",
+    "replicas": "replicas of experts in a layer",
 }
 LAYERS = "layers of a region"
 

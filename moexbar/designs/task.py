@@ -174,6 +174,7 @@ def _row(
         input_buffers=one.buffers,
         dpus_per_region=one.dpus,
         mha_units_per_region=one.mha,
+        replicas=one.replicas,
         minimised=best.asked.minimise,
         bound=best.bound,
         gap=best.gap,

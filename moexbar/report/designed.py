@@ -99,6 +99,7 @@ class DesignRow:
     input_buffers: vectors of an input buffer.
     dpus_per_region: digital units.
     mha_units_per_region: attention units.
+    replicas: copies of experts that are added in each MoE layer.
     minimised: what was.
     bound: proven: no design within the limits has less; um2, ps or fJ.
     gap: (value - bound) / value.
@@ -127,6 +128,7 @@ class DesignRow:
     input_buffers: int
     dpus_per_region: int
     mha_units_per_region: int
+    replicas: int
     minimised: str
     bound: int
     gap: float

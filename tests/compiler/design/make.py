@@ -7,7 +7,14 @@ import numpy as np
 
 from compiler.design.choices import Design, Whole
 from compiler.design.floor import Floor
-from compiler.options import GroupingOptions, Options, PlacementOptions, Shape, SlotOptions
+from compiler.options import (
+    GroupingOptions,
+    GroupingSolver,
+    Options,
+    PlacementOptions,
+    Shape,
+    SlotOptions,
+)
 from compiler.pipeline import compile_model
 from ir.chip import Chip
 from ir.compiled import Compiled
@@ -38,18 +45,25 @@ def traced(work: Workload, tokens: int, sequences: int = 2, seed: int = 0) -> Ro
     return Routing(np.array(layers), np.array(experts), sequence, ids.astype(np.int16))
 
 
-def floor_of(work: Workload, shape: Shape, chip: Chip = CHIP, seed: int = 0) -> Floor:
-    """The model with a trace of its own, groups `sorted` and tokens in order."""
+def floor_of(
+    work: Workload,
+    shape: Shape,
+    chip: Chip = CHIP,
+    seed: int = 0,
+    solver: GroupingSolver = "sorted",
+) -> Floor:
+    """The model with a trace of its own, groups by `solver` and tokens in order."""
     routing = traced(work, shape.length, 2 * shape.batch, seed)
     half = shape.length * shape.batch
     spans = (0, half), (half, 2 * half)
-    grouping, slots = GroupingOptions("sorted"), SlotOptions("token-order")
+    grouping, slots = GroupingOptions(solver), SlotOptions("token-order")
     return Floor(work, routing, chip, Options(shape, *spans, grouping, slots=slots))
 
 
 def design_for(floor: Floor, size: int = 2, **values: int) -> Design:
     """One size of groups in all layers; everything else is enough, unless said otherwise."""
     enough = {"copies": 1, "transfers": 8, "lanes": 2, "buffers": 4, "dpus": 4, "mha": 2}
+    enough["replicas"] = 0
     sizes = tuple((layer, size) for layer in floor.expert_layers)
     return Design(sizes, Whole(size), **(enough | values))
 

@@ -69,7 +69,8 @@ def test_a_path_is_as_long_as_its_mean_and_no_other_s_is_longer(
     shares = {one: {1: 0.5, 2: 0.25, 4: 0.25}, other: {1: 0.5, 2: 0.5, 4: 0.0}}
     model = Model(floor, Whole(4))
     problem = problem_of(model, MENU)
-    shared = {key: problem.menu[key].index(chip.get(str(key), 1)) for key in problem.shared}
+    values = sized(floor, chip, (1, 1))
+    shared = {key: problem.menu[key].index(values[key]) for key in problem.shared}
 
     def mean(path: Path) -> float:
         row = Sheet(problem, [path.sum]).fixed(shared)
@@ -78,7 +79,7 @@ def test_a_path_is_as_long_as_its_mean_and_no_other_s_is_longer(
     found = blended(floor, chip, shares)
     rounding = len(floor.tokens) * len(model.stations) / 2 + 1
     assert rounding < found.time_ps / 1000
-    path = problem.blended(sized(floor, chip, (1, 1)), shares)
+    path = problem.blended(values, shares)
     assert mean(path) == pytest.approx(found.time_ps, abs=rounding)
     times = 0.0
     for sizes in product((1, 2, 4), (1, 2)):

@@ -19,19 +19,28 @@ from ir.errors import InfeasibleError, InputError
 from tests.compiler.design.make import CHIP, design_for, floor_of, program_of, streaming
 
 MENU = Menu((1, 2), (1, 2), (1, 4), (1, 2), (1, 2), (1, 3), (1,))
+COPIED = replace(MENU, lanes=(2,), replicas=(0, 2))
 FLOOR = floor_of(streaming(), Shape(16))
 STEPS = floor_of(streaming(), Shape(6, 2, 3))
+SEARCHED = floor_of(streaming(), Shape(16), solver="local-search")
+SEARCHED_STEPS = floor_of(streaming(), Shape(6, 2, 3), solver="local-search")
 
 
 @pytest.mark.parametrize("stack", [1, 2])
-@pytest.mark.parametrize("floor", [FLOOR, STEPS], ids=["prefill", "decode"])
-def test_the_tables_of_a_model_give_the_best_of_all_its_designs(floor: Floor, stack: int) -> None:
+@pytest.mark.parametrize(
+    ("floor", "menu"),
+    [(FLOOR, MENU), (STEPS, MENU), (SEARCHED, COPIED), (SEARCHED_STEPS, COPIED)],
+    ids=["prefill", "decode", "replicas", "replicas of decode"],
+)
+def test_the_tables_of_a_model_give_the_best_of_all_its_designs(
+    floor: Floor, menu: Menu, stack: int
+) -> None:
     """128 designs of two layers, tried one by one; time and area by the model, not its tables.
 
-    64 where both share a region, and have one group size.
+    64 where both share a region, and have one group size. Replicas take the place of lanes.
     """
     model = Model(floor, Whole(2, stack=stack))
-    problem = problem_of(model, MENU)
+    problem = problem_of(model, menu)
     search = Search(problem)
     points: list[Point] = []
     for values in product(*problem.menu.values()):

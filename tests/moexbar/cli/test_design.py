@@ -104,6 +104,27 @@ def test_most_operations_for_a_joule_and_square_millimetre(
     assert "most GOPS/W/mm2" in capsys.readouterr().out
 
 
+def test_replicas_are_in_the_command_and_in_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two experts more in groups of 8 of 16: a third group, which the command gives as well."""
+    words = [*WORDS, "--grouping", "local-search", "--among", "replicas=0,2", "--among", "sizes=8"]
+    words += ["--among", "dpus=4", "--objective", "time"]
+    row = run(capsys, *words, "-o", tmp_path / "chip", "--json")["designs"][0]
+    assert row["replicas"] == 2
+    told = {(price["decision"], price["other"]): price for price in row["prices"]}
+    assert told["replicas of experts in a layer", 0]["area_um2"] < 0
+    name, *typed = shlex.split((tmp_path / "chip" / "commands.txt").read_text())
+    assert name == "moexbar"
+    assert "--replicas 2" in " ".join(typed)
+    compiled = run(capsys, *typed, "--no-verify", "-o", tmp_path / "out", "--json")
+    assert compiled["methods"][0]["time_ns"] == row["program"]["time_ns"]
+    assert main([str(w) for w in (*words, "--no-programs", "-o", tmp_path / "other")]) == 0
+    text = capsys.readouterr().out
+    assert text.splitlines()[0].endswith("replicas")
+    assert "replicas: copies of experts added in a layer" in text
+
+
 def test_prices_are_of_the_next_values(designed: Any) -> None:
     (row,) = designed["designs"]
     told = {(price["decision"], price["other"]): price for price in row["prices"]}
@@ -137,5 +158,6 @@ def test_what_cannot_be_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "nothing says which chip is best" in fails(2)
     assert "both area and reticles" in fails(2, "--area", 100, "--reticles", 1)
     assert "'copies=two', expected WHAT=N,N" in fails(2, "--among", "copies=two", "--area", 100)
+    assert "'sorted' places no replicas" in fails(2, "--among", "replicas=0,2", "--area", 90)
     assert "'units', expected one of sizes, copies" in fails(2, "--among", "units=1", "--area", 90)
     assert not (tmp_path / "none").exists()
