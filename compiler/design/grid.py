@@ -3,34 +3,40 @@
 Under given decisions of the chip each layer takes what is best for itself, by the sum that is
 minimised and a multiple of one that is limited (Lagrange): a bound, as nothing that keeps the limit
 is better. Layers are independent of each other but for sums over decisions of several, of which
-each has its least. The best of a row of multiples counts.
+each has its least. The best of a row of multiples counts. Of several areas, of which the largest
+counts, means count too: a chip that is small for one model alone is not small.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import prod
 
 import numpy as np
 
 from compiler.design.choices import Key
-from compiler.design.problem import Asked, Needs, Path, Problem, Sum, Term
+from compiler.design.problem import Asked, Needs, Path, Problem, Quantity, Sum, Term
 from ir.arrays import Floats, Ints
 
 NONE = 1 << 62  # where no design keeps the limits
 MULTIPLES = 24
 MINOR = 0.03
+MEANS = 4  # parts of a mean of two areas
 NEAR = np.array([0.5, 0.7, 0.85, 0.95, 1, 1.05, 1.2, 1.4, 2])
 ROUNDING = 1e-13  # of sums of some hundred floats, which lose 1e-16 each
 
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """A sum: without `most`, and divided by `scale`, a bound on what is minimised; or limited."""
+    """A sum: without `most`, and divided by `scale`, a bound on what is minimised; or limited.
+
+    parts: of a mean of areas, how many of them its sum is.
+    """
 
     sum: Sum
     most: int = 0
     scale: int = 1
+    parts: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +53,11 @@ class Parts:
 class Grid:
     """A bound on what is minimised for each combination of the chip's decisions, NONE for none."""
 
-    def __init__(self, problem: Problem, asked: Asked, paths: Iterable[Path]) -> None:
+    def __init__(
+        self, problem: Problem, asked: Asked, paths: Iterable[Path], areas: Iterable[Path] = ()
+    ) -> None:
         self.problem, self.asked = problem, asked
+        self.areas = [*means_of([Path(total) for total in problem.area()]), *areas]
         self.shape = problem.shape(problem.shared)
         self.bound = np.zeros(self.shape, dtype=np.int64).reshape(-1)
         self.minimised, self.limited = self._without_paths()
@@ -74,11 +83,27 @@ class Grid:
                 limited.append(Row(both, each * limits["energy"] + 999 * steps + rounded))
         self._add(minimised, limited, price)
 
+    def add_area(self, mean: Path) -> None:
+        """One more mean of areas, which counts with all paths that come after it."""
+        limits, row = dict(self.asked.limits), Row(mean.sum, 0, mean.times, mean.times)
+        if self.asked.minimise == "area":
+            self.minimised.append(row)
+        elif "area" in limits:
+            self.limited.append(replace(row, most=limits["area"] * mean.times))
+
     def _without_paths(self) -> tuple[list[Row], list[Row]]:
-        """Area, and energy without what time costs: minimised and limited."""
-        sums = {"area": self.problem.area, "energy": self.problem.energy}
-        minimised = [Row(sums[q]()) for q in sums if q == self.asked.minimise]
-        limited = [Row(sums[q](), most) for q, most in self.asked.limits if q in sums]
+        """Areas, and energy without what time costs: minimised and limited."""
+        sums: dict[Quantity, list[Path]] = {"area": self.areas}
+        if "energy" in self.asked.quantities:
+            sums["energy"] = [Path(self.problem.energy())]
+        minimised = [
+            Row(one.sum, 0, one.times, one.times) for one in sums.get(self.asked.minimise, [])
+        ]
+        limited = [
+            Row(one.sum, most * one.times, one.times, one.times)
+            for q, most in self.asked.limits
+            for one in sums.get(q, [])
+        ]
         return minimised, limited
 
     def _add(self, minimised: list[Row], limited: list[Row], price: float = 0.0) -> None:
@@ -100,7 +125,8 @@ class Grid:
 
     def minor(self) -> tuple[Key, ...]:
         """The chip's decisions that change the area by at most MINOR of its least."""
-        table = self._least(self.problem.area()).reshape(self.shape)
+        least = [self._least(total) for total in self.problem.area()]
+        table = np.max(least, axis=0).reshape(self.shape)
         spread = [int((table.max(axis=n) - table.min(axis=n)).max()) for n in range(table.ndim)]
         small = MINOR * int(table.min())
         return tuple(k for k, n in zip(self.problem.shared, spread, strict=True) if n <= small)
@@ -123,6 +149,7 @@ class Grid:
         large = np.abs(second.common) + abs(limit.most)
         tables = _side_by_side(first.owned, second.owned)
         best, at = np.zeros(len(over)), self._at(beside)
+        near *= one.parts / limit.parts
         for price in np.append(_prices(tables), near * NEAR):
             total = first.common + price * over
             for mine, limited in tables:
@@ -166,6 +193,16 @@ class Grid:
         order = sorted(range(len(needs)), key=lambda n: axes.index(needs[n]))
         shape = [len(self.problem.menu[key]) if key in needs else 1 for key in axes]
         return table.transpose(order).reshape(shape)
+
+
+def means_of(areas: list[Path]) -> list[Path]:
+    """Each, and of several a row of means of any two of them, and that of all."""
+    found = list(areas)
+    for one, other in combinations(areas, 2):
+        found += [Path.mean([(one, n), (other, MEANS - n)]) for n in range(1, MEANS)]
+    if len(areas) > 2:
+        found.append(Path.mean([(one, 1) for one in areas]))
+    return found
 
 
 def _own(needs: Needs) -> Needs:

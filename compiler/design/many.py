@@ -20,12 +20,13 @@ from compiler.design.question import Question, near
 from compiler.design.relaxed import Relaxation, Relaxed, mean_under
 from compiler.design.sheet import Sheet
 from compiler.options import SolverOptions
-from ir.arrays import Bools, Ints
+from ir.arrays import Bools, Floats, Ints
 
 QUICK, LONGER = SolverOptions(time_s=0.2), SolverOptions(time_s=1.0)
 ROWS = 120  # paths that the solver is given
 CUTS, SLOW, CLOSE = 100, 8, 5e-4  # at most; less than CLOSE better in SLOW of them is enough
-PARTS = 10_000  # of a mean of paths
+PARTS, HUNDRED = 10_000, 100  # of a mean of paths, of areas
+USUAL = 64  # a path is divided by at most; of more there are fewer parts, for numbers of 64 bits
 NEWS, MANY = 15, 60  # paths after which a bound is worth another look, a dive or shares another
 ENOUGH = 300  # paths that are learnt for a question
 DIVES, POLISHES, TRIES = 8, 40, 8
@@ -117,8 +118,11 @@ class ManyLayers(Question):
         if self.asked.minimise != "area":
             return np.zeros(int(mine.sum()), dtype=np.int64)
         least = self.sums["area"].fixed(self.shared(at), self.minor).get(())
-        common: Ints = self.grid.common(self.problem.area())[mine]
-        return common if least is None else common - int(least[0, 0])
+        more = [self.grid.common(total)[mine] for total in self.problem.area()]
+        if least is not None:
+            more = [common - int(row[0]) for common, row in zip(more, least, strict=True)]
+        found: Ints = np.min(more, axis=0)
+        return found
 
     def _by_shares(self, at: int) -> None:
         """A mean of paths, the best for one combination, which raises the bounds of many."""
@@ -146,7 +150,7 @@ class ManyLayers(Question):
 
     def _program(self, shared: Mapping[Key, int]) -> Relaxed:
         """The linear program with all paths so far."""
-        sums = {quantity: _first(sheet.fixed(shared)) for quantity, sheet in self.sums.items()}
+        sums = {quantity: _rows(sheet, shared) for quantity, sheet in self.sums.items()}
         paths = self.paths.sheet.fixed(shared)
         longest = sum(float(block[0].max()) for block in paths.values())
         program = Relaxed(self.problem, self.asked, sums, longest)
@@ -159,12 +163,23 @@ class ManyLayers(Question):
         total = float(found.paths.sum())
         if total <= 0:
             return
-        parts = np.rint(found.paths / total * PARTS).astype(int).tolist()
+        whole = min(PARTS, max(HUNDRED, PARTS * USUAL // self.paths.every[0].times))
+        parts = np.rint(found.paths / total * whole).astype(int).tolist()
         mean = Path.mean((p, n) for p, n in zip(self.paths.every, parts, strict=False) if n)
         each = mean.times * (1000 if self.asked.minimise == "energy" else 1)
         price = total / sum(parts) if self.asked.minimise == "area" else found.area * each
+        if len(found.areas) > 1 and found.areas.sum() > 0:
+            self._learn_area(found.areas)
         self.paths.means.append(mean)
         self.grid.add(mean, price)
+
+    def _learn_area(self, prices: Floats) -> None:
+        """The mean of areas by their prices."""
+        parts = np.rint(prices / prices.sum() * HUNDRED).astype(int).tolist()
+        areas = zip(self.problem.area(), parts, strict=True)
+        mean = Path.mean((Path(total), n) for total, n in areas if n)
+        self.paths.areas.append(mean)
+        self.grid.add_area(mean)
 
     def _dive(self, at: int) -> None:
         """Designs under one combination, each with as much less as the one before took too much."""
@@ -210,7 +225,9 @@ class ManyLayers(Question):
         sheet, minimise = self.paths.sheet, self.asked.minimise
         others = _near(self.problem, sheet.positions(point.values))
         amounts: dict[Quantity, Ints] = {"time": self.paths.least(others)}
-        amounts |= {quantity: sums.under(others)[0] for quantity, sums in self.sums.items()}
+        amounts |= {
+            quantity: sums.under(others).max(axis=0) for quantity, sums in self.sums.items()
+        }
         least, faster = self._order(point)
         value, time = amounts[minimise], amounts["time"]
         good = (value < least) | ((value == least) & (time < faster))
@@ -226,6 +243,15 @@ class ManyLayers(Question):
 def _first(rows: Mapping[Needs, Ints]) -> dict[Needs, Ints]:
     """The first sum of several."""
     return {needs: block[0] for needs, block in rows.items()}
+
+
+def _rows(sheet: Sheet, shared: Mapping[Key, int]) -> list[dict[Needs, Ints]]:
+    """Each sum of a sheet under decisions of the chip."""
+    blocks = sheet.fixed(shared)
+    return [
+        {needs: block[number] for needs, block in blocks.items()}
+        for number in range(len(sheet.sums))
+    ]
 
 
 def _near(problem: Problem, here: Ints) -> Ints:

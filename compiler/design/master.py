@@ -23,7 +23,8 @@ WORD = 1 << 61
 class Master:
     """Variables, constraints and objective; all sums under the chip's decisions.
 
-    area, energy: of one sum; paths: of all, each to be divided by the number in `times`.
+    area: of several the largest counts; energy: of one sum; paths: of all, each to be divided by
+    the number in `times`.
     """
 
     def __init__(
@@ -76,8 +77,20 @@ class Master:
         if quantity == "time":
             return self.time
         if quantity == "area":
-            return self.total(self.sums["area"], 0)
+            return self._largest(self.sums["area"])
         return self.total(self.sums["energy"], 0, 1000, self.problem.power)
+
+    def _largest(self, rows: Rows) -> Linear:
+        """The only sum, or a variable that is at least each of several."""
+        count = max((len(block) for block in rows.values()), default=1)
+        totals = [self.total(rows, number) for number in range(count)]
+        if count == 1:
+            return totals[0]
+        most = sum(int(block.max()) for block in rows.values())
+        largest = self.model.new_int_var(0, max(most, 0), "largest")
+        for total in totals:
+            self.model.add(total <= largest)
+        return largest
 
     def no_more_than_the_limits(self) -> None:
         """What is asked for at most; energy is rounded down to whole units."""

@@ -14,12 +14,14 @@ from ir.arrays import Ints
 class Paths:
     """Paths of a problem, in the order in which they were learnt.
 
-    means: of several of them, which say most of designs that the layers' sizes are open of.
+    means: of several of them, which say most of designs that the layers' sizes are open of; areas:
+    means of several areas, likewise.
     """
 
     problem: Problem
     every: list[Path] = field(default_factory=list)
     means: list[Path] = field(default_factory=list)
+    areas: list[Path] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.every)

@@ -63,14 +63,15 @@ class Path:
 class Problem:
     """Decisions, and what a design takes by them.
 
-    menu: the values of each decision; area, energy: made when they are asked for; energy takes
-    `power` fJ more for each ns of time; longest: of a path that takes a design as long as any;
-    blended: the same of designs whose layers take shares of several values. paced: a path that a
-    chip waits for which may draw so much power, None: as much as it likes.
+    menu: the values of each decision; area, energy: made when they are asked for; of several areas
+    the largest counts; energy takes `power` fJ more for each ns of time; longest: of a path that
+    takes a design as long as any; blended: the same of designs whose layers take shares of several
+    values. paced: a path that a chip waits for which may draw so much power, None: as much as it
+    likes.
     """
 
     menu: Mapping[Key, tuple[int, ...]]
-    area: Callable[[], Sum]
+    area: Callable[[], tuple[Sum, ...]]
     energy: Callable[[], Sum]
     power: int
     longest: Callable[[Values], Path]
@@ -106,10 +107,14 @@ class Problem:
         return self.of(path.sum, values) // path.times
 
     def weighed(self, energies: int, area_fj: int) -> "Problem":
-        """The same with energy counted so many times, and a um2 as so much energy beside it."""
+        """The same with energy counted so many times, and a um2 as so much energy beside it.
+
+        Of a single area, which is then a sum as energy is.
+        """
 
         def energy() -> Sum:
-            counted = (energies, self.energy()), (area_fj, self.area())
+            (area,) = self.area()
+            counted = (energies, self.energy()), (area_fj, area)
             return Sum.of(Term(n, k * block) for k, s in counted for n, block in s.blocks.items())
 
         return replace(self, energy=energy, power=energies * self.power)
@@ -120,7 +125,7 @@ class Problem:
         paths += [] if self.paced is None else [self.paced]
         amounts: dict[Quantity, int] = {"time": max(self.time_of(p, values) for p in paths)}
         if "area" in wanted:
-            amounts["area"] = self.of(self.area(), values)
+            amounts["area"] = max(self.of(total, values) for total in self.area())
         if "energy" in wanted:
             more = self.power * amounts["time"] // 1000
             amounts["energy"] = self.of(self.energy(), values) + more

@@ -43,8 +43,9 @@ class Question:
         self.paths, self.options, self.asked = paths, options, asked
         self.problem = asked.of(paths.problem)
         self.begun, self.known = time.perf_counter(), len(paths)
-        self.grid = Grid(self.problem, asked, [*paths.every[:STARTS], *paths.means])
-        self.sums: dict[Quantity, Sheet] = {"area": Sheet(self.problem, [self.problem.area()])}
+        first = [*paths.every[:STARTS], *paths.means]
+        self.grid = Grid(self.problem, asked, first, paths.areas)
+        self.sums: dict[Quantity, Sheet] = {"area": Sheet(self.problem, self.problem.area())}
         if "energy" in asked.quantities:
             self.sums["energy"] = Sheet(self.problem, [self.problem.energy()])
         self.found: Point | None = None

@@ -6,7 +6,7 @@ decisions the best of all means.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,8 @@ Flat = tuple[float, Floats]  # what does not depend on layers, and a number for 
 class Relaxation:
     """value: of what is minimised; time: ps; shares: {layer: {size: share}}.
 
-    paths: the price of each path; area: the price of a limit on it, in what is minimised.
+    paths: the price of each path; area: the price of a limit on it, in what is minimised; areas:
+    parts of it by area where the largest of several counts.
     """
 
     value: float
@@ -32,33 +33,39 @@ class Relaxation:
     shares: Shares
     paths: Floats
     area: float
+    areas: Floats
 
 
 class Relaxed:
-    """The linear program, in its dual form: a path is a column.
+    """The linear program, in its dual form: a path is a column, and so is each of several areas.
 
-    sums: area and energy, of those that are asked for. Numbers are in parts of `unit` of each
+    sums: areas and energy, of those that are asked for. Numbers are in parts of `unit` of each
     quantity, so that all are alike in size.
     """
 
     def __init__(
-        self, problem: Problem, asked: Asked, sums: Mapping[Quantity, Row], time: float
+        self, problem: Problem, asked: Asked, sums: Mapping[Quantity, Sequence[Row]], time: float
     ) -> None:
         self.problem, self.asked = problem, asked
-        self.flat = {quantity: self._flat(row) for quantity, row in sums.items()}
+        self.flat = {q: [self._flat(row) for row in rows] for q, rows in sums.items()}
         self.unit: dict[Quantity, float] = {"time": max(time, 1.0)}
-        for quantity, (constant, numbers) in self.flat.items():
-            self.unit[quantity] = max(1.0, abs(constant), float(np.abs(numbers).sum()))
+        for quantity, rows in self.flat.items():
+            sizes = [max(abs(constant), float(np.abs(n).sum())) for constant, n in rows]
+            self.unit[quantity] = max(1.0, *sizes)
         self.power = problem.power / 1000 * self.unit["time"] / self.unit.get("energy", 1.0)
-        self.limits = [quantity for quantity, _ in asked.limits]
+        self.limits = [q for q, _ in asked.limits for _ in self.flat.get(q, [None])]
+        # of the largest of several areas that is minimised there is a variable, as of time
+        self.largest = len(self.flat["area"]) if asked.minimise == "area" else 0
+        self.largest *= self.largest > 1
         self.program = self._started()
 
     def _started(self) -> ColumnProgram:
         minimise = self.asked.minimise
         none = 0.0, np.zeros(sum(len(self.problem.menu[key]) for key in self.problem.own))
-        mine = (none if minimise == "time" else self._scaled(minimise))[1]
+        alone = minimise == "time" or self.largest > 0
+        mine = (none if alone else self._scaled(minimise)[0])[1]
         of_time = {"time": 1.0, "energy": self.power, "area": 0.0}[minimise]
-        highs = [*mine.tolist(), of_time]
+        highs = [*mine.tolist(), of_time, *([1.0] if self.largest else [])]
         program = ColumnProgram([(-math.inf, high) for high in highs])
         place = 0
         for key in self.problem.own:
@@ -67,19 +74,22 @@ class Relaxed:
                 program.add(-sign, [(row, sign) for row in sizes])
             place = sizes.stop
         self.last = place
+        for constant, numbers in self._scaled("area") if self.largest else []:
+            entries = [(row, -n) for row, n in enumerate(numbers.tolist())]
+            program.add(-constant, [*entries, (self.last + 1, 1.0)])
         for quantity, most in self.asked.limits:
             if quantity == "time":
                 program.add(most / self.unit["time"], [(self.last, -1.0)])
                 continue
-            constant, numbers = self._scaled(quantity)
-            entries = [(row, -n) for row, n in enumerate(numbers.tolist())]
-            more = [(self.last, -self.power)] if quantity == "energy" else []
-            program.add(most / self.unit[quantity] - constant, entries + more)
+            for constant, numbers in self._scaled(quantity):
+                entries = [(row, -n) for row, n in enumerate(numbers.tolist())]
+                more = [(self.last, -self.power)] if quantity == "energy" else []
+                program.add(most / self.unit[quantity] - constant, entries + more)
         return program
 
-    def _scaled(self, quantity: Quantity) -> Flat:
-        constant, numbers = self.flat[quantity]
-        return constant / self.unit[quantity], numbers / self.unit[quantity]
+    def _scaled(self, quantity: Quantity) -> list[Flat]:
+        unit = self.unit[quantity]
+        return [(constant / unit, numbers / unit) for constant, numbers in self.flat[quantity]]
 
     def _flat(self, row: Row) -> Flat:
         """Of what depends on several layers' decisions the least counts."""
@@ -116,24 +126,30 @@ class Relaxed:
             shares[key] = dict(zip(sizes, (part / max(part.sum(), 1e-9)).tolist(), strict=True))
             place += len(sizes)
         return Relaxation(
-            self._value(-cost), taken[-1] * self.unit["time"], shares, *self._prices()
+            self._value(-cost), taken[self.last] * self.unit["time"], shares, *self._prices()
         )
 
     def _value(self, scaled: float) -> float:
         """Of what is minimised, in its own unit."""
         minimise = self.asked.minimise
-        constant = self.flat[minimise][0] if minimise in self.flat else 0.0
+        alone = minimise == "time" or self.largest > 0
+        constant = 0.0 if alone else self.flat[minimise][0][0]
         return scaled * self.unit[minimise] + constant
 
-    def _prices(self) -> tuple[Floats, float]:
-        """Of paths, and of a limit on the area, in what is minimised for one more of each."""
+    def _prices(self) -> tuple[Floats, float, Floats]:
+        """Of paths, and of a limit on the area, in what is minimised for one more of each.
+
+        And of each area.
+        """
         amounts = np.array(self.program.amounts())
         first = 2 * len(self.problem.own)
-        end = first + len(self.limits)
+        begin = first + self.largest
+        end = begin + len(self.limits)
         unit = self.unit[self.asked.minimise]
         paths = amounts[end:] * unit / self.unit["time"]
-        limits = dict(zip(self.limits, amounts[first:end].tolist(), strict=True))
-        return paths, limits.get("area", 0.0) * unit / self.unit.get("area", 1.0)
+        limited = amounts[begin:end][[quantity == "area" for quantity in self.limits]]
+        area = float(limited.sum()) * unit / self.unit.get("area", 1.0)
+        return paths, area, amounts[first:begin] if self.largest else limited
 
 
 def mean_under(problem: Problem, rows: Row, shares: Shares) -> Floats:

@@ -30,7 +30,7 @@ def problem_of(model: Model, menu: Menu) -> Problem:
     found = Tables(model, choices)
     chip, steps = model.floor.chip, max(model.floor.tokens.decode, 1)
     power = chip.memory.passive_uw * steps
-    area, energy = lambda: found.area, lambda: found.energy
+    area, energy = lambda: (found.area,), lambda: found.energy
     paced = None if model.floor.power_mw is None else found.paced(model.floor.power_mw)
     return Problem(choices, area, energy, power, found.longest, found.blended, paced)
 

@@ -59,7 +59,7 @@ class Layered:
     def amounts(self) -> dict[Quantity, Ints]:
         """What each design takes: [designs]."""
         under = Paths(self.problem, self.paths).least(self.designs)
-        area = Sheet(self.problem, [self.problem.area()]).under(self.designs)[0]
+        area = Sheet(self.problem, self.problem.area()).under(self.designs).max(axis=0)
         energy = Sheet(self.problem, [self.problem.energy()]).under(self.designs)[0]
         energy += self.problem.power * under // 1000
         return {"area": area, "time": under, "energy": energy}
@@ -91,18 +91,26 @@ class Layered:
         return np.array([path.times for path in self.paths])
 
 
-def layered(seed: int, layers: int = 5, steps: int = 1) -> Layered:
-    """Three decisions of the chip, of which `mha` is minor, and layers of two or three sizes."""
+def layered(seed: int, layers: int = 5, steps: int = 1, models: int = 1) -> Layered:
+    """Three decisions of the chip, of which `mha` is minor, and layers of two or three sizes.
+
+    The layers are of so many models by turns, and the area is the largest of theirs.
+    """
     rng = np.random.default_rng(seed)
     menu: Menu = {"copies": (1, 2), "dpus": (1, 2, 4), "mha": (1, 2)}
     menu |= {layer: (1, 2, 4)[: int(rng.integers(2, 4))] for layer in range(layers)}
-    area = [falling(rng, menu, 100, layer) for layer in range(layers)]
-    area += [term(rng, menu, 10, layer, "dpus") for layer in range(layers)]
-    area += [rising(rng, menu, 60, key) for key in ("copies", "dpus")]
-    area += [Term((), np.array([300])), rising(rng, menu, 9, "mha")]
+    own = [[falling(rng, menu, 100, layer)] for layer in range(layers)]
+    for layer in range(layers):
+        own[layer].append(term(rng, menu, 10, layer, "dpus"))
+    chip = [rising(rng, menu, 60, key) for key in ("copies", "dpus")]
+    chip += [Term((), np.array([300])), rising(rng, menu, 9, "mha")]
+    areas = tuple(
+        Sum.of([*(term for terms in own[model::models] for term in terms), *chip])
+        for model in range(models)
+    )
     energy = [term(rng, menu, 40, layer) for layer in range(layers)]
     energy += [term(rng, menu, 40, "copies", "mha"), Term((), np.array([100]))]
-    power, (areas, energies) = int(rng.integers(0, 3000)), (Sum.of(area), Sum.of(energy))
+    power, energies = int(rng.integers(0, 3000)), Sum.of(energy)
     problem = Problem(
         menu,
         lambda: areas,

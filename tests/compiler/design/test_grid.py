@@ -81,7 +81,7 @@ def hand_made(power: int = 0) -> Problem:
     slow = Term(ONE, np.array([1, 0]))
     path = Path(Sum.of([*(Term(n, np.array([2, 6])) for n in layers), slow]))
     energy = Sum.of([Term((0,), np.array([5, 3]))])
-    return Problem(menu, lambda: area, lambda: energy, power, lambda v: path, lambda v, s: path)
+    return Problem(menu, lambda: (area,), lambda: energy, power, lambda v: path, lambda v, s: path)
 
 
 def test_a_multiple_of_a_limit_says_more_than_the_least_of_each_layer() -> None:
@@ -149,7 +149,7 @@ def test_decisions_may_stand_in_any_order() -> None:
     paths = paths_of(tried, list(every(tried)))
     turned = replace(
         tried,
-        area=lambda: turned_round(tried, tried.area()),
+        area=lambda: (turned_round(tried, tried.area()[0]),),
         energy=lambda: turned_round(tried, tried.energy()),
     )
     other = [Path(turned_round(tried, path.sum), path.times) for path in paths]
@@ -170,8 +170,8 @@ def test_decisions_are_minor_that_hardly_change_the_area() -> None:
     """A copy takes 1 um2 of at least 8, an eighth; with a layer of 100 more, not a hundredth."""
     tried = hand_made()
     assert Grid(tried, Asked("area"), []).minor() == ()
-    parts = [Term(needs, numbers) for needs, numbers in tried.area().blocks.items()]
+    parts = [Term(needs, numbers) for needs, numbers in tried.area()[0].blocks.items()]
     large = Sum.of([Term((0,), np.array([100, 100])), *parts])
-    grid = Grid(replace(tried, area=lambda: large), Asked("area"), [])
+    grid = Grid(replace(tried, area=lambda: (large,)), Asked("area"), [])
     assert grid.minor() == ("copies",)
     assert grid.common(large).tolist() == [0, 1]

@@ -95,6 +95,22 @@ def test_what_is_told_is_true_of_all_designs(looks: Counter[str]) -> None:
     assert set(looks) | {"_by_all_paths"} == {name for _, name in LOOKS}
 
 
+@pytest.mark.parametrize("models", [2, 3])
+def test_what_is_told_of_the_largest_of_several_areas_is_true(models: int) -> None:
+    """Two problems and five questions each, by both kinds of question."""
+    told: Counter[str] = Counter()
+    for seed in range(50, 52):
+        made, rng = layered(seed, 4, 1, models), np.random.default_rng(seed)
+        paths = Search(made.problem).paths
+        for number in range(5):
+            asked = question(made, number, rng.uniform(0, 1.2))
+            best = answered(made, paths, asked).best
+            told["none" if best is None else best.status] += 1
+            exact = Question(Search(made.problem).paths, OPTIONS, asked, NONE).answered().best
+            assert (NONE if exact is None else exact.value) == made.least(asked)
+    assert told["optimal (solver)"] >= 7
+
+
 @pytest.mark.parametrize("rows", [many.ROWS, 4])
 def test_a_hundredth_is_enough_after_some_paths(
     monkeypatch: pytest.MonkeyPatch, looks: Counter[str], rows: int

@@ -24,8 +24,10 @@ def program(
     menu: dict[Key, tuple[int, ...]] = dict.fromkeys(range(layers), (1, 2))
     none = Path(Sum({}))
     empty = none.sum
-    problem = Problem(menu, lambda: empty, lambda: empty, power, lambda v: none, lambda v, s: none)
-    made = Relaxed(problem, asked, sums, 12.0)
+    problem = Problem(
+        menu, lambda: (empty,), lambda: empty, power, lambda v: none, lambda v, s: none
+    )
+    made = Relaxed(problem, asked, {q: [row] for q, row in sums.items()}, 12.0)
     for path in paths:
         made.add(path, 1)
     return made
@@ -145,11 +147,11 @@ def test_prices_give_the_value_back(seed: int, minimise: Quantity) -> None:
     asked = Asked(minimise, ((limited, most),))
     problem = made.problem
     shared: dict[Key, int] = {"copies": 0, "dpus": 1, "mha": 0}
-    sums: dict[Quantity, Sum] = {"area": problem.area(), "energy": problem.energy()}
+    sums: dict[Quantity, Sum] = {"area": problem.area()[0], "energy": problem.energy()}
     rows = {q: Sheet(problem, [one]).fixed(shared) for q, one in sums.items()}
     sheet = Sheet(problem, [path.sum for path in made.paths[:50]])
     left = sheet.fixed(shared)
-    program = Relaxed(problem, asked, {q: _row(row, 0) for q, row in rows.items()}, 500.0)
+    program = Relaxed(problem, asked, {q: [_row(row, 0)] for q, row in rows.items()}, 500.0)
     for number in range(50):
         program.add(_row(left, number), 2)
     found = solved(program)

@@ -42,7 +42,7 @@ def problem(seed: int) -> Problem:
         largest = {layer: max(sizes, key=sizes.__getitem__) for layer, sizes in shares.items()}
         return longest(dict(values) | largest)
 
-    tried = Problem(menu, lambda: area, lambda: energy, power, longest, blended)
+    tried = Problem(menu, lambda: (area,), lambda: energy, power, longest, blended)
     return tried
 
 
@@ -91,7 +91,7 @@ def test_a_sum_that_is_not_the_solver_s_is_noticed() -> None:
     areas = iter([Sum.of([Term(("copies",), np.array(n))]) for n in ([2, 3], [2, 3], [3, 4])])
     tried = Problem(
         menu,
-        lambda: next(areas),
+        lambda: (next(areas),),
         lambda: Sum({}),
         0,
         lambda values: path,
