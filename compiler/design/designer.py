@@ -1,4 +1,4 @@
-"""Which design is best for a model: within limits, or on the frontier of area and time.
+"""Which design is best for a model, or several: within limits, or on the frontier of area and time.
 
 What stands behind a peripheral group at most is a number of the whole chip that lengths of wires
 depend on. Every most is tried.
@@ -11,15 +11,14 @@ from functools import cached_property
 from compiler.design.answer import Best
 from compiler.design.choices import Design, Menu, Whole
 from compiler.design.efficient import least_product
-from compiler.design.figures import Figures, figures
+from compiler.design.figures import Figures
 from compiler.design.floor import Floor
 from compiler.design.grid import NONE
 from compiler.design.menus import check_menu
-from compiler.design.model import Model
+from compiler.design.mix import Designs, Mix
 from compiler.design.problem import UNITS, Asked, Quantity
 from compiler.design.question import near
 from compiler.design.search import LIMITS, Search
-from compiler.design.tables import problem_of
 from compiler.options import SolverOptions
 from ir.certificate import Status
 from ir.errors import Amount, CheckError, InfeasibleError, InputError
@@ -29,49 +28,65 @@ TRIES = 4  # of a limit that rests and cores do not keep
 
 @dataclass(frozen=True)
 class Chosen:
-    """A design, its figures, and what is proven of it among others."""
+    """A design, its figures, and what is proven of it among others.
 
-    design: Design
+    designs: of each model, which differ in group sizes; each: the figures of each.
+    """
+
+    designs: Designs
     figures: Figures
     best: Best
+    each: tuple[Figures, ...]
+
+    @property
+    def design(self) -> Design:
+        """The chip's decisions, and the first model's group sizes."""
+        return self.designs[0]
 
 
 @dataclass(eq=False)
 class Designer:
-    """A model and its tokens, the values of all decisions, and what is known of designs so far.
+    """Models and their tokens, the values of all decisions, and what is known of designs so far.
 
     tell: is told of each kind of chip before it is looked at.
     """
 
-    floor: Floor
+    models: Floor | Mix
     menu: Menu = field(default_factory=Menu)
     options: SolverOptions = LIMITS
     tell: Callable[[Whole], None] = lambda _: None
     _searches: dict[Whole, Search] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.floor.chip.mesh.width:
+        chip = self.mix.chip
+        if chip.mesh.width:
             raise InputError(
-                f"chip {self.floor.chip.name}",
-                f"mesh.width: {self.floor.chip.mesh.width}, expected auto for a chip to design",
+                f"chip {chip.name}",
+                f"mesh.width: {chip.mesh.width}, expected auto for a chip to design",
                 "leave mesh.width and mesh.height open",
             )
-        if not self.floor.expert_layers:
+        if not self.mix.has_experts:
             self.menu = replace(self.menu, replicas=(0,))
-        check_menu(self.floor, self.menu)
-        split = self.floor.chip.split
+        for floor in self.mix.floors:
+            check_menu(floor, self.menu)
+        split = chip.split
         if (self.menu.columns or self.menu.bits) and not (split.adc_area and split.adc_energy):
             raise InputError(
-                f"chip {self.floor.chip.name}",
+                f"chip {chip.name}",
                 "split: no share of converters, so that others have no known cost",
                 "leave columns and bits of converters out, or state what they take",
             )
 
     @cached_property
+    def mix(self) -> Mix:
+        """All models, one of them too."""
+        return self.models if isinstance(self.models, Mix) else Mix((self.models,))
+
+    @cached_property
     def wholes(self) -> tuple[Whole, ...]:
         """All that the whole chip may have; without experts no peripheral groups share."""
         every = tuple(self.menu.wholes())
-        if self.floor.expert_layers:
+        if self.mix.has_experts:
             return every
         return tuple(whole for whole in every if whole.mux == self.menu.sizes[0])
 
@@ -101,13 +116,14 @@ class Designer:
 
     def _no_more_than_used(self, asked: Asked, found: Chosen) -> Chosen:
         """The same with no more behind a peripheral group than its largest group has."""
-        mux = max((size for _, size in found.design.sizes), default=found.design.whole.mux)
-        design = replace(found.design, whole=replace(found.design.whole, mux=mux))
-        told = figures(self.floor, design)
+        whole, sizes = found.design.whole, [n for d in found.designs for _, n in d.sizes]
+        whole = replace(whole, mux=max(sizes, default=whole.mux))
+        designs = tuple(replace(design, whole=whole) for design in found.designs)
+        told, each = self.mix.figures(designs)
         same = all(told.of(q) <= found.figures.of(q) for q in asked.least)
         if not same or not _keeps(told, asked):
             return found
-        return replace(found, design=design, figures=told)
+        return replace(found, designs=designs, figures=told, each=each)
 
     def _best_with(
         self, asked: Asked, whole: Whole, before: Chosen | None, *, rough: bool
@@ -125,19 +141,19 @@ class Designer:
             least = min(least, found.bound)
             if found.best is None:
                 break
-            design = self.floor.design_of(found.best.point.values, whole)
-            told = figures(self.floor, design)
+            designs = self.mix.designs(found.best.point.values, whole)
+            told, each = self.mix.figures(designs)
             self._check(found.best, told)
             over = {q: max(told.of(q) - most, 0) for q, most in asked.limits}
             if not any(over.values()):
-                return Chosen(design, told, _as_told(found.best, told)), least
+                return Chosen(designs, told, _as_told(found.best, told), each), least
             limits = tuple((q, most - over[q]) for q, most in limits)
         return None, least
 
     def _search(self, whole: Whole) -> Search:
         if whole not in self._searches:
-            model = Model(self.floor, whole)
-            self._searches[whole] = Search(problem_of(model, self.menu), self.options)
+            problem = self.mix.problem(whole, self.menu)
+            self._searches[whole] = Search(problem, self.options)
         return self._searches[whole]
 
     def frontier(self, points: int, limits: tuple[tuple[Quantity, int], ...] = ()) -> list[Chosen]:
@@ -164,7 +180,7 @@ class Designer:
         """
         for quantity in ("area", "time"):
             value, again = best.point.of(quantity), told.of(quantity)
-            waits = quantity == "time" and self.floor.power_mw is not None and value < again
+            waits = quantity == "time" and self.mix.power_mw is not None and value < again
             if value != again and not waits:
                 raise CheckError("design", quantity, f"{value} by tables, {again} by the model")
 
@@ -189,15 +205,19 @@ class Designer:
         return _shortage(quantity, value, most, hint)
 
     def _short_of_power(self, asked: Asked) -> InfeasibleError | None:
-        """What a design draws that keeps all else in all the time there is; None if none does."""
-        most, limits = self.floor.power_mw, dict(asked.limits)
-        if most is None or "time" not in limits:
+        """What a design draws that keeps all else in all the time there is; None if none does.
+
+        Nor is it told of several models, each of which draws something else.
+        """
+        most, limits = self.mix.power_mw, dict(asked.limits)
+        if most is None or "time" not in limits or not self.mix.alone:
             return None
-        free = Designer(replace(self.floor, power_mw=None), self.menu, self.options)
+        floor = replace(self.mix.floors[0], power_mw=None)
+        free = Designer(floor, self.menu, self.options)
         found = free._best(Asked("energy", asked.limits))
         if found is None:
             return None
-        more = self.floor.chip.memory.passive_uw * (limits["time"] - found.figures.time_ps) // 1000
+        more = self.mix.chip.memory.passive_uw * (limits["time"] - found.figures.time_ps) // 1000
         need = -(-(found.figures.total_fj + max(more, 0)) // limits["time"])
         return InfeasibleError(
             "power of a design",

@@ -23,7 +23,8 @@ class Figures:
 
     time_ps: of the prefill, or of one decode step, in which `tokens` come; area_um2: by kind;
     energy_fj: by cause, of that time; made_of: ps of the time by what it waits for, the work of a
-    unit, `CHAINS`, what tokens take by themselves, or `WAITS`.
+    unit, `CHAINS`, what tokens take by themselves, or `WAITS`; window_ps: of the prefill or of all
+    steps.
     """
 
     time_ps: int
@@ -31,6 +32,7 @@ class Figures:
     area_um2: dict[str, int]
     energy_fj: dict[str, int]
     made_of: dict[str, int]
+    window_ps: int
 
     @property
     def tokens_per_s(self) -> float:
@@ -78,6 +80,7 @@ def figures(floor: Floor, design: Design) -> Figures:
         area_um2(parts_of(model.way), model.site, values),
         {cause: fj // steps for cause, fj in energy.items()},
         {**made_of, WAITS: waits} if waits else made_of,
+        (found.time_ps + waits) * steps if waits else found.window_ps,
     )
 
 

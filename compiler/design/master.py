@@ -34,7 +34,7 @@ class Master:
         self.model = cp_model.CpModel()
         self.model.name = "design"
         self.taken: dict[Needs, list[cp_model.IntVar]] = {}
-        most = min(SECONDS_10, WORD // max(problem.power, 1))
+        most = min(SECONDS_10, WORD // max(problem.power, *times.tolist(), 1))
         self.time = self.model.new_int_var(0, most, "time")
         self.one = self.model.new_constant(1)
         for key in problem.own:

@@ -51,11 +51,13 @@ class Step:
 class Rate:
     """What a design takes: time_ps of a prefill, or of one decode step; path: what it is made of.
 
-    unit: the station whose work alone a decode step takes, without a path.
+    unit: the station whose work alone a decode step takes, without a path. window_ps: of the
+    prefill, or of all steps, of which time_ps is a part, rounded down.
     """
 
     time_ps: int
     path: tuple[Step, ...]
+    window_ps: int
     unit: int | None = None
 
 
@@ -89,7 +91,8 @@ def _prefill(model: Stations, values: Values) -> Rate:
     come, left = _times(model, values)
     last = max(left, key=lambda node: int(left[node].max()))
     path = _path(model, values, come, left, last)
-    return Rate(int(left[last].max()), path)
+    time_ps = int(left[last].max())
+    return Rate(time_ps, path, time_ps)
 
 
 def _latest(model: Stations, left: Mapping[int, Ints], node: int) -> Ints:
@@ -121,15 +124,14 @@ def _pace(model: Stations, values: Values) -> Rate:
         alone[node] = _latest(model, alone, node) + model.kernel(node, values).alone
     ends = np.stack([alone[node] for node in model.order])
     of_sequence = np.bincount(tokens.sequence, ends.max(axis=0))
-    chain = int(of_sequence.max()) // tokens.decode
+    chain = int(of_sequence.max())
     works = {node: model.kernel(node, values).work_ps for node in model.order}
     unit = max(works, key=works.__getitem__)
-    work = works[unit] // tokens.decode
-    if work > chain:
-        return Rate(work, (), unit)
+    if works[unit] > chain:
+        return Rate(works[unit] // tokens.decode, (), works[unit], unit)
     mine = np.flatnonzero(tokens.sequence == np.argmax(of_sequence))
     path = [step for t in mine.tolist() for step in _alone(model, values, alone, ends, t)]
-    return Rate(chain, tuple(path))
+    return Rate(chain // tokens.decode, tuple(path), chain)
 
 
 def _alone(

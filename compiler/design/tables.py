@@ -61,6 +61,14 @@ class Tables:
         """Of all parts of all regions."""
         return Sum.of(self.term(part.needs, self._um2(part)) for part in parts_of(self.model.way))
 
+    @cached_property
+    def areas(self) -> dict[str, Sum]:
+        """The same by kind."""
+        found: dict[str, list[Term]] = {}
+        for part in parts_of(self.model.way):
+            found.setdefault(part.what, []).append(self.term(part.needs, self._um2(part)))
+        return {what: Sum.of(terms) for what, terms in found.items()}
+
     def _um2(self, part: Part) -> Callable[[Values], int]:
         return lambda values: part.um2(self.model.site(part.region, values))
 

@@ -83,8 +83,8 @@ def looking(designer: Designer, progress: Progress, what: str) -> Iterator[None]
 
 def tried_of(designer: Designer, chosen: Chosen) -> Tried:
     """A chip with its program."""
-    program = program_of(designer.floor, chosen)
-    return Tried(chosen, program, program_figures(designer.floor, chosen, program))
+    program = program_of(designer.mix.floors[0], chosen)
+    return Tried(chosen, program, program_figures(designer.mix.floors[0], chosen, program))
 
 
 def _lower(tried: Tried, asked: Limits, limits: Limits) -> Iterator[tuple[Quantity, int]]:

@@ -1,12 +1,11 @@
 """What each decision of a design is worth: its figures with the next value up, and down."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from compiler.design.choices import Design, Key
+from compiler.design.choices import Key, Whole
 from compiler.design.designer import Chosen, Designer
-from compiler.design.figures import figures
-from compiler.design.floor import Floor
+from compiler.design.mix import Designs, Mix
 from moexbar.report.designed import PriceRow
 
 NAMES: dict[Key, str] = {
@@ -21,29 +20,37 @@ NAMES: dict[Key, str] = {
 LAYERS = "layers of a region"
 
 
-def prices(designer: Designer, chosen: Chosen) -> Iterator[PriceRow]:
+def prices(designer: Designer, chosen: Chosen, names: Sequence[str]) -> Iterator[PriceRow]:
     """By the model, one decision at a time; group sizes within the chip's mux.
 
-    Layers that share a region have one group size, which is that of the first.
+    Layers that share a region have one group size, which is that of the first. names: of the
+    models, where there are several.
     """
-    floor, design = designer.floor, chosen.design
-    whole, menu = design.whole, designer.menu.under(design.whole)
-    for key in menu.keys(floor.leaders(design.stack)):
-        value, name = design.values[key], NAMES.get(key, f"experts in a group of layer {key}")
+    mix, whole = designer.mix, chosen.design.whole
+    values, menu = mix.values(chosen.designs), designer.menu.under(whole)
+    for key in menu.keys(mix.leaders(whole.stack)):
+        value, name = values[key], _name(mix, key, names)
         for other in _next(menu.of(key), value):
-            changed = floor.design_of(design.values | {key: other}, whole)
-            yield _price(floor, chosen, changed, (name, value, other))
-    for other in _next(menu.stack, design.stack):
-        changed = _together(designer, design, other)
-        yield _price(floor, chosen, changed, (LAYERS, design.stack, other))
+            changed = mix.designs(values | {key: other}, whole)
+            yield _price(mix, chosen, changed, (name, value, other))
+    for other in _next(menu.stack, whole.stack):
+        changed = _together(designer, values, replace(whole, stack=other))
+        yield _price(mix, chosen, changed, (LAYERS, whole.stack, other))
 
 
-def _together(designer: Designer, design: Design, layers: int) -> Design:
-    """The design with so many layers in a region, and input buffers that there are then."""
-    whole = replace(design.whole, stack=layers)
+def _name(mix: Mix, key: Key, names: Sequence[str]) -> str:
+    """A decision in words."""
+    if not isinstance(key, int):
+        return NAMES[key]
+    model, layer = mix.whose(key)
+    return f"experts in a group of layer {layer}" + ("" if mix.alone else f" of {names[model]}")
+
+
+def _together(designer: Designer, values: Mapping[Key, int], whole: Whole) -> Designs:
+    """Designs with other layers in a region, and input buffers that there are then."""
     least = designer.menu.under(whole).buffers[0]
-    values = design.values | {"buffers": max(design.buffers, least)}
-    return designer.floor.design_of(values, whole)
+    buffers: dict[Key, int] = {"buffers": max(values["buffers"], least)}
+    return designer.mix.designs({**values, **buffers}, whole)
 
 
 def _next(values: tuple[int, ...], value: int) -> tuple[int, ...]:
@@ -52,8 +59,8 @@ def _next(values: tuple[int, ...], value: int) -> tuple[int, ...]:
     return *values[max(place - 1, 0) : place], *values[place + 1 : place + 2]
 
 
-def _price(floor: Floor, chosen: Chosen, changed: Design, of: tuple[str, int, int]) -> PriceRow:
-    told, (decision, value, other) = figures(floor, changed), of
+def _price(mix: Mix, chosen: Chosen, changed: Designs, of: tuple[str, int, int]) -> PriceRow:
+    (told, _), (decision, value, other) = mix.figures(changed), of
     return PriceRow(
         decision=decision,
         value=value,

@@ -183,7 +183,7 @@ def _row(
         model=model_figures(chosen, program),
         program=None if tried is None else tried.figures,
         parts=tuple(PartRow(unit, ps / 1000) for unit, ps in told.made_of.items()),
-        prices=tuple(prices(designer, chosen)),
+        prices=tuple(prices(designer, chosen, ())),
         command=command,
         perplexity=None if kept is None else kept.by_bits[bits].perplexity,
         program_perplexity=on_program,

@@ -26,7 +26,7 @@ def slower(monkeypatch: pytest.MonkeyPatch, percent: int, least_ps: int = 0) -> 
     def tried(designer: Designer, chosen: Chosen) -> Tried:
         told = chosen.figures
         time = max(told.time_ps * (100 + percent) / 100, least_ps)
-        done: Compiled = program_of(designer.floor, chosen.design)
+        done: Compiled = program_of(designer.mix.floors[0], chosen.design)
         figures = DesignFigures(time / 1000, 1.0, told.total_um2, told.total_fj / 1e6)
         return Tried(chosen, done, figures)
 
