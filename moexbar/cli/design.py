@@ -1,21 +1,23 @@
 """`moexbar design`: the chip as an answer."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from compiler.options import GroupingOptions
 from ir.errors import InputError
-from moexbar.cli.compile_options import Batch, Decode, Grouping, Inputs, Trace
+from moexbar.cli.compile_options import Batch, Decode, Grouping
 from moexbar.cli.options import (
     CHIP,
+    INPUTS,
     OUTPUT,
     WINDOW,
     ChipName,
     Fit,
     Json,
-    ModelFile,
     Output,
     Score,
     Seed,
@@ -34,6 +36,42 @@ if TYPE_CHECKING:
     from moexbar.model import Model
 
 DEMANDS = "Demands"
+Models = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="MODEL...",
+        help="ONNX file, folder with one, or config.json (docs/configurations.md). Several: one "
+        "chip for all of them.",
+    ),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        help="Of several models the share of each in all runs.",
+        metavar="N,N,...",
+        show_default="alike",
+        rich_help_panel=DEMANDS,
+    ),
+]
+Traces = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--routing",
+        help="Routing trace of the model; the word synthetic: made up (docs/examples.md). "
+        "Repeatable, of each model in order.",
+        metavar="TRACE|synthetic",
+        rich_help_panel=INPUTS,
+    ),
+]
+Fed = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--inputs",
+        help="NPZ with model inputs: profiled first. Repeatable, of each model in order, or one "
+        "for all.",
+        rich_help_panel=INPUTS,
+    ),
+]
 Prefill = Annotated[
     int, typer.Option(help="Tokens of a sequence run together.", min=1, rich_help_panel=WINDOW)
 ]
@@ -139,8 +177,9 @@ class DesignRequest:
     power: Power = None
     objective: Best = None
     frontier: Frontier = 0
-    routing: Trace = None
-    inputs: Inputs = None
+    weights: Weights = None
+    routing: Traces = None
+    inputs: Fed = None
     prefill: Prefill = 128
     batch: Batch = 1
     decode: Decode = 0
@@ -153,7 +192,7 @@ class DesignRequest:
 
 @flattened
 def design_command(
-    model: ModelFile,
+    models: Models,
     output: Output,
     asked: DesignRequest,
     programs: Programs = True,
@@ -165,7 +204,7 @@ def design_command(
     experts, bus, return link, input buffers and units are chosen together, exactly, by a model of
     the chip's time that needs no program (docs/design.md). Each chip that is chosen is then
     compiled and replayed, and the model's error printed. Into the output folder go its file and the
-    command that compiles it.
+    command that compiles it. Of several models it is one chip that serves each, alone on it.
 
     Example: moexbar design model.onnx --routing routing.npz --latency 25 -o chip
 
@@ -173,13 +212,16 @@ def design_command(
 
     Example: moexbar design model.onnx --routing r.npz --decode 8 --batch 8 --rate 1e6 -o chip
 
+    Example: moexbar design a.onnx b.onnx --weights 0.7,0.3 --inputs t.npz --latency 25 -o chip
+
     Example: moexbar design m.onnx --inputs t.npz --area 90 --perplexity 4.4 --among bits=5,6,8 -o c
     """
     from moexbar.cli.design_text import print_designed
     from moexbar.files.folder import publish
     from moexbar.model import Model
 
-    with publish(output, "design") as draft, Model(model) as opened:
+    with publish(output, "design") as draft, ExitStack() as stack:
+        opened = [stack.enter_context(Model(model)) for model in models]
         designed = _designed(opened, asked, programs=programs)
         designed.write(draft)
     if json:
@@ -188,7 +230,7 @@ def design_command(
         print_designed(designed.report, output)
 
 
-def _designed(model: "Model", asked: DesignRequest, *, programs: bool) -> "Designed":
+def _designed(models: "list[Model]", asked: DesignRequest, *, programs: bool) -> "Designed":
     """What the options ask for."""
     from moexbar.designs.demands import Demands
     from moexbar.designs.task import design
@@ -198,9 +240,10 @@ def _designed(model: "Model", asked: DesignRequest, *, programs: bool) -> "Desig
     among = among_of(asked.among or [])
     with stages() as progress:
         return design(
-            model,
+            models,
             read_chip(asked.chip, asked.settings),
             demands,
+            weights=numbers_of(asked.weights),
             inputs=asked.inputs,
             routing=asked.routing,
             prefill=asked.prefill,
@@ -215,6 +258,14 @@ def _designed(model: "Model", asked: DesignRequest, *, programs: bool) -> "Desig
             programs=programs,
             progress=progress,
         )
+
+
+def numbers_of(word: str | None) -> tuple[float, ...]:
+    """The numbers of --weights; whether they can be weights is said where they are used."""
+    try:
+        return tuple(float(part) for part in word.split(",")) if word is not None else ()
+    except ValueError as error:
+        raise InputError("--weights", f"{word!r}, expected N,N,... such as 0.7,0.3") from error
 
 
 def among_of(words: list[str]) -> dict[str, tuple[int, ...]]:

@@ -11,8 +11,10 @@ from moexbar.report.designed import (
     DesignFigures,
     DesignReport,
     DesignRow,
+    GroupSizeRow,
     PerplexityRow,
     PriceRow,
+    ServedRow,
 )
 
 PARTS, SHOWN = 3, 5
@@ -22,13 +24,16 @@ EACH = 6  # layers whose sizes are told one by one
 def print_designed(report: DesignReport, output: Path) -> None:
     """A table of the chips, and a paragraph on each where there is one."""
     asked, power = report.perplexity, report.power_w is not None
-    copied = any(row.replicas for row in report.designs)
+    copied, several = any(row.replicas for row in report.designs), bool(report.designs[0].models)
     more = *REPLICAS * copied, *POWER * power, *(QUALITY if asked else ())
-    console, shown = out(), table(*HEAD, *more, left=1)
+    head = *(("model",) * several), *HEAD, *more
+    console, shown = out(), table(*head, left=1 + several)
     for row in report.designs:
-        replicas = [str(row.replicas)] * copied
-        draws = [f"{row.model.power_w or 0:.3f}"] if power else []
-        shown.add_row(*_cells(row), *replicas, *draws, *(_quality(row) if asked else ()))
+        first, replicas = ("all",) * several, [str(row.replicas)] * copied
+        draws = _draws(row) * power
+        shown.add_row(*first, *_cells(row), *replicas, *draws, *(_quality(row) if asked else ()))
+        for model in row.models or ():
+            shown.add_row(*_of_model(model, row.stack), *("",) * copied, *_draws(model) * power)
     console.print(shown)
     for row in report.designs:
         for line in _told(row, alone=len(report.designs) == 1):
@@ -52,22 +57,49 @@ HEAD = ("groups", "copies", "bus", "units", "us", "mm2", "uJ", "gap %", "program
 def _cells(row: DesignRow) -> Iterator[str]:
     """A line of the table; bus: transfers, lanes, input buffers; units: digital, attention.
 
-    Behind the groups the layers of a region, if several.
+    Groups of several models are in lines of their own.
     """
-    groups = _groups([size.experts for size in row.group_sizes])
-    yield groups if row.stack == 1 else f"{groups} x {row.stack}"
+    yield "" if row.models else _groups(row.group_sizes, row.stack)
     yield str(row.dense_copies)
     yield f"{row.transfers_per_slot}/{row.return_lanes}/{row.input_buffers}"
     yield f"{row.dpus_per_region}/{row.mha_units_per_region}"
-    yield f"{row.model.time_ns / 1000:,.2f}"
-    yield f"{row.model.area_um2 / 1e6:,.2f}"
-    yield "-" if row.model.energy_nj is None else f"{row.model.energy_nj / 1000:,.1f}"
+    yield from _figures(row.model)
     yield f"{100 * row.gap:.2f}"
+    yield from _programmed(row)
+
+
+def _figures(told: DesignFigures) -> Iterator[str]:
+    yield f"{told.time_ns / 1000:,.2f}"
+    yield f"{told.area_um2 / 1e6:,.2f}"
+    yield "-" if told.energy_nj is None else f"{told.energy_nj / 1000:,.1f}"
+
+
+def _programmed(row: DesignRow | ServedRow) -> Iterator[str]:
     yield "-" if row.program is None else f"{row.program.time_ns / 1000:,.2f}"
     yield "-" if row.program is None else f"{100 * error(row, row.program):+.2f}"
 
 
-def _groups(sizes: Sequence[int]) -> str:
+def _draws(row: DesignRow | ServedRow) -> tuple[str]:
+    return (f"{row.model.power_w or 0:.3f}",)
+
+
+def _of_model(row: ServedRow, stack: int) -> Iterator[str]:
+    """A line of one of several models, without what they have in common."""
+    yield f"{row.name} {100 * row.share:g} %"
+    yield _groups(row.group_sizes, stack)
+    yield from ("", "", "")
+    yield from _figures(row.model)
+    yield ""
+    yield from _programmed(row)
+
+
+def _groups(rows: Sequence[GroupSizeRow], stack: int) -> str:
+    """Experts in a group; behind them the layers of a region, if several."""
+    groups = _sizes([row.experts for row in rows])
+    return groups if stack == 1 else f"{groups} x {stack}"
+
+
+def _sizes(sizes: Sequence[int]) -> str:
     """One size, or one for each layer, or in how many of many layers each is."""
     if len(set(sizes)) == 1:
         return str(sizes[0])
@@ -107,7 +139,7 @@ def _converter(row: AdcRow) -> str:
     return f"{row.perplexity:.4f}{wide} with {words}"
 
 
-def error(row: DesignRow, program: DesignFigures) -> float:
+def error(row: DesignRow | ServedRow, program: DesignFigures) -> float:
     """Of the model's time, as a fraction of the program's."""
     return row.model.time_ns / program.time_ns - 1
 
@@ -115,14 +147,13 @@ def error(row: DesignRow, program: DesignFigures) -> float:
 def _told(row: DesignRow, *, alone: bool) -> Iterator[str]:
     if not alone:
         return
-    parts = ", ".join(f"{part.unit} {part.ns / 1000:,.2f}" for part in row.parts[:PARTS])
     yield from map(_again, row.again)
     yield ", ".join(_best(row))
-    yield f"us of the time: {parts}"
+    yield from _made_of(row)
     if row.program is not None:
-        found = row.program
+        found, its = row.program, "its programs take" if row.models else "its program takes"
         area = 100 * (row.model.area_um2 / found.area_um2 - 1)
-        yield f"its program takes {found.area_um2 / 1e6:,.2f} mm2 (the model's error {area:+.2f} %)"
+        yield f"{its} {found.area_um2 / 1e6:,.2f} mm2 (the model's error {area:+.2f} %)"
     worth = sorted((p for p in row.prices if p.time_ns < 0), key=_per_area)
     for price in worth[:SHOWN]:
         yield (
@@ -158,6 +189,14 @@ def _best(row: DesignRow) -> Iterator[str]:
         yield f"{row.model.power_w:,.3g} W in the mean"
     if row.model.gops_per_w_mm2 is not None:
         yield f"{row.model.gops_per_w_mm2:,.3g} GOPS/W/mm2"
+
+
+def _made_of(row: DesignRow) -> Iterator[str]:
+    """What the time is made of, of each of several models."""
+    of_each = [(f" of {model.name}", model.parts) for model in row.models or ()]
+    for whose, parts in of_each or [("", row.parts)]:
+        words = ", ".join(f"{part.unit} {part.ns / 1000:,.2f}" for part in parts[:PARTS])
+        yield f"us of the time{whose}: {words}"
 
 
 def _per_area(price: PriceRow) -> float:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 from compiler.design.designer import Chosen, Designer
 from compiler.design.problem import Asked, Quantity
-from ir.compiled import Compiled
 from ir.errors import InfeasibleError
-from moexbar.designs.programs import program_figures, program_of
+from moexbar.designs.means import mean_of
+from moexbar.designs.programs import Programmed, programmed
 from moexbar.progress import Progress
 from moexbar.report.designed import AgainRow, DesignFigures
 
@@ -23,10 +23,10 @@ Limits = tuple[tuple[Quantity, int], ...]
 
 @dataclass(frozen=True, eq=False)
 class Tried:
-    """A chosen chip, its program and what that takes; again: what was tried before it."""
+    """A chosen chip, each model's program and what all take; again: what was tried before it."""
 
     chosen: Chosen
-    program: Compiled
+    each: tuple[Programmed, ...]
     figures: DesignFigures
     again: tuple[AgainRow, ...] = ()
 
@@ -82,9 +82,10 @@ def looking(designer: Designer, progress: Progress, what: str) -> Iterator[None]
 
 
 def tried_of(designer: Designer, chosen: Chosen) -> Tried:
-    """A chip with its program."""
-    program = program_of(designer.mix.floors[0], chosen)
-    return Tried(chosen, program, program_figures(designer.mix.floors[0], chosen, program))
+    """A chip with its programs."""
+    rows = zip(designer.mix.floors, chosen.designs, chosen.each, strict=True)
+    each = tuple(programmed(*row) for row in rows)
+    return Tried(chosen, each, mean_of(each, designer.mix.weights))
 
 
 def _lower(tried: Tried, asked: Limits, limits: Limits) -> Iterator[tuple[Quantity, int]]:

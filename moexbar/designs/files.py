@@ -43,9 +43,9 @@ def _toml(text: str) -> str:
     return text if plain else json.dumps(text)
 
 
-def command_of(model: Path, base: Chip, chosen: Chosen, options: Options, given: Given) -> str:
+def command_of(model: Path, base: Chip, one: Design, options: Options, given: Given) -> str:
     """`moexbar compile` of a model for a chosen chip, as it is typed."""
-    one, shape = chosen.design, options.shape
+    shape = options.shape
     words = ["moexbar", "compile", str(model), "--chip", base.name]
     for change in base.changes:
         words += ["--set", f"{change.key}={change.text}"]

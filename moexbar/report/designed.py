@@ -85,10 +85,33 @@ class AgainRow:
 
 
 @dataclass(frozen=True)
+class ServedRow:
+    """One of several models on a chip that was chosen for all of them.
+
+    name: its file.
+    share: of all runs.
+    group_sizes: of every MoE layer that holds experts.
+    model: figures without a program; the area is what it uses of the chip.
+    program: figures of its compiled and replayed program; null where none was asked for.
+    parts: what the time is made of, most first.
+    command: what compiles it, beside the chip file.
+    """
+
+    name: str
+    share: float
+    group_sizes: tuple[GroupSizeRow, ...]
+    model: DesignFigures
+    program: DesignFigures | None
+    parts: tuple[PartRow, ...]
+    command: str
+
+
+@dataclass(frozen=True)
 class DesignRow:
     """A chip that was chosen.
 
-    group_sizes: of every MoE layer that holds experts.
+    group_sizes: of every MoE layer that holds experts; none of several models, each of which has
+        its own.
     stack: layers that share a region and its peripheral groups; 1: none across layers.
     mux: crossbars of a layer behind a peripheral group at most.
     columns_per_adc: columns of a converter; null: as of the chip that it began with.
@@ -109,7 +132,9 @@ class DesignRow:
     program: figures of its compiled and replayed program; null where none was asked for.
     parts: what the time is made of, most first.
     prices: what other values would change.
-    command: what compiles it, beside its chip file.
+    command: what compiles it, beside its chip file; of several models a line for each.
+    models: of several models each; left out of one. Times and energies of the chip are means by
+        their shares, its area has enough for any of them.
     perplexity: of the model with its converters, as they were chosen by; left out where none was
         asked for.
     program_perplexity: the same where its program places it, with other errors of cells; left out
@@ -139,6 +164,7 @@ class DesignRow:
     parts: tuple[PartRow, ...]
     prices: tuple[PriceRow, ...]
     command: str
+    models: tuple[ServedRow, ...] | None = field(default=None, metadata=OPTIONAL)
     perplexity: float | None = field(default=None, metadata=OPTIONAL)
     program_perplexity: float | None = field(default=None, metadata=OPTIONAL)
     again: tuple[AgainRow, ...] = ()

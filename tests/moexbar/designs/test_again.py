@@ -12,6 +12,7 @@ from ir.compiled import Compiled
 from ir.errors import InfeasibleError
 from moexbar.designs import again
 from moexbar.designs.again import TRIES, Tried, best_that_keeps
+from moexbar.designs.programs import Programmed
 from moexbar.progress import Quiet
 from moexbar.report.designed import DesignFigures
 from tests.compiler.design.make import floor_of, program_of, streaming
@@ -28,7 +29,7 @@ def slower(monkeypatch: pytest.MonkeyPatch, percent: int, least_ps: int = 0) -> 
         time = max(told.time_ps * (100 + percent) / 100, least_ps)
         done: Compiled = program_of(designer.mix.floors[0], chosen.design)
         figures = DesignFigures(time / 1000, 1.0, told.total_um2, told.total_fj / 1e6)
-        return Tried(chosen, done, figures)
+        return Tried(chosen, (Programmed(done, figures, {}),), figures)
 
     monkeypatch.setattr(again, "tried_of", tried)
 
@@ -84,6 +85,6 @@ def test_energy_of_decode_steps_is_the_models() -> None:
     chosen = Designer(FLOOR, MENU).best(Asked("time"))
     done = program_of(FLOOR, chosen.design)
     told = DesignFigures(1.0, 1.0, 1, None)
-    tried = Tried(chosen, done, told)
+    tried = Tried(chosen, (Programmed(done, told, {}),), told)
     assert tried.took("energy") == chosen.figures.total_fj
     assert replace(tried, figures=replace(told, energy_nj=2.0)).took("energy") == 2e6
