@@ -15,7 +15,7 @@ import numpy as np
 from compiler.design.choices import Key
 from compiler.design.grid import NONE
 from compiler.design.paths import Paths
-from compiler.design.problem import Asked, Needs, Path, Point, Problem, Quantity, Shares
+from compiler.design.problem import Asked, Needs, Path, Point, Problem, Quantity, Shares, Sum
 from compiler.design.question import Question, near
 from compiler.design.relaxed import Relaxation, Relaxed, mean_under
 from compiler.design.sheet import Sheet
@@ -26,7 +26,7 @@ QUICK, LONGER = SolverOptions(time_s=0.2), SolverOptions(time_s=1.0)
 ROWS = 120  # paths that the solver is given
 CUTS, SLOW, CLOSE = 100, 8, 5e-4  # at most; less than CLOSE better in SLOW of them is enough
 PARTS, HUNDRED = 10_000, 100  # of a mean of paths, of areas
-USUAL = 64  # a path is divided by at most; of more there are fewer parts, for numbers of 64 bits
+WORD = 1 << 62
 NEWS, MANY = 15, 60  # paths after which a bound is worth another look, a dive or shares another
 ENOUGH = 300  # paths that are learnt for a question
 DIVES, POLISHES, TRIES = 8, 40, 8
@@ -163,8 +163,7 @@ class ManyLayers(Question):
         total = float(found.paths.sum())
         if total <= 0:
             return
-        whole = min(PARTS, max(HUNDRED, PARTS * USUAL // self.paths.every[0].times))
-        parts = np.rint(found.paths / total * whole).astype(int).tolist()
+        parts = np.rint(found.paths / total * self._parts()).astype(int).tolist()
         mean = Path.mean((p, n) for p, n in zip(self.paths.every, parts, strict=False) if n)
         each = mean.times * (1000 if self.asked.minimise == "energy" else 1)
         price = total / sum(parts) if self.asked.minimise == "area" else found.area * each
@@ -172,6 +171,14 @@ class ManyLayers(Question):
             self._learn_area(found.areas)
         self.paths.means.append(mean)
         self.grid.add(mean, price)
+
+    def _parts(self) -> int:
+        """How many paths a mean is of: as many as sums of it and of energy in 64 bits bear."""
+        first = self.paths.every[0]
+        largest = _size(first.sum)
+        if "energy" in self.asked.quantities:
+            largest += 1000 * first.times * _size(self.problem.energy())
+        return max(1, min(PARTS, WORD // max(largest, 1)))
 
     def _learn_area(self, prices: Floats) -> None:
         """The mean of areas by their prices."""
@@ -243,6 +250,11 @@ class ManyLayers(Question):
 def _first(rows: Mapping[Needs, Ints]) -> dict[Needs, Ints]:
     """The first sum of several."""
     return {needs: block[0] for needs, block in rows.items()}
+
+
+def _size(total: Sum) -> int:
+    """No sum of its numbers is larger."""
+    return sum(int(np.abs(numbers).max()) for numbers in total.blocks.values())
 
 
 def _rows(sheet: Sheet, shared: Mapping[Key, int]) -> list[dict[Needs, Ints]]:

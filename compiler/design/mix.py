@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import accumulate
 
+import numpy as np
+
 from compiler.design.choices import Design, Key, Menu, Values, Whole
 from compiler.design.figures import Figures, figures
 from compiler.design.floor import Floor
@@ -189,10 +191,11 @@ class _Mixed:
 
     @cached_property
     def paced(self) -> list[Path]:
-        """What each model waits for where power is limited; not rounded up, as means are not."""
+        """What each model waits for where power is limited, rounded down to whole ps."""
         floor, most = self.mix.floors[0], self.mix.power_mw or 0
-        times = max(floor.tokens.decode, 1) * left_mw(most, floor.chip)
-        return [Path(tables.energy, times) for tables in self.tables]
+        left, steps = left_mw(most, floor.chip), max(floor.tokens.decode, 1)
+        sums = (tables.energy.blocks for tables in self.tables)
+        return [Path(Sum({key: fj // left for key, fj in s.items()}), steps) for s in sums]
 
     def renamed(self, number: int, total: Sum) -> Sum:
         """A sum of one model with its layers' numbers among all."""
@@ -229,12 +232,9 @@ class _Mixed:
         return self._mean([self._slower(n, path, values) for n, path in enumerate(found)])
 
     def _slower(self, number: int, path: Path, values: Values) -> Path:
-        """A model's path or what it waits for, whichever takes longer, over as many times."""
-        waits = self.paced[number]
-        path = Path.mean([(path, waits.times // path.times)])
-        sums = (self.renamed(number, one.sum) for one in (path, waits))
-        passed, waited = (self.problem.of(one, values) for one in sums)
-        return waits if waited > passed else path
+        """A model's path or what it waits for, whichever takes longer."""
+        both = path, self.paced[number]
+        return max(both, key=lambda one: self.problem.of(self.renamed(number, one.sum), values))
 
     def blended(self, values: Values, shares: Shares) -> Path:
         """The same of designs whose layers take shares of sizes."""
@@ -246,8 +246,17 @@ class _Mixed:
         return self._mean(found)
 
     def _mean(self, paths: Sequence[Path]) -> Path:
-        renamed = (Path(self.renamed(n, path.sum), path.times) for n, path in enumerate(paths))
+        renamed = (
+            Path(self.renamed(number, _at_least(path.sum)), path.times)
+            for number, path in enumerate(paths)
+        )
         return Path.mean(zip(renamed, self.mix.weights, strict=True))
+
+
+def _at_least(total: Sum) -> Sum:
+    """A sum whose numbers that stand for no path are no less than makes it 0: means stay small."""
+    most = sum(max(int(numbers.max()), 0) for numbers in total.blocks.values())
+    return Sum({needs: np.maximum(numbers, -most) for needs, numbers in total.blocks.items()})
 
 
 def _sizes(model: Model, menu: Menu) -> tuple[int, ...]:

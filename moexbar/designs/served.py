@@ -13,6 +13,7 @@ from moexbar.given import Given
 from moexbar.model import Inputs, Model, open_model
 
 PARTS = 1000  # weights are whole parts of all runs
+ALIKE = ("config", "model")
 Opened = Model | Path | str
 Traced = Routing | Path | str
 
@@ -73,11 +74,15 @@ def parts_of(weights: Sequence[float], models: int) -> tuple[int, ...]:
 
 
 def names_of(paths: Sequence[Path]) -> tuple[str, ...]:
-    """What models are called: their files, as much of the path as tells them apart."""
-    for words in ([path.stem for path in paths], [str(path) for path in paths]):
+    """What models are called: their files, as much of the path as tells them apart.
+
+    Files that are always called so go by their folders.
+    """
+    short = [path.parent.name or path.stem if path.stem in ALIKE else path.stem for path in paths]
+    for words in (short, [str(path) for path in paths]):
         if len(set(words)) == len(words):
             return tuple(words)
-    return tuple(f"{path.stem} {number}" for number, path in enumerate(paths, start=1))
+    return tuple(f"{word} {number}" for number, word in enumerate(short, start=1))
 
 
 def _each(name: str, given: object, models: int) -> list[Any]:

@@ -28,13 +28,14 @@ PREFILL, STEPS = Shape(12), Shape(6, 2, 3)
 
 
 def floors(shape: Shape) -> dict[str, Floor]:
-    """Models of two layers, of one wider and one narrower, of one layer with experts, of none."""
+    """Small ones and larger ones, of two layers and of four, and with experts in one or in none."""
     chip = replace(CHIP, memory=replace(CHIP.memory, passive_uw=40))
     dense = streaming(dense_layers=(0, 1))
     works = {
         "two": streaming(),
         "wide": streaming(f=24, experts=6),
         "much": streaming(d=40, f=60, experts=8),
+        "four": streaming(layers=4, d=12, f=8),
         "one": streaming(dense_layers=(0,)),
     }
     found = {
@@ -54,6 +55,8 @@ CASES = [
     (STEPS, ("two", "wide"), (3, 7), 1),
     (STEPS, ("none", "much"), (9, 1), 2),
     (STEPS, ("one", "wide"), (2, 3), 1),
+    (PREFILL, ("four", "four"), (2, 1), 1),
+    (STEPS, ("four", "two", "one"), (1, 1, 4), 1),
 ]
 
 
@@ -128,7 +131,10 @@ class Tried:
 def test_the_chip_is_the_best_of_all(
     shape: Shape, names: tuple[str, ...], weights: tuple[int, ...], stack: int
 ) -> None:
-    """Forty questions. Energies are means of rounded numbers, 1 fJ off for each station."""
+    """Fifty questions. Energies are means of rounded numbers, 1 fJ off for each station.
+
+    Of more than six layers a hundredth is enough; all found here are the best.
+    """
     mix = Mix(tuple(FLOORS[shape][name] for name in names), weights)
     whole = Whole(2, stack=stack)
     tried, problem = Tried(mix, whole, FEW), mix.problem(whole, FEW)
@@ -140,11 +146,39 @@ def test_the_chip_is_the_best_of_all(
             continue
         off = 200 if asked.minimise == "energy" else 0
         assert best.value == pytest.approx(least, abs=off)
-        assert best.status == "optimal (solver)"
+        assert best.status == "optimal (solver)" or len(problem.own) > 6
+        assert best.bound <= least + off
         told, _ = mix.figures(mix.designs(best.point.values, whole))
         assert told.total_um2 == best.point.of("area")
         assert told.time_ps == best.point.of("time")
         assert all(best.point.of(q) <= most for q, most in asked.limits)
+
+
+def later(asked: Asked, ps: int) -> Asked:
+    """The same with so much more time."""
+    return replace(asked, limits=tuple((q, n + ps * (q == "time")) for q, n in asked.limits))
+
+
+@pytest.mark.parametrize("shape", [PREFILL, STEPS])
+@pytest.mark.parametrize("part", [0.4, 0.8])
+def test_within_a_power_the_chip_is_the_best_of_all(shape: Shape, part: float) -> None:
+    """Each model waits by itself, so that no run draws more; whole ps are lost in the search.
+
+    The power is a part of what the thriftier model of the fastest chip draws.
+    """
+    free = Mix(tuple(FLOORS[shape][name] for name in ("two", "wide")), (2, 1))
+    fast = Designer(free, FEW).best(Asked("time"))
+    most = max(2, round(part * min(told.total_fj / told.time_ps for told in fast.each)))
+    mix = replace(free, floors=tuple(replace(floor, power_mw=most) for floor in free.floors))
+    tried = Tried(mix, Whole(2), FEW)
+    found = Designer(mix, replace(FEW, sizes=(2,))).best(Asked("time"))
+    assert all(told.total_fj <= most * told.time_ps for told in found.each)
+    assert found.figures.time_ps > fast.figures.time_ps
+    search = Search(mix.problem(Whole(2), FEW))
+    for asked in list(tried.questions())[:4]:
+        best, off = search.best(asked).best, 60 if asked.minimise == "time" else 0
+        assert best is not None
+        assert tried.least(later(asked, 60)) - off <= best.value <= tried.least(asked)
 
 
 def mix_of(*names: str, weights: tuple[int, ...]) -> Mix:

@@ -53,6 +53,7 @@ def test_models_are_named_by_as_much_as_tells_them_apart() -> None:
     assert names_of([Path("x/a.onnx"), Path("x/b.onnx")]) == ("a", "b")
     assert names_of([Path("x/m.onnx"), Path("y/m.onnx")]) == ("x/m.onnx", "y/m.onnx")
     assert names_of([Path("m.onnx"), Path("m.onnx")]) == ("m 1", "m 2")
+    assert names_of([Path("gpt/config.json"), Path("tiny/model.onnx")]) == ("gpt", "tiny")
 
 
 def test_inputs_are_of_each_or_one_for_all() -> None:
@@ -65,7 +66,7 @@ def test_inputs_are_of_each_or_one_for_all() -> None:
         (a, None),
         (None, "synthetic"),
     ]
-    assert [one.name for one in mixed] == ["token_choice", "model"]
+    assert [one.name for one in mixed] == ["token_choice", "tiny"]
     with pytest.raises(InputError, match="design: inputs: 3 of 2 models, expected one for all"):
         served(inputs=[a, a, a])
     with pytest.raises(InputError, match="design: routing: 3 of 2 models"):
