@@ -98,6 +98,24 @@ def test_a_multiple_of_a_limit_says_more_than_the_least_of_each_layer() -> None:
     assert within.bound.tolist() == [13, 12]
 
 
+def test_means_of_several_areas_say_more_than_each() -> None:
+    """Two models of a layer each within 10 ps: the largest of 11 or 4 each.
+
+    By either alone it is 4, as the other may be fast. The mean of both is half of what the test
+    above has: 13.25 / 2 with one copy, and 11.5 / 2 with two, whose own um2 is no model's here. A
+    limit of 4 leaves 6 + 6 ps, and one more with one copy, of which floats lose the last; by either
+    alone it would leave 6 + 2.
+    """
+    tried = hand_made()
+    path, areas = tried.longest({}), [Sum.of([Term((n,), np.array([11, 4]))]) for n in (0, 1)]
+    both, within = replace(tried, area=lambda: tuple(areas)), Asked("area", (("time", 10),))
+    assert Grid(replace(tried, area=lambda: (areas[0],)), within, [path]).bound.tolist() == [4, 4]
+    assert Grid(both, within, [path]).bound.tolist() == [6, 5]
+    limited = Asked("time", (("area", 4),))
+    assert Grid(both, limited, [path]).bound.tolist() == [12, 11]
+    assert Grid(both, Asked("time", (("area", 3),)), [path]).bound.tolist() == [NONE, NONE]
+
+
 def test_what_no_layers_can_keep_has_no_bound() -> None:
     """One copy takes 5 ps at least, two take 4: 23 um2, of which floats lose the last."""
     tried = hand_made()

@@ -89,6 +89,29 @@ def test_time_is_the_longest_path_within_an_area() -> None:
     assert found.area == pytest.approx(1)
 
 
+def test_of_several_areas_the_largest_counts() -> None:
+    """Two models of a layer each, 10 or 4 um2 in 2 or 6 ps: within 10 ps of both 5 of each.
+
+    So s is 1/4, and both areas 5.5; a ps is worth 6 / 8 um2, half of it by either model. Within
+    5.5 um2 it is 10 ps again, and an um2 is worth 8 / 6 ps.
+    """
+    areas: list[Row] = [AREA, {(1,): numbers(10, 4)}]
+    time: Row = {**TIME, (1,): numbers(2, 6)}
+    problem = program(2, Asked("time"), {}, []).problem
+    made = Relaxed(problem, Asked("area", (("time", 10),)), {"area": areas}, 12.0)
+    made.add(time, 1)
+    found = solved(made)
+    assert (found.value, found.time) == pytest.approx((5.5, 10))
+    assert found.paths == pytest.approx([0.75])
+    assert found.areas == pytest.approx([0.5, 0.5])
+    made = Relaxed(problem, Asked("time", (("area", 5),)), {"area": areas}, 12.0)
+    made.add(time, 1)
+    found = solved(made)
+    assert found.value == pytest.approx(12 - 8 / 6)
+    assert found.area == pytest.approx(8 / 6)
+    assert found.areas[0] == pytest.approx(found.areas[1])
+
+
 def test_energy_has_what_time_takes() -> None:
     """3 fJ for each ps: 20 + 3 x 2 of size 1, 1 + 3 x 6 of size 2; within 4 ps half of each.
 

@@ -98,4 +98,6 @@ def test_what_does_not_fit_together_is_said(
     more = "--inputs", MODELS / "heldout.npz"
     assert "--inputs: 3 of 2 models, expected one for all, or one of each" in fails(*more, *more)
     assert "--perplexity: several models, expected one" in fails("--perplexity", 5)
+    efficient = fails("--objective", "efficiency")
+    assert "--objective efficiency: several models, expected one" in efficient
     assert not (tmp_path / "none").exists()
