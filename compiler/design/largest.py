@@ -14,6 +14,8 @@ from compiler.design.choices import Key
 from compiler.design.problem import Needs, Problem, Sum, Term
 from ir.arrays import Ints
 
+OWN = ("crossbars and peripheral groups", "input buffers")  # of layers by their group sizes
+
 
 @dataclass(frozen=True, eq=False)
 class Part:

@@ -8,19 +8,17 @@ of all runs are of each model; of an area the chip has what the model needs that
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from itertools import accumulate
-
-import numpy as np
 
 from compiler.design.choices import Design, Key, Menu, Values, Whole
 from compiler.design.figures import Figures, figures
 from compiler.design.floor import Floor
-from compiler.design.largest import Part, largest
+from compiler.design.largest import OWN
 from compiler.design.menus import menu_of
+from compiler.design.mixed import Mixed
 from compiler.design.model import Model
-from compiler.design.power import left_mw
-from compiler.design.problem import Needs, Path, Problem, Shares, Sum, Term
-from compiler.design.tables import Tables, problem_of
+from compiler.design.numbers import Numbers
+from compiler.design.problem import Problem
+from compiler.design.tables import problem_of
 from ir.chip import Chip
 from ir.errors import InputError
 
@@ -60,46 +58,28 @@ class Mix:
         return any(floor.expert_layers for floor in self.floors)
 
     @cached_property
-    def firsts(self) -> tuple[int, ...]:
-        """The number that layer 0 of each model has among all, and behind them the next one."""
-        counts = [1 + max((*f.workload.regions, *f.expert_layers)) for f in self.floors]
-        return tuple(accumulate(counts, initial=0))
-
-    def whose(self, layer: int) -> tuple[int, int]:
-        """The model that a layer of all is of, and its number there."""
-        model = max(n for n, first in enumerate(self.firsts[:-1]) if first <= layer)
-        return model, layer - self.firsts[model]
+    def numbers(self) -> Numbers:
+        """Of all layers."""
+        return Numbers.of_floors(self.floors)
 
     def leaders(self, stack: int) -> tuple[int, ...]:
         """Of all models the layers whose group sizes are to be chosen."""
-        pairs = zip(self.firsts, self.floors, strict=False)
+        pairs = zip(self.numbers.firsts, self.floors, strict=False)
         return tuple(first + layer for first, floor in pairs for layer in floor.leaders(stack))
-
-    def of(self, model: int, values: Values) -> dict[Key, int]:
-        """What one model has of values of all: the chip's, and of its own layers by its numbers."""
-        first, end = self.firsts[model : model + 2]
-        return {
-            key - first if isinstance(key, int) else key: value
-            for key, value in values.items()
-            if not isinstance(key, int) or first <= key < end
-        }
 
     def values(self, designs: Designs) -> dict[Key, int]:
         """The values of all decisions."""
         found: dict[Key, int] = {}
         for number, design in enumerate(designs):
-            found |= {self._key(number, key): value for key, value in design.values.items()}
+            found |= {self.numbers.key(number, key): value for key, value in design.values.items()}
         return found
 
     def designs(self, values: Values, whole: Whole) -> Designs:
         """Of each model the design of these values."""
         return tuple(
-            floor.design_of(self.of(number, values), whole)
+            floor.design_of(self.numbers.values(number, values), whole)
             for number, floor in enumerate(self.floors)
         )
-
-    def _key(self, model: int, key: Key) -> Key:
-        return key + self.firsts[model] if isinstance(key, int) else key
 
     def menu(self, among: Mapping[str, tuple[int, ...]]) -> Menu:
         """The usual values of all models together, but for the decisions that `among` names."""
@@ -115,7 +95,7 @@ class Mix:
         models = [Model(floor, whole) for floor in self.floors]
         if self.alone:
             return problem_of(models[0], menu)
-        return _Mixed(self, models, menu).problem
+        return Mixed(self.numbers, self.weights, models, menu).problem
 
     def figures(self, designs: Designs) -> tuple[Figures, tuple[Figures, ...]]:
         """Of the mix, and of each model."""
@@ -143,125 +123,3 @@ class Mix:
             {},
             window // total,
         )
-
-
-OWN = ("crossbars and peripheral groups", "input buffers")  # of layers by their group sizes
-
-
-@dataclass(eq=False)
-class _Mixed:
-    """Tables of models side by side, with layers numbered through."""
-
-    mix: Mix
-    models: list[Model]
-    menu: Menu
-
-    @cached_property
-    def menus(self) -> list[dict[Key, tuple[int, ...]]]:
-        """Of each model the values of its decisions."""
-        under = self.menu.under(self.models[0].whole)
-        return [
-            {key: _sizes(m, under) if isinstance(key, int) else under.of(key) for key in keys}
-            for m in self.models
-            for keys in (list(under.keys(m.leaders)),)
-        ]
-
-    @cached_property
-    def tables(self) -> list[Tables]:
-        """Of each model."""
-        return [Tables(m, menu) for m, menu in zip(self.models, self.menus, strict=True)]
-
-    @cached_property
-    def problem(self) -> Problem:
-        """The choice for all of them."""
-        menu: dict[Key, tuple[int, ...]] = {}
-        for number, mine in enumerate(self.menus):
-            menu |= {self.mix._key(number, key): values for key, values in mine.items()}
-        floor = self.mix.floors[0]
-        power = floor.chip.memory.passive_uw * max(floor.tokens.decode, 1)
-        return Problem(
-            menu,
-            lambda: self.area,
-            lambda: self.energy,
-            power,
-            self.longest,
-            self.blended,
-            None if self.mix.power_mw is None else self._mean(self.paced),
-        )
-
-    @cached_property
-    def paced(self) -> list[Path]:
-        """What each model waits for where power is limited, rounded down to whole ps."""
-        floor, most = self.mix.floors[0], self.mix.power_mw or 0
-        left, steps = left_mw(most, floor.chip), max(floor.tokens.decode, 1)
-        sums = (tables.energy.blocks for tables in self.tables)
-        return [Path(Sum({key: fj // left for key, fj in s.items()}), steps) for s in sums]
-
-    def renamed(self, number: int, total: Sum) -> Sum:
-        """A sum of one model with its layers' numbers among all."""
-        return Sum({self._needs(number, needs): n for needs, n in total.blocks.items()})
-
-    def _needs(self, number: int, needs: Needs) -> Needs:
-        return tuple(self.mix._key(number, key) for key in needs)
-
-    @cached_property
-    def area(self) -> tuple[Sum, ...]:
-        """What layers hold by their sizes, of one model or another, and the most of all else."""
-        parts = [
-            Part(what in OWN, number, what, self.renamed(number, total))
-            for number, tables in enumerate(self.tables)
-            for what, total in tables.areas.items()
-        ]
-        return largest(self.problem, parts)
-
-    @cached_property
-    def energy(self) -> Sum:
-        """The mean, each number rounded down."""
-        total = sum(self.mix.weights)
-        return Sum.of(
-            Term(needs, weight * numbers // total)
-            for number, weight in enumerate(self.mix.weights)
-            for needs, numbers in self.renamed(number, self.tables[number].energy).blocks.items()
-        )
-
-    def longest(self, values: Values) -> Path:
-        """The mean of the models' longest paths: the mean of their times."""
-        found = [t.longest(self.mix.of(n, values)) for n, t in enumerate(self.tables)]
-        if self.mix.power_mw is None:
-            return self._mean(found)
-        return self._mean([self._slower(n, path, values) for n, path in enumerate(found)])
-
-    def _slower(self, number: int, path: Path, values: Values) -> Path:
-        """A model's path or what it waits for, whichever takes longer."""
-        both = path, self.paced[number]
-        return max(both, key=lambda one: self.problem.of(self.renamed(number, one.sum), values))
-
-    def blended(self, values: Values, shares: Shares) -> Path:
-        """The same of designs whose layers take shares of sizes."""
-        found = []
-        for number, tables in enumerate(self.tables):
-            first, end = self.mix.firsts[number : number + 2]
-            own = {n - first: share for n, share in shares.items() if first <= n < end}
-            found.append(tables.blended(self.mix.of(number, values), own))
-        return self._mean(found)
-
-    def _mean(self, paths: Sequence[Path]) -> Path:
-        renamed = (
-            Path(self.renamed(number, _at_least(path.sum)), path.times)
-            for number, path in enumerate(paths)
-        )
-        return Path.mean(zip(renamed, self.mix.weights, strict=True))
-
-
-def _at_least(total: Sum) -> Sum:
-    """A sum whose numbers that stand for no path are no less than makes it 0: means stay small."""
-    most = sum(max(int(numbers.max()), 0) for numbers in total.blocks.values())
-    return Sum({needs: np.maximum(numbers, -most) for needs, numbers in total.blocks.items()})
-
-
-def _sizes(model: Model, menu: Menu) -> tuple[int, ...]:
-    """Group sizes of a menu up to the first that holds all experts of any of its layers."""
-    work = model.floor.workload
-    most = max((op.router.experts for op in work.moe_layers), default=1)
-    below = sum(size < most for size in menu.sizes)
-    return menu.sizes[: below + 1]

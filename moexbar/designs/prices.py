@@ -42,7 +42,7 @@ def _name(mix: Mix, key: Key, names: Sequence[str]) -> str:
     """A decision in words."""
     if not isinstance(key, int):
         return NAMES[key]
-    model, layer = mix.whose(key)
+    model, layer = mix.numbers.whose(key)
     return f"experts in a group of layer {layer}" + ("" if mix.alone else f" of {names[model]}")
 
 
