@@ -16,6 +16,7 @@ from compiler.design.floor import Floor
 from compiler.design.grid import NONE
 from compiler.design.menus import check_menu
 from compiler.design.mix import Designs, Mix
+from compiler.design.mixed import sizes_of
 from compiler.design.problem import UNITS, Asked, Quantity
 from compiler.design.question import near
 from compiler.design.search import LIMITS, Search
@@ -68,7 +69,8 @@ class Designer:
         if not self.mix.has_experts:
             self.menu = replace(self.menu, replicas=(0,))
         for floor in self.mix.floors:
-            check_menu(floor, self.menu)
+            sizes = self.menu.sizes if self.mix.alone else sizes_of(floor, self.menu)
+            check_menu(floor, replace(self.menu, sizes=sizes))
         split = chip.split
         if (self.menu.columns or self.menu.bits) and not (split.adc_area and split.adc_energy):
             raise InputError(

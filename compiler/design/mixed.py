@@ -39,7 +39,10 @@ class Mixed:
         """Of each model the values of its decisions."""
         under = self.menu.under(self.models[0].whole)
         return [
-            {key: _sizes(m, under) if isinstance(key, int) else under.of(key) for key in keys}
+            {
+                key: sizes_of(m.floor, under) if isinstance(key, int) else under.of(key)
+                for key in keys
+            }
             for m in self.models
             for keys in (list(under.keys(m.leaders)),)
         ]
@@ -136,9 +139,8 @@ def _at_least(total: Sum) -> Sum:
     return Sum({needs: np.maximum(numbers, -most) for needs, numbers in total.blocks.items()})
 
 
-def _sizes(model: Model, menu: Menu) -> tuple[int, ...]:
-    """Group sizes of a menu up to the first that holds all experts of any of its layers."""
-    work = model.floor.workload
-    most = max((op.router.experts for op in work.moe_layers), default=1)
+def sizes_of(floor: Floor, menu: Menu) -> tuple[int, ...]:
+    """Group sizes of a menu up to the first that holds all experts of any of a model's layers."""
+    most = max((op.router.experts for op in floor.workload.moe_layers), default=1)
     below = sum(size < most for size in menu.sizes)
     return menu.sizes[: below + 1]
