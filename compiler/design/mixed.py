@@ -58,13 +58,11 @@ class Mixed:
         menu: dict[Key, tuple[int, ...]] = {}
         for number, mine in enumerate(self.menus):
             menu |= {self.numbers.key(number, key): values for key, values in mine.items()}
-        floor = self.floor
-        power = floor.chip.memory.passive_uw * max(floor.tokens.decode, 1)
         return Problem(
             menu,
             lambda: self.area,
             lambda: self.energy,
-            power,
+            self.floor.chip.memory.passive_uw,
             self.longest,
             self.blended,
             None if self.floor.power_mw is None else self._mean(self.paced),
@@ -75,7 +73,7 @@ class Mixed:
         """What each model waits for where power is limited, rounded down to whole ps."""
         floor, most = self.floor, self.floor.power_mw or 0
         left, steps = left_mw(most, floor.chip), max(floor.tokens.decode, 1)
-        sums = (tables.energy.blocks for tables in self.tables)
+        sums = (tables.work.blocks for tables in self.tables)
         return [Path(Sum({key: fj // left for key, fj in s.items()}), steps) for s in sums]
 
     def renamed(self, number: int, total: Sum) -> Sum:

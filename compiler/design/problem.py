@@ -63,11 +63,11 @@ class Path:
 class Problem:
     """Decisions, and what a design takes by them.
 
-    menu: the values of each decision; area, energy: made when they are asked for; of several areas
-    the largest counts; energy takes `power` fJ more for each ns of time; longest: of a path that
-    takes a design as long as any; blended: the same of designs whose layers take shares of several
-    values. paced: a path that a chip waits for which may draw so much power, None: as much as it
-    likes.
+    menu: the values of each decision; area, energy: made when they are asked for, of a prefill or a
+    decode step; of several areas the largest counts; energy takes `power` fJ more for each ns of
+    time; longest: of a path that takes a design as long as any; blended: the same of designs whose
+    layers take shares of several values. paced: a path that a chip waits for which may draw so much
+    power, None: as much as it likes.
     """
 
     menu: Mapping[Key, tuple[int, ...]]

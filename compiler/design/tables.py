@@ -28,8 +28,7 @@ def problem_of(model: Model, menu: Menu) -> Problem:
     keys = menu.under(model.whole)
     choices = {key: keys.of(key) for key in keys.keys(model.leaders)}
     found = Tables(model, choices)
-    chip, steps = model.floor.chip, max(model.floor.tokens.decode, 1)
-    power = chip.memory.passive_uw * steps
+    power = model.floor.chip.memory.passive_uw
     area, energy = lambda: (found.area,), lambda: found.energy
     paced = None if model.floor.power_mw is None else found.paced(model.floor.power_mw)
     return Problem(choices, area, energy, power, found.longest, found.blended, paced)
@@ -74,7 +73,16 @@ class Tables:
 
     @cached_property
     def energy(self) -> Sum:
-        """Of all stations, and of what moves through buffers, which tiles of attention change."""
+        """Of a prefill or of one decode step, each number rounded down."""
+        steps = max(self.model.floor.tokens.decode, 1)
+        return Sum({needs: fj // steps for needs, fj in self.work.blocks.items()})
+
+    @cached_property
+    def work(self) -> Sum:
+        """Of all stations, and of what moves through buffers, which tiles of attention change.
+
+        Energy of the prefill or of all decode steps together.
+        """
         terms = []
         for node in self.model.order:
             needs = self.model.stations[node].needs
@@ -92,7 +100,7 @@ class Tables:
         times = steps * left_mw(power_mw, self.model.floor.chip)
         up: Needs = ()
         rounded = {up: np.array([times - 1], dtype=np.int64)}
-        return Path(Sum({**self.energy.blocks, **rounded}), times)
+        return Path(Sum({**self.work.blocks, **rounded}), times)
 
     def kernels(self, node: int) -> list[Kernel]:
         """A station under all values of its decisions."""

@@ -127,6 +127,17 @@ def test_fewer_converters_save_area_and_take_time() -> None:
         Designer(FLOOR, menu)
 
 
+def test_energy_is_of_one_step() -> None:
+    """What a step of the design with the least energy takes is enough for one, and not less."""
+    designer = Designer(STEPS, MENU)
+    least = designer.best(Asked("energy"))
+    assert least.best.value == pytest.approx(least.figures.total_fj, rel=0.01)
+    enough = least.figures.total_fj
+    assert designer.best(Asked("area", (("energy", enough),))).figures.total_fj <= enough
+    with pytest.raises(InfeasibleError, match="energy of a design: needs"):
+        designer.best(Asked("area", (("energy", enough * 97 // 100),)))
+
+
 def test_least_energy_is_that_of_the_solver_whatever_rests_take() -> None:
     """Rests are told and not minimised, so that they keep no mux from being looked at.
 

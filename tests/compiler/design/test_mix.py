@@ -105,8 +105,8 @@ class Tried:
         time = sum(w * told.window_ps for w, told in zip(weights, each, strict=True))
         causes = ("instructions", "buffers")
         energy = [sum(told.energy_fj.get(cause, 0) for cause in causes) for told in each]
-        mean = sum(w * fj * steps for w, fj in zip(weights, energy, strict=True)) // total
-        passive = self.mix.chip.memory.passive_uw * steps * (time // (total * steps)) // 1000
+        mean = sum(w * fj for w, fj in zip(weights, energy, strict=True)) // total
+        passive = self.mix.chip.memory.passive_uw * (time // (total * steps)) // 1000
         return area, time // (total * steps), mean + passive
 
     def questions(self) -> Iterator[Asked]:
