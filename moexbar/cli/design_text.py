@@ -171,9 +171,10 @@ def _told(row: DesignRow, *, alone: bool) -> Iterator[str]:
 def _again(row: AgainRow) -> str:
     """That a chip was tried before, and why it is not the one."""
     unit, name = UNITS[row.quantity]
+    most = f", {row.most / unit:,.2f} at most" if row.of_model != row.most else ""
     return (
-        f"asked again for {row.then / unit:,.2f} {name}, as a program took {row.took / unit:,.2f}, "
-        f"more than {row.most / unit:,.2f}"
+        f"not kept by the program of the chip for {row.of_model / unit:,.2f} {name}, which takes "
+        f"{row.took / unit:,.2f}{most}"
     )
 
 

@@ -2,10 +2,11 @@
 
 The model of time is off by some per cent, by more where layers share peripheral groups. Where the
 program of the chip that was chosen takes more than was asked, the choice is made again with a
-limit that is lower by the model's error there, until a program keeps it.
+limit that is lower by the model's error there. A chip that keeps it may then be better than it
+need be: while it costs more than a hundredth above the one before, limits between are tried too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,7 @@ from moexbar.progress import Progress
 from moexbar.report.designed import AgainRow, DesignFigures
 
 TRIES = 4
+ENOUGH = 100  # a hundredth of what is minimised
 Limits = tuple[tuple[Quantity, int], ...]
 
 
@@ -28,7 +30,13 @@ class Tried:
     chosen: Chosen
     each: tuple[Programmed, ...]
     figures: DesignFigures
+    limits: Limits = ()
     again: tuple[AgainRow, ...] = ()
+
+    @property
+    def value(self) -> int:
+        """Of what is minimised, by the model."""
+        return self.chosen.best.value
 
     def over(self, limits: Limits) -> dict[Quantity, float]:
         """By how much of each limit its program takes more: 0.02 for 2 % more."""
@@ -47,12 +55,13 @@ class Tried:
 
 
 def best_that_keeps(designer: Designer, asked: Asked, progress: Progress) -> Tried:
-    """The best chip whose program keeps the limits, or of TRIES the one that is least over one.
+    """The best chip of TRIES whose program keeps the limits, or the one that is least over one.
 
     Raises InfeasibleError where none keeps them by the model.
     """
-    every, again, limits = list[Tried](), list[AgainRow](), asked.limits
-    for _ in range(TRIES):
+    every: list[Tried] = []
+    limits: Limits | None = asked.limits
+    while limits is not None and len(every) < TRIES:
         try:
             with looking(designer, progress, "design again" if every else "design"):
                 chosen = designer.best(replace(asked, limits=limits))
@@ -60,16 +69,33 @@ def best_that_keeps(designer: Designer, asked: Asked, progress: Progress) -> Tri
             if not every:
                 raise
             break
-        tried = tried_of(designer, chosen)
-        every.append(tried)
-        over = tried.over(asked.limits)
-        if not over:
-            break
-        lower = tuple(_lower(tried, asked.limits, limits))
-        again += [_told(tried, asked.limits, lower, quantity) for quantity in over]
-        limits = lower
-    best = min(every, key=lambda tried: max(tried.over(asked.limits).values(), default=0))
-    return replace(best, again=tuple(again))
+        every.append(tried_of(designer, chosen, limits))
+        limits = _next(every, asked.limits)
+    kept = [tried for tried in every if not tried.over(asked.limits)]
+    if kept:
+        best = min(kept, key=lambda tried: tried.value)
+    else:
+        best = min(every, key=lambda tried: max(tried.over(asked.limits).values()))
+    return replace(best, again=tuple(row for tried in every for row in _told(tried, asked.limits)))
+
+
+def _next(every: Sequence[Tried], asked: Limits) -> Limits | None:
+    """What to ask of the model next, None where what was found is good enough."""
+    failed = [tried for tried in every if tried.over(asked)]
+    kept = [tried for tried in every if not tried.over(asked)]
+    if not failed:
+        return None
+    last = failed[-1]
+    if not kept:
+        return tuple(_lower(last, asked))
+    best = min(kept, key=lambda tried: tried.value)
+    if ENOUGH * (best.value - last.value) <= best.value:
+        return None
+    between = tuple(
+        (q, (most + min(over, last.chosen.figures.of(q))) // 2)
+        for (q, most), (_, over) in zip(best.limits, last.limits, strict=True)
+    )
+    return None if between in (best.limits, last.limits) else between
 
 
 @contextmanager
@@ -81,17 +107,17 @@ def looking(designer: Designer, progress: Progress, what: str) -> Iterator[None]
     progress.end()
 
 
-def tried_of(designer: Designer, chosen: Chosen) -> Tried:
+def tried_of(designer: Designer, chosen: Chosen, limits: Limits = ()) -> Tried:
     """A chip with its programs."""
     rows = zip(designer.mix.floors, chosen.designs, chosen.each, strict=True)
     each = tuple(programmed(*row) for row in rows)
-    return Tried(chosen, each, mean_of(each, designer.mix.weights))
+    return Tried(chosen, each, mean_of(each, designer.mix.weights), limits)
 
 
-def _lower(tried: Tried, asked: Limits, limits: Limits) -> Iterator[tuple[Quantity, int]]:
+def _lower(tried: Tried, asked: Limits) -> Iterator[tuple[Quantity, int]]:
     """What is asked over the model's error, of quantities that are over their limit."""
     over = tried.over(asked)
-    for (quantity, most), (_, before) in zip(asked, limits, strict=True):
+    for (quantity, most), (_, before) in zip(asked, tried.limits, strict=True):
         if quantity not in over:
             yield quantity, before
             continue
@@ -99,6 +125,8 @@ def _lower(tried: Tried, asked: Limits, limits: Limits) -> Iterator[tuple[Quanti
         yield quantity, min(before - 1, int(most * model / tried.took(quantity)))
 
 
-def _told(tried: Tried, asked: Limits, lower: Limits, quantity: Quantity) -> AgainRow:
-    most, then = dict(asked)[quantity], dict(lower)[quantity]
-    return AgainRow(quantity, tried.took(quantity), most, then)
+def _told(tried: Tried, asked: Limits) -> Iterator[AgainRow]:
+    """What of a chip's program is too much."""
+    for quantity in tried.over(asked):
+        was, most = dict(tried.limits)[quantity], dict(asked)[quantity]
+        yield AgainRow(quantity, was, tried.took(quantity), most)

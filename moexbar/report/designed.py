@@ -73,15 +73,15 @@ class AgainRow:
     """A chip whose program took more than was asked, so that the choice was made again.
 
     quantity: of which it was more.
-    took: by its program; um2, ps or fJ.
+    of_model: at most, that the model was asked for; um2, ps or fJ.
+    took: by its program.
     most: that was asked.
-    then: what the model was asked for instead.
     """
 
     quantity: str
+    of_model: int
     took: float
     most: int
-    then: int
 
 
 @dataclass(frozen=True)

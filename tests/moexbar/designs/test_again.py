@@ -11,7 +11,7 @@ from compiler.options import Shape
 from ir.compiled import Compiled
 from ir.errors import InfeasibleError
 from moexbar.designs import again
-from moexbar.designs.again import TRIES, Tried, best_that_keeps
+from moexbar.designs.again import TRIES, Limits, Tried, best_that_keeps
 from moexbar.designs.programs import Programmed
 from moexbar.progress import Quiet
 from moexbar.report.designed import DesignFigures
@@ -24,12 +24,12 @@ FLOOR = floor_of(streaming(), Shape(16))
 def slower(monkeypatch: pytest.MonkeyPatch, percent: int, least_ps: int = 0) -> None:
     """Programs that take so much longer than the model says, and at least so long."""
 
-    def tried(designer: Designer, chosen: Chosen) -> Tried:
+    def tried(designer: Designer, chosen: Chosen, limits: Limits) -> Tried:
         told = chosen.figures
         time = max(told.time_ps * (100 + percent) / 100, least_ps)
         done: Compiled = program_of(designer.mix.floors[0], chosen.design)
         figures = DesignFigures(time / 1000, 1.0, told.total_um2, told.total_fj / 1e6)
-        return Tried(chosen, (Programmed(done, figures, {}),), figures)
+        return Tried(chosen, (Programmed(done, figures, {}),), figures, limits)
 
     monkeypatch.setattr(again, "tried_of", tried)
 
@@ -56,12 +56,38 @@ def test_less_is_asked_of_the_model_by_its_error(monkeypatch: pytest.MonkeyPatch
     most = small.figures.time_ps
     found = best_that_keeps(Designer(FLOOR, MENU), Asked("area", (("time", most),)), Quiet())
     assert found.figures.time_ns * 1000 <= most
-    (row,) = found.again
-    assert (row.quantity, row.most) == ("time", most)
+    row = found.again[0]
+    assert (row.quantity, row.of_model, row.most) == ("time", most, most)
     assert row.took > most
-    assert row.then == pytest.approx(most / 1.1, abs=1)
-    best = Designer(FLOOR, MENU).best(Asked("area", (("time", row.then),)))
-    assert found.chosen.figures == best.figures
+    best = Designer(FLOOR, MENU).best(Asked("area", (("time", int(most / 1.1)),)))
+    assert found.chosen.figures.total_um2 == best.figures.total_um2
+
+
+def test_limits_between_are_tried_where_less_was_asked_than_need_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only the first chip's program takes 3 times what it may: a third of the time is asked next.
+
+    The chip for that is dearer than one for half way between, which keeps the limit as well.
+    """
+    designer = Designer(FLOOR, MENU)
+    fast = designer.best(Asked("time")).figures.time_ps
+    first = designer.best(Asked("area", (("time", 4 * fast),)))
+    most = first.figures.time_ps
+
+    def tried(designer: Designer, chosen: Chosen, limits: Limits) -> Tried:
+        told = chosen.figures
+        time = told.time_ps * (most / fast if told == first.figures else 1)
+        done: Compiled = program_of(designer.mix.floors[0], chosen.design)
+        figures = DesignFigures(time / 1000, 1.0, told.total_um2, told.total_fj / 1e6)
+        return Tried(chosen, (Programmed(done, figures, {}),), figures, limits)
+
+    monkeypatch.setattr(again, "tried_of", tried)
+    found = best_that_keeps(designer, Asked("area", (("time", most),)), Quiet())
+    dear = designer.best(Asked("area", (("time", fast),)))
+    assert len(found.again) >= 1
+    assert first.figures.total_um2 <= found.chosen.figures.total_um2
+    assert found.chosen.figures.total_um2 < dear.figures.total_um2
 
 
 def test_where_no_program_keeps_it_the_nearest_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
