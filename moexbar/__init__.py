@@ -67,6 +67,7 @@ __all__ = [
     "save_routing",
     "schedule",
     "simulate",
+    "size",
     "survey",
     "validate",
     "verify",
@@ -131,6 +132,7 @@ if TYPE_CHECKING:
     from moexbar.quantised import accuracy
     from moexbar.report.compiled import Report
     from moexbar.report.reading import read_report
+    from moexbar.scaling.task import size
     from moexbar.simulation import simulate
     from moexbar.surveyed import survey
     from moexbar.traces.tasks import compare, group, schedule
@@ -177,6 +179,7 @@ _ROOMS = {
     "moexbar.quantised": ("accuracy",),
     "moexbar.report.compiled": ("Report",),
     "moexbar.report.reading": ("read_report",),
+    "moexbar.scaling.task": ("size",),
     "moexbar.simulation": ("simulate",),
     "moexbar.surveyed": ("survey",),
     "moexbar.traces.tasks": ("compare", "group", "schedule"),

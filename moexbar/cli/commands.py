@@ -38,6 +38,13 @@ COMMANDS = (
         "Choose the chip for a model and its traffic: size, sharing and units, within limits.",
     ),
     Command(
+        "size",
+        "size",
+        "size_command",
+        COMPILE,
+        "Choose how large a model a chip should hold: parameters and experts, by a scaling law.",
+    ),
+    Command(
         "profile",
         "profile",
         "profile_command",

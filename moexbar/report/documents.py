@@ -11,6 +11,7 @@ from moexbar.report.plain import Document
 from moexbar.report.programs import InspectReport, SimulateReport
 from moexbar.report.quantised import AccuracyReport
 from moexbar.report.reproduced import ReproduceReport
+from moexbar.report.sized import SizeReport
 from moexbar.report.traces import (
     CompareReport,
     GroupReport,
@@ -23,6 +24,7 @@ from moexbar.report.validated import ValidateReport
 DOCUMENTS: dict[str, tuple[type[Document], ...]] = {
     "compile": (Report,),
     "design": (DesignReport,),
+    "size": (SizeReport,),
     "profile": (ProfileReport,),
     "model": (ModelReport,),
     "inspect": (InspectReport,),

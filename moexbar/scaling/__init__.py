@@ -1,0 +1,1 @@
+"""Which model a chip should hold: a law of the loss, shapes of models, their area and rate."""
