@@ -64,6 +64,7 @@ __all__ = [
     "read_program",
     "read_report",
     "read_stacks",
+    "reside",
     "save_routing",
     "schedule",
     "simulate",
@@ -132,6 +133,7 @@ if TYPE_CHECKING:
     from moexbar.quantised import accuracy
     from moexbar.report.compiled import Report
     from moexbar.report.reading import read_report
+    from moexbar.residency.task import reside
     from moexbar.scaling.task import size
     from moexbar.simulation import simulate
     from moexbar.surveyed import survey
@@ -179,6 +181,7 @@ _ROOMS = {
     "moexbar.quantised": ("accuracy",),
     "moexbar.report.compiled": ("Report",),
     "moexbar.report.reading": ("read_report",),
+    "moexbar.residency.task": ("reside",),
     "moexbar.scaling.task": ("size",),
     "moexbar.simulation": ("simulate",),
     "moexbar.surveyed": ("survey",),

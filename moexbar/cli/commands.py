@@ -115,6 +115,13 @@ COMMANDS = (
         "Group each layer with every solver, side by side.",
     ),
     Command(
+        "reside",
+        "reside",
+        "reside_command",
+        TRACE,
+        "Choose the experts that stay on crossbars where there are too few for all.",
+    ),
+    Command(
         "trace-import",
         "trace_import",
         "trace_import",

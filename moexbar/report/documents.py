@@ -11,6 +11,7 @@ from moexbar.report.plain import Document
 from moexbar.report.programs import InspectReport, SimulateReport
 from moexbar.report.quantised import AccuracyReport
 from moexbar.report.reproduced import ReproduceReport
+from moexbar.report.resident import ResideReport
 from moexbar.report.sized import SizeReport
 from moexbar.report.traces import (
     CompareReport,
@@ -35,6 +36,7 @@ DOCUMENTS: dict[str, tuple[type[Document], ...]] = {
     "group": (GroupReport, LoadGroupReport),
     "schedule": (ScheduleReport,),
     "compare": (CompareReport,),
+    "reside": (ResideReport,),
     "chips": (ChipsReport, ChipReport),
     "example": (ExampleReport, LargeExampleReport),
     "reproduce": (ReproduceReport,),
