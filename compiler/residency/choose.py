@@ -1,4 +1,4 @@
-"""Residents that never change: the best of the rules, then CP-SAT from there, with a bound."""
+"""Residents that never change: the best of the rules, then an exact search or CP-SAT from there."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,13 +8,13 @@ import numpy as np
 
 from compiler.options import SolverOptions
 from compiler.residency.cp_sat import MOST_MEMBERS, ResidentModel
+from compiler.residency.exact import WORK_PER_SECOND, search_pool
 from compiler.residency.names import Objective
-from compiler.residency.problem import Problem
-from compiler.residency.room import Room
+from compiler.residency.problem import Problem, part_of
 from compiler.residency.rules import greedy, most_used, nothing
 from compiler.residency.swaps import searched
 from compiler.solver import SolveInterrupted, SolverAnswer
-from ir.arrays import Bools, Ints
+from ir.arrays import Bools
 from ir.certificate import Certificate, Status
 from ir.errors import CheckError
 
@@ -57,7 +57,7 @@ def choose(
     resident, found = nothing(problem), list[Certificate]()
     interrupted = False
     for pool in range(len(problem.room.room)):
-        part, mine = _part(problem, pool)
+        part, mine = part_of(problem, pool)
         kept, certificate, ended = _of_pool(part, objective, limits, quick=interrupted)
         interrupted |= ended
         resident[mine[kept]] = True
@@ -74,7 +74,9 @@ def _of_pool(
     best = start(problem, objective, limits.seed)
     known = Certificate(objective, problem.cost(best, objective), bound, "heuristic")
     interrupted = False
-    if known.value > bound and len(problem.member) <= MOST_MEMBERS and not quick:
+    if known.value > bound and objective == "stalls" and not quick:
+        best, known = _exactly(problem, best, known, int(limits.time_s * WORK_PER_SECOND))
+    if not known.proven and known.value > bound and _small(problem) and not quick:
         model = ResidentModel(problem, objective, best)
         try:
             answer = model.solve(limits)
@@ -85,6 +87,24 @@ def _of_pool(
     seconds = perf_counter() - begun
     known = replace(known, status=status, seconds=seconds, seed=limits.seed)
     return best, known, interrupted
+
+
+def _small(problem: Problem) -> bool:
+    """Whether a model of it can be built."""
+    return len(problem.member) <= MOST_MEMBERS
+
+
+def _exactly(
+    problem: Problem, best: Bools, known: Certificate, work: int
+) -> tuple[Bools, Certificate]:
+    """What branch and bound finds in the time given, where the pool is of its kind."""
+    found = search_pool(problem, best, work)
+    value = problem.cost(found.resident, "stalls")
+    if not problem.fits(found.resident) or value > known.value:
+        raise CheckError("residents", f"stalls {value}", f"more than {known.value} before")
+    if not found.proven:
+        return found.resident, replace(known, value=value)
+    return found.resident, replace(known, value=value, bound=value, status="optimal (solver)")
 
 
 def start(problem: Problem, objective: Objective, seed: int = 0) -> Bools:
@@ -114,21 +134,3 @@ def _better(
     bound = max(known.bound, answer.bound)
     status: Status = "optimal (solver)" if value == bound else "feasible"
     return found, Certificate(known.objective, value, bound, status, deterministic=deterministic)
-
-
-def _part(problem: Problem, pool: int) -> tuple[Problem, Ints]:
-    """The problem of one pool, and its items in the whole's numbers."""
-    room = problem.room
-    mine: Ints = np.flatnonzero(room.pool == pool)
-    inside = room.pool[problem.member] == pool
-    begins = problem.start[:-1]
-    chosen = inside[begins]
-    if not np.array_equal(inside, chosen[problem.owner]):
-        raise CheckError("residents", f"pool {pool}", "a token's experts are of several pools")
-    number = np.full(problem.items, -1, dtype=np.int64)
-    number[mine] = np.arange(len(mine))
-    length = np.diff(problem.start)[chosen]
-    part = Room(np.zeros(len(mine), dtype=np.int64), room.size[mine], room.room[[pool]])
-    first = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-    members = number[problem.member[inside]]
-    return Problem(part, problem.uses[mine], members, first, problem.count[chosen]), mine

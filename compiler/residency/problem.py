@@ -8,18 +8,21 @@ from compiler.residency.names import Objective
 from compiler.residency.room import Room
 from compiler.residency.stream import Stream
 from ir.arrays import Bools, Ints
+from ir.errors import CheckError
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
     """Experts to be kept within the room of their pools.
 
-    uses: int64 [items], accesses of each. member: int64 [members], the items of every distinct set
-    of experts that a token goes to at a layer; start: int64 [sets + 1], where each set begins in
-    it; count: int64 [sets], tokens that go to just this set.
+    layer: int64 [items], of each expert; a token's experts are of one. uses: int64 [items],
+    accesses of each. member: int64 [members], the items of every distinct set of experts that a
+    token goes to at a layer; start: int64 [sets + 1], where each set begins in it; count: int64
+    [sets], tokens that go to just this set.
     """
 
     room: Room
+    layer: Ints
     uses: Ints
     member: Ints
     start: Ints
@@ -95,6 +98,7 @@ def problem_of(stream: Stream, room: Room) -> Problem:
     kept = sets >= 0
     return Problem(
         room=room,
+        layer=stream.layer,
         uses=np.bincount(stream.access, minlength=stream.items).astype(np.int64),
         member=sets[kept],
         start=np.concatenate([[0], np.cumsum(kept.sum(axis=1))]).astype(np.int64),
@@ -111,3 +115,21 @@ def _distinct(rows: Ints, base: int) -> tuple[Ints, Ints]:
     power = base ** np.arange(columns)[::-1]
     _, first, count = np.unique((rows + 1) @ power, return_index=True, return_counts=True)
     return rows[first], count
+
+
+def part_of(problem: Problem, pool: int) -> tuple[Problem, Ints]:
+    """The problem of one pool, and its items in the whole's numbers."""
+    room = problem.room
+    mine: Ints = np.flatnonzero(room.pool == pool)
+    inside = room.pool[problem.member] == pool
+    chosen = inside[problem.start[:-1]]
+    if not np.array_equal(inside, chosen[problem.owner]):
+        raise CheckError("residents", f"pool {pool}", "a token's experts are of several pools")
+    number = np.full(problem.items, -1, dtype=np.int64)
+    number[mine] = np.arange(len(mine))
+    length = np.diff(problem.start)[chosen]
+    part = Room(np.zeros(len(mine), dtype=np.int64), room.size[mine], room.room[[pool]])
+    first = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
+    members = number[problem.member[inside]]
+    count = problem.count[chosen]
+    return Problem(part, problem.layer[mine], problem.uses[mine], members, first, count), mine

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from compiler.options import SolverOptions
+from compiler.residency import exact as exact_room
 from compiler.residency.choose import choose, start
 from compiler.residency.dynamic import play
 from compiler.residency.names import OBJECTIVES
@@ -43,8 +44,14 @@ def costs_of_all(problem: Problem) -> list[tuple[int, int]]:
     return found
 
 
+@pytest.mark.parametrize("exact", [True, False], ids=["exact", "cp-sat"])
 @pytest.mark.parametrize("part", range(PARTS))
-def test_residents_that_never_change(part: int) -> None:
+def test_residents_that_never_change(
+    part: int, exact: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the search of one or several layers before CP-SAT, and without."""
+    if not exact:
+        monkeypatch.setattr(exact_room, "able", lambda _: False)
     random = np.random.default_rng(part)
     for _ in range(PROBLEMS // PARTS):
         problem = drawn_problem(random)

@@ -68,6 +68,16 @@ def test_most_used_has_fewest_misses_and_not_fewest_stalls() -> None:
     assert problem.cost(best.resident, "misses") == 12
 
 
+def test_one_pool_keeps_whole_layers() -> None:
+    """Two layers of two experts, both of a token: half of the room serves one layer, or nobody."""
+    stream = stream_of(routing([[[0, 1]] * 3, [[0, 1]] * 3], 2, [0] * 3), (0, 3))
+    apart = choose(problem_of(stream, room_of(stream, 0.5)), "stalls")
+    one = choose(problem_of(stream, room_of(stream, 0.5, "chip")), "stalls")
+    assert (apart.value, apart.bound) == (6, 6)
+    assert (one.value, one.bound) == (3, 3)
+    assert one.resident.tolist() in ([True, True, False, False], [False, False, True, True])
+
+
 def test_room_is_a_fraction_rounded_down() -> None:
     stream = stream_of(TRACE, (0, 3))
     assert room_of(stream, 0.5).room.tolist() == [1, 1]

@@ -9,7 +9,7 @@ import pytest
 
 import moexbar as mx
 from compiler.options import SolverOptions
-from compiler.residency import cp_sat
+from compiler.residency import cp_sat, exact
 from compiler.solver import SolveInterrupted, SolverAnswer
 from ir.errors import InputError
 from moexbar.__main__ import main
@@ -127,6 +127,7 @@ def test_ctrl_c_gives_the_best_so_far(
         raise SolveInterrupted(SolverAnswer("none", None, None, 0.0, deterministic=False))
 
     monkeypatch.setattr(cp_sat.ResidentModel, "solve", cut)
+    monkeypatch.setattr(exact, "able", lambda _: False)
     words = ["reside", str(trace), "--objective", "stalls", "--json"]
     assert main(words) == 130
     told = capsys.readouterr()
