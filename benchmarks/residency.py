@@ -60,7 +60,7 @@ def band(low: float | None, high: float | None, unit: float = 1.0) -> str:
     """Low and high of a figure, or that there is none."""
     if low is None or high is None:
         return "-"
-    texts = [f"{v:,.0f}" if 100 <= v < 1e5 else f"{v:.2g}" for v in (low / unit, high / unit)]
+    texts = [f"{v:,.0f}" if 99.5 <= v < 1e5 else f"{v:.2g}" for v in (low / unit, high / unit)]
     return texts[0] if texts[0] == texts[1] else "..".join(texts)
 
 

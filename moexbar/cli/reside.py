@@ -1,6 +1,7 @@
 """`moexbar reside`: which experts stand on crossbars where there are too few for all."""
 
 import json as text_of
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -189,6 +190,7 @@ def reside_command(
     if output is not None:
         with write_atomically(output) as file:
             file.write(text_of.dumps(as_json(report), allow_nan=False).encode())
+        _note_empty_layers(report, trace)
     if json:
         print_json(report)
     else:
@@ -196,3 +198,15 @@ def reside_command(
     if report.interrupted:
         note("note: ended early, the best so far")
         raise typer.Exit(INTERRUPTED)
+
+
+def _note_empty_layers(report: "ResideReport", trace: "Routing") -> None:
+    """Say which layers the file leaves nothing of: those a compilation refuses."""
+    away = Counter(pair.layer for pair in report.digital)
+    experts = zip(trace.layer.tolist(), trace.num_experts.tolist(), strict=True)
+    if empty := [layer for layer, n in experts if away[layer] == n]:
+        named = ", ".join(map(str, empty[:8])) + (", ..." if len(empty) > 8 else "")
+        note(
+            f"note: no expert of {len(empty)} layers is resident ({named}); compile asks for at "
+            "least one of each, as --of layer has"
+        )

@@ -176,3 +176,14 @@ def test_a_model_without_the_traces_experts_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="no layer 2 with an expert 0"):
         mx.reside(routing, model=MODEL)
+
+
+def test_layers_that_keep_nothing_are_told(tmp_path: Path, capsys: Capture) -> None:
+    """One pool for the experts of a layer, of which both of a token are: it keeps one layer."""
+    path = tmp_path / "routing.npz"
+    np.savez(path, choices=np.tile(np.array([0, 1], dtype=np.int16), (2, 8, 1)), num_experts=2)
+    words = ["--of", "chip", "--objective", "stalls", "-o", str(tmp_path / "kept.json")]
+    assert main(["reside", str(path), *words]) == 0
+    told = capsys.readouterr()
+    assert "no expert of 1 layers is resident" in told.err
+    assert "2 of 4 experts resident, one pool" in told.out
