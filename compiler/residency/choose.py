@@ -25,7 +25,7 @@ LIMITS = SolverOptions(time_s=5.0)
 class Choice:
     """Residents of all pools, and what is proven of each pool.
 
-    resident: bool [items]. interrupted: by Ctrl-C; pools after it have the best of the rules.
+    resident: bool [items]. interrupted: by Ctrl-C.
     """
 
     resident: Bools
@@ -53,30 +53,47 @@ def choose(
 
     limits: of each pool. advance: is told when one is done. Values are counted anew from the
     definition, and bounds in whole numbers. Sets of experts may not reach over pools: CheckError.
+    On Ctrl-C the pool at hand has the best until then, those after it the best of the rules.
     """
     resident, found = nothing(problem), list[Certificate]()
     interrupted = False
     for pool in range(len(problem.room.room)):
         part, mine = part_of(problem, pool)
-        kept, certificate, ended = _of_pool(part, objective, limits, quick=interrupted)
-        interrupted |= ended
+        if not interrupted:
+            try:
+                kept, certificate, interrupted = _of_pool(part, objective, limits)
+            except KeyboardInterrupt:  # in a search of our own, which keeps nothing
+                interrupted = True
+                kept, certificate = _by_rules(part, objective, limits.seed)
+        else:
+            kept, certificate = _by_rules(part, objective, limits.seed)
         resident[mine[kept]] = True
         found.append(certificate)
         advance()
     return Choice(resident, tuple(found), interrupted)
 
 
+def _by_rules(problem: Problem, objective: Objective, seed: int) -> tuple[Bools, Certificate]:
+    """The better of the rules, in an instant."""
+    rules = most_used(problem), greedy(problem)
+    best = min(rules, key=lambda one: problem.cost(one, objective))
+    value, bound = problem.cost(best, objective), problem.lower_bound(objective)
+    status: Status = "optimal (bound)" if value == bound else "heuristic"
+    known = Certificate(objective, value, bound, status, seed=seed, deterministic=False)
+    return best, known
+
+
 def _of_pool(
-    problem: Problem, objective: Objective, limits: SolverOptions, *, quick: bool
+    problem: Problem, objective: Objective, limits: SolverOptions
 ) -> tuple[Bools, Certificate, bool]:
-    """Residents of one pool; quick: by rules alone."""
+    """Residents of one pool, and whether the solver was interrupted."""
     begun, bound = perf_counter(), problem.lower_bound(objective)
     best = start(problem, objective, limits.seed)
     known = Certificate(objective, problem.cost(best, objective), bound, "heuristic")
     interrupted = False
-    if known.value > bound and objective == "stalls" and not quick:
+    if known.value > bound and objective == "stalls":
         best, known = _exactly(problem, best, known, int(limits.time_s * WORK_PER_SECOND))
-    if not known.proven and known.value > bound and _small(problem) and not quick:
+    if not known.proven and known.value > bound and _small(problem):
         model = ResidentModel(problem, objective, best)
         try:
             answer = model.solve(limits)

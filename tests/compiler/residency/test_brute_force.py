@@ -71,6 +71,24 @@ def test_residents_that_never_change(
                 assert problem.cost(most_used(problem), "misses") == min(costs)[0]
 
 
+@pytest.mark.parametrize("part", range(PARTS))
+def test_the_search_from_nothing(part: int) -> None:
+    """Without a good start, so that what is left out of the search would be missed."""
+    random = np.random.default_rng(200 + part)
+    searched = 0
+    for _ in range(PROBLEMS // PARTS):
+        problem = drawn_problem(random)
+        if not problem.room.uniform or len(problem.room.room) > 1:
+            continue
+        found = exact_room.search_pool(problem, nothing(problem), 10**6)
+        assert found.proven
+        assert problem.fits(found.resident)
+        least = min(stalls for _, stalls in costs_of_all(problem))
+        assert problem.cost(found.resident, "stalls") == least
+        searched += 1
+    assert searched > 3
+
+
 def fewest_misses(access: list[int], items: int, slots: int, *, bypass: bool) -> int:
     """Over all contents to begin with, and all that may be written over at every miss."""
 

@@ -34,6 +34,12 @@ def test_a_prefill_asks_once_for_an_expert_of_several_tokens_and_never_crosses_a
     assert stream.passage.tolist() == [0, 2, 4, 6, 8, 10, 12]
 
 
+def test_windows_begin_with_their_sequence() -> None:
+    """Sequences of 3 and 2 tokens in windows of 2: tokens 0 and 1, 2 alone, 3 and 4."""
+    trace = routing([[[0], [1], [0], [1], [0]]], 2, [0, 0, 0, 1, 1])
+    assert stream_of(trace, (0, 5), prefill=2).visit.tolist() == [0, 2, 3, 5]
+
+
 def test_what_residents_miss_and_who_waits() -> None:
     stream = stream_of(TRACE, (0, 3))
     problem = problem_of(stream, room_of(stream, 0.67))  # 2 of 3 in each layer
