@@ -82,7 +82,7 @@ def read_recipe(recipe: Recipe, folder: Path, runtime: Runtime) -> Ready:
 
 
 def _begun_apart(ids: Any) -> Any:
-    """No sequence begins with a token twice: their scores are equal, and experts choose by rounding.
+    """No sequence begins with a token twice: their scores are equal, so rounding would decide.
 
     Which of the two an expert takes is then another on another machine, or in another batch.
     """
