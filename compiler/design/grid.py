@@ -16,7 +16,7 @@ import numpy as np
 
 from compiler.design.choices import Key
 from compiler.design.problem import Asked, Needs, Path, Problem, Quantity, Sum, Term
-from ir.arrays import Floats, Ints
+from ir.arrays import Bools, Floats, Ints
 
 NONE = 1 << 62  # where no design keeps the limits
 MULTIPLES = 24
@@ -118,6 +118,17 @@ class Grid:
         for limit in limited:
             for one in self.minimised:
                 self._raise(self._priced(one, limit, price))
+
+    def by_area(self, area: Sum, path: Path, price: float) -> Ints:
+        """[combinations] what designs take of another area that keep the limit on the time."""
+        most = dict(self.asked.limits)["time"] * path.times + path.times - 1
+        return self._priced(Row(area), Row(path.sum, most), price)
+
+    def too_slow(self, total: Sum, path: Path) -> Bools:
+        """[combinations] those under which a path, or what is more, is never within the limit."""
+        most = dict(self.asked.limits)["time"] * path.times + path.times - 1
+        found: Bools = self._least(total) > most
+        return found
 
     def common(self, total: Sum) -> Ints:
         """[combinations] what of a sum depends on no layer."""

@@ -12,12 +12,13 @@ from itertools import permutations
 
 import numpy as np
 
+from compiler.design.branch import Parting
 from compiler.design.choices import Key
 from compiler.design.grid import NONE
 from compiler.design.paths import Paths
 from compiler.design.problem import Asked, Needs, Path, Point, Problem, Quantity, Shares, Sum
 from compiler.design.question import Question, near
-from compiler.design.relaxed import Relaxation, Relaxed, mean_under
+from compiler.design.relaxed import Relaxation, Relaxed, first_row, mean_under, rows_of
 from compiler.design.sheet import Sheet
 from compiler.options import SolverOptions
 from ir.arrays import Bools, Floats, Ints
@@ -30,6 +31,7 @@ WORD = 1 << 62
 NEWS, MANY = 15, 60  # paths after which a bound is worth another look, a dive or shares another
 ENOUGH = 300  # paths that are learnt for a question
 DIVES, POLISHES, TRIES = 8, 40, 8
+PARTS_AT_ONCE, MOST_PARTS = 40, 200  # of all designs
 
 
 class ManyLayers(Question):
@@ -52,10 +54,12 @@ class ManyLayers(Question):
         self.shares: dict[tuple[int, ...], Shares] = {}
         self.dived: dict[int, int] = {}
         self.bounded: dict[tuple[int, ...], int] = {}
+        self.parted: dict[tuple[int, ...], Parting] = {}
+        self.beside = 0  # paths that were learnt for parts of all designs
 
     def looked_at(self, at: int) -> bool:
         """The first of the quicker looks that has not been taken, or else one that proves."""
-        alike, known = self._alike(at), len(self.paths)
+        alike, known = self._alike(at), self.known_well
         if not self.paths.means and at not in self.relaxed:
             self._by_shares(at)
         elif known >= self.bounded.get(alike, -NEWS) + NEWS:
@@ -64,6 +68,8 @@ class ManyLayers(Question):
             self._by_shares(at)
         elif known >= self.dived.get(at, -MANY) + MANY:
             self._dive(at)
+        elif self._by_parts(at):
+            pass
         elif known >= self.relaxed.get(at, -MANY) + MANY:
             self._by_shares(at)
         else:
@@ -72,8 +78,13 @@ class ManyLayers(Question):
 
     def near(self, bound: int) -> bool:
         """Whether what was found is good enough, or more is not to be had in a minute or two."""
-        enough = self.learnt >= ENOUGH and self.value < NONE
+        enough = self.learnt - self.beside >= ENOUGH and self.value < NONE
         return enough or near(self.value, bound, self.part)
+
+    @property
+    def known_well(self) -> int:
+        """Paths that say something of all designs."""
+        return len(self.paths) - self.beside
 
     def _by_all_paths(self, at: int) -> bool:
         """The same look with all paths, where the one with those that say most learnt nothing."""
@@ -87,13 +98,18 @@ class ManyLayers(Question):
         shared = self.shared(at)
         return tuple(place for key, place in shared.items() if key not in self.minor)
 
-    def _bound_alike(self, at: int, alike: tuple[int, ...]) -> None:
-        """A bound of all combinations that differ in minor decisions alone."""
-        self.bounded[alike] = len(self.paths)
-        _, answer = self.of_layers(at, self.asked, LONGER, self.minor, self.rows)
+    def alike(self, at: int) -> Bools:
+        """[combinations] those that differ from one in minor decisions alone."""
         places = np.indices(self.grid.shape).reshape(len(self.grid.shape), -1)
         major = [n for n, key in enumerate(self.problem.shared) if key not in self.minor]
-        mine = (np.array(alike) == places[major].T).all(axis=1)
+        found: Bools = (np.array(self._alike(at)) == places[major].T).all(axis=1)
+        return found
+
+    def _bound_alike(self, at: int, alike: tuple[int, ...]) -> None:
+        """A bound of all combinations that differ in minor decisions alone."""
+        self.bounded[alike] = self.known_well
+        _, answer = self.of_layers(at, self.asked, LONGER, self.minor, self.rows)
+        mine = self.alike(at)
         if answer.status == "infeasible":
             self.grid.bound[mine] = NONE
         elif answer.bound is not None:
@@ -113,7 +129,7 @@ class ManyLayers(Question):
         counts[-most // 4 :] = True
         return counts
 
-    def _more_area(self, at: int, mine: Ints) -> Ints:
+    def _more_area(self, at: int, mine: Bools) -> Ints:
         """[combinations] area that depends on no layer, beyond the least of minor decisions."""
         if self.asked.minimise != "area":
             return np.zeros(int(mine.sum()), dtype=np.int64)
@@ -126,7 +142,7 @@ class ManyLayers(Question):
 
     def _by_shares(self, at: int) -> None:
         """A mean of paths, the best for one combination, which raises the bounds of many."""
-        self.relaxed[at] = len(self.paths)
+        self.relaxed[at] = self.known_well
         shared, menu = self.shared(at), self.problem.menu
         values = {key: menu[key][place] for key, place in shared.items()}
         program, last, before = self._program(shared), None, list[float]()
@@ -143,14 +159,14 @@ class ManyLayers(Question):
             if slow or taken <= (1 + CLOSE) * answer.time or answer.value > self.value:
                 break
             self.learn(path)
-            program.add(_first(row), path.times)
+            program.add(first_row(row), path.times)
         if last is not None:
             self.shares[self._alike(at)] = last.shares
             self._learn_mean(last)
 
     def _program(self, shared: Mapping[Key, int]) -> Relaxed:
         """The linear program with all paths so far."""
-        sums = {quantity: _rows(sheet, shared) for quantity, sheet in self.sums.items()}
+        sums = {quantity: rows_of(sheet, shared) for quantity, sheet in self.sums.items()}
         paths = self.paths.sheet.fixed(shared)
         longest = sum(float(block[0].max()) for block in paths.values())
         program = Relaxed(self.problem, self.asked, sums, longest)
@@ -160,17 +176,44 @@ class ManyLayers(Question):
 
     def _learn_mean(self, found: Relaxation) -> None:
         """The mean of paths by their prices."""
-        total = float(found.paths.sum())
-        if total <= 0:
+        mean, price = self.mean_of(found)
+        if mean is None:
             return
-        parts = np.rint(found.paths / total * self._parts()).astype(int).tolist()
-        mean = Path.mean((p, n) for p, n in zip(self.paths.every, parts, strict=False) if n)
-        each = mean.times * (1000 if self.asked.minimise == "energy" else 1)
-        price = total / sum(parts) if self.asked.minimise == "area" else found.area * each
         if len(found.areas) > 1 and found.areas.sum() > 0:
             self._learn_area(found.areas)
         self.paths.means.append(mean)
         self.grid.add(mean, price)
+
+    def mean_of(self, found: Relaxation) -> tuple[Path | None, float]:
+        """The mean of paths by their prices, None without any, and the price of what is limited."""
+        total = float(found.paths.sum())
+        if total <= 0:
+            return None, 0.0
+        parts = np.rint(found.paths / total * self._parts()).astype(int).tolist()
+        mean = Path.mean((p, n) for p, n in zip(self.paths.every, parts, strict=False) if n)
+        each = mean.times * (1000 if self.asked.minimise == "energy" else 1)
+        return mean, total / sum(parts) if self.asked.minimise == "area" else found.area * each
+
+    def learn_beside(self, path: Path) -> None:
+        """A path of a part of all designs, which by itself says little of the others."""
+        self.beside += 1
+        self.paths.learn(path)
+
+    def _by_parts(self, at: int) -> bool:
+        """A better bound by parts of all designs, where they give one: of area within a time."""
+        alone = [quantity for quantity, _ in self.asked.limits] == ["time"]
+        of_area = self.asked.minimise == "area" and alone and len(self.problem.area()) == 1
+        if not of_area or self.value == NONE:
+            return False
+        alike = self._alike(at)
+        if alike not in self.parted:
+            self.parted[alike] = Parting(self, at)
+        parting = self.parted[alike]
+        if len(parting.parts) > MOST_PARTS or not parting.grow(PARTS_AT_ONCE):
+            return False
+        self.grid.bound = np.maximum(self.grid.bound, parting.bound)
+        self._dive(at)
+        return True
 
     def _parts(self) -> int:
         """How many paths a mean is of: as many as sums of it and of energy in 64 bits bear."""
@@ -190,7 +233,7 @@ class ManyLayers(Question):
 
     def _dive(self, at: int) -> None:
         """Designs under one combination, each with as much less as the one before took too much."""
-        self.dived[at] = len(self.paths)
+        self.dived[at] = self.known_well
         over = dict.fromkeys((quantity for quantity, _ in self.asked.limits), 0)
         for _ in range(DIVES):
             limits = tuple((q, most - over[q]) for q, most in self.asked.limits)
@@ -247,23 +290,9 @@ class ManyLayers(Question):
         return found
 
 
-def _first(rows: Mapping[Needs, Ints]) -> dict[Needs, Ints]:
-    """The first sum of several."""
-    return {needs: block[0] for needs, block in rows.items()}
-
-
 def _size(total: Sum) -> int:
     """No sum of its numbers is larger."""
     return sum(int(np.abs(numbers).max()) for numbers in total.blocks.values())
-
-
-def _rows(sheet: Sheet, shared: Mapping[Key, int]) -> list[dict[Needs, Ints]]:
-    """Each sum of a sheet under decisions of the chip."""
-    blocks = sheet.fixed(shared)
-    return [
-        {needs: block[number] for needs, block in blocks.items()}
-        for number in range(len(sheet.sums))
-    ]
 
 
 def _near(problem: Problem, here: Ints) -> Ints:

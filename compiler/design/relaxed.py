@@ -6,13 +6,14 @@ decisions the best of all means.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from compiler.design.choices import Key
 from compiler.design.problem import Asked, Needs, Problem, Quantity, Shares
+from compiler.design.sheet import Sheet
 from compiler.linear import ColumnProgram
 from ir.arrays import Floats, Ints
 
@@ -150,6 +151,22 @@ class Relaxed:
         limited = amounts[begin:end][[quantity == "area" for quantity in self.limits]]
         area = float(limited.sum()) * unit / self.unit.get("area", 1.0)
         return paths, area, amounts[first:begin] if self.largest else limited
+
+
+def first_row(rows: Mapping[Needs, Ints]) -> dict[Needs, Ints]:
+    """The first sum of several."""
+    return {needs: block[0] for needs, block in rows.items()}
+
+
+def rows_of(
+    sheet: Sheet, shared: Mapping[Key, int], free: Collection[Key] = ()
+) -> list[dict[Needs, Ints]]:
+    """Each sum of a sheet under decisions of the chip, the least where some are free."""
+    blocks = sheet.fixed(shared, free)
+    return [
+        {needs: block[number] for needs, block in blocks.items()}
+        for number in range(len(sheet.sums))
+    ]
 
 
 def mean_under(problem: Problem, rows: Row, shares: Shares) -> Floats:

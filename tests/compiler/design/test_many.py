@@ -21,6 +21,7 @@ from tests.compiler.design.layered import Layered, layered
 OPTIONS = SolverOptions()
 LOOKS = (
     *((ManyLayers, name) for name in ("_by_shares", "_bound_alike", "_dive", "_polish", "_better")),
+    (ManyLayers, "_by_parts"),
     (ManyLayers, "_by_all_paths"),
     (Question, "looked_at"),
 )
