@@ -26,6 +26,8 @@ from ir.onnxdoor.packing import (
 from ir.onnxdoor.widen import as_stored
 from ir.workload import Weight
 
+BLOCK = 8  # rows that are multiplied at once: none at the edge of a kernel
+
 
 def load_weight(source: Source, weight: Weight) -> Array:
     """The matrix [rows, columns]; packed or scaled elements come as float32, others as stored.
@@ -88,7 +90,7 @@ class StoredMatrices:
         self._held: dict[Weight, tuple[Array, Array | None]] = {}
 
     def product(self, x: Array, weight: Weight) -> Array:
-        """X [n, rows] @ W (+ bias): [n, columns]."""
+        """X [n, rows] @ W (+ bias): [n, columns], a row the same whatever other rows there are."""
         if weight not in self._held:
             bias = load_bias(self._source, weight)
             self._held[weight] = (
@@ -96,8 +98,22 @@ class StoredMatrices:
                 None if bias is None else bias.astype(np.float32),
             )
         matrix, bias = self._held[weight]
-        out: Array = x @ matrix
+        out = _by_blocks(x, matrix)
         return out if bias is None else out + bias
+
+
+def _by_blocks(x: Array, matrix: Array) -> Array:
+    """X [.., rows] @ matrix in blocks of as many rows.
+
+    A matrix library adds up in another order for other numbers of rows on some processors, and near
+    ties of a router are then decided by which tokens run together.
+    """
+    rows = x.reshape(-1, x.shape[-1])
+    blocks = -(-len(rows) // BLOCK)
+    padded = np.zeros((blocks * BLOCK, rows.shape[1]), dtype=x.dtype)
+    padded[: len(rows)] = rows
+    out: Array = padded.reshape(blocks, BLOCK, rows.shape[1]) @ matrix
+    return out.reshape(-1, matrix.shape[1])[: len(rows)].reshape(*x.shape[:-1], -1)
 
 
 def stored_bytes(source: Source, name: str) -> int | None:
