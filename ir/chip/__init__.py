@@ -7,6 +7,7 @@ publishes no value; a report that needs it says so. The values come from TOML pr
 
 from ir.chip.chip import Chip
 from ir.chip.crossbar import Accumulate, Crossbar, Mvm, PeripheralGroup, Split, Write
+from ir.chip.dies import Dies, Link, TopologyKind
 from ir.chip.digital import Digital
 from ir.chip.noise import Noise
 from ir.chip.origin import Change, Fact, Headline
@@ -22,9 +23,11 @@ __all__ = [
     "Change",
     "Chip",
     "Crossbar",
+    "Dies",
     "Digital",
     "Fact",
     "Headline",
+    "Link",
     "Memory",
     "Mesh",
     "Mvm",
@@ -32,6 +35,7 @@ __all__ = [
     "PeripheralGroup",
     "Size",
     "Split",
+    "TopologyKind",
     "Wires",
     "Write",
     "sizes_of",

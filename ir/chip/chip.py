@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ir.chip.crossbar import Accumulate, Crossbar, Mvm, PeripheralGroup, Split, Write
+from ir.chip.dies import Dies, Link
 from ir.chip.digital import Digital
 from ir.chip.noise import Noise
 from ir.chip.origin import Change, Fact, Headline
@@ -18,7 +19,8 @@ class Chip:
 
     changes: what was set to other than the description that `name` stands for has it; they are in
     the numbers already, so two chips of the same numbers are the same. open: sizes that the
-    compiler chooses (`ir.chip.sizes`).
+    compiler chooses (`ir.chip.sizes`). dies, link: where it is several dies; None: one, however
+    large.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Chip:
     write: Write = field(default_factory=Write)
     noise: Noise = field(default_factory=Noise)
     headline: Headline = field(default_factory=Headline)
+    dies: Dies | None = None
+    link: Link | None = None
     facts: tuple[Fact, ...] = ()
     changes: tuple[Change, ...] = field(default=(), compare=False)
     open: tuple[Size, ...] = ()
@@ -87,6 +91,11 @@ class Chip:
                 f"chip {self.name}",
                 "wires.cost: by length, but the areas of a core are not published",
                 "state pg.peripheral_um2 and crossbar.array_um2, or set wires.cost to published",
+            )
+        if (self.dies is None) != (self.link is None):
+            missing = "die" if self.dies is None else "link"
+            raise InputError(
+                f"chip {self.name}", f"no [{missing}], expected both [die] and [link], or neither"
             )
         if self.memory.kv == "buffers" and self.memory.accounting == "reference":
             raise InputError(
