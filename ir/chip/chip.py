@@ -92,11 +92,7 @@ class Chip:
                 "wires.cost: by length, but the areas of a core are not published",
                 "state pg.peripheral_um2 and crossbar.array_um2, or set wires.cost to published",
             )
-        if (self.dies is None) != (self.link is None):
-            missing = "die" if self.dies is None else "link"
-            raise InputError(
-                f"chip {self.name}", f"no [{missing}], expected both [die] and [link], or neither"
-            )
+        self._check_dies()
         if self.memory.kv == "buffers" and self.memory.accounting == "reference":
             raise InputError(
                 f"chip {self.name}",
@@ -108,6 +104,14 @@ class Chip:
                 f"chip {self.name}",
                 f"crossbar.columns: {self.crossbar.columns} cells hold no weight of "
                 f"{self.crossbar.slices(self.crossbar.weight_bits)} cells",
+            )
+
+    def _check_dies(self) -> None:
+        """Dies have links, and each circuit is on one of them."""
+        if (self.dies is None) != (self.link is None):
+            missing = "die" if self.dies is None else "link"
+            raise InputError(
+                f"chip {self.name}", f"no [{missing}], expected both [die] and [link], or neither"
             )
 
     @property
