@@ -21,7 +21,8 @@ from compiler.profiling.profile import load_inputs, profile
 from ir.activation import usual
 from ir.certificate import Certificate
 from ir.errors import InputError
-from ir.mapping import Grouping, Mapping, Placement
+from ir.mapping import Grouping, Mapping
+from ir.placement import Placement
 from ir.selection import ByIds
 from ir.verify import verify_mapping
 from ir.workload import (

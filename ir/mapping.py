@@ -15,11 +15,11 @@ from functools import cached_property
 from typing import Literal, assert_never
 
 import numpy as np
-import numpy.typing as npt
 
 from ir.arrays import Bools, Ints
 from ir.certificate import Certificate
 from ir.errors import InputError
+from ir.placement import Placement
 from ir.stacks import NO_STACKS, Stacking
 from ir.sums import sum_by_group
 from ir.workload import Weight
@@ -204,80 +204,6 @@ class Grouping:
             if grouping.layer == layer:
                 return grouping
         raise InputError("grouping", f"no layer {layer}, expected one of its MoE layers")
-
-
-@dataclass(frozen=True)
-class Region:
-    """A rectangle of cores: x..x+width-1, y..y+height-1.
-
-    It holds one layer, or several that have a stack in common (`ir.stacks`): `layer` and, after
-    it, `guests`. Each of them has a bus, a return link and digital units of its own in it.
-    """
-
-    layer: int
-    x: int
-    y: int
-    width: int
-    height: int
-    guests: tuple[int, ...] = ()
-
-    @property
-    def layers(self) -> tuple[int, ...]:
-        """All layers that are in it, ascending."""
-        return (self.layer, *self.guests)
-
-
-@dataclass(frozen=True, eq=False)
-class Placement:
-    """PGs on the mesh.
-
-    pg_start: [blocks] (see the module's numbering); spots: [blocks, 4, 3], for a block's tiles of
-    each of TILE_KINDS the crossbar behind the PG, and the first row and column of its cells that
-    the tile takes; core: [PGs] = y * mesh width + x; pg_class: [PGs] 0 = of routed experts, 1 = of
-    none.
-    """
-
-    mesh_width: int
-    mesh_height: int
-    regions: tuple[Region, ...]
-    pg_start: Ints
-    spots: Ints
-    core: Ints
-    pg_class: npt.NDArray[np.int8]
-    solver: str
-    certificate: Certificate | None = None
-
-    @property
-    def pgs(self) -> int:
-        """Number of peripheral groups."""
-        return len(self.core)
-
-    def region(self, layer: int) -> Region:
-        """The region that `layer` is in."""
-        for region in self.regions:
-            if layer in region.layers:
-                return region
-        raise InputError("placement", f"no region for layer {layer}")
-
-    def hops_to_port(self, layer: int, first_pg: int, pgs: int) -> int:
-        """Mesh links between a fire group's PGs and the port of its layer's digital units.
-
-        The port is the region's corner (x, y). The hops are the half-perimeter of the box around
-        it and the group's cores: what a multicast to them takes, and the XY distance to the port
-        from the box's far corner. 0 where all of them share the port's core.
-        """
-        region = self.region(layer)
-        y, x = np.divmod(self.core[first_pg : first_pg + pgs], self.mesh_width)
-        return int((x - region.x).max(initial=0) + (y - region.y).max(initial=0))
-
-    def ports(self, first_pg: int, pgs: int) -> int:
-        """Mesh ports of a fire group's PGs: one for each core that holds any."""
-        return len(np.unique(self.core[first_pg : first_pg + pgs]))
-
-    def hops_between(self, layer: int, other: int) -> int:
-        """Mesh links from the port of one layer's region to that of another's."""
-        a, b = self.region(layer), self.region(other)
-        return abs(a.x - b.x) + abs(a.y - b.y)
 
 
 @dataclass(frozen=True, repr=False)

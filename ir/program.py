@@ -44,9 +44,10 @@ class Opcode(IntEnum):
     GO_WR = 17
     SAMPLE = 18
     DIGITAL = 19
+    CROSS = 20
 
 
-UnitKind = Literal["group", "bus", "return", "link", "mesh", "dpu", "mha", "acc", "dram"]
+UnitKind = Literal["group", "bus", "return", "link", "mesh", "dpu", "mha", "acc", "dram", "d2d"]
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,12 @@ class Unit:
     acc: that group's accumulators; bus, return: the
     layer region's broadcast bus and its way back; link: from the digital units to a group's second
     stage; mesh: between regions; dpu, mha: one digital or attention unit, or `units` attention
-    units that share the heads of every job; dram: the memory port.
+    units that share the heads of every job; dram: the memory port, which all dies reach; d2d: the
+    link from `die` to its neighbour `to`.
     `layer`, `stage` and `group` are -1 where they do not apply. `input_bytes`: size of the input
     buffer in front of a group. `width`: values of the vector that a bus, and the return link beside
     it, is sized for; `lanes`: width of a return link in buses; `columns`, `rows`: cores of the
-    region that a bus goes along.
+    region that a bus goes along; `die`: that it is on.
     """
 
     kind: UnitKind
@@ -78,6 +80,8 @@ class Unit:
     lanes: int = 0
     columns: int = 0
     rows: int = 0
+    die: int = 0
+    to: int = -1
 
 
 def circuits(units: Sequence[Unit]) -> Ints:
@@ -118,11 +122,15 @@ def in_common(units: Sequence[Unit]) -> Ints:
 
 @dataclass(frozen=True)
 class Buffer:
-    """Memory that holds values: `bytes` is its capacity."""
+    """Memory that holds values: `bytes` is its capacity.
+
+    Of the home of `layer`, or of its region on another `die`.
+    """
 
     name: str
     layer: int
     bytes: int
+    die: int = 0
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,9 @@ class Topology:
         return out
 
 
+ONE_DIE = Topology(1, ())
+
+
 def topology_of(dies: Dies, count: int = 0) -> Topology:
     """How so many dies are joined; count: 0 = as many as `dies` says.
 

@@ -9,7 +9,13 @@ from functools import cached_property
 import numpy as np
 
 from compiler.fire_groups import FireGroup
-from ir.mapping import Block, Grouping, Mapping, Placement, RoutedOwner
+from ir.mapping import (
+    Block,
+    Grouping,
+    Mapping,
+    RoutedOwner,
+)
+from ir.placement import Placement
 from ir.timing import Extent
 
 Distance = tuple[int, int]  # hops from a fire group to its region's port, and its mesh ports

@@ -7,7 +7,8 @@ from compiler.fire_groups import FireGroup, fire_groups
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
 from ir.links import bus_width, return_lanes, sent_width
-from ir.mapping import Mapping, Owner, Region, RoutedOwner
+from ir.mapping import Mapping, Owner, RoutedOwner
+from ir.placement import Region
 from ir.program import Unit, UnitKind, circuits, stacked
 from ir.units import attention_units, digital_units, operators_of
 from ir.workload import Workload

@@ -11,17 +11,20 @@ from dataclasses import dataclass, replace
 
 from compiler.options import PlacementOptions, Placer, SolverOptions
 from compiler.placement.bounds import placement_bound
+from compiler.placement.by_die import Placed, by_die, together
 from compiler.placement.cp_sat import place_cp_sat
 from compiler.placement.fit import check_fits, side_limits
 from compiler.placement.in_order import place_in_order
 from compiler.placement.shelves import Shelves, number_pgs
+from compiler.placement.sites import Sites, on_one_die
 from compiler.placement.squares import place_squares
-from compiler.placement.traffic import OBJECTIVE, packet_hops, traffic_of
+from compiler.placement.traffic import OBJECTIVE, Traffic, packet_hops, traffic_of
 from ir.arrays import Bools
 from ir.certificate import Certificate, Status
 from ir.chip import Chip
 from ir.errors import InputError
-from ir.mapping import Block, Grouping, Placement
+from ir.mapping import Block, Grouping
+from ir.placement import Placement
 from ir.workload import Workload
 
 
@@ -47,10 +50,12 @@ def place(
     *,
     routed: Routed | None = None,
     limits: SolverOptions | None = None,
+    sites: Sites | None = None,
 ) -> Placement:
     """Place all blocks; packed, ragged tiles share crossbars (`spots`).
 
     Layers with a stack in common are in one region; stacks that are yet to be chosen are none.
+    sites: the regions of a chip of several dies, each of which is placed by itself.
 
     With `routed` the placement carries a certificate: its packets x hops and a lower bound for all
     placements on the same mesh (on any mesh of as many cores, where the chip leaves it open).
@@ -59,15 +64,15 @@ def place(
     """
     begun, limits = time.perf_counter(), limits or SolverOptions()
     options = options or PlacementOptions()
-    solver = options.solver
-    stacking = options.stacking
-    hosts = stacking.hosts(tuple(sorted({block.layer for block in blocks})))
-    shelves = number_pgs(blocks, grouping, chip, pack=options.pack, stacking=stacking)
+    solver, stacking = options.solver, options.stacking
+    sites = sites or on_one_die(blocks, grouping, stacking)
+    shelves = number_pgs(blocks, grouping, chip, pack=options.pack, stacking=stacking, sites=sites)
     check_fits(blocks, chip)
     if routed is None:
         if solver == "cp-sat":
             raise InputError("placement", "cp-sat without a routing trace, expected one to fit")
-        return _with_guests(_by_rule(solver, shelves, chip), hosts)
+        placed = [Placed(_by_rule(solver, of, chip)) for of in by_die(shelves, sites)]
+        return together(shelves, sites, placed)
     traffic = traffic_of(
         routed.workload,
         blocks,
@@ -77,39 +82,41 @@ def place(
         routed.chosen,
         routed.tokens,
         routed.of_side,
-        hosts,
+        sites,
     )
-    if solver == "cp-sat":
-        placement, bound, deterministic = place_cp_sat(shelves, chip, traffic, limits)
-    else:
-        placement, deterministic = _by_rule(solver, shelves, chip), True
-        bound = placement_bound(traffic, chip.mesh.pgs_per_core, *side_limits(chip, placement))
+    placed, first_pg = [], 0
+    for of in by_die(shelves, sites):
+        here = traffic.among(of.layer_pgs, first_pg)
+        placed.append(_place_die(solver, of, chip, here, limits))
+        first_pg += len(of.pg_class)
     certificate = Certificate(
         objective=OBJECTIVE,
-        value=packet_hops(traffic, placement),
-        bound=bound,
+        value=sum(one.value for one in placed),
+        bound=sum(one.bound for one in placed),
         status="heuristic",
         seconds=time.perf_counter() - begun,
         seed=limits.seed,
-        deterministic=deterministic,
+        deterministic=all(one.deterministic for one in placed),
     )
-    found = replace(placement, certificate=with_status(certificate, solver))
-    return _with_guests(found, hosts)
+    found = together(shelves, sites, placed)
+    return replace(found, certificate=with_status(certificate, solver))
+
+
+def _place_die(
+    solver: Placer, shelves: Shelves, chip: Chip, traffic: Traffic, limits: SolverOptions
+) -> Placed:
+    """The regions of one die."""
+    if solver == "cp-sat":
+        placement, bound, repeats = place_cp_sat(shelves, chip, traffic, limits)
+    else:
+        placement, repeats = _by_rule(solver, shelves, chip), True
+        bound = placement_bound(traffic, chip.mesh.pgs_per_core, *side_limits(chip, placement))
+    return Placed(placement, packet_hops(traffic, placement), bound, repeats)
 
 
 def _by_rule(solver: Placer, shelves: Shelves, chip: Chip) -> Placement:
     """The placement of a solver that knows no traffic."""
     return place_squares(shelves, chip) if solver == "squares" else place_in_order(shelves, chip)
-
-
-def _with_guests(placement: Placement, hosts: Mapping[int, int]) -> Placement:
-    """The placement whose regions say which other layers are in them."""
-    guests: dict[int, list[int]] = {}
-    for layer, host in sorted(hosts.items()):
-        if layer != host:
-            guests.setdefault(host, []).append(layer)
-    regions = [replace(r, guests=tuple(guests.get(r.layer, ()))) for r in placement.regions]
-    return replace(placement, regions=tuple(regions))
 
 
 def with_status(certificate: Certificate, solver: Placer) -> Certificate:

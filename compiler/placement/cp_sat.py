@@ -23,7 +23,7 @@ from compiler.placement.strips import moves_value, plan_in_strips
 from compiler.placement.traffic import Traffic, packet_hops
 from ir.chip import Chip
 from ir.errors import InfeasibleError
-from ir.mapping import Placement
+from ir.placement import Placement
 
 _SMALL_MESH = 256  # cores; up to it all meshes and shapes are offered at once, if few enough
 _REGIONS_AT_ONCE = 8

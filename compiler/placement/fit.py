@@ -5,7 +5,8 @@ import math
 from compiler.placement.shelves import Shelves
 from ir.chip import Chip
 from ir.errors import Amount, InfeasibleError
-from ir.mapping import Block, Placement
+from ir.mapping import Block
+from ir.placement import Placement
 
 
 def check_fits(blocks: tuple[Block, ...], chip: Chip) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from compiler.options import SolverOptions
 from compiler.solver import cp_model, solve
-from ir.mapping import Region
+from ir.placement import Region
 
 Shape = tuple[int, int]  # width, height
 Var = cp_model.IntVar

@@ -8,7 +8,7 @@ from compiler.placement.fit import layer_cores, rows_needed, too_small
 from compiler.placement.shelves import Shelves
 from ir.arrays import Ints
 from ir.chip import Chip
-from ir.mapping import Placement, Region
+from ir.placement import Placement, Region
 
 
 def place_in_order(shelves: Shelves, chip: Chip) -> Placement:

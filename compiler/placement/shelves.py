@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compiler.fire_groups import numbered
+from compiler.placement.sites import Sites, on_one_die
 from compiler.placement.spots import crossbars_behind, spots_alone, spots_packed
 from ir.arrays import Ints
 from ir.chip import Chip
@@ -25,9 +26,8 @@ from ir.stacks import NO_STACKS, Member, Stacking
 class Shelves:
     """PG numbers region by region, so that a region's PGs are consecutive.
 
-    pg_start: [blocks]; spots: [blocks, 4, 3], see ir.mapping.Placement; pg_class: [PGs]
-    0 = expert, 1 = dense; layer_pgs: PGs of each region, by its
-    first layer.
+    pg_start: [blocks]; spots: [blocks, 4, 3], see ir.placement.Placement; pg_class: [PGs]
+    0 = expert, 1 = dense; layer_pgs: PGs of each region, by its number (`sites`).
     """
 
     pg_start: Ints
@@ -43,21 +43,22 @@ def number_pgs(
     *,
     pack: bool = False,
     stacking: Stacking = NO_STACKS,
+    sites: Sites | None = None,
 ) -> Shelves:
     """Assign PG numbers in block order; raises InfeasibleError if a PG has too many crossbars.
 
-    pack: ragged tiles of a group's experts share crossbars (see `spots`).
+    pack: ragged tiles of a group's experts share crossbars (see `spots`). sites: the region of each
+    fire group; None: all are on one die.
     """
+    sites = sites or on_one_die(blocks, grouping, stacking)
     pg_start = np.zeros(len(blocks), dtype=np.int64)
     seat = np.zeros(len(blocks), dtype=np.int64)  # among the experts of its group
     first_seat = np.zeros(len(blocks), dtype=np.int64)  # of those as large as it
     seats = _seats(blocks, grouping, chip)
     members = numbered(blocks, grouping)
     shelves: dict[Member, dict[object, list[int]]] = {}  # the blocks behind the same PGs, by role
-    hosts = stacking.hosts(tuple(sorted({block.layer for block in blocks})))
-    for index in sorted(
-        range(len(blocks)), key=lambda i: (hosts[blocks[i].layer], blocks[i].layer)
-    ):
+    region = [sites.of_group[member] for member in members]
+    for index in sorted(range(len(blocks)), key=lambda i: (region[i], blocks[i].layer)):
         block = blocks[index]
         key: object = index
         if isinstance(block.owner, RoutedOwner):
@@ -73,8 +74,8 @@ def number_pgs(
         kinds, depth = _seat_stack(fires, blocks, pg_start, spots, used)
         if depth > chip.pg.most:
             raise _too_deep(stack, depth, chip)
-        host = hosts[stack[0].layer]
-        layer_pgs[host] = layer_pgs.get(host, 0) + len(kinds)
+        here = sites.of_group[stack[0]]
+        layer_pgs[here] = layer_pgs.get(here, 0) + len(kinds)
         classes.append(kinds)
         used += len(kinds)
     pg_class = np.concatenate(classes) if classes else np.zeros(0, dtype=np.int8)

@@ -14,7 +14,7 @@ from compiler.placement.fit import layer_cores, too_narrow, too_small
 from compiler.placement.shelves import Shelves
 from ir.arrays import Ints
 from ir.chip import Chip
-from ir.mapping import Placement, Region
+from ir.placement import Placement, Region
 
 
 def place_squares(shelves: Shelves, chip: Chip) -> Placement:

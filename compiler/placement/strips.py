@@ -7,7 +7,7 @@ and layers that follow each other are neighbours.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from compiler.placement.floorplan import Plan, Shape
-from ir.mapping import Region
+from ir.placement import Region
 
 Moves = tuple[tuple[tuple[int, int], int], ...]
 Inside = Callable[[int, Shape], int]

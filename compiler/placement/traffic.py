@@ -7,13 +7,14 @@ from region to region (XFER). LOADs go over the region's bus and are no part of 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from compiler.fire_groups import fire_groups
 from compiler.grouping.split import split_pairs
+from compiler.placement.sites import Sites, on_one_die
 from ir.arrays import Bools, Ints
 from ir.chip import VALUES_PER_PACKET, Chip
 from ir.mapping import (
@@ -21,10 +22,11 @@ from ir.mapping import (
     DenseOwner,
     Grouping,
     LayerGrouping,
-    Placement,
     RoutedOwner,
     owner_columns,
 )
+from ir.placement import Placement
+from ir.stacks import NO_STACKS, Member
 from ir.workload import Workload, is_constant
 
 OBJECTIVE = "packets x hops"
@@ -34,8 +36,8 @@ OBJECTIVE = "packets x hops"
 class Flow:
     """Of a fire group: `pgs` PGs from `first_pg` on, and the packets between it and its port.
 
-    chains: (PGs, how many) of the columns of row tiles in order; the PGs of one must be neighbours.
-    Single PGs where partial sums do not hop.
+    layer: the number of its region. chains: (PGs, how many) of the columns of row tiles in order;
+    the PGs of one must be neighbours. Single PGs where partial sums do not hop.
     """
 
     layer: int
@@ -49,11 +51,18 @@ class Flow:
 class Traffic:
     """All flows within regions, in order of their PGs, and packets from region to region.
 
-    moves: ((from layer, to layer), packets), ascending.
+    moves: ((from region, to region), packets), ascending.
     """
 
     flows: tuple[Flow, ...]
     moves: tuple[tuple[tuple[int, int], int], ...]
+
+    def among(self, regions: Collection[int], first_pg: int) -> "Traffic":
+        """What goes on in some regions alone, whose PGs are numbered from `first_pg` on."""
+        mine = (f for f in self.flows if f.layer in regions)
+        flows = tuple(replace(f, first_pg=f.first_pg - first_pg) for f in mine)
+        both = (move for move in self.moves if set(move[0]) <= set(regions))
+        return Traffic(flows, tuple(both))
 
     @property
     def layers(self) -> list[int]:
@@ -84,14 +93,15 @@ def traffic_of(
     chosen: Mapping[int, Bools],
     tokens: int,
     of_side: Sequence[int] = (),
-    hosts: Mapping[int, int] | None = None,
+    sites: Sites | None = None,
 ) -> Traffic:
     """Traffic of `tokens` tokens with the routing `chosen`: {MoE layer: bool [tokens, experts]}.
 
     pg_start: [blocks] first PG of each block; of_side: how many of the tokens each side of the
-    model has; hosts: {layer: the first one of its region}, None: every layer has its own.
+    model has; sites: the regions; None: every layer has its own. What goes to other dies is no part
+    of it.
     """
-    hosts = hosts or {block.layer: block.layer for block in blocks}
+    sites = sites or on_one_die(blocks, grouping, NO_STACKS)
     homes = workload.expert_homes
     pairs = {
         g.layer: _pairs(g, np.concatenate([chosen[n] for n in homes if homes[n] == g.layer]))
@@ -114,8 +124,9 @@ def traffic_of(
             count = _dealt(held[first.operator], copies[_matrix_of(first)], first)
             crossing = _packets_per_vector(fire.blocks, chip) * count
         chains = tuple((b.rows, b.columns) if hopping else (1, b.tiles) for b in fire.blocks)
-        flows.append(Flow(hosts[fire.layer], fire.first_pg(pg_start), fire.pgs, crossing, chains))
-    return Traffic(_by_stack(flows), _moves(workload, chip, worked_on, hosts))
+        region = sites.of_group[Member(fire.layer, fire.stage, fire.number)]
+        flows.append(Flow(region, fire.first_pg(pg_start), fire.pgs, crossing, chains))
+    return Traffic(_by_stack(flows), _moves(workload, chip, worked_on, sites.home))
 
 
 def _by_stack(flows: Sequence[Flow]) -> tuple[Flow, ...]:

@@ -18,12 +18,11 @@ from ir.mapping import (
     LayerGrouping,
     Mapping,
     Owner,
-    Placement,
-    Region,
     RoutedOwner,
     SharedOwner,
     column_lengths,
 )
+from ir.placement import Placement, Region
 from ir.stacks import Member, Stacking
 from ir.workload import AnyOperator, Dense, Expert, MoELayer, Weight, Workload
 

@@ -13,7 +13,8 @@ from compiler.placement.cp_sat import place_cp_sat
 from compiler.placement.shelves import Shelves
 from compiler.placement.traffic import Flow, Traffic, packet_hops
 from ir.errors import InfeasibleError, InputError
-from ir.mapping import Mapping, Placement
+from ir.mapping import Mapping
+from ir.placement import Placement
 from ir.verify import verify_mapping
 from tests.make import contiguous, random_routing, small_chip, small_workload
 

@@ -12,7 +12,8 @@ from compiler.placement.shelves import Shelves
 from compiler.placement.squares import filled, in_rows, place_squares, square_of
 from ir.chip import Chip
 from ir.errors import InfeasibleError
-from ir.mapping import Mapping, Placement
+from ir.mapping import Mapping
+from ir.placement import Placement
 from ir.verify import verify_mapping
 from tests.make import contiguous, random_routing, small_chip, small_workload
 

@@ -10,6 +10,7 @@ from compiler.options import PLACERS, PlacementOptions, Placer, SolverOptions
 from compiler.partition import partition
 from compiler.placement import Routed, place
 from compiler.placement.shelves import number_pgs
+from compiler.placement.sites import on_one_die
 from compiler.placement.traffic import Flow, Traffic, traffic_of
 from ir.chip import Chip
 from ir.errors import InfeasibleError, InputError
@@ -192,8 +193,8 @@ def test_random_stacks_pass_the_checks_of_a_mapping(seed: int) -> None:
 def traffic(mapping: Mapping, stacks: Stacking) -> Traffic:
     """Six tokens, two experts each, all to experts 0 and 1 of either layer."""
     chosen = {n: np.tile([True, True, False, False], (6, 1)) for n in (0, 1)}
-    first, hosts = mapping.placement.pg_start, stacks.hosts((0, 1))
-    return traffic_of(MODEL, mapping.blocks, first, mapping.grouping, CHIP, chosen, 6, hosts=hosts)
+    first, sites = mapping.placement.pg_start, on_one_die(mapping.blocks, mapping.grouping, stacks)
+    return traffic_of(MODEL, mapping.blocks, first, mapping.grouping, CHIP, chosen, 6, sites=sites)
 
 
 def flow(found: Traffic, mapping: Mapping, name: str) -> Flow:

@@ -12,7 +12,14 @@ from ir.arrays import Array, Ints
 from ir.certificate import Certificate
 from ir.compiled import Compiled
 from ir.errors import CheckError
-from ir.mapping import DenseOwner, LayerGrouping, Mapping, Owner, Placement, Region, RoutedOwner
+from ir.mapping import (
+    DenseOwner,
+    LayerGrouping,
+    Mapping,
+    Owner,
+    RoutedOwner,
+)
+from ir.placement import Placement, Region
 from ir.program import Lists, Opcode, Program
 from ir.schedule import Caches
 from ir.selection import Capacity
