@@ -23,7 +23,7 @@ from ir.timing.digital import (
     top_tokens,
     topk,
 )
-from ir.timing.links import bus_bits_per_ns, load, store, xfer
+from ir.timing.links import bus_bits_per_ns, cross, load, store, xfer
 from ir.timing.memory import (
     digital_expert,
     dram,
@@ -50,6 +50,7 @@ __all__ = [
     "buffer_ps",
     "bus_bits_per_ns",
     "combine",
+    "cross",
     "digital",
     "digital_expert",
     "dram",

@@ -1,6 +1,7 @@
-"""Vectors on a region's bus, its return link and the mesh."""
+"""Vectors on a region's bus, its return link, the mesh and the links between dies."""
 
 from ir.chip import VALUES_PER_PACKET, Chip
+from ir.errors import InputError
 from ir.timing.cost import Cost, ceil
 from ir.timing.crossbars import mvm_ps
 from ir.timing.wires import Extent, buffer_ps, hop_um, region_um, wire_fj, wire_ps
@@ -74,6 +75,28 @@ def xfer(chip: Chip, values: int, hops: int, ports: int = 1) -> Cost:
     duration = (hops + in_series - 1) * chip.mesh.hop_ps + hops * wire
     busy = min(duration, in_series * chip.mesh.hop_ps)
     return Cost(duration, busy, _hops_fj(chip, bits, hops), data)
+
+
+def cross(chip: Chip, values: int, hops_before: int, hops_after: int) -> Cost:
+    """A vector over one link between two dies, and the mesh links to it and from it.
+
+    The link is busy while the bits go over it, one direction of it, and takes others while they
+    travel: its latency, and as in `store` a hop's time and that of its wires for each mesh link on
+    either die. None of these where distances are flat. Raises InputError where the chip has no link
+    between dies.
+    """
+    link = chip.link
+    if link is None:
+        raise InputError(f"chip {chip.name}", "no [link], expected one between its dies")
+    bits, um = values * chip.mvm.output_bits, hop_um(chip)
+    hops = 0 if chip.mesh.distance == "flat" else hops_before + hops_after
+    busy = ceil(bits * 1000, link.bits_per_ns)
+    return Cost(
+        busy + link.latency_ps + hops * (chip.mesh.hop_ps + wire_ps(chip, um)),
+        busy,
+        bits * link.bit_fj + _hops_fj(chip, bits, hops),
+        ceil(bits, 8),
+    )
 
 
 def _hops_fj(chip: Chip, bits: int, hops: int) -> int:

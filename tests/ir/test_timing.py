@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from ir import timing
+from ir.chip import Dies, Link
+from ir.errors import InputError
 from moexbar.chips import load_chip
 
 HERMES = load_chip("hermes-mux2")
@@ -237,6 +239,37 @@ def test_flat_distances_take_one_hop_whatever_is_moved_wherever() -> None:
     assert (far.duration_ps, far.busy_ps, far.energy_fj) == (12_000, 0, 0)
     assert far.bytes == 12_288
     assert timing.store(PAPER, 12_288, 4096, 4, hops=9).duration_ps == 12_000
+
+
+def test_a_vector_over_a_link_between_dies() -> None:
+    """4096 values of 8 bits over 1792 bits a ns: 18.286 ns; 2 ns of latency, 2 + 3 mesh hops.
+
+    Each hop is 12 ns and 140 ps of wire, and 12.93 pJ for each of 16 packets; over all five
+    17.465 mm at 100 fJ/bit/mm; the link takes 500 fJ a bit. Meanwhile it takes others.
+    """
+    link = Link("own", 896, 2_000, 2_000, 500, 0)
+    chip = replace(HERMES, dies=Dies(4_000_000), link=link)
+    cost = timing.cross(chip, 4096, 2, 3)
+    assert cost.busy_ps == 18_286
+    assert cost.duration_ps == 18_286 + 2_000 + 5 * (12_000 + 140)
+    assert cost.energy_fj == 32_768 * 500 + 5 * 16 * 12_930 + 57_229_312
+    assert cost.bytes == 4096
+    assert timing.cross(chip, 4096, 0, 0) == timing.Cost(20_286, 18_286, 16_384_000, 4096)
+    # values of 12 bits: 3 x 12 = 36 bits are 5 bytes, 20.09 ps
+    narrow = replace(chip, mvm=replace(chip.mvm, output_bits=12))
+    assert timing.cross(narrow, 3, 0, 0) == timing.Cost(2_021, 21, 18_000, 5)
+
+
+def test_hops_to_a_link_count_nothing_where_distances_are_flat() -> None:
+    """8 bits over 8 bits a ns: 1 ns, and 7 ps of latency."""
+    flat = replace(HERMES.mesh, distance="flat")
+    chip = replace(HERMES, mesh=flat, dies=Dies(1), link=Link("own", 8, 1_000, 7, 1, 0))
+    assert timing.cross(chip, 1, 5, 9) == timing.Cost(1_007, 1_000, 8, 1)
+
+
+def test_one_die_has_no_link_to_cross() -> None:
+    with pytest.raises(InputError, match=r"hermes-mux2: no \[link\]"):
+        timing.cross(HERMES, 1, 0, 0)
 
 
 def test_ports_of_crossbars_take_energy_once_per_product() -> None:
