@@ -48,3 +48,11 @@ def experts_per_token(op: MoELayer) -> int:
     if capacity.constant is not None:
         return LANES_UNKNOWN
     return max(1, -(-capacity.numerator * op.router.experts // capacity.denominator))
+
+
+def routing_values(op: MoELayer, chip: Chip) -> int:
+    """Values of the size that a token's routing has: an id and a gate of two bytes for each expert.
+
+    For expert choice for as many experts as a token has in the mean.
+    """
+    return -(-32 * experts_per_token(op) // chip.mvm.output_bits)

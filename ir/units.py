@@ -6,6 +6,7 @@ up: tokens come in bursts, and a unit that never rests makes all that waits for 
 """
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from fractions import Fraction
 from math import ceil
 from typing import assert_never
@@ -71,6 +72,12 @@ def operators_of(workload: Workload, region: int) -> list[AnyOperator]:
     """The operators that work in a region."""
     every = enumerate(workload.operators)
     return [op for index, op in every if workload.region_at(index) == region]
+
+
+def operators_with(workload: Workload, holders: AbstractSet[int]) -> list[AnyOperator]:
+    """The operators that work on matrices or experts which `holders` hold, by number."""
+    homes = zip(workload.operators, workload.homes, workload.matrix_homes, strict=True)
+    return [op for op, *held in homes if holders & set(held)]
 
 
 def crossbar_ps(op: AnyOperator, chip: Chip, copies: int = 1) -> int:

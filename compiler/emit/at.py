@@ -1,8 +1,9 @@
 """An operator as its emitter meets it: where its inputs come from, which region it is in."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -20,11 +21,34 @@ Op_co = TypeVar("Op_co", bound=Operator, covariant=True)
 
 @dataclass(frozen=True, eq=False)
 class At(Generic[Op_co]):
-    """An operator in the step that is being emitted; index: its place in the workload."""
+    """An operator in the step that is being emitted; index: its place in the workload.
+
+    away: the die that it is done on, where that is not the home of its region.
+    """
 
     ctx: Context
     index: int
     op: Op_co
+    away: int | None = None
+
+    @property
+    def home_die(self) -> int:
+        """The die of the region's home, which whole vectors are on."""
+        return self.ctx.mapping.placement.region(self.region).die
+
+    @property
+    def die(self) -> int:
+        """The die that is worked on."""
+        return self.home_die if self.away is None else self.away
+
+    def on(self, die: int) -> "At[Op_co]":
+        """The same on one of the dies that the region is on."""
+        return self if die == self.die else replace(self, away=die)
+
+    @property
+    def buffer(self) -> int:
+        """The buffer of the region on this die."""
+        return self.ctx.buffers[self.region, self.die]
 
     @cached_property
     def region(self) -> int:
@@ -44,8 +68,12 @@ class At(Generic[Op_co]):
 
     @property
     def dpu(self) -> int:
-        """First of the digital units that serve the region."""
-        return self.ctx.units.dpu(self.region)
+        """First of the digital units that serve the region on this die."""
+        return self.unit("dpu")
+
+    def unit(self, kind: UnitKind) -> int:
+        """The (first) unit of a kind that serves the region on this die."""
+        return self.ctx.units.serving(kind, self.region, self.die)
 
     @property
     def rows(self) -> Ints:
@@ -99,6 +127,12 @@ class At(Generic[Op_co]):
             ctx.unit_of[key] = table
         return ctx.unit_of[key][group]
 
+    def by_die(self, stage: int, group: Ints) -> Iterator[tuple[int, Ints]]:
+        """Each die that any of these groups is on, ascending, and which of the rows: indices."""
+        dies = self.ctx.units.dies[self.groups("group", stage, group)]
+        for die in np.unique(dies).tolist():
+            yield die, np.flatnonzero(dies == die)
+
     def costs_by_path(self, stage: int, group: Ints, cost: Callable[[int, int], Cost]) -> Costs:
         """Cost of each row by the hops from its group to the region's port, and its mesh ports.
 
@@ -123,7 +157,7 @@ class At(Generic[Op_co]):
             self.ctx.values[name] = Value(ids, self.region if held else -1, self.op.width)
 
     def fetch(self, name: str) -> Ints:
-        """Producers [window tokens] of a value in the region, moved there if it is elsewhere.
+        """Producers [window tokens] of a value in the region's home, moved there from elsewhere.
 
         A model input is there once the token before it is chosen; -1 where nothing has to be.
         """
@@ -139,17 +173,68 @@ class At(Generic[Op_co]):
         return ctx.moved[name, self.region]
 
     def _move(self, value: Value) -> Ints:
-        """XFER of every token's vector over the mesh, from region port to region port."""
-        ctx = self.ctx
-        hops = ctx.mapping.placement.hops_between(value.layer, self.region)
+        """XFER of every token's vector over the mesh, from region port to region port.
+
+        Where the regions are on different dies, to the port of the first one, and over links from
+        there.
+        """
+        ctx, placed = self.ctx, self.ctx.mapping.placement
         tokens = ctx.step.rows[value.ids[ctx.step.rows] >= 0]
+        source = placed.region(value.layer).die
+        waits = (self.region, self.home_die) if source == self.home_die else (value.layer, source)
         ids = ctx.stream.append(
             Opcode.XFER,
-            ctx.units.number("mesh", value.layer),
-            timing.xfer(ctx.chip, value.width, hops),
+            ctx.units.serving("mesh", value.layer, source),
+            timing.xfer(ctx.chip, value.width, placed.hops_between(value.layer, self.region)),
             self.tag(tokens),
             rows=len(tokens),
             reads=[value.ids[tokens]],
-            buffer=self.region,
+            buffer=ctx.buffers[waits],
         )
-        return ctx.spread(tokens, ids)
+        return ctx.spread(tokens, self.cross(tokens, ids, value.width, source, self.home_die))
+
+    def cross(self, tokens: Ints, ids: Ints, values: int, source: int, target: int) -> Ints:
+        """Vectors of `values` from one die to another, link by link: who has them there, [rows].
+
+        tokens, ids: [rows] of which token each is, and who made it.
+        """
+        way = pairwise(self.ctx.mapping.placement.topology.route(source, target))
+        for here, there in way:
+            ids = self._cross_link(tokens, ids, values, here, there)
+        return ids
+
+    def carry(self, name: str, ids: Ints, values: int, tokens: Ints) -> Ints:
+        """A value of the region's home on this die: ids [window tokens], of `tokens` at least.
+
+        ids: [window tokens] who made it. What several dies need goes over each link once.
+        """
+        if self.die == self.home_die:
+            return ids
+        ctx, key = self.ctx, (name, self.region, self.die)
+        known = ctx.carried.setdefault(key, np.full(ctx.tokens, -1, dtype=np.int64))
+        new = np.unique(tokens[(known[tokens] < 0) & (ids[tokens] >= 0)])
+        if len(new):
+            before = int(ctx.mapping.placement.topology.before[self.home_die, self.die])
+            source = replace(self, away=before).carry(name, ids, values, new)
+            known[new] = self._cross_link(new, source[new], values, before, self.die)
+        return known
+
+    def _cross_link(self, tokens: Ints, ids: Ints, values: int, here: int, there: int) -> Ints:
+        """CROSS of vectors to a neighbouring die; where the region is there too, to its buffer.
+
+        From the port of the region to that of the die, and the other way round, over the mesh.
+        """
+        ctx, placed = self.ctx, self.ctx.mapping.placement
+        hops = [
+            placed.hops_to_die_port(self.region, die) if (self.region, die) in ctx.buffers else 0
+            for die in (here, there)
+        ]
+        return ctx.stream.append(
+            Opcode.CROSS,
+            ctx.units.links[here, there],
+            timing.cross(ctx.chip, values, *hops),
+            self.tag(tokens),
+            rows=len(tokens),
+            reads=[ids],
+            buffer=ctx.buffers.get((self.region, there), -1),
+        )

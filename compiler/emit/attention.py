@@ -59,7 +59,7 @@ def _stream(at: At[Attention]) -> Ints:
         macs = [_macs(at.op, int(q), int(n)) for q, n in zip(sizes, keys, strict=True)]
         rows = ctx.stream.append(
             Opcode.ATTN,
-            ctx.units.mha(at.region),
+            at.unit("mha"),
             Costs(costs, np.arange(len(costs))),
             at.tag(part[ends - 1]),
             rows=len(ends),
@@ -116,7 +116,7 @@ def _barrier(at: At[Attention]) -> Ints:
     costs = [_cost(at, q, n) for q, n in zip(asked, keys, strict=True)]
     macs = [_macs(op, q, n) for q, n in zip(asked, keys, strict=True)]
     kept = read_keys(at)
-    return per_sequence(at, Opcode.ATTN, ctx.units.mha(at.region), costs, macs, kept)
+    return per_sequence(at, Opcode.ATTN, at.unit("mha"), costs, macs, kept)
 
 
 def _cost(at: At[Attention], asked: int, keys: int) -> Cost:
@@ -138,7 +138,7 @@ def _cost(at: At[Attention], asked: int, keys: int) -> Cost:
 def _units(at: At[Attention]) -> int:
     """Attention units that share a job."""
     table = at.ctx.units.table
-    return table[at.ctx.units.mha(at.region)].units
+    return table[at.unit("mha")].units
 
 
 def _macs(op: Attention, asked: int, keys: int) -> int:

@@ -152,7 +152,7 @@ def _read(at: At[Operator], opcode: Opcode, seq: int, size: int, kind: Kept) -> 
     writes = ctx.kept.get((at.index, seq, kind), [])
     row = ctx.stream.append(
         opcode,
-        ctx.units.number("dram"),
+        at.unit("dram"),
         timing.dram(ctx.chip, size),
         at.whole_tag(seq),
         rows=1,
@@ -169,7 +169,7 @@ def _write(
     seq = int(ctx.schedule.sequence[part[0]])
     row = ctx.stream.append(
         opcode,
-        ctx.units.number("dram"),
+        at.unit("dram"),
         timing.dram(ctx.chip, size),
         at.whole_tag(seq),
         rows=1,

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from compiler.emit.stream import Stream
-from compiler.emit.units import Units
+from compiler.emit.units import Units, buffer_sites
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
 from ir.mapping import Mapping
@@ -52,10 +52,12 @@ class Context:
 
     step: the one being emitted; values, moved, sent and ranks are of this step. kept: what the
     steps so far wrote into caches, by operator, sequence and kind; sampled: the SAMPLEs of the step
-    before, which each token's sequence goes on from; last_load: the last LOAD of each MoE layer,
-    which the next step's follow on the bus. sent: what went over a region's bus, by value, region
-    and how many numbers of it. unit_of: units by group number; paths: hops and mesh ports of a
-    group's unit. passed: see `ir.compiled.Compiled`; sides: the window tokens of each.
+    before, which each token's sequence goes on from; last_load: the last LOAD of each MoE layer on
+    each die, which the next step's follow on the bus. sent: what went over a region's bus, by
+    value, region, die and how many numbers of it. unit_of: units by group number; paths: hops and
+    mesh ports of a group's unit. passed: see `ir.compiled.Compiled`; sides: the window tokens of
+    each. carried: values on other dies than their region's home, by name, region and die: ids
+    [window tokens].
     """
 
     workload: Workload
@@ -69,10 +71,11 @@ class Context:
     stream: Stream = field(default_factory=Stream)
     values: dict[str, Value] = field(default_factory=dict)
     moved: dict[tuple[str, int], Ints] = field(default_factory=dict)
-    sent: dict[tuple[str, int, int], Sent] = field(default_factory=dict)
+    carried: dict[tuple[str, int, int], Ints] = field(default_factory=dict)
+    sent: dict[tuple[str, int, int, int], Sent] = field(default_factory=dict)
     ranks: dict[int, Ints] = field(default_factory=dict)
     kept: dict[tuple[int, int, Kept], list[int]] = field(default_factory=dict)
-    last_load: dict[int, int] = field(default_factory=dict)
+    last_load: dict[tuple[int, int], int] = field(default_factory=dict)
     chains: dict[tuple[int, int], int] = field(default_factory=dict)
     unit_of: dict[tuple[UnitKind, int, int], Ints] = field(default_factory=dict)
     paths: dict[int, tuple[int, int]] = field(default_factory=dict)
@@ -82,7 +85,7 @@ class Context:
         """Go on to a step: of the values so far only the tables and masks remain."""
         self.step, self.stream.step = step, step.number
         self.values = {name: v for name, v in self.values.items() if v.layer == -1}
-        self.moved, self.sent, self.ranks = {}, {}, {}
+        self.moved, self.carried, self.sent, self.ranks = {}, {}, {}, {}
 
     @property
     def last_step(self) -> bool:
@@ -151,8 +154,14 @@ class Context:
         return -(-values * self.chip.mvm.output_bits // 8)
 
     @cached_property
-    def extents(self) -> dict[int, Extent]:
-        """How large each region is."""
+    def extents(self) -> dict[tuple[int, int], Extent]:
+        """How large each region is, by layer and die."""
         pgs = self.units.region_pgs()
-        regions = self.mapping.placement.regions
-        return {n: Extent(r.width, r.height, pgs.get(n, 0)) for r in regions for n in r.layers}
+        every = [(n, r) for r in self.mapping.placement.regions for n in r.layers]
+        return {(n, r.die): Extent(r.width, r.height, pgs.get((n, r.die), 0)) for n, r in every}
+
+    @cached_property
+    def buffers(self) -> dict[tuple[int, int], int]:
+        """The buffer of each region, by layer and die: see `buffer_sites`."""
+        every = buffer_sites(self.workload, self.mapping.placement)
+        return {site: number for number, site in enumerate(every)}

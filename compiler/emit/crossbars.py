@@ -43,8 +43,8 @@ def fired(chip: Chip, blocks: tuple[Block, ...]) -> Fired:
 
 def emit_load(at: At[Operator], values: int, tag: Tag, reads: list[Ints]) -> Ints:
     """Broadcast vectors of `values` over the region's bus, one LOAD per row of `reads`."""
-    bus = at.ctx.units.number("bus", at.region)
-    width, size = at.ctx.units.table[bus].width, at.ctx.extents[at.region]
+    bus = at.unit("bus")
+    width, size = at.ctx.units.table[bus].width, at.ctx.extents[at.region, at.die]
     cost = timing.load(at.ctx.chip, values, width, size)
     return at.ctx.stream.append(Opcode.LOAD, bus, cost, tag, rows=len(reads[0]), reads=reads)
 
@@ -105,7 +105,7 @@ def emit_product(
 def emit_store(at: At[Operator], group: Ints, sums: list[Ints], values: int, tag: Tag) -> Ints:
     """Finished sums of `group` [rows] over the region's return link into its buffer."""
     ctx = at.ctx
-    link = ctx.units.number("return", at.region)
+    link = at.unit("return")
     of = ctx.units.table[link]
 
     def store(hops: int, _ports: int) -> Cost:  # the return link is a bus of its own
@@ -113,18 +113,29 @@ def emit_store(at: At[Operator], group: Ints, sums: list[Ints], values: int, tag
 
     cost = at.costs_by_path(tag.stage, group, store)
     return ctx.stream.append(
-        Opcode.STORE, link, cost, tag, rows=len(sums[0]), reads=sums, buffer=at.region
+        Opcode.STORE, link, cost, tag, rows=len(sums[0]), reads=sums, buffer=at.buffer
     )
 
 
 @dataclass(frozen=True, eq=False)
 class Vectors:
-    """A value of `tokens` in the region; made: [tokens] by whom; sent: how many numbers of it."""
+    """A value of `tokens`; made: [tokens] by whom; sent: how many numbers of it.
+
+    It is in the region's home, as wide as `width`; `on` says who has it on another die.
+    """
 
     name: str
     tokens: Ints
     made: Ints
     sent: int
+    width: int
+
+    def on(self, at: At[Operator], mine: Ints) -> "Vectors":
+        """Those of `mine` [rows] on the die that is worked on."""
+        tokens = self.tokens[mine]
+        made = at.ctx.spread(self.tokens, self.made)
+        made = at.carry(self.name, made, self.width, tokens)
+        return replace(self, tokens=tokens, made=made[tokens])
 
 
 def dealt(banks: list[FireGroup], rows: int) -> tuple[Ints, Ints | int]:
@@ -141,7 +152,7 @@ def emit_broadcast(at: At[Operator], bank: FireGroup, group: Ints, x: Vectors) -
     token's value once more (one matrix, one input, two products) shares the token's second LOAD.
     """
     ctx, first, tokens = at.ctx, bank.blocks[0], x.tokens
-    sent = ctx.sent.setdefault((x.name, at.region, x.sent), Sent())
+    sent = ctx.sent.setdefault((x.name, at.region, at.die, x.sent), Sent())
     matrix = first.operator, owner_columns(first.owner)[2]
     uses = sent.uses.setdefault(matrix, np.zeros(ctx.tokens, dtype=np.int64))
     turn, out = uses[tokens], np.empty(len(tokens), dtype=np.int64)
@@ -161,19 +172,26 @@ def emit_broadcast(at: At[Operator], bank: FireGroup, group: Ints, x: Vectors) -
 
 def emit_bank(at: At[Operator], banks: list[FireGroup], x: Vectors) -> Ints:
     """A value through the copies of a dense matrix, dealt in turn; returns the STOREs [tokens]."""
-    bank = banks[0]
+    bank, out = banks[0], np.empty(len(x.tokens), dtype=np.int64)
     group, copy = dealt(banks, len(x.tokens))
-    load = emit_broadcast(at, bank, group, x)
-    tag = replace(at.tag(x.tokens, stage=bank.stage), replica=copy)
-    product = emit_product(at, group, bank.blocks, load, tag, shared_pg=False)
-    at.ctx.stream.mark_last_readers(product.mvm)
     columns = sum(b.weight.columns for b in bank.blocks)
-    return emit_store(at, group, product.sums, columns, tag)
+    for die, mine in at.by_die(bank.stage, group):
+        here = at.on(die)
+        own = x.on(here, mine)
+        load = emit_broadcast(here, bank, group[mine], own)
+        replica = copy if isinstance(copy, int) else copy[mine]
+        tag = replace(at.tag(own.tokens, stage=bank.stage), replica=replica)
+        product = emit_product(here, group[mine], bank.blocks, load, tag, shared_pg=False)
+        at.ctx.stream.mark_last_readers(product.mvm)
+        stores = emit_store(here, group[mine], product.sums, columns, tag)
+        out[mine] = at.cross(own.tokens, stores, columns, die, at.die)
+    return out
 
 
 def emit_dense(at: At[Dense]) -> None:
     """One MVM per token; products of the same input in one region (q, k, v) share its LOAD."""
     ctx, tokens, name = at.ctx, at.rows, at.op.inputs[0]
     banks = ctx.units.banks[at.home, DenseOwner(), 0]
-    x = Vectors(name, tokens, at.fetch(name)[tokens], at.op.weight.rows)
+    made, rows = at.fetch(name)[tokens], at.op.weight.rows
+    x = Vectors(name, tokens, made, rows, rows)
     at.produce(ctx.spread(tokens, emit_bank(at, banks, x)))

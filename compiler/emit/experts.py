@@ -1,5 +1,6 @@
 """The two pipelined stages of experts, or their one: routed ones take turns on shared PGs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -9,8 +10,10 @@ from compiler.emit.at import At
 from compiler.emit.context import Context
 from compiler.emit.crossbars import Vectors, dealt, emit_broadcast, emit_product, emit_store
 from compiler.emit.stream import Costs, Tag
+from compiler.fire_groups import FireGroup
 from ir import timing
 from ir.arrays import Bools, Ints
+from ir.links import routing_values
 from ir.mapping import Block, RoutedOwner, SharedOwner
 from ir.program import Opcode
 from ir.workload import MoELayer
@@ -31,8 +34,8 @@ class Turns:
     load: Ints
     last: Bools
 
-    def only(self, mine: Bools) -> "Turns":
-        """Those of `mine` [turns]."""
+    def only(self, mine: Ints) -> "Turns":
+        """Those of `mine`: indices of turns."""
 
         def of(column: Ints | int) -> Ints | int:
             return column if isinstance(column, int) else column[mine]
@@ -53,17 +56,43 @@ def emit_experts(at: At[MoELayer], turns: Turns, routed: Ints) -> Ints:
     ctx = at.ctx
     mvm, stores = np.empty((2, len(turns.token)), dtype=np.int64)
     for experts, blocks in _alike(at):
-        mine = np.isin(turns.expert, experts)
-        own = turns.only(mine)
-        if at.op.single:
-            mvm[mine], stores[mine] = _one_stage(at, own, blocks)
-        else:
-            gates = routed[own.token] if at.op.weight_on == "input" else None
-            mvm[mine], stores[mine] = _two_stages(at, own, blocks, own.group, gates=gates)
+        alike = np.isin(turns.expert, experts)
+        for first, second, mine in _by_dies(at, turns.group, turns.group):
+            here = mine[alike[mine]]
+            own, on = turns.only(here), at.on(first)
+            if at.op.single:
+                mvm[here], stores[here] = _one_stage(on, own, blocks)
+                continue
+            gates = None
+            if at.op.weight_on == "input":
+                gates = carry_routing(on, routed, own.token)[own.token]
+            mvm[here], stores[here] = _two_stages(
+                on, at.on(second), own, blocks, own.group, gates=gates
+            )
     if ctx.step.of(at.op.layer).order.lockstep:
         ctx.stream.lockstep.add(at.region)
         _lockstep(ctx, turns, mvm)
     return stores
+
+
+def _by_dies(at: At[MoELayer], first: Ints, second: Ints) -> Iterator[tuple[int, int, Ints]]:
+    """The dies of both stages' groups, and which of the rows have these: indices.
+
+    first, second: [rows] group of each stage; of experts of a single matrix the second one is not
+    asked for.
+    """
+    for die, mine in at.by_die(0, first):
+        if at.op.single:
+            yield die, die, mine
+            continue
+        for other, rows in at.by_die(1, second[mine]):
+            yield die, other, mine[rows]
+
+
+def carry_routing(at: At[MoELayer], routed: Ints, tokens: Ints) -> Ints:
+    """Who has the experts and gates of `tokens` on this die: ids [window tokens]."""
+    values = routing_values(at.op, at.ctx.chip)
+    return at.carry(f"{at.op.name} routing", routed, values, tokens)
 
 
 def _alike(at: At[MoELayer]) -> list[tuple[list[int], list[Block]]]:
@@ -111,26 +140,35 @@ def emit_digital(at: At[MoELayer], x: Ints, routed: Ints) -> tuple[Ints, Ints]:
 
 
 def emit_shared(at: At[MoELayer], tokens: Ints, x: Ints) -> list[Ints]:
-    """Every shared expert on every one of `tokens`; returns the STOREs [tokens] of each.
+    """Every shared expert on every one of `tokens`; returns the results [tokens] of each.
 
     Its copies take the tokens in turn.
     """
-    ctx = at.ctx
-    value = Vectors(at.op.inputs[0], tokens, x[tokens], at.op.d_model)
-    out: list[Ints] = []
+    width = at.op.d_model
+    value = Vectors(at.op.inputs[0], tokens, x[tokens], width, width)
+    banks, out = at.ctx.units.banks, list[Ints]()
     for number in range(len(at.op.shared)):
-        banks = ctx.units.banks
-        up, down = (banks.get((at.home, SharedOwner(number), stage)) for stage in (0, 1))
-        if up is None:
-            continue
-        group, copy = dealt(up, len(tokens))
-        load = emit_broadcast(at, up[0], group, value)
-        turns = Turns(tokens, group, -1, copy, -1, load, np.ones(len(tokens), dtype=np.bool_))
-        if down is None:
-            out.append(_one_stage(at, turns, list(up[0].blocks))[1])
-            continue
-        blocks = [*up[0].blocks, *down[0].blocks]
-        out.append(_two_stages(at, turns, blocks, dealt(down, len(tokens))[0])[1])
+        up, down = (banks.get((at.home, SharedOwner(number), stage), []) for stage in (0, 1))
+        if up:
+            out.append(_shared(at, up, down, value))
+    return out
+
+
+def _shared(at: At[MoELayer], up: list[FireGroup], down: list[FireGroup], value: Vectors) -> Ints:
+    """One shared expert; up, down: the bank of each of its copies, by stage."""
+    (group, copy), out = dealt(up, len(value.tokens)), np.empty(len(value.tokens), dtype=np.int64)
+    then = dealt(down, len(value.tokens))[0] if down else group
+    for first, second, mine in _by_dies(at, group, then):
+        here = at.on(first)
+        own = value.on(here, mine)
+        load = emit_broadcast(here, up[0], group[mine], own)
+        whose = copy if isinstance(copy, int) else copy[mine]
+        turns = Turns(own.tokens, group[mine], -1, whose, -1, load, np.ones_like(mine, dtype=bool))
+        blocks = [*up[0].blocks, *(down[0].blocks if down else ())]
+        if down:
+            out[mine] = _two_stages(here, at.on(second), turns, blocks, then[mine])[1]
+        else:
+            out[mine] = _one_stage(here, turns, blocks)[1]
     return out
 
 
@@ -147,7 +185,7 @@ def _one_stage(at: At[MoELayer], turns: Turns, blocks: list[Block]) -> tuple[Int
     ctx.stream.mark_last_readers(product.mvm[turns.last])
     stores = emit_store(at, turns.group, product.sums, at.op.d_result, tag)
     if not at.op.curved:
-        return product.mvm, stores
+        return product.mvm, _home(at, turns.token, stores, at.op.d_result)
     acted = ctx.stream.append(
         Opcode.ACT,
         at.dpu,
@@ -156,24 +194,30 @@ def _one_stage(at: At[MoELayer], turns: Turns, blocks: list[Block]) -> tuple[Int
         rows=len(stores),
         reads=[stores],
         size=ctx.bytes_of(at.op.d_result),
-        buffer=at.region,
+        buffer=at.buffer,
     )
-    return product.mvm, acted
+    return product.mvm, _home(at, turns.token, acted, at.op.d_result)
+
+
+def _home(at: At[MoELayer], tokens: Ints, ids: Ints, values: int) -> Ints:
+    """Results of the die that is worked on, in the region's home: ids [rows]."""
+    return at.cross(tokens, ids, values, at.die, at.home_die)
 
 
 def _two_stages(
     at: At[MoELayer],
+    there: At[MoELayer],
     turns: Turns,
     blocks: list[Block],
     down_group: Ints,
     *,
     gates: Ints | None = None,
 ) -> tuple[Ints, Ints]:
-    """Up (and gate), activation, down for every turn: first-stage MVMs and STOREs, ids [turns].
+    """Up (and gate), activation, down for every turn: first-stage MVMs and results, ids [turns].
 
-    blocks: those of one expert (those of all turns have the same shape); down_group: group numbers
-    of stage 1; gates: [turns] who made the factors of the experts' inputs, where a model puts them
-    there.
+    at, there: the layer on the dies of the first and the second stage. blocks: those of one expert
+    (those of all turns have the same shape); down_group: group numbers of stage 1; gates: [turns]
+    who made the factors of the experts' inputs, where a model puts them there.
     """
     ctx = at.ctx
     up, down = (tuple(b for b in blocks if b.stage == stage) for stage in (0, 1))
@@ -182,21 +226,22 @@ def _two_stages(
     tag = replace(tag, replica=turns.replica)
     first = emit_product(at, turns.group, up, turns.load, tag, shared_pg=shared_pg)
     ctx.stream.mark_last_readers(first.mvm[turns.last])
-    hidden = _activate(at, up, turns.group, first.sums, tag, gates)
+    hidden, width = _activate(at, up, turns.group, first.sums, tag, gates), down[0].weight.rows
+    hidden = at.cross(turns.token, hidden, width, at.die, there.die)
     tag = replace(tag, stage=1)
-    link = at.groups("link", 1, down_group)
     moved = ctx.stream.append(
         Opcode.XFER,
-        link,
-        at.costs_by_path(1, down_group, partial(timing.xfer, ctx.chip, down[0].weight.rows)),
+        at.groups("link", 1, down_group),
+        at.costs_by_path(1, down_group, partial(timing.xfer, ctx.chip, width)),
         tag,
         rows=len(turns.token),
         reads=[hidden],
     )
     ctx.stream.link("dst", moved, at.groups("group", 1, down_group))
-    second = emit_product(at, down_group, down, moved, tag, shared_pg=shared_pg)
+    second = emit_product(there, down_group, down, moved, tag, shared_pg=shared_pg)
     ctx.stream.mark_last_readers(second.mvm)
-    return first.mvm, emit_store(at, down_group, second.sums, at.op.d_out, tag)
+    stores = emit_store(there, down_group, second.sums, at.op.d_out, tag)
+    return first.mvm, _home(there, turns.token, stores, at.op.d_out)
 
 
 def _activate(
@@ -222,7 +267,7 @@ def _activate(
         rows=rows,
         reads=sums,
         src=at.groups("group", 0, group),
-        buffer=at.region,
+        buffer=at.buffer,
     )
     if gates is not None:
         out = ctx.stream.append(
@@ -233,7 +278,7 @@ def _activate(
             rows=rows,
             reads=[out, gates],
             size=ctx.bytes_of(both),
-            buffer=at.region,
+            buffer=at.buffer,
         )
     size = ctx.bytes_of(width)
     acted = ctx.stream.append(
@@ -244,7 +289,7 @@ def _activate(
         rows=rows,
         reads=[out],
         size=size,
-        buffer=at.region,
+        buffer=at.buffer,
     )
     if len(up) == 1:
         return acted
@@ -256,7 +301,7 @@ def _activate(
         rows=rows,
         reads=[acted, out],
         size=size,
-        buffer=at.region,
+        buffer=at.buffer,
     )
 
 

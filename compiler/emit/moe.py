@@ -13,7 +13,7 @@ from compiler.emit.caches import (
     write_scores,
 )
 from compiler.emit.crossbars import Vectors, emit_bank, emit_load
-from compiler.emit.experts import Turns, emit_digital, emit_experts, emit_shared
+from compiler.emit.experts import Turns, carry_routing, emit_digital, emit_experts, emit_shared
 from compiler.emit.stream import Costs
 from ir import timing
 from ir.arrays import Bools, Ints
@@ -108,7 +108,8 @@ def _gate(at: At[MoELayer], tokens: Ints, x: Ints) -> Ints:
     banks = ctx.units.banks.get((ctx.workload.matrix_homes[at.index], DenseOwner(), 0))
     sources = [read[name] for name in op.gate_inputs(on_crossbars=banks is not None)]
     if banks is not None:
-        scored = Vectors(op.scored, tokens, read[op.scored], op.scored_width)
+        width = op.scored_width
+        scored = Vectors(op.scored, tokens, read[op.scored], width, width)
         sources.insert(0, emit_bank(at, banks, scored))
     cost = timing.gate(
         ctx.chip,
@@ -132,28 +133,13 @@ def _gate(at: At[MoELayer], tokens: Ints, x: Ints) -> Ints:
 
 
 def _broadcast(at: At[MoELayer], x: Ints, routed: Ints) -> Turns:
-    """One LOAD per transfer, in slot order on the region's bus."""
-    ctx = at.ctx
-    order = ctx.step.of(at.op.layer)
-    table = order.order.table
-    kept = _kept(order.order, retain=ctx.chip.pg.retain_input)
-    slot, group = np.nonzero((table >= 0) & ~kept)
-    key = slot * (ctx.tokens + 1) + table[slot, group]
-    transfers, transfer = np.unique(key, return_inverse=True)
-    of_slot, token = np.divmod(transfers, ctx.tokens + 1)
-    reads = [x[token]]
-    if ctx.chip.digital.experts_wait_for_router:
-        reads.append(routed[token])
-    load = emit_load(at, at.op.d_model, at.tag(token, stage=0, slot=of_slot), reads)
-    ctx.stream.link("dst", load[transfer], at.groups("group", 0, group))
-    before = np.append(ctx.last_load.get(at.index, -1), load[:-1])
-    ctx.stream.link("chained", load, before[: len(load)])
-    ctx.last_load[at.index] = int(load[-1]) if len(load) else int(before[0])
-    filled = np.full(table.shape, -1, dtype=np.int64)
-    filled[slot, group] = load[transfer]
-    for s in range(1, len(table)):
+    """The turns of a step's order, and the LOADs that bring their vectors."""
+    order = at.ctx.step.of(at.op.layer)
+    kept = _kept(order.order, retain=at.ctx.chip.pg.retain_input)
+    filled = _loads(at, order.order.table, kept, x, routed)
+    for s in range(1, len(filled)):
         filled[s] = np.where(kept[s], filled[s - 1], filled[s])
-    last = np.ones(table.shape, dtype=np.bool_)
+    last = np.ones(kept.shape, dtype=np.bool_)
     last[:-1] = ~kept[1:]
     where = (order.slot, order.group)
     return Turns(
@@ -165,6 +151,30 @@ def _broadcast(at: At[MoELayer], x: Ints, routed: Ints) -> Turns:
         filled[where],
         last[where],
     )
+
+
+def _loads(at: At[MoELayer], table: Ints, kept: Bools, x: Ints, routed: Ints) -> Ints:
+    """One LOAD per transfer, in slot order on the bus of each die: ids [slots, groups].
+
+    table: [slots, groups] the token of each, -1 = none; kept: whether the group has it already.
+    """
+    ctx, out = at.ctx, np.full(table.shape, -1, dtype=np.int64)
+    slot, group = np.nonzero((table >= 0) & ~kept)
+    for die, mine in at.by_die(0, group):
+        here, token = at.on(die), table[slot[mine], group[mine]]
+        key = slot[mine] * (ctx.tokens + 1) + token
+        transfers, transfer = np.unique(key, return_inverse=True)
+        of_slot, token = np.divmod(transfers, ctx.tokens + 1)
+        reads = [here.carry(at.op.inputs[0], x, at.op.d_model, token)[token]]
+        if ctx.chip.digital.experts_wait_for_router:
+            reads.append(carry_routing(here, routed, token)[token])
+        load = emit_load(here, at.op.d_model, at.tag(token, stage=0, slot=of_slot), reads)
+        ctx.stream.link("dst", load[transfer], at.groups("group", 0, group[mine]))
+        before = np.append(ctx.last_load.get((at.index, die), -1), load[:-1])
+        ctx.stream.link("chained", load, before[: len(load)])
+        ctx.last_load[at.index, die] = int(load[-1])
+        out[slot[mine], group[mine]] = load[transfer]
+    return out
 
 
 def _kept(order: SlotOrder, *, retain: bool) -> Bools:

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from compiler.emit.stream import Draft
-from compiler.emit.units import Units
+from compiler.emit.units import Units, buffer_sites
 from compiler.timeline.inventory import inventory
 from compiler.timeline.jobs import prepare
 from compiler.timeline.list_schedule import Times, list_schedule
@@ -47,7 +47,7 @@ def set_times(
     times = _schedule(draft, units, chip)
     columns = draft.columns
     offset, need = _places(draft, times)
-    buffers = size_buffers(need, max(workload.layers, 1), chip)
+    buffers = size_buffers(need, buffer_sites(workload, mapping.placement), chip)
     narrow = {
         name: columns[name].astype(np.int32)
         for name in (

@@ -1,5 +1,6 @@
 """What a mapping occupies of the chip."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import assert_never
 
@@ -27,9 +28,11 @@ def inventory(
 ) -> Inventory:
     """Count what the mapping and the caches occupy; moved: bytes into and out of the buffers."""
     blocks = mapping.blocks
+    sites = [(layer, region) for region in mapping.placement.regions for layer in region.layers]
+    every = Counter(layer for layer, _ in sites)  # a bus and a return link for each
     widths = {
-        layer: timing.bus_bits_per_ns(chip, bus_width(workload, layer)) or 0
-        for layer in sorted({b.layer for b in blocks})
+        layer: times * (timing.bus_bits_per_ns(chip, bus_width(workload, layer)) or 0)
+        for layer, times in sorted(every.items())
     }
     back = {layer: w * return_lanes(workload, layer, chip) for layer, w in widths.items()}
     moe = set(workload.expert_homes.values())

@@ -1,5 +1,7 @@
 """Where each value lies in its region's buffer, once its life is known."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from compiler.timeline.room import give_room
@@ -46,22 +48,27 @@ def check_caches(inventory: Inventory, chip: Chip) -> None:
         )
 
 
-def size_buffers(need: dict[int, int], layers: int, chip: Chip) -> tuple[Buffer, ...]:
-    """One buffer per layer region: as large as the chip says, or as needed where it says auto (0).
+def size_buffers(
+    need: dict[int, int], sites: Sequence[tuple[int, int]], chip: Chip
+) -> tuple[Buffer, ...]:
+    """One buffer per region: as large as the chip says, or as needed where it says auto (0).
 
-    Raises InfeasibleError when a fixed buffer is too small for the window.
+    sites: (layer, die) of each; of a layer's the first is its home's. Raises InfeasibleError when a
+    fixed buffer is too small for the window.
     """
     fixed = chip.memory.region_buffer_bytes
     buffers: list[Buffer] = []
-    for layer in range(layers):
-        needed = need.get(layer, 0)
+    homes = set[int]()
+    for number, (layer, die) in enumerate(sites):
+        needed, label = need.get(number, 0), f"{layer}@{die}" if layer in homes else f"{layer}"
+        homes.add(layer)
         if fixed and needed > fixed:
             raise InfeasibleError(
-                f"buffer of layer {layer}",
+                f"buffer of layer {label}",
                 Amount(needed, f"{needed} bytes for the values in flight"),
                 Amount(fixed, f"memory.region_buffer_bytes {fixed} on chip {chip.name}"),
                 "bytes",
                 f"prefill fewer tokens at a time, or set it to {needed} or 0 (auto)",
             )
-        buffers.append(Buffer(f"buffer.{layer}", layer, fixed or needed))
+        buffers.append(Buffer(f"buffer.{label}", layer, fixed or needed, die))
     return tuple(buffers)

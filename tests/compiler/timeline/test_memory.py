@@ -92,11 +92,11 @@ def test_a_fixed_buffer_that_is_too_small_says_what_would_fit() -> None:
     chip = small_chip(memory={"region_buffer_bytes": 100})
     fits = r"buffer of layer 1: needs 101 bytes.*set it to 101"
     with pytest.raises(InfeasibleError, match=fits) as refused:
-        size_buffers({0: 50, 1: 101}, 2, chip)
+        size_buffers({0: 50, 1: 101}, [(0, 0), (1, 0)], chip)
     short = refused.value
     assert (short.demand.value, short.supply.value, short.unit) == (101, 100, "bytes")
 
 
 def test_auto_is_as_large_as_needed() -> None:
-    sizes = [b.bytes for b in size_buffers({0: 50}, 2, small_chip())]
+    sizes = [b.bytes for b in size_buffers({0: 50}, [(0, 0), (1, 0)], small_chip())]
     assert sizes == [50, 0]
