@@ -10,7 +10,7 @@ from ir.program import Opcode
 from ir.schedule import Schedule
 from ir.workload import Attention, Dense, Digital, MoELayer, Workload
 
-LINKS = (Opcode.LOAD, Opcode.XFER)  # they read what they carry
+LINKS = (Opcode.LOAD, Opcode.XFER, Opcode.CROSS)  # they read what they carry
 NARROWED = (Opcode.ACT, Opcode.MUL)  # of gate and up side by side they read as much as they make
 
 

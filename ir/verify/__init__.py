@@ -15,12 +15,14 @@ from ir.verify.check import Check, all_faults, first_fault
 from ir.verify.copies import COPY_CHECKS
 from ir.verify.cost import COST_CHECKS
 from ir.verify.dataflow import DATAFLOW_CHECKS
+from ir.verify.dies import LINK_CHECKS
 from ir.verify.exclusive import RESOURCE_CHECKS
 from ir.verify.mapping import MAPPING_CHECKS as OF_TILES
 from ir.verify.program import STRUCTURE_CHECKS
 from ir.verify.routing import ROUTING_CHECKS
 from ir.verify.stacks import STACK_CHECKS
 from ir.verify.tiles import MappingCase
+from ir.verify.transfers import TRANSFER_CHECKS
 from ir.workload import Workload
 
 __all__ = [
@@ -36,7 +38,9 @@ __all__ = [
 MAPPING_CHECKS: tuple[Check[MappingCase], ...] = (*OF_TILES, *STACK_CHECKS)
 PROGRAM_CHECKS: tuple[Check[ProgramCase], ...] = (
     *STRUCTURE_CHECKS,
+    *LINK_CHECKS,
     *ROUTING_CHECKS,
+    *TRANSFER_CHECKS,
     *DATAFLOW_CHECKS,
     *CACHE_CHECKS,
     *JOB_CHECKS,

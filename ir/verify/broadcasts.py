@@ -11,9 +11,9 @@ from ir.verify.roles import Role
 def check_broadcasts(case: ProgramCase) -> Fault | None:
     """A LOAD brings one value, and what brings it to matrices that are always on is one LOAD.
 
-    All dense products, routers and shared experts of a region that read a value of a token share
-    it. Of a matrix that multiplies it n times there are n. Transfers, which carry a slot, are those
-    of the slot table: the check `transfers`.
+    All dense products, routers and shared experts of a region on one die that read a value of a
+    token share it. Of a matrix that multiplies it n times there are n. Transfers, which carry a
+    slot, are those of the slot table: the check `transfers`.
     """
     p = case.program
     uses = (case.role[case.read] == Role.LOAD) & (case.role[case.reader] == Role.MVM0)
@@ -27,8 +27,9 @@ def check_broadcasts(case: ProgramCase) -> Fault | None:
         return fault
     plain = p.slot[load] < 0
     load, mvm = load[plain], mvm[plain]
-    what = np.stack([highest[load], int64(p.layer)[load], case.visit[load], p.bytes[load]], axis=1)
-    kinds, kind = np.unique(what, axis=0, return_inverse=True)
+    die = np.array([unit.die for unit in p.units], dtype=np.int64)[p.unit[load]]
+    what = [highest[load], int64(p.layer)[load], die, case.visit[load], p.bytes[load]]
+    kinds, kind = np.unique(np.stack(what, axis=1), axis=0, return_inverse=True)
     kind = kind.ravel()
     found = np.bincount(np.unique(np.stack([kind, load]), axis=1)[0], minlength=len(kinds))
     at_unit, times = np.unique(np.stack([kind, int64(p.unit)[mvm]]), axis=1, return_counts=True)

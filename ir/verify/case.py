@@ -11,6 +11,7 @@ from ir import timing
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
 from ir.compiled import Compiled
+from ir.crossings import without_crossings
 from ir.mapping import DenseOwner, Mapping, RoutedOwner, SharedOwner
 from ir.program import Program
 from ir.schedule import Schedule
@@ -45,9 +46,17 @@ class ProgramCase:
     compiled: Compiled
 
     @property
-    def program(self) -> Program:
+    def whole(self) -> Program:
         """The program under test."""
         return self.compiled.program
+
+    @cached_property
+    def program(self) -> Program:
+        """The same without its crossings (`ir.crossings`), for all that asks who reads what.
+
+        The checks of `crossings` ask of the whole one where that is.
+        """
+        return without_crossings(self.whole)
 
     @property
     def mapping(self) -> Mapping:

@@ -12,8 +12,10 @@ from ir.program import Opcode
 from ir.timing import Cost
 from ir.verify.attention import asked, attention_cost, size_of_job
 from ir.verify.caches import kept_scores
+from ir.verify.carried import crossing_cost, extent_of, load_cost
 from ir.verify.case import ProgramCase
 from ir.verify.check import Check, Fault, first, int64
+from ir.verify.dies import values_across
 from ir.verify.digital import digital_cost, tokens_of_use
 from ir.verify.energy import mvm_energy_fj
 from ir.verify.inventory import check_inventory
@@ -23,7 +25,7 @@ from ir.verify.roles import READS_OF_CACHES, WRITES_OF_CACHES, Form, Role
 from ir.workload import Attention, Dense, Digital, MoELayer
 
 SAMPLED = -1  # stands for the operator of what moves the choice of a token
-LINKS = (Opcode.LOAD, Opcode.STORE, Opcode.XFER)
+LINKS = (Opcode.LOAD, Opcode.STORE, Opcode.XFER, Opcode.CROSS)
 
 _KNOWN: WeakKeyDictionary[ProgramCase, Ints] = WeakKeyDictionary()  # of cases being checked
 
@@ -60,8 +62,13 @@ def _by_key(case: ProgramCase) -> Ints:
     amount[move] = unit_layer[move] * layers + p.layer[move]
     moved = moved_from(case)[move]
     node[move] = np.where(role[moved] == Role.SAMPLE, SAMPLED, p.node[moved])
-    routing = (role[case.read] == Role.LOAD) & case.of_router[case.reader]
-    amount[case.read[routing]] = 1  # of which the router's matrix says how wide
+    load = role == Role.LOAD
+    amount[load] = 2 * np.array([unit.die for unit in p.units], dtype=np.int64)[p.unit[load]]
+    routing = np.zeros(len(p), dtype=np.bool_)
+    routing[case.read[case.of_router[case.reader]]] = True
+    amount[load & routing] += 1  # of which the router's matrix says how wide
+    cross = role == Role.CROSS
+    amount[cross] = values_across(case)[cross] * len(p.units) + p.unit[cross]
     placed = np.isin(role, [Role.OUT, Role.IN, Role.STORE])
     amount[placed] = _as_far(case)[_group_of(case)[placed]]
     mvm = np.isin(role, [Role.MVM0, Role.MVM1])
@@ -133,6 +140,8 @@ def _cost(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> Co
         here, there = divmod(amount, max(case.workload.layers, 1))
         width = timing.SAMPLE_VALUES if node == SAMPLED else op.width
         return timing.xfer(chip, width, case.mapping.placement.hops_between(here, there))
+    if role == Role.CROSS:
+        return crossing_cost(case, node, *divmod(amount, len(case.program.units)))
     if role in READS_OF_CACHES + WRITES_OF_CACHES:
         return timing.dram(chip, amount)
     if role == Role.SAMPLE:
@@ -148,7 +157,7 @@ def _cost(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> Co
         case MoELayer():
             return _moe(case, node, op, role, amount)
         case Dense():
-            return _load(case, node)
+            return load_cost(case, node, amount // 2)
         case _:
             assert_never(op)
 
@@ -210,20 +219,6 @@ def _job(case: ProgramCase, role: Role, job: JobClass, fire: int) -> Cost:
     return timing.store(chip, job.results, bus_width(case.workload, layer), lanes, hops)
 
 
-def _load(case: ProgramCase, node: int) -> Cost:
-    layer = int(case.region[node])
-    base = case.jobs.base[node]
-    values = case.jobs.classes[base].first[0].rows if base >= 0 else 0
-    return timing.load(case.chip, values, bus_width(case.workload, layer), _extent(case, layer))
-
-
-def _extent(case: ProgramCase, layer: int) -> timing.Extent:
-    """Size of a layer's region: its rectangle, and the peripheral groups of its fire groups."""
-    region = case.mapping.placement.region(layer)
-    pgs = sum(g.pgs for g in case.fire_groups if g.layer == layer)
-    return timing.Extent(region.width, region.height, pgs)
-
-
 def _moe(case: ProgramCase, node: int, op: MoELayer, role: Role, amount: int) -> Cost:
     chip = case.chip
     if role == Role.GATE:
@@ -246,8 +241,9 @@ def _moe(case: ProgramCase, node: int, op: MoELayer, role: Role, amount: int) ->
         if op.apart == "outputs":
             sizes = 1, int(op.weights_outputs), op.d_out, op.d_expert
         return timing.combine(chip, *sizes, scaled=scaled)
-    values, layer = op.scored_width if amount else op.d_model, int(case.region[node])
-    return timing.load(chip, values, bus_width(case.workload, layer), _extent(case, layer))
+    die, of_router = divmod(amount, 2)
+    values, layer = op.scored_width if of_router else op.d_model, int(case.region[node])
+    return timing.load(chip, values, bus_width(case.workload, layer), extent_of(case, layer, die))
 
 
 def check_duration(case: ProgramCase) -> Fault | None:
@@ -270,7 +266,7 @@ def check_energy(case: ProgramCase) -> Fault | None:
 
 
 def check_bytes(case: ProgramCase) -> Fault | None:
-    """LOAD, STORE and XFER carry the bytes of their vector."""
+    """LOAD, STORE, XFER and CROSS carry the bytes of their vector."""
     p, wanted = case.program, expected_costs(case)
     at = first(np.isin(case.opcode, LINKS) & (p.bytes != wanted[:, 3]))
     if at is None:

@@ -4,6 +4,7 @@ import numpy as np
 
 from ir import timing
 from ir.arrays import Array, Bools, Ints
+from ir.crossings import die_of
 from ir.jit import compiled
 from ir.program import Opcode
 from ir.verify.case import ProgramCase
@@ -27,7 +28,7 @@ def check_return_link(case: ProgramCase) -> Fault | None:
 
 
 def check_other_units(case: ProgramCase) -> Fault | None:
-    """Digital, attention, accumulator, link, mesh and memory units do one thing at a time."""
+    """Digital, attention, accumulator and memory units and all links do one thing at a time."""
     return _overlap(case, ~np.isin(case.kind, [KIND["group"], KIND["bus"], KIND["return"]]))
 
 
@@ -93,8 +94,7 @@ def check_buffer_bytes(case: ProgramCase) -> Fault | None:
     at_dpu &= ~np.isin(case.role, WRITES_OF_CACHES)  # what is written stays in DRAM
     fault = case.fault(at_dpu & (p.buffer < 0), "writes a value without a place in a buffer")
     held = p.buffer >= 0
-    layer = np.array([*(b.layer for b in p.buffers), -1], dtype=np.int64)[p.buffer]
-    fault = fault or case.fault(held & (layer != p.layer), "writes to another region's buffer")
+    fault = fault or case.fault(held & ~_own_buffer(case), "writes to another region's buffer")
     size = np.array([*(b.bytes for b in p.buffers), 0], dtype=np.int64)[p.buffer]
     outside = held & ((p.offset < 0) | (p.offset + p.bytes > size))
     fault = fault or case.fault(outside, "writes beyond its buffer")
@@ -104,6 +104,25 @@ def check_buffer_bytes(case: ProgramCase) -> Fault | None:
             return Fault(buffer.name, f"{buffer.bytes} bytes, the chip has {limit}")
     short = held & (p.bytes < _least_bytes(case))
     return fault or case.fault(short, "takes fewer bytes than its value has")
+
+
+def _own_buffer(case: ProgramCase) -> Bools:
+    """Whether a row's buffer is that of its region on the die where its value is: [rows].
+
+    A vector that is moved to a region on another die waits in the region that it comes from.
+    """
+    p, place = case.whole, case.mapping.placement
+    layer = np.array([*(b.layer for b in p.buffers), -1], dtype=np.int64)[p.buffer]
+    die = np.array([*(b.die for b in p.buffers), -1], dtype=np.int64)[p.buffer]
+    home = {n: region.die for region in reversed(place.regions) for n in region.layers}
+    homes = np.array([home.get(n, 0) for n in range(max(home, default=0) + 1)], dtype=np.int64)
+    own = int64(p.layer)
+    source = np.array([unit.layer for unit in p.units], dtype=np.int64)[p.unit]
+    leaves = (case.role == Role.MOVE) & (homes[own] != homes[np.maximum(source, 0)])
+    own = np.where(leaves, source, own)
+    where = die_of(p)
+    there: Bools = (layer == own) & ((die == where) | (where < 0))
+    return there
 
 
 def _least_bytes(case: ProgramCase) -> Ints:
@@ -130,6 +149,7 @@ def _least_bytes(case: ProgramCase) -> Ints:
     values = np.where(case.role == Role.STORE, results[case.job_class], values)
     moved = np.flatnonzero(case.role == Role.MOVE)
     values[moved] = 1  # as wide as what it moves: the check of link costs says how wide
+    values[case.role == Role.CROSS] = 1  # so does it of what crosses
     values[case.role == Role.TOPK] = 0  # an expert may choose none of a short sequence's tokens
     values[case.role == Role.SAMPLE] = timing.SAMPLE_VALUES
     values[np.isin(case.role, READS_OF_CACHES)] = 0  # the check `caches` says how many
@@ -144,9 +164,9 @@ def check_buffer_overlap(case: ProgramCase) -> Fault | None:
     A value lives from its writer's end to the end of its last reader. Where values begin or stop
     cuts a buffer into pieces; a piece has one holder at a time.
     """
-    p = case.program
+    p = case.whole
     last = case.end.copy()
-    np.maximum.at(last, case.read, case.end[case.reader])
+    np.maximum.at(last, p.reads.values, case.end[p.reads.rows()])
     rows = np.flatnonzero((p.buffer >= 0) & (p.bytes > 0) & (last > case.end))
     rows = rows[np.argsort(case.end[rows], kind="stable")]
     low, high = p.offset[rows], (p.offset + p.bytes)[rows]

@@ -9,6 +9,7 @@ from ir.program import Inventory
 from ir.verify.caches import cache_bytes
 from ir.verify.case import ProgramCase
 from ir.verify.check import Fault
+from ir.verify.sites import sites_of
 from ir.verify.tiles import MappingCase, distinct
 from ir.verify.traffic import buffer_bytes_moved
 
@@ -32,11 +33,9 @@ def _inventory(case: ProgramCase) -> Inventory:
     pgs = [distinct(tiles.tile_pg[kind]) for kind in (expert, ~expert & alone, shared & alone)]
     crossbars = [distinct(tiles.crossbar_ids[kind]) for kind in kinds]
     regions = case.mapping.placement.regions
-    width = {
-        layer: timing.bus_bits_per_ns(chip, bus_width(workload, layer)) or 0
-        for r in regions
-        for layer in r.layers
-    }
+    width = dict.fromkeys((layer for r in regions for layer in r.layers), 0)
+    for layer, _, _ in sites_of(case.mapping):  # a bus and a return link on each die
+        width[layer] += timing.bus_bits_per_ns(chip, bus_width(workload, layer)) or 0
     switched = distinct(tiles.crossbar_ids[tiles.tile_stacked | (expert & (chip.pg.mux > 1))])
     back = {layer: bits * return_lanes(workload, layer, chip) for layer, bits in width.items()}
     moe = {int(case.region[index]) for index in case.moe}

@@ -4,6 +4,8 @@ import numpy as np
 
 from ir.arrays import Ints
 from ir.mapping import TILE_KINDS, RoutedOwner, owner_columns
+from ir.members import members
+from ir.stacks import Member
 from ir.verify.check import Check, Fault, first, first_repeat
 from ir.verify.matrices import (
     MatrixKey,
@@ -204,15 +206,19 @@ def check_mesh(case: MappingCase) -> Fault | None:
     size = (placement.mesh_width, placement.mesh_height)
     if mesh.width and size != (mesh.width, mesh.height):
         return Fault("mesh", f"{size}, expected the chip's {(mesh.width, mesh.height)}")
-    outside = (placement.core < 0) | (placement.core >= size[0] * size[1])
+    cores = size[0] * size[1] * placement.topology.count
+    outside = (placement.core < 0) | (placement.core >= cores)
     at = first(outside)
     if at is not None:
         found = f"on core {placement.core[at]}"
-        return Fault(f"PG {at}", f"{found}, expected 0 to {size[0] * size[1] - 1}")
+        return Fault(f"PG {at}", f"{found}, expected 0 to {cores - 1}")
     for r in placement.regions:
         inside = r.x >= 0 and r.y >= 0 and r.x + r.width <= size[0] and r.y + r.height <= size[1]
         if not inside or r.width < 1 or r.height < 1:
             return Fault(f"region of layer {r.layer}", f"{r} is not within the mesh {size}")
+        if not 0 <= r.die < placement.topology.count:
+            problem = f"on die {r.die}, expected 0 to {placement.topology.count - 1}"
+            return Fault(f"region of layer {r.layer}", problem)
     return None
 
 
@@ -227,15 +233,17 @@ def check_capacity(case: MappingCase) -> Fault | None:
 
 
 def check_regions_apart(case: MappingCase) -> Fault | None:
-    """Every layer with blocks is in one region, and regions do not overlap."""
+    """Every layer has one region on each die that it has blocks on; regions do not overlap."""
     placement = case.mapping.placement
-    layers = sorted(layer for r in placement.regions for layer in r.layers)
-    wanted = sorted({b.layer for b in case.mapping.blocks})
-    if layers != wanted:
-        return Fault("regions", f"of layers {layers}, expected {wanted}")
-    owner = np.full((placement.mesh_height, placement.mesh_width), -1, dtype=np.int64)
+    found = sorted((layer, r.die) for r in placement.regions for layer in r.layers)
+    starts = zip(case.mapping.blocks, placement.pg_start.tolist(), strict=True)
+    wanted = sorted({(b.layer, placement.die_of(pg)) for b, pg in starts})
+    if found != wanted:
+        return Fault("regions", f"of layers and dies {found}, expected {wanted}")
+    size = placement.topology.count, placement.mesh_height, placement.mesh_width
+    owner = np.full(size, -1, dtype=np.int64)
     for r in placement.regions:
-        cores = owner[r.y : r.y + r.height, r.x : r.x + r.width]
+        cores = owner[r.die, r.y : r.y + r.height, r.x : r.x + r.width]
         if np.any(cores >= 0):
             other = int(cores[cores >= 0][0])
             return Fault(f"region of layer {r.layer}", f"overlaps that of layer {other}")
@@ -244,14 +252,23 @@ def check_regions_apart(case: MappingCase) -> Fault | None:
 
 
 def check_in_region(case: MappingCase) -> Fault | None:
-    """Every PG is inside the region of its layer, of a stack that of all of them."""
-    placement = case.mapping.placement
+    """Every PG is inside its layer's region on that die, of a stack that of all of them.
+
+    What fires together is on one die.
+    """
+    placement, high = case.mapping.placement, case.mapping.placement.mesh_height
     box = {
-        layer: (r.x, r.y, r.x + r.width, r.y + r.height)
+        (layer, r.die): (r.x, r.die * high + r.y, r.x + r.width, r.die * high + r.y + r.height)
         for r in placement.regions
         for layer in r.layers
     }
-    limits = np.array([box[b.layer] for b in case.mapping.blocks], dtype=np.int64).reshape(-1, 4)
+    die: dict[Member, int] = {}
+    for member, pg in zip(members(case.mapping), placement.pg_start.tolist(), strict=True):
+        here = placement.die_of(pg)
+        if die.setdefault(member, here) != here:
+            return Fault(f"{member}", f"on dies {die[member]} and {here}, expected one")
+    sites = [(m.layer, die[m]) for m in members(case.mapping)]
+    limits = np.array([box[site] for site in sites], dtype=np.int64).reshape(-1, 4)
     low_x, low_y, high_x, high_y = narrow(limits).T
     block, cores = case.tile_block, narrow(placement.core)[case.tile_pg]
     y, x = np.divmod(cores, placement.mesh_width)
@@ -288,7 +305,7 @@ MAPPING_CHECKS: tuple[Check[MappingCase], ...] = (
     Check("group-sharing", "experts of a group share PGs, tile by tile", check_group_sharing),
     Check("mesh", "cores and regions are within the mesh", check_mesh, gate=True),
     Check("core-capacity", "no core holds more PGs than it has room for", check_capacity),
-    Check("regions", "every layer in one region, none overlap", check_regions_apart, gate=True),
+    Check("regions", "a region for a layer on a die, none overlap", check_regions_apart, gate=True),
     Check("in-region", "every PG is inside its layer's region", check_in_region),
     Check("column-chains", "row tiles of a column are neighbours", check_column_chains),
 )

@@ -7,12 +7,14 @@ import numpy.typing as npt
 
 from ir.links import bus_width, return_lanes, sent_width
 from ir.program import Opcode
-from ir.units import attention_units, digital_units, operators_of
+from ir.units import attention_units, digital_units, operators_of, operators_with
 from ir.verify.case import ProgramCase
 from ir.verify.check import Check, Fault, first, first_repeat
 from ir.verify.roles import CHAIN, KIND, READS_OF_CACHES, WRITES_OF_CACHES, Form, Role
+from ir.verify.sites import sites_of
 
 Column = npt.NDArray[np.integer[Any]]
+Pool = tuple[str, int, int]  # kind, layer, die
 
 # Kinds of unit that may run each opcode; ACC depends on the chip.
 LEGAL: dict[Opcode, tuple[str, ...]] = {
@@ -36,12 +38,13 @@ LEGAL: dict[Opcode, tuple[str, ...]] = {
     Opcode.GO_WR: ("dram",),
     Opcode.SAMPLE: ("dpu",),
     Opcode.DIGITAL: ("dpu",),
+    Opcode.CROSS: ("d2d",),
 }
 
 
 def check_columns(case: ProgramCase) -> Fault | None:
     """Every number points into its table; list columns are well formed; times are not negative."""
-    p, rows = case.program, len(case.program)
+    p, rows = case.whole, len(case.whole)
     if p.nodes != tuple(op.nodes for op in case.workload.operators):
         return Fault("nodes", "not the node names of the workload's operators in order")
     for name, lists, size in (("reads", p.reads, rows), ("dst", p.dst, len(p.units))):
@@ -161,11 +164,14 @@ def _check_unit_counts(case: ProgramCase) -> Fault | None:
     names = [unit.name for unit in units]
     if len(set(names)) < len(names):
         return Fault(next(n for n in names if names.count(n) > 1), "names two units")
-    layers = sorted({block.layer for block in case.mapping.blocks})
-    for kind in ("bus", "return", "mesh"):
-        found = sorted(unit.layer for unit in units if unit.kind == kind)
-        if found != layers:
-            return Fault(f"{kind} units", f"of layers {found}, expected {layers}")
+    sites = sites_of(case.mapping)
+    homes = [(layer, die) for layer, die, home in sites if home]
+    every = [(layer, die) for layer, die, _ in sites]
+    for kind, wanted in (("bus", every), ("return", every), ("mesh", homes)):
+        found = sorted((unit.layer, unit.die) for unit in units if unit.kind == kind)
+        if found != sorted(wanted):
+            problem = f"of layers and dies {found}, expected {sorted(wanted)}"
+            return Fault(f"{kind} units", problem)
     fault = _check_links(case)
     if fault:
         return fault
@@ -173,19 +179,21 @@ def _check_unit_counts(case: ProgramCase) -> Fault | None:
         keys = [(u.layer, u.stage, u.group) for u in units if u.kind == kind]
         if len(set(keys)) < len(keys):
             return Fault(f"{kind} units", "two of them serve one group")
-    expected = _dpus(case, layers) | _attention(case, layers) | {("dram", -1): (1, 1)}
-    found_pools: dict[tuple[str, int], tuple[int, int]] = dict.fromkeys(expected, (0, 0))
+    expected = _dpus(case, sites) | _attention(case, homes) | {("dram", -1, 0): (1, 1)}
+    found_pools: dict[Pool, tuple[int, int]] = dict.fromkeys(expected, (0, 0))
     for unit in units:
         if unit.kind in ("dpu", "mha", "dram"):
-            jobs, together = found_pools.get((unit.kind, unit.layer), (0, 0))
-            found_pools[unit.kind, unit.layer] = jobs + 1, together + unit.units
+            key = unit.kind, unit.layer, unit.die
+            jobs, together = found_pools.get(key, (0, 0))
+            found_pools[key] = jobs + 1, together + unit.units
         elif unit.units != 1:
             return Fault(unit.name, f"{unit.units} units, expected 1")
-    for (kind, layer), count in found_pools.items():
-        wanted = expected.get((kind, layer), (0, 0))
-        if count != wanted:
+    for (kind, layer, die), count in found_pools.items():
+        size = expected.get((kind, layer, die), (0, 0))
+        if count != size:
             where = f"{kind} units" + (f" of layer {layer}" if layer >= 0 else "")
-            return Fault(where, f"{_jobs(*count)}, expected {_jobs(*wanted)}")
+            where += f" on die {die}" if die else ""
+            return Fault(where, f"{_jobs(*count)}, expected {_jobs(*size)}")
     return None
 
 
@@ -194,7 +202,7 @@ def _check_links(case: ProgramCase) -> Fault | None:
     for unit in case.program.units:
         expected = 0, 0, 0, 0
         if unit.kind in ("bus", "return"):
-            region = case.mapping.placement.region(unit.layer)
+            region = case.mapping.placement.region(unit.layer, unit.die)
             width, lanes = bus_width(case.workload, unit.layer), 0
             cores = (region.width, region.height) if unit.kind == "bus" else (0, 0)
             if unit.kind == "return":
@@ -212,24 +220,37 @@ def _jobs(jobs: int, units: int) -> str:
     return f"{units}" if jobs == units else f"{units} for {jobs} job at a time"
 
 
-def _dpus(case: ProgramCase, layers: list[int]) -> dict[tuple[str, int], tuple[int, int]]:
-    """Digital units by region, or the chip's: (jobs at a time, units)."""
+def _dpus(case: ProgramCase, sites: list[tuple[int, int, bool]]) -> dict[Pool, tuple[int, int]]:
+    """Digital units by region, or the chip's: (jobs at a time, units).
+
+    On other dies than its home a region has them for what works on the matrices that are there.
+    """
     if case.chip.digital.shares_dpus:
-        return {("dpu", -1): (case.chip.digital.dpus, case.chip.digital.dpus)}
-    pgs = {layer: sum(g.pgs for g in case.fire_groups if g.layer == layer) for layer in layers}
-    here = {layer: operators_of(case.workload, layer) for layer in layers}
-    copies = case.mapping.dense_copies
-    counts = {n: digital_units(here[n], pgs[n], case.chip, copies) for n in layers}
-    return {("dpu", layer): (count, count) for layer, count in counts.items()}
+        return {("dpu", -1, 0): (case.chip.digital.dpus, case.chip.digital.dpus)}
+    pgs: dict[tuple[int, int], int] = {}
+    held: dict[tuple[int, int], set[int]] = {}
+    for g in case.fire_groups:
+        where = g.layer, case.mapping.placement.die_of(g.first_pg)
+        pgs[where] = pgs.get(where, 0) + g.pgs
+        held.setdefault(where, set()).add(g.operator)
+    out: dict[Pool, tuple[int, int]] = {}
+    for layer, die, home in sites:
+        here = operators_of(case.workload, layer)
+        if not home:
+            here = operators_with(case.workload, held[layer, die])
+        copies = case.mapping.dense_copies
+        count = digital_units(here, pgs[layer, die], case.chip, copies)
+        out["dpu", layer, die] = count, count
+    return out
 
 
-def _attention(case: ProgramCase, layers: list[int]) -> dict[tuple[str, int], tuple[int, int]]:
+def _attention(case: ProgramCase, homes: list[tuple[int, int]]) -> dict[Pool, tuple[int, int]]:
     """Attention units by region, all of them for one job, or the chip's with one job each."""
     if case.chip.digital.shares_mha_units:
-        return {("mha", -1): (case.chip.digital.mha_units, case.chip.digital.mha_units)}
+        return {("mha", -1, 0): (case.chip.digital.mha_units, case.chip.digital.mha_units)}
     window = case.schedule.longest_prefill, case.chip, case.mapping.dense_copies
-    counts = {n: attention_units(case.workload, n, *window) for n in layers or [0]}
-    return {("mha", layer): (1, count) for layer, count in counts.items() if count}
+    counts = {site: attention_units(case.workload, site[0], *window) for site in homes or [(0, 0)]}
+    return {("mha", *site): (1, count) for site, count in counts.items() if count}
 
 
 def check_opcode_unit(case: ProgramCase) -> Fault | None:
@@ -280,25 +301,27 @@ def check_destinations(case: ProgramCase) -> Fault | None:
 
 def check_written_once(case: ProgramCase) -> Fault | None:
     """A value is written by the instruction whose id it carries, and read by later ids only."""
-    writes = case.program.writes
-    at = first(case.read >= case.reader)
+    p, writes = case.whole, case.whole.writes
+    reader, read = p.reads.rows(), p.reads.values
+    at = first(read >= reader)
     if at is not None:
-        name = case.program.name(int(case.read[at]))
-        return Fault(case.program.name(int(case.reader[at])), f"reads {name}, whose id is no lower")
+        name = p.name(int(read[at]))
+        return Fault(p.name(int(reader[at])), f"reads {name}, whose id is no lower")
     own = np.arange(len(writes))
     fault = case.fault((writes != own) & (writes != -1), "writes a value that is not its own")
     silent = np.zeros(len(writes), dtype=np.bool_)
-    silent[case.read] = writes[case.read] < 0
+    silent[read] = writes[read] < 0
     return fault or case.fault(silent, "is read but writes no value")
 
 
 def check_read_after_write(case: ProgramCase) -> Fault | None:
     """A reader starts when all its values are there: start(reader) >= end(writer)."""
-    early = case.program.start_ps[case.reader] < case.end[case.read]
-    at = first(early)
+    p = case.whole
+    readers, read = p.reads.rows(), p.reads.values
+    at = first(p.start_ps[readers] < case.end[read])
     if at is None:
         return None
-    reader, writer = int(case.reader[at]), int(case.read[at])
+    reader, writer = int(readers[at]), int(read[at])
     start, end = case.program.start_ps[reader], case.end[writer]
     problem = f"starts at {start} ps, before {case.program.name(writer)} ends at {end} ps"
     return Fault(case.program.name(reader), problem)

@@ -20,6 +20,7 @@ KINDS: tuple[UnitKind, ...] = (
     "mha",
     "acc",
     "dram",
+    "d2d",
 )
 KIND: dict[str, int] = {kind: code for code, kind in enumerate(KINDS)}
 
@@ -41,7 +42,7 @@ class Role(IntEnum):
     expert's input, MUL: of the activated gate and up; MOVE: XFER between regions;
     RESULT: what a digital or attention operator does; 0, 1: of the first or second stage; RD, WR:
     of a cache, which holds keys and values, inputs of MoE layers, router scores or their outputs;
-    EXPERT: a routed expert as a whole, on a digital unit.
+    EXPERT: a routed expert as a whole, on a digital unit; CROSS: a value on its way to another die.
     """
 
     NONE = 0
@@ -71,6 +72,7 @@ class Role(IntEnum):
     OUTPUTS_RD = 24
     OUTPUTS_WR = 25
     EXPERT = 26
+    CROSS = 27
 
 
 READS_OF_CACHES = (Role.KEYS_RD, Role.INPUTS_RD, Role.SCORES_RD, Role.OUTPUTS_RD)
@@ -174,6 +176,7 @@ def roles_of(columns: Columns, own: Ints) -> Ints:
         (moe & (code == Opcode.COMBINE), Role.COMBINE),
         (moe & (code == Opcode.DIGITAL), Role.EXPERT),
         (code == Opcode.SAMPLE, Role.SAMPLE),
+        (code == Opcode.CROSS, Role.CROSS),
         (attention & (code == Opcode.KV_RD), Role.KEYS_RD),
         (attention & (code == Opcode.KV_WR), Role.KEYS_WR),
         (moe & (code == Opcode.KV_RD), Role.INPUTS_RD),

@@ -160,7 +160,7 @@ def check_pairs(case: ProgramCase) -> Fault | None:
                 continue
             visit, expert = divmod(key, op.router.experts)
             problem = "runs twice" if odd is None else "never runs" if odd[1] else "was not chosen"
-            culprit = f"layer {op.layer} {_token(case, visit)} expert {expert}"
+            culprit = f"layer {op.layer} {token_of(case, visit)} expert {expert}"
             return Fault(culprit, f"{problem} (stage {stage})")
     return _check_digital_pairs(case)
 
@@ -179,7 +179,7 @@ def _check_digital_pairs(case: ProgramCase) -> Fault | None:
             problem = (
                 "runs twice" if odd is None else "never runs" if odd[1] else "has no such part"
             )
-            culprit = f"layer {op.layer} {_token(case, visit)} digital expert {expert}"
+            culprit = f"layer {op.layer} {token_of(case, visit)} digital expert {expert}"
             return Fault(culprit, problem)
     return None
 
@@ -293,46 +293,10 @@ def _of_turn(case: ProgramCase, turns: Turns, values: Ints, rows: Ints) -> Ints:
     return turn[case.visit[rows], case.program.expert[rows]]
 
 
-def _token(case: ProgramCase, visit: int) -> str:
+def token_of(case: ProgramCase, visit: int) -> str:
     """A visit in words."""
     step = int(case.visits.numbers[case.visits.step[visit]])
     return f"token {case.visits.token[visit]}" + f" in step {step}" * (step > 0)
-
-
-def check_transfers(case: ProgramCase) -> Fault | None:
-    """Every transfer of the slot table is one LOAD, in its slot, to the groups that need it.
-
-    A group that ran the token in the slot before needs none where chip.pg.retain_input.
-    """
-    p, visits = case.program, len(case.visits)
-    rows = np.flatnonzero(case.role == Role.LOAD)
-    group = np.array([u.group for u in p.units], dtype=np.int64)
-    routed = case.unit_routed[p.dst.values] & (case.role[p.dst.rows()] == Role.LOAD)
-    to, into = p.dst.rows()[routed], p.dst.values[routed]
-    for turns in layers(case):
-        table, groups = turns.table, len(turns.grouping.groups)
-        needs = table >= 0
-        if case.chip.pg.retain_input:
-            needs[1:] &= table[1:] != table[:-1]
-        slot, place = np.nonzero(needs)
-        expected = (slot * visits + table[slot, place]) * groups + place
-        here = p.node[to] == turns.index
-        row = to[here]
-        at = int64(p.slot)[row] + turns.base[case.step[row]]
-        found = (at * visits + case.visit[row]) * groups + group[into[here]]
-        odd = first_difference(found, expected)
-        if odd is not None:
-            transfer, column = divmod(odd[0], groups)
-            problem = "is not loaded" if odd[1] else "is loaded without need"
-            slot_of, visit = divmod(transfer, visits)
-            slot_of -= turns.base[case.visits.step[visit]]
-            culprit = f"layer {turns.op.layer} slot {slot_of} {_token(case, visit)}"
-            return Fault(culprit, f"{problem} (group {column})")
-        count = len(np.unique(expected // groups))
-        loads = rows[(p.node[rows] == turns.index) & (p.slot[rows] >= 0)]
-        if len(loads) != count:
-            return Fault(f"layer {turns.op.layer}", f"{len(loads)} transfers, expected {count}")
-    return None
 
 
 ROUTING_CHECKS: tuple[Check[ProgramCase], ...] = (
@@ -342,5 +306,4 @@ ROUTING_CHECKS: tuple[Check[ProgramCase], ...] = (
     Check("slot-order", "groups run their turns in slot order", check_slot_order),
     Check("lockstep", "lockstep slots wait for each other", check_lockstep),
     Check("router-first", "experts wait for their router", check_router_first),
-    Check("transfers", "LOADs are the transfers of the slot table", check_transfers),
 )

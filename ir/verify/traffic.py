@@ -8,10 +8,11 @@ from ir import timing
 from ir.arrays import Ints
 from ir.program import Opcode
 from ir.verify.case import ProgramCase
+from ir.verify.check import int64
 from ir.workload import Attention, Dense, Digital, MoELayer
 
 SMALL = 4096
-PARTIAL = (Opcode.LOAD, Opcode.XFER, Opcode.ACT, Opcode.MUL)
+PARTIAL = (Opcode.LOAD, Opcode.XFER, Opcode.CROSS, Opcode.ACT, Opcode.MUL)
 
 
 def buffer_bytes_moved(case: ProgramCase) -> tuple[int, int]:
@@ -22,9 +23,9 @@ def buffer_bytes_moved(case: ProgramCase) -> tuple[int, int]:
     value. The jobs of a streamed attention take what their own tokens made, and keys and values of
     those before.
     """
-    p, streams = case.program, case.streams
-    held = p.buffer[case.read] >= 0
-    reader, read = case.reader[held], case.read[held]
+    p, streams = case.whole, case.streams
+    held = p.buffer[p.reads.values] >= 0
+    reader, read = p.reads.rows()[held], int64(p.reads.values)[held]
     of_job = streams.mine[reader]
     older = streams.before[reader]
     done = (older >= 0) & (p.token[read] >= 0) & (p.token[read] <= p.token[older])

@@ -1,0 +1,38 @@
+"""What broadcasts on a region's bus and crossings between dies must cost."""
+
+from ir import timing
+from ir.links import bus_width
+from ir.timing import Cost
+from ir.verify.case import ProgramCase
+
+
+def crossing_cost(case: ProgramCase, node: int, values: int, unit: int) -> Cost:
+    """Over a link, from and to the port of the operator's region where that is on these dies."""
+    link, placement, layer = (
+        case.program.units[unit],
+        case.mapping.placement,
+        int(case.region[node]),
+    )
+    dies = {region.die for region in placement.regions if layer in region.layers}
+    before, after = (
+        placement.hops_to_die_port(layer, die) if die in dies else 0 for die in (link.die, link.to)
+    )
+    return timing.cross(case.chip, values, before, after)
+
+
+def load_cost(case: ProgramCase, node: int, die: int) -> Cost:
+    """Of a dense product's vector over the bus of its region on a die."""
+    layer = int(case.region[node])
+    base = case.jobs.base[node]
+    values = case.jobs.classes[base].first[0].rows if base >= 0 else 0
+    extent = extent_of(case, layer, die)
+    return timing.load(case.chip, values, bus_width(case.workload, layer), extent)
+
+
+def extent_of(case: ProgramCase, layer: int, die: int) -> timing.Extent:
+    """Size of a layer's region on a die: its rectangle, and the PGs of its fire groups there."""
+    placement = case.mapping.placement
+    region = placement.region(layer, die)
+    here = (g for g in case.fire_groups if g.layer == layer)
+    pgs = sum(g.pgs for g in here if placement.die_of(g.first_pg) == die)
+    return timing.Extent(region.width, region.height, pgs)
