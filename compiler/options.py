@@ -30,6 +30,8 @@ Objective = Literal["slots", "time", "energy"]
 Placer = Literal["in-order", "squares", "cp-sat"]
 StackSolver = Literal["cp-sat", "apart", "uniform", "none"]
 StackRule = Literal["auto", StackSolver]
+DieSolver = Literal["in-order", "cut", "cp-sat", "search"]
+DieRule = Literal["auto", DieSolver]
 Policy = Literal[
     "token-serial",
     "token-order",
@@ -50,6 +52,8 @@ OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 PLACERS: tuple[Placer, ...] = get_args(Placer)
 STACK_SOLVERS: tuple[StackSolver, ...] = get_args(StackSolver)
 STACK_RULES: tuple[StackRule, ...] = get_args(StackRule)
+DIE_SOLVERS: tuple[DieSolver, ...] = get_args(DieSolver)
+DIE_RULES: tuple[DieRule, ...] = get_args(DieRule)
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 SCHEDULINGS: tuple[Scheduling, ...] = get_args(Scheduling)
 _PROVEN_LAYERS = 4  # layers of a model whose proofs have all of the time; more share it
@@ -221,6 +225,19 @@ class PlacementOptions:
         one_of("placement", self.solver, PLACERS)
         if self.dense_copies < 1:
             raise InputError("dense copies", f"{self.dense_copies}, expected at least 1")
+
+
+@dataclass(frozen=True)
+class DieOptions:
+    """Which die everything is on (`compiler.dies`).
+
+    solver: auto = cp-sat where the problem is small, else search.
+    """
+
+    solver: DieRule = "auto"
+
+    def __post_init__(self) -> None:
+        one_of("dies", self.solver, DIE_RULES, "solver")
 
 
 @dataclass(frozen=True)
