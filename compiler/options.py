@@ -283,6 +283,7 @@ class Options:
     caches: Caches = field(default_factory=Caches)
     limits: SolverOptions = field(default_factory=lambda: SolverOptions(time_s=1.0))
     processes: int = 1
+    dies: DieOptions = field(default_factory=DieOptions)
 
 
 Name = TypeVar("Name", bound=str)

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from compiler.dies.onto import Asked, onto_dies
 from compiler.digital import among_all, digital_by_layer, others
 from compiler.emit import emit
 from compiler.grouping import Job, joined, split_counts, split_pairs
@@ -248,9 +249,15 @@ def place_experts(
     routed = Routed(workload, fitted, stop - start, of_side)
     copies = options.placement.dense_copies
     blocks = with_dense_copies(with_replicas(blocks, grouping), workload, copies)
+    sites, across = None, None
+    if chip.dies is not None:
+        asked = Asked(options.dies, options.limits, options.shape, copies)
+        sites, found = onto_dies(workload, blocks, grouping, fitted, stop - start, chip, asked)
+        across = found.certificate
     placement = place(
-        blocks, grouping, chip, options.placement, routed=routed, limits=options.limits
+        blocks, grouping, chip, options.placement, routed=routed, limits=options.limits, sites=sites
     )
+    placement = replace(placement, crossing=across)
     return Mapping(blocks, grouping, placement, copies, options.placement.stacking)
 
 

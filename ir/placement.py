@@ -46,6 +46,7 @@ class Placement:
     the PG, and the first row and column of its cells that the tile takes; core: [PGs] = (die * mesh
     height + y) * mesh width + x; pg_class: [PGs] 0 = of routed experts, 1 = of none. topology: how
     the dies are joined; values cross from one to the next at their ports, the cores (0, 0).
+    crossing: what is proven of which die everything is on.
     """
 
     mesh_width: int
@@ -58,6 +59,7 @@ class Placement:
     solver: str
     certificate: Certificate | None = None
     topology: Topology = ONE_DIE
+    crossing: Certificate | None = None
 
     @property
     def pgs(self) -> int:

@@ -1,0 +1,75 @@
+"""A mapping to be on the dies of a chip: how many there are, and what is on which."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from compiler.dies import assign, dies_needed
+from compiler.dies.areas import areas_of
+from compiler.dies.pieces import Pieces, in_model_order
+from compiler.dies.problem import Assigned, Problem
+from compiler.fire_groups import fire_groups
+from compiler.options import DieOptions, Shape, SolverOptions
+from compiler.placement.sites import Sites, on_dies
+from ir.arrays import Bools
+from ir.chip import Chip, Dies, Link
+from ir.errors import InputError
+from ir.mapping import Block, Grouping
+from ir.topology import Topology, topology_of
+from ir.workload import Workload
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an assignment is asked for; copies: of dense blocks."""
+
+    options: DieOptions
+    limits: SolverOptions
+    shape: Shape
+    copies: int = 1
+
+
+def onto_dies(
+    workload: Workload,
+    blocks: tuple[Block, ...],
+    grouping: Grouping,
+    chosen: Mapping[int, Bools],
+    tokens: int,
+    chip: Chip,
+    asked: Asked,
+) -> tuple[Sites, Assigned]:
+    """The regions of every die of the chip, and how they were chosen.
+
+    chosen: {MoE layer: bool [tokens, experts]}, of the fitted tokens. Raises InputError for a chip
+    without dies, and InfeasibleError where they are too few or too small.
+    """
+    if chip.dies is None or chip.link is None:
+        raise InputError(f"chip {chip.name}", "no [die] and [link], expected both")
+    fires = in_model_order(fire_groups(blocks, grouping))
+    shape = asked.shape
+    held = shape.batch * (shape.prefill + shape.decode)
+    areas = areas_of(workload, grouping, fires, chip, shape.prefill, held, asked.copies)
+    pieces = Pieces(workload, chip, grouping, fires, chosen, tokens)
+    problem = pieces.problem(areas, chip.dies.area_um2)
+    problem, topology = fitted(problem, chip.dies, chip.link)
+    found = assign(problem, topology, asked.options, asked.limits)
+    die = dict(zip(pieces.members, found.die.tolist(), strict=True))
+    home = {layer: int(found.die[item]) for layer, item in pieces.anchors.items()}
+    return on_dies(die, home, topology), found
+
+
+def fitted(problem: Problem, dies: Dies, link: Link) -> tuple[Problem, Topology]:
+    """The problem with the room that links leave, and how so many dies are joined.
+
+    As many dies as the chip says, or as a packing takes. Each has the interfaces of as many links
+    as the one with the most.
+    """
+    count, seen = dies.count or 1, 0
+    while count != seen:
+        topology = topology_of(dies, count)
+        degree = max(map(len, topology.neighbours))
+        room = dies.area_um2 - degree * link.end_um2
+        problem = Problem(problem.items, problem.overhead_um2, room, problem.flows, problem.casts)
+        if dies.count:
+            return problem, topology
+        seen, count = count, max(count, dies_needed(problem)[1])
+    return problem, topology
