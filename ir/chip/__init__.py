@@ -7,7 +7,7 @@ publishes no value; a report that needs it says so. The values come from TOML pr
 
 from ir.chip.chip import Chip
 from ir.chip.crossbar import Accumulate, Crossbar, Mvm, PeripheralGroup, Split, Write
-from ir.chip.dies import Dies, Link, TopologyKind
+from ir.chip.dies import Dies, Link, LinkKind, Pairs, TopologyKind
 from ir.chip.digital import Digital
 from ir.chip.noise import Noise
 from ir.chip.origin import Change, Fact, Headline
@@ -28,10 +28,12 @@ __all__ = [
     "Fact",
     "Headline",
     "Link",
+    "LinkKind",
     "Memory",
     "Mesh",
     "Mvm",
     "Noise",
+    "Pairs",
     "PeripheralGroup",
     "Size",
     "Split",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ir.chip.crossbar import Accumulate, Crossbar, Mvm, PeripheralGroup, Split, Write
-from ir.chip.dies import Dies, Link
+from ir.chip.dies import Dies, Link, faults
 from ir.chip.digital import Digital
 from ir.chip.noise import Noise
 from ir.chip.origin import Change, Fact, Headline
@@ -108,10 +108,28 @@ class Chip:
 
     def _check_dies(self) -> None:
         """Dies have links, and each circuit is on one of them."""
-        if (self.dies is None) != (self.link is None):
-            missing = "die" if self.dies is None else "link"
+        if self.dies is None and self.link is None:
+            return
+        if self.dies is None or self.link is None:
+            missing, set_it = ("die", "die.area") if self.dies is None else ("link", "link.kind")
             raise InputError(
-                f"chip {self.name}", f"no [{missing}], expected both [die] and [link], or neither"
+                f"chip {self.name}",
+                f"no [{missing}], expected both [die] and [link], or neither",
+                f"set {set_it}",
+            )
+        fault = next(faults(self.dies, self.link), "")
+        if fault:
+            raise InputError(f"chip {self.name}", fault)
+        shared = {
+            "digital.dpus_per_region": self.digital.shares_dpus,
+            "digital.mha_units_per_region": self.digital.shares_mha_units,
+        }
+        if any(shared.values()):
+            fields = " and ".join(field for field, is_shared in shared.items() if is_shared)
+            raise InputError(
+                f"chip {self.name}",
+                "die: the whole chip shares units, expected each region to have its own",
+                f"set {fields}, to auto or a number",
             )
 
     @property

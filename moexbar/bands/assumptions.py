@@ -10,11 +10,22 @@ from typing import Literal
 
 from backends.cost import with_peripherals
 from ir.chip import Chip, Fact
+from moexbar.chips.dies import resized
+from moexbar.chips.fields import TABLES
 
 Effect = Literal["cost", "time", "place"]
 SPLIT, ARRAY = "pg.peripheral_um2", "crossbar.array_um2"
 LENGTHS = frozenset({SPLIT, ARRAY, "pg.mux_switch_um2"})  # areas that a core's side goes by
-PLACES = frozenset({"mesh.pgs_per_core"})
+PLACES = frozenset(
+    {
+        "mesh.pgs_per_core",
+        "die.area_um2",
+        "die.width_um",
+        "die.height_um",
+        "link.edge_um",
+        "link.um2_per_mm",
+    }
+)
 MAPS = frozenset(
     {
         "crossbar.rows",
@@ -64,8 +75,10 @@ def with_numbers(chip: Chip, numbers: Mapping[str, int]) -> Chip:
         table, _, name = path.partition(".")
         if path != SPLIT or not _splits(chip):
             tables.setdefault(table, {})[name] = value
-    changed = {table: replace(getattr(chip, table), **new) for table, new in tables.items()}
-    chip = replace(chip, **changed)
+    changed = {name: replace(TABLES[name].part(chip), **new) for name, new in tables.items()}
+    if chip.dies is not None and "die" in tables:
+        changed["die"] = resized(chip.dies, tables["die"])
+    chip = replace(chip, **{TABLES[name].attribute: part for name, part in changed.items()})
     return with_peripherals(chip, numbers[SPLIT]) if SPLIT in numbers and _splits(chip) else chip
 
 
@@ -84,7 +97,7 @@ def _splits(chip: Chip) -> bool:
 def _band(chip: Chip, fact: Fact) -> tuple[int | None, int, int]:
     """The number as the chip has it, and its band in whole units; None where it is none."""
     table, _, name = fact.path.partition(".")
-    value = getattr(getattr(chip, table), name)
+    value = getattr(TABLES[table].part(chip), name)
     number = value if isinstance(value, int) and not isinstance(value, bool) else None
     return number, round(fact.low or 0), round(fact.high or 0)
 

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from ir.chip import FIRST, Fact
+from ir.chip import FIRST, Fact, Pairs
 from ir.errors import InputError
 from moexbar.chips.fields import AUTO, MAX_VALUE, UNIT_TEXT, Field, nearest, shown
+from moexbar.chips.pairs import pairs_text, read_pairs
 
-Value = int | float | bool | str | None
+Value = int | float | bool | str | Pairs | None
 
 _PARTS = ("value", "source", "assumed", "why", "low", "high")
 _MAX_TEXT = 400
@@ -77,6 +78,9 @@ def _convert(field: Field, path: str, factor: int, raw: object, where: str) -> t
         if not isinstance(raw, bool):
             raise InputError(where, f"{path}: found {_found(raw)}, expected true or false")
         return raw, str(raw).lower()
+    if field.kind == "pairs":
+        pairs = read_pairs(path, raw, where)
+        return pairs, pairs_text(pairs)
     if field.kind == "choice":
         if not isinstance(raw, str) or raw not in field.choices:
             hint = nearest(raw, field.choices) if isinstance(raw, str) else ""
@@ -99,6 +103,8 @@ def _whole(field: Field, path: str, factor: int, number: Decimal, where: str) ->
         unit = f" {UNIT_TEXT[next(iter(field.units))]}" if field.units else ""
         found = f"found {_found(number)}, expected at most {field.limit}{unit}"
         raise InputError(where, f"{path}: {found}")
+    if number * factor < field.least:
+        raise InputError(where, f"{path}: found {_found(number)}, expected at least {field.least}")
     exact = number * factor
     whole = int(exact.to_integral_value(ROUND_HALF_EVEN))
     if not field.units:

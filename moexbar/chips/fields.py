@@ -9,11 +9,11 @@ import difflib
 import types
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ir.chip import FIRST, Chip, Size
 
-Kind = Literal["count", "flag", "choice", "ratio"]
+Kind = Literal["count", "flag", "choice", "ratio", "pairs"]
 
 # Kind of quantity: (what it is called, {unit suffix: internal units per one of it}). The first
 # suffix is the internal unit, by which a field of the dataclasses is recognised.
@@ -21,6 +21,7 @@ UNITS: tuple[tuple[str, dict[str, int]], ...] = (
     ("time", {"ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9}),
     ("energy", {"fj": 1, "pj": 10**3, "nj": 10**6, "uj": 10**9}),
     ("area", {"um2": 1, "mm2": 10**6}),
+    ("length", {"um": 1, "mm": 10**3}),
     ("power", {"uw": 1, "mw": 10**3, "w": 10**6}),
     ("data rate", {"mb_per_s": 1, "gb_per_s": 10**3}),
     ("size", {"bytes": 1, "kib": 2**10, "mib": 2**20}),
@@ -36,6 +37,8 @@ UNIT_TEXT = {
     "uj": "uJ",
     "um2": "um2",
     "mm2": "mm2",
+    "um": "um",
+    "mm": "mm",
     "uw": "uW",
     "mw": "mW",
     "w": "W",
@@ -54,6 +57,8 @@ WORDS: dict[str, tuple[str, int | None]] = {
     "bus.bits_per_ns": ("unlimited", None),
     "mesh.width": ("auto", 0),
     "mesh.height": ("auto", 0),
+    "die.count": ("auto", 0),
+    "die.columns": ("auto", 0),
     "digital.dpus_per_region": ("auto", 0),
     "digital.mha_units_per_region": ("auto", 0),
     "digital.mha_bits_per_ns": ("unlimited", None),
@@ -72,10 +77,16 @@ RENAMED: dict[str, str] = {  # table.stem of what files of earlier versions stat
     "clip, smooth_base_ns, smooth_ns and smooth_pj for the others",
 }
 
+NAMES = {"dies": "die"}  # fields of Chip whose table is called otherwise in a file
+KEYS = {"die.table": "links"}  # and fields of a table
+
 CLOSE = 0.6  # of 1, so that a name may have been meant
 MAX_COUNT = 10**6
 MAX_VALUE = 10**15
-_LARGE = frozenset({"write.endurance"})
+_LARGE = frozenset({"write.endurance", "link.bits_per_ns_per_mm", "link.um2_per_mm"})
+_SMALL = {"die.count": 10**4, "die.columns": 10**4}
+_POSITIVE = frozenset({"die.count", "die.columns", "die.width_um", "die.height_um"})
+_DEFAULTED = frozenset({"bus.bits_per_ns", "link.kind"})  # by the loader
 
 
 @dataclass(frozen=True)
@@ -83,8 +94,8 @@ class Field:
     """One field a chip file can set.
 
     name: the dataclass's field, `stem` without its unit; units: {suffix: factor}, empty for a
-    field without a unit; word, word_value: what stands for "no number"; limit: the largest value;
-    size: where the compiler may choose it.
+    field without a unit; word, word_value: what stands for "no number"; least, limit: the smallest
+    and largest number that a file may state; size: where the compiler may choose it.
     """
 
     table: str
@@ -99,6 +110,7 @@ class Field:
     required: bool
     limit: int
     size: Size | None = None
+    least: int = 0
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -108,14 +120,14 @@ class Field:
 
     @property
     def path(self) -> str:
-        """Table and dataclass field, e.g. mvm.read_ps."""
-        return f"{self.table}.{self.name}"
+        """Table and field in internal units, e.g. mvm.read_ps."""
+        return f"{self.table}.{self.name if self.units else self.stem}"
 
     @property
     def keys(self) -> tuple[str, ...]:
         """Every name the field may be given under."""
         if not self.units:
-            return (self.name,)
+            return (self.stem,)
         return tuple(f"{self.stem}_{suffix}" for suffix in self.units)
 
 
@@ -132,6 +144,8 @@ def _kind(hint: object) -> tuple[Kind, tuple[str, ...], bool]:
     """(kind, choices, nullable) of a field's type."""
     if get_origin(hint) is Literal:
         return "choice", tuple(str(choice) for choice in get_args(hint)), False
+    if get_origin(hint) is tuple:
+        return "pairs", (), False
     if get_origin(hint) in (Union, types.UnionType):
         return ("ratio" if float in get_args(hint) else "count"), (), True
     if hint is bool:
@@ -141,11 +155,11 @@ def _kind(hint: object) -> tuple[Kind, tuple[str, ...], bool]:
 
 def _field(table: str, field: "dataclasses.Field[object]", hint: object) -> Field:
     kind, choices, nullable = _kind(hint)
-    stem, quantity, units = _unit_of(field.name)
     path = f"{table}.{field.name}"
+    stem, quantity, units = _unit_of(KEYS.get(path, field.name))
     word, value = WORDS.get(path, (NOT_PUBLISHED if nullable else None, None))
-    optional = field.default is not dataclasses.MISSING or path == "bus.bits_per_ns"
-    limit = MAX_VALUE if units or path in _LARGE else MAX_COUNT
+    optional = field.default is not dataclasses.MISSING or path in _DEFAULTED
+    limit = MAX_VALUE if units or path in _LARGE else _SMALL.get(path, MAX_COUNT)
     size = next((size for size in FIRST if size == path), None)
     return Field(
         table,
@@ -160,17 +174,47 @@ def _field(table: str, field: "dataclasses.Field[object]", hint: object) -> Fiel
         not optional,
         limit,
         size,
+        1 if path in _POSITIVE else 0,
     )
 
 
-def _schema() -> dict[str, tuple[Field, ...]]:
+@dataclass(frozen=True)
+class Table:
+    """A table of a chip file: the field of Chip that it fills, of which type.
+
+    optional: a chip may be without it.
+    """
+
+    attribute: str
+    of: type[Any]
+    optional: bool
+
+    def part(self, chip: Chip) -> Any:
+        """What the chip has of it; None where it is without."""
+        return getattr(chip, self.attribute)
+
+
+def _tables() -> dict[str, Table]:
     tables = {}
     for name, hint in get_type_hints(Chip).items():
-        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-            hints = get_type_hints(hint)
-            tables[name] = tuple(_field(name, f, hints[f.name]) for f in dataclasses.fields(hint))
+        kinds = get_args(hint) if get_origin(hint) is types.UnionType else (hint,)
+        of = next((kind for kind in kinds if dataclasses.is_dataclass(kind)), None)
+        if isinstance(of, type):
+            tables[NAMES.get(name, name)] = Table(name, of, len(kinds) > 1)
     return tables
 
+
+def _schema() -> dict[str, tuple[Field, ...]]:
+    found = {}
+    for name, table in TABLES.items():
+        hints = get_type_hints(table.of)
+        fields = dataclasses.fields(table.of)
+        found[name] = tuple(_field(name, field, hints[field.name]) for field in fields)
+    return found
+
+
+TABLES: dict[str, Table] = _tables()
+"""Table name -> what of a chip it fills, in the order of Chip."""
 
 SCHEMA: dict[str, tuple[Field, ...]] = _schema()
 """Table name -> its fields, in the order of the dataclasses."""

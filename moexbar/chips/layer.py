@@ -1,5 +1,6 @@
 """A layer of a chip: what one file, or the settings of one call, state."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 from ir.errors import InputError
@@ -12,6 +13,7 @@ COUNTS = (  # ways to state how many units there are: of a region, by its PGs, o
     ("digital.mha_units_per_region", "digital.mha_units"),
 )
 EITHER = (WIDTHS, *COUNTS)  # stating one drops the others that are inherited
+AREA, SIDES = "die.area_um2", ("die.width_um", "die.height_um")  # two ways to size a die
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,12 @@ class Layer:
     description: str
     extends: str
     entries: dict[str, Entry]
+
+
+def replaced(stated: Set[str]) -> set[str]:
+    """The sizes of a die that what is stated takes the place of: its area, or its sides."""
+    sides, area = not stated.isdisjoint(SIDES), AREA in stated
+    return ({AREA} if sides else set()) | (set(SIDES) if area else set())
 
 
 def put(entries: dict[str, Entry], table: str, key: str, raw: object, where: str) -> None:

@@ -1,21 +1,27 @@
 """Chip descriptions: TOML layers (a preset, a file that extends it, --set) into an ir.chip.Chip."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
-from ir.chip import SIZES, Chip, Fact, Size
+from ir.chip import SIZES, Chip, Dies, Fact, Size
 from ir.errors import InputError
+from moexbar.chips.dies import resized, settled
 from moexbar.chips.entry import Entry
-from moexbar.chips.fields import SCHEMA, nearest, shown
-from moexbar.chips.layer import COUNTS, WIDTHS, Layer, put
-from moexbar.chips.merge import merge
+from moexbar.chips.fields import SCHEMA, TABLES, nearest, shown
+from moexbar.chips.layer import COUNTS, WIDTHS, Layer, put, replaced
+from moexbar.chips.merge import OWN, merge
 from moexbar.chips.read import read_toml
 from moexbar.chips.settings import Setting, changes, set_layer, words_of
 
 PRESETS = Path(__file__).parent
 MAX_EXTENDS = 8
+_HINT = 'a file that starts with extends = "hermes" states only what differs'
+_HINTS = {
+    "die": "state the area, or width and height",
+    "link": "set link.kind, or state all numbers of a link",
+}
 
 
 def preset_names() -> tuple[str, ...]:
@@ -56,21 +62,24 @@ def changed_chip(name_or_path: str | Path, words: Mapping[str, str], said: str =
 def _chip(path: Path, layers: list[Layer]) -> Chip:
     """The chip that the layers of the file at `path` state."""
     where = _where(path)
-    entries = merge(layers)
-    _check_complete(entries, where)
-    values: dict[str, dict[str, Any]] = {table: {} for table in SCHEMA}
+    entries = settled(merge(layers), where)
+    stated = {entry.field.table for entry in entries.values()}
+    tables = [name for name, table in TABLES.items() if name in stated or not table.optional]
+    _check_complete(entries, tables, where)
+    values: dict[str, dict[str, Any]] = {table: {} for table in tables}
     for entry in entries.values():
         values[entry.field.table][entry.field.name] = entry.value
     values["bus"].setdefault("bits_per_ns", None)
     values["bus"].setdefault("transfers_per_slot", None)
-    hints = get_type_hints(Chip)
+    if "link" in values:
+        values["link"].setdefault("kind", OWN)
     try:
         return Chip(
             name=path.stem,
             description=next((x.description for x in reversed(layers) if x.description), ""),
             facts=_facts(entries),
             open=_open(entries),
-            **{table: hints[table](**fields) for table, fields in values.items()},
+            **{TABLES[name].attribute: TABLES[name].of(**new) for name, new in values.items()},
         )
     except InputError as error:
         raise InputError(where, error.problem, error.hint) from error
@@ -79,8 +88,8 @@ def _chip(path: Path, layers: list[Layer]) -> Chip:
 def change_chip(chip: Chip, words: Mapping[str, str]) -> Chip:
     """The chip with fields set as `--set` gives them, {"pg.mux": "4"}; their facts are dropped.
 
-    Stating a bus's width, or a number of units, in one way drops the others. Raises InputError as
-    load_chip does.
+    Stating a bus's width, a number of units or the size of a die in one way drops the others.
+    Raises InputError as load_chip does.
     """
     above = set_layer(words, "--set ")
     entries = merge([above])
@@ -95,16 +104,33 @@ def change_chip(chip: Chip, words: Mapping[str, str]) -> Chip:
         names = {path.partition(".")[2] for path in ways}
         if counted := names & set(values.get("digital", {})):
             values["digital"] |= dict.fromkeys(names - counted, 0)
-    tables = {name: replace(getattr(chip, name), **new) for name, new in values.items()}
+    parts: dict[str, Any] = {}
+    for name, new in values.items():
+        part = TABLES[name].part(chip)
+        if part is None:
+            changed: Any = _new_part(name, entries, above.where)
+        else:
+            changed = resized(part, new) if isinstance(part, Dies) else replace(part, **new)
+        parts[TABLES[name].attribute] = changed
     gone = {path for ways in COUNTS if set(ways) & set(entries) for path in ways}
+    gone |= replaced(set(entries))
     kept = tuple(fact for fact in chip.facts if fact.path not in gone | set(entries))
     told = changes(chip.changes, words)
     still = (size for size in chip.open if size not in entries)
     free = tuple(size for size in still if not (stated and size in WIDTHS))
     try:
-        return replace(chip, facts=kept, changes=told, open=free + _open(entries), **tables)
+        return replace(chip, facts=kept, changes=told, open=free + _open(entries), **parts)
     except InputError as error:
         raise InputError(above.where, error.problem, error.hint) from error
+
+
+def _new_part(name: str, entries: Mapping[str, Entry], where: str) -> Any:
+    """A part that a chip may be without and is, from what is stated of it."""
+    own = {path: entry for path, entry in entries.items() if entry.field.table == name}
+    own = settled(own, where)
+    _check_complete(own, (name,), where)
+    defaults = {"kind": OWN} if name == "link" else {}
+    return TABLES[name].of(**defaults | {one.field.name: one.value for one in own.values()})
 
 
 def _locate(name_or_path: str) -> Path:
@@ -180,21 +206,16 @@ def _text(value: object, key: str, where: str) -> str:
     return value
 
 
-def _check_complete(entries: Mapping[str, Entry], where: str) -> None:
-    """Check that every field without a default is there."""
+def _check_complete(entries: Mapping[str, Entry], tables: Iterable[str], where: str) -> None:
+    """Check that every field of some tables without a default is there."""
     either = "bus.bits_per_ns" in entries
-    for fields in SCHEMA.values():
-        for field in fields:
-            if field.path in entries or not field.required:
-                continue
-            if field.path == "bus.transfers_per_slot" and either:
-                continue
-            keys = " or ".join(field.keys)
-            raise InputError(
-                where,
-                f"{field.table}: missing {keys}",
-                'a file that starts with extends = "hermes" states only what differs',
-            )
+    for field in (field for table in tables for field in SCHEMA[table]):
+        if field.path in entries or not field.required:
+            continue
+        if field.path == "bus.transfers_per_slot" and either:
+            continue
+        keys = " or ".join(field.keys)
+        raise InputError(where, f"{field.table}: missing {keys}", _HINTS.get(field.table, _HINT))
 
 
 def _facts(entries: Mapping[str, Entry]) -> tuple[Fact, ...]:

@@ -1,4 +1,4 @@
-"""Layers of a chip, merged in order; a kind of DRAM named in one stands for its numbers."""
+"""Layers of a chip, merged in order; a kind of DRAM or link in one stands for its numbers."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,10 +6,11 @@ from typing import Any
 
 from ir.errors import InputError
 from moexbar.chips.entry import Entry
-from moexbar.chips.layer import EITHER, WIDTHS, Layer, put
+from moexbar.chips.layer import EITHER, WIDTHS, Layer, put, replaced
 from moexbar.chips.read import read_toml
 
 KINDS = Path(__file__).parent / "dram"
+LINKS = Path(__file__).parent / "links"
 OWN = "own"
 
 
@@ -17,8 +18,9 @@ def merge(layers: Iterable[Layer]) -> dict[str, Entry]:
     """Merge to {field path: entry}, later layers over earlier ones.
 
     A bus has a width in transfers per slot or in bits per ns: stating one drops the inherited
-    other. So it is with the number of digital and of attention units. A kind of DRAM takes the
-    place of inherited numbers; those stated beside it count.
+    other. So it is with the number of digital and of attention units, and with the area of a die
+    and its sides. A kind of DRAM or of link takes the place of inherited numbers; those stated
+    beside it count.
     """
     merged: dict[str, Entry] = {}
     for layer in layers:
@@ -27,20 +29,22 @@ def merge(layers: Iterable[Layer]) -> dict[str, Entry]:
             found = "transfers_per_slot and bits_per_ns both given"
             raise InputError(layer.where, f"bus: {found}, expected one of them")
         dropped = {path for ways in EITHER if set(ways) & set(layer.entries) for path in ways}
+        dropped |= replaced(set(layer.entries))
         merged = {path: entry for path, entry in merged.items() if path not in dropped}
-        if "memory.dram" in layer.entries:
-            merged.update(_dram(layer.entries["memory.dram"]))
+        for path, kinds in (("memory.dram", KINDS), ("link.kind", LINKS)):
+            if path in layer.entries:
+                merged.update(_kind(layer.entries[path], kinds))
         merged.update(layer.entries)
     return merged
 
 
-def _dram(kind: Entry) -> dict[str, Entry]:
-    """Bandwidth and powers of a kind of DRAM, from its file; none where the numbers are own."""
+def _kind(kind: Entry, folder: Path) -> dict[str, Entry]:
+    """The numbers of a kind of DRAM or link, from its file; none where the numbers are own."""
     if kind.value == OWN:
         return {}
-    where = f"DRAM {kind.value}"
-    document: dict[str, Any] = read_toml(KINDS / f"{kind.value}.toml", where)
+    table, where = kind.field.table, f"{folder.name} {kind.value}"
+    document: dict[str, Any] = read_toml(folder / f"{kind.value}.toml", where)
     entries: dict[str, Entry] = {}
-    for key, raw in document["memory"].items():
-        put(entries, "memory", key, raw, where)
+    for key, raw in document[table].items():
+        put(entries, table, key, raw, where)
     return entries

@@ -9,7 +9,7 @@ from ir.chip import Change
 from ir.errors import InputError
 from moexbar.chips.entry import Entry
 from moexbar.chips.fields import SCHEMA, find, nearest, shown
-from moexbar.chips.layer import EITHER, Layer, put
+from moexbar.chips.layer import EITHER, Layer, put, replaced
 
 SET = "set on the command line"
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?|[+-]?(inf|nan)")
@@ -62,6 +62,9 @@ def changes(before: Iterable[Change], words: Mapping[str, str]) -> tuple[Change,
     for ways in EITHER:
         if fields & set(ways):
             fields |= set(ways)
+    fields |= replaced({path for path in fields if path})
+    if "link.kind" in fields:
+        fields |= {field.path for field in SCHEMA["link"]}
     if "memory.dram" in fields:
         fields |= {"memory.dram_mb_per_s", "memory.dram_active_uw", "memory.dram_idle_uw"}
     return (*(change for change in before if path_of(change) not in fields), *new)

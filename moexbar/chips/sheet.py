@@ -1,10 +1,13 @@
 """Chips as values for documents: every number with its unit, source and band."""
 
+from typing import Any
+
 from ir import converters
 from ir.chip import Chip
 from ir.timing import full, mvm, mvm_ps
 from moexbar.arguments import check
-from moexbar.chips.fields import SCHEMA
+from moexbar.chips.fields import SCHEMA, TABLES, Field
+from moexbar.chips.pairs import pairs_text
 from moexbar.report.chips import (
     ChangeRow,
     ChipField,
@@ -20,11 +23,11 @@ def chip_sheet(chip: Chip) -> ChipSheet:
     facts = {fact.path: fact for fact in chip.facts}
     fields: dict[str, ChipField] = {}
     for name, group in SCHEMA.items():
-        part = getattr(chip, name)
-        for field in group:
+        part = TABLES[name].part(chip)
+        for field in group if part is not None else ():
             fact = facts.get(field.path)
             fields[field.path] = ChipField(
-                value=getattr(part, field.name),
+                value=_plain(field, getattr(part, field.name)),
                 written=fact.text if fact else None,
                 source=fact.source if fact else None,
                 assumed=fact.assumed if fact else False,
@@ -34,6 +37,12 @@ def chip_sheet(chip: Chip) -> ChipSheet:
     return ChipSheet(
         summary(chip), len(chip.assumed), fields, change_rows(chip), converter_row(chip)
     )
+
+
+def _plain(field: Field, value: Any) -> bool | int | float | str | None:
+    """A field's value as a document holds it: pairs as text."""
+    found: bool | int | float | str | None = pairs_text(value) if field.kind == "pairs" else value
+    return found
 
 
 def converter_row(chip: Chip) -> ConverterRow:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ir.chip import Chip, Fact
-from moexbar.chips.fields import NOT_PUBLISHED, SCHEMA, UNIT_TEXT, Field
+from moexbar.chips.fields import NOT_PUBLISHED, SCHEMA, TABLES, UNIT_TEXT, Field
 from moexbar.chips.layer import EITHER
 from moexbar.chips.sheet import converter_line, summary
 from moexbar.console import Fitting
@@ -49,10 +49,13 @@ def describe(chip: Chip) -> Group:
     table.add_column("field", no_wrap=True)
     table.add_column("value", max_width=24)
     table.add_column("source", overflow="fold")
-    for fields in SCHEMA.values():
+    for name, fields in SCHEMA.items():
+        part = TABLES[name].part(chip)
+        if part is None:
+            continue
         for field in fields:
             fact = facts.get(field.path)
-            value = _value(field, fact) if fact else _absent(field)
+            value = _value(field, fact) if fact else _absent(field, getattr(part, field.name))
             source = fact.source if fact else ""
             table.add_row(Text(_key(field, fact)), Text(value), Text(source))
         table.add_section()
@@ -68,8 +71,10 @@ def _area(value: int | None) -> str:
     return "n/p" if value is None else str(value)
 
 
-def _absent(field: Field) -> str:
+def _absent(field: Field, default: object) -> str:
     """How a field without an entry reads."""
+    if TABLES[field.table].optional:
+        return str(default) if default else field.word or "not set"
     if field.path.startswith("bus.") or field.path in {path for ways in EITHER for path in ways}:
         return "not set"
     return field.word if field.table == "mvm" and field.word else NOT_PUBLISHED

@@ -1,11 +1,12 @@
 """The chip that an output folder was compiled for, from its report.json."""
 
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from ir.chip import Change, Chip
 from ir.errors import InputError
-from moexbar.chips.fields import SCHEMA, Field, shown
+from moexbar.chips.fields import SCHEMA, TABLES, Field, shown
+from moexbar.chips.pairs import read_pairs
 from moexbar.report.chips import ChangeRow
 from moexbar.report.reading import read_object, typed
 
@@ -23,12 +24,19 @@ def read_folder_chip(folder: Path) -> Chip:
         raise InputError(where, "no chip in it", "compile again, or give --chip") from error
     rows = typed(tuple[ChangeRow, ...], report["chip"].get("changes", []), where, "chip.changes")
     changes = tuple(Change(shown(row.key), shown(row.value)) for row in rows)
-    hints = get_type_hints(Chip)
-    tables = {
-        table: hints[table](**{field.name: _value(found, field, where) for field in known})
+    parts = {
+        TABLES[table].attribute: TABLES[table].of(
+            **{field.name: _value(found, field, where) for field in known}
+        )
         for table, known in SCHEMA.items()
+        if not TABLES[table].optional or _any_of(found, known)
     }
-    return Chip(name=shown(name), description="", changes=changes, **tables)
+    return Chip(name=shown(name), description="", changes=changes, **parts)
+
+
+def _any_of(found: Any, known: tuple[Field, ...]) -> bool:
+    """Whether a document has a table: one that a chip may be without."""
+    return isinstance(found, dict) and any(field.path in found for field in known)
 
 
 def _value(found: Any, field: Field, where: str) -> Any:
@@ -37,6 +45,8 @@ def _value(found: Any, field: Field, where: str) -> Any:
     if not isinstance(entry, dict) or "value" not in entry:
         raise InputError(where, f"chip {field.path}: missing", "compile again, or give --chip")
     value = entry["value"]
+    if field.kind == "pairs":
+        return read_pairs(f"chip {field.path}", value, where) if value != "" else ()
     kinds: dict[str, Any] = {"flag": bool, "choice": str, "ratio": (int, float), "count": int}
     right = isinstance(value, kinds[field.kind]) and (
         field.kind == "flag" or not isinstance(value, bool)

@@ -8,10 +8,19 @@ import pytest
 from rich.console import Console, RenderableType
 
 from moexbar.chips import load_chip, preset_names
-from moexbar.chips.fields import SCHEMA
+from moexbar.chips.fields import SCHEMA, TABLES
 from moexbar.chips.sheet import chip_sheet, summary
 from moexbar.chips.show import describe, overview
 from moexbar.report.plain import as_json
+
+ONE_DIE = {name: fields for name, fields in SCHEMA.items() if not TABLES[name].optional}
+RETICLES = {
+    "die.width_mm": "26",
+    "die.height_mm": "33",
+    "die.topology": "table",
+    "die.links": "0-1,1-2",
+    "link.kind": "ucie-2.5d",
+}
 
 
 def printed(renderable: RenderableType, width: int = 100) -> str:
@@ -35,7 +44,7 @@ def test_table_of_presets() -> None:
 def test_one_chip_shows_every_field(name: str) -> None:
     text = printed(describe(load_chip(name)))
     assert max(map(len, text.splitlines())) <= 100
-    for fields in SCHEMA.values():
+    for fields in ONE_DIE.values():
         for field in fields:
             assert any(f"{field.table}.{key} " in text for key in field.keys), field.path
 
@@ -59,7 +68,7 @@ def test_values_units_bands_and_marks() -> None:
 def test_json_holds_every_field_in_internal_units() -> None:
     chip = load_chip("hermes-mux4", {"mvm.read_us": "0.2"})
     data = json.loads(json.dumps(as_json(chip_sheet(chip))))
-    assert list(data["fields"]) == [f.path for fields in SCHEMA.values() for f in fields]
+    assert list(data["fields"]) == [f.path for fields in ONE_DIE.values() for f in fields]
     assert data["fields"]["mvm.read_ps"] == {
         "value": 200_000,
         "written": "0.2 us",
@@ -103,3 +112,49 @@ def test_bits_of_converters_stand_beside_those_that_lose_nothing() -> None:
     }
     assert "changes no time" not in " ".join(printed(describe(load_chip("isaac"))).split())
     assert "mvm.rows_per_read all" in text
+
+
+def test_a_chip_of_one_die_says_nothing_of_dies() -> None:
+    text = printed(describe(load_chip("hermes")))
+    assert "die." not in text
+    assert "link." not in text
+
+
+def test_dies_and_links_are_shown() -> None:
+    """Their values as written; 26 mm x 33 mm = 858 mm2; what is not stated as it counts."""
+    chip = load_chip("hermes", RETICLES)
+    text = printed(describe(chip))
+    assert max(map(len, text.splitlines())) <= 100
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    for line in (
+        "die.area_mm2 858 mm2 * width x height of the die",
+        "die.width_mm 26 mm * set on the command line",
+        "die.count auto",
+        "die.topology table * set on the command line",
+        "die.columns auto",
+        "die.links 0-1, 1-2 * set on the command line",
+        "link.kind ucie-2.5d * set on the command line",
+    ):
+        assert line in lines
+    assert any(line.startswith("link.bits_per_ns_per_mm 5268 Das Sharma") for line in lines)
+    bare = printed(describe(load_chip("hermes", {"die.area_mm2": "4", "link.kind": "ucie-2d"})))
+    rows = [" ".join(line.split()) for line in bare.splitlines()]
+    assert {"die.width_um not set", "die.topology mesh", "die.links not set"} <= set(rows)
+
+
+def test_json_of_dies() -> None:
+    data = as_json(chip_sheet(load_chip("hermes", RETICLES)))["fields"]
+    names = [f.path for fields in SCHEMA.values() for f in fields]
+    assert list(data) == names
+    assert {path for path in names if path.startswith("die.")} == {
+        "die.area_um2",
+        "die.width_um",
+        "die.height_um",
+        "die.count",
+        "die.topology",
+        "die.columns",
+        "die.links",
+    }
+    assert data["die.area_um2"]["value"] == 858_000_000
+    assert (data["die.links"]["value"], data["die.count"]["value"]) == ("0-1, 1-2", 0)
+    assert data["link.edge_um"]["value"] == 389
