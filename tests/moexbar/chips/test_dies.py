@@ -239,7 +239,7 @@ def test_numbers_with_a_band_move(tmp_path: Path) -> None:
 width_mm = { value = 26, low = 20, high = 26, source = "mine" }
 height_mm = 33
 [link]
-kind = "ucie-2d"
+kind = "ucie-2.5d"
 """
     chip = load_chip(write(tmp_path, text))
     moved = {one.path: one for one in assumptions(chip)}
