@@ -20,6 +20,7 @@ from backends.functional.values import Batch, Values
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
 from ir.compiled import Executable
+from ir.crossings import without_crossings
 from ir.errors import InputError
 from ir.mapping import Mapping
 from ir.onnxdoor.load import Source
@@ -86,8 +87,8 @@ def execute(
     trace that is not the model's. crossbars: as programmed, if not
     from the mapping. fixed: the program's experts and the model's own gates, whatever the vectors.
     """
-    p = case.program
-    check_order(p, case.chip.pg.input_buffers)
+    check_order(case.program, case.chip.pg.input_buffers)
+    p = without_crossings(case.program)  # each has brought its value, and nothing else
     nodes = Nodes(case.source, runtime)
     arrival = np.concatenate([first_steps(p), np.zeros(case.before, dtype=np.int64)])
     m = Machine(

@@ -75,6 +75,9 @@ def check_crossings(case: ProgramCase) -> Fault | None:
     fault = case.fault(crossing & differs, "brings the value of another token")
     used = np.zeros(len(p), dtype=np.bool_)
     used[p.reads.values] = True
+    outputs = set(case.workload.outputs)
+    given = [not outputs.isdisjoint(op.outputs) for op in case.workload.operators]
+    used |= np.array(given, dtype=np.bool_)[p.node[source]]
     fault = fault or case.fault(crossing & ~used, "brings a value that nothing there reads")
     if fault is not None:
         return fault
