@@ -1,8 +1,8 @@
 """The program as a Chrome trace: opens in https://ui.perfetto.dev.
 
 A row per unit; an arrow from every LOAD over its expert's two MVMs to the COMBINE that sums the
-result; a counter of the data rate on buses, return links, mesh and DRAM. Of the Trace Event Format
-it uses X (slice), M (name), s, t and f (arrow) and C (counter).
+result; a counter of the data rate on buses, return links, mesh, DRAM and links between dies. Of the
+Trace Event Format it uses X (slice), M (name), s, t and f (arrow) and C (counter).
 
 Perfetto keeps whole nanoseconds and lets no two slices of a row overlap: docs/decisions/0013.
 """
@@ -22,9 +22,9 @@ from ir.program import Opcode, Program
 Event = dict[str, object]
 
 NS_PER_US = 1000
-KINDS = ("group", "acc", "link", "bus", "return", "mesh", "dpu", "mha", "dram")
-COUNTED = ("bus", "return", "mesh", "dram")
-LONGEST_CHAIN = 16  # STORE, ACC, MVM, XFER, MUL, ACT, MUL, XFER, ACC, MVM, LOAD: 10 back
+KINDS = ("group", "acc", "link", "bus", "return", "mesh", "dpu", "mha", "dram", "d2d")
+COUNTED = ("bus", "return", "mesh", "dram", "d2d")
+LONGEST_CHAIN = 64  # STORE, ACC, MVM, XFER, MUL, ACT, MUL, XFER, ACC, MVM, LOAD, and CROSSes
 
 
 def trace_json(program: Program, rows: Ints | None = None) -> str:

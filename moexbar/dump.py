@@ -39,7 +39,8 @@ def _blocks(mapping: Mapping, workload: Workload) -> Iterator[str]:
     yield f"mesh {placement.mesh_width} x {placement.mesh_height} cores, {placement.pgs} PGs"
     for region in placement.regions:
         size = f"{region.width} x {region.height}"
-        yield f"region of layer {region.layer}: {size} cores at ({region.x}, {region.y})"
+        where = f" on die {region.die}" if placement.topology.count > 1 else ""
+        yield f"region of layer {region.layer}: {size} cores at ({region.x}, {region.y}){where}"
     head = f"{'layer':>5} {'role':<5} {'expert':>6} {'matrix':>13} {'tiles':>7} {'PGs from':>8}"
     yield f"{head} crossbar"
     for index, block in enumerate(mapping.blocks):

@@ -25,6 +25,7 @@ RUNS_ON: dict[str, tuple[Opcode, ...]] = {
     "mesh": (Opcode.XFER,),
     "return": (Opcode.STORE,),
     "mha": (Opcode.ATTN,),
+    "d2d": (Opcode.CROSS,),
     "dram": (Opcode.KV_RD, Opcode.KV_WR, Opcode.GO_RD, Opcode.GO_WR),
     "dpu": (
         Opcode.EMBED,
@@ -104,13 +105,14 @@ class _Form:
 
     def pools(self) -> None:
         """No more digital, attention and memory units than the chip, or a region of it, has."""
-        found: dict[tuple[str, int], int] = {}
-        pgs: dict[int, int] = {}
+        found: dict[tuple[str, int, int], int] = {}
+        pgs: dict[tuple[int, int], int] = {}
         for u in self.program.units:
-            found[u.kind, u.layer] = found.get((u.kind, u.layer), 0) + u.units
-            pgs[u.layer] = pgs.get(u.layer, 0) + u.pgs
-        for (kind, layer), count in found.items():
-            limit = self._limit(kind, layer, pgs.get(layer, 0))
+            key = u.kind, u.layer, u.die
+            found[key] = found.get(key, 0) + u.units
+            pgs[u.layer, u.die] = pgs.get((u.layer, u.die), 0) + u.pgs
+        for (kind, layer, die), count in found.items():
+            limit = self._limit(kind, layer, pgs.get((layer, die), 0))
             if limit is not None and count > limit:
                 where = f"{kind} units" + (f" of layer {layer}" if layer >= 0 else "")
                 problem = f"found {count} units, expected at most {limit}"

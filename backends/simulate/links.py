@@ -22,12 +22,12 @@ RECOMPILE = "compile for that chip instead"
 
 def loads(program: Program, rows: Bools, old: Chip, new: Chip) -> tuple[Ints, Ints]:
     """Duration and busy time [LOADs] on a bus: the longest of its bits and the buffer's, wires."""
-    pgs: dict[int, int] = {}
+    pgs: dict[tuple[int, int], int] = {}
     for unit in program.units:
-        pgs[unit.layer] = pgs.get(unit.layer, 0) + unit.pgs
+        pgs[unit.layer, unit.die] = pgs.get((unit.layer, unit.die), 0) + unit.pgs
 
     def one(unit: Unit, data: int, duration: int, busy: int) -> tuple[int, int]:
-        region = Extent(unit.columns, unit.rows, pgs[unit.layer])
+        region = Extent(unit.columns, unit.rows, pgs[unit.layer, unit.die])
 
         def load(chip: Chip, values: int) -> Cost:
             return timing.load(chip, values, unit.width, region)
@@ -70,6 +70,26 @@ def transfers(duration: Ints, busy: Ints, old: Chip, new: Chip) -> tuple[Ints, I
     links = np.where(far, (duration - busy + before) // (before + old_wire), 0)
     moved = packets * after
     return np.where(far, moved - after + links * (after + new_wire), 0), moved
+
+
+def crossings(program: Program, rows: Bools, old: Chip, new: Chip) -> tuple[Ints, Ints]:
+    """Duration and busy time [CROSSes] on a link between dies: its bits, latency and mesh hops."""
+    if not np.any(rows):
+        return program.duration_ps[rows], program.busy_ps[rows]
+    if old.link is None or new.link is None:
+        raise InputError(f"chip {new.name}", "no [link], the program was made for dies", RECOMPILE)
+    _told(old, new)
+    latency, (hop, wire) = old.link.latency_ps, _hop(old)
+
+    def one(unit: Unit, data: int, duration: int, busy: int) -> tuple[int, int]:
+        hops = (duration - busy - latency) // (hop + wire) if hop + wire else 0
+
+        def cross(chip: Chip, values: int) -> Cost:
+            return timing.cross(chip, values, hops, 0)
+
+        return _again(unit, data, (duration, busy), cross, (old, new), old.mvm.output_bits)
+
+    return _each(program, rows, one)
 
 
 def _each(

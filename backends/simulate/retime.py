@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from backends.simulate.digital import timed_anew
-from backends.simulate.links import RECOMPILE, loads, stores, transfers
+from backends.simulate.links import RECOMPILE, crossings, loads, stores, transfers
 from ir import timing
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
@@ -88,6 +88,8 @@ def retime(program: Program, old: Chip, new: Chip) -> tuple[Ints, Ints]:
     duration[rows], busy[rows] = stores(program, rows, old, new)
     rows = program.opcode == Opcode.LOAD
     duration[rows], busy[rows] = loads(program, rows, old, new)
+    rows = program.opcode == Opcode.CROSS
+    duration[rows], busy[rows] = crossings(program, rows, old, new)
     return duration, busy
 
 

@@ -6,9 +6,11 @@ import numpy as np
 
 from ir.arrays import Ints
 from ir.mapping import TILE_KINDS, Block, Mapping, owner_columns
+from ir.topology import ONE_DIE, Topology
 from ir.workload import Workload
 from moexbar.report.mapped import (
     BlockRow,
+    DiesRow,
     GroupedLayer,
     MappingFile,
     MemberRow,
@@ -31,7 +33,7 @@ def mapping_json(mapping: Mapping, workload: Workload) -> dict[str, Any]:
         model=ModelName(workload.name, workload.sha256),
         mesh=Mesh(placement.mesh_width, placement.mesh_height),
         regions=tuple(
-            RegionRow(r.layer, r.x, r.y, r.width, r.height, r.guests or None)
+            RegionRow(r.layer, r.x, r.y, r.width, r.height, r.guests or None, r.die or None)
             for r in placement.regions
         ),
         groups=tuple(
@@ -49,9 +51,16 @@ def mapping_json(mapping: Mapping, workload: Workload) -> dict[str, Any]:
             for stack in mapping.stacks.stacks
         )
         or None,
+        dies=_dies(placement.topology),
     )
     found: dict[str, Any] = as_json(file)
     return found
+
+
+def _dies(topology: Topology) -> DiesRow | None:
+    if topology == ONE_DIE:
+        return None
+    return DiesRow(topology.count, topology.joined, topology.columns)
 
 
 def _runs(core: Ints) -> tuple[tuple[int, int], ...]:

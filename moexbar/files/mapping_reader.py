@@ -24,10 +24,12 @@ from ir.mapping import (
 )
 from ir.placement import Placement, Region
 from ir.stacks import Member, Stacking
+from ir.topology import ONE_DIE, Topology
 from ir.workload import AnyOperator, Dense, Expert, MoELayer, Weight, Workload
 
 MAX_BYTES = 1 << 30
 MAX_NUMBER = 1 << 40
+MAX_DIES = 1 << 14
 _UNKNOWN = Certificate("not in the file", 0, 0, "heuristic")
 
 
@@ -173,6 +175,7 @@ def _placement(found: dict[str, Any], blocks: tuple[Block, ...], grouping: Group
             _number(r["width"]),
             _number(r["height"]),
             tuple(_number(n) for n in r.get("guests", ())),
+            _number(r.get("die", 0)),
         )
         for r in found["regions"]
     )
@@ -186,7 +189,19 @@ def _placement(found: dict[str, Any], blocks: tuple[Block, ...], grouping: Group
         core,
         kind_of_pg,
         "not in the file",
+        topology=_topology(found.get("dies")),
     )
+
+
+def _topology(found: dict[str, Any] | None) -> Topology:
+    """How the dies are joined; ValueError for pairs of dies that are not there."""
+    if found is None:
+        return ONE_DIE
+    count = _number(found["count"], 1)
+    joined = tuple((_number(a), _number(b)) for a, b in found["joined"])
+    if count > MAX_DIES or any(not a < b < count for a, b in joined):
+        raise ValueError(f"{count} dies, joined {joined}"[:100])
+    return Topology(count, joined, _number(found["columns"]))
 
 
 def _cores(runs: list[list[int]]) -> Ints:

@@ -43,6 +43,7 @@ class RegionRow:
     width: columns.
     height: rows.
     guests: the other layers; absent where there are none.
+    die: that it is on; absent for the first die.
     """
 
     layer: int
@@ -51,6 +52,21 @@ class RegionRow:
     width: int
     height: int
     guests: tuple[int, ...] | None = field(default=None, metadata=OPTIONAL)
+    die: int | None = field(default=None, metadata=OPTIONAL)
+
+
+@dataclass(frozen=True)
+class DiesRow:
+    """How the dies of a chip are joined.
+
+    count: of dies.
+    joined: pairs of dies with a link in both directions.
+    columns: of a mesh of dies, row by row; 0 of other topologies.
+    """
+
+    count: int
+    joined: tuple[tuple[int, int], ...]
+    columns: int
 
 
 @dataclass(frozen=True)
@@ -153,15 +169,16 @@ class MappingFile:
     """Where every weight tile lives: mapping.json.
 
     model: that was mapped.
-    mesh: of cores.
-    regions: of layers.
+    mesh: of cores, on every die.
+    regions: of layers; of one on several dies its home first.
     groups: of experts.
     blocks: every matrix on crossbars.
     pg_core: cores of the peripheral groups in order of their number, as runs [core, groups], core =
-        y * mesh width + x.
+        (die * mesh height + y) * mesh width + x.
     dense_copies: of every matrix that is no routed expert's, but for those that multiply the newest
         token alone; left out where each stands once.
     stacks: fire groups that share peripheral groups; left out where none do.
+    dies: how they are joined; left out where there is one.
     """
 
     model: ModelName
@@ -172,3 +189,4 @@ class MappingFile:
     pg_core: tuple[tuple[int, int], ...]
     dense_copies: int | None = field(default=None, metadata=OPTIONAL)
     stacks: tuple[tuple[MemberRow, ...], ...] | None = field(default=None, metadata=OPTIONAL)
+    dies: DiesRow | None = field(default=None, metadata=OPTIONAL)
