@@ -2,9 +2,10 @@
 
 Rows wait in one heap per pool (the ready ones) or per group (those set aside at a full input
 buffer). Groups of a stack have one buffer, and what fills it may be on several buses and links, of
-which one may be busy when an entry is free: so the first of each group is told. Two more heaps hold
-when units become free and when jobs end. A heap entry is a key and a row, ordered by both. The heap
-of pool u lies in `keys[base[u]:base[u + 1]]`, large enough for all of its rows.
+which one may be busy when an entry is free: so the first of each group is told, in the order of
+their keys, as the first whose bus is free takes the entry. Two more heaps hold when units become
+free and when jobs end. A heap entry is a key and a row, ordered by both. The heap of pool u lies in
+`keys[base[u]:base[u + 1]]`, large enough for all of its rows.
 """
 
 import numpy as np
@@ -68,15 +69,22 @@ def unpark(
     group_at: Array,
     groups: Array,
     buffer: int,
+    priority: Array,
     waiting: Array,
     waits: int,
 ) -> int:
-    """Of each group of a buffer the first row that is set aside joins `waiting`."""
+    """Of each group of a buffer the first row set aside joins `waiting`, the lowest key first."""
+    first = waits
     for i in range(group_at[buffer], group_at[buffer + 1]):
         group = groups[i]
         if sizes[group] > 0:
-            waiting[waits] = pop(keys, rows, bases[group], sizes[group])
+            row = pop(keys, rows, bases[group], sizes[group])
             sizes[group] -= 1
+            mine, at = (priority[row], row), waits
+            while at > first and (priority[waiting[at - 1]], waiting[at - 1]) > mine:
+                waiting[at] = waiting[at - 1]
+                at -= 1
+            waiting[at] = row
             waits += 1
     return waits
 
@@ -174,6 +182,7 @@ def run(
                             group_at,
                             groups,
                             dst_units[i],
+                            priority,
                             waiting,
                             waits,
                         )
@@ -216,6 +225,7 @@ def run(
                         group_at,
                         groups,
                         unit[row],
+                        priority,
                         waiting,
                         waits,
                     )

@@ -152,6 +152,20 @@ def test_a_free_entry_is_not_kept_for_a_load_whose_bus_is_busy() -> None:
     assert starts(stream, 1) == [0, 5, 100, 105, 5, 15, 20]
 
 
+@pytest.mark.parametrize(("one", "two"), [(3, 1), (1, 3)])
+def test_of_two_layers_the_first_in_turn_takes_a_free_entry(one: int, two: int) -> None:
+    """One entry, free at 15 ps; both buses are, too, and both next vectors have been set aside.
+
+    The one with the lower number is brought at 15 and used from 20 to 30, the other one at 30.
+    """
+    stream = Stream()
+    mvm(stream, ONE, load(stream, ONE))  # 0-5, 5-15
+    mvm(stream, ONE, _load_on(stream, BUS, ONE, priority=one))
+    mvm(stream, TWO, _load_on(stream, APART, TWO, priority=two))
+    first, second = [15, 20], [30, 35]
+    assert starts(stream, 1) == [0, 5, *(first + second if one < two else second + first)]
+
+
 def _load_on(stream: Stream, bus: int, group: int, priority: int) -> int:
     row = job(stream, bus, 5, priority=priority)
     stream.link("dst", np.array([row]), np.array([group]))
