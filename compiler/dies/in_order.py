@@ -18,15 +18,18 @@ def in_order(problem: Problem, along: Ints) -> Ints:
     return found
 
 
-def fill(problem: Problem, order: Ints) -> Ints:
-    """Items in this order into dies 0, 1, ...: never back to one before. int64 [items]."""
+def fill(problem: Problem, order: Ints, *, shared: bool = True) -> Ints:
+    """Items in this order into dies 0, 1, ...: never back to one before. int64 [items].
+
+    shared: whether a die may have items of several layers.
+    """
     out = np.zeros(len(problem.items), dtype=np.int64)
     area, layer = problem.area.tolist(), problem.layer.tolist()
     overhead = problem.overhead.tolist()
     now, taken, there = 0, 0, set[int]()
     for item in order.tolist():
         more = area[item] + (0 if layer[item] in there else overhead[layer[item]])
-        if taken + more > problem.capacity_um2:
+        if taken + more > problem.capacity_um2 or not (shared or there <= {layer[item]}):
             now, there = now + 1, set()
             taken, more = 0, area[item] + overhead[layer[item]]
         out[item] = now

@@ -1,10 +1,21 @@
 """How few dies the items fit on: a lower bound, and packings that reach a number."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from compiler.dies.cp_sat import DieModel
 from compiler.dies.in_order import fill
+from compiler.dies.links import before_of
 from compiler.dies.problem import Problem
+from compiler.dies.symmetries import turned
+from compiler.options import SolverOptions
 from ir.arrays import Ints
+from ir.topology import Topology
+
+_FEW = 1500  # items x dies up to which packings are searched exactly
+_LIMITS = SolverOptions(time_s=0.5)
+_FRACTIONS = 24  # of rounded sizes, up to so many things in a bin
 
 
 def dies_needed(problem: Problem) -> tuple[int, int]:
@@ -12,13 +23,21 @@ def dies_needed(problem: Problem) -> tuple[int, int]:
 
     The bound: the items of a layer alone are on k dies at least, as many as they need where each
     has room for the layer's overhead and its items alone, so the areas of all items and k overheads
-    of each layer are on all dies together. Nor can all items be on fewer dies than the larger ones
-    need that do not fit with each other, whatever their layers.
+    of each layer are on all dies together. Nor can all items be on fewer dies than they need were
+    the least overhead on each die the only one (`least_bins`). Small problems are solved by CP-SAT.
     """
     problem.check_items()
     if not len(problem.items):
         return 0, 0
-    return _least(problem), int(packed(problem).max()) + 1
+    least, reached = _least(problem), int(packed(problem).max()) + 1
+    while least < reached and len(problem.items) * least <= _FEW:
+        status, _ = packed_exactly(problem, least)
+        if status == "feasible":
+            return least, least
+        if status == "none":
+            break
+        least += 1
+    return least, reached
 
 
 def packed(problem: Problem, dies: int = 0) -> Ints:
@@ -29,41 +48,56 @@ def packed(problem: Problem, dies: int = 0) -> Ints:
     """
     ways = [fill(problem, problem.order)]
     for order in (_layers_by_size(problem), _by_size(problem)):
-        if dies and ways[0].max(initial=-1) < dies:
-            break
+        if dies and ways[-1].max(initial=-1) < dies:
+            return ways[-1]
         ways.append(_best_fit(problem, order))
     return min(ways, key=lambda way: int(way.max(initial=-1)))
 
 
+def packed_exactly(problem: Problem, dies: int) -> tuple[str, Ints]:
+    """A packing onto so many dies by CP-SAT: feasible, infeasible, or none found in its time."""
+    alone = replace(problem, flows=(), casts=())
+    before = before_of(Topology(dies, tuple((a, b) for b in range(dies) for a in range(b))))
+    die, domains = turned(alone, before, 0, np.zeros(len(problem.items), dtype=np.int64))
+    answer, die, _ = DieModel(alone, before, die, domains).solve(_LIMITS)
+    return "feasible" if answer.status == "optimal" else answer.status, die
+
+
 def _least(problem: Problem) -> int:
     total = int(problem.area.sum())
-    most = 1
+    room = problem.capacity_um2 - int(problem.overhead.min())
+    most = least_bins(problem.area, room)
     for layer, overhead in enumerate(problem.overhead.tolist()):
         sizes = problem.area[problem.layer == layer]
         alone = least_bins(sizes, problem.capacity_um2 - overhead)
         total += alone * overhead
         most = max(most, alone)
-    together = least_bins(problem.area, problem.capacity_um2)
-    return max(most, together, -(-total // max(1, problem.capacity_um2)))
+    return max(most, -(-total // max(1, problem.capacity_um2)))
 
 
 def least_bins(sizes: Ints, room: int) -> int:
-    """A lower bound on bins of `room` for these sizes, none larger: that of Martello and Toth.
+    """A lower bound on bins of `room` for these sizes, none of them larger.
 
-    For any k: things above room - k need a bin each in which nothing of size k or more fits; those
-    above half a bin need one each; what of the others from k on does not fit beside these, over the
-    room, needs more.
+    Martello and Toth's: for any k, things above room - k need a bin each in which nothing of size k
+    or more fits; those above half a bin need one each; what of the others from k on does not fit
+    beside these, over the room, needs more. And Fekete and Schepers': sizes rounded to k-ths of a
+    bin, which no full bin exceeds: those of exactly j of k + 1 parts stay, others are
+    (k + 1) x size / room, rounded down, over k.
     """
-    if room <= 0:
+    if not len(sizes) or room <= 0:
         return int(len(sizes) > 0)
-    best = 1 if len(sizes) else 0
+    best = 1
     for k in (0, *np.unique(sizes[sizes <= room // 2]).tolist()):
         alone = sizes > room - k
-        large = (sizes > room / 2) & ~alone
-        rest = (sizes <= room / 2) & (sizes >= k)
+        large = (2 * sizes > room) & ~alone
+        rest = (2 * sizes <= room) & (sizes >= k)
         free = int(large.sum()) * room - int(sizes[large].sum())
         more = max(0, -(-(int(sizes[rest].sum()) - free) // room))
         best = max(best, int(alone.sum()) + int(large.sum()) + more)
+    for k in range(1, _FRACTIONS):
+        parts, left = np.divmod(sizes * (k + 1), room)
+        whole, rounded = int(parts[left == 0].sum()), int(parts[left > 0].sum())
+        best = max(best, -(-(whole * k + rounded * (k + 1)) // (k * (k + 1))))
     return best
 
 

@@ -15,12 +15,12 @@ def too_few(problem: Problem, dies: int) -> InfeasibleError:
     )
 
 
-def too_few_in_order(needed: int, dies: int) -> InfeasibleError:
-    """The report that the baseline needs more dies."""
+def none_fit(solver: str, needed: int, dies: int) -> InfeasibleError:
+    """The report that a baseline needs more dies."""
     return InfeasibleError(
         "dies",
-        Amount(needed, f"{needed} with solver 'in-order'"),
+        Amount(needed, f"{needed} or more with solver {solver!r}"),
         Amount(dies, str(dies)),
         "dies",
-        f"take {needed} dies, or solver 'auto'",
+        f"take {needed} dies or more, or solver 'auto'",
     )
