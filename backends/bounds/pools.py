@@ -26,7 +26,8 @@ def pools(program: Program) -> Pools:
     for circuit in of.tolist():
         unit = program.units[circuit]
         several = unit.kind in ("dpu", "mha")
-        shared = unit.kind if unit.layer < 0 else f"{unit.kind}.{unit.layer}"
+        shared = unit.name.rpartition(".")[0] if unit.kind == "dpu" else unit.name
+        shared = unit.kind if unit.layer < 0 else shared  # of one region on one die
         pool.append(names.setdefault(shared if several else unit.name, len(names)))
     of_unit = np.array(pool, dtype=np.int64)
     size = np.bincount(of_unit[np.unique(of)], minlength=len(names))

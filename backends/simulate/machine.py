@@ -128,12 +128,12 @@ def settled(machine: Machine, program: Program) -> Machine:
 
 
 def check_bus_order(program: Program, order: Array) -> None:
-    """LOADs of one operator and step start in slot order."""
+    """LOADs of one operator and step start in slot order on each of its buses."""
     rows = order[(program.opcode[order] == Opcode.LOAD) & (program.slot[order] >= 0)]
-    key = program.step[rows].astype(np.int64) * (len(program.nodes) + 1) + program.node[rows]
-    rows = rows[np.argsort(key, kind="stable")]
+    columns = program.unit, program.node, program.step
+    rows = rows[np.lexsort([column[rows] for column in columns])]
     one, other = rows[:-1], rows[1:]
-    same = (program.step[one] == program.step[other]) & (program.node[one] == program.node[other])
+    same = np.all([column[one] == column[other] for column in columns], axis=0)
     back = np.flatnonzero(same & (program.slot[other] < program.slot[one]))
     if len(back):
         at = back[np.argmin(program.start_ps[other[back]])]
