@@ -118,7 +118,7 @@ def digital_ps(op: AnyOperator, chip: Chip) -> int:
 
 
 def _own_ps(op: Digital, chip: Chip) -> int:
-    if op.scope == "constant":
+    if op.scope == "constant" or op.kind == "join":
         return 0
     if op.scope == "token" and op.kind == "norm":
         return timing.norm(chip, op.width).duration_ps

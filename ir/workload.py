@@ -41,7 +41,7 @@ __all__ = [
     "is_constant",
 ]
 
-DigitalKind = Literal["embed", "norm", "add", "mul", "act", "other"]
+DigitalKind = Literal["embed", "norm", "add", "mul", "act", "other", "join"]
 Scope = Literal["token", "sequence", "constant"]
 NOTHING_STORED = WeightAccount()
 
@@ -84,7 +84,8 @@ class Digital(Operator):
     `elements` counts the output elements of all its nodes per token (`scope` token) or in all
     (`scope` constant: it does not depend on the tokens' values; `scope` sequence: it mixes tokens).
     `macs`: multiply-accumulates with matrices that it holds, per token or in all likewise.
-    `passes`: what the curve of a kind `act` takes (`ir.passes`).
+    `passes`: what the curve of a kind `act` takes (`ir.passes`). A `join` is of no nodes: it says
+    that its inputs side by side are one vector (`ir.parts`).
     `weight_bytes`: of those matrices, read whenever it is used: for every token, every sequence or
     once, as its scope says. `gathered_bytes`: taken per token of stacks, by run-time indices.
     """

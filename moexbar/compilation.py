@@ -25,6 +25,7 @@ from ir.compiled import Compiled
 from ir.errors import InputError, OtherRoutingError, RefusedError
 from ir.lengths import Tokens
 from ir.mapping import Grouping
+from ir.parts import in_parts
 from ir.program import Program
 from ir.routing import Routing, token_spans
 from ir.schedule import Caches
@@ -160,6 +161,7 @@ def compile(
     workload = _workload(model, shape, experts, progress, least_placed, trust_traced=trust_traced)
     given = Given(routing, reading, inputs, limits.seed, trust_traced)
     workload, trace = routed(model, workload, shape, given, progress)
+    workload = in_parts(workload, chip)
     spans = token_spans(trace, fit, score, batch * shape.length)
     asked = grouping if isinstance(grouping, GroupingOptions) else GROUPING
     many = _processes(workload) if processes is None else whole("processes", processes, 1)

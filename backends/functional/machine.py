@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, assert_never
 
 import numpy as np
 
@@ -206,7 +206,7 @@ def run_nodes(at: At[Digital | Attention], ids: Ints) -> None:
     else:
         feeds = gather(m, ids, op.inputs)
         at.record(ids)
-    found = [m.nodes.run(op, fed, op.outputs) for fed in feeds]
+    found = [_made(m, op, fed) for fed in feeds]
     if not constant:
         found = rounded(at, feeds, found)
     arrays: dict[Name, Array] = {}
@@ -219,6 +219,18 @@ def run_nodes(at: At[Digital | Attention], ids: Ints) -> None:
         else:
             arrays[name] = rows
     m.values.put(ids, m.program.token[ids].astype(np.int64), Batch(arrays, tables))
+
+
+def _made(m: Machine, op: Digital | Attention, fed: dict[str, Array]) -> dict[str, Array]:
+    """What an operator gives for its inputs, of one run: by its nodes; a join has none."""
+    match op:
+        case Digital(kind="join"):
+            parts = [fed[name] for name in op.inputs]
+            return {op.outputs[0]: np.concatenate(parts, axis=-1)}
+        case Digital() | Attention():
+            return m.nodes.run(op, fed, op.outputs)
+        case _:
+            assert_never(op)
 
 
 def rounded(

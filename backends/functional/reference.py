@@ -24,6 +24,7 @@ from ir.onnxdoor.nodes import Nodes
 from ir.onnxdoor.packing import is_packed
 from ir.onnxdoor.ternary import open_as
 from ir.onnxdoor.weights import StoredMatrices
+from ir.parts import whole
 from ir.selection import ByCapacity, Capacity
 from ir.workload import MoELayer, Router, Workload
 
@@ -35,6 +36,21 @@ def reference(
 
     arrival: [window tokens] step in which each token comes.
     """
+    joins = [op for op in workload.digital() if op.kind == "join"]
+    width = {name: op.width for op in workload.operators for name in op.outputs}
+    found = _of_model(nodes, whole(workload), runs, arrival)
+    for values in found:
+        for op in joins:
+            widths = [width[name] for name in op.inputs]
+            parts = np.split(values[op.outputs[0]], np.cumsum(widths)[:-1], axis=-1)
+            values |= dict(zip(op.inputs, parts, strict=True))
+    return found
+
+
+def _of_model(
+    nodes: Nodes, workload: Workload, runs: Sequence[Run], arrival: Ints
+) -> list[dict[str, Array]]:
+    """The same of the model as it is stored."""
     steps = any(arrival[run.tokens].any() for run in runs)
     if steps and any(op.router.capacity is not None for op in workload.moe_layers):
         return [by_arrival(nodes, workload, run, arrival) for run in runs]

@@ -41,6 +41,8 @@ def add_digital(way: Way, index: int, op: Digital) -> None:
 
 def _of_token(site: Site, op: Digital) -> Cost:
     chip = site.chip
+    if op.kind == "join":
+        return timing.join()
     if op.kind == "norm":
         work = timing.norm(chip, op.width)
     elif op.kind == "act":

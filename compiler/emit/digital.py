@@ -18,6 +18,7 @@ OPCODE: dict[DigitalKind, Opcode] = {
     "mul": Opcode.MUL,
     "act": Opcode.ACT,
     "other": Opcode.DIGITAL,
+    "join": Opcode.DIGITAL,
 }
 
 
@@ -58,6 +59,8 @@ def _with_products(chip: Chip, op: Digital, work: Cost, tokens: int) -> Cost:
 
 
 def _token_cost(chip: Chip, op: Digital) -> Cost:
+    if op.kind == "join":
+        return timing.join()
     if op.kind == "norm":
         work = timing.norm(chip, op.width)
     elif op.kind == "act":

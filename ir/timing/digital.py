@@ -103,6 +103,11 @@ def sample(chip: Chip) -> Cost:
     return job(chip.digital.sample_ps, 0)
 
 
+def join() -> Cost:
+    """Results of parts of a matrix as one vector: they lie side by side in the buffer already."""
+    return Cost(0, 0, 0)
+
+
 def digital(chip: Chip, elements: int) -> Cost:
     """Any other element-wise work: `elements` outputs, counted as adds whatever makes them."""
     return add(chip, elements)

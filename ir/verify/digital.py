@@ -27,6 +27,8 @@ def tokens_of_use(case: ProgramCase, op: Digital, of_pass: int) -> int:
 
 def _work(case: ProgramCase, op: Digital, tokens: int) -> Cost:
     """All but products with matrices."""
+    if op.kind == "join":
+        return timing.join()
     if op.scope != "token":
         return timing.digital(case.chip, op.elements * tokens)
     if op.kind == "norm":

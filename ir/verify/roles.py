@@ -103,6 +103,7 @@ _OPCODES: dict[DigitalKind, Opcode] = {
     "mul": Opcode.MUL,
     "act": Opcode.ACT,
     "other": Opcode.DIGITAL,
+    "join": Opcode.DIGITAL,
 }
 
 

@@ -10,6 +10,7 @@ from compiler.trace import no_routing
 from ir.arrays import Array
 from ir.compiled import Executable
 from ir.errors import InputError
+from ir.parts import in_parts
 from ir.routing import Routing
 from moexbar.arguments import check_path
 from moexbar.execution import execute_program, program_case, refuse_wrong
@@ -75,12 +76,13 @@ def read_compiled(
     report = read_report(folder / "report.json")
     window = report.window
     workload = opened.workload(tokens=window.each, batch=window.batch, experts=report.model.experts)
+    chip = read_folder_chip(folder)
+    workload = in_parts(workload, chip)
     program = read_program(folder / "program.parquet")
     mapping = read_mapping(folder / "mapping.json", workload)
     if inputs is None or not any_inputs:
         inputs = find_source(found, "inputs", inputs, folder)
     arrays = load_inputs(inputs)
-    chip = read_folder_chip(folder)
     routing = (
         load_routing(folder / "routing.npz")
         if workload.moe_layers
