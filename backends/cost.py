@@ -195,6 +195,8 @@ def chip_area(program: Program, chip: Chip) -> Area:
         "input buffers": _input_buffers(program, chip, dense=True),
         **digital,
     }
+    if chip.link is not None:
+        parts["links between dies"] = (_units(program, "d2d"), chip.link.end_um2)
     return sum_area(parts, optional=tuple(digital))
 
 

@@ -204,30 +204,6 @@ class StackOptions:
 
 
 @dataclass(frozen=True)
-class PlacementOptions:
-    """Where every tile goes (`compiler.placement`), and how often.
-
-    pack: ragged tiles share crossbars; dense_copies: of everything that is no routed expert's;
-    stacks: what shares peripheral groups beyond the experts of a group, or how that is chosen.
-    """
-
-    solver: Placer = "in-order"
-    pack: bool = False
-    dense_copies: int = 1
-    stacks: Stacking | StackOptions = NO_STACKS
-
-    @property
-    def stacking(self) -> Stacking:
-        """The stacks, none where they are yet to be chosen."""
-        return self.stacks if isinstance(self.stacks, Stacking) else NO_STACKS
-
-    def __post_init__(self) -> None:
-        one_of("placement", self.solver, PLACERS)
-        if self.dense_copies < 1:
-            raise InputError("dense copies", f"{self.dense_copies}, expected at least 1")
-
-
-@dataclass(frozen=True)
 class DieOptions:
     """Which die everything is on (`compiler.dies`).
 
@@ -238,6 +214,32 @@ class DieOptions:
 
     def __post_init__(self) -> None:
         one_of("dies", self.solver, DIE_RULES, "solver")
+
+
+@dataclass(frozen=True)
+class PlacementOptions:
+    """Where every tile goes (`compiler.placement`), and how often.
+
+    pack: ragged tiles share crossbars; dense_copies: of everything that is no routed expert's;
+    stacks: what shares peripheral groups beyond the experts of a group, or how that is chosen;
+    dies: how is chosen which die everything is on, where the chip has several.
+    """
+
+    solver: Placer = "in-order"
+    pack: bool = False
+    dense_copies: int = 1
+    stacks: Stacking | StackOptions = NO_STACKS
+    dies: DieOptions = field(default_factory=DieOptions)
+
+    @property
+    def stacking(self) -> Stacking:
+        """The stacks, none where they are yet to be chosen."""
+        return self.stacks if isinstance(self.stacks, Stacking) else NO_STACKS
+
+    def __post_init__(self) -> None:
+        one_of("placement", self.solver, PLACERS)
+        if self.dense_copies < 1:
+            raise InputError("dense copies", f"{self.dense_copies}, expected at least 1")
 
 
 @dataclass(frozen=True)
@@ -283,7 +285,6 @@ class Options:
     caches: Caches = field(default_factory=Caches)
     limits: SolverOptions = field(default_factory=lambda: SolverOptions(time_s=1.0))
     processes: int = 1
-    dies: DieOptions = field(default_factory=DieOptions)
 
 
 Name = TypeVar("Name", bound=str)

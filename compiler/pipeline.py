@@ -249,15 +249,15 @@ def place_experts(
     routed = Routed(workload, fitted, stop - start, of_side)
     copies = options.placement.dense_copies
     blocks = with_dense_copies(with_replicas(blocks, grouping), workload, copies)
-    sites, across = None, None
+    sites, crossing = None, None
     if chip.dies is not None:
-        asked = Asked(options.dies, options.limits, options.shape, copies)
-        sites, found = onto_dies(workload, blocks, grouping, fitted, stop - start, chip, asked)
-        across = found.certificate
+        asked = Asked(options.placement.dies, options.limits, options.shape, copies)
+        tokens = stop - start
+        sites, crossing = onto_dies(workload, blocks, grouping, fitted, tokens, chip, asked)
     placement = place(
         blocks, grouping, chip, options.placement, routed=routed, limits=options.limits, sites=sites
     )
-    placement = replace(placement, crossing=across)
+    placement = replace(placement, crossing=crossing)
     return Mapping(blocks, grouping, placement, copies, options.placement.stacking)
 
 

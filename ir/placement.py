@@ -36,6 +36,20 @@ class Region:
         return (self.layer, *self.guests)
 
 
+@dataclass(frozen=True)
+class Crossing:
+    """Which die everything is on: bytes x links of the fitted tokens, and what is proven of them.
+
+    baselines: the same of other ways on the same dies, by name; None where a way does not fit.
+    least_dies: no assignment fits fewer.
+    """
+
+    solver: str
+    certificate: Certificate
+    baselines: tuple[tuple[str, int | None], ...]
+    least_dies: int
+
+
 @dataclass(frozen=True, eq=False)
 class Placement:
     """PGs on the meshes of the dies, which are all of mesh_width x mesh_height cores.
@@ -59,7 +73,7 @@ class Placement:
     solver: str
     certificate: Certificate | None = None
     topology: Topology = ONE_DIE
-    crossing: Certificate | None = None
+    crossing: Crossing | None = None
 
     @property
     def pgs(self) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from backends.dies import refuse_full
 from compiler.baselines import ASKED, BASELINES, Baselines, Pair, Unfit, methods
 from compiler.frontend.proof.traced import refuse_missing
 from compiler.grouping.given import check_given
@@ -168,6 +169,7 @@ def compile(
     options = Options(shape, *spans, asked, placement, slots, caches, limits, many)
     every, traced = methods(chip, options, pairs), routing is not None
     before, ours = by_methods(workload, trace, every, progress, _given(grouping, workload, chip))
+    refuse_full(ours.compiled)
     executed = _executed(model, ours.compiled, trace, inputs, wanted=execute, given=traced)
     noise = jitter_row((*before, ours), runs, limits.seed, progress)
     report = replace(compile_report(trace, before, ours, executed), jitter=noise)

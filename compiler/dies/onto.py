@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from compiler.dies import assign, dies_needed
 from compiler.dies.areas import areas_of
 from compiler.dies.pieces import Pieces, in_model_order
-from compiler.dies.problem import Assigned, Problem
+from compiler.dies.problem import Problem
 from compiler.fire_groups import fire_groups
-from compiler.options import DieOptions, Shape, SolverOptions
+from compiler.options import DieOptions, DieRule, Shape, SolverOptions
 from compiler.placement.sites import Sites, on_dies
 from ir.arrays import Bools
 from ir.chip import Chip, Dies, Link
-from ir.errors import InputError
+from ir.errors import InfeasibleError, InputError
 from ir.mapping import Block, Grouping
+from ir.placement import Crossing
 from ir.topology import Topology, topology_of
 from ir.workload import Workload
+
+BASELINES: tuple[DieRule, ...] = ("in-order", "cut")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ def onto_dies(
     tokens: int,
     chip: Chip,
     asked: Asked,
-) -> tuple[Sites, Assigned]:
+) -> tuple[Sites, Crossing]:
     """The regions of every die of the chip, and how they were chosen.
 
     chosen: {MoE layer: bool [tokens, experts]}, of the fitted tokens. Raises InputError for a chip
@@ -52,9 +55,23 @@ def onto_dies(
     problem = pieces.problem(areas, chip.dies.area_um2)
     problem, topology = fitted(problem, chip.dies, chip.link)
     found = assign(problem, topology, asked.options, asked.limits)
+    crossing = Crossing(
+        found.solver,
+        found.certificate,
+        tuple((name, _by(name, problem, topology, asked.limits)) for name in BASELINES),
+        dies_needed(problem)[0],
+    )
     die = dict(zip(pieces.members, found.die.tolist(), strict=True))
     home = {layer: int(found.die[item]) for layer, item in pieces.anchors.items()}
-    return on_dies(die, home, topology), found
+    return on_dies(die, home, topology), crossing
+
+
+def _by(name: DieRule, problem: Problem, topology: Topology, limits: SolverOptions) -> int | None:
+    """Byte-links of a baseline; None where its way does not fit."""
+    try:
+        return assign(problem, topology, DieOptions(name), limits).byte_links
+    except InfeasibleError:
+        return None
 
 
 def fitted(problem: Problem, dies: Dies, link: Link) -> tuple[Problem, Topology]:

@@ -10,6 +10,8 @@ from compiler.options import (
     GROUPING_SOLVERS,
     POLICIES,
     STACK_RULES,
+    DieOptions,
+    DieRule,
     GroupingOptions,
     GroupingSolver,
     Objective,
@@ -188,6 +190,13 @@ StackPgs = Annotated[
         rich_help_panel=METHODS,
     ),
 ]
+Dies = Annotated[
+    DieRule,
+    typer.Option(
+        help="Who says which die everything is on, where the chip has several (docs/dies.md).",
+        rich_help_panel=METHODS,
+    ),
+]
 Processes = Annotated[
     int | None,
     typer.Option(
@@ -232,6 +241,7 @@ class CompileRequest:
     stacks: Stacks = None
     stack_layers: StackLayers = 2
     stack_pgs: StackPgs = None
+    dies: Dies = "auto"
     time: LayerTime = 1
     seed: Seed = 0
     processes: Processes = None
@@ -266,7 +276,8 @@ class CompileRequest:
     @property
     def placement_options(self) -> PlacementOptions:
         """How tiles are placed."""
-        return PlacementOptions(self.placement, self.pack, self.dense_copies, self._stacks)
+        dies = DieOptions(self.dies)
+        return PlacementOptions(self.placement, self.pack, self.dense_copies, self._stacks, dies)
 
     @property
     def _stacks(self) -> Stacking | StackOptions:

@@ -15,6 +15,7 @@ from moexbar.console import note, out
 from moexbar.execution import executes_steps
 from moexbar.report.banded import BandsRow
 from moexbar.report.compiled import LayerRow, Programming, Report
+from moexbar.report.dies import dies_lines
 from moexbar.report.executed import Skipped
 from moexbar.report.jittered import JitterRow
 from moexbar.report.methods import MethodRow
@@ -62,7 +63,7 @@ def print_compiled(compilation: Compilation, output: Path) -> None:
     console.print(_scope(report))
     if report.window.scored_on_fitted:
         note("note: --fit and --score overlap, so these figures are no test of the grouping")
-    for text in size_notes(report.size) if report.size else ():
+    for text in size_notes(report.size) if report.size and not report.dies else ():
         note(f"note: {text}")
     _print_unknown(report, done)
     console.print(f"written to {output}")
@@ -167,7 +168,9 @@ def _placed(report: Report) -> Iterator[str]:
 
 def _sized(report: Report) -> Iterator[str]:
     """How large it is, and what it would take with every peripheral group on."""
-    if report.size is not None:
+    if report.dies is not None:
+        yield from dies_lines(report.dies)
+    elif report.size is not None:
         yield size_line(report.size)
     match report.methods[-1]:
         case MethodRow(energy_nj=energy) if energy.never_off != energy.total:

@@ -36,6 +36,7 @@ from moexbar.report.compiled import (
     UnlikeWidths,
     Window,
 )
+from moexbar.report.dies import dies_report
 from moexbar.report.digital import digital_work
 from moexbar.report.executed import Executed, Skipped
 from moexbar.report.gains import MethodResult, gains_row, kept_policy
@@ -87,6 +88,7 @@ def compile_report(
         programming=_programming(done),
         weights=WeightsRow.of(workload.account),
         size=_size(done),
+        dies=dies_report(done, cost(done.program, done.chip).energy.total_fj),
         gains=gains_row(baselines, ours),
     )
 

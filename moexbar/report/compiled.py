@@ -7,6 +7,7 @@ from ir.lengths import Tokens
 from moexbar.report.banded import BandsRow
 from moexbar.report.certificates import CertificateRow, OrderRow
 from moexbar.report.chips import ChipSheet
+from moexbar.report.dies import DiesReport
 from moexbar.report.digital import DigitalWork
 from moexbar.report.executed import Executed, Skipped
 from moexbar.report.jittered import JitterRow
@@ -304,6 +305,7 @@ class Report(Document):
     gains: over other methods; left out without any.
     bands: ranges of the figures over the chip's assumed numbers; left out where not asked for.
     jitter: what of the times and gains is the schedule's own noise; left out where not asked for.
+    dies: how full they are, and what goes between them; left out where the chip is one die.
     """
 
     moexbar: str
@@ -326,3 +328,4 @@ class Report(Document):
     gains: GainsRow | None = field(default=None, metadata=OPTIONAL)
     bands: BandsRow | None = field(default=None, metadata=OPTIONAL)
     jitter: JitterRow | None = field(default=None, metadata=OPTIONAL)
+    dies: DiesReport | None = field(default=None, metadata=OPTIONAL)
