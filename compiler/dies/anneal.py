@@ -96,6 +96,6 @@ def _die_near(board: Board, item: int, net: int) -> int:
     for _ in range(draw(board, _FAR + 1)):
         joined = board.near_start[die + 1] - board.near_start[die]
         if joined == 0:
-            return draw(board, len(board.head))
+            return draw(board, len(board.head)) if draw(board, 8) == 0 else int(die)
         die = board.near[board.near_start[die] + draw(board, joined)]
     return int(die)

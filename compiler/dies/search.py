@@ -13,8 +13,9 @@ from ir.arrays import Array, Ints
 from ir.topology import Topology
 
 _PER_SECOND = 100_000_000  # steps over links, about as many as there are in a second
-_EACH = 8_000  # steps for each end of a net, at most
-_THRESHOLDS = (20, 60, 200, 0)  # of turns one after another, the mean cost of an item over these
+_EACH = 8_000  # steps for each end of a net that a turn takes, where there are several turns
+_TURNS = 8
+_HOT, _WARM, _COOL = 4, 10, 20  # thresholds: the mean cost of an item over these
 
 
 def search(
@@ -26,7 +27,8 @@ def search(
 ) -> Ints:
     """The die of every item, int64 [items], never worse than any start.
 
-    limits: time_s for each layer, as steps, so that it repeats.
+    limits: time_s for each layer, as steps, so that it repeats. A turn anneals from the best so
+    far; those of small problems begin hot, to leave it behind.
     """
     sizes = problem.nets.bytes
 
@@ -36,13 +38,15 @@ def search(
     best = min(starts, key=value)
     least = value(best)
     ends = len(problem.nets.member) + len(problem.nets) + len(problem.items)
-    work = min(int(limits.time_s * len(problem.layers) * _PER_SECOND), _EACH * ends)
-    for turn, share in enumerate(_THRESHOLDS):
+    work = int(limits.time_s * len(problem.layers) * _PER_SECOND)
+    turns = max(1, min(_TURNS, work // (_EACH * ends)))
+    shares = [_WARM] if turns == 1 else [_HOT] * (turns - 1) + [_COOL]
+    for turn, share in enumerate(shares):
         if not least:
             break
         board = board_of(problem, topology, before, best, limits.seed + turn)
-        threshold = least // max(1, len(problem.items)) // share if share else 0
-        anneal(board, threshold, int(board.now[WORK]) + work // len(_THRESHOLDS))
+        threshold = least // len(problem.items) // share
+        anneal(board, threshold, int(board.now[WORK]) + min(work // turns, _EACH * ends))
         found = value(board.die)
         if found < least:
             best, least = np.array(board.die), found
