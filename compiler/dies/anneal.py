@@ -54,16 +54,17 @@ def _propose(board: Board) -> bool:
     here = board.die[item]
     if to == here:
         return False
-    kind = draw(board, 4)
     board.now[MOVED] = 0
-    if kind == 0:
+    each = len(board.die) // len(board.head)
+    if draw(board, 4 + each * each) == 0:  # the more there is on a die, the longer it takes
         _ask_all(board, here, to)
         _ask_all(board, to, here)
         return settle(board)
     ask(board, item, to)
-    if kind == 1 or board.head[to] < 0:
+    kind = draw(board, 3)
+    if kind == 0 or board.head[to] < 0:
         return settle(board)
-    if kind == 2 and settle(board):
+    if kind == 1 and settle(board):
         return True
     there = 0
     other = board.head[to]
@@ -93,7 +94,7 @@ def _die_near(board: Board, item: int, net: int) -> int:
     if other == item or draw(board, 2):
         other = board.member[board.start[net] + draw(board, members)]
     die = board.die[other]
-    for _ in range(draw(board, _FAR + 1)):
+    for _ in range(max(0, draw(board, 2 * _FAR) - _FAR + 1)):
         joined = board.near_start[die + 1] - board.near_start[die]
         if joined == 0:
             return draw(board, len(board.head)) if draw(board, 8) == 0 else int(die)
