@@ -8,7 +8,7 @@ from compiler.options import Options, StackOptions, StackSolver
 from compiler.placement.spots import crossbars_behind
 from compiler.stacks import busy_table, choose_stacks
 from compiler.stacks.problem import Candidate
-from compiler.timeline.assemble import timed_ps
+from compiler.timeline.assemble import searched_ps
 from ir import timing
 from ir.compiled import Compiled
 from ir.mapping import Mapping
@@ -53,7 +53,9 @@ def stacks_by_time(alone: Compiled, asked: StackOptions, options: Options) -> It
 def shortest(alone: Compiled, mappings: Iterable[Mapping]) -> Mapping:
     """Of several mappings that with the shortest program: who meets least need not wait least.
 
-    alone: a program of the same groups, whose slot orders they take.
+    alone: a program of the same groups, whose slot orders they take. Each is timed by the fewest
+    list schedules, however large it is: where layers meet, what one rule takes says little of what
+    latest starts make of it.
     """
     tried = list(mappings)
     if len(tried) == 1:
@@ -61,7 +63,7 @@ def shortest(alone: Compiled, mappings: Iterable[Mapping]) -> Mapping:
 
     def time_ps(mapping: Mapping) -> int:
         draft = emit(alone.workload, mapping, alone.schedule, alone.chip, alone.passed)
-        return timed_ps(*draft, alone.chip)
+        return searched_ps(*draft, alone.chip)
 
     return min(tried, key=time_ps)
 

@@ -30,9 +30,14 @@ def timed_ps(draft: Draft, units: Units, chip: Chip) -> int:
     room or not.
     """
     if len(draft) <= MANY or chip.digital.accounting == "reference":
-        return int(_schedule(draft, units, chip, work=0).end_ps)
+        return searched_ps(draft, units, chip)
     jobs = prepare(draft, units.servers, chip.pg.input_buffers, units.circuits)
     return list_schedule(jobs, with_turns(jobs, RULES[0](jobs))).end_ps
+
+
+def searched_ps(draft: Draft, units: Units, chip: Chip) -> int:
+    """When the last instruction of the draft ends, ps, of the fewest list schedules at any size."""
+    return int(_schedule(draft, units, chip, work=0).end_ps)
 
 
 def set_times(
