@@ -4,10 +4,15 @@ A token is routed once, when it arrives, against the scores so far; what an expe
 keeps. Scores come from the step's GATEs and, with a GO cache, from those that earlier steps kept.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 
+from backends.functional.exposed import told_of_own
 from backends.functional.machine import At, Machine
 from backends.functional.names import Inner
+from backends.functional.ties import Ran, leaning, ran_by
 from backends.functional.values import Batch, wrong
 from ir.arrays import Array, Bools, Ints
 from ir.program import Opcode
@@ -32,23 +37,50 @@ def admitted(scores: Array, arrival: Ints, capacity: Capacity) -> Bools:
     return taken
 
 
-def choose_tokens(at: At[MoELayer], capacity: Capacity, ids: Ints, told: Array) -> None:
+def selected(at: At[MoELayer], ran: Ran, *, away: bool = False) -> Bools | None:
+    """What a router selects of logits that lean toward what ran: bool [window tokens, E].
+
+    Of the tokens that ran, those that experts choose among the tokens so far against the ones
+    before. As `leaning` otherwise.
+    """
+    m, capacity = at.m, at.op.router.capacity
+    if capacity is None:
+        found = leaning(at, ran, away=away)
+        return None if found is None else np.asarray(found[Inner.PICKED] & ran.tokens[:, None])
+    out = np.zeros(ran.experts.shape, dtype=np.bool_)
+    for step in np.unique(m.arrival[ran.tokens]).tolist():
+        came = Ran(ran.experts, ran.tokens & (m.arrival == step))
+        found = leaning(at, came, away=away)
+        if found is None:
+            return None
+        for sequence in np.unique(m.values.sequence[came.tokens]).tolist():
+            mine = m.so_far(sequence)
+            taken = admitted(found[Inner.SCORES][mine], m.arrival[mine], capacity)
+            out[mine] |= taken & came.tokens[mine][:, None]
+    return out
+
+
+def choose_tokens(at: At[MoELayer], capacity: Capacity, ids: Ints, combines: Ints) -> None:
     """The TOPK of each sequence: the experts of the tokens scored in this step, and their weights.
 
-    told: [window tokens, E] the scores of the model's own vectors. Where they send
-    a token elsewhere although every vector scored is the model's up to rounding, it is a near tie.
+    Where the model's own vectors send a token elsewhere although every vector scored is the model's
+    up to rounding, it is a near tie; and where the program's COMBINEs have experts take other
+    tokens, of scores that rounding may order so (`ties`).
     """
     m, experts = at.m, at.op.router.experts
+    told, ties = told_of_own(at)[Inner.SCORES], _Ties(at, ran_by(at, combines))
     shape = (m.tokens, experts)
     weights, picked = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.bool_)
     seen, all_near = np.full(shape, -np.inf, dtype=np.float32), np.zeros(m.tokens, dtype=np.bool_)
     for row in ids.tolist():
         mine = m.so_far(int(m.program.seq[row]))
         scores, near, scored = _scores(m, row, mine, experts)
-        taken = admitted(scores, m.arrival[mine], capacity)
+        ours = admitted(scores, m.arrival[mine], capacity)
         theirs = admitted(told[mine], m.arrival[mine], capacity)
-        tied = near.all() & (taken != theirs).any(axis=1)
-        taken[tied] = theirs[tied]
+        taken = ours.copy()
+        if near.all():
+            taken = ties.as_run(mine, scored, theirs)
+        tied = scored & (taken != ours).any(axis=1)
         m.tied |= {(at.index, token) for token in mine[tied].tolist()}
         taken &= scored[:, None]
         picked[mine], weights[mine] = taken, np.where(taken, scores, 0)
@@ -64,6 +96,29 @@ def choose_tokens(at: At[MoELayer], capacity: Capacity, ids: Ints, told: Array) 
         }
     )
     m.values.put(ids, of_sequences, chosen)
+
+
+@dataclass
+class _Ties:
+    """What a program runs in a step, and what its router selects leaning that way, once asked."""
+
+    at: At[MoELayer]
+    ran: Ran
+
+    @cached_property
+    def leant(self) -> Bools | None:
+        return selected(self.at, self.ran)
+
+    def as_run(self, mine: Ints, scored: Bools, theirs: Bools) -> Bools:
+        """`theirs` [tokens `mine`, E]; what ran of each expert whose tokens rounding may select.
+
+        scored: those of `mine` whose step it is.
+        """
+        ran, fresh = self.ran.experts[mine], scored & self.ran.tokens[mine]
+        if not (theirs != ran)[fresh].any() or self.leant is None:
+            return theirs
+        may = (self.leant[mine] == ran)[fresh].all(axis=0)
+        return np.where(fresh[:, None] & may, ran, theirs)
 
 
 def best_of(scores: Array, tokens: Ints, capacity: Capacity) -> Array:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backends.functional.blame import wrong_logits
+from backends.functional.follow import follow
 from backends.functional.machine import TOLERANCE, At, Machine
 from backends.functional.names import Inner, Moved, Name, Passed
 from backends.functional.products import (
@@ -37,7 +38,7 @@ def run_moe(at: At[MoELayer], rows: dict[Opcode, Ints]) -> None:
         if not len(rows[code]):
             raise CheckError("execution", op.name, f"no {code.name} among its instructions")
     score(at, rows)
-    choose(at, rows[Opcode.TOPK])
+    choose(at, rows[Opcode.TOPK], rows[Opcode.COMBINE])
     load(m, op.inputs[0], without_values(m, rows[Opcode.LOAD]))
     stage = m.program.stage
     first, second = (rows[Opcode.MVM][stage[rows[Opcode.MVM]] == s] for s in (0, 1))
@@ -179,6 +180,7 @@ def _combine(at: At[MoELayer], ids: Ints) -> None:
     shape = m.row_shape(op.outputs[0])
     given = out.astype(m.whole[0][op.outputs[0]].dtype).reshape(len(ids), *(shape or (-1,)))
     _leave_hidden(at, ids, given)
+    follow(at, ids, given)
     results: dict[Name, Array] = {op.outputs[0]: given}
     for name in op.outputs[1:]:
         results[name] = m.values.take(ids, Passed(name))

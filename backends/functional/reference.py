@@ -18,7 +18,7 @@ import numpy as np
 from backends.functional.runs import Run
 from ir.arrays import Array, Bools, Ints
 from ir.errors import InputError
-from ir.onnxdoor.definition import by_definition, layer_sum, operator_values
+from ir.onnxdoor.definition import Values, by_definition, layer_sum, operator_values
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.nodes import Nodes
 from ir.onnxdoor.packing import is_packed
@@ -26,7 +26,8 @@ from ir.onnxdoor.ternary import open_as
 from ir.onnxdoor.weights import StoredMatrices
 from ir.parts import whole
 from ir.selection import ByCapacity, Capacity
-from ir.workload import MoELayer, Router, Workload
+from ir.semantics import Matrices
+from ir.workload import AnyOperator, MoELayer, Router, Workload
 
 
 def reference(
@@ -116,12 +117,29 @@ def by_arrival(nodes: Nodes, workload: Workload, run: Run, arrival: Ints) -> dic
     arrive in it (later ones are not looked at by a causal model, earlier ones stand). MoE layers
     and dense products go by their definitions, other operators by their own nodes.
     """
-    matrices, step = StoredMatrices(nodes.source), arrival[run.tokens]
-    values: dict[str, Array] = dict(run.feeds)
+    values: Values = dict(run.feeds)
+    arrive(nodes, StoredMatrices(nodes.source), workload.operators, run, arrival, values)
+    return values
+
+
+def arrive(
+    nodes: Nodes,
+    matrices: Matrices,
+    operators: Sequence[AnyOperator],
+    run: Run,
+    arrival: Ints,
+    values: Values,
+    first: int = 0,
+) -> None:
+    """Put into `values` what the operators give for the tokens that arrive from step `first` on.
+
+    In order; rows of tokens that have arrived before stand.
+    """
+    step = arrival[run.tokens]
     scores: dict[str, Array] = {}
-    for number in range(int(step.max(initial=0)) + 1):
+    for number in range(first, int(step.max(initial=0)) + 1):
         fresh = step == number
-        for op in workload.operators:
+        for op in operators:
             fed = {name: values[name] for name in op.inputs}
             match op:
                 case MoELayer(router=Router(selection=ByCapacity(name, capacity))):
@@ -136,7 +154,6 @@ def by_arrival(nodes: Nodes, workload: Workload, run: Run, arrival: Ints) -> dic
             for name, array in found.items():
                 old = values.get(name) if number else None
                 values[name] = array if old is None else _renew(run, fresh, old, array)
-    return values
 
 
 def _on_arrival(scores: Array, step: Ints, number: int, capacity: Capacity) -> Array:

@@ -64,8 +64,6 @@ def read_recipe(recipe: Recipe, folder: Path, runtime: Runtime) -> Ready:
     length = span.cut or span.prefill + span.decode
     count = -(-span.prefill // span.cut) if span.cut else span.batch
     inputs = m.token_ids(length, count, recipe.model.seed)
-    if recipe.expert_choice:
-        inputs = {name: _begun_apart(ids) for name, ids in inputs.items()}
     if span.source:
         inputs = sides.ids(span.source, span.prefill, count, recipe.model.seed)
     together = count if span.together else None
@@ -79,18 +77,6 @@ def read_recipe(recipe: Recipe, folder: Path, runtime: Runtime) -> Ready:
         decode=span.decode if recipe.expert_choice else 0,
     )
     return Ready(recipe, path, workload, source, inputs, routing)
-
-
-def _begun_apart(ids: Any) -> Any:
-    """No sequence begins with a token twice: their scores are equal, so rounding would decide.
-
-    Which of the two an expert takes is then another on another machine, or in another batch.
-    """
-    found = np.array(ids)
-    flat = found.reshape(-1, found.shape[-1])
-    same = (flat[:, :1] == flat[:, 1:2]).any(axis=1)
-    flat[same, 1:2] = np.where(flat[same, 1:2] > 0, flat[same, 1:2] - 1, 1)
-    return found
 
 
 def write_model(recipe: Recipe, folder: Path) -> Path:
