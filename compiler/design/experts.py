@@ -10,7 +10,6 @@ from compiler.design.kernels import Kernel, Turns
 from compiler.design.pairs import Pair
 from compiler.design.queues import queue
 from compiler.design.shared import meetings
-from compiler.design.shared_kernels import MetTurns
 from compiler.design.steps import Product, add_product, add_stores, dealt, fire, jobs
 from compiler.emit.caches import scores_kept
 from compiler.fire_groups import FireGroup
@@ -146,7 +145,7 @@ def _add_experts(way: Way, index: int, op: MoELayer, region: int, x: Nodes, rout
             return Turns(*parts)
         mvm, acc = fire(site, up, shared=True)
         held = -(-(load.duration_ps + mvm.duration_ps) // site.values["buffers"])
-        return MetTurns(*parts, met=met * max(mvm.busy_ps, acc.busy_ps, held))
+        return Turns(*parts, met=met * max(mvm.busy_ps, acc.busy_ps, held))
 
     needs = (*way.sizes(region), "transfers", "buffers")
     node = way.add(Station("group", region, f"{op.name} turns", needs, (node,), turns))

@@ -4,7 +4,7 @@ Every kernel is linear in the (max, +) sense: what tokens wait for are sums and 
 so the times of a whole chip are the lengths of longest paths.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -118,7 +118,8 @@ class Turns:
     first: [tokens + 1] where each token's turns begin; group, times: [turns] which group runs the
     token, and how often; a LOAD takes load_ps and the bus load_busy_ps; entries: of an input
     buffer. pace: [groups] from one turn to the next, by what comes after; after: [groups] from the
-    end of a turn until the pair is on its way.
+    end of a turn until the pair is on its way. met: [groups, tokens] what each does for other
+    layers after a token's turns, once it is there; without rows where it serves none.
     """
 
     first: Ints
@@ -131,6 +132,7 @@ class Turns:
     pace: Ints
     after: Ints
     energy_fj: int = 0
+    met: Ints = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
 
     @property
     def busy(self) -> Ints:
@@ -161,14 +163,20 @@ class Turns:
 
     def _run(self, arrival: Ints, begin: int) -> Ints:
         """The tokens from `begin` on, as if none had come before: [arrivals]."""
-        done: Ints = _turns(arrival, self.first[begin:], *self.numbers[1:])
+        done: Ints = _turns(
+            arrival,
+            self.first[begin:],
+            self.group,
+            self.times,
+            self.pace,
+            self.after,
+            self.load_ps,
+            self.load_busy_ps,
+            self.mvm_ps,
+            self.entries,
+            self.met[:, begin:],
+        )
         return done
-
-    @property
-    def numbers(self) -> tuple[Ints, Ints, Ints, Ints, Ints, int, int, int, int]:
-        """All that it is, for compiled code."""
-        of_turns = self.first, self.group, self.times, self.pace, self.after
-        return *of_turns, self.load_ps, self.load_busy_ps, self.mvm_ps, self.entries
 
     def length(self, first: int, last: int) -> int:
         """With their turns, and those of what is between on groups that are waited for."""
@@ -213,6 +221,7 @@ def _turns(
     load_busy_ps: int,
     mvm_ps: int,
     entries: int,
+    met: Array,
 ) -> Array:
     never = -(1 << 60)
     held = np.full((len(pace), entries), never)  # when each entry is free again
@@ -221,13 +230,13 @@ def _turns(
     bus = never
     done = arrival.copy()
     for t in range(len(arrival)):
-        if first[t] == first[t + 1]:
-            continue
-        start = max(arrival[t], bus)
-        for n in range(first[t], first[t + 1]):
-            g = group[n]
-            start = max(start, held[g, turn[g]])
-        bus = start + load_busy_ps
+        start = arrival[t]
+        if first[t] < first[t + 1]:
+            start = max(start, bus)
+            for n in range(first[t], first[t + 1]):
+                g = group[n]
+                start = max(start, held[g, turn[g]])
+            bus = start + load_busy_ps
         for n in range(first[t], first[t + 1]):
             g = group[n]
             begun = max(start + load_ps, free[g])
@@ -236,4 +245,7 @@ def _turns(
             held[g, turn[g]] = end
             turn[g] = (turn[g] + 1) % entries
             done[t] = max(done[t], end + after[g])
+        for g in range(len(met)):
+            if met[g, t] > 0:
+                free[g] = max(free[g], start) + met[g, t]
     return done

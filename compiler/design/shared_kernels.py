@@ -5,9 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-from compiler.design.kernels import NEVER, NO_WAY, Turns
-from ir.arrays import Array, Ints
-from ir.jit import compiled
+from compiler.design.kernels import NEVER, NO_WAY
+from ir.arrays import Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,59 +70,3 @@ class Shared:
         left = late + (self._before + self.each)[mine, token : token + 1] + self.after_ps
         same = np.any(left == self.run(arrival)[token], axis=0)
         return int(np.flatnonzero(same)[-1]) if np.any(same) else token
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class MetTurns(Turns):
-    """Turns on groups that serve other layers between them.
-
-    met: [groups, tokens] what each does for these after a token's turns, once it is there.
-    """
-
-    met: Ints
-
-    def _run(self, arrival: Ints, begin: int) -> Ints:
-        done: Ints = _met_turns(arrival, self.first[begin:], *self.numbers[1:], self.met[:, begin:])
-        return done
-
-
-@compiled
-def _met_turns(
-    arrival: Array,
-    first: Array,
-    group: Array,
-    times: Array,
-    pace: Array,
-    after: Array,
-    load_ps: int,
-    load_busy_ps: int,
-    mvm_ps: int,
-    entries: int,
-    met: Array,
-) -> Array:
-    never = -(1 << 60)
-    held = np.full((len(pace), entries), never)  # when each entry is free again
-    turn = np.zeros(len(pace), dtype=np.int64)
-    free = np.full(len(pace), never)
-    bus = never
-    done = arrival.copy()
-    for t in range(len(arrival)):
-        start = arrival[t]
-        if first[t] < first[t + 1]:
-            start = max(start, bus)
-            for n in range(first[t], first[t + 1]):
-                g = group[n]
-                start = max(start, held[g, turn[g]])
-            bus = start + load_busy_ps
-        for n in range(first[t], first[t + 1]):
-            g = group[n]
-            begun = max(start + load_ps, free[g])
-            end = begun + times[n] * mvm_ps
-            free[g] = begun + times[n] * pace[g]
-            held[g, turn[g]] = end
-            turn[g] = (turn[g] + 1) % entries
-            done[t] = max(done[t], end + after[g])
-        for g in range(len(pace)):
-            if met[g, t] > 0:
-                free[g] = max(free[g], start) + met[g, t]
-    return done

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from compiler.design.kernels import NEVER, NO_WAY, Kernel
-from compiler.design.shared_kernels import MetTurns, Shared
+from compiler.design.kernels import NEVER, NO_WAY, Kernel, Turns
+from compiler.design.shared_kernels import Shared
 
 
 def times(*values: int) -> np.ndarray:
@@ -27,10 +27,10 @@ def test_a_token_leaves_when_the_last_of_its_units_is_done() -> None:
     assert shared.length(1, 2) == NO_WAY  # no unit has work of both
 
 
-def met(work: np.ndarray) -> MetTurns:
+def met(work: np.ndarray) -> Turns:
     """Token 0 on group 0, token 1 on both, token 2 on group 1, twice: MVMs of 10, LOADs of 2."""
     of_turns = times(0, 1, 3, 4), times(0, 0, 1, 1), times(1, 1, 1, 2)
-    return MetTurns(*of_turns, 2, 1, 10, 2, times(10, 10), times(0, 0), met=work)
+    return Turns(*of_turns, 2, 1, 10, 2, times(10, 10), times(0, 0), met=work)
 
 
 def test_a_group_is_free_again_after_what_it_does_for_others() -> None:
@@ -68,7 +68,7 @@ def random_kernels(rng: np.random.Generator, tokens: int) -> list[Kernel]:
     entries = int(rng.integers(1, 4))
     return [
         Shared(each, int(rng.integers(0, 5))),
-        MetTurns(*of_turns, 4, 2, 10, entries, pace, after, met=work),
+        Turns(*of_turns, 4, 2, 10, entries, pace, after, met=work),
     ]
 
 
@@ -104,7 +104,7 @@ def test_lengths_and_what_is_waited_for_are_as_of_all_kernels(seed: int) -> None
 def test_all_lengths_count_what_groups_do_for_others() -> None:
     """Of 12 tokens, from every fourth: as of single pairs, and more than without the others."""
     turns = random_kernels(np.random.default_rng(0), 12)[-1]
-    assert isinstance(turns, MetTurns)
+    assert isinstance(turns, Turns)
     rows = np.arange(0, 12, 4)
     found = turns.lengths(rows)
     assert found.tolist() == [[turns.length(a, b) for b in range(12)] for a in rows.tolist()]
