@@ -7,6 +7,7 @@ the chip's decisions at once. The least bound of all open parts holds for every 
 that has it is parted next.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -89,9 +90,10 @@ class Parting:
             return None
         key = min(several, key=lambda layer: max(part.shares[layer].values()))
         mean = sum(size * share for size, share in part.shares[key].items())
-        low = frozenset(size for size in sizes[key] if size <= mean) or {min(sizes[key])}
-        low = frozenset(low) if len(low) < len(sizes[key]) else sizes[key] - {max(sizes[key])}
-        return {**part.sizes, key: low}, {**part.sizes, key: sizes[key] - low}
+        ordered = sorted(sizes[key])
+        below = min(max(bisect_right(ordered, mean), 1), len(ordered) - 1)
+        low, high = frozenset(ordered[:below]), frozenset(ordered[below:])
+        return {**part.sizes, key: low}, {**part.sizes, key: high}
 
     def _part(self, sizes: Open, bound: Ints, shares: Shares) -> Part:
         """A part with its own shares, and a bound by the mean of paths that says most of it."""
