@@ -18,7 +18,7 @@ from compiler.design.flow import Nodes
 from compiler.design.kernels import Kernel, Turns
 from compiler.design.model import Model
 from compiler.design.problem import Shares
-from compiler.design.queues import queue
+from compiler.design.queues import Even, Queue, queue
 from compiler.design.shared_kernels import Shared
 from ir.arrays import Ints
 
@@ -75,11 +75,11 @@ class Blend:
         turns = [kernel for kernel in kernels if isinstance(kernel, Turns)]
         if turns:
             return MeanTurns.of(turns, shares, self.lengths)
-        copies = getattr(kernels[0], "copies", 1)
+        first = kernels[0]
         return queue(
             _mean([kernel.busy for kernel in kernels], shares),
             _mean([kernel.alone for kernel in kernels], shares),
-            copies,
+            first.copies if isinstance(first, Queue | Even) else 1,
         )
 
     def _sizes(self, layer: int) -> list[tuple[int, float]]:

@@ -1,5 +1,6 @@
 """Designs whose layers take shares of sizes: what they say of those that take one size each."""
 
+from collections import Counter
 from dataclasses import replace
 from itertools import product
 from math import prod
@@ -14,6 +15,7 @@ from compiler.design.floor import Floor
 from compiler.design.kernels import NEVER, Turns
 from compiler.design.model import Model
 from compiler.design.problem import Path, Shares
+from compiler.design.queues import Even, Queue
 from compiler.design.rates import Rate, rate
 from compiler.design.relaxed import mean_under
 from compiler.design.sheet import Sheet
@@ -102,6 +104,22 @@ def test_a_path_of_a_blend_is_a_bound_on_every_design(floor: Floor) -> None:
             values = sized(floor, chip, sizes)
             bound = problem.of(path.sum, values) // path.times
             assert 0 < bound <= rate(model, values).time_ps
+
+
+@FLOORS
+def test_queues_of_copies_have_as_many_in_the_mean(floor: Floor) -> None:
+    """Input buffers of a dense product on two copies: every kernel is as those of the design."""
+    model, values = Model(floor, Whole(4)), design_for(floor, 4, copies=2).values
+    mean = Blend(model, {layer: {2: 0.5, 4: 0.5} for layer in floor.expert_layers})
+    copies = Counter[int]()
+    for number, station in enumerate(model.stations):
+        kernel = model.kernel(number, values)
+        if isinstance(kernel, Queue | Even) and any(isinstance(key, int) for key in station.needs):
+            found = mean.kernel(number, values)
+            assert isinstance(found, Queue | Even)
+            assert found.copies == kernel.copies
+            copies[kernel.copies] += 1
+    assert copies[1] > 0 < copies[2]
 
 
 def turns_of(seed: int, tokens: int = 12) -> Turns:
