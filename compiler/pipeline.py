@@ -249,16 +249,12 @@ def place_experts(
     routed = Routed(workload, fitted, stop - start, of_side)
     copies = options.placement.dense_copies
     blocks = with_dense_copies(with_replicas(blocks, grouping), workload, copies)
-    sites, crossing = None, None
-    if chip.dies is not None:
-        asked = Asked(options.placement.dies, options.limits, options.shape, copies)
-        tokens = stop - start
-        sites, crossing = onto_dies(workload, blocks, grouping, fitted, tokens, chip, asked)
-    placement = place(
-        blocks, grouping, chip, options.placement, routed=routed, limits=options.limits, sites=sites
-    )
-    placement = replace(placement, crossing=crossing)
-    return Mapping(blocks, grouping, placement, copies, options.placement.stacking)
+    asked, limits = options.placement, options.limits
+    wanted = Asked(asked, limits, options.shape)
+    sites, crossing = onto_dies(workload, blocks, grouping, fitted, stop - start, chip, wanted)
+    found = place(blocks, grouping, chip, asked, routed=routed, limits=limits, sites=sites)
+    placement = replace(found, crossing=crossing)
+    return Mapping(blocks, grouping, placement, copies, asked.stacking)
 
 
 def schedule_tokens(

@@ -8,13 +8,14 @@ from compiler.dies.areas import areas_of
 from compiler.dies.pieces import Pieces, in_model_order
 from compiler.dies.problem import Problem
 from compiler.fire_groups import fire_groups
-from compiler.options import DieOptions, DieRule, Shape, SolverOptions
+from compiler.options import DieOptions, DieRule, PlacementOptions, Shape, SolverOptions
 from compiler.placement.sites import Sites, on_dies
 from ir.arrays import Bools
 from ir.chip import Chip, Dies, Link
 from ir.errors import InfeasibleError, InputError
 from ir.mapping import Block, Grouping
 from ir.placement import Crossing
+from ir.stacks import NO_STACKS
 from ir.topology import Topology, topology_of
 from ir.workload import Workload
 
@@ -23,12 +24,11 @@ BASELINES: tuple[DieRule, ...] = ("in-order", "cut")
 
 @dataclass(frozen=True)
 class Asked:
-    """What an assignment is asked for; copies: of dense blocks."""
+    """What an assignment is asked for."""
 
-    options: DieOptions
+    options: PlacementOptions
     limits: SolverOptions
     shape: Shape
-    copies: int = 1
 
 
 def onto_dies(
@@ -39,22 +39,30 @@ def onto_dies(
     tokens: int,
     chip: Chip,
     asked: Asked,
-) -> tuple[Sites, Crossing]:
-    """The regions of every die of the chip, and how they were chosen.
+) -> tuple[Sites | None, Crossing | None]:
+    """The regions of every die of the chip, and how they were chosen; None, None of one die.
 
-    chosen: {MoE layer: bool [tokens, experts]}, of the fitted tokens. Raises InputError for a chip
-    without dies, and InfeasibleError where they are too few or too small.
+    chosen: {MoE layer: bool [tokens, experts]}, of the fitted tokens. Raises InfeasibleError where
+    the dies are too few or too small, and InputError for stacks, which are not placed on several.
     """
     if chip.dies is None or chip.link is None:
-        raise InputError(f"chip {chip.name}", "no [die] and [link], expected both")
+        return None, None
+    if asked.options.stacks != NO_STACKS:
+        raise InputError(
+            f"chip {chip.name}",
+            "several dies, and stacks across groups",
+            "leave out --stacks, or [die]",
+        )
     fires = in_model_order(fire_groups(blocks, grouping))
     shape = asked.shape
     held = shape.batch * (shape.prefill + shape.decode)
-    areas = areas_of(workload, grouping, fires, chip, shape.prefill, held, asked.copies)
+    areas = areas_of(
+        workload, grouping, fires, chip, shape.prefill, held, asked.options.dense_copies
+    )
     pieces = Pieces(workload, chip, grouping, fires, chosen, tokens)
     problem = pieces.problem(areas, chip.dies.area_um2)
     problem, topology = fitted(problem, chip.dies, chip.link)
-    found = assign(problem, topology, asked.options, asked.limits)
+    found = assign(problem, topology, asked.options.dies, asked.limits)
     crossing = Crossing(
         found.solver,
         found.certificate,
