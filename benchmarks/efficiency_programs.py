@@ -14,8 +14,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from backends.area_band import with_peripherals
 from backends.breakeven import Run
-from backends.cost import CostReport, cost, with_peripherals
+from backends.cost import CostReport, cost
 from benchmarks.moe_shapes import moe_layers
 from compiler.baselines import Method, Pair, methods
 from compiler.emit import emit

@@ -64,12 +64,8 @@ def _cut(op: Dense, chip: Chip, most_um2: int) -> list[AnyOperator]:
 
 def whole(workload: Workload) -> Workload:
     """The model as it was before `in_parts`."""
-    part_of = {
-        name: op
-        for op in workload.operators
-        if isinstance(op, Digital) and op.kind == "join"
-        for name in op.inputs
-    }
+    joins = [op for op in workload.digital() if op.kind == "join"]
+    part_of = {name: op for op in joins for name in op.inputs}
     operators: list[AnyOperator] = []
     for op in workload.operators:
         join = part_of.get(op.outputs[0])

@@ -16,7 +16,7 @@ from ir.errors import InputError
 from ir.links import bus_width, return_lanes, sent_width
 from ir.mapping import Grouping, RoutedOwner
 from ir.units import attention_units, digital_units, operators_of
-from ir.workload import Attention, Workload, has_products
+from ir.workload import Workload, has_products
 
 HELD = 2  # vectors of every token of the window that a home's buffer is taken to hold
 
@@ -91,7 +91,7 @@ def _held_bytes(workload: Workload, layer: int, chip: Chip) -> int:
     here = operators_of(workload, layer)
     values = HELD * max((op.width for op in here if not op.newest), default=0)
     if chip.memory.kv == "buffers":
-        every = (op for op in here if isinstance(op, Attention))
+        every = workload.attentions_by_region.get(layer, ())
         values += sum(2 * op.kv_heads * op.head_dim for op in every)
     return -(-values * chip.mvm.output_bits // 8)
 

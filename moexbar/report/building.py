@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
+from backends.area_band import area_band
 from backends.bounds import lower_bounds
-from backends.cost import Area, CostReport, area_band, chip_area, cost, moe_area
+from backends.cost import Area, CostReport, chip_area, cost, moe_area
 from backends.programming import write_cost
 from compiler.baselines import Unfit
 from compiler.fire_groups import fire_groups

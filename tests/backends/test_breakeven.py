@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from backends.area_band import with_peripherals
 from backends.breakeven import Run, peripheral_share, share_by_programs, share_by_slots
-from backends.cost import cost, moe_area, with_peripherals
+from backends.cost import cost, moe_area
 from compiler.baselines import unshared
 from ir.compiled import Compiled
 from tests.make import SMALL_CHIP, compile_small, small_workload

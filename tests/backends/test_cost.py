@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backends.cost import area_band, cost, together_ps
+from backends.area_band import area_band
+from backends.cost import cost, together_ps
 from compiler.baselines import unshared
 from ir.program import Opcode
 from ir.stacks import NO_STACKS
