@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from backends.area_band import with_peripherals
+from backends.band import with_peripherals
 from backends.cost import cost, moe_area
 from ir.chip import Chip
 from ir.program import Inventory, Program

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from backends.area_band import with_peripherals
+from backends.band import with_peripherals
 from backends.breakeven import Run
 from backends.cost import CostReport, cost
 from benchmarks.moe_shapes import moe_layers

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from backends.area_band import with_peripherals
+from backends.band import with_peripherals
 from ir.chip import Chip, Fact
 from moexbar.chips.dies import resized
 from moexbar.chips.fields import TABLES

@@ -11,7 +11,7 @@ from statistics import fmean
 
 import numpy as np
 
-from backends.area_band import with_peripherals
+from backends.band import with_peripherals
 from compiler.baselines import Method, main_methods
 from compiler.options import Options
 from compiler.partition import partition

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from backends.area_band import area_band
+from backends.band import area_band
 from backends.bounds import lower_bounds
 from backends.cost import Area, CostReport, chip_area, cost, moe_area
 from backends.programming import write_cost

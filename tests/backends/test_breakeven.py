@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from backends.area_band import with_peripherals
+from backends.band import with_peripherals
 from backends.breakeven import Run, peripheral_share, share_by_programs, share_by_slots
 from backends.cost import cost, moe_area
 from compiler.baselines import unshared

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backends.area_band import area_band
+from backends.band import area_band
 from backends.cost import cost, together_ps
 from compiler.baselines import unshared
 from ir.program import Opcode

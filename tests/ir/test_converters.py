@@ -6,7 +6,7 @@ from math import ceil
 import numpy as np
 import pytest
 
-from backends.area_band import area_band
+from backends.band import area_band
 from compiler.emit.crossbars import fired
 from compiler.partition import partition
 from ir import converters, timing
