@@ -5,17 +5,18 @@ from dataclasses import dataclass
 
 from compiler.dies import assign, dies_needed
 from compiler.dies.areas import areas_of
+from compiler.dies.packing import packed_exactly
 from compiler.dies.pieces import Pieces, in_model_order
 from compiler.dies.problem import Problem
-from compiler.fire_groups import fire_groups
+from compiler.fire_groups import FireGroup, fire_groups
 from compiler.options import DieOptions, DieRule, PlacementOptions, Shape, SolverOptions
 from compiler.placement.sites import Sites, on_dies
 from ir.arrays import Bools
 from ir.chip import Chip, Dies, Link
-from ir.errors import InfeasibleError, InputError
+from ir.errors import Amount, InfeasibleError, InputError
 from ir.mapping import Block, Grouping
 from ir.placement import Crossing
-from ir.stacks import NO_STACKS
+from ir.stacks import NO_STACKS, Member
 from ir.topology import Topology, topology_of
 from ir.workload import Workload
 
@@ -62,6 +63,7 @@ def onto_dies(
     pieces = Pieces(workload, chip, grouping, fires, chosen, tokens)
     problem = pieces.problem(areas, chip.dies.area_um2)
     problem, topology = fitted(problem, chip.dies, chip.link)
+    _check_room(problem, topology.count, fires, chip)
     found = assign(problem, topology, asked.options.dies, asked.limits)
     crossing = Crossing(
         found.solver,
@@ -80,6 +82,38 @@ def _by(name: DieRule, problem: Problem, topology: Topology, limits: SolverOptio
         return assign(problem, topology, DieOptions(name), limits).byte_links
     except InfeasibleError:
         return None
+
+
+def _check_room(problem: Problem, count: int, fires: tuple[FireGroup, ...], chip: Chip) -> None:
+    """Raise InfeasibleError, in the words of the chip file, for dies that are too small or few."""
+    assert chip.dies is not None
+    alone = problem.area + problem.overhead[problem.layer]
+    worst, links = int(alone.argmax()), chip.dies.area_um2 - problem.capacity_um2
+    if alone[worst] > problem.capacity_um2:
+        need, fire = int(alone[worst]) + links, fires[worst]
+        behind = "" if fire.is_bank else ", or lower pg.mux"
+        raise InfeasibleError(
+            f"die for {Member(fire.layer, fire.stage, fire.number)}",
+            Amount(need, f"{_mm2(need)} with its layer's bus and units, and the links"),
+            Amount(chip.dies.area_um2, f"{_mm2(chip.dies.area_um2)} on chip {chip.name}"),
+            "um2",
+            f"set die.area_mm2 to {-(-need // 1000) / 1000:.3f}{behind}",
+        )
+    least, reached = dies_needed(problem)
+    if reached > count and (least > count or packed_exactly(problem, count) is None):
+        area = -(-int(problem.area.sum() + problem.overhead.sum()) // count) + links
+        words = f"{reached}" if least == reached else f"{reached} as packed, at least {least}"
+        raise InfeasibleError(
+            "dies",
+            Amount(reached, f"{words} of {_mm2(chip.dies.area_um2)}"),
+            Amount(count, f"die.count {count} on chip {chip.name}"),
+            "dies",
+            f"set die.count to {reached} or auto, or die.area_mm2 to more than {area / 1e6:.4g}",
+        )
+
+
+def _mm2(um2: int) -> str:
+    return f"{um2 / 1e6:.4g} mm2"
 
 
 def fitted(problem: Problem, dies: Dies, link: Link) -> tuple[Problem, Topology]:

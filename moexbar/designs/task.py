@@ -102,6 +102,7 @@ def design(
     check_spans(fit=fit, score=score)
     base = chip if isinstance(chip, Chip) else load_chip(chip)
     given = Given(None, reading, None, limits.seed, trust_traced=False)
+    _refuse_dies(base)
     served = served_of(model, weights, inputs, routing, given)
     _refuse_of_several(len(served), demands)
     least, kept, floors = demands.perplexity, None, list[Floor]()
@@ -125,6 +126,16 @@ def design(
         chosen.append(best)
     told = base.title, tuple(rows), None if kept is None else kept.row
     return Designed(base, tuple(chosen), DesignReport(*told, demands.power))
+
+
+def _refuse_dies(chip: Chip) -> None:
+    """The model of a design knows of no links."""
+    if chip.dies is not None:
+        raise InputError(
+            f"chip {chip.name}",
+            "several dies, expected one: a design's times and areas are without links",
+            "leave out [die] and [link], and compile the chosen chip with them",
+        )
 
 
 def _refuse_of_several(models: int, demands: Demands) -> None:
