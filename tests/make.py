@@ -4,6 +4,7 @@ Everything is built directly from the types of `ir/`; `compile_small` runs the r
 placement and emitter with a contiguous grouping and a compact slot order made here.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from compiler.options import GroupingOptions, Options, PlacementOptions, Shape, 
 from compiler.partition import partition, with_dense_copies, with_replicas
 from compiler.pipeline import realise
 from compiler.placement import place
+from compiler.placement.sites import Sites
 from compiler.steps import pairs_run, plan_steps
 from ir.activation import usual
 from ir.arrays import Bools, Ints, Span
@@ -30,7 +32,7 @@ from ir.chip import (
     PeripheralGroup,
 )
 from ir.compiled import Compiled
-from ir.mapping import Grouping, LayerGrouping, Mapping
+from ir.mapping import Block, Grouping, LayerGrouping, Mapping
 from ir.schedule import Caches, Schedule, SlotOrder, assign_experts
 from ir.selection import ByCapacity, ByIds, Capacity
 from ir.stacks import NO_STACKS, Stacking
@@ -363,6 +365,7 @@ def options_of(shape: Shape, fit: Span, score: Span, **names: Any) -> Options:
     )
 
 
+SitesOf = Callable[[tuple[Block, ...], Grouping], Sites]
 STAGE_OF = {
     "grouping": ("grouping", "solver"),
     "groups": ("grouping", "groups"),
@@ -387,12 +390,18 @@ def map_small(
     pack: bool = False,
     copies: int = 1,
     stacks: Stacking = NO_STACKS,
+    sites: SitesOf | None = None,
 ) -> Mapping:
-    """Partition, contiguous groups of `mux` or those given, in-order placement."""
+    """Partition, contiguous groups of `mux` or those given, in-order placement.
+
+    sites: says which die everything is on.
+    """
     grouping = grouping or contiguous(workload, chip.pg.mux)
     blocks = with_replicas(partition(workload, chip), grouping)
     blocks = with_dense_copies(blocks, workload, copies)
-    placement = place(blocks, grouping, chip, PlacementOptions(pack=pack, stacks=stacks))
+    options = PlacementOptions(pack=pack, stacks=stacks)
+    on = sites(blocks, grouping) if sites else None
+    placement = place(blocks, grouping, chip, options, sites=on)
     return Mapping(blocks, grouping, placement, copies, stacks)
 
 
@@ -412,6 +421,7 @@ def compile_small(
     copies: int = 1,
     stacks: Stacking = NO_STACKS,
     passed: dict[int, Bools] | None = None,
+    sites: SitesOf | None = None,
 ) -> Compiled:
     """A verified program of `tokens` tokens in one sequence, or of `sequence`.
 
@@ -420,7 +430,9 @@ def compile_small(
     workload = workload or small_workload()
     sequence = np.zeros(tokens, dtype=np.int64) if sequence is None else sequence
     chosen = random_routing(workload, sequence, seed) if chosen is None else chosen
-    mapping = map_small(workload, chip, grouping, pack=pack, copies=copies, stacks=stacks)
+    mapping = map_small(
+        workload, chip, grouping, pack=pack, copies=copies, stacks=stacks, sites=sites
+    )
     order_of = serial_order if lockstep else compact_order
     arrival = arrivals(sequence, decode)
     caches = caches or Caches()

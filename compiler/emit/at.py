@@ -172,6 +172,14 @@ class At(Generic[Op_co]):
             ctx.moved[name, self.region] = self._move(value)
         return ctx.moved[name, self.region]
 
+    def width_of(self, name: str) -> int:
+        """Numbers in the vector of a value that is fetched; of a model input, of its choice.
+
+        0 where nothing is fetched.
+        """
+        value = self.ctx.values.get(name, self.ctx.sampled)
+        return 0 if value is None else value.width
+
     def _move(self, value: Value) -> Ints:
         """XFER of every token's vector over the mesh, from region port to region port.
 

@@ -193,5 +193,5 @@ def emit_dense(at: At[Dense]) -> None:
     ctx, tokens, name = at.ctx, at.rows, at.op.inputs[0]
     banks = ctx.units.banks[at.home, DenseOwner(), 0]
     made, rows = at.fetch(name)[tokens], at.op.weight.rows
-    x = Vectors(name, tokens, made, rows, rows)
+    x = Vectors(name, tokens, made, rows, at.width_of(name))
     at.produce(ctx.spread(tokens, emit_bank(at, banks, x)))
