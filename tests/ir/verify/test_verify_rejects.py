@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backends.functional.order import check_order
+from backends.simulate import replay
 from ir.arrays import Array, Ints
 from ir.certificate import Certificate
 from ir.compiled import Compiled
@@ -24,8 +26,10 @@ from ir.program import Lists, Opcode, Program
 from ir.schedule import Caches
 from ir.selection import Capacity
 from ir.stacks import Member, Stacking
+from ir.topology import Topology
 from ir.verify import CHECKS, check_mapping, check_program, verify_mapping, verify_program
 from ir.workload import Weight
+from tests.dies import JOINED, at_random, die_chip
 from tests.make import compile_small, map_small, small_chip, small_workload
 from tests.stacks import named, stacks_of
 
@@ -1261,6 +1265,456 @@ def test_a_stack_of_layers_in_regions_of_their_own_is_caught() -> None:
     assert dict(_results(c))["stacks"] == "stack 0: of layers [0, 1], expected layers of one region"
 
 
+# -- several dies --------------------------------------------------------------------------------
+
+
+@cache
+def on_dies() -> Compiled:
+    """Correct: on a ring of four dies, each fire group on a random one; a decode step.
+
+    Two layers with a shared expert, experts in pairs, routers on crossbars and gates of the input,
+    in a way that routing, hidden vectors, results and choices of tokens all cross links.
+    """
+    dies, digital = JOINED["ring of 4"], {"router_on": "crossbar"}
+    workload = small_workload(k=3, shared=1, weight_on="input", embedded=True)
+    sequence = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    chip = die_chip(dies, digital=digital, pg={"retain_input": False})
+    return compile_small(workload, chip, sequence=sequence, decode=1, sites=at_random(dies, 3))
+
+
+def with_unit(c: Compiled, at: int, **changes: Any) -> Compiled:
+    """The same with fields of a unit changed."""
+    units = list(c.program.units)
+    units[at] = replace(units[at], **changes)
+    return replace(c, program=replace(c.program, units=tuple(units)))
+
+
+def crossings(p: Program) -> Ints:
+    """Rows of CROSSes."""
+    return rows(p, Opcode.CROSS)
+
+
+def dies_of(p: Program) -> Ints:
+    """[rows] the die that each is carried out on."""
+    return np.array([unit.die for unit in p.units], dtype=np.int64)[p.unit]
+
+
+def readers(p: Program, row: int) -> list[tuple[int, int]]:
+    """Who reads a row: (reader, place among what it reads)."""
+    found = np.flatnonzero(p.reads.values == row)
+    who = p.reads.rows()[found]
+    return [(int(r), int(at - p.reads.offsets[r])) for r, at in zip(who, found, strict=True)]
+
+
+def first_kind(c: Compiled, kind: str) -> int:
+    """The first unit of a kind."""
+    return next(i for i, unit in enumerate(c.program.units) if unit.kind == kind)
+
+
+def a_link_too_few(c: Compiled) -> Compiled:
+    """What the last one did the one before does."""
+    p = c.program
+    *units, last = p.units
+    assert last.kind == units[-1].kind == "d2d"
+    c = edited(c, "unit", p.unit == len(units), len(units) - 1)
+    return replace(c, program=replace(c.program, units=tuple(units)))
+
+
+def a_link_too_many(c: Compiled) -> Compiled:
+    # 0 and 2 are opposite each other on the ring
+    spare = replace(c.program.units[-1], name="d2d.0.2", die=0, to=2)
+    return replace(c, program=replace(c.program, units=(*c.program.units, spare)))
+
+
+def a_link_twice(c: Compiled) -> Compiled:
+    spare = replace(c.program.units[-1], name="spare")
+    return replace(c, program=replace(c.program, units=(*c.program.units, spare)))
+
+
+def link_the_other_way(c: Compiled) -> Compiled:
+    at = first_kind(c, "d2d")
+    unit = c.program.units[at]
+    return with_unit(c, at, die=unit.to, to=unit.die)
+
+
+def group_on_another_die(c: Compiled) -> Compiled:
+    at = first_kind(c, "group")
+    return with_unit(c, at, die=(c.program.units[at].die + 1) % 4)
+
+
+def adders_on_another_die(c: Compiled) -> Compiled:
+    at = first_kind(c, "acc")
+    return with_unit(c, at, die=(c.program.units[at].die + 1) % 4)
+
+
+def way_to_a_second_stage_on_another_die(c: Compiled) -> Compiled:
+    at = first_kind(c, "link")
+    return with_unit(c, at, die=(c.program.units[at].die + 1) % 4)
+
+
+def bus_on_another_die(c: Compiled) -> Compiled:
+    # one on which the layer has no region, or has two busses then
+    at = first_kind(c, "bus")
+    return with_unit(c, at, die=(c.program.units[at].die + 1) % 4)
+
+
+def digital_unit_on_another_die(c: Compiled) -> Compiled:
+    at = first_kind(c, "dpu")
+    return with_unit(c, at, die=(c.program.units[at].die + 1) % 4)
+
+
+def attention_on_another_die(c: Compiled) -> Compiled:
+    at = first_kind(c, "mha")
+    return with_unit(c, at, die=(c.program.units[at].die + 1) % 4)
+
+
+def read_across_dies(c: Compiled) -> Compiled:
+    """A crossing left out: who reads it reads what it brings, on the die before."""
+    row = int(crossings(c.program)[0])
+    reader, place = readers(c.program, row)[0]
+    return entry(c, "reads", reader, place, int(c.program.reads[row][0]))
+
+
+def link_left_out(c: Compiled) -> Compiled:
+    """A value over two links, of which the second one takes it from where the first one did."""
+    p = c.program
+    second = next(r for r in crossings(p) if p.opcode[p.reads[r][0]] == Opcode.CROSS)
+    return entry(c, "reads", int(second), 0, int(p.reads[p.reads[second][0]][0]))
+
+
+def crossing_over_another_link(c: Compiled) -> Compiled:
+    """To another die than its reader's."""
+    p = c.program
+    row = int(crossings(p)[0])
+    link = p.units[p.unit[row]]
+    keys = [(unit.kind, unit.die, unit.to) for unit in p.units]
+    return edited(c, "unit", row, keys.index(("d2d", link.die, (2 * link.die - link.to) % 4)))
+
+
+def broadcast_to_another_die(c: Compiled) -> Compiled:
+    """A LOAD on one die into a group of its layer and stage on another."""
+    p, die = c.program, dies_of(c.program)
+    for load in rows(p, Opcode.LOAD):
+        for to, unit in enumerate(p.units):
+            fits = (unit.kind, unit.layer, unit.stage) == ("group", int(p.layer[load]), 0)
+            if fits and unit.die != die[load]:
+                return entry(c, "dst", int(load), 0, to)
+    raise AssertionError("all on one die")
+
+
+def work_on_the_units_of_another_die(c: Compiled) -> Compiled:
+    """An activation beside its expert's first stage, done in the same layer on another die."""
+    p, die = c.program, dies_of(c.program)
+    for row in rows(p, Opcode.ACT):
+        for at, unit in enumerate(p.units):
+            if (unit.kind, unit.layer) == ("dpu", p.layer[row]) and unit.die != die[row]:
+                return edited(c, "unit", int(row), at)
+    raise AssertionError("all on one die")
+
+
+def two_values_in_a_crossing(c: Compiled) -> Compiled:
+    p, one = c.program, int(crossings(c.program)[0])
+    reads = p.reads
+    values = np.insert(reads.values, reads.offsets[one], reads.values[reads.offsets[one]])
+    offsets = reads.offsets + (np.arange(len(reads) + 1) > one)
+    return with_column(c, "reads", Lists(offsets, values))
+
+
+def nothing_in_a_crossing(c: Compiled) -> Compiled:
+    p, one = c.program, int(crossings(c.program)[0])
+    reads = p.reads
+    values = np.delete(reads.values, reads.offsets[one])
+    offsets = reads.offsets - (np.arange(len(reads) + 1) > one)
+    return with_column(c, "reads", Lists(offsets, values))
+
+
+def one_way(p: Program) -> tuple[int, int]:
+    """Two CROSSes of different tokens over one link, of what operators make for one token each."""
+    found = crossings(p)
+    for one in found.tolist():
+        same = found[(p.unit[found] == p.unit[one]) & (p.node[found] == p.node[one])]
+        same = same[(p.token[same] != p.token[one]) & (p.seq[same] == p.seq[one])]
+        same = same[p.opcode[[int(p.reads[r][0]) for r in same]] == p.opcode[p.reads[one][0]]]
+        if len(same) and p.opcode[p.reads[one][0]] != Opcode.SAMPLE:
+            return one, int(same[0])
+    raise AssertionError("no two")
+
+
+def crossing_of_another_token(c: Compiled) -> Compiled:
+    one, other = one_way(c.program)
+    return entry(c, "reads", one, 0, int(c.program.reads[other][0]))
+
+
+def crossing_that_nobody_reads(c: Compiled) -> Compiled:
+    """Whoever read it reads another one's."""
+    p = c.program
+    one, other = one_way(p)
+    for reader, place in readers(p, one):
+        c = entry(c, "reads", reader, place, other)
+    return c
+
+
+def crossing_brought_twice(c: Compiled) -> Compiled:
+    """A CROSS that brings what another one brings, to its own reader."""
+    p = c.program
+    one, other = one_way(p)
+    twice = entry(c, "reads", other, 0, int(p.reads[one][0]))
+    return edited(twice, "token", other, p.token[one])
+
+
+def crossings_at_once(c: Compiled) -> Compiled:
+    return together(c, Opcode.CROSS, "d2d")
+
+
+def crossing_before_its_value(c: Compiled) -> Compiled:
+    p = c.program
+    row = int(crossings(p)[0])
+    return edited(c, "start_ps", row, p.end_ps[p.reads[row][0]] - 1)
+
+
+def reader_before_its_crossing(c: Compiled) -> Compiled:
+    p = c.program
+    row = int(crossings(p)[0])
+    return edited(c, "start_ps", readers(p, row)[0][0], p.end_ps[row] - 1)
+
+
+def link_without_latency(c: Compiled) -> Compiled:
+    row = int(crossings(c.program)[0])
+    return edited(c, "duration_ps", row, c.program.busy_ps[row])
+
+
+def link_free_too_early(c: Compiled) -> Compiled:
+    row = int(crossings(c.program)[0])
+    return edited(c, "busy_ps", row, c.program.busy_ps[row] - 1)
+
+
+def value_in_the_buffer_of_another_die(c: Compiled) -> Compiled:
+    """Of the same layer, where it is not."""
+    p = c.program
+    for row in np.flatnonzero(p.buffer >= 0):
+        mine = p.buffers[p.buffer[row]]
+        for at, buffer in enumerate(p.buffers):
+            if (
+                buffer.layer == mine.layer
+                and buffer.die != mine.die
+                and p.opcode[row] == Opcode.ACT
+            ):
+                larger = replace(buffer, bytes=10**6)
+                buffers = tuple(larger if b is buffer else b for b in p.buffers)
+                c = replace(c, program=replace(p, buffers=buffers))
+                return edited(c, "buffer", int(row), at)
+    raise AssertionError("all on one die")
+
+
+def crossing_in_the_buffer_that_it_leaves(c: Compiled) -> Compiled:
+    p = c.program
+    keys = [(buffer.layer, buffer.die) for buffer in p.buffers]
+    for row in crossings(p):
+        key = int(p.layer[row]), p.units[p.unit[row]].die
+        if p.buffer[row] >= 0 and key in keys:
+            buffers = tuple(replace(b, bytes=10**6) for b in p.buffers)
+            c = replace(c, program=replace(p, buffers=buffers))
+            return edited(c, "buffer", int(row), keys.index(key))
+    raise AssertionError("none")
+
+
+def dst_of_a_crossing(c: Compiled) -> Compiled:
+    """A CROSS goes to no input buffer."""
+    p, row = c.program, int(crossings(c.program)[0])
+    group = first_kind(c, "group")
+    values = np.insert(p.dst.values, p.dst.offsets[row], group)
+    offsets = p.dst.offsets + (np.arange(len(p.dst) + 1) > row)
+    return with_column(c, "dst", Lists(offsets, values))
+
+
+def crossing_on_a_mesh(c: Compiled) -> Compiled:
+    return edited(c, "unit", int(crossings(c.program)[0]), first_kind(c, "mesh"))
+
+
+def move_over_a_link(c: Compiled) -> Compiled:
+    p = c.program
+    mesh = [unit.kind == "mesh" for unit in p.units]
+    row = np.flatnonzero(np.array(mesh)[p.unit])[0]
+    return edited(c, "unit", int(row), first_kind(c, "d2d"))
+
+
+def region_on_a_die_that_is_not_there(c: Compiled) -> Compiled:
+    *others, last = c.mapping.placement.regions
+    return placed(c, regions=(*others, replace(last, die=4)))
+
+
+def region_on_another_die(c: Compiled) -> Compiled:
+    *others, last = c.mapping.placement.regions
+    return placed(c, regions=(*others, replace(last, die=(last.die + 1) % 4)))
+
+
+def region_twice(c: Compiled) -> Compiled:
+    """A second one of its layer on its die."""
+    place = c.mapping.placement
+    spare = replace(place.regions[-1], x=0, y=place.mesh_height - 1, width=1, height=1)
+    return placed(c, regions=(*place.regions, spare))
+
+
+def regions_of_a_die_overlap(c: Compiled) -> Compiled:
+    """The second of a die begins where the first one does."""
+    regions = list(c.mapping.placement.regions)
+    for at, one in enumerate(regions):
+        for other in regions[:at]:
+            if one.die == other.die:
+                regions[at] = replace(one, y=other.y)
+                return placed(c, regions=tuple(regions))
+    raise AssertionError("none")
+
+
+def group_over_two_dies(c: Compiled) -> Compiled:
+    """An expert group's gate where its up is not: it changes places with another's."""
+    p = c.mapping.placement
+    start = p.pg_start
+    gate = block(c.mapping, "gate", 0)
+    for expert in (2, 3):
+        other = block(c.mapping, "gate", expert)
+        if p.die_of(start[gate]) != p.die_of(start[other]):
+            return placed(c, pg_start=changed(start, [gate, other], start[[other, gate]]))
+    raise AssertionError("all on one die")
+
+
+def core_beyond_the_last_die(c: Compiled) -> Compiled:
+    p = c.mapping.placement
+    cores = p.mesh_width * p.mesh_height * 4
+    return placed(c, core=changed(p.core, 0, cores))
+
+
+def pg_on_another_die(c: Compiled) -> Compiled:
+    """The last PG of a fire group at the same place of the next die."""
+    p = c.mapping.placement
+    cores = p.mesh_width * p.mesh_height
+    unit = next(u for u in c.program.units if u.kind == "group" and u.pgs > 1)
+    last = unit.first_pg + unit.pgs - 1
+    return placed(c, core=changed(p.core, last, (p.core[last] + cores) % (4 * cores)))
+
+
+def dies_joined_otherwise(c: Compiled) -> Compiled:
+    return placed(c, topology=Topology(4, ((0, 1), (0, 2), (0, 3))))
+
+
+def moved_on_a_die_without_a_crossing(c: Compiled) -> Compiled:
+    """A vector of another layer, read where the XFER leaves it: at the port of its own die."""
+    p = c.program
+    for row in crossings(p):
+        made = int(p.reads[row][0])
+        if p.opcode[made] == Opcode.XFER and p.units[p.unit[made]].kind == "mesh":
+            reader, place = readers(p, int(row))[0]
+            return entry(c, "reads", reader, place, made)
+    raise AssertionError("none")
+
+
+def inventory_without_a_bus_of_a_die(c: Compiled) -> Compiled:
+    inventory = c.program.inventory
+    fewer = replace(inventory, bus_bits_per_ns=inventory.bus_bits_per_ns - 1)
+    return replace(c, program=replace(c.program, inventory=fewer))
+
+
+ON_DIES: list[tuple[str, Callable[[Compiled], Compiled]]] = [
+    ("mesh", region_on_a_die_that_is_not_there),
+    ("mesh", core_beyond_the_last_die),
+    ("regions", region_on_another_die),
+    ("regions", region_twice),
+    ("regions", regions_of_a_die_overlap),
+    ("in-region", pg_on_another_die),
+    ("in-region", group_over_two_dies),
+    ("links", a_link_too_few),
+    ("links", a_link_too_many),
+    ("links", a_link_twice),
+    ("links", link_the_other_way),
+    ("links", group_on_another_die),
+    ("links", adders_on_another_die),
+    ("links", way_to_a_second_stage_on_another_die),
+    ("links", dies_joined_otherwise),
+    ("units", bus_on_another_die),
+    ("units", digital_unit_on_another_die),
+    ("units", attention_on_another_die),
+    ("opcode-unit", crossing_on_a_mesh),
+    ("labels", move_over_a_link),
+    ("destinations", dst_of_a_crossing),
+    ("on-die", read_across_dies),
+    ("on-die", link_left_out),
+    ("on-die", crossing_over_another_link),
+    ("on-die", broadcast_to_another_die),
+    ("on-die", work_on_the_units_of_another_die),
+    ("on-die", moved_on_a_die_without_a_crossing),
+    ("crossings", two_values_in_a_crossing),
+    ("crossings", nothing_in_a_crossing),
+    ("crossings", crossing_of_another_token),
+    ("crossings", crossing_that_nobody_reads),
+    ("crossings", crossing_brought_twice),
+    ("read-after-write", crossing_before_its_value),
+    ("read-after-write", reader_before_its_crossing),
+    ("unit-once", crossings_at_once),
+    ("buffer-bytes", value_in_the_buffer_of_another_die),
+    ("buffer-bytes", crossing_in_the_buffer_that_it_leaves),
+    ("bytes", add("bytes", Opcode.CROSS, 1)),
+    ("energy", add("energy_fj", Opcode.CROSS, -1)),
+    ("duration", add("duration_ps", Opcode.CROSS, 1)),
+    ("duration", link_without_latency),
+    ("duration", link_free_too_early),
+    ("macs", add("macs", Opcode.CROSS, 1)),
+    ("inventory", inventory_without_a_bus_of_a_die),
+]
+
+
+@pytest.mark.parametrize(
+    ("check", "corrupt"), ON_DIES, ids=[f"{name}-{f.__name__}" for name, f in ON_DIES]
+)
+def test_what_is_wrong_on_several_dies_is_caught(
+    check: str, corrupt: Callable[[Compiled], Compiled]
+) -> None:
+    assert [found for found in _results(on_dies()) if found[1] != "ok"] == []
+    result = dict(_results(corrupt(on_dies())))[check]
+    assert result != "ok"
+    assert not result.startswith("not checked")
+
+
+EXECUTION_REFUSES = (
+    read_across_dies,
+    link_left_out,
+    crossing_over_another_link,
+    work_on_the_units_of_another_die,
+    moved_on_a_die_without_a_crossing,
+    two_values_in_a_crossing,
+    nothing_in_a_crossing,
+    crossing_before_its_value,
+    reader_before_its_crossing,
+)
+REPLAY_REFUSES = (
+    crossing_on_a_mesh,
+    move_over_a_link,
+    dst_of_a_crossing,
+    crossings_at_once,
+    crossing_before_its_value,
+    reader_before_its_crossing,
+)
+
+
+@pytest.mark.parametrize("corrupt", EXECUTION_REFUSES, ids=lambda f: f.__name__)
+def test_execution_refuses_what_is_not_where_it_is_read(
+    corrupt: Callable[[Compiled], Compiled],
+) -> None:
+    c = on_dies()
+    check_order(c.program, c.chip.pg.input_buffers)
+    with pytest.raises(CheckError):
+        check_order(corrupt(c).program, c.chip.pg.input_buffers)
+
+
+@pytest.mark.parametrize("corrupt", REPLAY_REFUSES, ids=lambda f: f.__name__)
+def test_replay_refuses_links_that_are_held_and_values_that_are_not_there(
+    corrupt: Callable[[Compiled], Compiled],
+) -> None:
+    c = on_dies()
+    replay(c.program, c.chip)
+    with pytest.raises(CheckError):
+        replay(corrupt(c).program, c.chip)
+
+
 def _results(c: Compiled) -> list[tuple[str, str]]:
     """Results of all checks; a broken mapping's program is not looked at."""
     found = check_mapping(c.mapping, c.workload, c.chip)
@@ -1270,7 +1724,9 @@ def _results(c: Compiled) -> list[tuple[str, str]]:
 
 
 def test_every_check_has_a_corruption() -> None:
-    corrupted = {check for check, _ in (*CORRUPTIONS, *CORRUPTED_STEPS, *COPIES, *STACKED)}
+    corrupted = {
+        check for check, _ in (*CORRUPTIONS, *CORRUPTED_STEPS, *COPIES, *STACKED, *ON_DIES)
+    }
     assert corrupted == {check.name for check in CHECKS}
 
 
