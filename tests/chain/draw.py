@@ -10,8 +10,9 @@ from typing import Any
 from compiler.grouping import REPLICATING, SOLVERS
 from compiler.options import OBJECTIVES, POLICIES, SolverOptions
 from compiler.slots import LIMITED
+from ir.chip.dies import Pairs
 from tests.chain.forms import APART, EXPERT_CHOICE, FORMS, ROUTERS, SHARED, TOKEN_CHOICE
-from tests.chain.recipe import Layer, Model, Recipe, Span
+from tests.chain.recipe import Layer, Model, OnDies, Recipe, Span
 from tests.compiler.frontend.models import ACTS
 from tests.compiler.frontend.routers import WIDE
 from tests.compiler.frontend.stored import STORED
@@ -52,7 +53,8 @@ def draw_recipe(choose: Choose) -> Recipe:
         model, chip["digital"]["router_on"] = _with_shared(model), "crossbar"
     stacks = choose("stacks", [False, False, True])
     if not stacks or method != OURS:
-        return Recipe(model, span, chip, options, method)
+        dies = _dies(choose) if choose("dies", [False, False, True]) else None
+        return Recipe(model, span, chip, options, method, dies=dies)
     chip["pg"]["stack_limit"] = choose("stack limit", [4, 2, 3, 6, 9])
     return Recipe(model, span, chip, options, method, choose("stacks' seed", range(100)))
 
@@ -223,6 +225,28 @@ def _chip(choose: Choose, span: Span) -> dict[str, dict[str, Any]]:
         digital["accounting"] = "reference"
         chip["memory"] = {"accounting": "reference"}
     return chip
+
+
+def _dies(choose: Choose) -> OnDies:
+    """Dies by a solver or at random, which leaves nothing where it would be best."""
+    count = choose("number of dies", [2, 3, 4, 5, 7, 9])
+    topology = choose("topology", ["mesh", "mesh", "ring", "all-to-all", "table"])
+    solver = choose("solver of dies", ["random", "random", "auto", "search"])
+    joined: Pairs = ()
+    if topology == "table":
+        if solver == "random":  # a tree, each joined to one before
+            joined = tuple((choose("joined to", range(n)), n) for n in range(1, count))
+        else:
+            topology = "mesh"  # how many there are is not known
+    return OnDies(
+        count,
+        topology,
+        choose("columns of dies", [0, 0, 1, 2]) if topology == "mesh" else 0,
+        joined,
+        solver,
+        choose("area of a die", [0, 400, 1_500]) if solver == "random" else 0,
+        choose("dies' seed", range(100)),
+    )
 
 
 def _options(choose: Choose, model: Model, chip: dict[str, dict[str, Any]]) -> dict[str, Any]:

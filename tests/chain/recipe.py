@@ -5,7 +5,10 @@ A recipe is plain data: its repr can be pasted into `corpus.py` and runs again f
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+from compiler.options import DieRule
+from ir.chip.dies import Pairs, TopologyKind
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,29 @@ class Span:
 
 
 @dataclass(frozen=True)
+class OnDies:
+    """The dies that a chip is, and how it is said what is on which: `solver`, or at random.
+
+    count: at random so many dies; by a solver dies of about so many parts of the model each, and as
+    many as it takes. joined: the pairs of topology `table`. area_um2: of a die, which says how
+    wide parts of a matrix may be; 0 = large. seed: of what is random.
+    """
+
+    count: int = 2
+    topology: TopologyKind = "mesh"
+    columns: int = 0
+    joined: Pairs = ()
+    solver: DieRule | Literal["random"] = "random"
+    area_um2: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One case. chip: fields changed on tests.make.SMALL_CHIP, by table; options: of the compiler.
 
     method: which of compiler.baselines.main_methods, by place; 3 = ours. stacks: seed of random
-    stacks, for ours; None = none.
+    stacks, for ours; None = none. dies: None = one die, however large.
     """
 
     model: Model = field(default_factory=Model)
@@ -88,6 +109,7 @@ class Recipe:
     options: Mapping[str, Any] = field(default_factory=dict)
     method: int = 3
     stacks: int | None = None
+    dies: OnDies | None = None
 
     @property
     def expert_choice(self) -> bool:

@@ -24,6 +24,7 @@ from ir.routing import Routing
 from ir.schedule import Caches
 from ir.workload import Workload
 from tests.chain.forms import FORMS, block_of
+from tests.chain.on_dies import compile_on_dies
 from tests.chain.recipe import Recipe
 from tests.chain.tied import Tied, again
 from tests.compiler.frontend import models as m
@@ -111,7 +112,7 @@ def write_model(recipe: Recipe, folder: Path) -> Path:
 def compile_recipe(ready: Ready) -> Compiled:
     """Compile by the recipe's method; the compiler's own verifier runs.
 
-    Random stacks are of the fire groups of a mapping without any.
+    Random stacks are of the fire groups of a mapping without any, and so are dies.
     """
     recipe, span = ready.recipe, ready.recipe.span
     whole = (0, ready.routing.tokens)
@@ -124,6 +125,8 @@ def compile_recipe(ready: Ready) -> Compiled:
     )
     chosen = main_methods(small_chip(**recipe.chip), options)[recipe.method]
     given, chip, how = (ready.workload, ready.routing), chosen.chip, chosen.options
+    if recipe.dies is not None:
+        return compile_on_dies(ready.workload, ready.routing, chip, how, recipe.dies)
     if recipe.stacks is None:
         return compile_model(*given, chip, how)
     alone = map_model(*given, chip, how)

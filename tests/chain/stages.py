@@ -71,15 +71,18 @@ def check_partition(ready: Ready, done: Compiled) -> None:
             out[columns] += x[rows] @ part
         assert np.all(covered == 1), f"{block.weight.tensor}: parts missing or twice"
         assert np.allclose(out, x @ w), f"{block.weight.tensor}: tiles do not add up"
-    assert found == _matrices(ready), "the chip holds other matrices than the model"
+    assert found == _matrices(ready, done), "the chip holds other matrices than the model"
 
 
-def _matrices(ready: Ready) -> Counter[tuple[int, str, Owner]]:
-    """(operator, role, whose) of every matrix on crossbars, of routed experts the first copy."""
+def _matrices(ready: Ready, done: Compiled) -> Counter[tuple[int, str, Owner]]:
+    """(operator, role, whose) of every matrix on crossbars, of routed experts the first copy.
+
+    Of large ones on dies of their parts.
+    """
     copies = range(ready.recipe.options.get("dense_copies", 1))  # of all but routed experts
     out: Counter[tuple[int, str, Owner]] = Counter()
     holders, routers = list[MoELayer](), list[MoELayer]()  # which no layer before has
-    for index, op in enumerate(ready.workload.operators):
+    for index, op in enumerate(done.workload.operators):
         if isinstance(op, Dense):
             out.update((index, "dense", DenseOwner(copy)) for copy in copies)
         elif isinstance(op, MoELayer):

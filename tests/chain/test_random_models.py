@@ -18,12 +18,13 @@ from backends.functional import TOLERANCE
 from ir.compiled import Compiled
 from ir.onnxdoor.session import Runtime
 from ir.program import Opcode
-from ir.workload import MoELayer
+from ir.workload import Digital, MoELayer
 from tests.chain.choices import drawn
 from tests.chain.corpus import CORPUS
 from tests.chain.draw import draw_recipe
 from tests.chain.recipe import Recipe
 from tests.chain.run import Ready, compile_recipe, read_recipe, run_recipe
+from tests.chain.stages import first_wrong
 
 PARTS, EACH = 10, 50  # 500 cases, in parts so that several processes may share them
 
@@ -54,8 +55,8 @@ def test_computes_the_model(
 ) -> None:
     """Half of the cases of a part have streamed attention at least, and a tenth in tiles.
 
-    Some have copies of dense blocks, sums in a tree of three tiles or more, and stacks of a layer
-    and across layers.
+    Some have copies of dense blocks, sums in a tree of three tiles or more, stacks of a layer and
+    across layers, and matrices in parts; a tenth has values that cross from die to die.
     """
     found = Counter[str]()
 
@@ -86,6 +87,8 @@ def test_computes_the_model(
     assert found["dense copies"] > 0
     assert found["trees"] > 0
     assert found["stacks"] > 0
+    assert found["crossings"] >= EACH // 10
+    assert found["parts"] > 0
 
 
 def streams_of(done: Compiled) -> Iterator[str]:
@@ -100,7 +103,7 @@ def streams_of(done: Compiled) -> Iterator[str]:
 
 
 def sharing_of(done: Compiled) -> Iterator[str]:
-    """What is counted of its sharing: copies of dense blocks, stacks, trees, broadcasts.
+    """What is counted of its sharing: copies of dense blocks, stacks, trees, broadcasts, dies.
 
     Trees: those that are no chains. A broadcast: a LOAD that brings a vector to a layer's router or
     shared expert, and to others.
@@ -112,6 +115,10 @@ def sharing_of(done: Compiled) -> Iterator[str]:
         yield "stacks"
     if any(region.guests for region in done.mapping.placement.regions):
         yield "stacks across layers"
+    if np.any(p.opcode == Opcode.CROSS):
+        yield "crossings"
+    if any(isinstance(op, Digital) and op.kind == "join" for op in done.workload.operators):
+        yield "parts"
     in_pairs = done.chip.accumulate.where == "pg" and done.chip.accumulate.order == "tree"
     if in_pairs and any(block.rows > 2 for block in done.mapping.blocks):
         yield "trees"
@@ -138,8 +145,10 @@ def test_what_is_shared_is_drawn(folder: Path, runtime: Runtime) -> None:
         for recipe in recipes
     ]
     assert min(sum(copies), sum(trees), sum(beside)) >= len(recipes) // 10
-    apart = [recipe.stacks is None for recipe in recipes]
-    assert len(recipes) - sum(apart) >= len(recipes) // 10
+    dies = [recipe.dies is not None for recipe in recipes]
+    assert sum(dies) >= len(recipes) // 10
+    apart = [recipe.stacks is None and recipe.dies is None for recipe in recipes]
+    assert sum(recipe.stacks is not None for recipe in recipes) >= len(recipes) // 10
     every = [all(of) for of in zip(copies, trees, beside, apart, strict=True)]
     done = compile_recipe(read_recipe(recipes[every.index(True)], folder, runtime))
     assert set(sharing_of(done)) == {"dense copies", "trees", "broadcasts"}
@@ -148,3 +157,21 @@ def test_what_is_shared_is_drawn(folder: Path, runtime: Runtime) -> None:
     for recipe in several[:3]:
         found.update(sharing_of(compile_recipe(read_recipe(recipe, folder, runtime))))
     assert {"stacks", "stacks across layers"} <= found
+
+
+def test_dies_are_drawn(folder: Path, runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first drawn cases of dies by solvers and at random compute the model, stage by stage."""
+    found = set[str]()
+
+    def counted(ready: Ready) -> Compiled:
+        done = compile_recipe(ready)
+        found.update(sharing_of(done))
+        return done
+
+    monkeypatch.setattr("tests.chain.stages.compile_recipe", counted)
+    recipes = [drawn(0, number)[0] for number in range(200)]
+    on_dies = [(recipe, recipe.dies) for recipe in recipes if recipe.dies is not None]
+    for solver, area in (("random", 0), ("random", 400), ("auto", 0)):
+        of = [r for r, d in on_dies if (d.solver, d.area_um2) == (solver, area)]
+        assert first_wrong(of[0], folder, runtime) is None
+    assert {"crossings", "parts"} <= found
