@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from compiler.dies import assign, dies_needed
 from compiler.dies.areas import areas_of
-from compiler.dies.packing import packed_exactly
 from compiler.dies.pieces import Pieces, in_model_order
 from compiler.dies.problem import Problem
 from compiler.fire_groups import FireGroup, fire_groups
@@ -62,8 +61,7 @@ def onto_dies(
     )
     pieces = Pieces(workload, chip, grouping, fires, chosen, tokens)
     problem = pieces.problem(areas, chip.dies.area_um2)
-    problem, topology = fitted(problem, chip.dies, chip.link)
-    _check_room(problem, topology.count, fires, chip)
+    problem, topology = fitted(problem, fires, chip, chip.dies, chip.link)
     found = assign(problem, topology, asked.options.dies, asked.limits)
     crossing = Crossing(
         found.solver,
@@ -84,43 +82,14 @@ def _by(name: DieRule, problem: Problem, topology: Topology, limits: SolverOptio
         return None
 
 
-def _check_room(problem: Problem, count: int, fires: tuple[FireGroup, ...], chip: Chip) -> None:
-    """Raise InfeasibleError, in the words of the chip file, for dies that are too small or few."""
-    assert chip.dies is not None
-    alone = problem.area + problem.overhead[problem.layer]
-    worst, links = int(alone.argmax()), chip.dies.area_um2 - problem.capacity_um2
-    if alone[worst] > problem.capacity_um2:
-        need, fire = int(alone[worst]) + links, fires[worst]
-        behind = "" if fire.is_bank else ", or lower pg.mux"
-        raise InfeasibleError(
-            f"die for {Member(fire.layer, fire.stage, fire.number)}",
-            Amount(need, f"{_mm2(need)} with its layer's bus and units, and the links"),
-            Amount(chip.dies.area_um2, f"{_mm2(chip.dies.area_um2)} on chip {chip.name}"),
-            "um2",
-            f"set die.area_mm2 to {-(-need // 1000) / 1000:.3f}{behind}",
-        )
-    least, reached = dies_needed(problem)
-    if reached > count and (least > count or packed_exactly(problem, count) is None):
-        area = -(-int(problem.area.sum() + problem.overhead.sum()) // count) + links
-        words = f"{reached}" if least == reached else f"{reached} as packed, at least {least}"
-        raise InfeasibleError(
-            "dies",
-            Amount(reached, f"{words} of {_mm2(chip.dies.area_um2)}"),
-            Amount(count, f"die.count {count} on chip {chip.name}"),
-            "dies",
-            f"set die.count to {reached} or auto, or die.area_mm2 to more than {area / 1e6:.4g}",
-        )
-
-
-def _mm2(um2: int) -> str:
-    return f"{um2 / 1e6:.4g} mm2"
-
-
-def fitted(problem: Problem, dies: Dies, link: Link) -> tuple[Problem, Topology]:
+def fitted(
+    problem: Problem, fires: tuple[FireGroup, ...], chip: Chip, dies: Dies, link: Link
+) -> tuple[Problem, Topology]:
     """The problem with the room that links leave, and how so many dies are joined.
 
     As many dies as the chip says, or as a packing takes. Each has the interfaces of as many links
-    as the one with the most.
+    as the one with the most. Raises InfeasibleError, in the words of the chip file, for dies that
+    are too small or too few.
     """
     count, seen = dies.count or 1, 0
     while count != seen:
@@ -128,7 +97,46 @@ def fitted(problem: Problem, dies: Dies, link: Link) -> tuple[Problem, Topology]
         degree = max(map(len, topology.neighbours))
         room = dies.area_um2 - degree * link.end_um2
         problem = Problem(problem.items, problem.overhead_um2, room, problem.flows, problem.casts)
+        _check_items(problem, fires, chip, dies)
+        least, reached = dies_needed(problem)
         if dies.count:
-            return problem, topology
-        seen, count = count, max(count, dies_needed(problem)[1])
+            break
+        seen, count = count, max(count, reached)
+    if least > count:
+        raise _too_few(problem, least, reached, chip, dies)
     return problem, topology
+
+
+def _check_items(problem: Problem, fires: tuple[FireGroup, ...], chip: Chip, dies: Dies) -> None:
+    """Raise InfeasibleError where a fire group is too large for a die."""
+    alone = problem.area + problem.overhead[problem.layer]
+    worst = int(alone.argmax())
+    if alone[worst] <= problem.capacity_um2:
+        return
+    need, fire = int(alone[worst]) + dies.area_um2 - problem.capacity_um2, fires[worst]
+    raise InfeasibleError(
+        f"die for {Member(fire.layer, fire.stage, fire.number)}",
+        Amount(need, f"{_mm2(need)} with its layer's bus and units, and the links"),
+        Amount(dies.area_um2, f"{_mm2(dies.area_um2)} on chip {chip.name}"),
+        "um2",
+        f"set die.area_mm2 to {-(-need // 1000) / 1000:.3f}"
+        + ("" if fire.is_bank else ", or lower pg.mux"),
+    )
+
+
+def _too_few(problem: Problem, least: int, reached: int, chip: Chip, dies: Dies) -> InfeasibleError:
+    """The report that no assignment fits so few dies."""
+    whole = int(problem.area.sum() + problem.overhead.sum())
+    area = -(-whole // dies.count) + dies.area_um2 - problem.capacity_um2
+    words = f"{reached}" if least == reached else f"{reached} as packed, at least {least}"
+    return InfeasibleError(
+        "dies",
+        Amount(reached, f"{words} of {_mm2(dies.area_um2)}"),
+        Amount(dies.count, f"die.count {dies.count} on chip {chip.name}"),
+        "dies",
+        f"set die.count to {reached} or auto, or die.area_mm2 to more than {area / 1e6:.4g}",
+    )
+
+
+def _mm2(um2: int) -> str:
+    return f"{um2 / 1e6:.4g} mm2"

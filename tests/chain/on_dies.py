@@ -34,7 +34,8 @@ def compile_on_dies(
     large = on_several(chip, Dies(LARGE, count=1))
     area = _area(workload, routing, alone, large, options, dies.count)
     several = on_several(chip, _dies(area, dies, 0))
-    how = replace(options, dies=DieOptions(dies.solver))
+    placement = replace(options.placement, dies=DieOptions(dies.solver))
+    how = replace(options, placement=placement)
     return compile_model(
         in_parts(workload, several), routing, several, how, grouping=alone.grouping
     )

@@ -1,6 +1,5 @@
 """Correct programs on random dies pass every check and replay, in all shapes of one die."""
 
-
 import numpy as np
 import pytest
 
