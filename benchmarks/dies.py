@@ -76,6 +76,8 @@ class Asked:
         try:
             return self.compiled("in-order").compiled.mapping.placement.topology.count
         except InfeasibleError as error:
+            if error.unit != "dies":
+                raise
             return int(error.demand.value)
 
 
@@ -94,7 +96,7 @@ def lines(asked: Asked) -> Iterator[str]:
         try:
             done = asked.compiled(rule, count)
         except InfeasibleError as error:
-            yield f"{rule:<22} {count:>5} does not fit: {error.demand.value} dies"
+            yield f"{rule:<22} {count:>5} does not fit: {error}"
             continue
         first = first or done
         yield _line("search" if rule == "auto" else rule, done, one, first, process_time() - begun)

@@ -1,8 +1,9 @@
 """What a fire group, a region and a home take of a die, before any program is there.
 
 Peripheral groups, arrays, buses, digital and attention units are what the cost report counts. How
-much the buffers will hold is not known yet: of each home twice its vectors of the window, and the
-keys and values that a chip keeps there; what the program then takes is checked (`backends.dies`).
+much the buffers will hold is not known yet: some vectors for each token of the window, at homes and
+on other dies, and the keys and values that a chip keeps at homes. What the program then takes is
+checked (`backends.dies`).
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,8 @@ from ir.mapping import Grouping, RoutedOwner
 from ir.units import attention_units, digital_units, operators_of
 from ir.workload import Workload, has_products
 
-HELD = 2  # vectors of every token of the window that a home's buffer is taken to hold
+HELD = 3  # widest vectors of every token of the window that a home's buffer is taken to hold
+AWAY = 2  # vectors of the model's width that the buffer of a region on another die is
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +82,8 @@ def areas_of(
             for ops in (here, [op for op in here if has_products(op)])
         )
         of_region[layer] = width * lanes * chip.bus.um2_per_bit_per_ns + away
+        sent = AWAY * bus_width(workload, layer) * chip.mvm.output_bits
+        of_region[layer] += _kib_um2(chip, tokens * -(-sent // 8))
         attention = attention_units(workload, layer, prefill, chip, copies)
         at_home[layer] = attention * (chip.digital.mha_um2 or 0) + max(every - away, 0)
         at_home[layer] += _kib_um2(chip, tokens * _held_bytes(workload, layer, chip))
