@@ -4,8 +4,6 @@ Where integer programs are compared, the exact search before that of CP-SAT is l
 against enumeration in `tests/compiler/grouping/test_exact.py`.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -16,6 +14,7 @@ from compiler.grouping.rules import group_contiguous
 from compiler.grouping.start import first_start
 from compiler.options import GroupingOptions, GroupingSolver, SolverOptions
 from ir.arrays import Span
+from tests.compiler.grouping.partitions import partitions
 
 Sizes = tuple[int, int, int]  # experts, size, groups
 
@@ -36,25 +35,11 @@ def instance(seed: int, shapes: list[Sizes]) -> tuple[np.ndarray, list[tuple[int
     return chosen.reshape(-1, experts), spans, size, groups
 
 
-def assignments(experts: int, size: int, groups: int) -> Iterator[list[int]]:
-    """Every grouping once, whatever the groups are called."""
-
-    def extend(prefix: list[int]) -> Iterator[list[int]]:
-        if len(prefix) == experts:
-            yield prefix
-            return
-        for g in range(min(groups, max(prefix, default=-1) + 2)):
-            if prefix.count(g) < size:
-                yield from extend([*prefix, g])
-
-    return extend([])
-
-
 def enumerated(chosen: np.ndarray, spans: list[Span], size: int, groups: int) -> int:
     loads = np.stack([chosen[a:b].sum(axis=0) for a, b in spans])
     return min(
         int((loads @ np.eye(groups, dtype=int)[one]).max(axis=1).sum())
-        for one in assignments(loads.shape[1], size, groups)
+        for one in partitions(loads.shape[1], size, groups)
     )
 
 
@@ -79,8 +64,8 @@ def weak_start(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_enumeration_counts_what_it_should() -> None:
-    assert sum(1 for _ in assignments(6, 2, 3)) == 15  # 5 * 3 * 1 pairings
-    assert sum(1 for _ in assignments(6, 3, 2)) == 10  # C(6, 3) / 2
+    assert sum(1 for _ in partitions(6, 2, 3)) == 15  # 5 * 3 * 1 pairings
+    assert sum(1 for _ in partitions(6, 3, 2)) == 10  # C(6, 3) / 2
 
 
 def test_exact_solvers_and_enumeration_agree_on_100(weak_start: None) -> None:

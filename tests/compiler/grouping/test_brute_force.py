@@ -1,7 +1,5 @@
 """The exact solver and the bounds against every partition of small layers."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -17,23 +15,10 @@ from compiler.grouping.rules import group_lpt, group_sorted
 from compiler.grouping.watch import Watch
 from compiler.options import GroupingOptions
 from ir.arrays import Span
+from tests.compiler.grouping.partitions import partitions
 
 # More groups than the fewest, and sizes that do not divide the experts, are among them.
 SHAPES = [(6, 2, 3), (6, 3, 2), (7, 2, 4), (7, 3, 3), (8, 2, 4), (8, 4, 2), (5, 4, 2), (6, 3, 4)]
-
-
-def partitions(experts: int, size: int, groups: int) -> Iterator[list[int]]:
-    """Every way to number the experts 0..groups-1, at most `size` alike, up to renaming groups."""
-
-    def extend(prefix: list[int]) -> Iterator[list[int]]:
-        if len(prefix) == experts:
-            yield prefix
-            return
-        for g in range(min(groups, max(prefix, default=-1) + 2)):
-            if prefix.count(g) < size:
-                yield from extend([*prefix, g])
-
-    return extend([])
 
 
 def test_partitions_are_all_there() -> None:

@@ -18,7 +18,8 @@ from ir.arrays import Span
 from ir.errors import InputError
 from ir.mapping import RoutedOwner
 from moexbar.chips import load_chip
-from tests.compiler.grouping.test_brute_force import instance, partitions
+from tests.compiler.grouping.partitions import partitions
+from tests.compiler.grouping.test_brute_force import instance
 from tests.make import small_chip, small_workload
 
 BOTH = Costs("test", 3, 2)

@@ -1,6 +1,5 @@
 """Branch and bound against enumeration, and what it says when its work ends before."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +12,7 @@ from compiler.grouping.rules import group_contiguous
 from compiler.grouping.start import Start
 from compiler.grouping.watch import Watch
 from compiler.options import GroupingOptions, SolverOptions
+from tests.compiler.grouping.partitions import partitions
 
 ENOUGH = 10**9
 SHAPES = [(6, 2, 3, 1), (7, 2, 4, 1), (6, 2, 5, 1), (7, 3, 3, 1), (8, 4, 2, 1), (6, 3, 2, 2)]
@@ -30,20 +30,6 @@ def problem_of(seed: int, experts: int, size: int, groups: int, parts: int = 1) 
     return grouping_problem(chosen, spans, size, groups, parts=parts)
 
 
-def every(experts: int, size: int, groups: int) -> Iterator[list[int]]:
-    """Every grouping once, groups numbered by their lowest expert."""
-
-    def extend(prefix: list[int]) -> Iterator[list[int]]:
-        if len(prefix) == experts:
-            yield prefix
-            return
-        for g in range(min(groups, max(prefix, default=-1) + 2)):
-            if prefix.count(g) < size:
-                yield from extend([*prefix, g])
-
-    return extend([])
-
-
 def start_of(problem: GroupingProblem, bound: int = 0) -> Start:
     """Neighbours together, of which nothing is known."""
     neighbours = group_contiguous(problem)
@@ -57,7 +43,7 @@ def test_the_best_of_all_groupings(
 ) -> None:
     """Pairs, larger groups, empty places (7 in 4 pairs, 6 in 5), and the worst of two parts."""
     problem = problem_of(seed, experts, size, groups, parts)
-    best = min(slots(problem, np.array(one)) for one in every(experts, size, groups))
+    best = min(slots(problem, np.array(one)) for one in partitions(experts, size, groups))
     found = prove(problem, start_of(problem), ENOUGH, Watch())
     assert (found.value, found.bound) == (best, best)
     assert slots(problem, found.assignment) == best
