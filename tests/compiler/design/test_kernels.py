@@ -5,6 +5,7 @@ import pytest
 
 from compiler.design.kernels import NEVER, NO_WAY, Jobs, Kernel, Turns
 from compiler.design.queues import Even, Evens, Queue, queue
+from tests.compiler.design.test_shared_kernels import random_shared
 
 
 def times(*values: int) -> np.ndarray:
@@ -77,6 +78,7 @@ def random_kernels(rng: np.random.Generator, tokens: int) -> list[Kernel]:
     first = np.searchsorted(token, np.arange(tokens + 1))
     of_turns = first, group.astype(np.int64), table[token, group].astype(np.int64)
     return [
+        *random_shared(rng, tokens),
         Queue(busy, busy + more, int(rng.integers(1, 4))),
         Even(tokens, int(busy[0]), int(busy[0] + more[0]), int(rng.integers(1, 4))),
         Jobs(job, rng.integers(0, 30, int(job.max()) + 1)),

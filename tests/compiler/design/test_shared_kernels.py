@@ -1,11 +1,10 @@
-"""Stations whose units serve other layers too, by hand, and linear in the (max, +) sense."""
+"""Stations whose units serve other layers too, by hand."""
 
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
-from compiler.design.kernels import NEVER, NO_WAY, Kernel, Turns
+from compiler.design.kernels import NO_WAY, Kernel, Turns
 from compiler.design.shared_kernels import Shared
 
 
@@ -57,7 +56,8 @@ def test_what_is_done_for_others_begins_when_the_token_before_it_is_there() -> N
     assert met(np.array([[0, 0, 0], [9, 0, 0]])).run(times(0, 0, 0)).tolist() == [12, 22, 39]
 
 
-def random_kernels(rng: np.random.Generator, tokens: int) -> list[Kernel]:
+def random_shared(rng: np.random.Generator, tokens: int) -> list[Kernel]:
+    """What `test_kernels` holds all kernels to is of these too."""
     each = rng.integers(1, 20, (3, tokens)) * (rng.random((3, tokens)) < 0.6)
     table = rng.integers(0, 3, (tokens, 3)) * (rng.random((tokens, 3)) < 0.6)
     token, group = np.nonzero(table)
@@ -72,38 +72,9 @@ def random_kernels(rng: np.random.Generator, tokens: int) -> list[Kernel]:
     ]
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_the_later_of_two_arrivals_gives_the_later_of_what_they_give(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    for kernel in random_kernels(rng, 12):
-        one, other = np.cumsum(rng.integers(0, 15, (2, 12)), axis=1)
-        together = np.maximum(kernel.run(one), kernel.run(other))
-        assert np.array_equal(kernel.run(np.maximum(one, other)), together)
-        assert np.array_equal(kernel.run(one + 7), kernel.run(one) + 7)
-        assert np.all(kernel.run(one) >= one + kernel.alone)
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_lengths_and_what_is_waited_for_are_as_of_all_kernels(seed: int) -> None:
-    """Of all pairs of 12 tokens; a token waits for the last without which it left earlier."""
-    rng = np.random.default_rng(seed)
-    for kernel in random_kernels(rng, 12):
-        for first in range(12):
-            come = np.full(12, NEVER, dtype=np.int64)
-            come[first] = 0
-            left = np.maximum(kernel.run(come), NO_WAY)
-            assert [kernel.length(first, last) for last in range(12)] == left.tolist()
-        come = np.cumsum(rng.integers(0, 15, 12))
-        for token, end in enumerate(kernel.run(come).tolist()):
-            waited = kernel.waited_for(come, token)
-            assert come[waited] + kernel.length(waited, token) == end
-            later = np.where(np.arange(12) <= waited, NEVER, come)
-            assert kernel.run(later)[token] < end
-
-
 def test_all_lengths_count_what_groups_do_for_others() -> None:
     """Of 12 tokens, from every fourth: as of single pairs, and more than without the others."""
-    turns = random_kernels(np.random.default_rng(0), 12)[-1]
+    turns = random_shared(np.random.default_rng(0), 12)[-1]
     assert isinstance(turns, Turns)
     rows = np.arange(0, 12, 4)
     found = turns.lengths(rows)
