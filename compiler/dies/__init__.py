@@ -142,4 +142,4 @@ def _exact(
     values = [byte_links(problem, topology, some) for some in (best, die)]
     if answer.values is None or values[0] <= values[1]:
         die = best
-    return _Found(die, "cp-sat", min(bound, *values), answer.deterministic)
+    return _Found(die, "cp-sat", bound, answer.deterministic)
