@@ -14,6 +14,7 @@ from ir.program import Opcode, Program
 from ir.schedule import SlotOrder, assign_experts, prefill_schedule
 from ir.text import Filter, listing
 from ir.workload import Dense, Digital, Weight
+from tests.dies import JOINED, at_random, die_chip
 from tests.make import compile_small, map_small, random_routing, small_chip, small_workload
 
 
@@ -25,6 +26,15 @@ def test_listing_of_one_layer(golden: Callable[[str, str], None]) -> None:
     done = compile_small(small_workload(layers=1), tokens=2)
     text = "\n".join(listing(done.program)) + "\n"
     golden("one_layer_by_time.txt", text)
+
+
+def test_listing_on_two_dies(golden: Callable[[str, str], None]) -> None:
+    """Each fire group is on a random one: what crosses, when, and who reads it there."""
+    dies = JOINED["two"]
+    sites = at_random(dies, 0)
+    done = compile_small(small_workload(layers=1), die_chip(dies), tokens=2, sites=sites)
+    text = "\n".join(listing(done.program)) + "\n"
+    golden("two_dies_by_time.txt", text)
 
 
 def test_listing_by_unit(golden: Callable[[str, str], None]) -> None:
