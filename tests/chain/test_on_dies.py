@@ -110,7 +110,7 @@ def test_computes_the_model(name: str, tmp_path: Path, runtime: Runtime) -> None
 def crossed(done: Compiled) -> set[str]:
     """What makes the values that links carry: opcodes."""
     p = done.program
-    made = {int(p.reads[row][0]) for row in np.flatnonzero(p.opcode == Opcode.CROSS)}
+    made = {int(p.reads[row][0]) for row in np.flatnonzero(p.opcode == Opcode.CROSS).tolist()}
     return {Opcode(int(p.opcode[row])).name for row in made}
 
 
