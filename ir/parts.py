@@ -62,6 +62,12 @@ def _cut(op: Dense, chip: Chip, most_um2: int) -> list[AnyOperator]:
     return [*cut, join]
 
 
+def joined_values(workload: Workload) -> dict[str, str]:
+    """What each part of a matrix gives a part of: {its value: the joined one}."""
+    joins = (op for op in workload.digital() if op.kind == "join")
+    return {name: op.outputs[0] for op in joins for name in op.inputs}
+
+
 def whole(workload: Workload) -> Workload:
     """The model as it was before `in_parts`."""
     joins = [op for op in workload.digital() if op.kind == "join"]

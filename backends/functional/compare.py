@@ -14,6 +14,7 @@ from backends.functional.uncached import newest_rows
 from ir.arrays import Array, Ints
 from ir.errors import CheckError
 from ir.onnxdoor.packing import is_packed
+from ir.parts import joined_values
 from ir.workload import Operator, is_constant
 
 
@@ -81,7 +82,7 @@ def compare(m: Machine) -> Comparison:
     """
     operators: list[Difference] = []
     worst: dict[str, Difference] = {}
-    culprit = -1
+    culprit, joined = -1, joined_values(m.workload)
     for step in range(m.step + 1):
         for index, op in enumerate(m.workload.operators):
             made = m.made.get((step, index))
@@ -93,11 +94,12 @@ def compare(m: Machine) -> Comparison:
                 if step < m.step and _is_table(m, name, made):
                     continue  # of all tokens, of which the last come later
                 rows, ours, theirs = pair(m, op, name, made, step)
-                found = _difference(name, op.layer, ours, theirs, TOLERANCE)
+                size = _size(_together(m, joined.get(name), theirs))
+                found = _difference(name, op.layer, ours, theirs, TOLERANCE, size)
                 operators.append(found)
                 worst[name] = max(worst.get(name, found), found, key=lambda d: d.relative)
                 if not found.right and culprit < 0:
-                    culprit = blame(m, _first_wrong(m, rows, ours, theirs))
+                    culprit = blame(m, _first_wrong(m, rows, ours, theirs, size))
     outputs = tuple(worst[name] for name in m.workload.outputs if name in worst)
     if not outputs:
         raise CheckError("execution", m.workload.name, "none of its outputs is made by a token")
@@ -169,11 +171,25 @@ def pair(m: Machine, op: Operator, name: str, made: Ints, step: int) -> tuple[In
     return made[cells], ours, other
 
 
-def _difference(name: str, layer: int, ours: Array, theirs: Array, limit: float) -> Difference:
+def _together(m: Machine, joined: str | None, theirs: Array) -> Array:
+    """The values whose magnitude an error is held against: ONNX Runtime's, `theirs`.
+
+    joined: what a part of a matrix gives a part of. Then those of all of it: its own may be a few
+    numbers that are all small beside the others.
+    """
+    if joined is None:
+        return theirs
+    return np.concatenate([found[joined].ravel() for found in m.whole])
+
+
+def _difference(
+    name: str, layer: int, ours: Array, theirs: Array, limit: float, size: float | None = None
+) -> Difference:
+    """size: the magnitude that errors are held against, if not the largest of `theirs`."""
     if not ours.size:
         return Difference(name, layer, 0.0, 0.0, limit)
     distance = float(_distance(ours, theirs).max())
-    size = _size(theirs)
+    size = _size(theirs) if size is None else size
     relative = distance / size if size else (0.0 if distance == 0 else float("inf"))
     return Difference(name, layer, distance, relative, limit)
 
@@ -193,9 +209,8 @@ def _distance(ours: Array, theirs: Array) -> Array:
     return np.where(same, 0.0, np.where(np.isfinite(out), out, np.inf))
 
 
-def _first_wrong(m: Machine, made: Ints, ours: Array, theirs: Array) -> int:
-    """Who, in order of effect, first made a row that is off by more than the tolerance."""
-    size = _size(theirs)
+def _first_wrong(m: Machine, made: Ints, ours: Array, theirs: Array, size: float) -> int:
+    """Who, in order of effect, first made a row that is off by more than TOLERANCE x size."""
     off = (_distance(ours, theirs) > TOLERANCE * size).any(axis=1)
     rows = np.unique(made[off])
     return int(rows[np.lexsort((rows, m.program.start_ps[rows]))[0]])

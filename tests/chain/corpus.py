@@ -1,6 +1,6 @@
 """Cases that once failed, shrunk: what was wrong is their name. Each is a test."""
 
-from tests.chain.recipe import Layer, Model, Recipe, Span
+from tests.chain.recipe import Layer, Model, OnDies, Recipe, Span
 
 WIDE = {"crossbar": {"rows": 40}}  # one row tile: nothing to add up but a bias
 
@@ -200,5 +200,19 @@ CORPUS: dict[str, Recipe] = {
             opset=18,
         ),
         Span(prefill=2, cut=1),
+    ),
+    "a part of a matrix whose one number is small beside the others": Recipe(
+        Model(
+            (Layer("single matrices, wider", experts=2, top=1),),
+            16,
+            1,
+            1,
+            biased=True,
+            element="fp8 columns",
+            seed=301,
+        ),
+        Span(1),
+        {"crossbar": {"rows": 40, "cell_bits": 1, "columns": 13}},
+        dies=OnDies(area_um2=400),
     ),
 }
