@@ -9,9 +9,10 @@ import numpy as np
 from compiler.fire_groups import numbered
 from compiler.placement.sites import Sites, on_dies
 from ir.chip import Chip, Dies, Link
+from ir.compiled import Compiled
 from ir.mapping import Block, Grouping
 from ir.topology import Topology, topology_of
-from tests.make import small_chip
+from tests.make import compile_small, small_chip, small_workload
 
 LINK = Link("own", 8, edge_um=1000, latency_ps=2_000, bit_fj=500, um2_per_mm=100)
 LARGE = 10**9  # um2: room for any test's model
@@ -59,3 +60,12 @@ def random_sites(
         of_layer.setdefault(member.layer, []).append(die[member])
     home = {layer: int(random.choice(found)) for layer, found in of_layer.items()}
     return on_dies(die, home, topology)
+
+
+def compiled_on(dies: Dies, seed: int = 0, **changes: Any) -> Compiled:
+    """A small program with a decode step, every fire group on a random die.
+
+    changes: of the chip.
+    """
+    workload, sites = small_workload(k=3, shared=1), at_random(dies, seed)
+    return compile_small(workload, die_chip(dies, **changes), decode=1, sites=sites)

@@ -1,0 +1,69 @@
+"""Programs on several dies at other speeds: as they would have been compiled."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backends.simulate import replay
+from backends.simulate.retime import retime
+from compiler.pipeline import realise
+from ir.chip import Chip
+from ir.compiled import Compiled
+from ir.errors import InputError
+from ir.program import Opcode
+from tests.dies import JOINED, compiled_on
+
+CHANGES: dict[str, dict[str, dict[str, Any]]] = {
+    "latency": {"link": {"latency_ps": 77_000}},
+    "no latency": {"link": {"latency_ps": 0}},
+    "a wider link": {"link": {"bits_per_ns_per_mm": 64}},
+    "a narrower edge": {"link": {"edge_um": 300}},
+    "slower hops": {"mesh": {"hop_ps": 31_000}},
+    "faster hops, slower links": {"mesh": {"hop_ps": 100}, "link": {"bits_per_ns_per_mm": 3}},
+    "energy alone": {"link": {"bit_fj": 1}},
+}
+
+
+def changed(chip: Chip, changes: dict[str, dict[str, Any]]) -> Chip:
+    """The chip with fields of its tables changed."""
+    parts: dict[str, Any] = {n: replace(getattr(chip, n), **of) for n, of in changes.items()}
+    return replace(chip, **parts)
+
+
+@pytest.fixture(scope="module", params=["ring of 4", "mesh of 9"])
+def done(request: pytest.FixtureRequest) -> Compiled:
+    return compiled_on(JOINED[request.param], 2, mesh={"pgs_per_core": 1})
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_other_links_give_the_times_of_a_new_compilation(name: str, done: Compiled) -> None:
+    """Of the same mapping and slots, instruction by instruction."""
+    chip = changed(done.chip, CHANGES[name])
+    again = realise(done.workload, chip, done.mapping, done.schedule, done.chosen)
+    assert np.array_equal(again.program.opcode, done.program.opcode)
+    duration, busy = retime(done.program, done.chip, chip)
+    assert np.array_equal(duration, again.program.duration_ps)
+    assert np.array_equal(busy, again.program.busy_ps)
+    crossing = done.program.opcode == Opcode.CROSS
+    slower = np.any(duration[crossing] != done.program.duration_ps[crossing])
+    assert slower == (name != "energy alone")
+
+
+def test_some_values_cross_with_hops_of_the_mesh_and_some_without(done: Compiled) -> None:
+    """Else the test above would not tell them apart."""
+    p = done.program
+    crossing = p.opcode == Opcode.CROSS
+    assert done.chip.link is not None
+    hops = (p.duration_ps - p.busy_ps)[crossing] - done.chip.link.latency_ps
+    assert {0} < set(hops.tolist())
+
+
+def test_a_chip_without_links_is_refused(done: Compiled) -> None:
+    with pytest.raises(InputError, match=r"no \[link\], the program was made for dies"):
+        retime(done.program, done.chip, replace(done.chip, dies=None, link=None))
+
+
+def test_times_hold_and_nothing_could_start_earlier(done: Compiled) -> None:
+    replay(done.program, done.chip)
