@@ -22,7 +22,8 @@ def check_links(case: ProgramCase) -> Fault | None:
     wanted = list(case.mapping.placement.topology.links)
     if found != wanted:
         return Fault("d2d units", f"links {found}, expected {wanted}")
-    for unit, fire in zip(case.program.units, case.unit_fire.tolist(), strict=True):
+    fires: list[int] = case.unit_fire.tolist()
+    for unit, fire in zip(case.program.units, fires, strict=True):
         if fire < 0:
             continue
         die = case.mapping.placement.die_of(case.fire_groups[fire].first_pg)

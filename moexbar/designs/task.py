@@ -100,9 +100,8 @@ def design(
     """
     shape = Shape.of(lengths("prefill", prefill), whole("batch", batch, 1), whole("decode", decode))
     check_spans(fit=fit, score=score)
-    base = chip if isinstance(chip, Chip) else load_chip(chip)
+    base = _one_die(chip if isinstance(chip, Chip) else load_chip(chip))
     given = Given(None, reading, None, limits.seed, trust_traced=False)
-    _refuse_dies(base)
     served = served_of(model, weights, inputs, routing, given)
     _refuse_of_several(len(served), demands)
     least, kept, floors = demands.perplexity, None, list[Floor]()
@@ -128,14 +127,15 @@ def design(
     return Designed(base, tuple(chosen), DesignReport(*told, demands.power))
 
 
-def _refuse_dies(chip: Chip) -> None:
-    """The model of a design knows of no links."""
+def _one_die(chip: Chip) -> Chip:
+    """The chip, if it is one die: the model of a design knows of no links."""
     if chip.dies is not None:
         raise InputError(
             f"chip {chip.name}",
             "several dies, expected one: a design's times and areas are without links",
             "leave out [die] and [link], and compile the chosen chip with them",
         )
+    return chip
 
 
 def _refuse_of_several(models: int, demands: Demands) -> None:
