@@ -8,6 +8,7 @@ import numpy as np
 
 from ir.arrays import Ints
 from ir.certificate import Certificate
+from ir.chip import Dies
 from ir.errors import InputError
 from ir.infile import check_file
 from ir.mapping import (
@@ -24,7 +25,7 @@ from ir.mapping import (
 )
 from ir.placement import Placement, Region
 from ir.stacks import Member, Stacking
-from ir.topology import ONE_DIE, Topology
+from ir.topology import ONE_DIE, Topology, topology_of
 from ir.workload import AnyOperator, Dense, Expert, MoELayer, Weight, Workload
 
 MAX_BYTES = 1 << 30
@@ -179,29 +180,40 @@ def _placement(found: dict[str, Any], blocks: tuple[Block, ...], grouping: Group
         )
         for r in found["regions"]
     )
-    mesh = found["mesh"]
+    topology = _topology(found.get("dies"))
+    width, height = (_number(found["mesh"][side]) for side in ("width", "height"))
+    last = max((region.die for region in regions), default=0)
+    if last >= topology.count:
+        raise ValueError(f"a region on die {last} of {topology.count}")
+    if core.max(initial=-1) >= width * height * topology.count:
+        raise ValueError(f"a peripheral group on core {core.max()}, beyond the dies")
     return Placement(
-        _number(mesh["width"]),
-        _number(mesh["height"]),
+        width,
+        height,
         regions,
         start,
         spots,
         core,
         kind_of_pg,
         "not in the file",
-        topology=_topology(found.get("dies")),
+        topology=topology,
     )
 
 
 def _topology(found: dict[str, Any] | None) -> Topology:
-    """How the dies are joined; ValueError for pairs of dies that are not there."""
+    """How the dies are joined; ValueError for pairs that no dies of that number are joined by."""
     if found is None:
         return ONE_DIE
-    count = _number(found["count"], 1)
+    count, columns = _number(found["count"], 1), _number(found["columns"])
     joined = tuple((_number(a), _number(b)) for a, b in found["joined"])
-    if count > MAX_DIES or any(not a < b < count for a, b in joined):
-        raise ValueError(f"{count} dies, joined {joined}"[:100])
-    return Topology(count, joined, _number(found["columns"]))
+    right = count <= MAX_DIES and all(a < b < count for a, b in joined)
+    right = right and joined == tuple(sorted(set(joined)))
+    topology = Topology(count, joined, columns)
+    if right and columns:
+        right = topology == topology_of(Dies(1, columns=columns), count)
+    if not right:
+        raise ValueError(f"{count} dies in {columns} columns, joined {joined}"[:100])
+    return topology
 
 
 def _cores(runs: list[list[int]]) -> Ints:
