@@ -53,23 +53,10 @@ class Topology:
         """
         if self.columns:
             return self._before_on_mesh()
+        if 2 * len(self.joined) == self.count * (self.count - 1):  # all to all
+            dies = np.arange(self.count)
+            return np.where(dies[:, None] == dies, -1, dies[:, None])
         return np.stack([self._before_from(a) for a in range(self.count)])
-
-    @cached_property
-    def hops(self) -> Ints:
-        """Links on the route between any two dies: int64 [dies, dies]."""
-        if self.columns:
-            y, x = np.divmod(np.arange(self.count), self.columns)
-            far: Ints = np.abs(x[:, None] - x) + np.abs(y[:, None] - y)
-            return far
-        out = np.zeros((self.count, self.count), dtype=np.int64)
-        rows = np.arange(self.count)[:, None]
-        here = np.broadcast_to(np.arange(self.count), out.shape)
-        while np.any(here != rows):
-            moving = here != rows
-            out += moving
-            here = np.where(moving, self.before[rows, here], here)
-        return out
 
     def route(self, a: int, b: int) -> tuple[int, ...]:
         """The dies from `a` to `b`, both of them."""

@@ -42,12 +42,7 @@ def links_of(problem: Problem, before: Array, die: Ints) -> Ints:
 
 
 def before_of(topology: Topology) -> Array:
-    """`Topology.before` in 32 bits, at once where all are joined to all: [dies, dies]."""
-    n = topology.count
-    if not topology.columns and len(topology.joined) == n * (n - 1) // 2:
-        out = np.repeat(np.arange(n, dtype=np.int32)[:, None], n, axis=1)
-        np.fill_diagonal(out, -1)
-        return frozen(out, np.int32)
+    """`Topology.before` in 32 bits: [dies, dies]."""
     return frozen(topology.before, np.int32)
 
 
