@@ -2,14 +2,15 @@
 
     python -m benchmarks.dies llama --model DIR
     python -m benchmarks.dies gpt-oss --traces DIR
-    python -m benchmarks.dies deepseek --model DIR
+    python -m benchmarks.dies deepseek --model DIR --fewest
 
 DIR of `--model` is what `moexbar example llama-moe-3.5b -o DIR`, or deepseek-v3, writes. Each line
 is a compilation with all checks: on one die, however large; on the fewest dies of 26 x 33 mm that a
 packing reaches, joined as --topology says by links of UCIe 2.5D; and on as many as filling them in
-the model's order takes, by each way. Groups are sorted ones of the first half of the trace, and so
-is what dies are chosen by: "fitted" are its bytes x links, in GB; "run" are those of the program,
-which is of the second half, in MB. "uJ": of the links alone, and their part of all energy.
+the model's order takes, by each way. `--fewest` is the second of these alone. Groups are sorted
+ones of the first half of the trace, and so is what dies are chosen by: "fitted" are its bytes x
+links, in GB; "run" are those of the program, which is of the second half, in MB. "uJ": of the links
+alone, and their part of all energy.
 """
 
 import argparse
@@ -81,8 +82,12 @@ class Asked:
             return int(error.demand.value)
 
 
-def lines(asked: Asked) -> Iterator[str]:
+def lines(asked: Asked, *, fewest: bool) -> Iterator[str]:
     """The table, line by line as it is made."""
+    if fewest:
+        begun = process_time()
+        yield _line("as few as found", asked.compiled("auto"), 0, None, process_time() - begun)
+        return
     begun = process_time()
     alone = asked.compiled(None)
     one = alone.compiled.program.makespan_ps
@@ -141,6 +146,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("part", choices=tuple(PRESET))
     parser.add_argument("--model", type=Path, help="folder of the example model")
     parser.add_argument("--topology", default="mesh", help="of the dies: mesh, ring, all-to-all")
+    parser.add_argument("--fewest", action="store_true", help="only on as few dies as are found")
     add_traces(parser, required=False)
     asked = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
@@ -158,7 +164,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         part, preset = asked.part, PRESET[asked.part]
         print(f"{part} on {preset}, prefill {TOKENS[part]}, {asked.topology} of dies")
         print(HEAD)
-        for line in lines(Asked(model, trace, preset, TOKENS[part], asked.topology)):
+        what = Asked(model, trace, preset, TOKENS[part], asked.topology)
+        for line in lines(what, fewest=asked.fewest):
             print(line, flush=True)
     return 0
 

@@ -20,8 +20,8 @@ def test_byte_links_are_those_of_all_routes(seed: int, dies: int) -> None:
     topology, problem = drawn_topology(random, dies), drawn_problem(random, dies, most=12)
     die = random.integers(0, dies, len(problem.items))
     assert byte_links(problem, topology, die) == cost(problem, topology, tuple(die.tolist()))
-    dies = range(topology.count)
-    links = [[len(topology.route(a, b)) - 1 for b in dies] for a in dies]
+    every = range(topology.count)
+    links = [[len(topology.route(a, b)) - 1 for b in every] for a in every]
     assert hops_of(before_of(topology)).tolist() == links
 
 
