@@ -51,6 +51,7 @@ SHAPE = (
     "memory.region_buffer_bytes",
     "memory.accounting",
 )
+DIES = ("topology", "count", "columns", "table")  # how large they are changes no time
 ADDS = (Opcode.EMBED, Opcode.MUL, Opcode.ADD, Opcode.TOPK, Opcode.COMBINE, Opcode.DIGITAL)
 ATTENTION = ("digital.macs_per_ns", "digital.mha_bits_per_ns")  # the slower of the two counts
 RATES = (*ATTENTION, "memory.dram_mb_per_s")
@@ -75,6 +76,9 @@ def retime(program: Program, old: Chip, new: Chip) -> tuple[Ints, Ints]:
     """
     for path in SHAPE:
         _unchanged(path, _field(old, path), _field(new, path), new)
+    for name in DIES:
+        before, after = (getattr(chip.dies, name, None) for chip in (old, new))
+        _unchanged(f"die.{name}", before, after, new)
     duration, busy = program.duration_ps.copy(), program.busy_ps.copy()
     known, *times = timed_anew(program, old, new)
     duration[known], busy[known] = times

@@ -60,9 +60,24 @@ def test_some_values_cross_with_hops_of_the_mesh_and_some_without(done: Compiled
     assert {0} < set(hops.tolist())
 
 
-def test_a_chip_without_links_is_refused(done: Compiled) -> None:
-    with pytest.raises(InputError, match=r"no \[link\], the program was made for dies"):
-        retime(done.program, done.chip, replace(done.chip, dies=None, link=None))
+def test_dies_joined_otherwise_are_another_program(done: Compiled) -> None:
+    """As many as the chip had, in another way; one die alone; but not larger ones."""
+    chip, dies = done.chip, done.chip.dies
+    assert dies is not None
+    larger = replace(chip, dies=replace(dies, area_um2=2 * dies.area_um2))
+    assert np.array_equal(retime(done.program, chip, larger)[0], done.program.duration_ps)
+    others = {
+        "topology": replace(dies, topology="all-to-all"),
+        "count": replace(dies, count=dies.count + 1),
+        "columns": replace(dies, topology=dies.topology, columns=2),
+    }
+    for name, other in others.items():
+        if name == "columns" and dies.topology != "mesh":
+            continue
+        with pytest.raises(InputError, match=rf"die\.{name}: .*, the program was made for"):
+            retime(done.program, chip, replace(chip, dies=other))
+    with pytest.raises(InputError, match=r"die\.topology: None, the program was made for"):
+        retime(done.program, chip, replace(chip, dies=None, link=None))
 
 
 def test_times_hold_and_nothing_could_start_earlier(done: Compiled) -> None:
