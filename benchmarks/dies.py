@@ -10,7 +10,7 @@ packing reaches, joined as --topology says by links of UCIe 2.5D; and on as many
 the model's order takes, by each way. `--fewest` is the second of these alone. Groups are sorted
 ones of the first half of the trace, and so is what dies are chosen by: "fitted" are its bytes x
 links, in GB; "run" are those of the program, which is of the second half, in MB. "uJ": of the links
-alone, and their part of all energy.
+alone, then with the mesh of cores to and from them, and that part of all energy.
 """
 
 import argparse
@@ -43,7 +43,7 @@ TOKENS = {"llama": LENGTH, "gpt-oss": LENGTH, "deepseek": 128}
 SQUARES = PlacementOptions("squares")
 HEAD = (
     f"{'':<22} {'dies':>5} {'least':>5} {'fitted':>8} {'bound':>8} {'':>7} {'run MB':>8} {'':>7} "
-    f"{'uJ':>8} {'':>6} {'us':>9} {'':>7} {'mm2':>9} {'CPU s':>6}"
+    f"{'uJ':>8} {'':>8} {'':>6} {'us':>9} {'':>7} {'mm2':>9} {'CPU s':>6}"
 )
 
 
@@ -115,13 +115,14 @@ def _line(
     found, use, crossing = cost(program, done.chip), link_use(program), placement.crossing
     row = f"{name:<22} {placement.topology.count:>5}"
     if crossing is None:
-        row += " " * 62
+        row += " " * 71
     else:
         known = crossing.certificate
         row += f" {crossing.least_dies:>5} {known.value / 1e9:>8.3f} {known.bound / 1e9:>8.3f}"
         row += _less(known.value, _fitted(first)) + f" {use.bytes / 1e6:>8.2f}"
         row += _less(use.bytes, link_use(first.program).bytes if first else 0)
-        row += f" {use.energy_fj / 1e9:>8.2f} {use.energy_fj / found.energy.total_fj:>6.1%}"
+        alone = 8 * use.bytes * (done.chip.link.bit_fj if done.chip.link else 0)
+        row += f" {alone / 1e9:>8.2f} {use.energy_fj / 1e9:>8.2f} {use.energy_fj / found.energy.total_fj:>6.1%}"
     row += f" {program.makespan_ps / 1e6:>9.2f}" + _less(program.makespan_ps, one_ps)
     return row + f" {found.area.total_um2 / 1e6:>9.0f} {seconds:>6.0f}"
 

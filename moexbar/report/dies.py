@@ -31,7 +31,8 @@ class LinksRow:
     bits_per_ns: of one direction of each.
     crossings: instructions, one for each value and link.
     bytes: that they carry, each over one link.
-    energy_nj: that they take.
+    energy_nj: that they take, with the mesh of cores to the links and from them.
+    link_nj: of that the links' own.
     energy_share: of all energy of the program.
     busiest: the link that is busy longest.
     busy_share: of the program's time.
@@ -43,6 +44,7 @@ class LinksRow:
     crossings: int
     bytes: int
     energy_nj: float
+    link_nj: float
     energy_share: float
     busiest: str
     busy_share: float
@@ -88,6 +90,7 @@ def dies_report(compiled: Compiled, total_fj: int) -> DiesReport | None:
         crossings=use.crossings,
         bytes=use.bytes,
         energy_nj=use.energy_fj / 1e6,
+        link_nj=8 * use.bytes * chip.link.bit_fj / 1e6,
         energy_share=round(use.energy_fj / max(total_fj, 1), 6),
         busiest=use.busiest,
         busy_share=round(use.busy_ps / max(program.makespan_ps, 1), 6),
@@ -122,8 +125,9 @@ def dies_lines(row: DiesReport) -> Iterator[str]:
     links = row.links
     yield (
         f"links {links.kind} of {links.bits_per_ns} bit/ns: {links.crossings} crossings of "
-        f"{links.bytes} bytes in all, {links.energy_nj / 1000:.4g} uJ ({links.energy_share:.2%} of "
-        f"the energy), the busiest {links.busy_share:.2%} of the time; {links.area_mm2:.4g} mm2"
+        f"{links.bytes} bytes in all, {links.link_nj / 1000:.4g} uJ, with the ways to them "
+        f"{links.energy_nj / 1000:.4g} uJ ({links.energy_share:.2%} of all energy); the busiest "
+        f"{links.busy_share:.2%} of the time; {links.area_mm2:.4g} mm2"
     )
 
 
