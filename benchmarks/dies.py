@@ -122,7 +122,8 @@ def _line(
         row += _less(known.value, _fitted(first)) + f" {use.bytes / 1e6:>8.2f}"
         row += _less(use.bytes, link_use(first.program).bytes if first else 0)
         alone = 8 * use.bytes * (done.chip.link.bit_fj if done.chip.link else 0)
-        row += f" {alone / 1e9:>8.2f} {use.energy_fj / 1e9:>8.2f} {use.energy_fj / found.energy.total_fj:>6.1%}"
+        row += f" {alone / 1e9:>8.2f} {use.energy_fj / 1e9:>8.2f}"
+        row += f" {use.energy_fj / found.energy.total_fj:>6.1%}"
     row += f" {program.makespan_ps / 1e6:>9.2f}" + _less(program.makespan_ps, one_ps)
     return row + f" {found.area.total_um2 / 1e6:>9.0f} {seconds:>6.0f}"
 

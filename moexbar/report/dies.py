@@ -62,8 +62,8 @@ class DiesReport:
     held_mm2: that each holds, in order.
     solver: who said which die everything is on.
     traffic: certificate of bytes x links over the fitted tokens.
-    baselines: other ways on the same dies; left out where none was tried.
     links: what the program sends over them.
+    baselines: other ways on the same dies; left out where none was tried.
     """
 
     count: int
