@@ -80,6 +80,11 @@ def check_crossings(case: ProgramCase) -> Fault | None:
     given = [not outputs.isdisjoint(op.outputs) for op in case.workload.operators]
     used |= np.array(given, dtype=np.bool_)[p.node[source]]
     fault = fault or case.fault(crossing & ~used, "brings a value that nothing there reads")
+    named = int64(p.node) == p.node[source]
+    reader, read = p.reads.rows(), p.reads.values
+    np.logical_or.at(named, read, p.node[reader] == p.node[read])
+    problem = "is of an operator that neither makes nor reads what it brings"
+    fault = fault or case.fault(crossing & ~named, problem)
     if fault is not None:
         return fault
     key = np.stack([source[rows], int64(p.layer)[rows], p.token[rows], int64(p.unit)[rows]], axis=1)

@@ -1462,6 +1462,13 @@ def crossing_brought_twice(c: Compiled) -> Compiled:
     return edited(twice, "token", other, p.token[one])
 
 
+def crossing_of_another_operator(c: Compiled) -> Compiled:
+    """One of the same region that has nothing to do with it: the product after the attention."""
+    names = [op.name for op in c.workload.operators]
+    row = next(r for r in crossings(c.program) if c.program.node[r] == names.index("q0"))
+    return edited(c, "node", int(row), names.index("o0"))
+
+
 def crossings_at_once(c: Compiled) -> Compiled:
     return together(c, Opcode.CROSS, "d2d")
 
@@ -1646,6 +1653,7 @@ ON_DIES: list[tuple[str, Callable[[Compiled], Compiled]]] = [
     ("crossings", nothing_in_a_crossing),
     ("crossings", crossing_of_another_token),
     ("crossings", crossing_that_nobody_reads),
+    ("crossings", crossing_of_another_operator),
     ("crossings", crossing_brought_twice),
     ("read-after-write", crossing_before_its_value),
     ("read-after-write", reader_before_its_crossing),
