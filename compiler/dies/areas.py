@@ -39,10 +39,10 @@ class Areas:
     def of_fire(self, fire: FireGroup) -> int:
         """Peripheral groups, the crossbars behind them, and input buffers."""
         chip, first = self.chip, fire.blocks[0]
-        experts = 1
+        experts, switch = 1, 0
         if isinstance(first.owner, RoutedOwner):
             experts = len(self.grouping.of(fire.layer).groups[fire.number])
-        switch = chip.pg.mux_switch_um2 if experts > 1 else 0
+            switch = chip.pg.mux_switch_um2 if chip.pg.mux > 1 else 0
         crossbar = (chip.crossbar.array_um2 or 0) + switch
         sent = sent_width(self.workload.operators[first.operator], fire.stage, first.weight.rows)
         entry = -(-sent * chip.mvm.input_bits // 8)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,9 @@ import pytest
 from backends.bounds import lower_bounds
 from backends.cost import chip_area
 from backends.dies import die_areas, link_use, refuse_full
+from compiler.dies.areas import areas_of
+from compiler.dies.pieces import in_model_order
+from compiler.fire_groups import fire_groups
 from compiler.pipeline import realise
 from ir.chip import Dies
 from ir.compiled import Compiled
@@ -91,3 +95,45 @@ def test_a_link_that_is_slow_binds(done: Compiled) -> None:
     use, bounds = link_use(slow.program), lower_bounds(slow.program)
     assert bounds.busiest_ps >= use.busy_ps > link_use(done.program).busy_ps
     assert np.all(slow.program.busy_ps <= slow.program.duration_ps)
+
+
+SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "pairs": ({}, {}),
+    "five experts in pairs": ({"experts": 5}, {"pg": {"mux_switch_um2": 50}}),
+    "no group shares": ({}, {"pg": {"mux": 1, "mux_switch_um2": 50}}),
+    "two shared experts, router on crossbars": (
+        {"shared": 2, "shared_gates": (True, False)},
+        {"digital": {"router_on": "crossbar"}},
+    ),
+    "unlike widths": ({"widths": (12, 5)}, {}),
+    "sums on digital units": ({"bias": True}, {"accumulate": {"where": "dpu"}}),
+    "digital units for so many groups": ({}, {"digital": {"pgs_per_dpu": 3}}),
+    "digital units by number": ({}, {"digital": {"dpus_per_region": 3}}),
+    "three input buffers": ({}, {"pg": {"input_buffers": 3}}),
+    "weights on the input": ({"weight_on": "input", "gated": False}, {}),
+    "a wide return": ({"k": 4}, {"bus": {"um2_per_bit_per_ns": 5000}}),
+}
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+@pytest.mark.parametrize("name", SHAPES)
+def test_an_assignment_counts_on_all_that_dies_then_hold(name: str, copies: int) -> None:
+    """But for buffers: else a die that was said to have room is refused in the end."""
+    dies = JOINED["ring of 4"]
+    workload, changes = SHAPES[name]
+    model = small_workload(**workload)
+    memory = {"buffer_um2_per_kib": 0}
+    chip = die_chip(dies, **changes, memory=memory)
+    done = compile_small(model, chip, sites=at_random(dies, 7), copies=copies)
+    mapping, placement = done.mapping, done.mapping.placement
+    fires = in_model_order(fire_groups(mapping.blocks, mapping.grouping))
+    areas = areas_of(model, mapping.grouping, fires, chip, 6, 6, copies)
+    assert chip.link is not None
+    room = np.full(dies.count, 2 * chip.link.end_um2)
+    for fire in fires:
+        room[placement.die_of(fire.first_pg(placement.pg_start))] += areas.of_fire(fire)
+    for region in placement.regions:
+        room[region.die] += areas.of_region[region.layer]
+        if region is placement.region(region.layer):
+            room[region.die] += areas.at_home[region.layer]
+    assert np.all(die_areas(done) <= room), die_areas(done) - room
