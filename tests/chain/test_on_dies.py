@@ -72,12 +72,12 @@ CASES: dict[str, Recipe] = {
     "in parts": Recipe(
         Model(TWO, biased=True), Span(6, 1), dies=OnDies(4, "ring", area_um2=400, seed=5)
     ),
-    "in parts, copies, sums on digital units": Recipe(
-        Model(TWO, biased=True),
+    "in parts of unlike widths, copies, sums on digital units": Recipe(
+        Model(TWO, 16, biased=True),
         Span(6),
         {"accumulate": {"where": "dpu"}},
         {"dense_copies": 2},
-        dies=OnDies(9, area_um2=400, seed=6),
+        dies=OnDies(9, area_um2=2000, seed=6),
     ),
     "layers on the same experts": Recipe(
         Model((Layer(), Layer()), tied="experts"), Span(6), ROUTER, dies=MESH
