@@ -215,4 +215,10 @@ CORPUS: dict[str, Recipe] = {
         {"crossbar": {"rows": 40, "cell_bits": 1, "columns": 13}},
         dies=OnDies(area_um2=400),
     ),
+    "a result of crossbars, moved to another layer's region over a link": Recipe(
+        Model((Layer(top=1, apart="latent"),) * 2, tied="all"),
+        Span(2),
+        {"digital": {"router_on": "crossbar"}},
+        dies=OnDies(4, "ring"),
+    ),
 }
