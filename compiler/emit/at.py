@@ -156,10 +156,11 @@ class At(Generic[Op_co]):
         for name in self.op.outputs:
             self.ctx.values[name] = Value(ids, self.region if held else -1, self.op.width)
 
-    def fetch(self, name: str) -> Ints:
+    def fetch(self, name: str, tokens: Ints | None = None) -> Ints:
         """Producers [window tokens] of a value in the region's home, moved there from elsewhere.
 
-        A model input is there once the token before it is chosen; -1 where nothing has to be.
+        tokens: whose vectors are asked for; None: of all tokens of the step. A model input is there
+        once the token before it is chosen; -1 where nothing has to be.
         """
         ctx, value = self.ctx, self.ctx.values.get(name)
         if value is None and name in ctx.workload.inputs:
@@ -168,9 +169,13 @@ class At(Generic[Op_co]):
             return np.full(ctx.tokens, -1, dtype=np.int64)
         if value.layer in (-1, self.region):
             return value.ids
-        if (name, self.region) not in ctx.moved:
-            ctx.moved[name, self.region] = self._move(value)
-        return ctx.moved[name, self.region]
+        key = name, self.region
+        there = ctx.moved.setdefault(key, np.full(ctx.tokens, -1, dtype=np.int64))
+        rows = ctx.step.rows if tokens is None else tokens
+        new = rows[(value.ids[rows] >= 0) & (there[rows] < 0)]
+        if len(new):
+            there[new] = self._move(value, new)
+        return there
 
     def width_of(self, name: str) -> int:
         """Numbers in the vector of a value that is fetched; of a model input, of its choice.
@@ -180,14 +185,13 @@ class At(Generic[Op_co]):
         value = self.ctx.values.get(name, self.ctx.sampled)
         return 0 if value is None else value.width
 
-    def _move(self, value: Value) -> Ints:
-        """XFER of every token's vector over the mesh, from region port to region port.
+    def _move(self, value: Value, tokens: Ints) -> Ints:
+        """XFER of these tokens' vectors over the mesh, from region port to region port: [rows].
 
         Where the regions are on different dies, to the port of the first one, and over links from
         there.
         """
         ctx, placed = self.ctx, self.ctx.mapping.placement
-        tokens = ctx.step.rows[value.ids[ctx.step.rows] >= 0]
         source = placed.region(value.layer).die
         waits = (self.region, self.home_die) if source == self.home_die else (value.layer, source)
         ids = ctx.stream.append(
@@ -199,7 +203,7 @@ class At(Generic[Op_co]):
             reads=[value.ids[tokens]],
             buffer=ctx.buffers[waits],
         )
-        return ctx.spread(tokens, self.cross(tokens, ids, value.width, source, self.home_die))
+        return self.cross(tokens, ids, value.width, source, self.home_die)
 
     def cross(self, tokens: Ints, ids: Ints, values: int, source: int, target: int) -> Ints:
         """Vectors of `values` from one die to another, link by link: who has them there, [rows].

@@ -28,7 +28,7 @@ from ir.workload import MoELayer
 def emit_moe(at: At[MoELayer]) -> None:
     """GATE, TOPK, LOAD, two stages of every expert, COMBINE: for every token of the step."""
     ctx = at.ctx
-    x = at.fetch(at.op.inputs[0])
+    x = at.fetch(at.op.inputs[0], np.intersect1d(ctx.step.rows, ctx.step.scored))
     earlier = read_inputs(at)
     scored = at.scored
     gate = ctx.spread(scored, _gate(at, scored, np.where(earlier >= 0, earlier, x)))
@@ -104,7 +104,7 @@ def _gate(at: At[MoELayer], tokens: Ints, x: Ints) -> Ints:
     """
     ctx, op = at.ctx, at.op
     scores, shared = op.router.outputs, op.gated_shared
-    read = {n: (x if n == op.inputs[0] else at.fetch(n))[tokens] for n in op.inputs}
+    read = {n: (x if n == op.inputs[0] else at.fetch(n, tokens))[tokens] for n in op.inputs}
     banks = ctx.units.banks.get((ctx.workload.matrix_homes[at.index], DenseOwner(), 0))
     sources = [read[name] for name in op.gate_inputs(on_crossbars=banks is not None)]
     if banks is not None:
