@@ -221,4 +221,12 @@ CORPUS: dict[str, Recipe] = {
         {"digital": {"router_on": "crossbar"}},
         dies=OnDies(4, "ring"),
     ),
+    "tokens whose outputs are kept, and whose inputs no other die has to have": Recipe(
+        Model(
+            (Layer("expert choice, at least one", experts=2, top=1),) * 2,
+            tied="experts",
+        ),
+        Span(prefill=3, decode=2, kv=False, go=True),
+        dies=OnDies(3, solver="in-order"),
+    ),
 }
