@@ -20,8 +20,6 @@ from ir.arrays import Ints
 from ir.chip import Chip
 from ir.workload import Attention, Dense, Digital, MoELayer
 
-ROUNDS = 2  # of counting who meets whom
-
 
 @dataclass(eq=False)
 class Model:
@@ -116,15 +114,14 @@ class Model:
 def wave_of(floor: Floor, whole: Whole, copies: int, replicas: int) -> Wave:
     """When tokens pass the products of all layers, with enough of all else.
 
-    Who meets whom depends on who waits, and that on who meets whom: it is counted first as if no
-    layers shared a region, and then ROUNDS times as they meet in the one before.
+    Who meets whom depends on who waits, and that on who meets whom: they wait as they would meet if
+    no layers shared a region. Who then comes later, and so meets more, is not made to wait for that
+    as well: a program lets go first whom others wait for.
     """
     values = enough(floor) | {"copies": copies, "replicas": replicas}
     values |= dict.fromkeys(floor.expert_layers, whole.mux)
     wave = _passed(Model(floor, replace(whole, stack=1)), values)
-    for _ in range(ROUNDS):
-        wave = _passed(Model(floor, whole, wave), values)
-    return wave
+    return _passed(Model(floor, whole, wave), values)
 
 
 def _passed(model: Model, values: Values) -> dict[int, Passed]:
