@@ -1,6 +1,7 @@
 """What a fire group, a region and a home take of a die, before any program is there.
 
-Peripheral groups, arrays, buses, digital and attention units are what the cost report counts. How
+Peripheral groups, arrays, buses, digital and attention units are what the cost report counts, with
+sizes that the chip leaves open as large as they may become. How
 much the buffers will hold is not known yet: some vectors for each token of the window, at homes and
 on other dies, and the keys and values that a chip keeps at homes. What the program then takes is
 checked (`backends.dies`).
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from compiler.fire_groups import FireGroup
+from compiler.sizing import with_largest_sizes
 from ir import timing
 from ir.chip import Chip
 from ir.converters import peripheral_um2
@@ -69,6 +71,7 @@ def areas_of(
             "several dies, but the areas of a crossbar and its circuits are not published",
             "state pg.peripheral_um2 and crossbar.array_um2",
         )
+    chip = with_largest_sizes(chip)
     pgs: dict[int, int] = {}
     for fire in fires:
         pgs[fire.layer] = pgs.get(fire.layer, 0) + fire.pgs
@@ -92,8 +95,11 @@ def areas_of(
 
 def _held_bytes(workload: Workload, layer: int, chip: Chip) -> int:
     """Bytes that a home's buffer is taken to hold of each token."""
-    here = operators_of(workload, layer)
-    values = HELD * max((op.width for op in here if not op.newest), default=0)
+    given = set(workload.outputs)
+    for op in workload.digital():
+        given |= set(op.inputs if op.kind == "join" and given & set(op.outputs) else ())
+    here = (op for op in operators_of(workload, layer) if not given & set(op.outputs))
+    values = HELD * max((op.width for op in here), default=0)
     if chip.memory.kv == "buffers":
         every = workload.attentions_by_region.get(layer, ())
         values += sum(2 * op.kv_heads * op.head_dim for op in every)

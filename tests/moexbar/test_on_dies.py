@@ -41,7 +41,7 @@ DIES: dict[str, dict[str, Any]] = {
     "as many as it takes": {"die.area_mm2": 28},
 }
 SMALL_DIES: dict[str, Any] = {
-    "die.area_mm2": 0.03,
+    "die.area_mm2": 0.025,
     "link.kind": "own",
     "link.bits_per_ns_per_mm": 64,
     "link.edge_mm": 0.1,
