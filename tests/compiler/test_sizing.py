@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from compiler.emit import emit
-from compiler.sizing import choose_sizes
+from compiler.sizing import choose_sizes, with_largest_sizes
 from compiler.timeline import assemble
 from compiler.timeline.assemble import timed_ps
 from compiler.timeline.jobs import prepare
 from compiler.timeline.list_schedule import list_schedule
 from compiler.timeline.rules import RULES, with_turns
-from ir.chip import SIZES, Chip, sizes_of
+from ir.chip import SIZES, Chip, Dies, sizes_of
+from tests.dies import LARGE, on_several
 from tests.make import SMALL_CHIP, compile_small
 
 OPEN = replace(SMALL_CHIP, open=SIZES)
@@ -48,6 +49,20 @@ def test_the_smallest_after_which_twice_as_much_buys_less_than_a_hundredth(
     ]
     # the value kept and the one after it, unless there is none
     assert [t.value for t in choice.tried][-2:] == ([32, 64] if kept == 64 else [kept, 2 * kept])
+
+
+def test_on_dies_sizes_stay_within_what_their_regions_have_room_for() -> None:
+    """Twice as much always halves the time, so that each grows as far as it may."""
+
+    def time_ps(chip: Chip) -> int:
+        bus, lanes = chip.bus.transfers_per_slot or 1, chip.bus.return_lanes or 1
+        return 10**9 // (bus * lanes * chip.pg.input_buffers)
+
+    dies = on_several(OPEN, Dies(LARGE, count=2))
+    for chip, most in ((OPEN, (64, 16, 64)), (dies, (32, 4, 2))):
+        chosen, _ = choose_sizes(chip, time_ps)
+        assert tuple(sizes_of(chosen).values()) == most
+        assert sizes_of(with_largest_sizes(chip)) == sizes_of(chosen)
 
 
 def test_no_size_is_made_large_for_want_of_another() -> None:
