@@ -46,6 +46,21 @@ def without_crossings(program: Program) -> Program:
     return replace(program, reads=Lists(offsets, values))
 
 
+def across(program: Program) -> Bools:
+    """Which entries of `reads` are of a value on another die than the reader's.
+
+    Memory is everywhere, and so are tables and masks, which are no token's and take no time.
+    """
+    units, reads = program.units, program.reads
+    place = die_of(program)
+    here = np.array([unit.die for unit in units], dtype=np.int64)[program.unit]
+    memory = np.array([unit.kind == "dram" for unit in units], dtype=np.bool_)[program.unit]
+    free = memory | ((program.token < 0) & (program.duration_ps == 0))
+    reader, read = reads.rows(), reads.values
+    found: Bools = (here[reader] != place[read]) & ~memory[reader] & ~free[read]
+    return found
+
+
 def die_of(program: Program) -> Ints:
     """The die that each row's value is on, -1 for memory that all dies reach: int64 [rows]."""
     units = program.units

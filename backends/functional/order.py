@@ -7,7 +7,7 @@ readers after writers: `machine` goes operator by operator.
 import numpy as np
 
 from backends.functional.values import wrong
-from ir.crossings import die_of, is_crossing
+from ir.crossings import across, die_of, is_crossing
 from ir.program import Opcode, Program, circuits
 
 
@@ -46,20 +46,15 @@ def _check_reads(program: Program) -> None:
 
 
 def _check_dies(program: Program) -> None:
-    """Nothing is read across dies but by a CROSS, which reads one value; memory is everywhere."""
-    crossing, place = is_crossing(program), die_of(program)
-    several = np.flatnonzero(crossing & (np.diff(program.reads.offsets) != 1))
+    """Nothing is read across dies but by a CROSS, which reads one value."""
+    several = np.flatnonzero(is_crossing(program) & (np.diff(program.reads.offsets) != 1))
     if len(several):
         raise wrong(program, int(several[0]), "brings more or less than one value")
-    here = np.array([unit.die for unit in program.units], dtype=np.int64)[program.unit]
-    memory = np.array([unit.kind == "dram" for unit in program.units], dtype=np.bool_)[program.unit]
-    reader, read = program.reads.rows(), program.reads.values
-    timeless = (program.token[read] < 0) & (program.duration_ps[read] == 0)  # tables and masks
-    far = (here[reader] != place[read]) & ~memory[reader] & ~memory[read] & ~timeless
-    if np.any(far):
-        at = int(np.argmax(far))
-        problem = f"reads {program.name(int(read[at]))}, which is on die {place[read[at]]}"
-        raise wrong(program, int(reader[at]), problem)
+    far = np.flatnonzero(across(program))
+    if len(far):
+        reader, read = int(program.reads.rows()[far[0]]), int(program.reads.values[far[0]])
+        where = die_of(program)[read]
+        raise wrong(program, reader, f"reads {program.name(read)}, which is on die {where}")
 
 
 def _check_input_buffers(program: Program, entries: int) -> None:

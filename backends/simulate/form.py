@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ir import timing
 from ir.arrays import Bools
 from ir.chip import Chip
+from ir.crossings import across, die_of
 from ir.errors import CheckError
 from ir.program import Lists, Opcode, Program
 
@@ -162,6 +163,16 @@ class _Form:
             problem = f"reads #{p.reads.values[np.argmax(silent)]}, which writes no value"
             raise refuse("reads", p, row, problem)
 
+    def dies(self) -> None:
+        """What is read is on the reader's die: a CROSS brought it there."""
+        p = self.program
+        far = np.flatnonzero(across(p))
+        if len(far):
+            reader, read = int(p.reads.rows()[far[0]]), int(p.reads.values[far[0]])
+            here, there = p.units[int(p.unit[reader])].die, die_of(p)[read]
+            problem = f"found {p.name(read)} on die {there}, expected a value on die {here}"
+            raise refuse("on-die", p, reader, problem)
+
     def destinations(self) -> None:
         """LOADs and the XFERs of a link fill input buffers of groups of their layer, each once."""
         p, kind = self.program, self.of_units("kind")
@@ -216,6 +227,7 @@ def check_form(program: Program, chip: Chip) -> None:
     form.pools()
     form.units()
     form.values()
+    form.dies()
     form.destinations()
     form.mvm_time()
     form.places()

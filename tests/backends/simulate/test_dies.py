@@ -11,7 +11,7 @@ from backends.simulate.retime import retime
 from compiler.pipeline import realise
 from ir.chip import Chip
 from ir.compiled import Compiled
-from ir.errors import InputError
+from ir.errors import CheckError, InputError
 from ir.program import Opcode
 from tests.dies import JOINED, compiled_on
 
@@ -82,3 +82,16 @@ def test_dies_joined_otherwise_are_another_program(done: Compiled) -> None:
 
 def test_times_hold_and_nothing_could_start_earlier(done: Compiled) -> None:
     replay(done.program, done.chip)
+
+
+@pytest.mark.parametrize("kind", ["bus", "group", "dpu", "d2d"])
+def test_a_unit_that_is_said_to_be_elsewhere_reads_across_dies(done: Compiled, kind: str) -> None:
+    """A unit that works, or the far end of a link, on the die after its own."""
+    p, dies = done.program, done.mapping.placement.topology.count
+    used: list[int] = np.unique(p.unit[np.diff(p.reads.offsets) > 0]).tolist()
+    number = next(n for n in used if p.units[n].kind == kind)
+    unit = p.units[number]
+    moved = {"to": (unit.to + 1) % dies} if kind == "d2d" else {"die": (unit.die + 1) % dies}
+    units = (*p.units[:number], replace(unit, **moved), *p.units[number + 1 :])
+    with pytest.raises(CheckError, match="on-die"):
+        replay(replace(p, units=units), done.chip)
