@@ -85,7 +85,7 @@ def _change(unit: Unit, chip: Chip, shared: Collection[str], reading: Collection
         "dpu": _more_dpus(digital),
         "mha": _faster_attention(digital),
         "dram": "raise memory.dram_gb_per_s",
-        "d2d": "raise link.edge_mm, or take a link of less link.latency_ns",
+        "d2d": "raise link.edge_mm",
     }
     return changes[unit.kind]
 

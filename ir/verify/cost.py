@@ -156,8 +156,10 @@ def _cost(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> Co
             return _job(case, role, case.jobs.classes[index], amount)
         case MoELayer():
             return _moe(case, node, op, role, amount)
-        case Dense():
+        case Dense() if role == Role.LOAD:
             return load_cost(case, node, amount // 2)
+        case Dense():
+            return Cost(0, 0, 0)  # of no job of it: the check `jobs` says so
         case _:
             assert_never(op)
 
@@ -241,6 +243,8 @@ def _moe(case: ProgramCase, node: int, op: MoELayer, role: Role, amount: int) ->
         if op.apart == "outputs":
             sizes = 1, int(op.weights_outputs), op.d_out, op.d_expert
         return timing.combine(chip, *sizes, scaled=scaled)
+    if role != Role.LOAD:
+        return Cost(0, 0, 0)  # of no job of it: the check `jobs` says so
     die, of_router = divmod(amount, 2)
     values, layer = op.scored_width if of_router else op.d_model, int(case.region[node])
     return timing.load(chip, values, bus_width(case.workload, layer), extent_of(case, layer, die))

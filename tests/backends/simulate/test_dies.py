@@ -91,7 +91,8 @@ def test_a_unit_that_is_said_to_be_elsewhere_reads_across_dies(done: Compiled, k
     used: list[int] = np.unique(p.unit[np.diff(p.reads.offsets) > 0]).tolist()
     number = next(n for n in used if p.units[n].kind == kind)
     unit = p.units[number]
-    moved = {"to": (unit.to + 1) % dies} if kind == "d2d" else {"die": (unit.die + 1) % dies}
-    units = (*p.units[:number], replace(unit, **moved), *p.units[number + 1 :])
+    end = replace(unit, to=(unit.to + 1) % dies)
+    moved = end if kind == "d2d" else replace(unit, die=(unit.die + 1) % dies)
+    units = (*p.units[:number], moved, *p.units[number + 1 :])
     with pytest.raises(CheckError, match="on-die"):
         replay(replace(p, units=units), done.chip)
