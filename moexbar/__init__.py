@@ -28,6 +28,7 @@ __all__ = [
     "Compiled",
     "Demands",
     "Designed",
+    "DieOptions",
     "Executable",
     "Filter",
     "FolderBusyError",
@@ -95,6 +96,7 @@ if TYPE_CHECKING:
     __version__: str
     from backends.functional.analog import Analog
     from compiler.options import (
+        DieOptions,
         GroupingOptions,
         PlacementOptions,
         SlotOptions,
@@ -144,6 +146,7 @@ _ROOMS = {
     "backends.functional.analog": ("Analog",),
     "compiler.options": (
         "GroupingOptions",
+        "DieOptions",
         "PlacementOptions",
         "SlotOptions",
         "SolverOptions",
