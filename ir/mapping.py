@@ -240,12 +240,13 @@ class Mapping:
         """(block index, PG of each tile [rows, columns], its spot [rows, columns, 3]) by block."""
         for index, block in enumerate(self.blocks):
             start = int(self.placement.pg_start[index])
-            column = start + self._column_lengths[index] * np.arange(block.columns)
+            column = start + self.column_lengths[index] * np.arange(block.columns)
             grid = np.arange(block.rows)[:, None] + column
             yield index, grid, self.placement.spots[index][block.tile_kinds()]
 
     @cached_property
-    def _column_lengths(self) -> Ints:
+    def column_lengths(self) -> Ints:
+        """PGs from one column of each block's tiles to the next: int64 [blocks]."""
         return column_lengths(self.blocks, self.grouping)
 
 

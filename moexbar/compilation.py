@@ -31,6 +31,7 @@ from ir.program import Program
 from ir.routing import Routing, token_spans
 from ir.schedule import Caches
 from ir.workload import Workload
+from moexbar.annotated import annotated_model
 from moexbar.arguments import check, check_spans, lengths, whole
 from moexbar.bands.jitter import jitter_row
 from moexbar.by_methods import by_methods
@@ -46,7 +47,7 @@ from moexbar.execution import (
 from moexbar.files.folder import Draft, publish
 from moexbar.files.grouping_file import read_grouping
 from moexbar.files.outputs import hashes, write_outputs
-from moexbar.files.parts import ALL, Part
+from moexbar.files.parts import USUAL, Part
 from moexbar.files.traces.reading import Reading
 from moexbar.given import Given, routed
 from moexbar.least_placed import LEAST_PLACED, refuse_unplaced
@@ -104,14 +105,17 @@ class Compilation:
         """The chip it is for."""
         return self.compiled.chip
 
-    def save(self, folder: Path | str, write: Sequence[Part] = ALL) -> None:
+    def save(self, folder: Path | str, write: Sequence[Part] = USUAL) -> None:
         """Write its files into `folder`, which is replaced whole (docs/formats.md)."""
         with publish(Path(folder), "compile") as draft:
             self.write(draft, write)
 
-    def write(self, draft: Draft, write: Sequence[Part] = ALL) -> None:
+    def write(self, draft: Draft, write: Sequence[Part] = USUAL) -> None:
         """Write its files into a folder that is being published."""
         write_outputs(draft.folder, self.compiled, self.routing, self.report, write)
+        if "annotated" in write:
+            graph = annotated_model(self.compiled, self.model.source)
+            (draft.folder / "annotated.onnx").write_bytes(graph)
         draft.facts["inputs"] = hashes(self.chip, self.sources, draft.target)
 
 

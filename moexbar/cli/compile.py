@@ -91,7 +91,7 @@ Write = Annotated[
     typer.Option(
         help=f"Files to write: some of {', '.join(ALL)}.",
         metavar="FILE,...",
-        show_default="all",
+        show_default="all but annotated",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -116,7 +116,8 @@ def compile_command(
     """Compile a prefill, and decode steps after it: mapping, timed program, cost, all checked.
 
     Writes program.parquet, mapping.json, report.json, listing.txt, trace.json (for
-    ui.perfetto.dev), routing.npz and manifest.json into the output folder.
+    ui.perfetto.dev), routing.npz and manifest.json into the output folder. With --write annotated
+    the model's graph, with what was decided of every node, for a viewer.
 
     Example: moexbar compile model.onnx --chip hermes-mux2 --inputs tokens.npz --prefill 128 -o out
 

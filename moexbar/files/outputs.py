@@ -13,7 +13,7 @@ from ir.routing import Routing
 from ir.text import listing
 from moexbar.chips.sheet import change_rows, chip_sheet
 from moexbar.files.mapping_file import mapping_json
-from moexbar.files.parts import ALL, Part
+from moexbar.files.parts import USUAL, Part
 from moexbar.files.program_file import write_program
 from moexbar.files.routing_file import save_routing
 from moexbar.files.sources import source_entry
@@ -30,9 +30,9 @@ def write_outputs(
     done: Compiled,
     trace: Routing,
     report: Report,
-    write: Collection[Part] = ALL,
+    write: Collection[Part] = USUAL,
 ) -> None:
-    """The files of one compilation that are asked for, but the manifest."""
+    """The files of one compilation that are asked for, but the manifest and the model's graph."""
     program = done.program
     if "routing" in write:
         save_routing(folder / "routing.npz", trace)

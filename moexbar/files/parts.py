@@ -4,11 +4,12 @@ from typing import Literal, get_args
 
 from compiler.options import one_of
 
-Part = Literal["report", "program", "mapping", "routing", "listing", "trace"]
+Part = Literal["report", "program", "mapping", "routing", "listing", "trace", "annotated"]
 ALL: tuple[Part, ...] = get_args(Part)
+USUAL: tuple[Part, ...] = tuple(part for part in ALL if part != "annotated")  # where none is named
 
 
 def parts(text: str) -> tuple[Part, ...]:
-    """The files named in a comma-separated list, all for an empty one; InputError for others."""
+    """The files named in a comma-separated list, USUAL for an empty one; InputError for others."""
     names = [name.strip() for name in text.split(",") if name.strip()]
-    return tuple(one_of("--write", name, ALL) for name in names) or ALL
+    return tuple(one_of("--write", name, ALL) for name in names) or USUAL
