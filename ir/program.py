@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ir.arrays import Ints
 from ir.errors import InputError
+from ir.html import table
 
 if TYPE_CHECKING:  # a table is made when one is asked for
     import pyarrow as pa
@@ -258,6 +259,18 @@ class Program:
             f"<Program: {len(self)} instructions on {len(self.units)} units, "
             f"{self.makespan_ps / 1e6:.2f} us>"
         )
+
+    def _repr_html_(self) -> str:
+        """For a notebook: what the instructions of each opcode take."""
+        rows: list[tuple[object, ...]] = []
+        for opcode in Opcode:
+            mine = self.opcode == opcode
+            if mine.any():
+                busy, energy = self.busy_ps[mine].sum(), self.energy_fj[mine].sum()
+                many = f"{np.count_nonzero(mine):,}"
+                rows.append((opcode.name, many, f"{busy / 1e6:,.2f}", f"{energy / 1e9:,.3f}"))
+        columns = ("opcode", "instructions", "units busy, us", "dynamic energy, uJ")
+        return table(repr(self)[1:-1], columns, rows, "program.to_pandas() has every instruction")
 
     def to_arrow(self) -> "pa.Table":
         """A table of one row per instruction, units and opcodes by name (see `ir.tables`)."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ir.arrays import Bools, Ints, Span
 from ir.errors import ArgumentError, InputError
+from ir.html import table
 
 if TYPE_CHECKING:  # a table is made when one is asked for
     import pyarrow as pa
@@ -49,6 +50,17 @@ class Routing:
     def __repr__(self) -> str:
         kind = "expert choice" if self.expert_choice else "token choice"
         return f"<Routing: {len(self.layer)} MoE layers, {self.tokens} tokens, {kind}>"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: how the tokens spread over the experts of each layer."""
+        rows: list[tuple[object, ...]] = []
+        for row, layer in enumerate(self.layer.tolist()):
+            loads = self.matrix(row).sum(axis=0)
+            mean, hottest = max(loads.mean(), 1e-9), int(loads.argmax())
+            share = f"{loads.max() / mean:.2f} x the mean"
+            rows.append((layer, len(loads), f"{loads.sum():,}", f"{hottest}, {share}"))
+        columns = ("layer", "experts", "pairs of token and expert", "hottest expert")
+        return table(repr(self)[1:-1], columns, rows)
 
     def to_arrow(self) -> "pa.Table":
         """A table of one row per layer, token and its expert (see `ir.tables`)."""

@@ -90,6 +90,10 @@ class Compilation:
         ends = f"{time.low / 1000:.2f}-{time.high / 1000:.2f}"
         return f"{told[:-1]} ({ends} over {jitter.runs} runs)>"
 
+    def _repr_html_(self) -> str:
+        """For a notebook: its report."""
+        return self.report._repr_html_()
+
     @property
     def compiled(self) -> Compiled:
         """The compilation by the method that was asked for."""

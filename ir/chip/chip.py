@@ -11,6 +11,7 @@ from ir.chip.origin import Change, Fact, Headline
 from ir.chip.region import Bus, Memory, Mesh, Wires
 from ir.chip.sizes import Size, sizes_of
 from ir.errors import InputError
+from ir.html import folded, table
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,6 +48,21 @@ class Chip:
     def __repr__(self) -> str:
         side = f"{self.crossbar.rows} x {self.crossbar.columns}"
         return f"<Chip {self.title}: crossbars of {side} cells, mux {self.pg.mux}>"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: what it is, and, folded, every number with its source."""
+        side = f"{self.crossbar.rows} x {self.crossbar.columns}"
+        about = (
+            ("crossbar", f"{side} cells of {self.crossbar.cell_bits} bits"),
+            ("crossbars behind one set of peripherals", self.pg.mux),
+            ("numbers", f"{len(self.facts)}, of which {len(self.assumed)} are assumed"),
+        )
+        rows = (
+            (fact.path, fact.text, "assumed" * fact.assumed, fact.source) for fact in self.facts
+        )
+        every = table("", ("field", "value", "", "source"), rows)
+        title = f"{self.title}: {self.description}"
+        return table(title, ("", ""), about) + folded("all numbers and their sources", every)
 
     def __post_init__(self) -> None:
         """Refuse what no chip can be; the loader adds the file's name."""

@@ -329,3 +329,9 @@ class Report(Document):
     bands: BandsRow | None = field(default=None, metadata=OPTIONAL)
     jitter: JitterRow | None = field(default=None, metadata=OPTIONAL)
     dies: DiesReport | None = field(default=None, metadata=OPTIONAL)
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the methods side by side, and what is proven."""
+        from moexbar.report.tables import report_html  # which shows reports
+
+        return report_html(self)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from ir.html import table as html_table
 from moexbar.console import Fitting, table
-from moexbar.report.compiled import LayerRow
+from moexbar.report.compiled import LayerRow, Report
 from moexbar.report.jittered import JitterRow, QuotientRow
 from moexbar.report.methods import AreaRow, GainsRow, MethodRow, SizeRow, UnfitRow
 
@@ -21,6 +22,7 @@ METHODS = (
     "MoE\nGOPS\n/mm2",
     "GOPS/W\n/mm2",
 )
+LAYERS = ("layer", "grouping", "gap %", "slots", "bound", "transfers", "bound", "schedule")
 GAINS = {  # by the report's key: name, and what it means
     "sharing": ("sharing", "our order, our groups against unshared"),
     "ordering": ("ordering", "our groups, our order against one token at a time"),
@@ -42,24 +44,51 @@ def methods_table(rows: Sequence[UnfitRow | MethodRow], jitter: JitterRow | None
     )
     for row in rows:
         if isinstance(row, UnfitRow):
-            shown.add_row(f"{row.method}\ndoes not fit", *["-"] * (len(METHODS) - 1))
-            continue
-        shown.add_row(
-            row.method,
-            "/".join("-" if s.value is None else str(s.value or "k") for s in row.sizes or ()),
-            str(row.slots),
-            f"{row.mean_slots:.1f}",
-            str(row.transfers),
-            _amount(row.moe_time_ns / 1000),
-            "=" * (row.method in same) + _amount(row.time_ns / 1000),
-            _amount(row.energy_nj.total / 1000),
-            _area(row.area_mm2),
-            _area(row.moe_area_mm2),
-            _figure(row.moe_gops_per_mm2.value),
-            _figure(row.gops_per_w_mm2.value),
-            style="bold" if row is rows[-1] else None,
-        )
+            shown.add_row(*_unfit_cells(row))
+        else:
+            cells = _method_cells(row, row.method in same)
+            shown.add_row(*cells, style="bold" if row is rows[-1] else None)
     return shown
+
+
+def _unfit_cells(row: UnfitRow) -> list[str]:
+    return [f"{row.method}\ndoes not fit", *["-"] * (len(METHODS) - 1)]
+
+
+def _method_cells(row: MethodRow, same: bool = False) -> list[str]:
+    """Under the headings of METHODS; same: its time is marked as equal to the asked method's."""
+    return [
+        row.method,
+        "/".join("-" if s.value is None else str(s.value or "k") for s in row.sizes or ()),
+        str(row.slots),
+        f"{row.mean_slots:.1f}",
+        str(row.transfers),
+        _amount(row.moe_time_ns / 1000),
+        "=" * same + _amount(row.time_ns / 1000),
+        _amount(row.energy_nj.total / 1000),
+        _area(row.area_mm2),
+        _area(row.moe_area_mm2),
+        _figure(row.moe_gops_per_mm2.value),
+        _figure(row.gops_per_w_mm2.value),
+    ]
+
+
+def report_html(report: Report) -> str:
+    """A report as tables for a notebook: its methods, and its MoE layers with what is proven."""
+    window = report.window
+    title = f"{report.model.name} on {report.chip.summary.name}: prefill of {window.prefill} tokens"
+    title += f", {window.decode} decode steps" * (window.decode > 0)
+    methods = [
+        _unfit_cells(row) if isinstance(row, UnfitRow) else _method_cells(row)
+        for row in report.methods
+    ]
+    headings = [" ".join(name.replace("-\n", "").split()) for name in METHODS]
+    note = (
+        f"all {len(report.checks)} checks passed; seed {report.solver.seed}; "
+        f"{len(report.assumed)} numbers of the chip are assumed"
+    )
+    layers = html_table("MoE layers", LAYERS, map(_layer_cells, report.layers))
+    return html_table(title, headings, methods, note) + layers * bool(report.layers)
 
 
 def unfit_lines(rows: Sequence[UnfitRow | MethodRow]) -> Iterator[str]:
@@ -141,28 +170,22 @@ def _figure(value: float | None) -> str:
 
 def layers_table(rows: Sequence[LayerRow]) -> Fitting:
     """One line per MoE layer: what was decided and what is proven."""
-    shown = table(
-        "layer",
-        "grouping",
-        "gap %",
-        "slots",
-        "bound",
-        "transfers",
-        "bound",
-        "schedule",
-        left=2,
-        least=("gap %",),
-    )
+    shown = table(*LAYERS, left=2, least=("gap %",))
     for row in rows:
-        grouping, order = row.grouping, row.schedule
-        shown.add_row(
-            str(row.layer),
-            grouping.status,
-            f"{100 * grouping.gap:.2f}",
-            str(order.slots),
-            str(order.slots_bound),
-            str(order.transfers),
-            str(order.transfers_bound),
-            order.status,
-        )
+        shown.add_row(*_layer_cells(row))
     return shown
+
+
+def _layer_cells(row: LayerRow) -> list[str]:
+    """Under the headings of LAYERS."""
+    grouping, order = row.grouping, row.schedule
+    return [
+        str(row.layer),
+        grouping.status,
+        f"{100 * grouping.gap:.2f}",
+        str(order.slots),
+        str(order.slots_bound),
+        str(order.transfers),
+        str(order.transfers_bound),
+        order.status,
+    ]
