@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ir.arrivals import Delays
+from ir.html import table
 from moexbar.report.certificates import CertificateRow, OrderRow
 from moexbar.report.plain import FLAT, OPTIONAL, Document
 
@@ -251,3 +252,23 @@ class CompareReport(Document):
     time_s: float
     interrupted: bool
     layers: tuple[ComparedLayer, ...]
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the answers side by side, but for their seconds."""
+        rows = (
+            (
+                layer.layer,
+                row.solver,
+                row.certificate.status,
+                row.certificate.value,
+                row.certificate.bound,
+                f"{100 * row.certificate.gap:.2f}",
+                row.score,
+            )
+            for layer in self.layers
+            for row in layer.solvers
+        )
+        columns = ("layer", "solver", "status", "fit", "bound", "gap %", "score")
+        title = f"groups of at most {self.size} experts, slots of windows of {self.window} tokens"
+        note = f"seed {self.seed}; gap is to the best bound of the layer"
+        return table(title, columns, rows, note)

@@ -73,6 +73,15 @@ def test_a_routing_by_layer(done: Compilation) -> None:
         assert texts[at + 1 : at + 3] == ["16", f"{pairs:,}"]
 
 
+def test_a_comparison_has_a_row_for_each_answer(done: Compilation) -> None:
+    found = mx.compare(done.routing, "hermes-mux2", ["sorted", "lpt"], window=128)
+    texts = Read(found._repr_html_()).texts
+    assert texts.count("sorted") == texts.count("lpt") == len(found.layers) == 2
+    for layer in found.layers:
+        for row in layer.solvers:
+            assert {str(row.score), str(row.certificate.value)} <= set(texts)
+
+
 def test_a_report_has_a_row_for_each_method_and_layer(done: Compilation) -> None:
     report = done.report
     texts = Read(done._repr_html_()).texts
