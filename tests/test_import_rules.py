@@ -21,6 +21,7 @@ WRONG = {  # a new module, what it imports, and the contract that it breaks
     "backends/functional/newcomer.py": ("onnx.helper", "onnx has three doors"),
     "compiler/grouping/newcomer.py": ("google.protobuf", "onnx has three doors"),
     "moexbar/examples/newcomer.py": ("onnx_ir", "onnx_ir, a graph in memory, stays"),
+    "moexbar/figures/newcomer.py": ("vl_convert", "vl_convert has one door"),
     "backends/newcomer.py": ("compiler.solver", "moexbar -> compiler | backends -> ir"),
     "compiler/frontend/moe/newcomer.py": ("compiler.frontend.proof", "rooms read downwards"),
 }
@@ -91,4 +92,5 @@ def test_imports_by_name_keep_to_the_same_doors() -> None:
     """import-linter does not see `import_module("onnxruntime")`, which the child process says."""
     assert list(named('import_module("onnxruntime")\nimport a.b')) == ["a.b", "onnxruntime"]
     assert importers("onnxruntime") == ["ir/onnxdoor/worker.py"]
+    assert importers("vl_convert") == ["moexbar/figures/draw.py"]
     assert importers("ortools") == ["compiler/linear.py", "compiler/solver.py"]
