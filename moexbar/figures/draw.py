@@ -122,7 +122,8 @@ def _config(colours: dict[str, str]) -> Spec:
             "quiet": {"color": quiet, "stroke": quiet},
             "grid": {"color": grid, "stroke": grid},
             "paper": {"color": colours["paper"], "stroke": colours["paper"]},
-            "frame": {"color": ink, "stroke": ink, "fill": None},
+            "halo": {"color": colours["paper"], "stroke": colours["paper"]},
+            "frame": {"color": ink, "stroke": ink},
             "aside": {"color": quiet, "fill": quiet},
         },
     }

@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from moexbar.figures.area import area
 from moexbar.figures.bands import bands
 from moexbar.figures.bounds import bounds
+from moexbar.figures.coactivation import coactivation
 from moexbar.figures.energy import energy
 from moexbar.figures.figure import Figure, Shown
+from moexbar.figures.floorplan import floorplan
+from moexbar.figures.loads import loads
 from moexbar.figures.methods import methods
 from moexbar.figures.time import time
+from moexbar.figures.timeline import timeline
+from moexbar.figures.window import timeline_window
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,10 @@ class Kind:
         return () if found is None else found if isinstance(found, tuple) else (found,)
 
 
-REPORT, PROGRAM = "report.json", "program.parquet"
+REPORT, MAPPING, PROGRAM = "report.json", "mapping.json", "program.parquet"
+ROUTING = "routing.npz"
+PLAN = f"{MAPPING}, {PROGRAM}"
+GROUPS = f"{ROUTING}, {MAPPING}"
 
 KINDS: Mapping[str, Kind] = {
     "time": Kind("what the time of the program is bound by, and when layers work", PROGRAM, time),
@@ -39,4 +47,13 @@ KINDS: Mapping[str, Kind] = {
     "area": Kind("area of every method by part, MoE layers apart", REPORT, area),
     "bounds": Kind("every decision over its proven lower bound", REPORT, bounds),
     "bands": Kind("which assumed numbers of the chip move each figure most", REPORT, bands),
+    "timeline": Kind("how busy units are over time, of a program of any size", PROGRAM, timeline),
+    "timeline-window": Kind(
+        "every instruction of a stretch on its unit, and what it waited for",
+        f"{PROGRAM}, {REPORT}",
+        timeline_window,
+    ),
+    "floorplan": Kind("dies from above: use of every core, traffic through it", PLAN, floorplan),
+    "loads": Kind("tokens of every expert and group over the mean", GROUPS, loads),
+    "coactivation": Kind("experts that tokens use together, by layer", GROUPS, coactivation),
 }

@@ -13,6 +13,7 @@ WINE, OLIVE = "#882255", "#999933"
 LIGHT, DARK = "#C4C4C4", "#6E6E6E"
 
 AMOUNT = "viridis"  # ramp of a share or a count: the more, the brighter
+NOTHING = "#440154"  # its darkest end
 CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, OLIVE, WINE, YELLOW, GREY)
 
 UNITS: Mapping[str, tuple[str, str]] = {  # kind of unit: in words, colour

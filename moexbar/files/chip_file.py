@@ -7,7 +7,8 @@ from ir.chip import Change, Chip
 from ir.errors import InputError
 from moexbar.chips.fields import SCHEMA, TABLES, Field, shown
 from moexbar.chips.pairs import read_pairs
-from moexbar.report.chips import ChangeRow
+from moexbar.report.chips import ChangeRow, ChipSheet
+from moexbar.report.plain import as_json
 from moexbar.report.reading import read_object, typed
 
 
@@ -17,12 +18,20 @@ def read_folder_chip(folder: Path) -> Chip:
     Raises InputError naming file and field for anything not as written.
     """
     path = folder / "report.json"
-    where, report = str(path), read_object(path)
+    return _chip(read_object(path).get("chip"), str(path))
+
+
+def chip_of(sheet: ChipSheet) -> Chip:
+    """The chip that a report tells of; InputError as of a folder."""
+    return _chip(as_json(sheet), "report")
+
+
+def _chip(document: Any, where: str) -> Chip:
     try:
-        name, found = str(report["chip"]["name"]), report["chip"]["fields"]
+        name, found = str(document["name"]), document["fields"]
     except (KeyError, TypeError) as error:
         raise InputError(where, "no chip in it", "compile again, or give --chip") from error
-    rows = typed(tuple[ChangeRow, ...], report["chip"].get("changes", []), where, "chip.changes")
+    rows = typed(tuple[ChangeRow, ...], document.get("changes", []), where, "chip.changes")
     changes = tuple(Change(shown(row.key), shown(row.value)) for row in rows)
     parts = {
         TABLES[table].attribute: TABLES[table].of(
