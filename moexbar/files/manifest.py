@@ -27,8 +27,13 @@ def write_manifest(folder: Path, command: str, facts: Mapping[str, Any]) -> None
     """
     files = {path.name: _fingerprint(path) for path in sorted(folder.iterdir())}
     content = {"moexbar": __version__, "command": command, **facts, "files": files}
-    content["seal"] = _seal(content)
-    (folder / MARK).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    (folder / MARK).write_bytes(sealed(content))
+
+
+def sealed(content: Mapping[str, Any]) -> bytes:
+    """A manifest as the content of its file, with the seal of what it says now."""
+    whole = {**content, "seal": _seal(content)}
+    return (json.dumps(whole, indent=1) + "\n").encode()
 
 
 def entries(folder: Path) -> Seen:
@@ -57,7 +62,7 @@ def refuse_foreign(folder: Path, command: str) -> Seen:
     if MARK not in seen:
         problem = f"is a folder without {MARK}, so not an earlier output"
         raise InputError(where, problem, "choose another folder")
-    manifest = _read(folder / MARK)
+    manifest = read_manifest(folder / MARK)
     if manifest is None:
         problem = f"its {MARK} is not one of moexbar's, so it is not an earlier output"
         raise InputError(where, problem, "choose another folder")
@@ -75,7 +80,7 @@ def refuse_foreign(folder: Path, command: str) -> Seen:
 
 def refuse_other(folder: Path, command: str) -> None:
     """InputError where a folder is an output of another command of ours than this."""
-    manifest = _read(folder / MARK)
+    manifest = read_manifest(folder / MARK)
     if manifest is not None and (maker := _command(manifest)) != command:
         problem = f"holds an output of `moexbar {maker}`, expected one of `moexbar {command}`"
         raise InputError(str(folder), problem)
@@ -83,10 +88,22 @@ def refuse_other(folder: Path, command: str) -> None:
 
 def is_ours(folder: Path) -> bool:
     """Whether a folder has a manifest of ours."""
-    return _read(folder / MARK) is not None
+    return read_manifest(folder / MARK) is not None
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def maker_of(folder: Path) -> str:
+    """The command of ours that wrote a folder; InputError where none did."""
+    manifest = read_manifest(folder / MARK)
+    if manifest is not None:
+        return _command(manifest)
+    where, hint = str(folder), "give the folder that was written with -o"
+    if not folder.is_dir():
+        found = "is a file" if folder.exists() else "there is no such folder"
+        raise InputError(where, f"{found}, expected an output folder of moexbar", hint)
+    raise InputError(where, f"has no {MARK} of ours, expected an output folder of moexbar", hint)
+
+
+def read_manifest(path: Path) -> dict[str, Any] | None:
     """A manifest that moexbar wrote and nobody changed; None for anything else.
 
     Those of earlier versions count, though they have no seal and some no hashes or no list.
