@@ -7,8 +7,8 @@
     done.program.to_pandas()
 
 Every command of `moexbar` on the command line but `reproduce` is a function here, of the same name
-or, for `model`, `chips` and `example`: `survey`, `chip_sheet` and `write_example`. Names are
-imported from their rooms when they are first used.
+or, for `model`, `chips`, `example` and `report`: `survey`, `chip_sheet`, `write_example` and
+`write_report`. Names are imported from their rooms when they are first used.
 
 The project's top-level packages are `ir`, `compiler` and `backends` beside this driver. The names
 are short, so an unrelated package of the same name could shadow one: this is checked on import.
@@ -59,6 +59,7 @@ __all__ = [
     "load_counts",
     "load_routing",
     "open_model",
+    "plot",
     "preset_names",
     "profile",
     "read_compiled",
@@ -75,6 +76,7 @@ __all__ = [
     "verify",
     "with_bands",
     "write_example",
+    "write_report",
 ]
 
 _OURS = Path(__file__).resolve().parent.parent
@@ -132,6 +134,8 @@ if TYPE_CHECKING:
     from moexbar.files.stacks_file import read_stacks
     from moexbar.inspection import inspect
     from moexbar.model import Model, open_model, profile
+    from moexbar.page.plotting import plot
+    from moexbar.page.write import write_report
     from moexbar.quantised import accuracy
     from moexbar.report.compiled import Report
     from moexbar.report.reading import read_report
@@ -181,6 +185,8 @@ _ROOMS = {
     "moexbar.files.stacks_file": ("read_stacks",),
     "moexbar.inspection": ("inspect",),
     "moexbar.model": ("Model", "open_model", "profile"),
+    "moexbar.page.plotting": ("plot",),
+    "moexbar.page.write": ("write_report",),
     "moexbar.quantised": ("accuracy",),
     "moexbar.report.compiled": ("Report",),
     "moexbar.report.reading": ("read_report",),

@@ -73,6 +73,20 @@ COMMANDS = (
         "Simulate a compiled program: busy units, and which of them bind.",
     ),
     Command(
+        "report",
+        "report",
+        "report_command",
+        LOOK,
+        "Write one HTML page of an output folder: figures, tables, proofs, without a network.",
+    ),
+    Command(
+        "plot",
+        "plot",
+        "plot_command",
+        LOOK,
+        "Draw one figure of an output folder as SVG, PDF or PNG.",
+    ),
+    Command(
         "trace",
         "trace",
         "trace",

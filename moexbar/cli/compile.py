@@ -21,7 +21,7 @@ from moexbar.cli.options import (
     read_chip,
 )
 from moexbar.console import print_json, stages
-from moexbar.files.parts import ALL, parts
+from moexbar.files.parts import ALL, ASKED, Part, parts
 
 if TYPE_CHECKING:
     from moexbar.compilation import Compilation
@@ -91,7 +91,15 @@ Write = Annotated[
     typer.Option(
         help=f"Files to write: some of {', '.join(ALL)}.",
         metavar="FILE,...",
-        show_default="all but annotated",
+        show_default=f"all but {' and '.join(ASKED)}",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Page = Annotated[
+    bool,
+    typer.Option(
+        "--report",
+        help="Also write report.html, one page of it all (docs/report.md).",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -110,6 +118,7 @@ def compile_command(
     bands: Bands = False,
     draws: Draws = 32,
     write: Write = "",
+    report: Page = False,
     dump_dir: DumpDir = None,
     json: Json = False,
 ) -> None:
@@ -127,10 +136,13 @@ def compile_command(
     """
     from moexbar.cli.compile_text import print_compiled
     from moexbar.dump import dump_stages
+    from moexbar.figures.draw import refuse_missing
     from moexbar.files.folder import publish
     from moexbar.model import Model
 
-    wanted = parts(write)
+    wanted = wanted_parts(write, page=report)
+    if "page" in wanted:
+        refuse_missing()
     with publish(output, "compile") as draft, _dumped(dump_dir, output) as dumped:
         with Model(model) as opened:
             beside: Baselines = "none" if no_baselines else baselines
@@ -147,6 +159,12 @@ def compile_command(
         print_json(done.report)
     else:
         print_compiled(done, output)
+
+
+def wanted_parts(write: str, *, page: bool) -> tuple[Part, ...]:
+    """The files of --write, and the page of --report."""
+    named = parts(write)
+    return (*named, "page") if page and "page" not in named else named
 
 
 def _compile(

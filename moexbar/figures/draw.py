@@ -58,6 +58,19 @@ def draw(figure: Figure, form: Form, theme: Theme = "light", *, scale: float = 2
     return bytes(painter.vegalite_to_png(spec, scale=scale, **words))
 
 
+def refuse_missing() -> None:
+    """Raise InputError where what draws is not installed: before work that would be in vain."""
+    _painter()
+
+
+def javascript(snippet: str) -> str:
+    """Vega, Vega-Lite and vega-embed as one module without imports, and a snippet at its end.
+
+    The snippet may name `vegaEmbed`. Raises InputError where what draws is not installed.
+    """
+    return str(_painter().javascript_bundle(snippet, vl_version=VERSION))
+
+
 def form_of(path: Path) -> Form:
     """By the ending of a file's name; InputError for one that nothing is drawn as."""
     for form in FORMS:

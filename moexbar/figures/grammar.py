@@ -14,11 +14,16 @@ from moexbar.figures.figure import Spec
 NARROW, WIDE = 420, 860  # pixels of the part of a picture that holds the marks
 
 Number = int | float
+OF_OBJECTS = {
+    *("constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString"),
+    *("toString", "valueOf", "__proto__", "__defineGetter__", "__defineSetter__"),
+    *("__lookupGetter__", "__lookupSetter__"),
+}
 
 
 def rows(found: Iterable[Mapping[str, Any]]) -> Spec:
     """Inline data, one object a row."""
-    return {"values": [dict(row) for row in found]}
+    return {"values": [{key: safe(value) for key, value in row.items()} for row in found]}
 
 
 def columns(found: Mapping[str, Sequence[Any]]) -> Spec:
@@ -29,9 +34,17 @@ def columns(found: Mapping[str, Sequence[Any]]) -> Spec:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(found)
-    writer.writerows(zip(*found.values(), strict=True))
+    writer.writerows(map(safe, row) for row in zip(*found.values(), strict=True))
     kinds = {name: "number" if _is_number(values) else "string" for name, values in found.items()}
     return {"values": text.getvalue(), "format": {"type": "csv", "parse": kinds}}
+
+
+def safe(value: Any) -> Any:
+    """A value as it is, but for names that every object of JavaScript has: Vega finds those there.
+
+    They get a space of no width.
+    """
+    return f"{value}\u200b" if isinstance(value, str) and value in OF_OBJECTS else value
 
 
 def _is_number(values: Sequence[Any]) -> bool:

@@ -7,6 +7,8 @@ the perceptually uniform ones of Vega by name.
 
 from collections.abc import Iterable, Mapping
 
+from moexbar.figures.grammar import safe
+
 BLUE, SKY, ORANGE, YELLOW = "#0072B2", "#56B4E9", "#E69F00", "#F0E442"
 GREEN, VERMILLION, PURPLE, GREY = "#009E73", "#D55E00", "#CC79A7", "#999999"
 WINE, OLIVE = "#882255", "#999933"
@@ -69,10 +71,13 @@ AREAS: Mapping[str, str] = {  # parts of a chip
 def coloured(names: Iterable[str], known: Mapping[str, str]) -> dict[str, list[str]]:
     """The scale of a colour: the names in their order, each with what it is known for, or grey."""
     named = list(dict.fromkeys(names))
-    return {"domain": named, "range": [known.get(name, GREY) for name in named]}
+    return {"domain": [*map(safe, named)], "range": [known.get(name, GREY) for name in named]}
 
 
 def cycled(names: Iterable[str]) -> dict[str, list[str]]:
     """The scale of names that mean nothing to us: colours by turns."""
     named = list(dict.fromkeys(names))
-    return {"domain": named, "range": [CYCLE[i % len(CYCLE)] for i in range(len(named))]}
+    return {
+        "domain": [*map(safe, named)],
+        "range": [CYCLE[i % len(CYCLE)] for i in range(len(named))],
+    }

@@ -23,7 +23,7 @@ def read_folder_chip(folder: Path) -> Chip:
 
 def chip_of(sheet: ChipSheet) -> Chip:
     """The chip that a report tells of; InputError as of a folder."""
-    return _chip(as_json(sheet), "report")
+    return _chip(as_json(sheet), "report.json")
 
 
 def _chip(document: Any, where: str) -> Chip:

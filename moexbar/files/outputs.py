@@ -12,6 +12,7 @@ from ir.compiled import Compiled
 from ir.routing import Routing
 from ir.text import listing
 from moexbar.chips.sheet import change_rows, chip_sheet
+from moexbar.files.added import PAGE
 from moexbar.files.mapping_file import mapping_json
 from moexbar.files.parts import USUAL, Part
 from moexbar.files.program_file import write_program
@@ -44,12 +45,23 @@ def write_outputs(
             write_json(folder / "stacks.json", stacks_json(done.mapping.stacks))
     if "report" in write:
         write_json(folder / "report.json", as_json(report), indent=1)
+    if "page" in write:
+        (folder / PAGE).write_bytes(_page(done, trace, report))
     if "trace" in write:
         drawn = trace_json(program, first_rows(program, TRACE_EVENTS))
         (folder / "trace.json").write_text(drawn, encoding="utf-8")
     if "listing" in write:
         with (folder / "listing.txt").open("w", encoding="utf-8") as text:
             text.writelines(f"{line}\n" for line in listing(program, limit=LISTING_LINES))
+
+
+def _page(done: Compiled, trace: Routing, report: Report) -> bytes:
+    """The same page that `moexbar report` makes of the folder."""
+    from moexbar.page.compiled import compiled_page
+    from moexbar.page.document import render
+    from moexbar.page.reading import shown_of
+
+    return render(compiled_page(shown_of(done, trace, report)))
 
 
 def hashes(chip: Chip, sources: Mapping[str, Path], target: Path) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from typing import Literal, get_args
 
 from compiler.options import one_of
 
-Part = Literal["report", "program", "mapping", "routing", "listing", "trace", "annotated"]
+Part = Literal["report", "program", "mapping", "routing", "listing", "trace", "annotated", "page"]
 ALL: tuple[Part, ...] = get_args(Part)
-USUAL: tuple[Part, ...] = tuple(part for part in ALL if part != "annotated")  # where none is named
+ASKED: tuple[Part, ...] = ("annotated", "page")  # written only where they are named
+USUAL: tuple[Part, ...] = tuple(part for part in ALL if part not in ASKED)
 
 
 def parts(text: str) -> tuple[Part, ...]:

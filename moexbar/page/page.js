@@ -1,0 +1,384 @@
+// What a page does: draws its figures when they come into view, in its theme; zoom, tables, points.
+// All texts are set as text. Nothing is fetched, and nothing is kept after the page is closed.
+
+const themes = JSON.parse(document.getElementById("themes").textContent);
+const system = matchMedia("(prefers-color-scheme: dark)");
+const drawn = new Map(); // figure: what vega-embed gave
+let printing = false;
+
+const all = (selector, inside = document) => [...inside.querySelectorAll(selector)];
+const read = (inside, kind) => {
+  const block = inside.querySelector(`script.${kind}`);
+  return block && JSON.parse(block.textContent);
+};
+const element = (name, words, kind) => {
+  const made = document.createElement(name);
+  if (words !== undefined) made.textContent = words;
+  if (kind) made.className = kind;
+  return made;
+};
+
+// Theme: the system's until another is chosen.
+
+const theme = () =>
+  printing ? "light" : document.documentElement.dataset.theme || (system.matches ? "dark" : "light");
+
+function retheme() {
+  const other = theme() === "dark" ? "light" : "dark";
+  document.getElementById("theme").textContent = `${other[0].toUpperCase()}${other.slice(1)} theme`;
+  return Promise.all([...drawn.keys()].map(draw));
+}
+
+document.getElementById("theme").addEventListener("click", () => {
+  document.documentElement.dataset.theme = theme() === "dark" ? "light" : "dark";
+  retheme();
+});
+system.addEventListener("change", retheme);
+
+// Figures.
+
+const COMPOSED = ["hconcat", "vconcat", "concat", "facet", "repeat"];
+const SVG_AT_MOST = 1500; // rows of data; more are drawn as pixels, which is faster
+
+// A picture of one view takes the width that there is. Of several views each gets or gives its part
+// of what is left over or missing when they are drawn as they were written.
+
+const LEAST = 140; // pixels of a view
+
+const single = (spec) =>
+  !COMPOSED.some((key) => key in spec) && !spec.encoding?.row && !spec.encoding?.column;
+
+function widened(spec, by) {
+  const wider = (one, part) => {
+    if (!single(one)) return widened(one, part);
+    return typeof one.width === "number" ? { ...one, width: Math.max(one.width + part, LEAST) } : one;
+  };
+  const made = { ...spec };
+  if (spec.vconcat) made.vconcat = spec.vconcat.map((one) => wider(one, by));
+  if (spec.hconcat) made.hconcat = spec.hconcat.map((one) => wider(one, by / spec.hconcat.length));
+  return made;
+}
+
+const embedded = (place, spec, small) =>
+  vegaEmbed(place, spec, {
+    actions: false,
+    ast: true, // expressions are walked, never compiled: the page allows no evaluation
+    defaultStyle: false,
+    renderer: small ? "svg" : "canvas",
+    tooltip: hover,
+  });
+
+// Vega warns of what is meant so here: bars of fixed height in a picture as wide as the page, legends
+// that one view of several has, and columns that only some compilations have values for.
+const EXPECTED = /(Dropping "fit-|Infinite extent|Conflicting legend property "disable")/;
+const warn = console.warn.bind(console);
+console.warn = (...words) => words.some((one) => EXPECTED.test(one)) || warn(...words);
+
+async function drawn_in(place, spec, small) {
+  const room = place.clientWidth;
+  if (single(spec)) {
+    const wide = spec.width === "container" || typeof spec.width === "number";
+    return embedded(place, wide ? { ...spec, width: "container" } : spec, small);
+  }
+  const made = await embedded(place, spec, small);
+  const by = Math.floor(room - place.querySelector("canvas, svg").getBoundingClientRect().width);
+  if (!room || Math.abs(by) < 8) return made;
+  made.finalize();
+  return embedded(place, widened(spec, by), small);
+}
+
+function rows(spec) {
+  const count = (data) =>
+    typeof data?.values === "string" ? data.values.split("\n").length : data?.values?.length || 0;
+  const parts = [...COMPOSED, "layer"].flatMap((key) => (Array.isArray(spec[key]) ? spec[key] : []));
+  const sets = Object.values(spec.datasets || {}).map((set) => set.length || 0);
+  return [count(spec.data), ...sets, ...parts.map(rows)].reduce((a, b) => a + b, 0);
+}
+
+async function draw(figure) {
+  const place = figure.querySelector(".view");
+  const spec = figure.made ? figure.made() : read(figure, "spec");
+  const small = rows(spec) <= SVG_AT_MOST;
+  const room = place.clientWidth;
+  const whole = { ...spec, ...themes[theme()], padding: 4 };
+  try {
+    const old = drawn.get(figure);
+    const made = await drawn_in(place, whole, small);
+    old?.finalize();
+    drawn.set(figure, made);
+    figure.dataset.drawn = theme();
+    figure.dataset.width = room;
+    finish(figure, made.view);
+  } catch (problem) {
+    place.textContent = `This figure could not be drawn: ${problem.message}`;
+    console.error(problem);
+  }
+}
+
+function finish(figure, view) {
+  const place = figure.querySelector(".view");
+  for (const one of all("canvas, svg", place)) one.setAttribute("aria-hidden", "true"); // named outside
+  if (!figure.tools) {
+    figure.tools = tools(figure);
+    place.addEventListener("wheel", (event) => {
+      if (!event.ctrlKey && document.activeElement !== place) event.stopPropagation();
+    }, { capture: true }); // else a page could not be scrolled past a figure that zooms
+    place.addEventListener("keydown", (event) => pressed(figure, event));
+  }
+  const zooms = spans(view).length > 0;
+  for (const one of figure.tools.zoom) one.hidden = !zooms;
+  if (zooms) place.tabIndex = 0;
+  if (figure.picked) view.addEventListener("click", (_, item) => figure.picked(item?.datum));
+}
+
+const seen = new IntersectionObserver((entries) => {
+  const fresh = entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target);
+  for (const figure of fresh) seen.unobserve(figure);
+  Promise.all(fresh.map(draw)).then(() => {
+    document.documentElement.dataset.drawn ||= Math.round(performance.now()); // ms to the first screen
+  });
+}, { rootMargin: "200px" });
+
+let later;
+addEventListener("resize", () => {
+  clearTimeout(later);
+  later = setTimeout(() => {
+    for (const figure of drawn.keys()) {
+      if (+figure.dataset.width !== figure.querySelector(".view").clientWidth) draw(figure);
+    }
+  }, 150);
+});
+
+// Zoom: every selection that is bound to the scales, by buttons and keys as well as by the wheel.
+
+function spans(view) {
+  const { signals } = view.getState({ signals: () => true, data: () => false });
+  return Object.keys(signals).filter((name) => {
+    const parent = name.slice(0, name.indexOf("_"));
+    const span = signals[name];
+    return name.includes("_") && `${parent}_tuple` in signals && !/_(tuple|x|y|modify)$/.test(name)
+      && (span === null || (Array.isArray(span) && span.length === 2 && span.every(Number.isFinite)));
+  });
+}
+
+function zoom(figure, factor, shift) {
+  const { view } = drawn.get(figure);
+  for (const name of spans(view)) {
+    if (factor === null) {
+      view.signal(name, null);
+      continue;
+    }
+    const [low, high] = view.signal(name) || view.scale(axis(view, name)).domain();
+    const middle = (low + high) / 2 + shift * (high - low);
+    const half = ((high - low) / 2) * factor;
+    view.signal(name, [middle - half, middle + half]);
+  }
+  view.runAsync();
+}
+
+function axis(view, name) {
+  const parent = name.slice(0, name.indexOf("_"));
+  const tuple = view.signal(`${parent}_tuple_fields`) || [];
+  const field = name.slice(parent.length + 1);
+  const own = tuple.find((one) => one.field === field) || tuple[0];
+  return own?.channel || "x";
+}
+
+const KEYS = {
+  "+": [0.5, 0], "=": [0.5, 0], "-": [2, 0], ArrowLeft: [1, -0.25], ArrowRight: [1, 0.25], 0: [null, 0],
+};
+
+function pressed(figure, event) {
+  if (!(event.key in KEYS) || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  zoom(figure, ...KEYS[event.key]);
+}
+
+function tools(figure) {
+  const bar = element("div", undefined, "tools");
+  const button = (words, label, act) => {
+    const made = element("button", words);
+    made.type = "button";
+    made.title = label;
+    made.setAttribute("aria-label", label);
+    made.addEventListener("click", act);
+    bar.append(made);
+    return made;
+  };
+  const steps = [
+    ["+", "Zoom in", 0.5, 0], ["−", "Zoom out", 2, 0], ["‹", "To the left", 1, -0.25],
+    ["›", "To the right", 1, 0.25], ["All", "Show all", null, 0],
+  ];
+  const zooms = steps.map(([words, label, factor, shift]) =>
+    button(words, label, () => zoom(figure, factor, shift)));
+  button("SVG", "Save as SVG", () => save(figure, "svg"));
+  button("PNG", "Save as PNG", () => save(figure, "png"));
+  figure.querySelector(".view").before(bar);
+  return { zoom: zooms };
+}
+
+async function save(figure, form) {
+  const link = element("a");
+  link.href = await drawn.get(figure).view.toImageURL(form, form === "png" ? 2 : 1);
+  link.download = `${figure.dataset.kind || "figure"}.${form}`;
+  link.click();
+}
+
+// What is under the pointer, in a box beside it.
+
+const box = element("div", undefined, "hover");
+box.setAttribute("role", "tooltip");
+document.body.append(box);
+
+function hover(handler, event, item, value) {
+  box.hidden = value === null || value === undefined || value === "";
+  if (box.hidden) return;
+  if (typeof value === "object") {
+    const lines = Object.entries(value).filter(([, said]) => said !== null && said !== "");
+    box.replaceChildren(...lines.flatMap(([name, said]) => [element("b", name), element("span", said)]));
+  } else {
+    box.replaceChildren(element("span", value, "alone"));
+  }
+  const { width, height } = box.getBoundingClientRect();
+  const left = event.clientX + 14 + width > innerWidth ? event.clientX - 14 - width : event.clientX + 14;
+  const top = event.clientY + 14 + height > innerHeight ? event.clientY - 14 - height : event.clientY + 14;
+  box.style.left = `${Math.max(left, 4)}px`;
+  box.style.top = `${Math.max(top, 4)}px`;
+}
+box.hidden = true;
+addEventListener("scroll", () => (box.hidden = true), { passive: true });
+
+// Tables that are sorted by a click on a heading.
+
+const worth = (row, column) => {
+  const cell = row.cells[column];
+  const number = cell.dataset.v === undefined ? parseFloat(cell.textContent) : +cell.dataset.v;
+  return Number.isFinite(number) ? number : null;
+};
+
+function sort(table, column, down) {
+  const body = table.tBodies[0];
+  const compare = (a, b) => {
+    const [x, y] = [worth(a, column), worth(b, column)];
+    if (x !== null && y !== null) return x - y;
+    if (x !== null || y !== null) return (x === null) - (y === null);
+    return a.cells[column].textContent.localeCompare(b.cells[column].textContent);
+  };
+  body.append(...[...body.rows].sort((a, b) => (down ? -compare(a, b) : compare(a, b))));
+}
+
+for (const table of all("table.sorted")) {
+  all("thead th", table).forEach((head, column) => {
+    const button = element("button", head.textContent);
+    button.type = "button";
+    button.addEventListener("click", () => {
+      const down = head.getAttribute("aria-sort") === "ascending";
+      for (const other of all("thead th", table)) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      sort(table, column, down);
+    });
+    head.replaceChildren(button);
+  });
+}
+
+// Buttons that copy the text of what they name.
+
+for (const button of all("button.copy")) {
+  button.addEventListener("click", async () => {
+    const words = document.getElementById(button.dataset.of).textContent;
+    try {
+      await navigator.clipboard.writeText(words);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(document.getElementById(button.dataset.of));
+      button.textContent = "Selected";
+    }
+    setTimeout(() => (button.textContent = "Copy"), 1500);
+  });
+}
+
+// A sweep: any two figures of its points against each other, and each point's settings and command.
+
+function sweep(section) {
+  const figure = section.querySelector("figure");
+  const { points, names, fronts, spec } = read(figure, "sweep");
+  const [across, up] = all("select.axis", section);
+  const [show, search] = [section.querySelector("select.show"), section.querySelector("input.search")];
+  const table = section.querySelector("table.points");
+  const rowOf = new Map(all("tbody tr", table).map((row) => [+row.dataset.point, row]));
+  const pair = () => fronts[`${across.value},${up.value}`] || { front: [], knee: [] };
+
+  figure.made = () => {
+    const { front, knee } = pair();
+    const made = structuredClone(spec);
+    const kind = (number) =>
+      knee.includes(number) ? "knee" : front.includes(number) ? "front" : "other";
+    made.data = {
+      values: points
+        .filter((one) => one.figures[across.value] !== null && one.figures[up.value] !== null)
+        .map((one) => ({
+          point: one.number, words: one.words, kind: kind(one.number),
+          x: one.figures[across.value], y: one.figures[up.value],
+        })),
+    };
+    made.encoding.x.title = names[across.value];
+    made.encoding.y.title = names[up.value];
+    return made;
+  };
+  figure.picked = (datum) => datum?.point !== undefined && pick(datum.point, true);
+
+  function pick(number, scroll) {
+    for (const [other, row] of rowOf) row.classList.toggle("picked", other === number);
+    const point = points.find((one) => one.number === number) || read(figure, "failed")[number];
+    section.querySelector(".point h3").textContent = `Point ${number}`;
+    section.querySelector(".point p").textContent = point.words;
+    section.querySelector(".point code").textContent = point.command;
+    section.querySelector(".point").hidden = false;
+    if (scroll) rowOf.get(number)?.scrollIntoView({ block: "nearest" });
+  }
+
+  function filter() {
+    const { front } = pair();
+    const words = search.value.toLowerCase();
+    for (const [number, row] of rowOf) {
+      row.classList.toggle("front", front.includes(number));
+      const right = show.value === "all" || (show.value === "front" && front.includes(number))
+        || (show.value === "failed" && row.dataset.failed === "1");
+      row.hidden = !right || !row.textContent.toLowerCase().includes(words);
+    }
+  }
+
+  for (const choice of [across, up]) {
+    choice.addEventListener("change", () => {
+      filter();
+      draw(figure);
+    });
+  }
+  show.addEventListener("change", filter);
+  search.addEventListener("input", filter);
+  table.tBodies[0].addEventListener("click", (event) => {
+    const row = event.target.closest("tr");
+    if (row) pick(+row.dataset.point, false);
+  });
+  filter();
+}
+
+// Print: everything open, light, and drawn. No step of this waits for a clock or a frame, so it is
+// done before the browser lays the pages out.
+
+let folded = [];
+addEventListener("beforeprint", () => {
+  printing = true;
+  folded = all("details:not([open])");
+  for (const one of folded) one.open = true;
+  for (const figure of all("figure.plot")) draw(figure);
+});
+addEventListener("afterprint", () => {
+  printing = false;
+  for (const one of folded) one.open = false;
+  retheme();
+});
+
+for (const section of all("section.sweep")) sweep(section);
+for (const figure of all("figure.plot")) seen.observe(figure);
+retheme();
