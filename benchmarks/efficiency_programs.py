@@ -23,9 +23,10 @@ from compiler.emit import emit
 from compiler.options import Options, Scheduling
 from compiler.ordering import BY_TRANSFERS, choose_order
 from compiler.partition import partition
-from compiler.pipeline import group_experts, order_layer, place_experts, realise
+from compiler.pipeline import group_experts, place_experts, realise
 from compiler.sizing import GAIN, choose_sizes, with_largest_sizes
 from compiler.slots import count_slots
+from compiler.stages import order_layer
 from compiler.timeline.assemble import timed_ps
 from ir.arrays import Bools, Span
 from ir.chip import Chip

@@ -13,17 +13,16 @@ import numpy as np
 from compiler.dies.onto import Asked, onto_dies
 from compiler.digital import among_all, digital_by_layer, others
 from compiler.emit import emit
-from compiler.grouping import Job, joined, split_counts, split_pairs
+from compiler.grouping import Job, joined
 from compiler.grouping.costs import costs_on
 from compiler.grouping.given import check_sizes
-from compiler.grouping.parallel import solve_jobs
-from compiler.options import Options, Scheduling, SlotOptions, SolverOptions
+from compiler.options import Options, Scheduling
 from compiler.ordering import choose_order, policies_for
 from compiler.partition import partition, with_dense_copies, with_replicas
 from compiler.placement import Routed, place
 from compiler.sizing import choose_sizes, with_largest_sizes
-from compiler.slots import order_slots
 from compiler.stacks.by_time import shortest, stacks_by_time
+from compiler.stages import PLAIN, Stages
 from compiler.steps import pairs_run, plan_steps
 from compiler.timeline.assemble import set_times, timed_ps
 from compiler.trace import (
@@ -37,9 +36,9 @@ from compiler.trace import (
 from ir.arrays import Bools, Ints
 from ir.chip import Chip
 from ir.compiled import Compiled
-from ir.mapping import Block, Grouping, LayerGrouping, Mapping, Owner, RoutedOwner
+from ir.mapping import Block, Grouping, Mapping, Owner, RoutedOwner
 from ir.routing import Routing
-from ir.schedule import PairOrder, Schedule, SlotOrder, Step, assign_experts
+from ir.schedule import Schedule, Step
 from ir.sides import on_side
 from ir.stacks import Stacking
 from ir.verify import verify_mapping, verify_program
@@ -60,6 +59,7 @@ def compile_model(
     *,
     grouping: Grouping | None = None,
     begin: Begin = lambda stage: None,
+    stages: Stages = PLAIN,
 ) -> Compiled:
     """Compile a prefill of `workload` for `chip`, and the decode steps after it.
 
@@ -67,8 +67,9 @@ def compile_model(
     Raises InputError for a trace that does not belong to the model, InfeasibleError where the chip
     is too small, CheckError if a stage broke an invariant (then nothing comes out).
     """
-    mapping = map_model(workload, routing, chip, options, grouping=grouping, begin=begin)
-    return run_mapping(workload, routing, mapping, chip, options, begin=begin)
+    asked = workload, routing, chip, options
+    mapping = map_model(*asked, grouping=grouping, begin=begin, stages=stages)
+    return run_mapping(workload, routing, mapping, chip, options, begin=begin, stages=stages)
 
 
 def map_model(
@@ -79,6 +80,7 @@ def map_model(
     *,
     grouping: Grouping | None = None,
     begin: Begin = lambda stage: None,
+    stages: Stages = PLAIN,
 ) -> Mapping:
     """The first half of `compile_model`: which experts share what, and where every tile is."""
     traced = routing_matrices(workload, routing)
@@ -87,13 +89,13 @@ def map_model(
     blocks = partition(workload, chip)
     begin("grouping")
     if grouping is None:
-        grouping = group_experts(workload, blocks, traced, routing, chip, options)
+        grouping = group_experts(workload, blocks, traced, routing, chip, options, stages)
     begin("placement")
     mapping = place_experts(workload, blocks, grouping, traced, routing, chip, options)
     asked = options.placement.stacks
     if isinstance(asked, Stacking):
         return mapping
-    alone = run_mapping(workload, routing, mapping, chip, options)
+    alone = run_mapping(workload, routing, mapping, chip, options, stages=stages)
     tried = (replace(options.placement, stacks=s) for s in stacks_by_time(alone, asked, options))
     stacked = [replace(options, placement=placement) for placement in tried]
     asked_of = workload, blocks, grouping, traced, routing, chip
@@ -108,6 +110,7 @@ def run_mapping(
     options: Options,
     *,
     begin: Begin = lambda stage: None,
+    stages: Stages = PLAIN,
 ) -> Compiled:
     """The second half of `compile_model`: the program of a mapping for the window."""
     traced = routing_matrices(workload, routing)
@@ -119,7 +122,7 @@ def run_mapping(
 
     def ordered(policy: Scheduling) -> Schedule:
         asked = replace(options, slots=replace(options.slots, policy=policy))
-        return schedule_tokens(workload, mapping.grouping, chosen, window, chip, asked)
+        return schedule_tokens(workload, mapping.grouping, chosen, window, chip, asked, stages)
 
     def time_ps(schedule: Schedule) -> int:
         passing = passing_tokens(workload, schedule, chosen, passed)
@@ -184,8 +187,24 @@ def group_experts(
     routing: Routing,
     chip: Chip,
     options: Options,
+    stages: Stages = PLAIN,
 ) -> Grouping:
-    """Group every MoE layer's experts by the fit range of the trace.
+    """Group every MoE layer's experts by the fit range of the trace."""
+    digital = digital_by_layer(workload, options.grouping.digital)
+    jobs = grouping_jobs(workload, blocks, traced, routing, chip, options)
+    found = stages.group(jobs, options.processes)
+    return Grouping(tuple(among_all(layer, digital[layer.layer]) for layer in found))
+
+
+def grouping_jobs(
+    workload: Workload,
+    blocks: tuple[Block, ...],
+    traced: ByKey[int, Bools],
+    routing: Routing,
+    chip: Chip,
+    options: Options,
+) -> list[Job]:
+    """What is to be grouped: every MoE layer's experts, by the fit range of the trace.
 
     Experts that several layers work on are grouped once, by the windows of all of these.
     """
@@ -225,11 +244,7 @@ def group_experts(
                 costs_on(chip, asked.objective, op.d_model, one, groups),
             )
         )
-    solved = solve_jobs(jobs, options.processes)
-    if solved.interrupted:
-        raise KeyboardInterrupt
-    found = [answer.grouping for answer in solved.answers if answer is not None]
-    return Grouping(tuple(among_all(layer, digital[layer.layer]) for layer in found))
+    return jobs
 
 
 def place_experts(
@@ -264,6 +279,7 @@ def schedule_tokens(
     window: Window,
     chip: Chip,
     options: Options,
+    stages: Stages = PLAIN,
 ) -> Schedule:
     """Order every layer's token-expert pairs into slots, step by step."""
     expert_choice = any(op.router.capacity is not None for op in workload.moe_layers)
@@ -277,7 +293,7 @@ def schedule_tokens(
         replace(
             step,
             layers=tuple(
-                order_layer(
+                stages.order(
                     layer,
                     pairs_run(step, chosen[layer.layer]),
                     options.slots,
@@ -306,42 +322,3 @@ def _in_turn(step: Step, window: Window, options: Options) -> Ints:
     """
     place = np.searchsorted(step.rows, np.arange(len(window.sequence)))
     return np.minimum(place, len(step.rows)) // options.placement.dense_copies
-
-
-def order_layer(
-    layer: LayerGrouping,
-    picked: Bools,
-    options: SlotOptions,
-    limits: SolverOptions,
-    arrivals: Ints | None = None,
-) -> PairOrder:
-    """Order one layer's pairs `picked`: bool [tokens, experts]; name the expert of each turn.
-
-    arrivals: [tokens], the slot in which each token comes; None: all are there.
-    """
-    placed = layer.on_crossbars(picked)
-    order = order_turns(layer, placed, options, limits, arrivals)
-    found = assign_experts(order, layer, placed, split_pairs(layer, placed))
-    return replace(found, digital=np.argwhere(picked & ~placed))
-
-
-def order_turns(
-    layer: LayerGrouping,
-    picked: Bools,
-    options: SlotOptions,
-    limits: SolverOptions,
-    arrivals: Ints | None = None,
-) -> SlotOrder:
-    """The slot order of one layer's pairs `picked`: bool [tokens, experts].
-
-    arrivals: [tokens], the slot in which each token comes; None: all are there.
-    """
-    return order_slots(
-        split_counts(layer, picked),
-        options.of_a_layer,
-        seed=limits.seed,
-        time_s=limits.time_s,
-        bus=options.bus,
-        buffer=options.buffer,
-        arrivals=arrivals,
-    )

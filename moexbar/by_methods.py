@@ -9,6 +9,7 @@ from itertools import groupby
 from compiler.baselines import OURS, Method, Unfit
 from compiler.pipeline import MAPPING_STAGES, PROGRAM_STAGES, map_model, run_mapping
 from compiler.slots import count_slots
+from compiler.stages import PLAIN, Stages
 from compiler.trace import mean_slots, routing_matrices
 from ir.errors import InfeasibleError
 from ir.mapping import Grouping, Mapping
@@ -22,11 +23,12 @@ GROUPS = {"unshared": "unshared", "sorted": "sorted groups", "ours": "our groups
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """What every method compiles, and who is told."""
+    """What every method compiles, who is told, and where what may be kept is computed."""
 
     workload: Workload
     trace: Routing
     progress: Progress
+    stages: Stages
 
 
 def by_methods(
@@ -35,6 +37,7 @@ def by_methods(
     every: Sequence[Method],
     progress: Progress,
     given: Grouping | None,
+    stages: Stages = PLAIN,
 ) -> tuple[tuple[MethodResult | Unfit, ...], MethodResult]:
     """What the other methods gave, and the asked one, which is the last; `given`: its groups.
 
@@ -42,7 +45,7 @@ def by_methods(
     so the asked one stands alone.
     """
     wanted = every if workload.moe_layers else every[-1:]
-    work, before = _Work(workload, trace, progress), list[MethodResult | Unfit]()
+    work, before = _Work(workload, trace, progress, stages), list[MethodResult | Unfit]()
     for groups, alike in groupby(wanted, lambda method: method.groups):
         own = list(alike)
         mapped = _mapped(work, own[0], given if groups == "ours" else None, only=own)
@@ -75,6 +78,7 @@ def _mapped(
             method.options,
             grouping=given,
             begin=work.progress.step,
+            stages=work.stages,
         )
     except InfeasibleError as error:
         return error
@@ -91,7 +95,13 @@ def _run(
     progress.begin(method.name, len(PROGRAM_STAGES))
     try:
         compiled = run_mapping(
-            work.workload, work.trace, mapping, method.chip, options, begin=progress.step
+            work.workload,
+            work.trace,
+            mapping,
+            method.chip,
+            options,
+            begin=progress.step,
+            stages=work.stages,
         )
     except InfeasibleError as error:
         return error

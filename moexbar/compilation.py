@@ -3,18 +3,13 @@
 `compile` is what `moexbar compile` runs and what `import moexbar` gives.
 """
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from backends.dies import refuse_full
-from compiler.baselines import ASKED, BASELINES, Baselines, Pair, Unfit, methods
-from compiler.frontend.proof.traced import refuse_missing
-from compiler.grouping.given import check_given
+from compiler.baselines import ASKED, BASELINES, Baselines, Pair, Unfit
 from compiler.options import (
     GroupingOptions,
-    Options,
     PlacementOptions,
     Shape,
     SlotOptions,
@@ -26,15 +21,12 @@ from ir.compiled import Compiled
 from ir.errors import InputError, OtherRoutingError, RefusedError
 from ir.lengths import Tokens
 from ir.mapping import Grouping
-from ir.parts import in_parts
 from ir.program import Program
-from ir.routing import Routing, token_spans
+from ir.routing import Routing
 from ir.schedule import Caches
-from ir.workload import Workload
 from moexbar.annotated import annotated_model
 from moexbar.arguments import check, check_spans, lengths, whole
-from moexbar.bands.jitter import jitter_row
-from moexbar.by_methods import by_methods
+from moexbar.case import Asked, Case, carry_out, groups_in, read_case, shape_of_inputs
 from moexbar.chips import load_chip
 from moexbar.execution import (
     MOST_WEIGHTS,
@@ -45,20 +37,17 @@ from moexbar.execution import (
     small,
 )
 from moexbar.files.folder import Draft, publish
-from moexbar.files.grouping_file import read_grouping
 from moexbar.files.outputs import hashes, write_outputs
 from moexbar.files.parts import USUAL, Part
 from moexbar.files.traces.reading import Reading
-from moexbar.given import Given, routed
-from moexbar.least_placed import LEAST_PLACED, refuse_unplaced
+from moexbar.given import Given
+from moexbar.least_placed import LEAST_PLACED
 from moexbar.model import Experts, Inputs, Model, arrays_of, open_model
 from moexbar.progress import Progress, Quiet
-from moexbar.report.building import compile_report
 from moexbar.report.compiled import Report
 from moexbar.report.executed import Executed, Skipped
 from moexbar.report.gains import MethodResult
 
-MANY_LAYERS = 8  # starting a process takes longer than grouping a few small layers
 LIMITS = SolverOptions(time_s=1.0)
 CACHES, GROUPING, PLACEMENT = Caches(), GroupingOptions(), PlacementOptions()
 SLOTS, QUIET, READING = SlotOptions(), Quiet(), Reading()
@@ -166,23 +155,21 @@ def compile(
     runs = whole("jitter", jitter, 1)
     _check_kinds(grouping, placement, slots, caches, limits, fit=fit, score=score)
     model, chip = _opened(model, chip)
-    shape = _as_given(shape, model, inputs) if prefill is None else shape
-    workload = _workload(model, shape, experts, progress, least_placed, trust_traced=trust_traced)
+    shape = shape_of_inputs(shape, model, inputs) if prefill is None else shape
     given = Given(routing, reading, inputs, limits.seed, trust_traced)
-    workload, trace = routed(model, workload, shape, given, progress)
-    workload = in_parts(workload, chip)
-    spans = token_spans(trace, fit, score, batch * shape.length)
-    asked = grouping if isinstance(grouping, GroupingOptions) else GROUPING
-    many = _processes(workload) if processes is None else whole("processes", processes, 1)
-    options = Options(shape, *spans, asked, placement, slots, caches, limits, many)
-    every, traced = methods(chip, options, pairs), routing is not None
-    before, ours = by_methods(workload, trace, every, progress, _given(grouping, workload, chip))
-    refuse_full(ours.compiled)
-    executed = _executed(model, ours.compiled, trace, inputs, wanted=execute, given=traced)
-    noise = jitter_row((*before, ours), runs, limits.seed, progress)
-    report = replace(compile_report(trace, before, ours, executed), jitter=noise)
+    read = read_case(
+        model, shape, given, experts=experts, least_placed=least_placed, progress=progress
+    )
+    groups = groups_in(grouping, read.workload)
+    many = None if processes is None else whole("processes", processes, 1)
+    decided = groups, placement, slots, caches, limits
+    asked = Asked(shape, fit, score, *decided, pairs, runs, many)
+    done, traced = carry_out(Case(read, chip, asked), progress), routing is not None
+    compiled = done.ours.compiled
+    executed = _executed(model, compiled, read.trace, inputs, wanted=execute, given=traced)
+    report = done.report(executed, progress)
     sources = _files(model=model.path, routing=given.file, inputs=inputs)
-    return Compilation(model, trace, before, ours, report, sources)
+    return Compilation(model, read.trace, done.before, done.ours, report, sources)
 
 
 def _opened(model: Model | Path | str, chip: Chip | str) -> tuple[Model, Chip]:
@@ -201,35 +188,6 @@ def _pairs(baselines: Baselines) -> tuple[Pair, ...]:
     """The methods that are compiled; InputError where `baselines` is none of its names."""
     check("baselines", baselines, str, f"one of {', '.join(BASELINES)}")
     return ASKED[one_of("baselines", baselines, BASELINES)]
-
-
-def _as_given(shape: Shape, model: Model, inputs: Inputs | None) -> Shape:
-    """The shape with the lengths of the inputs' sides, where there are sides and those differ."""
-    if inputs is None or model.configuration is not None:
-        return shape
-    found = model.lengths(inputs)
-    return shape if found is None else Shape.of(found, shape.batch, shape.decode)
-
-
-def _workload(
-    model: Model,
-    shape: Shape,
-    experts: Experts,
-    progress: Progress,
-    least_placed: float,
-    *,
-    trust_traced: bool,
-) -> Workload:
-    """What is compiled; what was found in it is told before anything is refused."""
-    found = model.workload(
-        tokens=shape.tokens, batch=shape.batch, decodes=shape.decode > 0, experts=experts
-    )
-    for line in dict.fromkeys(found.notes):
-        progress.note(line)
-    if not trust_traced:
-        refuse_missing(model.path, found)
-    refuse_unplaced(model.path, found, least_placed)
-    return found
 
 
 def _check_kinds(
@@ -253,18 +211,6 @@ def _check_kinds(
 def _files(**sources: object) -> dict[str, Path]:
     """Those of the sources that are files."""
     return {what: Path(p) for what, p in sources.items() if isinstance(p, Path | str)}
-
-
-def _given(
-    grouping: GroupingOptions | Grouping | Path, workload: Workload, chip: Chip
-) -> Grouping | None:
-    """Groups decided elsewhere, if there are some, held against model and chip."""
-    if isinstance(grouping, GroupingOptions):
-        return None
-    if isinstance(grouping, Path):
-        experts = {op.layer: op.router.experts for op in workload.moe_layers}
-        grouping = read_grouping(grouping, experts)
-    return check_given(grouping, workload, chip)
 
 
 def _executed(
@@ -304,8 +250,3 @@ def _executed(
         return Skipped(str(error))
     refuse_wrong(done, compiled.program)
     return executed_row(done)
-
-
-def _processes(workload: Workload) -> int:
-    """Layers grouped at a time."""
-    return os.cpu_count() or 1 if len(workload.moe_layers) >= MANY_LAYERS else 1

@@ -15,8 +15,9 @@ from backends.band import with_peripherals
 from compiler.baselines import Method, main_methods
 from compiler.options import Options
 from compiler.partition import partition
-from compiler.pipeline import group_experts, order_turns
+from compiler.pipeline import group_experts
 from compiler.sizing import choose_sizes
+from compiler.stages import order_turns
 from compiler.trace import routing_matrices
 from ir.chip import Chip
 from ir.errors import InputError

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from compiler.options import SlotOptions, SolverOptions
-from compiler.pipeline import order_turns
+from compiler.stages import order_turns
 from ir.arrays import Bools, Ints, Span
 from ir.errors import InputError
 from ir.mapping import LayerGrouping
