@@ -30,6 +30,7 @@ __all__ = [
     "Designed",
     "DieOptions",
     "Executable",
+    "Explored",
     "Filter",
     "FolderBusyError",
     "GroupingOptions",
@@ -53,6 +54,7 @@ __all__ = [
     "compare",
     "compile",
     "design",
+    "explore",
     "group",
     "inspect",
     "load_chip",
@@ -128,6 +130,7 @@ if TYPE_CHECKING:
     from moexbar.designs.demands import Demands
     from moexbar.designs.task import Designed, design
     from moexbar.examples.write import write_example
+    from moexbar.exploration.task import Explored, explore
     from moexbar.files.compiled import read_compiled, verify
     from moexbar.files.program_file import read_program
     from moexbar.files.routing_file import load_counts, load_routing, save_routing
@@ -179,6 +182,7 @@ _ROOMS = {
     "moexbar.designs.demands": ("Demands",),
     "moexbar.designs.task": ("Designed", "design"),
     "moexbar.examples.write": ("write_example",),
+    "moexbar.exploration.task": ("Explored", "explore"),
     "moexbar.files.compiled": ("read_compiled", "verify"),
     "moexbar.files.program_file": ("read_program",),
     "moexbar.files.routing_file": ("load_counts", "load_routing", "save_routing"),

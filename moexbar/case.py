@@ -41,6 +41,7 @@ from moexbar.report.executed import Executed, Skipped
 from moexbar.report.gains import MethodResult
 
 MANY_LAYERS = 8  # starting a process takes longer than grouping a few small layers
+PREFILL = 128  # tokens, where nothing is asked for
 GROUPING, QUIET = GroupingOptions(), Quiet()
 
 

@@ -26,7 +26,7 @@ from ir.routing import Routing
 from ir.schedule import Caches
 from moexbar.annotated import annotated_model
 from moexbar.arguments import check, check_spans, lengths, whole
-from moexbar.case import Asked, Case, carry_out, groups_in, read_case, shape_of_inputs
+from moexbar.case import PREFILL, Asked, Case, carry_out, groups_in, read_case, shape_of_inputs
 from moexbar.chips import load_chip
 from moexbar.execution import (
     MOST_WEIGHTS,
@@ -52,7 +52,6 @@ LIMITS = SolverOptions(time_s=1.0)
 CACHES, GROUPING, PLACEMENT = Caches(), GroupingOptions(), PlacementOptions()
 SLOTS, QUIET, READING = SlotOptions(), Quiet(), Reading()
 FIT, SCORE = (0.0, 0.5), (0.5, 1.0)
-PREFILL = 128  # tokens, where nothing is asked for
 
 
 @dataclass(frozen=True, eq=False, repr=False)

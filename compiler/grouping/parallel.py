@@ -67,7 +67,7 @@ def _in_processes(jobs: Sequence[Job], processes: int, report: Callable[[str], N
     # spawn: a fork would copy a process in which solver threads may be running
     context = multiprocessing.get_context("spawn")
     with (
-        _one_thread_each(),
+        one_thread_each(),
         ProcessPoolExecutor(processes, mp_context=context, initializer=_listen) as pool,
     ):
         futures: dict[Future[LayerAnswer | None], Job] = {}
@@ -91,7 +91,7 @@ def _in_processes(jobs: Sequence[Job], processes: int, report: Callable[[str], N
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
+def one_thread_each() -> Iterator[None]:
     """Processes begun meanwhile multiply on one thread each: more would wait for each other."""
     unset = [name for name in THREADS if name not in os.environ]
     os.environ.update(dict.fromkeys(unset, "1"))

@@ -14,6 +14,7 @@ from typing import Any
 from ir.errors import InputError
 
 MAX_BYTES = 64 * 1024
+CHIP = "a chip description (TOML)"
 MAX_LINE = 1000
 MAX_DOTS = 32
 MAX_DEPTH = 16
@@ -21,24 +22,24 @@ MAX_DEPTH = 16
 _QUOTED = re.compile(r'"[^"\n]*"|\'[^\'\n]*\'')
 
 
-def read_toml(path: Path, where: str) -> dict[str, Any]:
-    """Read and parse a file; floats as Decimal, exactly as written.
+def read_toml(path: Path, where: str, what: str = CHIP, most: int = MAX_BYTES) -> dict[str, Any]:
+    """Read and parse a file of at most `most` bytes; floats as Decimal, exactly as written.
 
     Raises InputError for anything that is not a regular, small, valid TOML file.
     """
     try:
         info = path.stat()
         if not stat.S_ISREG(info.st_mode):
-            raise InputError(where, "not a regular file, expected a chip description (TOML)")
-        if info.st_size > MAX_BYTES:
-            raise InputError(where, f"{info.st_size} bytes, expected at most {MAX_BYTES}")
+            raise InputError(where, f"not a regular file, expected {what}")
+        if info.st_size > most:
+            raise InputError(where, f"{info.st_size} bytes, expected at most {most}")
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            data = file.read(most + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(where, f"cannot be read: {reason}") from error
-    if len(data) > MAX_BYTES:
-        raise InputError(where, f"more than {MAX_BYTES} bytes, expected at most that")
+    if len(data) > most:
+        raise InputError(where, f"more than {most} bytes, expected at most that")
     return _parse(data, where)
 
 

@@ -31,6 +31,13 @@ COMMANDS = (
         "Compile a prefill, and decode steps after it: mapping, timed program, cost, all checked.",
     ),
     Command(
+        "explore",
+        "explore",
+        "explore_command",
+        COMPILE,
+        "Compile every point of a sweep of chips, models and options: one table of figures.",
+    ),
+    Command(
         "design",
         "design",
         "design_command",

@@ -6,12 +6,13 @@ What the list does not have, or has with another hash, is somebody else's and is
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ir.errors import InputError
 from moexbar import __version__
+from moexbar.files.atomic import write_atomically
 
 MARK = "manifest.json"
 MAX_BYTES = 64 << 20
@@ -20,14 +21,19 @@ _STAGES = ["1-workload.txt", "2-blocks.txt", "3-groups.txt", "4-slots.txt", "5-p
 Seen = dict[str, tuple[int, ...]]  # of each entry: inode, size, times of last changes in ns
 
 
-def write_manifest(folder: Path, command: str, facts: Mapping[str, Any]) -> None:
+def write_manifest(
+    folder: Path, command: str, facts: Mapping[str, Any], names: Collection[str] | None = None
+) -> None:
     """Mark a folder as written by `moexbar COMMAND`, with the SHA-256 of every file in it.
 
-    facts: what else it is to say. A file that is one hole (an example's weights) has no hash.
+    facts: what else it is to say; names: of our files, where others may lie there too. A file that
+    is one hole (an example's weights) has no hash.
     """
-    files = {path.name: _fingerprint(path) for path in sorted(folder.iterdir())}
+    ours = [path for path in sorted(folder.iterdir()) if names is None or path.name in names]
+    files = {path.name: _fingerprint(path) for path in ours}
     content = {"moexbar": __version__, "command": command, **facts, "files": files}
-    (folder / MARK).write_bytes(sealed(content))
+    with write_atomically(folder / MARK) as file:
+        file.write(sealed(content))
 
 
 def sealed(content: Mapping[str, Any]) -> bytes:
@@ -84,6 +90,12 @@ def refuse_other(folder: Path, command: str) -> None:
     if manifest is not None and (maker := _command(manifest)) != command:
         problem = f"holds an output of `moexbar {maker}`, expected one of `moexbar {command}`"
         raise InputError(str(folder), problem)
+
+
+def facts_of(folder: Path, command: str) -> dict[str, Any] | None:
+    """What the manifest of an output of `command` says; None for any other folder."""
+    found = read_manifest(folder / MARK)
+    return found if found is not None and _command(found) == command else None
 
 
 def is_ours(folder: Path) -> bool:

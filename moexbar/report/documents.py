@@ -5,6 +5,7 @@ from moexbar.report.compiled import Report
 from moexbar.report.designed import DesignReport
 from moexbar.report.examples import ExampleReport, LargeExampleReport
 from moexbar.report.executed import VerifyReport
+from moexbar.report.explored import ExploreReport
 from moexbar.report.mapped import MappingFile
 from moexbar.report.models import ModelReport
 from moexbar.report.plain import Document
@@ -24,6 +25,7 @@ from moexbar.report.validated import ValidateReport
 
 DOCUMENTS: dict[str, tuple[type[Document], ...]] = {
     "compile": (Report,),
+    "explore": (ExploreReport,),
     "design": (DesignReport,),
     "size": (SizeReport,),
     "profile": (ProfileReport,),

@@ -1,0 +1,91 @@
+"""A Dask cluster as the team: the only importer of distributed."""
+
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from ir.errors import InputError, RuntimeLostError
+
+OPTION = "--cluster"
+WAIT_S = 20  # for the scheduler, and for a worker
+EXTRA = "install what it needs: pip install 'moexbar[cluster]'"
+
+
+class Cluster:
+    """The workers of a Dask scheduler; each of them has moexbar of this version installed.
+
+    A worker that dies is replaced by whoever runs the cluster; the scheduler has its call done by
+    another one, `distributed.scheduler.allowed-failures` times.
+    """
+
+    def __init__(self, address: str, *, trust_network: bool = False) -> None:
+        """Connect; InputError for an address that is refused, or where nobody answers."""
+        check_address(address, trust_network=trust_network)
+        try:
+            from distributed import Client, KilledWorker
+        except ImportError as error:
+            raise InputError(OPTION, "distributed is not installed", EXTRA) from error
+        connect: Any = Client
+        self.together = False
+        self.died: tuple[type[BaseException], ...] = (KilledWorker,)
+        try:
+            self._client = connect(address, timeout=WAIT_S, set_as_default=False)
+            self._client.wait_for_workers(1, timeout=WAIT_S)
+        except (OSError, TimeoutError, ValueError) as error:
+            problem = f"{address}: no scheduler with a worker answers within {WAIT_S} s"
+            raise InputError(OPTION, problem, "start one: dask scheduler, dask worker") from error
+        self._executor = self._client.get_executor(pure=False)
+
+    @property
+    def size(self) -> int:
+        """Threads of all workers that are there now."""
+        threads: dict[str, int] = self._client.nthreads()
+        return max(1, sum(threads.values()))
+
+    def submit(self, call: Callable[..., Any], *words: Any) -> "Future[Any]":
+        """Begin a call."""
+        try:
+            found: Future[Any] = self._executor.submit(call, *words)
+        except (OSError, CancelledError) as error:
+            raise RuntimeLostError(OPTION, "the scheduler is gone", "--resume goes on") from error
+        return found
+
+    def renew(self) -> None:
+        """Nothing is lost with a worker."""
+
+    def stop(self) -> None:
+        """Give back what was begun and disconnect; the cluster goes on."""
+        with contextlib.suppress(Exception):  # whatever is wrong with it, we leave
+            self._executor.shutdown(wait=False, cancel_futures=True)
+        with contextlib.suppress(Exception):
+            self._client.close(timeout=2)
+
+
+def check_address(address: str, *, trust_network: bool) -> None:
+    """InputError for no address, or one that anybody on the network could read and answer."""
+    parts = urlsplit(address)
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if parts.scheme not in ("tcp", "tls") or not host or not port:
+        expected = "expected tcp://HOST:PORT or tls://HOST:PORT such as tcp://127.0.0.1:8786"
+        raise InputError(OPTION, f"{address!r}, {expected}")
+    if parts.scheme == "tls" or trust_network or _loopback(host):
+        return
+    raise InputError(
+        OPTION,
+        f"{address}: not of this machine and without TLS: who reads it sees the model's routing, "
+        "and who answers in its place runs code here, as Dask sends Python objects",
+        "use tls://, or --trust-network where the network is closed to others",
+    )
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
