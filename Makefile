@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check clean dist golden schemas figures
+.PHONY: demo test check clean dist golden schemas figures site
 
 $(VENV)/.runtime: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -37,6 +37,9 @@ schemas: $(VENV)/.runtime  ## rewrite docs/schemas after a change of what --json
 
 figures: $(VENV)/.runtime  ## print the figures of README and docs anew, but those that take a minute or more
 	$(BIN)/python -m benchmarks.figures --quick
+
+site: $(VENV)/.dev  ## the documentation as pages to browse, in build/site
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/site
 
 dist: $(VENV)/.dev  ## sdist and wheel, in dist/
 	$(BIN)/python -m build

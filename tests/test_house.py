@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tests.paths import ROOT
 
-SOURCES = ("ir", "compiler", "backends", "moexbar", "benchmarks", "examples")
+SOURCES = ("ir", "compiler", "backends", "moexbar", "benchmarks", "examples", "docs")
 MOST_LINES, MOST_OF_A_FUNCTION = 350, 60
 COMPILED_LOOPS = {  # numba compiles each as one; cut up they would be slower or share their state
     ("compiler/timeline/events.py", "run"),

@@ -2,8 +2,8 @@
 
     python -m moexbar.report.schema [FOLDER]
 
-writes one file for each command that has `--json`; of `compile` it is that of report.json too. One
-more is of mapping.json.
+writes one file for each command that has `--json`; of `compile` it is that of report.json too. Two
+more are of mapping.json and, for editors, of chip files.
 """
 
 import json
@@ -15,10 +15,13 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from moexbar.chips.file_schema import chip_schema
 from moexbar.report.documents import DOCUMENTS, FILES
 from moexbar.report.plain import SCHEMA, is_flat, is_optional
 
 FOLDER = Path("docs") / "schemas"
+CHIP = "chip"
+NAMES = (*DOCUMENTS, *FILES, CHIP)
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", NoneType: "null"}
 # How the name of a field ends, and the unit that this says; the longest end counts.
@@ -43,7 +46,7 @@ Schema = dict[str, Any]
 def main(folder: Path = FOLDER) -> None:
     """Write the schema of every document and file."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (*DOCUMENTS, *FILES):
+    for name in NAMES:
         (folder / f"{name}.json").write_text(schema_text(name), encoding="utf-8")
 
 
@@ -54,6 +57,8 @@ def schema_text(name: str) -> str:
 
 def document_schema(name: str) -> Schema:
     """The schema of what a command prints with `--json`, or of another file by its name."""
+    if name == CHIP:
+        return {"$schema": DRAFT, "title": "chip file", **chip_schema()}
     parts: dict[str, Schema] = {}
     kinds = (FILES[name],) if name in FILES else DOCUMENTS[name]
     found = [_object(kind, parts) for kind in kinds]

@@ -17,7 +17,7 @@ from moexbar.report.documents import DOCUMENTS, FILES
 from moexbar.report.mapped import MappingFile
 from moexbar.report.plain import as_json
 from moexbar.report.reading import typed
-from moexbar.report.schema import FOLDER, document_schema, documented, schema_text
+from moexbar.report.schema import FOLDER, NAMES, document_schema, documented, schema_text
 from tests.paths import MODELS, ROOT, TINY
 
 
@@ -60,7 +60,7 @@ def printed(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     return run
 
 
-@pytest.mark.parametrize("name", [*DOCUMENTS, *FILES])
+@pytest.mark.parametrize("name", NAMES)
 def test_written_as_the_dataclasses_say(name: str) -> None:
     path = ROOT / FOLDER / f"{name}.json"
     assert path.read_text(encoding="utf-8") == schema_text(name), "run `make schemas`"
@@ -68,9 +68,9 @@ def test_written_as_the_dataclasses_say(name: str) -> None:
 
 
 def test_no_other_is_written_and_all_are_linked() -> None:
-    assert {path.stem for path in (ROOT / FOLDER).iterdir()} == {*DOCUMENTS, *FILES}
+    assert {path.stem for path in (ROOT / FOLDER).iterdir()} == set(NAMES)
     page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
-    for name in (*DOCUMENTS, *FILES):
+    for name in NAMES:
         assert f"(schemas/{name}.json)" in page
 
 
