@@ -1,6 +1,7 @@
 """A specification drawn: the only importer of vl_convert, and what all pictures have in common."""
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,7 @@ Form = Literal["svg", "png", "pdf", "json"]
 FORMS: tuple[Form, ...] = ("svg", "png", "pdf", "json")
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # a name; nothing is loaded from there
 VERSION = "6.1"  # of Vega-Lite that draws
+CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"  # of one width, so that text stays in place
 INK: dict[Theme, dict[str, str]] = {
     "light": {"paper": "#ffffff", "ink": "#222222", "quiet": "#666666", "grid": "#e4e4e4"},
@@ -49,7 +51,7 @@ def draw(figure: Figure, form: Form, theme: Theme = "light", *, scale: float = 2
     spec = complete(figure, theme, titled=True)
     if form == "json":
         return (json.dumps(spec, ensure_ascii=True, allow_nan=False) + "\n").encode()
-    painter = _painter()
+    painter, spec = _painter(), _without_controls(spec)
     words: dict[str, Any] = {"vl_version": VERSION, "allowed_base_urls": []}
     if form == "svg":
         return f"{painter.vegalite_to_svg(spec, **words)}\n".encode()
@@ -69,6 +71,15 @@ def javascript(snippet: str) -> str:
     The snippet may name `vegaEmbed`. Raises InputError where what draws is not installed.
     """
     return str(_painter().javascript_bundle(snippet, vl_version=VERSION))
+
+
+def _without_controls(spec: Any) -> Any:
+    """The same with what no XML may hold replaced: a name of a model may hold anything."""
+    if isinstance(spec, dict):
+        return {name: _without_controls(part) for name, part in spec.items()}
+    if isinstance(spec, list):
+        return [_without_controls(part) for part in spec]
+    return CONTROLS.sub("\ufffd", spec) if isinstance(spec, str) else spec
 
 
 def form_of(path: Path) -> Form:

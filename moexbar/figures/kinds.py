@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from moexbar.figures.area import area
 from moexbar.figures.bands import bands
+from moexbar.figures.before_after import before_after
 from moexbar.figures.bounds import bounds
 from moexbar.figures.coactivation import coactivation
 from moexbar.figures.energy import energy
@@ -12,8 +13,10 @@ from moexbar.figures.figure import Figure, Shown
 from moexbar.figures.floorplan import floorplan
 from moexbar.figures.loads import loads
 from moexbar.figures.methods import methods
+from moexbar.figures.steps import steps
 from moexbar.figures.time import time
 from moexbar.figures.timeline import timeline
+from moexbar.figures.weights import weights
 from moexbar.figures.window import timeline_window
 
 
@@ -56,4 +59,13 @@ KINDS: Mapping[str, Kind] = {
     "floorplan": Kind("dies from above: use of every core, traffic through it", PLAN, floorplan),
     "loads": Kind("tokens of every expert and group over the mean", GROUPS, loads),
     "coactivation": Kind("experts that tokens use together, by layer", GROUPS, coactivation),
+    "before-after": Kind(
+        "groups of an MoE layer over slots, one token at a time and as the program runs",
+        f"{PROGRAM}, {REPORT}",
+        before_after,
+    ),
+    "weights": Kind(
+        "where weights are by role and operator; fill", f"{REPORT}, {MAPPING}", weights
+    ),
+    "steps": Kind("how long every decode step takes, and at least", REPORT, steps),
 }
