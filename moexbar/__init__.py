@@ -61,6 +61,7 @@ __all__ = [
     "load_counts",
     "load_routing",
     "open_model",
+    "pareto",
     "plot",
     "preset_names",
     "profile",
@@ -130,6 +131,7 @@ if TYPE_CHECKING:
     from moexbar.designs.demands import Demands
     from moexbar.designs.task import Designed, design
     from moexbar.examples.write import write_example
+    from moexbar.exploration.best import pareto
     from moexbar.exploration.task import Explored, explore
     from moexbar.files.compiled import read_compiled, verify
     from moexbar.files.program_file import read_program
@@ -182,6 +184,7 @@ _ROOMS = {
     "moexbar.designs.demands": ("Demands",),
     "moexbar.designs.task": ("Designed", "design"),
     "moexbar.examples.write": ("write_example",),
+    "moexbar.exploration.best": ("pareto",),
     "moexbar.exploration.task": ("Explored", "explore"),
     "moexbar.files.compiled": ("read_compiled", "verify"),
     "moexbar.files.program_file": ("read_program",),

@@ -38,6 +38,13 @@ COMMANDS = (
         "Compile every point of a sweep of chips, models and options: one table of figures.",
     ),
     Command(
+        "pareto",
+        "pareto",
+        "pareto_command",
+        COMPILE,
+        "Show the points of a sweep that no other beats, or its best, under conditions.",
+    ),
+    Command(
         "design",
         "design",
         "design_command",

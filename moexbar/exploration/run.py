@@ -69,7 +69,7 @@ class Run:
 
         def calls() -> Iterator[Call[tuple[str, ...]]]:
             for number, parts in wanted.items():
-                ready = self._ready(number, points[number])
+                ready = self._ready(points[number])
                 for keys in parts:
                     yield Call(keys, groups_of, (ready, keys))
 
@@ -105,15 +105,15 @@ class Run:
         """A call for each point that can be prepared; the others are failed."""
         for number, point in points.items():
             try:
-                ready = self._ready(number, point)
+                ready = self._ready(point)
             except MoexbarError as error:
                 self._fail(number, point, str(error), 1)
                 continue
             function, words = what(number, ready)
             yield Call(number, function, words)
 
-    def _ready(self, number: int, point: Settings) -> Prepared:
-        return self.preparing.point(line_of(self.sweep.of(point), f"point {number}"))
+    def _ready(self, point: Settings) -> Prepared:
+        return self.preparing.point(line_of(self.sweep.of(point), "compile"))
 
     def _fail(self, number: int, point: Settings, reason: str, attempts: int) -> None:
         self._keep(number, point, failed(reason), attempts)

@@ -52,14 +52,14 @@ def keys_of(point: Prepared, version: str) -> tuple[str, ...]:
     """The keys of the groups that a point needs, by its own method; none where it cannot begin."""
     _check_version(version)
     try:
-        return tuple(key for key, _ in _jobs(_case(point)))
+        return tuple(key for key, _ in jobs_of(case_of(point)))
     except MoexbarError:
         return ()  # as its figures will say
 
 
 def groups_of(point: Prepared, keys: Sequence[str]) -> dict[str, LayerGrouping]:
     """Those of a point's groups that have the keys; none where the chip is too small for them."""
-    jobs = [(key, job) for key, job in _jobs(_case(point)) if key in keys]
+    jobs = [(key, job) for key, job in jobs_of(case_of(point)) if key in keys]
     try:
         found = group_layers([job for _, job in jobs], 1)
     except MoexbarError:
@@ -73,7 +73,7 @@ def outcome_of(
     """The figures of a point, or the reason why it has none."""
     begun, cpu = time.perf_counter(), time.process_time()
     try:
-        done = carry_out(_case(point), stages=kept_stages(groups, _ORDERS))
+        done = carry_out(case_of(point), stages=kept_stages(groups, _ORDERS))
         told = Told(done.report(NOT_EXECUTED), done.ours.compiled)
         status: Status = "done"
         reason, figures = "", figures_of(told, paths, gains=gains)
@@ -87,11 +87,12 @@ def outcome_of(
     return Outcome(status, " ".join(reason.split()), figures, *took)
 
 
-def _case(point: Prepared) -> Case:
+def case_of(point: Prepared) -> Case:
+    """The point as it is compiled; what is read of it is unpacked once."""
     return Case(_READ.get(point.sent.key, point.sent.read), point.chip, point.asked)
 
 
-def _jobs(case: Case) -> list[tuple[str, Job]]:
+def jobs_of(case: Case) -> list[tuple[str, Job]]:
     """(key, job) of every MoE layer whose groups are to be decided."""
     if isinstance(case.asked.grouping, Grouping):
         return []

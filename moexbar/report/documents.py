@@ -6,6 +6,7 @@ from moexbar.report.designed import DesignReport
 from moexbar.report.examples import ExampleReport, LargeExampleReport
 from moexbar.report.executed import VerifyReport
 from moexbar.report.explored import ExploreReport
+from moexbar.report.fronts import ParetoReport
 from moexbar.report.mapped import MappingFile
 from moexbar.report.models import ModelReport
 from moexbar.report.plain import Document
@@ -26,6 +27,7 @@ from moexbar.report.validated import ValidateReport
 DOCUMENTS: dict[str, tuple[type[Document], ...]] = {
     "compile": (Report,),
     "explore": (ExploreReport,),
+    "pareto": (ParetoReport,),
     "design": (DesignReport,),
     "size": (SizeReport,),
     "profile": (ProfileReport,),
