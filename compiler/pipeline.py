@@ -19,7 +19,7 @@ from compiler.grouping.given import check_sizes
 from compiler.options import Options, Scheduling
 from compiler.ordering import choose_order, policies_for
 from compiler.partition import partition, with_dense_copies, with_replicas
-from compiler.placement import Routed, place
+from compiler.placement import Routed
 from compiler.sizing import choose_sizes, with_largest_sizes
 from compiler.stacks.by_time import shortest, stacks_by_time
 from compiler.stages import PLAIN, Stages
@@ -91,7 +91,7 @@ def map_model(
     if grouping is None:
         grouping = group_experts(workload, blocks, traced, routing, chip, options, stages)
     begin("placement")
-    mapping = place_experts(workload, blocks, grouping, traced, routing, chip, options)
+    mapping = place_experts(workload, blocks, grouping, traced, routing, chip, options, stages)
     asked = options.placement.stacks
     if isinstance(asked, Stacking):
         return mapping
@@ -99,7 +99,7 @@ def map_model(
     tried = (replace(options.placement, stacks=s) for s in stacks_by_time(alone, asked, options))
     stacked = [replace(options, placement=placement) for placement in tried]
     asked_of = workload, blocks, grouping, traced, routing, chip
-    return shortest(alone, [place_experts(*asked_of, decided) for decided in stacked])
+    return shortest(alone, [place_experts(*asked_of, decided, stages) for decided in stacked])
 
 
 def run_mapping(
@@ -255,6 +255,7 @@ def place_experts(
     routing: Routing,
     chip: Chip,
     options: Options,
+    stages: Stages = PLAIN,
 ) -> Mapping:
     """Put every block and every copy of one on the mesh; judged by the fitted tokens."""
     start, stop = options.fit
@@ -267,7 +268,7 @@ def place_experts(
     asked, limits = options.placement, options.limits
     wanted = Asked(asked, limits, options.shape)
     sites, crossing = onto_dies(workload, blocks, grouping, fitted, stop - start, chip, wanted)
-    found = place(blocks, grouping, chip, asked, routed=routed, limits=limits, sites=sites)
+    found = stages.place((blocks, grouping, chip, asked, routed, limits, sites))
     placement = replace(found, crossing=crossing)
     return Mapping(blocks, grouping, placement, copies, asked.stacking)
 

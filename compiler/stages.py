@@ -11,13 +11,21 @@ import numpy as np
 
 from compiler.grouping import Job, split_counts, split_pairs
 from compiler.grouping.parallel import solve_jobs
-from compiler.options import SlotOptions, SolverOptions
+from compiler.options import PlacementOptions, SlotOptions, SolverOptions
+from compiler.placement import Routed, place
+from compiler.placement.sites import Sites
 from compiler.slots import order_slots
 from ir.arrays import Bools, Ints
-from ir.mapping import LayerGrouping
+from ir.chip import Chip
+from ir.mapping import Block, Grouping, LayerGrouping
+from ir.placement import Placement
 from ir.schedule import PairOrder, SlotOrder, assign_experts
 
 Group = Callable[[Sequence[Job], int], tuple[LayerGrouping, ...]]
+Places = tuple[
+    tuple[Block, ...], Grouping, Chip, PlacementOptions, Routed, SolverOptions, Sites | None
+]
+Place = Callable[[Places], Placement]
 Order = Callable[[LayerGrouping, Bools, SlotOptions, SolverOptions, Ints | None], PairOrder]
 
 
@@ -27,6 +35,12 @@ def group_layers(jobs: Sequence[Job], processes: int) -> tuple[LayerGrouping, ..
     if solved.interrupted:
         raise KeyboardInterrupt
     return tuple(answer.grouping for answer in solved.answers if answer is not None)
+
+
+def place_blocks(asked: Places) -> Placement:
+    """Where every block is: see `compiler.placement.place`."""
+    blocks, grouping, chip, options, routed, limits, sites = asked
+    return place(blocks, grouping, chip, options, routed=routed, limits=limits, sites=sites)
 
 
 def order_layer(
@@ -70,9 +84,10 @@ def order_turns(
 
 @dataclass(frozen=True)
 class Stages:
-    """What the pipeline calls: groups of layers, and the slot order of one."""
+    """What the pipeline calls: groups of layers, where blocks are, the slot order of a layer."""
 
     group: Group = group_layers
+    place: Place = place_blocks
     order: Order = order_layer
 
 

@@ -2,18 +2,29 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from compiler.grouping import Job
 from compiler.options import SlotOptions, SolverOptions
-from compiler.stages import Group, Order, Stages, group_layers, order_layer
+from compiler.stages import (
+    Group,
+    Order,
+    Place,
+    Places,
+    Stages,
+    group_layers,
+    order_layer,
+    place_blocks,
+)
 from ir.arrays import Bools, Ints
 from ir.mapping import LayerGrouping
+from ir.placement import Placement
 from ir.schedule import PairOrder
 from moexbar.exploration.content import key_of
 
 Value = TypeVar("Value")
-MOST_ORDERS = 2048  # slot orders that a process keeps
+MOST_ORDERS, MOST_PLACES = 2048, 64  # slot orders and placements that a process keeps
 
 
 class Recent(Generic[Value]):
@@ -50,9 +61,27 @@ def order_key(
     return key_of("order", layer.layer, layer.groups, layer.digital, picked, asked, arrivals)
 
 
-def kept_stages(groups: Mapping[str, LayerGrouping], orders: Recent[PairOrder]) -> Stages:
-    """The stages with answers that are known: groups, and the slot orders of this process."""
-    return Stages(group=_grouped(groups), order=_ordered(orders))
+def place_key(asked: Places) -> str:
+    """The key of a placement: blocks, groups, tokens, and what a placement sees of a chip."""
+    blocks, grouping, chip, options, routed, limits, sites = asked
+    mesh, crossbar = chip.mesh, chip.crossbar
+    seen = mesh.width, mesh.height, mesh.pgs_per_core, chip.pg.most, chip.dies, chip.link
+    packets = chip.accumulate.where, chip.mvm.output_bits
+    groups = [(layer.layer, layer.groups, layer.digital) for layer in grouping.layers]
+    return key_of("places", blocks, groups, seen, crossbar, packets, options, routed, limits, sites)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a process has found of the stages that it keeps."""
+
+    orders: Recent[PairOrder] = field(default_factory=lambda: Recent[PairOrder](MOST_ORDERS))
+    places: Recent[Placement] = field(default_factory=lambda: Recent[Placement](MOST_PLACES))
+
+
+def kept_stages(groups: Mapping[str, LayerGrouping], answers: Answers) -> Stages:
+    """The stages with answers that are known: groups, and what this process has found."""
+    return Stages(_grouped(groups), _placed(answers.places), _ordered(answers.orders))
 
 
 def _grouped(known: Mapping[str, LayerGrouping]) -> Group:
@@ -63,6 +92,17 @@ def _grouped(known: Mapping[str, LayerGrouping]) -> Group:
         return tuple(known[key] if key in known else next(found) for key in keys)
 
     return group
+
+
+def _placed(kept: Recent[Placement]) -> Place:
+    """Placements that are searched for; a rule takes less time than its key."""
+
+    def placed(asked: Places) -> Placement:
+        if asked[3].solver != "cp-sat":
+            return place_blocks(asked)
+        return kept.get(place_key(asked), lambda: place_blocks(asked))
+
+    return placed
 
 
 def _ordered(kept: Recent[PairOrder]) -> Order:

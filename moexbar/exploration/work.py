@@ -15,17 +15,16 @@ from compiler.stages import group_layers
 from compiler.trace import routing_matrices
 from ir.errors import InputError, MoexbarError
 from ir.mapping import Grouping, LayerGrouping
-from ir.schedule import PairOrder
 from moexbar import __version__
 from moexbar.case import Case, Read, carry_out
 from moexbar.exploration.figures import Told, Value, figures_of
-from moexbar.exploration.kept import MOST_ORDERS, Recent, group_key, kept_stages
+from moexbar.exploration.kept import Answers, Recent, group_key, kept_stages
 from moexbar.exploration.prepare import Prepared
 from moexbar.report.executed import Skipped
 
 Status = Literal["done", "failed"]
 MOST_READ = 4  # models with their routing that a process keeps
-_READ, _ORDERS = Recent[Read](MOST_READ), Recent[PairOrder](MOST_ORDERS)
+_READ, _ANSWERS = Recent[Read](MOST_READ), Answers()
 NOT_EXECUTED = Skipped("--no-verify")
 
 
@@ -73,7 +72,7 @@ def outcome_of(
     """The figures of a point, or the reason why it has none."""
     begun, cpu = time.perf_counter(), time.process_time()
     try:
-        done = carry_out(case_of(point), stages=kept_stages(groups, _ORDERS))
+        done = carry_out(case_of(point), stages=kept_stages(groups, _ANSWERS))
         told = Told(done.report(NOT_EXECUTED), done.ours.compiled)
         status: Status = "done"
         reason, figures = "", figures_of(told, paths, gains=gains)

@@ -10,14 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from compiler.stages import group_layers, order_layer
+from compiler.options import GroupingOptions
+from compiler.partition import partition
+from compiler.pipeline import group_experts, place_experts
+from compiler.stages import Places, Stages, group_layers, order_layer, place_blocks
+from compiler.trace import routing_matrices
 from ir.chip import Chip
 from ir.errors import InputError
 from ir.mapping import LayerGrouping
+from ir.placement import Placement
+from moexbar.case import carry_out
 from moexbar.chips.fields import SCHEMA, TABLES, Field
 from moexbar.chips.loader import change_chip
 from moexbar.exploration.content import key_of
-from moexbar.exploration.kept import Recent, kept_stages, order_key
+from moexbar.exploration.kept import Answers, Recent, kept_stages, order_key, place_key
 from moexbar.exploration.prepare import Prepared, Preparing
 from moexbar.exploration.words import line_of
 from moexbar.exploration.work import case_of, jobs_of
@@ -61,9 +67,9 @@ def stepped(chip: Chip, field: Field) -> Chip:
     return change_chip(chip, {field.path: word})
 
 
-def documented(objective: str) -> set[str]:
-    """The fields that the page says the groups depend on, for an objective."""
-    (row,) = re.findall(rf"^\| groups, `--objective {objective}` \|(.*)\|", PAGE.read_text(), re.M)
+def documented(stage: str) -> set[str]:
+    """The fields that the page says a stage depends on."""
+    (row,) = re.findall(rf"^\| {stage} \|(.*)\|", PAGE.read_text(), re.M)
     return set(re.findall(r"`([a-z_]+\.[a-z_0-9]+)`", row))
 
 
@@ -81,7 +87,7 @@ def test_groups_depend_on_what_the_page_says(opened: Preparing, objective: str) 
             kept.append(chip)
         else:
             changed.add(field.path)
-    assert changed == documented(objective)
+    assert changed == documented(f"groups, `--objective {objective}`")
     assert len(kept) > 90
     # equal keys, equal answers: computed anew for some of the chips
     plain = groups(asked)
@@ -144,10 +150,53 @@ def test_an_order_is_kept_by_groups_pairs_and_what_is_asked(opened: Preparing) -
     assert order_key(*words[:2], replace(asked.slots, bus=2), *words[3:]) != key
     assert order_key(*words[:3], replace(asked.limits, seed=1), None) != key
     assert order_key(*words[:4], np.arange(16)) != key
-    stages = kept_stages({}, Recent(2))
+    stages = kept_stages({}, Answers())
     found = stages.order(*words)
     assert stages.order(*words) is found
     assert np.array_equal(found.order.table, order_layer(*words).order.table)
+
+
+def test_a_placement_depends_on_what_the_page_says(opened: Preparing) -> None:
+    """Where keys are equal, so are placements by the rules, which see what the search sees."""
+    asked = point(opened, placement="squares")
+    base, plain = placing(asked, asked.chip)
+    same = key_of(replace(plain, certificate=None))
+    changed = set[str]()
+    for field in (field for fields in SCHEMA.values() for field in fields):
+        if field.path in TOGETHER:
+            continue
+        key, placed = placing(asked, stepped(asked.chip, field))
+        if key != base:
+            changed.add(field.path)
+        else:
+            assert key_of(replace(placed, certificate=None)) == same, field.path
+    assert changed == documented("placement, `--placement cp-sat`")
+
+
+def placing(point: Prepared, chip: Chip) -> tuple[str, Placement]:
+    """The key of a point's placement on a chip, groups being what they are, and the placement."""
+    case = case_of(point)
+    read, options = case.read, case.options(case.read.workload)
+    asked = list[Places]()
+
+    def place(words: Places) -> Placement:
+        asked.append(words)
+        return place_blocks(words)
+
+    traced, blocks = routing_matrices(read.workload, read.trace), partition(read.workload, chip)
+    rule = replace(options, grouping=GroupingOptions("contiguous"))
+    words = read.workload, blocks, traced, read.trace
+    grouping = group_experts(*words, point.chip, rule)
+    of = read.workload, blocks, grouping, traced, read.trace, chip
+    mapping = place_experts(*of, options, Stages(place=place))
+    return place_key(asked[0]), mapping.placement
+
+
+def test_a_placement_is_searched_for_once(opened: Preparing) -> None:
+    stages, searched = kept_stages({}, Answers()), point(opened, placement="cp-sat", time=0.05)
+    found = [carry_out(case_of(searched), stages=stages).ours.compiled for _ in range(2)]
+    one, other = (done.mapping.placement for done in found)
+    assert one.certificate is other.certificate
 
 
 def test_only_the_last_answers_are_kept() -> None:
