@@ -27,6 +27,12 @@ class Figure:
     spec: Spec
     wide: bool = False
 
+    def _repr_svg_(self) -> str | None:
+        """For a notebook: the picture; nothing where what draws is not installed."""
+        from moexbar.figures.draw import can_draw, draw  # which draws figures
+
+        return draw(self, "svg").decode() if can_draw() else None
+
 
 @dataclass(frozen=True, eq=False)
 class Shown:

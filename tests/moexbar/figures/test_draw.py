@@ -86,3 +86,8 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"pip install 'moexbar\[plots\]'"):
         draw.draw(bars(["a"]), "svg")
     assert json.loads(draw.draw(bars(["a"]), "json"))["mark"] == "bar"  # needs nothing
+
+
+def test_a_notebook_shows_it() -> None:
+    figure = Figure("bars", "title", "caption", {"mark": "bar", "data": {"values": [{"a": 1}]}})
+    assert figure._repr_svg_() == draw.draw(figure, "svg").decode()
