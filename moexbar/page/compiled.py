@@ -1,6 +1,6 @@
 """The page of a compilation."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 
 from backends.binding import binding_lines, bound_by
 from moexbar import __version__
@@ -12,8 +12,6 @@ from moexbar.page.headline import headline
 from moexbar.page.html import Html
 from moexbar.page.parts import lines, pictures
 from moexbar.page.proofs import assumed, certificates, checks, chip_numbers, origin, weights
-
-Draw = Callable[..., Html]
 
 
 def compiled_page(shown: Shown) -> Page:
@@ -28,33 +26,41 @@ def compiled_page(shown: Shown) -> Page:
     )
 
 
+KINDS_OF = {  # section: kinds of its pictures; what is in none comes last
+    "assumed": ("bands",),
+    "headline": ("methods",),
+    "breakdown": ("time", "energy", "area"),
+    "timeline": ("timeline", "timeline-window"),
+    "floor": ("floorplan",),
+    "experts": ("loads", "coactivation"),
+    "proofs": ("bounds",),
+}
+
+
 def _sections(shown: Shown) -> Iterator[Section]:
-    report, figures = shown.report, _Figures(shown)
+    report = shown.report
+    figures = {key: _figures(shown, kinds) for key, kinds in KINDS_OF.items()}
+    placed = {kind for kinds in KINDS_OF.values() for kind in kinds}
+    more = _figures(shown, [kind for kind in KINDS if kind not in placed])
     yield Section("what", "What was compiled", (origin(report), lines(report.model.notes)))
-    yield Section("assumed", "What is assumed", (*assumed(report), figures("bands")))
-    yield Section("headline", "Headline figures", (*headline(report), figures("methods")))
-    yield Section("breakdown", "Time, energy and area", (figures("time", "energy", "area"),))
-    yield Section("binds", "What binds", (_binds(shown), figures("bounds")))
-    yield Section("timeline", "Timeline of units", (figures("timeline"),))
-    yield Section("floor", "Floor plan", (figures("floor"),))
-    yield Section("experts", "Experts", (figures("load", "together"),))
-    yield Section("slots", "Before and after scheduling", (figures("slots"),))
+    yield Section("assumed", "What is assumed", (*assumed(report), figures["assumed"]))
+    yield Section("headline", "Headline figures", (*headline(report), figures["headline"]))
+    told = _binds(shown), figures["breakdown"]
+    yield Section("breakdown", "Time, energy, area, and what binds", told)
+    yield Section("timeline", "Timeline of units", (figures["timeline"],))
+    yield Section("floor", "Floor plan", (figures["floor"],))
+    yield Section("experts", "Experts and their groups", (figures["experts"],))
+    yield Section("more", "More pictures", (more,))
     if report.weights is not None:
-        yield Section("weights", "Weights on and off crossbars", (*weights(report.weights),))
+        yield Section("weights", "Weights on and off crossbars", weights(report.weights))
     yield Section("chip", "The chip's numbers", chip_numbers(report))
     yield Section("checks", "Checks that passed", checks(report))
-    yield Section("proofs", "Certificates", certificates(report))
+    yield Section("proofs", "Certificates", (*certificates(report), figures["proofs"]))
 
 
-class _Figures:
-    """The pictures of some kinds, each drawn once."""
-
-    def __init__(self, shown: Shown) -> None:
-        self.shown = shown
-
-    def __call__(self, *kinds: str) -> Html:
-        found = (KINDS[kind].draw(self.shown) for kind in kinds if kind in KINDS)
-        return pictures(figure for figures in found for figure in figures)
+def _figures(shown: Shown, kinds: Sequence[str]) -> Html:
+    found = (KINDS[kind].draw(shown) for kind in kinds if kind in KINDS)
+    return pictures(figure for several in found for figure in several)
 
 
 def _binds(shown: Shown) -> Html:

@@ -40,13 +40,15 @@ system.addEventListener("change", retheme);
 const COMPOSED = ["hconcat", "vconcat", "concat", "facet", "repeat"];
 const SVG_AT_MOST = 1500; // rows of data; more are drawn as pixels, which is faster
 
-// A picture of one view takes the width that there is. Of several views each gets or gives its part
-// of what is left over or missing when they are drawn as they were written.
+// A wide picture of one view takes the width that there is, others at most that. Of several views
+// each gets or gives its part of what is left over or missing when they are drawn as written.
 
 const LEAST = 140; // pixels of a view
+const AXIS = 60; // about those of an axis beside it
 
 const single = (spec) =>
-  !COMPOSED.some((key) => key in spec) && !spec.encoding?.row && !spec.encoding?.column;
+  !COMPOSED.some((key) => key in spec)
+  && !["row", "column", "facet"].some((key) => key in (spec.encoding || {}));
 
 function widened(spec, by) {
   const wider = (one, part) => {
@@ -56,7 +58,19 @@ function widened(spec, by) {
   const made = { ...spec };
   if (spec.vconcat) made.vconcat = spec.vconcat.map((one) => wider(one, by));
   if (spec.hconcat) made.hconcat = spec.hconcat.map((one) => wider(one, by / spec.hconcat.length));
+  const beside = besides(spec);
+  const add = (width) => (typeof width === "number" ? Math.max(width + by / beside, LEAST) : width);
+  if (beside && spec.spec) made.spec = { ...spec.spec, width: add(spec.spec.width) };
+  else if (beside) made.width = add(spec.width);
   return made;
+}
+
+// How many views a picture has beside each other by a column of its data; 0 where it has no such.
+function besides(spec) {
+  const by = spec.encoding?.column || spec.encoding?.facet || spec.facet?.column || spec.facet;
+  if (!by?.field || !Array.isArray(spec.data?.values)) return 0;
+  const count = new Set(spec.data.values.map((row) => row[by.field])).size;
+  return Math.min(count, by.columns || spec.columns || count);
 }
 
 const embedded = (place, spec, small) =>
@@ -74,22 +88,34 @@ const EXPECTED = /(Dropping "fit-|Infinite extent|Conflicting legend property "d
 const warn = console.warn.bind(console);
 console.warn = (...words) => words.some((one) => EXPECTED.test(one)) || warn(...words);
 
-async function drawn_in(place, spec, small) {
+async function fitted(figure, place, spec, small) {
   const room = place.clientWidth;
+  const wide = figure.classList.contains("wide") && !figure.classList.contains("shape");
   if (single(spec)) {
-    const wide = spec.width === "container" || typeof spec.width === "number";
-    return embedded(place, wide ? { ...spec, width: "container" } : spec, small);
+    const fits = typeof spec.width === "number" && (wide || spec.width > room - AXIS);
+    return embedded(place, fits ? { ...spec, width: "container" } : spec, small);
   }
   const made = await embedded(place, spec, small);
   const by = Math.floor(room - place.querySelector("canvas, svg").getBoundingClientRect().width);
-  if (!room || Math.abs(by) < 8) return made;
+  if (!room || Math.abs(by) < 8 || (by > 0 && !wide)) return made;
   made.finalize();
   return embedded(place, widened(spec, by), small);
 }
 
+function unpacked(spec, key) {
+  if (Array.isArray(spec)) return spec.map((one) => unpacked(one));
+  if (spec === null || typeof spec !== "object") return spec;
+  if (key === "data" && spec.columns) {
+    const names = Object.keys(spec.columns);
+    const count = names.length ? spec.columns[names[0]].length : 0;
+    const row = (at) => Object.fromEntries(names.map((name) => [name, spec.columns[name][at]]));
+    return { values: Array.from({ length: count }, (_, at) => row(at)) };
+  }
+  return Object.fromEntries(Object.entries(spec).map(([name, value]) => [name, unpacked(value, name)]));
+}
+
 function rows(spec) {
-  const count = (data) =>
-    typeof data?.values === "string" ? data.values.split("\n").length : data?.values?.length || 0;
+  const count = (data) => data?.values?.length || 0;
   const parts = [...COMPOSED, "layer"].flatMap((key) => (Array.isArray(spec[key]) ? spec[key] : []));
   const sets = Object.values(spec.datasets || {}).map((set) => set.length || 0);
   return [count(spec.data), ...sets, ...parts.map(rows)].reduce((a, b) => a + b, 0);
@@ -97,15 +123,15 @@ function rows(spec) {
 
 async function draw(figure) {
   const place = figure.querySelector(".view");
-  const spec = figure.made ? figure.made() : read(figure, "spec");
+  const spec = figure.made ? figure.made() : unpacked(read(figure, "spec"));
   const small = rows(spec) <= SVG_AT_MOST;
   const room = place.clientWidth;
   const whole = { ...spec, ...themes[theme()], padding: 4 };
   try {
     const old = drawn.get(figure);
-    const made = await drawn_in(place, whole, small);
+    const made = await fitted(figure, place, whole, small);
     old?.finalize();
-    drawn.set(figure, made);
+    drawn.set(figure, { ...made, zooms: bound(spec), whole: {} });
     figure.dataset.drawn = theme();
     figure.dataset.width = room;
     finish(figure, made.view);
@@ -125,7 +151,7 @@ function finish(figure, view) {
     }, { capture: true }); // else a page could not be scrolled past a figure that zooms
     place.addEventListener("keydown", (event) => pressed(figure, event));
   }
-  const zooms = spans(view).length > 0;
+  const zooms = drawn.get(figure).zooms.length > 0;
   for (const one of figure.tools.zoom) one.hidden = !zooms;
   if (zooms) place.tabIndex = 0;
   if (figure.picked) view.addEventListener("click", (_, item) => figure.picked(item?.datum));
@@ -151,41 +177,30 @@ addEventListener("resize", () => {
 
 // Zoom: every selection that is bound to the scales, by buttons and keys as well as by the wheel.
 
-function spans(view) {
-  const { signals } = view.getState({ signals: () => true, data: () => false });
-  return Object.keys(signals).filter((name) => {
-    const parent = name.slice(0, name.indexOf("_"));
-    const span = signals[name];
-    return name.includes("_") && `${parent}_tuple` in signals && !/_(tuple|x|y|modify)$/.test(name)
-      && (span === null || (Array.isArray(span) && span.length === 2 && span.every(Number.isFinite)));
-  });
+function bound(spec) {
+  const own = (spec.params || []).filter((one) => one.bind === "scales").map((one) => one.name);
+  const parts = [...COMPOSED, "layer"].flatMap((key) => (Array.isArray(spec[key]) ? spec[key] : []));
+  return [...own, ...parts.flatMap(bound)];
 }
+
+const spans = ({ view, zooms }) =>
+  zooms.flatMap((name) =>
+    view.signal(`${name}_tuple_fields`).map((one) => [`${name}_${one.field}`, one.channel]));
 
 function zoom(figure, factor, shift) {
   const { view } = drawn.get(figure);
-  for (const name of spans(view)) {
-    if (factor === null) {
-      view.signal(name, null);
-      continue;
-    }
-    const [low, high] = view.signal(name) || view.scale(axis(view, name)).domain();
+  for (const [name, channel] of spans(drawn.get(figure))) {
+    const whole = (drawn.get(figure).whole[name] ??= view.scale(channel).domain());
+    const [low, high] = factor === null ? whole : view.scale(channel).domain();
     const middle = (low + high) / 2 + shift * (high - low);
-    const half = ((high - low) / 2) * factor;
+    const half = ((high - low) / 2) * (factor ?? 1);
     view.signal(name, [middle - half, middle + half]);
   }
   view.runAsync();
 }
 
-function axis(view, name) {
-  const parent = name.slice(0, name.indexOf("_"));
-  const tuple = view.signal(`${parent}_tuple_fields`) || [];
-  const field = name.slice(parent.length + 1);
-  const own = tuple.find((one) => one.field === field) || tuple[0];
-  return own?.channel || "x";
-}
-
 const KEYS = {
-  "+": [0.5, 0], "=": [0.5, 0], "-": [2, 0], ArrowLeft: [1, -0.25], ArrowRight: [1, 0.25], 0: [null, 0],
+  "+": [0.5, 0], "=": [0.5, 0], "-": [2, 0], ArrowLeft: [1, -0.25], ArrowRight: [1, 0.25], 0: [null, 0], // the whole
 };
 
 function pressed(figure, event) {
@@ -219,7 +234,9 @@ function tools(figure) {
 
 async function save(figure, form) {
   const link = element("a");
-  link.href = await drawn.get(figure).view.toImageURL(form, form === "png" ? 2 : 1);
+  const { view } = drawn.get(figure);
+  await view.runAsync(); // what was asked of it before
+  link.href = await view.toImageURL(form, form === "png" ? 2 : 1);
   link.download = `${figure.dataset.kind || "figure"}.${form}`;
   link.click();
 }

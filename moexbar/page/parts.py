@@ -1,5 +1,7 @@
 """What sections are made of: figures, tables, cards and lists, all of plain values."""
 
+import csv
+import io
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -9,24 +11,75 @@ from moexbar.page.html import Html, data, join, tag
 Cell = str | int | float | None | Html
 
 
-def picture(figure: Figure, *more: Html) -> Html:
-    """A figure, drawn when it comes into view; more: blocks of data that it needs beside."""
+SHAPES = ("floorplan", "coactivation")  # kinds whose widths and heights belong together
+
+
+def picture(figure: Figure, *more: Html, wide: bool = True) -> Html:
+    """A figure, drawn when it comes into view; more: blocks of data that it needs beside.
+
+    wide: over the whole width of the page.
+    """
+    shape = " shape" * figure.kind.startswith(SHAPES)
     return tag(
         "figure",
         tag("h3", figure.title),
         tag("div", class_="view", role="img", aria_label=f"{figure.title}. {figure.caption}"),
         tag("figcaption", figure.caption),
-        data(figure.spec, class_="spec"),
+        data(packed(figure.spec), class_="spec"),
         *more,
-        class_="plot wide" if figure.wide else "plot",
+        class_=f"plot{' wide' * wide}{shape}",
         data_kind=figure.kind,
     )
 
 
+def packed(spec: object) -> object:
+    """A specification with its tables as columns, which the page's script makes rows of.
+
+    Vega reads CSV by compiling text to a program, which a page allows nobody.
+    """
+    match spec:
+        case {"values": str(text), "format": {"type": "csv", "parse": dict(kinds)}}:
+            rows = list(csv.reader(io.StringIO(text)))
+            columns = zip(*rows[1:], strict=True) if len(rows) > 1 else ([] for _ in rows[0])
+            return {
+                "columns": {
+                    name: [_parsed(word, kinds.get(name)) for word in words]
+                    for name, words in zip(rows[0], columns, strict=True)
+                }
+            }
+        case dict():
+            return {key: packed(value) for key, value in spec.items()}
+        case list() | tuple():
+            return [packed(value) for value in spec]
+    return spec
+
+
+def _parsed(word: str, kind: str | None) -> str | int | float | None:
+    """A cell as Vega would read it."""
+    if kind != "number":
+        return word
+    if not word:
+        return None
+    return int(word) if word.lstrip("-").isdigit() else float(word)
+
+
 def pictures(figures: Iterable[Figure | None]) -> Html:
-    """Those of the figures that there are, beside each other where there is room."""
-    found = [picture(figure) for figure in figures if figure is not None]
-    return tag("div", *found, class_="pictures") if found else Html()
+    """Those of the figures that there are: two beside each other, or one as wide as the page."""
+    found = [figure for figure in figures if figure is not None]
+    shown, at = [], 0
+    while at < len(found):
+        pair = found[at : at + 2]
+        if len(pair) < 2 or any(map(_wide, pair)):
+            shown.append(picture(pair[0]))
+            at += 1
+        else:
+            shown += [picture(figure, wide=False) for figure in pair]
+            at += 2
+    return tag("div", *shown, class_="pictures") if shown else Html()
+
+
+def _wide(figure: Figure) -> bool:
+    return figure.wide or "vconcat" in figure.spec
 
 
 def number(value: float | None, digits: int = 4) -> str:

@@ -1,8 +1,11 @@
 """Pages in a real browser: they draw, ask for nothing, and do what their buttons say."""
 
+import re
 from pathlib import Path
 from typing import Any
 
+from ir.program import Opcode
+from moexbar.figures.figure import Shown
 from tests.moexbar.page.watched import draw_all, opened
 
 MOST_BYTES = 6_000_000
@@ -145,4 +148,80 @@ def test_a_figure_is_saved_without_a_network(browser: Any, page_file: Path) -> N
                 page.locator("figure[data-kind='energy'] .tools button", has_text=form).click()
             assert saved.value.suggested_filename == f"energy.{form.lower()}"
             assert begins in Path(saved.value.path()).read_bytes()[:60]
+        assert seen.nothing, seen
+
+
+SLICES = "figure[data-kind='timeline-window']"
+
+
+def test_a_slice_says_which_instruction_it_is(browser: Any, page_file: Path, shown: Shown) -> None:
+    """Wherever a slice of the timeline is under the pointer, it is the program's instruction."""
+    program = shown.program
+    assert program is not None
+    with opened(browser, page_file) as (page, seen):
+        draw_all(page)
+        page.locator(SLICES).scroll_into_view_if_needed()
+        said = hovered(page)
+        row = int(said["instruction"])
+        assert said["opcode"] == Opcode(int(program.opcode[row])).name
+        assert said["unit"] == program.units[int(program.unit[row])].name
+        assert float(said["start, ns"].replace(",", "")) == program.start_ps[row] / 1000
+        if program.token[row] >= 0:
+            assert int(said["token"]) == program.token[row]
+        page.mouse.move(5, 5)
+        assert page.locator(".hover").is_hidden()
+        assert seen.nothing, seen
+
+
+def hovered(page: Any) -> dict[str, str]:
+    """What the box beside the pointer says over the first slice that is met along a row."""
+    page.evaluate(f'() => document.querySelector("{SLICES}").scrollIntoView()')
+    place = page.locator(f"{SLICES} .view > canvas, {SLICES} .view > svg").bounding_box()
+    for right in range(150, int(place["width"]) - 150, 9):
+        for down in (12, 25, 38, 51):
+            page.mouse.move(place["x"] + right, place["y"] + down)
+            if page.locator(".hover").is_visible():
+                names = page.locator(".hover b").all_inner_texts()
+                words = page.locator(".hover span").all_inner_texts()
+                return dict(zip(names, words, strict=True))
+    raise AssertionError("no slice under the pointer")
+
+
+def ends(page: Any) -> set[str]:
+    """What the time axis is labelled with, of the picture as it would be saved."""
+    with page.expect_download() as saved:
+        page.locator(f"{SLICES} .tools button", has_text="SVG").click()
+    text = Path(saved.value.path()).read_text(encoding="utf-8")
+    return set(re.findall(r">([\d,.]+)</text>", text))
+
+
+def test_the_timeline_zooms_by_button_key_and_wheel(browser: Any, page_file: Path) -> None:
+    with opened(browser, page_file) as (page, seen):
+        draw_all(page)
+        view, whole = page.locator(f"{SLICES} .view"), ends(page)
+        button = page.locator(f"{SLICES} .tools button")
+        button.filter(has_text="+").click()
+        closer = ends(page)
+        assert closer != whole
+        button.filter(has_text="All").click()
+        assert ends(page) == whole
+        view.press("+")
+        assert ends(page) == closer
+        view.press("ArrowRight")
+        assert ends(page) != closer
+        view.press("0")
+        assert ends(page) == whole
+        page.evaluate("() => document.activeElement.blur()")
+        place = view.bounding_box()
+        page.mouse.move(place["x"] + 300, place["y"] + 40)
+        before = page.evaluate("() => scrollY")
+        page.mouse.wheel(0, -200)
+        page.wait_for_timeout(100)
+        assert page.evaluate("() => scrollY") < before
+        assert ends(page) == whole  # a wheel scrolls the page, until the figure has the focus
+        view.focus()
+        page.mouse.move(place["x"] + 300, view.bounding_box()["y"] + 40)
+        page.mouse.wheel(0, -200)
+        page.wait_for_timeout(100)
+        assert ends(page) != whole
         assert seen.nothing, seen
