@@ -95,7 +95,8 @@ def _print(report: "ParetoReport") -> None:
     where = f" with {' and '.join(report.where)}" if report.where else ""
     console.print(f"{report.done} points with figures, {report.kept}{where}{front}{more}")
     if report.rows:
-        console.print(f"point {report.rows[0].point}: {report.rows[0].command}", markup=False)
+        first = report.rows[0]
+        console.print(f"point {first.point}: {first.command}", markup=False, soft_wrap=True)
 
 
 def _cell(value: str | int | float | bool | None) -> str:
