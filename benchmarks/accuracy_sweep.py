@@ -18,7 +18,8 @@ from pathlib import Path
 
 from backends.functional.analog import Analog
 from benchmarks.quantised import Bench, compiled
-from benchmarks.sweep_plot import Line, Panel, plot
+from benchmarks.sweep_plot import Line, Panel, picture
+from moexbar.figures.draw import draw, form_of
 
 PREFILL = "128"
 ALL = 0  # rows per read
@@ -150,7 +151,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--chip", default="hermes-mux2")
     parser.add_argument("--sequences", type=int, default=4, help="of 512 tokens each")
     parser.add_argument("--seeds", type=int, default=3, help="drawings of the errors: 0, 1, ..")
-    parser.add_argument("--plot", type=Path, help="an SVG file to write")
+    parser.add_argument("--plot", type=Path, help="a file to draw into: .svg, .png or .pdf")
     args = parser.parse_args(argv)
     start, found = time.perf_counter(), list[Found]()
     print(f"{args.chip}, {args.sequences} sequences, seeds 0 to {args.seeds - 1}\n")
@@ -163,7 +164,7 @@ def main(argv: list[str] | None = None) -> int:
         print(row(found[-1]), flush=True)
     if args.plot is not None:
         title = f"perplexity over the float model's, {args.chip}: mean and range of seeds"
-        args.plot.write_text(plot(title, panels(found)), encoding="utf-8")
+        args.plot.write_bytes(draw(picture(title, panels(found)), form_of(args.plot)))
     print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
     return 0
 

@@ -153,7 +153,8 @@ def _write(draft: "Draft", result: "CompareReport") -> None:
 
     A comparison that was interrupted never replaces another, nor stands there without an answer.
     """
-    from moexbar.traces.compared import layer_plot
+    from moexbar.figures.draw import can_draw, draw
+    from moexbar.figures.objective import layer_objective
 
     answered = any(layer.solvers for layer in result.layers)
     if result.interrupted and (draft.replaces or not answered):
@@ -163,9 +164,11 @@ def _write(draft: "Draft", result: "CompareReport") -> None:
     (folder / "compare.json").write_text(
         jsonlib.dumps(as_json(result), indent=1, allow_nan=False), encoding="utf-8"
     )
+    if not can_draw():
+        note("note: no plots without what draws them: pip install 'moexbar[plots]'")
+        return
     for layer in result.layers:
-        name = f"layer-{layer.layer}.svg"
-        (folder / name).write_text(layer_plot(layer), encoding="utf-8")
+        (folder / f"layer-{layer.layer}.svg").write_bytes(draw(layer_objective(layer), "svg"))
 
 
 def _print(result: "CompareReport") -> None:

@@ -65,7 +65,7 @@ def hover(**titles: str) -> list[Spec]:
     """A tooltip: the title of each field; `title|format` for a number in d3's format."""
     found = []
     for field, title in titles.items():
-        words, _, form = title.partition("|")
+        words, _, form = title.rpartition("|") if "|" in title else (title, "", "")
         found.append({"field": field, "title": words, **({"format": form} if form else {})})
     return [
         {**entry, "type": "quantitative" if "format" in entry else "nominal"} for entry in found

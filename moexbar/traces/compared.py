@@ -8,7 +8,6 @@ from compiler.options import GROUPING_SOLVERS, GroupingOptions, GroupingSolver
 from ir.arrays import Bools, Span
 from ir.errors import InputError
 from moexbar import __version__
-from moexbar.objective_plot import Trail, plot
 from moexbar.report.certificates import CertificateRow
 from moexbar.report.traces import ComparedLayer, CompareReport, CompareRow
 from moexbar.traces.scope import Scope
@@ -75,13 +74,3 @@ def _row(answer: LayerAnswer, chosen: Bools, spans: list[Span], bound: int) -> C
         groups=grouping.groups,
         progress=tuple((round(seconds, 4), value) for seconds, value in points),
     )
-
-
-def layer_plot(layer: ComparedLayer) -> str:
-    """Objective over time of every solver of a layer: SVG."""
-    trails = [
-        Trail(row.solver, row.progress, max(row.certificate.seconds, row.progress[-1][0]))
-        for row in layer.solvers
-    ]
-    title = f"layer {layer.layer}: slots over the fitted windows, by time"
-    return plot(title, trails, layer.bound)

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -17,7 +16,6 @@ import compiler.grouping.cp_sat as cp_sat_room
 from compiler.grouping import SOLVERS, exact
 from compiler.solver import SolveInterrupted, SolverAnswer
 from moexbar.__main__ import main
-from moexbar.objective_plot import Trail, plot
 from tests.moexbar.cli.solving import FOUND
 from tests.paths import MODELS, ROOT
 
@@ -172,6 +170,20 @@ def test_compare_prints_and_saves_every_solver(
     assert sorted(p.name for p in out.iterdir()) == ["compare.json", "layer-1.svg", "manifest.json"]
 
 
+def test_compare_without_what_draws_says_so(
+    trace: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    out = tmp_path / "compared"
+    words = ["compare", str(trace), "--layer", "1", "--solvers", "lpt", "-o", str(out), *QUICK]
+    assert main([str(word) for word in words]) == 0
+    assert "pip install 'moexbar[plots]'" in capsys.readouterr().err
+    assert sorted(p.name for p in out.iterdir()) == ["compare.json", "manifest.json"]
+
+
 def test_compare_some_solvers_with_replicas(
     trace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -262,13 +274,3 @@ def test_an_interrupted_solve_gives_its_best_and_stops_the_rest(
     (row,) = json.loads(capsys.readouterr().out)["layers"]
     assert (row["layer"], row["status"], row["deterministic"]) == (1, "feasible", False)
     assert sorted(e for g in row["groups"] for e in g) == list(range(12))
-
-
-def test_plot_labels_do_not_overlap_and_names_are_escaped() -> None:
-    trails = [Trail(f"<{n}>", ((0.1, 100), (0.5, 90 + n % 2)), 1.0) for n in range(12)]
-    root = ElementTree.fromstring(plot("layer 1 & 2", trails, 80))  # noqa: S314
-    texts = [t for t in root.iter("{http://www.w3.org/2000/svg}text") if "<" in (t.text or "")]
-    heights = sorted(float(t.attrib["y"]) for t in texts)
-    assert len(heights) == 12
-    assert min(b - a for a, b in pairwise(heights)) >= 14.9
-    assert heights[-1] < 440
