@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from moexbar import __version__
-from moexbar.figures.figure import Figure
-from moexbar.figures.trails import trails
+from moexbar.figures.objective import objective
 from moexbar.page.document import Page, Section
 from moexbar.page.html import Html
 from moexbar.page.parts import Cell, facts, lines, number, paragraph, pictures, table
@@ -19,7 +18,7 @@ def compared_page(report: CompareReport) -> Page:
     sections = [
         Section("what", "What was compared", (_origin(report, solvers),)),
         Section("answers", "Answers", (paragraph(MEANING), _table(report), _best(report))),
-        Section("time", "Objective over time", (pictures(map(_trails, report.layers)),)),
+        Section("time", "Objective over time", (pictures(objective(report)),)),
         Section("groups", "Groups", (_groups(report),)),
     ]
     return Page(
@@ -80,10 +79,6 @@ def _best_of(layer: ComparedLayer) -> str:
     who = [row.solver for row in layer.solvers if row.certificate.value == least]
     proven = ", which no groups beat" if least == layer.bound else ""
     return f"Layer {layer.layer}: {least:,} slots by {', '.join(who)}{proven}."
-
-
-def _trails(layer: ComparedLayer) -> Figure | None:
-    return trails(layer) if layer.solvers else None
 
 
 def _groups(report: CompareReport) -> Html:

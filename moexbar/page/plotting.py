@@ -10,8 +10,7 @@ from ir.errors import InputError
 from moexbar.arguments import check_path
 from moexbar.figures.draw import Theme, draw, form_of
 from moexbar.figures.figure import Figure
-from moexbar.figures.kinds import KINDS
-from moexbar.figures.trails import trails
+from moexbar.figures.kinds import COMPARED, KINDS
 from moexbar.files.added import write_added
 from moexbar.files.manifest import maker_of
 from moexbar.page.reading import read_shown
@@ -79,12 +78,11 @@ def _compiled(folder: Path) -> Mapping[str, Drawable]:
 
 
 def _compared(folder: Path) -> Mapping[str, Drawable]:
-    def of() -> tuple[Figure, ...]:
+    def of(kind: str) -> tuple[Figure, ...]:
         path = folder / "compare.json"
-        report = typed(CompareReport, read_object(path), str(path))
-        return tuple(trails(layer) for layer in report.layers if layer.solvers)
+        return COMPARED[kind].draw(typed(CompareReport, read_object(path), str(path)))
 
-    return {"trails": Drawable("slots of the best groups over time, of every solver", of)}
+    return {name: Drawable(kind.shows, partial(of, name)) for name, kind in COMPARED.items()}
 
 
 FOLDERS: Mapping[str, Callable[[Path], Mapping[str, Drawable]]] = {
