@@ -1,6 +1,6 @@
 """Colours that mean the same in every picture, and are told apart by colour-blind readers.
 
-From M. Okabe, K. Ito, "Color Universal Design" (2008), https://jfly.uni-koeln.de/color/, with two
+From M. Okabe, K. Ito, "Color Universal Design" (2008), https://jfly.uni-koeln.de/color/, with some
 of P. Tol, "Colour schemes" (SRON/EPS/TN/09-002, 2021), scheme muted, for what is left. Ramps are of
 the perceptually uniform ones of Vega by name.
 """
@@ -11,7 +11,9 @@ from moexbar.figures.grammar import safe
 
 BLUE, SKY, ORANGE, YELLOW = "#0072B2", "#56B4E9", "#E69F00", "#F0E442"
 GREEN, VERMILLION, PURPLE, GREY = "#009E73", "#D55E00", "#CC79A7", "#999999"
-WINE, OLIVE = "#882255", "#999933"
+WINE, OLIVE, TEAL, SAND = "#882255", "#999933", "#44AA99", "#DDCC77"
+ROSE, MAUVE = "#CC6677", "#AA4499"
+REST = "#B8A58C"  # what has no colour of its own; greys mean static
 LIGHT, DARK = "#C4C4C4", "#6E6E6E"
 
 AMOUNT = "viridis"  # ramp of a share or a count: the more, the brighter
@@ -42,10 +44,10 @@ OPCODES: Mapping[str, str] = {  # of the units that carry them out, where these 
     "ATTN": OLIVE,
     "GATE": GREEN,
     "DIGITAL": VERMILLION,
-    "KV_RD": LIGHT,
-    "KV_WR": LIGHT,
-    "GO_RD": LIGHT,
-    "GO_WR": LIGHT,
+    "KV_RD": TEAL,
+    "KV_WR": SAND,
+    "GO_RD": ROSE,
+    "GO_WR": MAUVE,
     "buffers": VERMILLION,
 }
 STATIC: Mapping[str, str] = {  # causes of static energy

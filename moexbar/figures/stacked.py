@@ -5,7 +5,7 @@ from typing import Any
 
 from moexbar.figures.figure import Spec
 from moexbar.figures.grammar import NARROW, name, number, rows
-from moexbar.figures.palette import coloured
+from moexbar.figures.palette import REST, coloured
 
 OTHER = "other parts"
 Row = dict[str, Any]
@@ -44,7 +44,7 @@ def stacked(data: Sequence[Row], unit: str, known: Mapping[str, str], tips: Sequ
     """
     parts = dict.fromkeys(row["part"] for row in data)
     place = {part: n for n, part in enumerate(parts)}
-    scale = coloured(parts, known)
+    scale = coloured(parts, {**known, OTHER: REST})
     bars = {
         "mark": {"type": "bar", "height": {"band": 0.72}, "style": "paper", "strokeWidth": 0.5},
         "encoding": {
