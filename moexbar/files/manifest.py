@@ -27,11 +27,15 @@ def write_manifest(
     """Mark a folder as written by `moexbar COMMAND`, with the SHA-256 of every file in it.
 
     facts: what else it is to say; names: of our files, where others may lie there too. A file that
-    is one hole (an example's weights) has no hash.
+    is one hole (an example's weights) has no hash. What was added to the folder since it was last
+    marked (`moexbar.files.added`) stays listed as it was added.
     """
+    before = read_manifest(folder / MARK) or {}
+    added = {name: before["files"][name] for name in before.get("added", ())}
     ours = [path for path in sorted(folder.iterdir()) if names is None or path.name in names]
     files = {path.name: _fingerprint(path) for path in ours}
-    content = {"moexbar": __version__, "command": command, **facts, "files": files}
+    content = {"moexbar": __version__, "command": command, **facts, "files": files | added}
+    content |= {"added": sorted(added)} if added else {}
     with write_atomically(folder / MARK) as file:
         file.write(sealed(content))
 

@@ -30,9 +30,11 @@ KINDS_OF = {  # section: kinds of its pictures; what is in none comes last
     "assumed": ("bands",),
     "headline": ("methods",),
     "breakdown": ("time", "energy", "area"),
-    "timeline": ("timeline", "timeline-window"),
+    "timeline": ("timeline", "timeline-window", "steps"),
     "floor": ("floorplan",),
     "experts": ("loads", "coactivation"),
+    "slots": ("before-after",),
+    "weights": ("weights",),
     "proofs": ("bounds",),
 }
 
@@ -50,9 +52,10 @@ def _sections(shown: Shown) -> Iterator[Section]:
     yield Section("timeline", "Timeline of units", (figures["timeline"],))
     yield Section("floor", "Floor plan", (figures["floor"],))
     yield Section("experts", "Experts and their groups", (figures["experts"],))
+    yield Section("slots", "Before and after scheduling", (figures["slots"],))
+    held = weights(report.weights) if report.weights is not None else ()
+    yield Section("weights", "Weights on and off crossbars", (*held, figures["weights"]))
     yield Section("more", "More pictures", (more,))
-    if report.weights is not None:
-        yield Section("weights", "Weights on and off crossbars", weights(report.weights))
     yield Section("chip", "The chip's numbers", chip_numbers(report))
     yield Section("checks", "Checks that passed", checks(report))
     yield Section("proofs", "Certificates", (*certificates(report), figures["proofs"]))

@@ -286,7 +286,8 @@ function sort(table, column, down) {
 
 for (const table of all("table.sorted")) {
   all("thead th", table).forEach((head, column) => {
-    const button = element("button", head.textContent);
+    const button = element("button");
+    button.append(...head.childNodes);
     button.type = "button";
     button.addEventListener("click", () => {
       const down = head.getAttribute("aria-sort") === "ascending";
@@ -318,37 +319,34 @@ for (const button of all("button.copy")) {
 
 function sweep(section) {
   const figure = section.querySelector("figure");
+  if (!figure) return;
   const { points, names, fronts, spec } = read(figure, "sweep");
   const [across, up] = all("select.axis", section);
   const [show, search] = [section.querySelector("select.show"), section.querySelector("input.search")];
-  const table = section.querySelector("table.points");
-  const rowOf = new Map(all("tbody tr", table).map((row) => [+row.dataset.point, row]));
-  const pair = () => fronts[`${across.value},${up.value}`] || { front: [], knee: [] };
+  const rowOf = new Map(all("tbody tr", section).map((row) => [+row.dataset.point, row]));
+  const pair = () =>
+    fronts[[+across.value, +up.value].sort((a, b) => a - b).join()] || { front: [], knee: [] };
 
   figure.made = () => {
     const { front, knee } = pair();
     const made = structuredClone(spec);
-    const kind = (number) =>
-      knee.includes(number) ? "knee" : front.includes(number) ? "front" : "other";
-    made.data = {
-      values: points
-        .filter((one) => one.figures[across.value] !== null && one.figures[up.value] !== null)
-        .map((one) => ({
-          point: one.number, words: one.words, kind: kind(one.number),
-          x: one.figures[across.value], y: one.figures[up.value],
-        })),
-    };
-    made.encoding.x.title = names[across.value];
-    made.encoding.y.title = names[up.value];
+    const kind = (at) => (knee.includes(at) ? "knee" : front.includes(at) ? "front" : "other");
+    made.data.values = points
+      .map(({ number, words, figures }) => ({
+        point: number, words, kind: kind(number), x: figures[+across.value], y: figures[+up.value],
+      }))
+      .filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y));
+    made.encoding.x.title = names[+across.value];
+    made.encoding.y.title = names[+up.value];
     return made;
   };
   figure.picked = (datum) => datum?.point !== undefined && pick(datum.point, true);
 
   function pick(number, scroll) {
     for (const [other, row] of rowOf) row.classList.toggle("picked", other === number);
-    const point = points.find((one) => one.number === number) || read(figure, "failed")[number];
+    const point = points.find((one) => one.number === number);
     section.querySelector(".point h3").textContent = `Point ${number}`;
-    section.querySelector(".point p").textContent = point.words;
+    section.querySelector(".point p").textContent = [point.words, point.reason].filter(Boolean).join(": ");
     section.querySelector(".point code").textContent = point.command;
     section.querySelector(".point").hidden = false;
     if (scroll) rowOf.get(number)?.scrollIntoView({ block: "nearest" });
@@ -373,7 +371,7 @@ function sweep(section) {
   }
   show.addEventListener("change", filter);
   search.addEventListener("input", filter);
-  table.tBodies[0].addEventListener("click", (event) => {
+  section.querySelector("tbody").addEventListener("click", (event) => {
     const row = event.target.closest("tr");
     if (row) pick(+row.dataset.point, false);
   });

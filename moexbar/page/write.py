@@ -50,6 +50,12 @@ def _compared(folder: Path) -> Page:
     return compared_page(typed(CompareReport, read_object(path), str(path)))
 
 
+def _swept(folder: Path) -> Page:
+    from moexbar.page.swept import swept_page  # which loads all that a point may be made by
+
+    return swept_page(folder)
+
+
 def _designed(folder: Path) -> Page:
     path = folder / "design.json"
     return designed_page(typed(DesignReport, read_object(path), str(path)))
@@ -58,5 +64,6 @@ def _designed(folder: Path) -> Page:
 PAGES: dict[str, Callable[[Path], Page]] = {
     "compile": _compiled,
     "compare": _compared,
+    "explore": _swept,
     "design": _designed,
 }
