@@ -6,10 +6,12 @@ from typing import Annotated, Literal
 import typer
 
 from ir.errors import InputError
-from moexbar.cli.options import OUTPUT
+from moexbar.cli.options import OUTPUT, WHICH
 from moexbar.console import out, table
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Output of compile or compare.")]
+Folder = Annotated[
+    Path, typer.Argument(metavar="DIR", help="Output of compile, compare or explore.")
+]
 Kind = Annotated[
     str, typer.Argument(metavar="[KIND]", help="What it shows; without it all are listed.")
 ]
@@ -29,8 +31,37 @@ Theme = Annotated[
 ]
 
 
+First = Annotated[
+    float | None,
+    typer.Option("--from-ns", help="timeline-window from this time.", rich_help_panel=WHICH),
+]
+Last = Annotated[
+    float | None,
+    typer.Option("--to-ns", help="timeline-window up to this time.", rich_help_panel=WHICH),
+]
+Layer = Annotated[
+    int | None, typer.Option(help="timeline-window of one layer.", rich_help_panel=WHICH)
+]
+Of = Annotated[
+    str | None,
+    typer.Option(
+        help="pareto of these figures, across and up.",
+        metavar="FIGURE,FIGURE",
+        show_default="area_mm2,time_us",
+        rich_help_panel=WHICH,
+    ),
+]
+
+
 def plot_command(
-    folder: Folder, kind: Kind = "", output: File = None, theme: Theme = "light"
+    folder: Folder,
+    kind: Kind = "",
+    from_ns: First = None,
+    to_ns: Last = None,
+    layer: Layer = None,
+    of: Of = None,
+    output: File = None,
+    theme: Theme = "light",
 ) -> None:
     """Draw one figure of an output folder as SVG, PDF or PNG.
 
@@ -39,7 +70,9 @@ def plot_command(
 
     Example: moexbar plot build/demo
 
-    Example: moexbar plot build/demo energy -o energy.pdf
+    Example: moexbar plot build/demo timeline-window --from-ns 5000 --to-ns 8000 -o window.pdf
+
+    Example: moexbar plot sweep pareto --of time_us,area_mm2 -o pareto.svg
     """
     from moexbar.page.plotting import drawable, plot
 
@@ -51,5 +84,16 @@ def plot_command(
         return
     if output is None:
         raise InputError("-o", "no file given", f"such as -o {kind}.svg")
-    for path in plot(folder, kind, output, theme=theme):
+    words = {"from_ns": from_ns, "to_ns": to_ns}
+    for path in plot(folder, kind, output, **words, layer=layer, of=_pair(of), theme=theme):
         out().print(f"{kind} in {path}", markup=False, soft_wrap=True)
+
+
+def _pair(text: str | None) -> tuple[str, str] | None:
+    """The two names of --of."""
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",")]
+    if len(names) != 2 or not all(names):
+        raise InputError("--of", f"{text!r}, expected two figures such as time_us,area_mm2")
+    return names[0], names[1]

@@ -333,7 +333,7 @@ function sweep(section) {
     const kind = (at) => (knee.includes(at) ? "knee" : front.includes(at) ? "front" : "other");
     made.data.values = points
       .map(({ number, words, figures }) => ({
-        point: number, words, kind: kind(number), x: figures[+across.value], y: figures[+up.value],
+        point: number, set: words, kind: kind(number), x: figures[+across.value], y: figures[+up.value],
       }))
       .filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y));
     made.encoding.x.title = names[+across.value];

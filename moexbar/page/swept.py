@@ -2,16 +2,20 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from ir.errors import InputError
 from moexbar import __version__
 from moexbar.exploration.figures import FIGURES
 from moexbar.exploration.results import Results, read_results
 from moexbar.figures.figure import Figure
-from moexbar.figures.pareto import CAPTION, Axis, Point, front_of, pareto_spec
+from moexbar.figures.pareto import pareto_spec
+from moexbar.figures.swept import Sweep
 from moexbar.page.document import Page, Section
+from moexbar.page.front import Axis, Point, front_of
 from moexbar.page.html import Html, data, join, tag
 from moexbar.page.parts import Cell, facts, number, paragraph, picture, table
 
@@ -22,6 +26,10 @@ MAIN = (
 )
 KNOWN = {figure.name: figure for figure in FIGURES}
 DONE = "done"
+CAPTION = (
+    "Every dot is a point of the sweep. On the front: no other point is better in one of the two "
+    "figures and as good in the other. Knee: farthest from the line between the ends of the front."
+)
 
 
 def swept_page(folder: Path) -> Page:
@@ -48,6 +56,28 @@ def page_of_results(found: Results, name: str) -> Page:
         written=f"Written by moexbar {__version__} from an output of moexbar explore.",
         sections=tuple(one for one in sections if any(one.body)),
     )
+
+
+def sweep_of(folder: Path, of: tuple[str, str] | None = None) -> Sweep:
+    """The points that are done, as pictures take them, with front and knee of two figures.
+
+    of: the two, which come first; None: area and time. InputError for one that no point has.
+    """
+    found = read_results(folder)
+    axes = axes_of(found, found.table.to_pylist())
+    names = [axis.name for axis in axes]
+    for name in of or USUAL:
+        if name not in names:
+            near = get_close_matches(name, names, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names) or 'none'}"
+            raise InputError(f"{folder}: {name}", "no figure that points have", hint)
+    points = points_of(found, found.table.to_pylist())
+    best = front_of(points, axes, *(names.index(name) for name in of or USUAL))
+    table = found.table.to_pandas()
+    table = table[table["status"] == DONE].reset_index(drop=True)
+    table["front"], table["knee"] = table["point"].isin(best.front), table["point"].isin(best.knee)
+    shown = of or (*USUAL, *(name for name in names if name in MAIN and name not in USUAL))
+    return Sweep(table, tuple(found.settings), shown)
 
 
 def axes_of(found: Results, rows: Sequence[dict[str, Any]]) -> tuple[Axis, ...]:
@@ -112,7 +142,7 @@ def _front(
         _select("axis", "Up", axes, chosen[1]),
         class_="choices",
     )
-    template = pareto_spec((), "", "")
+    template = pareto_spec({"values": []}, "across", "up")
     block = data(_block(found, rows, axes, points, template), class_="sweep")
     shown = Figure("pareto", "Points and their front", CAPTION, {}, wide=True)
     return choice, picture(shown, block), _looked_at(), _filters(), _points(found, rows)

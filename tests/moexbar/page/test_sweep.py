@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from moexbar.exploration.results import Results
-from moexbar.figures.pareto import Axis, Point, front_of, pareto
 from moexbar.page.document import render
+from moexbar.page.front import Axis, Point, front_of
 from moexbar.page.html import SEEN
 from moexbar.page.swept import page_of_results
 from tests.moexbar.page.hostile import NAMES
@@ -55,10 +55,6 @@ def test_fronts_by_the_way_each_figure_is_better() -> None:
     assert front_of([], axes, 0, 1).front == ()
     lacking = [*points, Point(5, "", (0, None))]
     assert front_of(lacking, axes, 0, 1).front == (1, 2, 4)
-    drawn = pareto(lacking, axes, 0, 1)
-    assert drawn.title == "b over a: 3 of 4 points are on the front"
-    kinds = [row["kind"] for row in drawn.spec["data"]["values"]]
-    assert kinds == ["front", "knee", "other", "front"]
 
 
 def test_all_that_can_be_clicked(browser: Any, sweep_file: Path) -> None:
