@@ -317,6 +317,8 @@ for (const button of all("button.copy")) {
 
 // A sweep: any two figures of its points against each other, and each point's settings and command.
 
+const LAST = ["other", "front", "knee"];
+
 function sweep(section) {
   const figure = section.querySelector("figure");
   if (!figure) return;
@@ -335,7 +337,8 @@ function sweep(section) {
       .map(({ number, words, figures }) => ({
         point: number, set: words, kind: kind(number), x: figures[+across.value], y: figures[+up.value],
       }))
-      .filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y));
+      .filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y))
+      .sort((a, b) => LAST.indexOf(a.kind) - LAST.indexOf(b.kind)); // drawn over the others
     made.encoding.x.title = names[+across.value];
     made.encoding.y.title = names[+up.value];
     return made;

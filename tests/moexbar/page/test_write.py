@@ -12,7 +12,16 @@ from ir.errors import InputError
 from moexbar.__main__ import main
 from moexbar.files.folder import publish
 from moexbar.page.write import page_of
-from tests.moexbar.page.watched import opened
+from moexbar.report.designed import (
+    DesignFigures,
+    DesignReport,
+    DesignRow,
+    GroupSizeRow,
+    PartRow,
+    PriceRow,
+)
+from moexbar.report.plain import as_json
+from tests.moexbar.page.watched import draw_all, opened
 
 
 @pytest.fixture
@@ -81,4 +90,25 @@ def test_a_compilation_without_moe_layers_has_a_page(browser: object, copy: Path
     path = mx.write_report(copy, copy.parent / "page.html")
     with opened(browser, path) as (page, seen):
         assert page.locator("section h2").count() > 5
+        assert seen.nothing, seen
+
+
+def test_designs_have_a_page(browser: object, tmp_path: Path) -> None:
+    """A table, time over area, and of each chip what was chosen, with its command to copy."""
+    name = "<script>alert(1)</script>"
+    figures = DesignFigures(1000.0, 1e6, 2_000_000, None)
+    one = DesignRow(
+        (GroupSizeRow(1, 4),),
+        *(1, 4, None, None, 1, 8, 1, 2, 1, 1, 0, "time", 900, 0.1, "feasible", 1.0),
+        *(figures, None, (PartRow(name, 5.0),), (PriceRow(name, 1, 2, -3.0, 4),), f"{name} -o x"),
+    )
+    with publish(tmp_path / "out", "design") as draft:
+        found = json.dumps(as_json(DesignReport(name, (one, one))))
+        (draft.folder / "design.json").write_text(found)
+    path = mx.write_report(tmp_path / "out", tmp_path / "page.html")
+    with opened(browser, path) as (page, seen):
+        assert draw_all(page) == 1
+        assert page.locator("#chips tbody tr").count() == 2
+        assert page.locator("#command-2").inner_text() == f"{name} -o x"
+        assert page.locator("text='<script>alert(1)</script>'").count() >= 5
         assert seen.nothing, seen
