@@ -36,16 +36,19 @@ class CommandError(Exception):
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which blocks are made anew, and how. traces: the folder that `DIR` stands for."""
+    """Which blocks are made anew, and how. traces: the folder that `DIR` stands for.
+
+    seconds: blocks that take so much CPU or more are left; None: all are made.
+    """
 
     only: str = ""
-    quick: bool = False
+    seconds: int | None = None
     check: bool = False
     traces: Path | None = None
 
     def left_out(self, block: Block) -> str:
         """Why a block is left as it is; empty: it is made."""
-        if self.quick and block.mark.seconds >= QUICK_SECONDS:
+        if self.seconds is not None and block.mark.seconds >= self.seconds:
             return f"takes {block.mark.seconds} s"
         if TRACES in block.command and self.traces is None:
             return f"needs {TRACES}"
@@ -54,11 +57,15 @@ class Wanted:
 
 @dataclass
 class Copy:
-    """A copy of the tree in which commands run; `moexbar` and `python` are of this process."""
+    """A copy of the tree in which commands run; `moexbar` and `python` are of this process.
+
+    code: where the packages are, if not in the copy.
+    """
 
     root: Path
     kept: frozenset[str] = frozenset()
     printed: dict[str, str] = field(default_factory=dict)
+    code: Path | None = None
 
     @classmethod
     def of(cls, tree: Path, scratch: Path) -> "Copy":
@@ -96,7 +103,7 @@ class Copy:
             done = subprocess.run(
                 ["bash", "-euo", "pipefail", "-c", given],  # noqa: S607
                 cwd=self.root,
-                env=os.environ | {"PATH": path, "PYTHONPATH": str(self.root)},
+                env=os.environ | {"PATH": path, "PYTHONPATH": str(self.code or self.root)},
                 capture_output=True,
                 text=True,
                 check=False,
@@ -155,8 +162,8 @@ def put(page: Path, command: str, printed: str, *, check: bool = False) -> bool:
 
 
 def pages_of(tree: Path) -> list[Path]:
-    """README.md and the pages of docs/ with at least one block."""
-    files = [tree / "README.md", *sorted((tree / "docs").glob("*.md"))]
+    """README.md and the pages of docs/, of its folders too, with at least one block."""
+    files = [tree / "README.md", *sorted((tree / "docs").rglob("*.md"))]
     return [file for file in files if blocks(_lines(file))]
 
 
@@ -199,7 +206,8 @@ def _read(argv: Sequence[str] | None) -> tuple[Wanted, list[Path]]:
     add_traces(parser, required=False)
     asked = parser.parse_args(argv)
     traces = asked.traces.resolve() if asked.traces else None
-    return Wanted(asked.only, asked.quick, asked.check, traces), asked.pages
+    seconds = QUICK_SECONDS if asked.quick else None
+    return Wanted(asked.only, seconds, asked.check, traces), asked.pages
 
 
 def _lines(page: Path) -> list[str]:
