@@ -48,6 +48,8 @@ TASKS: dict[str, tuple[str, ...]] = {
         "reside",
     ),
     "Choose a chip or a model": ("design", "Demands", "Designed", "size"),
+    "Many compilations": ("explore", "Explored", "pareto"),
+    "Reports and pictures": ("write_report", "plot"),
     "Published numbers": ("validate",),
     "Errors": (
         "MoexbarError",
