@@ -94,6 +94,7 @@ def test_of_many_points_the_marked_ones_are_kept() -> None:
     found = drawn(places, marked)
     assert len(found) <= MOST_POINTS
     assert {7, 99_999} <= set(found.tolist())
+    assert int(np.diff(found).max()) < 3 * 10**5 / MOST_POINTS  # from everywhere, not the first
     assert drawn(places, marked, most=1).tolist() == [7, 99_999]
     assert drawn(places[:3], marked).tolist() == [0, 1, 2]
 
