@@ -12,17 +12,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from moexbar.__main__ import main as moexbar
-from moexbar.exploration.results import read_results
 from moexbar.figures.draw import draw
 from moexbar.figures.figure import Figure
 from moexbar.figures.kinds import COMPARED, KINDS, SWEPT
-from moexbar.figures.swept import Sweep
 from moexbar.figures.window import timeline_window
-from moexbar.fronts import front, knee
 from moexbar.page.reading import read_shown
+from moexbar.page.swept import sweep_of
 from moexbar.report.reading import read_object, typed
 from moexbar.report.traces import CompareReport
 
@@ -41,19 +37,6 @@ def run(words: str, *paths: Path) -> None:
         raise RuntimeError(words)
 
 
-def swept(folder: Path) -> Sweep:
-    """The results of a sweep with its front by time and area, and the knee of that."""
-    found = read_results(folder)
-    table = found.table.to_pandas()
-    values = table[list(SOUGHT)].to_numpy(dtype=np.float64, na_value=np.nan)
-    best = front(values)
-    at = knee(values[best])
-    table["front"], table["knee"] = best, False
-    if at is not None:
-        table.loc[np.flatnonzero(best)[at], "knee"] = True
-    return Sweep(table, found.settings, SOUGHT)
-
-
 def pictures(work: Path) -> Iterator[tuple[str, Figure]]:
     """The first picture of each kind."""
     out, inputs = work / "out", f"--inputs {MODELS / 'heldout.npz'}"
@@ -70,7 +53,7 @@ def pictures(work: Path) -> Iterator[tuple[str, Figure]]:
         yield name, of_solvers.draw(compared)[0]
     run(f"explore {ROOT / 'examples' / 'sweeps' / 'sharing.toml'} -o", work / "swept")
     for name, of_sweep in SWEPT.items():
-        yield name, of_sweep.draw(swept(work / "swept"))[0]
+        yield name, of_sweep.draw(sweep_of(work / "swept", SOUGHT))[0]
 
 
 def write(name: str, figure: Figure, folder: Path) -> Path:
