@@ -1,17 +1,19 @@
 """`moexbar pareto`: the points of a sweep that no other beats."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from moexbar.cli.options import Json
-from moexbar.console import out, print_json, table
+from moexbar.console import out, print_json, printable, table
 
 if TYPE_CHECKING:
     from moexbar.report.fronts import ParetoReport
 
 WHICH_POINTS = "Which points"
+HEADING = 12  # characters of a line of one
 
 ExploredFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Output of `moexbar explore`.")]
 Of = Annotated[
@@ -82,7 +84,7 @@ def _print(report: "ParetoReport") -> None:
     console = out()
     if report.rows:
         settings, figures = list(report.rows[0].settings), list(report.rows[0].figures)
-        names = [name.removeprefix("chip.").replace(".", ".\n") for name in settings]
+        names = [_heading(name) for name in settings]
         shown = table("point", *names, *figures, "", left=1, least=names)
         for row in report.rows:
             cells = [_cell(value) for value in (*row.settings.values(), *row.figures.values())]
@@ -96,7 +98,18 @@ def _print(report: "ParetoReport") -> None:
     console.print(f"{report.done} points with figures, {report.kept}{where}{front}{more}")
     if report.rows:
         first = report.rows[0]
-        console.print(f"point {first.point}: {first.command}", markup=False, soft_wrap=True)
+        told = f"point {first.point}: {printable(first.command)}"
+        console.print(told, markup=False, soft_wrap=True)
+
+
+def _heading(name: str) -> str:
+    """The name of a setting in short lines, broken after dots and underscores."""
+    lines = [""]
+    for part in re.findall(r"[^._]*[._]?", name.removeprefix("chip.")):
+        if len(lines[-1] + part) > HEADING or lines[-1].endswith("."):
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _cell(value: str | int | float | bool | None) -> str:
@@ -105,4 +118,4 @@ def _cell(value: str | int | float | bool | None) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.5g}" if abs(value) < 1e5 else f"{value:,.0f}"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else printable(value)

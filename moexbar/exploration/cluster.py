@@ -7,9 +7,10 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from ir.errors import InputError, RuntimeLostError
+from ir.errors import InputError
 
 OPTION = "--cluster"
+GONE = OPTION, "the scheduler is gone", "start it again; --resume goes on with what is done"
 WAIT_S = 20  # for the scheduler, and for a worker
 EXTRA = "install what it needs: pip install 'moexbar[cluster]'"
 
@@ -32,6 +33,7 @@ class Cluster:
         self.together = False
         self.died: tuple[type[BaseException], ...] = (KilledWorker,)
         try:
+            _check_certificates(address)
             self._client = connect(address, timeout=WAIT_S, set_as_default=False)
             self._client.wait_for_workers(1, timeout=WAIT_S)
         except (OSError, TimeoutError, ValueError) as error:
@@ -50,7 +52,7 @@ class Cluster:
         try:
             found: Future[Any] = self._executor.submit(call, *words)
         except (OSError, CancelledError) as error:
-            raise RuntimeLostError(OPTION, "the scheduler is gone", "--resume goes on") from error
+            raise InputError(*GONE) from error
         return found
 
     def renew(self) -> None:
@@ -82,6 +84,18 @@ def check_address(address: str, *, trust_network: bool) -> None:
         "and who answers in its place runs code here, as Dask sends Python objects",
         "use tls://, or --trust-network where the network is closed to others",
     )
+
+
+def _check_certificates(address: str) -> None:
+    """InputError for an address with TLS where Dask's configuration names no certificates."""
+    from distributed.security import Security
+
+    configured: Any = Security
+    if not address.startswith("tls:"):
+        return
+    if configured().get_connection_args("client")["ssl_context"] is None:
+        problem = f"{address}: Dask's configuration names no certificates of a client"
+        raise InputError(OPTION, problem, "set distributed.comm.tls there (docs/explore.md)")
 
 
 def _loopback(host: str) -> bool:

@@ -6,10 +6,11 @@ was. So each of them is then tried alone: one that its worker dies of alone is t
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
+from ir.errors import InputError
 from moexbar.exploration.team import Team
 
 Tag = TypeVar("Tag")
@@ -35,7 +36,7 @@ class Died:
 def carried_out(team: Team, calls: Iterable[Call[Tag]]) -> Iterator[tuple[Call[Tag], Any]]:
     """(call, result) of every call as it ends, or `Died` for its result.
 
-    Raises what a call raises.
+    Raises what a call raises, and InputError where the whole team is gone.
     """
     waiting, suspects = iter(calls), deque[Call[Tag]]()
     running: dict[Future[Any], Call[Tag]] = {}
@@ -62,6 +63,9 @@ def carried_out(team: Team, calls: Iterable[Call[Tag]]) -> Iterator[tuple[Call[T
                     yield call, Died()
                 else:
                     suspects.append(replace(call, deaths=1))
+            except CancelledError as error:  # of a future that nobody of us cancelled
+                gone = "whoever did the work is gone", "--resume goes on with what is done"
+                raise InputError("explore", *gone) from error
             else:
                 yield call, result
         if lost:

@@ -17,19 +17,30 @@ FILES = (NAME, RESULTS, TABLE, TIMINGS)
 
 @contextlib.contextmanager
 def held(target: Path, *, resume: bool) -> Iterator[Path]:
-    """The folder, held against other runs, and whatever is in it to go on with.
+    """The folder, held against other runs; nothing is written yet.
 
-    A finished one is emptied unless it is resumed, if nothing else is in it; an unfinished one is
-    refused then. Raises InputError, FolderBusyError where another run writes it.
+    An unfinished one is refused unless it is resumed, and one with anything else in it. Raises
+    InputError, FolderBusyError where another run writes it.
     """
     target = Path(os.path.abspath(target))  # noqa: PTH100 - resolve() would follow a symlink
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with only_one(target):
-            _prepare(target, resume=resume)
+            _check(target, resume=resume)
             yield target
     except OSError as error:
         raise InputError(str(target), f"cannot be written: {error.strerror or error}") from error
+
+
+def prepare(folder: Path, *, resume: bool) -> None:
+    """Make the folder, or empty it of a finished sweep that is not resumed."""
+    if resume:
+        return
+    if folder.is_dir():
+        for name in refuse_foreign(folder, COMMAND):
+            (folder / name).unlink()
+    folder.mkdir(exist_ok=True)
+    begin(folder)
 
 
 def begin(folder: Path) -> None:
@@ -42,8 +53,8 @@ def finish(folder: Path) -> None:
     write_manifest(folder, COMMAND, {"finished": True}, FILES)
 
 
-def _prepare(folder: Path, *, resume: bool) -> None:
-    """Make the folder, empty it or find it to go on with."""
+def _check(folder: Path, *, resume: bool) -> None:
+    """InputError where the folder can be neither begun nor gone on with."""
     where = str(folder)
     if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
         raise InputError(where, "exists and is not a folder, expected a folder or nothing")
@@ -57,7 +68,4 @@ def _prepare(folder: Path, *, resume: bool) -> None:
             where, "holds an unfinished sweep", "go on with it: --resume; or choose another -o"
         )
     if folder.is_dir():
-        for name in refuse_foreign(folder, COMMAND):
-            (folder / name).unlink()
-    folder.mkdir(exist_ok=True)
-    begin(folder)
+        refuse_foreign(folder, COMMAND)

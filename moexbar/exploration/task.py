@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ir.errors import InputError
 from moexbar.arguments import check, check_path, whole
-from moexbar.exploration.folder import begin, finish, held
+from moexbar.exploration.folder import begin, finish, held, prepare
 from moexbar.exploration.journal import Journal, journal
 from moexbar.exploration.meaning import meaning_of, refuse_changed
 from moexbar.exploration.prepare import Preparing
@@ -72,7 +72,8 @@ def explore(
         raise InputError("explore", "both processes and a cluster", "give one of them")
     asked = read_sweep(sweep)
     meaning = meaning_of(asked)
-    with held(Path(output), resume=resume) as folder:
+    with held(Path(output), resume=resume) as folder, _team(many, cluster, trust_network) as team:
+        prepare(folder, resume=resume)
         with journal(folder) as kept:
             if before := kept.asked():
                 refuse_changed(str(folder), before, meaning)
@@ -80,7 +81,7 @@ def explore(
             kept.begin(meaning)
             known = len(kept.attempts())
             try:
-                with _team(many, cluster, trust_network) as team:
+                with _ended(team):
                     _carry_out(asked, kept, team, progress)
             finally:
                 with undisturbed():
@@ -100,8 +101,15 @@ def _team(processes: int, cluster: str | None, trust_network: bool) -> Iterator[
         from moexbar.exploration.cluster import Cluster
 
         team = Cluster(cluster, trust_network=trust_network)
-    try:
+    with _ended(team):
         yield team
+
+
+@contextmanager
+def _ended(team: Team) -> Iterator[None]:
+    """End a team when the block ends: of one that has ended already, nothing."""
+    try:
+        yield
     finally:
         with undisturbed():
             team.stop()

@@ -109,6 +109,12 @@ def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         explore(sweep_file(tmp_path, text), tmp_path / "other", processes=1)
 
 
+def test_without_certificates_there_is_no_tls(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="names no certificates of a client"):
+        explore(sweep_file(tmp_path, GRID), tmp_path / "out", cluster="tls://127.0.0.1:9")
+    assert not (tmp_path / "out").exists()
+
+
 def test_nobody_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("moexbar.exploration.cluster.WAIT_S", 1)
     with pytest.raises(InputError, match="no scheduler with a worker answers within 1 s"):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ir.errors import InputError
 from moexbar.exploration.crew import Call, Died, carried_out
 
 
@@ -89,3 +90,15 @@ def test_where_others_try_again_a_death_is_final() -> None:
 def test_errors_of_a_call_are_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         list(carried_out(Fragile(1, {}), [Call("a", lambda _: 1 // 0, ("a",))]))
+
+
+def test_a_team_that_is_gone_is_an_error() -> None:
+    class Gone(Fragile):
+        def submit(self, call: Callable[..., Any], *words: Any) -> "Future[Any]":
+            future: Future[Any] = Future()
+            future.cancel()
+            future.set_running_or_notify_cancel()
+            return future
+
+    with pytest.raises(InputError, match="is gone; --resume goes on"):
+        run(Gone(1, {}), "a")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ir.errors import InputError
+from moexbar.exploration.figures import FIGURES
 from moexbar.exploration.sweep import Range
 from moexbar.exploration.sweep_file import read_sweep
 from moexbar.exploration.words import command_of, line_of
@@ -158,6 +159,21 @@ def test_a_file_is_named(text: str, said: str, tmp_path: Path) -> None:
     path.write_text(text + "\n")
     with pytest.raises(InputError, match=f"^{path}: .*{said}"):
         read_sweep(path)
+
+
+def test_the_page_has_every_figure() -> None:
+    rows = [f"| `{f.name}` | {f.unit} | {f.sense} | {f.meaning} |" for f in FIGURES]
+    assert "\n".join(rows) in (ROOT / "docs/explore.md").read_text()
+    assert len({figure.name for figure in FIGURES}) == len(FIGURES)
+
+
+@pytest.mark.parametrize(("name", "points"), [("points", 4), ("search", 32)])
+def test_other_examples(name: str, points: int) -> None:
+    found = read_sweep(ROOT / f"examples/sweeps/{name}.toml")
+    assert found.size == points
+    if name == "search":
+        text = (ROOT / "examples/sweeps/search.toml").read_text()
+        assert text.partition("\n")[2] in (ROOT / "docs/explore.md").read_text()
 
 
 def test_the_example_is_read_and_its_paths_are_its_own() -> None:
