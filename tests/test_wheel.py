@@ -132,6 +132,9 @@ def test_a_wheel_works_away_from_the_clone(tmp_path: Path) -> None:
     written = {path.name for path in (work / "out").iterdir()}
     assert {"program.parquet", "mapping.json", "report.json", "trace.json"} <= written
 
+    said = run(work, moexbar, "report", "out")  # the page's script and style came along
+    assert said.endswith(" MB in out/report.html\n")
+
     read = "import moexbar as mx; print(mx.read_program('program.parquet').to_pandas().unit[0])"
     unit = run(work / "out", commands / "python", "-c", read)
     assert "." in unit  # a unit by its name

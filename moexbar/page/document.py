@@ -14,6 +14,9 @@ from moexbar.page.html import Html, data, join, tag
 NO_SCRIPT = "The figures are drawn by the script in this file, which this browser does not run."
 
 
+SCRIPTS = "base.js", "figures.js", "zoom.js", "tables.js", "sweep.js", "start.js"  # one module
+
+
 @dataclass(frozen=True)
 class Section:
     """A part of a page.
@@ -43,7 +46,7 @@ class Page:
 
 def render(page: Page) -> bytes:
     """The file: the same page is the same bytes. Raises InputError without the extra `plots`."""
-    style, own = _resource("page.css"), _resource("page.js")
+    style, own = _resource("page.css"), "".join(map(_resource, SCRIPTS))
     scripts = bundle(), own
     body = tag(
         "div",

@@ -22,6 +22,7 @@ from moexbar.report.designed import (
 )
 from moexbar.report.plain import as_json
 from tests.moexbar.page.watched import draw_all, opened
+from tests.paths import TINY
 
 
 @pytest.fixture
@@ -79,6 +80,15 @@ def test_the_extra_is_named_before_anything_is_compiled(
     monkeypatch.setitem(sys.modules, "vl_convert", None)
     assert main(["compile", "no.onnx", "--report", "-o", str(tmp_path / "out")]) == 2
     assert "vl-convert-python is not installed; pip install" in capsys.readouterr().err
+
+
+def test_compiling_writes_it_where_it_is_asked_for(tmp_path: Path) -> None:
+    words = "--chip hermes-mux2 --prefill 8 --no-baselines --no-verify --write report".split()
+    given = [str(TINY / "model.onnx"), "--inputs", str(TINY / "inputs.npz"), *words]
+    for more, files in ([], ["report.json"]), (["--report"], ["report.html", "report.json"]):
+        assert main(["compile", *given, *more, "-o", str(tmp_path / "out")]) == 0
+        names = sorted(path.name for path in (tmp_path / "out").iterdir())
+        assert names == ["manifest.json", *files]
 
 
 def test_a_compilation_without_moe_layers_has_a_page(browser: object, copy: Path) -> None:
