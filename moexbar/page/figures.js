@@ -8,6 +8,8 @@ const SVG_AT_MOST = 1500; // rows of data; more are drawn as pixels, which is fa
 
 const LEAST = 140; // pixels of a view
 const AXIS = 60; // about those of an axis beside it
+const NARROW = 560; // pixels of a page on which legends stand below
+const BELOW = { orient: "bottom", columns: 2 };
 
 const single = (spec) =>
   !COMPOSED.some((key) => key in spec)
@@ -90,6 +92,7 @@ async function draw(figure) {
   const small = rows(spec) <= SVG_AT_MOST;
   const room = place.clientWidth;
   const whole = { ...spec, ...themes[theme()], padding: 4 };
+  if (room < NARROW) whole.config = { ...whole.config, legend: { ...whole.config.legend, ...BELOW } };
   try {
     const old = drawn.get(figure);
     const made = await fitted(figure, place, whole, small);
