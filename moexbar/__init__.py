@@ -62,6 +62,7 @@ __all__ = [
     "load_routing",
     "open_model",
     "pareto",
+    "pictures",
     "plot",
     "preset_names",
     "profile",
@@ -139,7 +140,7 @@ if TYPE_CHECKING:
     from moexbar.files.stacks_file import read_stacks
     from moexbar.inspection import inspect
     from moexbar.model import Model, open_model, profile
-    from moexbar.page.plotting import plot
+    from moexbar.page.plotting import pictures, plot
     from moexbar.page.write import write_report
     from moexbar.quantised import accuracy
     from moexbar.report.compiled import Report
@@ -192,7 +193,7 @@ _ROOMS = {
     "moexbar.files.stacks_file": ("read_stacks",),
     "moexbar.inspection": ("inspect",),
     "moexbar.model": ("Model", "open_model", "profile"),
-    "moexbar.page.plotting": ("plot",),
+    "moexbar.page.plotting": ("pictures", "plot"),
     "moexbar.page.write": ("write_report",),
     "moexbar.quantised": ("accuracy",),
     "moexbar.report.compiled": ("Report",),

@@ -49,7 +49,7 @@ TASKS: dict[str, tuple[str, ...]] = {
     ),
     "Choose a chip or a model": ("design", "Demands", "Designed", "size"),
     "Many compilations": ("explore", "Explored", "pareto"),
-    "Reports and pictures": ("write_report", "plot"),
+    "Reports and pictures": ("write_report", "plot", "pictures"),
     "Published numbers": ("validate",),
     "Errors": (
         "MoexbarError",

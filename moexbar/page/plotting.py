@@ -8,16 +8,18 @@ from pathlib import Path
 
 from ir.errors import InputError
 from moexbar.arguments import check_path
+from moexbar.compilation import Compilation
 from moexbar.figures.draw import Theme, draw, form_of
-from moexbar.figures.figure import Figure
+from moexbar.figures.figure import Figure, Shown
 from moexbar.figures.kinds import COMPARED, KINDS, SWEPT
 from moexbar.figures.window import timeline_window
 from moexbar.files.added import write_added
 from moexbar.files.manifest import maker_of
-from moexbar.page.reading import read_shown
+from moexbar.page.reading import read_shown, shown_of
 from moexbar.report.reading import read_object, typed
 from moexbar.report.traces import CompareReport
 
+Source = Compilation | CompareReport | Path | str
 WINDOW = "timeline-window"  # the kind that options cut
 
 
@@ -82,26 +84,53 @@ def plot(
     return tuple(paths)
 
 
-def figures_of(folder: Path | str, kind: str, cut: Cut = WHOLE) -> tuple[Figure, ...]:
-    """The pictures of a kind; InputError where the folder has none."""
-    known = drawable(folder)
+def pictures(
+    source: Source,
+    kind: str,
+    *,
+    from_ns: float | None = None,
+    to_ns: float | None = None,
+    layer: int | None = None,
+    of: tuple[str, str] | None = None,
+) -> tuple[Figure, ...]:
+    """The pictures of a kind, which a notebook shows: of a compilation, a comparison or a folder.
+
+    The rest as for `plot`. Raises InputError naming kind or option.
+    """
+    return figures_of(source, kind, Cut(from_ns, to_ns, layer, of))
+
+
+def figures_of(source: Source, kind: str, cut: Cut = WHOLE) -> tuple[Figure, ...]:
+    """The pictures of a kind; InputError where what they are to be drawn from has none."""
+    known, where = drawable(source), _where(source)
     if kind not in known:
         near = get_close_matches(kind, known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"`moexbar plot {folder}` lists them"
+        hint = f"did you mean {near[0]}?" if near else f"`moexbar plot {where}` lists them"
         problem = f"no kind of picture {kind!r}, expected one of {', '.join(known)}"
-        raise InputError(str(folder), problem, hint)
+        raise InputError(where, problem, hint)
     cut.refuse(kind)
     found = tuple(known[kind].of(cut))
     if not found:
         problem = f"nothing to draw: {known[kind].shows}"
-        raise InputError(f"{folder}: {kind}", problem, "what it shows is not in this folder")
+        raise InputError(f"{where}: {kind}", problem, "what it shows is not in it")
     return found
 
 
-def drawable(folder: Path | str) -> Mapping[str, Drawable]:
-    """The kinds of pictures of a folder, by name; InputError where none are made of it."""
-    check_path("folder", folder, "an output folder of moexbar")
-    folder = Path(folder)
+def _where(source: Source) -> str:
+    """What a message calls it."""
+    return str(source) if isinstance(source, Path | str) else type(source).__name__
+
+
+def drawable(source: Source) -> Mapping[str, Drawable]:
+    """The kinds of pictures of a folder, or a value, by name; InputError where none are made."""
+    if isinstance(source, CompareReport):
+        return _compared(lambda: source)
+    if isinstance(source, Compilation):
+        done = source
+        return _compiled(lambda: shown_of(done.compiled, done.routing, done.report))
+    expected = "a Compilation, a CompareReport, or an output folder of moexbar"
+    check_path("folder", source, expected)
+    folder = Path(source)
     maker = maker_of(folder)
     if maker not in FOLDERS:
         known = ", ".join(f"`moexbar {name}`" for name in FOLDERS)
@@ -109,9 +138,9 @@ def drawable(folder: Path | str) -> Mapping[str, Drawable]:
     return FOLDERS[maker](folder)
 
 
-def _compiled(folder: Path) -> Mapping[str, Drawable]:
+def _compiled(read: Callable[[], Shown]) -> Mapping[str, Drawable]:
     def of(kind: str, cut: Cut) -> Sequence[Figure]:
-        shown = read_shown(folder)
+        shown = read()
         if kind == WINDOW:
             found = timeline_window(shown, cut.from_ns, cut.to_ns, cut.layer)
             return () if found is None else (found,)
@@ -120,10 +149,9 @@ def _compiled(folder: Path) -> Mapping[str, Drawable]:
     return {name: Drawable(kind.shows, partial(of, name)) for name, kind in KINDS.items()}
 
 
-def _compared(folder: Path) -> Mapping[str, Drawable]:
+def _compared(read: Callable[[], CompareReport]) -> Mapping[str, Drawable]:
     def of(kind: str, _: Cut) -> Sequence[Figure]:
-        path = folder / "compare.json"
-        return COMPARED[kind].draw(typed(CompareReport, read_object(path), str(path)))
+        return COMPARED[kind].draw(read())
 
     return {name: Drawable(kind.shows, partial(of, name)) for name, kind in COMPARED.items()}
 
@@ -137,8 +165,13 @@ def _swept(folder: Path) -> Mapping[str, Drawable]:
     return {name: Drawable(kind.shows, partial(of, name)) for name, kind in SWEPT.items()}
 
 
+def _read_compared(folder: Path) -> CompareReport:
+    path = folder / "compare.json"
+    return typed(CompareReport, read_object(path), str(path))
+
+
 FOLDERS: Mapping[str, Callable[[Path], Mapping[str, Drawable]]] = {
-    "compile": _compiled,
-    "compare": _compared,
+    "compile": lambda folder: _compiled(partial(read_shown, folder)),
+    "compare": lambda folder: _compared(partial(_read_compared, folder)),
     "explore": _swept,
 }

@@ -11,6 +11,7 @@ from ir.errors import InputError
 from moexbar.__main__ import main
 from moexbar.figures.kinds import KINDS
 from moexbar.files.folder import publish
+from tests.paths import TINY
 
 
 @pytest.fixture
@@ -86,3 +87,23 @@ def test_a_folder_without_pictures(tmp_path: Path) -> None:
         pass
     with pytest.raises(InputError, match="is an output of `moexbar design`, expected one of"):
         mx.plot(tmp_path / "out", "time", tmp_path / "t.svg")
+
+
+def test_pictures_of_values_are_those_of_their_folders(tmp_path: Path) -> None:
+    done = mx.compile(
+        TINY / "model.onnx", inputs=TINY / "inputs.npz", prefill=8, baselines="none", execute=False
+    )
+    done.save(tmp_path / "out", ("report", "program", "mapping", "routing"))
+    for kind in KINDS:
+        try:
+            found = mx.pictures(done, kind)
+        except InputError as error:
+            assert "nothing to draw" in str(error) and str(error).startswith(f"Compilation: {kind}")
+        else:
+            assert found == mx.pictures(tmp_path / "out", kind)
+    compared = mx.compare(done.routing, "hermes-mux2", ["sorted", "lpt"], window=64)
+    assert [figure.kind for figure in mx.pictures(compared, "objective")] == ["objective"] * 2
+    with pytest.raises(InputError, match="Compilation: no kind of picture 'times'"):
+        mx.pictures(done, "times")
+    with pytest.raises(InputError, match="expected a Compilation, a CompareReport, or an output"):
+        mx.pictures(3, "time")  # type: ignore[arg-type]
