@@ -42,10 +42,8 @@ class Page(HTMLParser):
             self.loaded.append(found[LOADED[tag]])
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(made: Path) -> Path:
     """The built site; nothing is written beside its pages."""
-    made = tmp_path_factory.mktemp("site")
     words = "-W --keep-going -q -b html -d".split()
     done = subprocess.run(
         [sys.executable, "-m", "sphinx", *words, made / "read", DOCS, made / "html"],
@@ -58,26 +56,22 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made / "html"
 
 
-@pytest.fixture(scope="module")
-def pages(site: Path) -> dict[Path, Page]:
+def pages_of(site: Path) -> dict[Path, Page]:
     found = {path: Page(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
     return {path: page for path, page in found.items() if path.parent.name != "_static"}
 
 
-@pytest.mark.slow
-def test_every_page_is_there(site: Path, pages: dict[Path, Page]) -> None:
-    """That every one is in a table of contents Sphinx itself says, as a warning."""
+def expected() -> set[Path]:
+    """The pages that there must be, by the files of docs/ and the notebooks."""
     sources = {path for end in ("md", "ipynb") for path in DOCS.rglob(f"*.{end}")}
-    wanted = {path.relative_to(DOCS).with_suffix(".html") for path in sources}
     notebooks = (ROOT / "examples" / "notebooks").glob("*.[mi]*")
-    wanted |= {Path("notebooks") / path.with_suffix(".html").name for path in notebooks}
-    own = {Path("genindex.html"), Path("search.html")}
-    assert {path.relative_to(site) for path in pages} - own == wanted
+    wanted = {path.relative_to(DOCS).with_suffix(".html") for path in sources}
+    return wanted | {Path("notebooks") / path.with_suffix(".html").name for path in notebooks}
 
 
-@pytest.mark.slow
-def test_every_link_within_the_site_leads_somewhere(pages: dict[Path, Page]) -> None:
-    wrong: list[str] = []
+def dead_links(pages: dict[Path, Page]) -> list[str]:
+    """Links within the site to a file or a place that is not there."""
+    dead: list[str] = []
     for path, page in pages.items():
         for link in page.links:
             parts = urlsplit(link)
@@ -87,40 +81,66 @@ def test_every_link_within_the_site_leads_somewhere(pages: dict[Path, Page]) -> 
             there = to in pages if to.suffix == ".html" else to.exists()
             place = unquote(parts.fragment)
             if not there or (place and to in pages and place not in pages[to].ids):
-                wrong.append(f"{path.name}: {link}")
-    assert wrong == []
+                dead.append(f"{path.name}: {link}")
+    return dead
 
 
-@pytest.mark.slow
-def test_nothing_is_loaded_from_elsewhere(site: Path, pages: dict[Path, Page]) -> None:
+def loaded_from_elsewhere(site: Path, pages: dict[Path, Page]) -> set[str]:
+    """Scripts, styles, fonts and pictures of another host."""
     assert sum(len(page.loaded) for page in pages.values()) > len(pages)
-    elsewhere = {one for page in pages.values() for one in page.loaded if urlsplit(one).netloc}
-    assert elsewhere == set()
+    found = {one for page in pages.values() for one in page.loaded if urlsplit(one).netloc}
+    away = re.compile(r"(?:url\(|@import)\s*[\"']?((?:https?:)?//[^\"')]*)")
     for style in site.rglob("*.css"):
-        assert not re.search(r"(url\(|@import)\s*[\"']?(https?:)?//", style.read_text()), style
+        found |= set(away.findall(style.read_text(encoding="utf-8")))
+    return found
 
 
-@pytest.mark.slow
-def test_repository_links_are_of_files_that_are_there(pages: dict[Path, Page]) -> None:
+def wrong_repository_links(pages: dict[Path, Page]) -> list[str]:
+    """Links to files of the repository that are not there."""
     of = re.compile(r"https://github\.com/moexbar/moexbar/(?:blob|tree)/main/([^#?]*)")
     named = {found[1] for page in pages.values() for one in page.links if (found := of.match(one))}
     assert "examples/models/README.md" in named
-    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+    return [path for path in sorted(named) if not (ROOT / path).exists()]
+
+
+def untold_options(ids: set[str]) -> list[str]:
+    """Options of commands without a place on the page of commands."""
+    return [
+        f"{command.name} {option}"
+        for command in COMMANDS
+        for param in load(command).params
+        for option in (param.opts if param.param_type_name == "option" else ())
+        if f"cmdoption-moexbar-{command.name}-{option.lstrip('-')}" not in ids
+    ]
 
 
 @pytest.mark.slow
-def test_all_names_and_commands_have_a_place(site: Path, pages: dict[Path, Page]) -> None:
-    """Of a command every option too."""
+def test_the_site_is_whole(tmp_path: Path) -> None:
+    """One test, so that it is built once. That every page is in a contents table Sphinx checks."""
+    site = built(tmp_path)
+    pages = pages_of(site)
+    own = {Path("genindex.html"), Path("search.html")}
+    assert {path.relative_to(site) for path in pages} - own == expected()
+    assert dead_links(pages) == []
+    assert loaded_from_elsewhere(site, pages) == set()
+    assert wrong_repository_links(pages) == []
     names = pages[site / "reference" / "api.html"].ids
     public = [name for name in moexbar.__all__ if name != "__version__"]
     assert [name for name in public if f"moexbar.{name}" not in names] == []
     told = pages[site / "reference" / "commands.html"].ids
     assert [command.name for command in COMMANDS if command.name not in told] == []
-    for command in COMMANDS:
-        for param in load(command).params:
-            for option in param.opts if param.param_type_name == "option" else ():
-                place = f"cmdoption-moexbar-{command.name}-{option.lstrip('-')}"
-                assert {place, place.replace(f"-{option.lstrip('-')}", f"{option}")} & told, option
+    assert untold_options(told) == []
+
+
+def test_what_is_dead_or_from_elsewhere(tmp_path: Path) -> None:
+    text = '<a href="b.html#x"></a><a href="#y"></a><a id="y"></a><a href="c.html"></a>'
+    (tmp_path / "a.html").write_text(text + '<script src="https://example.org/a.js"></script>')
+    (tmp_path / "b.html").write_text('<img src="p.svg"><img src="q.svg"><img src="r.svg">')
+    (tmp_path / "s.css").write_text("@import url(//example.org/f.css);")
+    pages = pages_of(tmp_path)
+    assert dead_links(pages) == ["a.html: b.html#x", "a.html: c.html"]
+    away = {"https://example.org/a.js", "//example.org/f.css"}
+    assert loaded_from_elsewhere(tmp_path, pages) == away
 
 
 def test_every_public_name_has_one_task() -> None:
