@@ -48,8 +48,9 @@ const embedded = (place, spec, small) =>
   });
 
 // Vega warns of what is meant so here: bars of fixed height in a picture as wide as the page, legends
-// that one view of several has, and columns that only some compilations have values for.
-const EXPECTED = /(Dropping "fit-|Infinite extent|Conflicting legend property "disable")/;
+// that one view of several has, columns that only some compilations have values for, and lines that
+// are faint unless they are marked.
+const EXPECTED = /(Dropping "fit-|Infinite extent|Conflicting legend property "disable"|Channel opacity)/;
 const warn = console.warn.bind(console);
 console.warn = (...words) => words.some((one) => EXPECTED.test(one)) || warn(...words);
 
@@ -91,8 +92,9 @@ async function draw(figure) {
   const spec = figure.made ? figure.made() : unpacked(read(figure, "spec"));
   const small = rows(spec) <= SVG_AT_MOST;
   const room = place.clientWidth;
-  const whole = { ...spec, ...themes[theme()], padding: 4 };
-  if (room < NARROW) whole.config = { ...whole.config, legend: { ...whole.config.legend, ...BELOW } };
+  const { config, ...around } = themes[theme()];
+  const legend = { ...config.legend, symbolLimit: 0, ...(room < NARROW ? BELOW : {}) };
+  const whole = { ...spec, ...around, padding: 4, config: { ...config, legend } };
   try {
     const old = drawn.get(figure);
     const made = await fitted(figure, place, whole, small);

@@ -12,12 +12,13 @@ from moexbar import __version__
 from moexbar.exploration.figures import FIGURES
 from moexbar.exploration.results import Results, read_results
 from moexbar.figures.figure import Figure
+from moexbar.figures.kinds import SWEPT
 from moexbar.figures.pareto import pareto_spec
 from moexbar.figures.swept import Sweep
 from moexbar.page.document import Page, Section
 from moexbar.page.front import Axis, Point, front_of
 from moexbar.page.html import Html, data, join, tag
-from moexbar.page.parts import Cell, facts, number, paragraph, picture, table
+from moexbar.page.parts import Cell, facts, number, paragraph, picture, pictures, table
 
 USUAL = ("area_mm2", "time_us")  # the figures that are seen first: across, up
 MAIN = (
@@ -46,6 +47,7 @@ def page_of_results(found: Results, name: str) -> Page:
     sections = [
         Section("what", "What varies", (_varied(found, rows),)),
         Section("front", "Points by two figures", _front(found, rows, axes, points), "sweep"),
+        Section("effects", "What each setting does", (_effects(found, axes),)),
         Section("failed", "Points without figures", (_failed(found, failed),)),
         Section("columns", "What the figures are", (_meanings(axes),)),
     ]
@@ -64,19 +66,25 @@ def sweep_of(folder: Path, of: tuple[str, str] | None = None) -> Sweep:
     of: the two, which come first; None: area and time. InputError for one that no point has.
     """
     found = read_results(folder)
-    axes = axes_of(found, found.table.to_pylist())
-    names = [axis.name for axis in axes]
+    names = [axis.name for axis in axes_of(found, found.table.to_pylist())]
     for name in of or USUAL:
         if name not in names:
             near = get_close_matches(name, names, 1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names) or 'none'}"
             raise InputError(f"{folder}: {name}", "no figure that points have", hint)
+    return _marked(found, of or USUAL, () if of else MAIN)
+
+
+def _marked(found: Results, of: tuple[str, str], more: Sequence[str] = ()) -> Sweep:
+    """The points that are done with the front of two figures, and more figures beside these."""
+    axes = axes_of(found, found.table.to_pylist())
+    names = [axis.name for axis in axes]
     points = points_of(found, found.table.to_pylist())
-    best = front_of(points, axes, *(names.index(name) for name in of or USUAL))
+    best = front_of(points, axes, *(names.index(name) for name in of))
     table = found.table.to_pandas()
     table = table[table["status"] == DONE].reset_index(drop=True)
     table["front"], table["knee"] = table["point"].isin(best.front), table["point"].isin(best.knee)
-    shown = of or (*USUAL, *(name for name in names if name in MAIN and name not in USUAL))
+    shown = (*of, *(name for name in names if name in more and name not in of))
     return Sweep(table, tuple(found.settings), shown)
 
 
@@ -146,6 +154,15 @@ def _front(
     block = data(_block(found, rows, axes, points, template), class_="sweep")
     shown = Figure("pareto", "Points and their front", CAPTION, {}, wide=True)
     return choice, picture(shown, block), _looked_at(), _filters(), _points(found, rows)
+
+
+def _effects(found: Results, axes: Sequence[Axis]) -> Html:
+    """The other pictures of a sweep, where its points have the usual figures."""
+    if not set(USUAL) <= {axis.name for axis in axes}:
+        return Html()
+    marked = _marked(found, USUAL, MAIN)
+    kinds = (kind for name, kind in SWEPT.items() if name != "pareto")
+    return pictures(figure for kind in kinds for figure in kind.draw(marked))
 
 
 def _block(
