@@ -20,7 +20,7 @@ from nbclient.exceptions import CellExecutionError
 
 FOLDER = Path(__file__).resolve().parents[1] / "examples" / "notebooks"
 SECONDS = 300  # for a cell
-KEPT = ("text/plain", "text/html", "image/svg+xml")
+KEPT = ("image/svg+xml", "text/html", "text/plain")  # the first that there is
 
 
 def notebooks() -> list[Path]:
@@ -58,7 +58,8 @@ def plain(book: Any) -> Any:
 
 def _plain(output: Any) -> Any:
     if "data" in output:
-        output.data = {kind: text for kind, text in output.data.items() if kind in KEPT}
+        kept = [kind for kind in KEPT if kind in output.data]
+        output.data = {kind: output.data[kind] for kind in kept[:1]}
         output.metadata = {}
     return output
 

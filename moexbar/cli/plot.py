@@ -45,7 +45,7 @@ Layer = Annotated[
 Of = Annotated[
     str | None,
     typer.Option(
-        help="pareto of these figures, across and up.",
+        help="Of a sweep: these figures, across and up.",
         metavar="FIGURE,FIGURE",
         show_default="area_mm2,time_us",
         rich_help_panel=WHICH,

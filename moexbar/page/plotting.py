@@ -38,7 +38,7 @@ class Cut:
             ("from_ns", self.from_ns, (WINDOW,)),
             ("to_ns", self.to_ns, (WINDOW,)),
             ("layer", self.layer, (WINDOW,)),
-            ("of", self.of, ("pareto",)),
+            ("of", self.of, tuple(SWEPT)),
         ):
             if value is not None and kind not in known:
                 problem = f"means nothing to {kind}, expected with {' or '.join(known)}"
@@ -71,7 +71,7 @@ def plot(
 
     file: ends in .svg, .pdf, .png or .json (the Vega-Lite specification); of a kind with several
     pictures each has its number in its name. from_ns, to_ns, layer: of `timeline-window`, the
-    stretch in ns and the layer; of: of `pareto`, the figures across and up. Raises InputError
+    stretch in ns and the layer; of: of a sweep, the figures across and up. Raises InputError
     naming folder, kind, option or file.
     """
     path = Path(file)

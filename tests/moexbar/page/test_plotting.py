@@ -70,7 +70,7 @@ def test_a_stretch_of_the_timeline(copy: Path, tmp_path: Path) -> None:
         (["energy", "--layer", "1", "-o", "e.svg"], "--layer: means nothing to energy, expected"),
         (
             ["time", "--of", "a,b", "-o", "e.svg"],
-            "--of: means nothing to time, expected with pareto",
+            "--of: means nothing to time, expected with pareto or effects or parallel",
         ),
         (["time", "--of", "a", "-o", "e.svg"], "--of: 'a', expected two figures such as"),
     ],
