@@ -6,8 +6,8 @@ from pathlib import Path
 from ir.errors import InputError
 
 
-def check_file(path: Path, what: str, limit: int) -> None:
-    """Refuse anything but a regular file of at most `limit` bytes.
+def check_file(path: Path, what: str, limit: int | None = None) -> int:
+    """The bytes of a regular file of at most `limit`; anything else is refused.
 
     A FIFO or a device would block or never end. `what` names what was expected in the message.
     """
@@ -20,5 +20,6 @@ def check_file(path: Path, what: str, limit: int) -> None:
     if not stat.S_ISREG(info.st_mode):
         kind = "a folder" if stat.S_ISDIR(info.st_mode) else "not a regular file"
         raise InputError(where, f"{kind}, expected {what}")
-    if info.st_size > limit:
+    if limit is not None and info.st_size > limit:
         raise InputError(where, f"{info.st_size} bytes, expected {what} of at most {limit} bytes")
+    return info.st_size

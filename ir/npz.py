@@ -94,6 +94,16 @@ def read_names(path: Path | str, limits: ArchiveLimits | None = None) -> tuple[s
         return tuple(_members(str(path), archive, limits))
 
 
+def inflated_bytes(path: Path | str, limits: ArchiveLimits | None = None) -> int:
+    """What all members of an archive say that they inflate to; more is never read of one.
+
+    Raises InputError as `read_arrays` does.
+    """
+    limits = limits or ArchiveLimits()
+    with _opened(str(path), path, limits) as archive:
+        return sum(m.file_size for m in _members(str(path), archive, limits).values())
+
+
 def read_headers(
     path: Path | str, limits: ArchiveLimits | None = None
 ) -> dict[str, ArrayHeader | None]:

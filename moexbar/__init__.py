@@ -36,6 +36,7 @@ __all__ = [
     "GroupingOptions",
     "InfeasibleError",
     "InputError",
+    "Limits",
     "Load",
     "Model",
     "MoexbarError",
@@ -57,6 +58,7 @@ __all__ = [
     "explore",
     "group",
     "inspect",
+    "limits",
     "load_chip",
     "load_counts",
     "load_routing",
@@ -118,6 +120,7 @@ if TYPE_CHECKING:
         InputError,
         MoexbarError,
     )
+    from ir.limits import Limits
     from ir.load import Load
     from ir.program import Program
     from ir.routing import Routing
@@ -139,6 +142,7 @@ if TYPE_CHECKING:
     from moexbar.files.routing_file import load_counts, load_routing, save_routing
     from moexbar.files.stacks_file import read_stacks
     from moexbar.inspection import inspect
+    from moexbar.limits_in_force import limits
     from moexbar.model import Model, open_model, profile
     from moexbar.page.plotting import pictures, plot
     from moexbar.page.write import write_report
@@ -171,6 +175,7 @@ _ROOMS = {
         "InputError",
         "MoexbarError",
     ),
+    "ir.limits": ("Limits",),
     "ir.load": ("Load",),
     "ir.program": ("Program",),
     "ir.routing": ("Routing",),
@@ -192,6 +197,7 @@ _ROOMS = {
     "moexbar.files.routing_file": ("load_counts", "load_routing", "save_routing"),
     "moexbar.files.stacks_file": ("read_stacks",),
     "moexbar.inspection": ("inspect",),
+    "moexbar.limits_in_force": ("limits",),
     "moexbar.model": ("Model", "open_model", "profile"),
     "moexbar.page.plotting": ("pictures", "plot"),
     "moexbar.page.write": ("write_report",),

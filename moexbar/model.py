@@ -15,6 +15,7 @@ from compiler.profiling.feeds import load_inputs
 from ir.arrays import Array
 from ir.errors import InputError
 from ir.lengths import Tokens
+from ir.limits import Limits
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.load import open_model as open_source
 from ir.onnxdoor.session import Runtime
@@ -22,7 +23,7 @@ from ir.onnxdoor.ternary import open_as
 from ir.routing import Routing
 from ir.ternary import with_ternary_experts
 from ir.workload import Workload
-from moexbar.arguments import arrays, check_path, lengths, whole
+from moexbar.arguments import arrays, check, check_path, lengths, whole
 from moexbar.configurations.opened import named, open_configuration
 from moexbar.configurations.read import is_configuration, read_configuration
 from moexbar.files.model_files import model_file
@@ -38,15 +39,19 @@ class Model:
     opened instead, a shape without weights; None: a file.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, limits: Limits | None = None) -> None:
         """Open and check a file, a folder's only one or a config.json.
 
-        InputError names what makes it unusable.
+        limits: of what it may ask for; None: those in force (docs/limits.md). InputError names what
+        makes it unusable.
         """
+        self.limits = limits or Limits.in_force()
         path = model_file(Path(path))
         found = read_configuration(path) if is_configuration(path) else None
         self.configuration = found
-        self.source = open_source(path) if found is None else open_configuration(found)
+        self.source = (
+            open_source(path, limits=self.limits) if found is None else open_configuration(found)
+        )
         self._runtime: Runtime | None = None
         self._workloads: dict[tuple[Tokens | None, int | None, bool], Workload] = {}
 
@@ -75,7 +80,8 @@ class Model:
     def runtime(self) -> Runtime:
         """The one child process that runs the model, its layers and its programs."""
         if self._runtime is None:
-            self._runtime = Runtime()
+            limits = self.limits
+            self._runtime = Runtime(limits.child_bytes, float(limits.child_seconds))
             weakref.finalize(self, self._runtime.close)
         return self._runtime
 
@@ -100,6 +106,8 @@ class Model:
         experts: `ternary` rounds the finished model's to -1, 0 and 1 times a
         scale. Raises InputError naming file, dimension, node and layer.
         """
+        longest = max(tokens) if isinstance(tokens, tuple) else tokens or 0
+        self.limits.check("tokens", longest, str(self.path), "a sequence (--prefill, --tokens)")
         key = (tokens, batch, decodes)
         if key not in self._workloads:
             read = read_model(
@@ -180,14 +188,15 @@ class Model:
         )
 
 
-def open_model(path: Path | str) -> Model:
+def open_model(path: Path | str, limits: Limits | None = None) -> Model:
     """Open the ONNX file at `path`, or a hub folder, or its config.json.
 
-    A configuration is a shape without weights (docs/configurations.md). InputError names what makes
-    a file unusable.
+    A configuration is a shape without weights (docs/configurations.md). limits: of what the file
+    may ask for; None: those in force (docs/limits.md). InputError names what makes it unusable.
     """
     check_path("path", path, "the path of an ONNX file, a folder or a config.json")
-    return Model(path)
+    check("limits", limits, (Limits, type(None)), "Limits")
+    return Model(path, limits)
 
 
 def arrays_of(inputs: Inputs) -> Mapping[str, Array]:

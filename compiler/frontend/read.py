@@ -6,6 +6,7 @@ from compiler.frontend.account import account_of, notes_of
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.dimensions import check_dimensions, unknown_operators
 from compiler.frontend.facts.graph import Graph, name_of
+from compiler.frontend.facts.large import refuse_large
 from compiler.frontend.facts.random import WHAT_TO_DO, random_operators, refuse_random
 from compiler.frontend.facts.sides import refuse_sides, sides_of
 from compiler.frontend.moe.find import find_moe
@@ -100,6 +101,7 @@ def _read(
 ) -> tuple[Workload, Facts]:
     graph = Graph.of(source)
     facts = Facts.of(graph, sides_of(graph, tokens))
+    refuse_large(graph, facts.sizes)
     check_dimensions(graph, facts.patches, tokens, batch)
     longest = max(tokens) if isinstance(tokens, tuple) else tokens
     with Prover(facts, runtime) as prover:

@@ -1,7 +1,7 @@
 """The arrays a model is fed with: read, cut, and completed where they follow from the rest."""
 
-import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,31 +9,38 @@ from onnx_ir import Value
 
 from compiler.frontend.facts.graph import Graph, name_of
 from compiler.frontend.facts.inputs import fixed_batch, token_axis_of_input
+from compiler.frontend.facts.large import refuse_large
+from compiler.frontend.facts.sizes import Sizes
 from compiler.profiling.rows import ShortSequencesError, in_sequences
 from compiler.profiling.sides import check_sides, side_of_inputs
 from ir.arrays import Array, Bools
 from ir.errors import InputError
-from ir.npz import ArchiveLimits, read_arrays
+from ir.infile import check_file
+from ir.limits import MIB, Limits
+from ir.npz import ArchiveLimits, inflated_bytes, read_arrays, read_names
 from ir.onnxdoor.load import Source
 from ir.workload import Workload
 
-_LIMITS = ArchiveLimits(bytes=2**30, members=4096, directory_bytes=2**20)  # caches: two a layer
+_DIRECTORY = 2**20  # bytes of an archive's member list
+_FLOOR = 64 * MIB  # that may be inflated whatever the ratio
 
 
-def load_inputs(path: Path | str) -> dict[str, Array]:
-    """Every numeric array of an .npz file, by name; InputError for anything else."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.namelist()
-    except OSError as error:
-        raise InputError(str(path), f"cannot be read: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise InputError(str(path), f"not an .npz archive: {error}") from error
-    names = [m.removesuffix(".npy") for m in members]
-    arrays = read_arrays(path, dict.fromkeys(names, "iufb"), _LIMITS)
-    if not arrays:
-        raise InputError(str(path), "no arrays, expected one per model input")
-    return arrays
+def load_inputs(path: Path | str, limits: Limits | None = None) -> dict[str, Array]:
+    """Every numeric array of an .npz file, by name; InputError for anything else.
+
+    limits: None: those in force.
+    """
+    limits, where = limits or Limits.in_force(), str(path)
+    size = check_file(Path(path), "an .npz archive")
+    some = ArchiveLimits(members=limits.input_arrays, directory_bytes=_DIRECTORY)
+    names, total = read_names(path, some), inflated_bytes(path, some)
+    if not names:
+        raise InputError(where, "no arrays, expected one per model input")
+    limits.check("input_bytes", total, where, "its arrays inflated")
+    if total > _FLOOR:
+        limits.check("input_ratio", -(-total // size), where, f"{total:,} bytes inflated")
+    whole = replace(some, bytes=max(total, 1))
+    return read_arrays(path, dict.fromkeys(names, "iufb"), whole)
 
 
 class Feeds:
@@ -67,6 +74,9 @@ class Feeds:
                 f"no array {missing[0]!r}, found {', '.join(sorted(inputs)) or 'none'}",
                 "give one array per model input, first axis = sequences",
             )
+        for name, array in inputs.items():
+            if not array.ndim:
+                raise InputError("inputs", f"{name!r}: one number, expected sequences")
         self._lead = graph.token_inputs[0]
         self._sides = workload.sides
         self._side_of = side_of_inputs(graph, self._sides, inputs) if self._sides else {}
@@ -86,8 +96,18 @@ class Feeds:
                 f"{name_of(self._lead)!r}: {self.sequences} sequences, expected at least the "
                 f"{self._batch} that run together",
             )
+        self._refuse_large(lead)
         self._head_dim = _head_dims(graph, workload)
         self.made = [name_of(v) for v in graph.inputs if name_of(v) not in inputs]
+
+    def _refuse_large(self, lead: Array) -> None:
+        """InputError where the model makes too large values of as many tokens as it is given."""
+        axis = max(lead.ndim - len(self._lead.shape or ()), 0) + token_axis_of_input(self._lead)
+        if self._sides or self._patches is not None or axis >= lead.ndim:
+            return
+        tokens = self._tokens or int(lead.shape[axis])
+        self._graph.source.limits.check("tokens", tokens, "inputs", "tokens of a sequence")
+        refuse_large(self._graph, Sizes(self._graph, (tokens,)))
 
     def groups(self, sequences: int) -> list[range]:
         """The first so many sequences, as those that run together; a last part group is whole.

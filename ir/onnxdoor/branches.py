@@ -12,7 +12,9 @@ import numpy as np
 import onnx_ir
 from onnx_ir import Node, Value
 
+from ir.limits import Limits
 from ir.onnxdoor.rewriting import STANDARD, Constants, stored
+from ir.onnxdoor.subgraphs import subgraphs
 
 MOST_ROUNDS = 1024
 _PRODUCTS = frozenset(
@@ -37,25 +39,59 @@ _FROM_SELECTION = frozenset(  # what leads from a selection to whether an expert
 )
 
 
-def open_branches(graph: onnx_ir.Graph) -> bool:
-    """Open what can be opened of a graph; whether anything was."""
-    changed = False
+def open_branches(graph: onnx_ir.Graph, where: str = "", limits: Limits | None = None) -> bool:
+    """Open what can be opened of a graph; whether anything was.
+
+    where: the file. InputError names a loop whose rounds would be more nodes than the limit.
+    """
+    changed, limits = False, limits or Limits()
     while True:
-        opened = [node for node in list(graph) if _open(graph, node)]
+        room = _Room(graph, where, limits)
+        opened = [node for node in list(graph) if _open(graph, node, room)]
         if not opened:
             return changed
         changed = True
         graph.sort()
 
 
-def _open(graph: onnx_ir.Graph, node: Node) -> bool:
+class _Room:
+    """Counts the nodes that there will be, and refuses too many of them."""
+
+    def __init__(self, graph: onnx_ir.Graph, where: str, limits: Limits) -> None:
+        self._where, self._limits = where, limits
+        self._nodes = _size(graph)
+
+    def take(self, node: Node, body: onnx_ir.Graph, rounds: int) -> None:
+        """Count so many rounds of a body; InputError names the node."""
+        self._nodes += rounds * (_size(body) + 1)
+        what = f"node {node.name or node.op_type!r} ({node.op_type}): nodes, its rounds unrolled"
+        self._limits.check("nodes", self._nodes, self._where, what)
+
+
+def _size(graph: onnx_ir.Graph) -> int:
+    """Nodes of a graph, those of a loop in it as often as it may be unrolled."""
+    total = 0
+    for node in graph:
+        inside = sum(_size(g) for g in subgraphs(node))
+        total += 1 + inside * (_rounds(node) if inside else 1)
+    return total
+
+
+def _rounds(node: Node) -> int:
+    """The rounds of a Loop, where it may be unrolled; else 1."""
+    count = stored(node.inputs[0]) if node.op_type == "Loop" and node.inputs else None
+    rounds = int(count.item()) if count is not None and count.size == 1 else 1
+    return rounds if 0 < rounds <= MOST_ROUNDS else 1
+
+
+def _open(graph: onnx_ir.Graph, node: Node, room: _Room) -> bool:
     if node.domain not in STANDARD:
         return False
     if node.op_type == "If":
         return _open_if(graph, node)
     if node.op_type == "Loop":
-        return _open_loop(graph, node)
-    return node.op_type == "Scan" and _open_scan(graph, node)
+        return _open_loop(graph, node, room)
+    return node.op_type == "Scan" and _open_scan(graph, node, room)
 
 
 def _open_if(graph: onnx_ir.Graph, node: Node) -> bool:
@@ -105,7 +141,7 @@ def _is_selected(condition: Value) -> bool:
     return False
 
 
-def _open_loop(graph: onnx_ir.Graph, node: Node) -> bool:
+def _open_loop(graph: onnx_ir.Graph, node: Node, room: _Room) -> bool:
     """A Loop over i = 0, 1, ... with values that are carried on and outputs that are stacked."""
     body = node.attributes["body"].as_graph()
     rounds, given = stored(node.inputs[0]), stored(node.inputs[1])
@@ -117,6 +153,7 @@ def _open_loop(graph: onnx_ir.Graph, node: Node) -> bool:
     carried: list[Value] = [v for v in node.inputs[2:] if v is not None]
     if len(carried) != len(body.inputs) - 2:
         return False
+    room.take(node, body, count)
     true = _constant(graph, node, "true", np.array(True))
     stacked: list[list[Value]] = []
     for i in range(count):
@@ -130,7 +167,7 @@ def _open_loop(graph: onnx_ir.Graph, node: Node) -> bool:
     return True
 
 
-def _open_scan(graph: onnx_ir.Graph, node: Node) -> bool:
+def _open_scan(graph: onnx_ir.Graph, node: Node, room: _Room) -> bool:
     """A Scan forward over the entries of stored tensors and of others, stacked along axis 0."""
     body = node.attributes["body"].as_graph()
     scanned = int(node.attributes.get_int("num_scan_inputs", 0) or 0)
@@ -144,6 +181,7 @@ def _open_scan(graph: onnx_ir.Graph, node: Node) -> bool:
         return False
     if len(states) + len(over) != len(body.inputs) or not _has_loop_product(node, body):
         return False
+    room.take(node, body, count)
     stacked: list[list[Value]] = []
     for i in range(count):
         index = _constant(graph, node, str(i), np.array(i))

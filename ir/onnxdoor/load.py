@@ -2,7 +2,6 @@
 
 import hashlib
 import itertools
-import stat
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +18,8 @@ from onnx_ir.passes.common import (
 
 from ir.arrays import Array
 from ir.errors import InputError
+from ir.infile import check_file
+from ir.limits import Limits
 from ir.onnxdoor.branches import open_branches
 from ir.onnxdoor.check import check_proto, tensors
 from ir.onnxdoor.integers import as_floats
@@ -28,8 +29,9 @@ from ir.onnxdoor.stored import stored_tensors
 from ir.onnxdoor.subgraphs import captured
 from ir.onnxdoor.unfuse import unfuse
 from ir.onnxdoor.widen import widen
+from ir.onnxdoor.wire import messages
 
-MAX_FILE_BYTES = 2**31 - 1  # what protobuf can parse; larger models keep weights outside the file
+PROTOBUF_BYTES = 2**31 - 1  # that it can parse; larger models keep weights outside the file
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +42,7 @@ class Source:
     nodes are initialisers, nodes whose outputs no one uses are gone, FusedGemm is split in two.
     widened: some values had 16 bits in the file and have 32 here (see `widen`). rewritten: some
     products are others' nodes than the file's (see `rewrite`). tensors: all that the file stores,
-    in nodes that are gone too (see `stored`). computed: see there.
+    in nodes that are gone too (see `stored`). computed: see there. limits: it was opened with.
     """
 
     path: Path
@@ -49,6 +51,7 @@ class Source:
     widened: bool = False
     rewritten: bool = False
     tensors: tuple[onnx_ir.TensorProtocol, ...] = ()
+    limits: Limits = field(default_factory=Limits)
     computed: dict[str, Array] = field(default_factory=dict[str, Array], repr=False)
     _protos: dict[onnx_ir.Node, onnx.NodeProto] = field(
         default_factory=dict[onnx_ir.Node, onnx.NodeProto], repr=False
@@ -91,20 +94,22 @@ class Source:
         return self.model.graph
 
 
-def open_model(path: str | Path, as_it_is: bool = False) -> Source:
+def open_model(path: str | Path, as_it_is: bool = False, limits: Limits | None = None) -> Source:
     """Read and check the model at `path`; InputError names what makes it unusable.
 
-    as_it_is: with floats of 16 bits and products of integers, as the file has them.
+    as_it_is: with floats of 16 bits and products of integers, as the file has them. limits: None:
+    those in force.
     """
-    path = Path(path)
-    data = _read(path)
+    path, limits = Path(path), limits or Limits.in_force()
+    data = _read(path, limits)
+    limits.check("messages", messages(data, limits.messages), str(path), "nodes, tensors, names")
     proto = onnx.ModelProto()
     try:
         proto.ParseFromString(data)
     except DecodeError as error:
         raise InputError(str(path), "not an ONNX file: its protobuf does not parse") from error
-    check_proto(proto, path)
-    folder = follow_links(tensors(proto, path), path)
+    check_proto(proto, path, limits)
+    folder = follow_links(tensors(proto), path)
     sha256 = hashlib.sha256(data).hexdigest()
     del data
     try:
@@ -115,48 +120,43 @@ def open_model(path: str | Path, as_it_is: bool = False) -> Source:
         LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
         RemoveUnusedNodesPass()(model)
         unfuse(model.graph)
-        rewritten = not as_it_is and rewrite(model.graph)
+        rewritten = not as_it_is and rewrite(model.graph, str(path), limits)
         model.graph.sort()
-    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # onnx_ir raises of any kind where a graph is none
         raise InputError(str(path), f"not a valid ONNX graph: {first_line(error)}") from error
     onnx_ir.external_data.set_base_dir(  # pyright: ignore[reportUnknownMemberType] (bare PathLike)
         model.graph, folder
     )
     _name_nodes(model.graph)
     widened = not as_it_is and widen(model.graph)
-    return Source(path, sha256, model, widened, rewritten, stored)
+    return Source(path, sha256, model, widened, rewritten, stored, limits)
 
 
-def rewrite(graph: onnx_ir.Graph) -> bool:
+def rewrite(graph: onnx_ir.Graph, where: str, limits: Limits) -> bool:
     """Write products by stored matrices in the forms that are read; whether anything changed."""
-    changed = [open_branches(graph), as_floats(graph), as_matmuls(graph)]
+    changed = [open_branches(graph, where, limits), as_floats(graph), as_matmuls(graph)]
     return any(changed)
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's text, at most 300 characters, or its class name."""
+    """The first line of what an error is from, at most 300 characters, or its class name."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     lines = str(error).strip().splitlines()
     return lines[0][:300] if lines else type(error).__name__
 
 
-def _read(path: Path) -> bytes:
-    try:
-        info = path.stat()
-    except OSError as error:
-        raise InputError(str(path), f"cannot be opened: {error.strerror}") from error
-    except ValueError as error:  # a NUL in the name
-        raise InputError(repr(str(path)), f"cannot be opened: {error}") from error
-    if not stat.S_ISREG(info.st_mode):
-        kind = "a directory" if stat.S_ISDIR(info.st_mode) else "not a regular file"
-        raise InputError(str(path), f"{kind}, expected an ONNX file")
-    if info.st_size == 0:
+def _read(path: Path, limits: Limits) -> bytes:
+    """The bytes of a regular file that is not too large."""
+    size = check_file(path, "an ONNX file")
+    if size == 0:
         raise InputError(str(path), "an empty file, expected an ONNX model")
-    if info.st_size > MAX_FILE_BYTES:
-        raise InputError(
-            str(path),
-            f"{info.st_size} bytes, an ONNX file has at most {MAX_FILE_BYTES}",
-            "store the weights as external data",
-        )
+    if size > PROTOBUF_BYTES:
+        told = f"{size} bytes, an ONNX file has at most {PROTOBUF_BYTES}"
+        raise InputError(str(path), told, "store the weights as external data")
+    limits.check("file_bytes", size, str(path), "the file")
     try:
         return path.read_bytes()
     except OSError as error:

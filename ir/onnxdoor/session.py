@@ -19,10 +19,12 @@ import numpy as np
 
 from ir.arrays import Array
 from ir.errors import LoadRefusedError, RefusedError, RunRefusedError, RuntimeLostError
+from ir.limits import SETTING, Limits
 from ir.onnxdoor.worker import receive, send
 
 ROOT = Path(__file__).resolve().parents[2]
 _AGAIN = "try again, with more memory or less else running"
+_MORE = f"{_AGAIN}, or raise child_bytes or child_seconds in {SETTING}"
 _REFUSED: dict[str, type[RefusedError]] = {
     "load": LoadRefusedError,
     "run": RunRefusedError,
@@ -34,14 +36,16 @@ class Runtime:
     """A child process that holds any number of loaded models; use it as a context manager.
 
     memory_bytes: limit of its address space, 0 = none (a tighter one that we are under holds);
-    seconds: wall time a single request may take; threads: of one operator, 1 = results that repeat
-    exactly.
+    seconds: wall time a single request may take; None: the limits in force; threads: of one
+    operator, 1 = results that repeat exactly.
     """
 
     def __init__(
-        self, memory_bytes: int = 16 * 2**30, seconds: float = 600.0, threads: int = 1
+        self, memory_bytes: int | None = None, seconds: float | None = None, threads: int = 1
     ) -> None:
-        self._seconds = seconds
+        limits = Limits.in_force()
+        memory_bytes = limits.child_bytes if memory_bytes is None else memory_bytes
+        self._seconds = limits.child_seconds if seconds is None else seconds
         self._count = 0
         self._deadline = math.inf
         self._ended = threading.Event()
@@ -104,14 +108,14 @@ class Runtime:
             send(_pipe(self._process.stdin), header, arrays, blob)
             answer, found, _ = receive(_pipe(self._process.stdout))
         except (OSError, EOFError, ValueError) as error:
-            raise RuntimeLostError(where, self._end(), _AGAIN) from error
+            raise RuntimeLostError(where, self._end(), _MORE) from error
         finally:
             self._deadline = math.inf
         if answer["ok"]:
             return found
         reason = " ".join(answer["error"].split())[:400]
         if answer["memory"]:
-            raise RuntimeLostError(where, f"ONNX Runtime ran out of memory: {reason}", _AGAIN)
+            raise RuntimeLostError(where, f"ONNX Runtime ran out of memory: {reason}", _MORE)
         refused = _REFUSED[header["do"]](where, f"ONNX Runtime: {reason}")
         refused.lacking = answer["lacking"]
         raise refused

@@ -164,6 +164,13 @@ COMMANDS = (
         "Show the chip presets, or one chip with units and sources.",
     ),
     Command(
+        "limits",
+        "limits",
+        "limits",
+        MORE,
+        "Show how much a model and its inputs may ask for, and how to raise it.",
+    ),
+    Command(
         "example",
         "example",
         "example",

@@ -7,6 +7,7 @@ from moexbar.report.examples import ExampleReport, LargeExampleReport
 from moexbar.report.executed import VerifyReport
 from moexbar.report.explored import ExploreReport
 from moexbar.report.fronts import ParetoReport
+from moexbar.report.limits import LimitsReport
 from moexbar.report.mapped import MappingFile
 from moexbar.report.models import ModelReport
 from moexbar.report.plain import Document
@@ -42,6 +43,7 @@ DOCUMENTS: dict[str, tuple[type[Document], ...]] = {
     "compare": (CompareReport,),
     "reside": (ResideReport,),
     "chips": (ChipsReport, ChipReport),
+    "limits": (LimitsReport,),
     "example": (ExampleReport, LargeExampleReport),
     "reproduce": (ReproduceReport,),
     "validate": (ValidateReport,),

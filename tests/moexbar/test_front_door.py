@@ -137,9 +137,9 @@ def test_a_compilation_opens_the_model_once_and_starts_one_child(
     opened: list[Path] = []
     children: list[Runtime] = []
 
-    def open_once(path: Path | str, widened: bool = True) -> load.Source:
+    def open_once(path: Path | str, *given: Any, **named: Any) -> load.Source:
         opened.append(Path(path))
-        return real_open(path, widened)
+        return real_open(path, *given, **named)
 
     class Counted(Runtime):
         def __init__(self, *given: Any, **named: Any) -> None:

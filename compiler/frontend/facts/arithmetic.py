@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnx
+import onnx_ir
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 from onnx_ir import Node
@@ -13,6 +14,10 @@ from ir.arrays import Array, Ints
 from ir.onnxdoor.load import Source
 
 MAX_MADE = 4096  # elements that ConstantOfShape may make
+READABLE = tuple(  # element types that numpy has, and that shapes are made of
+    onnx_ir.DataType[name]
+    for name in "INT64 INT32 FLOAT BOOL DOUBLE FLOAT16 INT8 UINT8 INT16 UINT16".split()
+)
 _COMPUTED = frozenset(
     """
     Cast Div Gather Slice Squeeze Unsqueeze Reshape Concat Add Sub Mul Mod Pow Neg Abs Floor Ceil

@@ -1,6 +1,6 @@
 """ONNX's own shape inference, one node at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,11 @@ Kind = onnx_ir.DataType | None
 Inferred = tuple[tuple[Shape, int], ...]
 UNKNOWN = -1
 KEPT = 20_000  # inferences; where there are more, they are forgotten and begun anew
+_HELD = {  # types whose contents shapes depend on: Range takes floats
+    int(onnx_ir.DataType.INT64): np.int64,
+    int(onnx_ir.DataType.INT32): np.int32,
+    int(onnx_ir.DataType.FLOAT): np.float32,
+}
 _known: dict[tuple[Any, ...], Inferred] = {}
 
 
@@ -32,7 +37,7 @@ class Inference:
         self._source = source
         self._versions = {
             domain: source.model.opset_imports.get(domain, source.model.opset_imports.get("", 1))
-            for domain in {node.domain for node in source.graph}
+            for domain in {node.domain for node in _every(source)}
         }
 
     def of(
@@ -80,9 +85,8 @@ class Inference:
             kind = int(declared or onnx_ir.DataType.FLOAT)
             dims = None if shape is None else [None if d < 0 else d for d in shape]
             types[name_of(value)] = helper.make_tensor_type_proto(kind, dims)
-            if content is not None and kind in (int(onnx_ir.DataType.INT64), 6):
-                array = content.astype(np.int64 if kind == 7 else np.int32)
-                data[name_of(value)] = onnx.numpy_helper.from_array(array)
+            if content is not None and kind in _HELD:
+                data[name_of(value)] = onnx.numpy_helper.from_array(content.astype(_HELD[kind]))
         try:
             schema = onnx.defs.get_schema(node.op_type, version, domain)
             outputs = shape_inference.infer_node_outputs(
@@ -102,6 +106,11 @@ class Inference:
         ):
             return unknown
         return tuple(_dims_and_kind(outputs.get(name_of(value))) for value in node.outputs)
+
+
+def _every(source: Source) -> Iterator[Node]:
+    """The nodes of a model, those of subgraphs too."""
+    return iter(onnx_ir.traversal.RecursiveGraphIterator(source.graph))
 
 
 def _has_subgraph(node: Node) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 import onnx_ir
 from onnx_ir import Node, Value
 
-from compiler.frontend.facts.arithmetic import Arithmetic, taken_of_shape
+from compiler.frontend.facts.arithmetic import READABLE, Arithmetic, taken_of_shape
 from compiler.frontend.facts.graph import Graph
 from compiler.frontend.facts.inference import UNKNOWN, Inference
 from compiler.frontend.facts.inputs import fixed_batch, token_axis_of_input, token_dims
@@ -115,6 +115,17 @@ class Sizes:
     def counted(self, tokens: int) -> int:
         """The tokens of a sequence at which sizes are counted: the file's own, else `tokens`."""
         return tokens if self._exact is not None else self.static_tokens or tokens
+
+    def extended(self, stored: Sequence[Value], nodes: Sequence[Node]) -> "Sizes":
+        """The same, and what can be told of further stored values and nodes, in order."""
+        out = copy(self)
+        out._shape, out._kind = dict(self._shape), dict(self._kind)
+        out._content, out._too_long = dict(self._content), set(self._too_long)
+        for value in stored:
+            out._set_constant(value)
+        for node in nodes:
+            out._set_outputs(node)
+        return out
 
     @cached_property
     def small(self) -> "Sizes":
@@ -217,7 +228,7 @@ class Sizes:
             return
         dims = np.array(tensor.shape.numpy(), dtype=np.int64).reshape(-1, 1)
         self._shape[value] = np.repeat(dims, len(self.tokens), axis=1)
-        if tensor.size <= MAX_CONTENT and tensor.dtype in _READABLE:
+        if tensor.size <= MAX_CONTENT and tensor.dtype in READABLE:
             array = np.asarray(tensor.numpy())
             self._content[value] = tuple([array] * len(self.tokens))
 
@@ -332,17 +343,3 @@ class Sizes:
         if len(found) == 1 and found[0] is None:
             found[0] = broadcast_shape(node, shapes)
         return tuple(found)
-
-
-_READABLE = (
-    onnx_ir.DataType.INT64,
-    onnx_ir.DataType.INT32,
-    onnx_ir.DataType.FLOAT,
-    onnx_ir.DataType.BOOL,
-    onnx_ir.DataType.DOUBLE,
-    onnx_ir.DataType.FLOAT16,
-    onnx_ir.DataType.INT8,
-    onnx_ir.DataType.UINT8,
-    onnx_ir.DataType.INT16,
-    onnx_ir.DataType.UINT16,
-)

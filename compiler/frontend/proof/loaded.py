@@ -12,6 +12,7 @@ from compiler.frontend.facts import Facts
 from compiler.frontend.facts.dimensions import unknown_operators
 from compiler.frontend.facts.graph import Graph, name_of
 from compiler.frontend.note import WEIGHTLESS, Note
+from compiler.frontend.proof.finite import refuse_not_finite
 from ir.arrays import Array
 from ir.errors import InputError, RefusedError
 from ir.onnxdoor.extract import extract, with_outputs
@@ -24,10 +25,15 @@ MAX_BYTES = 256 * 2**20  # of weights: a larger model is not loaded for this alo
 def refuse_unloadable(facts: Facts, runtime: Callable[[], Runtime]) -> list[Note]:
     """Raise RefusedError, with the runtime's reason, for a model that it does not take.
 
-    runtime: gives the child process, when it is needed. A note says why it was not tried.
+    Weights that are read for it must be numbers: InputError names one that is not. runtime: gives
+    the child process, when it is needed. A note says why it was not tried.
     """
     graph = facts.graph
-    reason = _not_tried(graph)
+    reason = _not_read(graph)
+    if not reason:
+        refuse_not_finite(facts)
+    if unknown_operators(graph):
+        reason = "it has operators that are not known"
     if reason:
         return [_untried(reason)]
     try:
@@ -67,10 +73,8 @@ def _run_alone(facts: Facts, node: Node, runtime: Runtime) -> None:
     model.drop()
 
 
-def _not_tried(graph: Graph) -> str:
-    """Why a model is not loaded, '' where it is."""
-    if unknown_operators(graph):
-        return "it has operators that are not known"
+def _not_read(graph: Graph) -> str:
+    """Why a model's weights are not read, '' where they are."""
     names = sorted(graph.source.graph.initializers)
     sizes = [stored_bytes(graph.source, name) for name in names]
     if None in sizes:

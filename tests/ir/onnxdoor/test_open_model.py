@@ -54,11 +54,11 @@ def test_opens(tmp_path: Path) -> None:
 
 
 def test_missing_directory_fifo(tmp_path: Path) -> None:
-    refused(tmp_path / "none.onnx", "cannot be opened: No such file")
-    refused(tmp_path, "a directory, expected an ONNX file")
+    refused(tmp_path / "none.onnx", "cannot be read: No such file")
+    refused(tmp_path, "a folder, expected an ONNX file")
     os.mkfifo(tmp_path / "pipe.onnx")
     refused(tmp_path / "pipe.onnx", "not a regular file")
-    refused(Path("a\0b.onnx"), "cannot be opened")
+    refused(Path("a\0b.onnx"), "cannot be read")
 
 
 @pytest.mark.parametrize("data", [b"hello world", b"\x00" * 100, b"\x08\x09", b"PK\x03\x04"])
@@ -144,9 +144,9 @@ def test_external_data_in_a_subgraph(tmp_path: Path) -> None:
 def test_impossible_shapes(tmp_path: Path) -> None:
     proto = small()
     proto.graph.initializer[0].dims[:] = [2**40, 2**40]
-    refused(save(tmp_path / "m.onnx", proto), "at most 2\\^40 elements")
+    refused(save(tmp_path / "m.onnx", proto), "limit tensor_elements")
     proto.graph.initializer[0].dims[:] = [-1, 2]
-    refused(save(tmp_path / "m.onnx", proto), "none negative")
+    refused(save(tmp_path / "m.onnx", proto), "expected none negative")
     proto.graph.initializer[0].dims[:] = [3, 3]
     refused(save(tmp_path / "m.onnx", proto), "16 bytes, its shape needs 36")
 
@@ -154,10 +154,10 @@ def test_impossible_shapes(tmp_path: Path) -> None:
 def test_names(tmp_path: Path) -> None:
     refused(
         save(tmp_path / "m.onnx", small([helper.make_node("Relu", ["x"], ["y"], name="a\nb")])),
-        "control characters",
+        "do not print",
     )
     long = helper.make_node("Relu", ["x"], ["y"], name="n" * 10_000)
-    refused(save(tmp_path / "m.onnx", small([long])), "a name of 10000 characters")
+    refused(save(tmp_path / "m.onnx", small([long])), "10,000 characters, limit name_length")
 
 
 def test_function_bomb(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_function_bomb(tmp_path: Path) -> None:
             )
         )
     proto = small([helper.make_node("f0", ["x"], ["y"], domain="f")], functions=functions)
-    refused(save(tmp_path / "m.onnx", proto), "nested too deep|more than 2000000 nodes")
+    refused(save(tmp_path / "m.onnx", proto), "limit (depth|nodes)")
 
 
 def test_functions_are_inlined(tmp_path: Path) -> None:
