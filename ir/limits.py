@@ -46,7 +46,7 @@ class Limits:
         5_000_000, "messages", "an ONNX file, strings too", "some 10 a node, 140 bytes each parsed"
     )
     nodes: int = _limit(
-        500_000, "nodes", "a model, functions inlined and loops unrolled", "10 s for each 100,000"
+        500_000, "nodes", "a model, functions inlined and loops unrolled", "20 s for each 100,000"
     )
     calls: int = _limit(
         4096, "calls", "functions, those in functions too", "inlining takes their square: 4 s"

@@ -74,8 +74,8 @@ class Feeds:
                 f"no array {missing[0]!r}, found {', '.join(sorted(inputs)) or 'none'}",
                 "give one array per model input, first axis = sequences",
             )
-        for name, array in inputs.items():
-            if not array.ndim:
+        for name in map(name_of, graph.token_inputs):
+            if not inputs[name].ndim:
                 raise InputError("inputs", f"{name!r}: one number, expected sequences")
         self._lead = graph.token_inputs[0]
         self._sides = workload.sides

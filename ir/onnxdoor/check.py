@@ -14,6 +14,8 @@ from ir.limits import Limits
 from ir.onnxdoor.counts import check_counts, subgraphs
 from ir.onnxdoor.stored_check import BITS, check_tensors
 
+LARGEST_VERSION = 2**31 - 1  # as onnx keeps it
+
 
 def check_proto(proto: onnx.ModelProto, path: Path, limits: Limits) -> None:
     """Refuse a model that is empty, too deep, too large, misnamed, or reaches outside its folder.
@@ -39,13 +41,13 @@ def check_proto(proto: onnx.ModelProto, path: Path, limits: Limits) -> None:
 
 def _check_versions(proto: onnx.ModelProto, path: Path) -> None:
     """The versions of the form and of the operator sets, each said once."""
-    if proto.ir_version < 1:
+    if not 1 <= proto.ir_version <= LARGEST_VERSION:
         raise InputError(str(path), f"ir_version: {proto.ir_version}, expected at least 1")
     for sets in (proto.opset_import, *(f.opset_import for f in proto.functions)):
         versions: dict[str, int] = {}
         for one in sets:
             where = f"opset_import of domain {one.domain[:80]!r}"
-            if one.version < 1:
+            if not 1 <= one.version <= LARGEST_VERSION:
                 raise InputError(str(path), f"{where}: {one.version}, expected at least 1")
             if versions.setdefault(one.domain, one.version) != one.version:
                 told = f"{where}: {versions[one.domain]} and {one.version}, expected one version"
@@ -96,10 +98,12 @@ def _check_operators(proto: onnx.ModelProto, path: Path) -> None:
     version = context.opset_imports.get("", context.opset_imports.get("ai.onnx", 0))
     for body in _bodies(proto):
         for node in body.nodes:
+            _once((a.name for a in node.attribute), set(), f"node {node.name!r}: attribute", path)
             nested = any(a.HasField("g") or a.graphs for a in node.attribute)
             known = node.domain in ("", "ai.onnx") and onnx.defs.has(node.op_type, version)
             if nested or not known:
                 continue
+            _check_split(node, path)
             try:
                 onnx.checker.check_node(node, context)
             except onnx.checker.ValidationError as error:
@@ -107,6 +111,14 @@ def _check_operators(proto: onnx.ModelProto, path: Path) -> None:
                 raise InputError(
                     str(path), f"node {node.name!r} ({node.op_type}): {reason}"
                 ) from error
+
+
+def _check_split(node: onnx.NodeProto, path: Path) -> None:
+    """A Split has the outputs that it says: onnx's shape inference ends our process otherwise."""
+    said = [a.i for a in node.attribute if a.name == "num_outputs"]
+    if node.op_type == "Split" and said and said[0] != len(node.output):
+        told = f"node {node.name!r} (Split): num_outputs = {said[0]}, it has {len(node.output)}"
+        raise InputError(str(path), told)
 
 
 def _check_scope(graph: onnx.GraphProto, around: Sequence[set[str]], path: Path) -> None:
@@ -144,7 +156,7 @@ def _once(names: Iterable[str], taken: set[str], what: str, path: Path) -> set[s
     found: set[str] = set()
     for name in names:
         if name in found or name in taken:
-            raise InputError(str(path), f"{what} {name[:80]!r}: made twice, expected once")
+            raise InputError(str(path), f"{what} {name[:80]!r}: there twice, expected once")
         found.add(name)
     return found
 

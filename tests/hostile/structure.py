@@ -9,6 +9,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from tests.hostile.build import FLOAT, Bad, Made, N, changed, model, product, serialised, tensor
+from tests.hostile.sizes import looped
 
 
 def cut(share: float) -> Callable[[], bytes]:
@@ -105,15 +106,15 @@ GRAPHS: dict[str, Bad] = {
     "IR 0": Bad("ir_version: 0", changed(lambda p: setattr(p, "ir_version", 0))),
     "IR -1": Bad("ir_version: -1", changed(lambda p: setattr(p, "ir_version", -1))),
     "IR 10^6": Bad("ONNX Runtime", changed(lambda p: setattr(p, "ir_version", 10**6))),
-    "a node twice": Bad("value 'y': made twice", twice("node")),
-    "an input twice": Bad("input 'x': made twice", twice("input")),
-    "an initialiser twice": Bad("initialiser 'w': made twice", twice("initializer")),
+    "a node twice": Bad("value 'y': there twice", twice("node")),
+    "an input twice": Bad("input 'x': there twice", twice("input")),
+    "an initialiser twice": Bad("initialiser 'w': there twice", twice("initializer")),
     "a value and an initialiser": Bad(
-        "value 'w': made twice",
+        "value 'w': there twice",
         lambda: model([N("Relu", ["x"], ["w"]), N("MatMul", ["x", "w"], ["y"])], {"w": np.eye(4)}),
     ),
     "a value and an input": Bad(
-        "value 'x': made twice", lambda: model([N("Relu", ["x"], ["x"]), N("Neg", ["x"], ["y"])])
+        "value 'x': there twice", lambda: model([N("Relu", ["x"], ["x"]), N("Neg", ["x"], ["y"])])
     ),
     "a cycle": Bad("valid ONNX graph", loop),
     "a value from nowhere": Bad(
@@ -127,7 +128,13 @@ GRAPHS: dict[str, Bad] = {
     "an attribute of another type": Bad(
         "node 'c'", lambda: model([N("Concat", ["x", "x"], ["y"], name="c", axis="one")])
     ),
-    "an attribute twice": Bad("axis", lambda: attribute_twice()),
+    "an attribute twice": Bad("node 's': attribute 'axis': there twice", lambda: attribute_twice()),
+    "two bodies of a loop": Bad("attribute 'body': there twice", lambda: two_bodies()),
+    "a Split of other outputs": Bad(
+        "node 's' .Split.: num_outputs = 1, it has 2",
+        lambda: model([N("Split", ["x"], ["y", "z"], name="s", num_outputs=1)]),
+    ),
+    "opset 2^40": Bad("opset_import.*1099511627776", opset(2**40)),
     "an attribute that is missing": Bad(
         "node 'c'", lambda: model([N("Concat", ["x", "x"], ["y"], name="c")])
     ),
@@ -155,6 +162,13 @@ def attribute_twice() -> Made:
     node = N("Softmax", ["x"], ["y"], name="s", axis=0)
     node.attribute.append(helper.make_attribute("axis", 1))
     return model([node])
+
+
+def two_bodies() -> Made:
+    made = onnx.ModelProto()
+    made.ParseFromString(serialised(looped(4, True)))
+    made.graph.node[0].attribute.append(made.graph.node[0].attribute[0])
+    return made
 
 
 def hollow() -> Made:

@@ -56,6 +56,8 @@ class Facts:
         entries: {exit of a region: its entry}. An exit has its tokens where its entry has them, or
         where its shape says, and so have the values after it.
         """
+        if not entries:
+            return self
         axes: dict[Value, TokenAxis] = {}
         found, known = self, 0
         for leaving, entry in entries.items():

@@ -157,6 +157,8 @@ def _step(graph: Graph, sizes: Sizes, node: Node, value: Value, view: View) -> V
         return view if _keeps_numbers(sizes, node, value) else None
     if node.op_type == "Transpose":
         order = node.attributes.get_ints("perm", ()) or tuple(range(rank))[::-1]
+        if sorted(order) != list(range(rank)):
+            return None
         return replace(view, axes=tuple(view.axes[i] for i in order))
     if node.op_type in ("Squeeze", "Unsqueeze", "Reshape", "Flatten"):
         return _reshaped(view, sizes.fixed(value))
@@ -165,6 +167,8 @@ def _step(graph: Graph, sizes: Sizes, node: Node, value: Value, view: View) -> V
         if index is None or len(index) != 1:
             return None
         axis = axis_attribute(node, 0, rank)
+        if not 0 <= axis < rank:
+            return None
         if sizes.rank(node.inputs[1]) == 0:
             return view.at(axis, index[0])
         return view.cut(axis, index[0], 1)
@@ -207,7 +211,7 @@ def _split(sizes: Sizes, node: Node, value: Value, view: View) -> View | None:
     lengths = [(sizes.fixed(v) or (None,) * (axis + 1))[axis] for v in node.outputs]
     before = lengths[: node.outputs.index(value)]
     own = lengths[len(before)]
-    if own is None or None in before:
+    if own is None or None in before or not 0 <= axis < len(view.axes):
         return None
     return view.cut(axis, sum(n for n in before if n is not None), own)
 
@@ -231,6 +235,8 @@ def slice_cuts(sizes: Sizes, node: Node, rank: int) -> dict[int, tuple[int, int]
     if len(node.inputs) < 3:
         starts = list(node.attributes.get_ints("starts", ()) or ())
         axes = list(node.attributes.get_ints("axes", ()) or range(len(starts)))
+        if len(axes) != len(starts) or not rank:
+            return None
         return {int(a) % rank: (int(s), 1) for a, s in zip(axes, starts, strict=True)}
     parts = [sizes.numbers(v) if v is not None else None for v in node.inputs[1:]]
     found = parts[0]
@@ -238,6 +244,8 @@ def slice_cuts(sizes: Sizes, node: Node, rank: int) -> dict[int, tuple[int, int]
         return None
     axes_ = parts[2] if len(parts) > 2 and parts[2] is not None else list(range(len(found)))
     steps = parts[3] if len(parts) > 3 and parts[3] is not None else [1] * len(found)
+    if not len(found) == len(axes_) == len(steps) or not rank:
+        return None
     return {a % rank: (s, p) for a, s, p in zip(axes_, found, steps, strict=True)}
 
 

@@ -17,6 +17,7 @@ from ir.limits import Limits
 from ir.onnxdoor.subgraphs import subgraphs
 
 _BITS = 32  # of an element whose type is not known
+_NO_WIDTH = (onnx_ir.DataType.STRING, onnx_ir.DataType.UNDEFINED)
 
 
 def refuse_large(graph: Graph, sizes: Sizes) -> None:
@@ -75,7 +76,7 @@ def _check_value(sizes: Sizes, value: Value, limits: Limits, where: str, told: s
     dims = [int(d) for d in shape[:, 0]]
     limits.check("axes", len(dims), where, f"{told}: its value")
     kind = sizes.kind(value)
-    bits = kind.bitwidth if kind is not None and kind != onnx_ir.DataType.STRING else _BITS
+    bits = _BITS if kind in _NO_WIDTH or kind is None else kind.bitwidth
     made = math.prod(d if d >= 0 else 1 for d in dims) * bits // 8
     if made > limits.value_bytes:
         tokens = f" for {sizes.tokens[0]} tokens" if sizes.static_tokens is None else ""

@@ -90,7 +90,8 @@ def broadcast_shape(node: Node, shapes: Sequence[Shape | None]) -> Shape | None:
     LessOrEqual and GreaterOrEqual infer none before opset 16.
     """
     known = [s for s, v in zip(shapes, node.inputs, strict=True) if v is not None and s is not None]
-    if node.op_type not in ELEMENTWISE or len(known) < sum(v is not None for v in node.inputs):
+    given = sum(v is not None for v in node.inputs)
+    if not known or node.op_type not in ELEMENTWISE or len(known) < given:
         return None
     rank = max(len(shape) for shape in known)
     columns = zip(*((1,) * (rank - len(shape)) + shape for shape in known), strict=True)

@@ -108,6 +108,8 @@ class Uses:
         while todo:
             step = todo.pop()
             for node, place in step.value.uses():
+                if self.outer(node) not in self._graph.order:
+                    continue  # in the body of a node that nothing used
                 role = self._role(stored, step.value, node, place)
                 if role is not None:
                     outer = self.outer(node)

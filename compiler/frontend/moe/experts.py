@@ -141,6 +141,7 @@ def feed_forwards(
                 "experts quantise what all tokens give them with one scale, so every token goes "
                 "through every expert",
                 node,
+                final=True,
             )
     found = []
     used: set[Product] = set()
@@ -149,12 +150,13 @@ def feed_forwards(
             continue
         ups = near.get(product.data, frozenset())
         if ups is None:
-            raise Unreadable("a matrix product reads several experts at once", product.node)
+            reason = "a matrix product reads several experts at once"
+            raise Unreadable(reason, product.node, final=True)
         if not ups:
             continue
         deeper = [u for u in ups if near.get(u.data, frozenset())]
         if deeper:
-            raise Unreadable("three matrix products follow one another", product.node)
+            raise Unreadable("three matrix products follow one another", product.node, final=True)
         used.update((*ups, product))
         ordered = sorted(ups, key=lambda p: facts.graph.order[p.node])
         found.append(_feed_forward(facts, near, ordered, product))

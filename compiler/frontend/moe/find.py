@@ -153,7 +153,10 @@ def _between(
     chain = post_dominators(graph, region, anchor.starts)
     suspect: Suspect | None = None
     plain: FoundLayer | None = None
+    final = False
     for exit_ in chain:
+        if final:
+            break
         nodes = nodes_between(graph, entries, [exit_], region)
         if sum(n in facts.products.by_node for n in nodes) <= len(anchor.products):
             continue
@@ -166,6 +169,7 @@ def _between(
             continue
         except Unreadable as why:
             doubt = Suspect(name, anchor.node.op_type, why.located, why.traced)
+            final = why.final
         except InputError as error:
             doubt = Suspect(name, anchor.node.op_type, str(error))
         if not _suggests_experts(facts, anchor, nodes):

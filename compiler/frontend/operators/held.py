@@ -103,7 +103,7 @@ class _Counted:
         """A node of the main graph that multiplies with stored matrices."""
         if node.op_type in ("MoE", "QMoE"):
             chosen = int(node.attributes.get_int("k", 1) or 1)
-            one = [(_elements(u) // _entries(u), _bytes(u) // _entries(u)) for u in uses]
+            one = [(_elements(u) // n, _bytes(u) // n) for u in uses if (n := _entries(u))]
             return Held(chosen * sum(m for m, _ in one), 0, chosen * sum(b for _, b in one))
         macs = max(self._macs(node, use) for use in uses)
         whole = {use.operand: _bytes(use) for use in uses if use.picked is None}

@@ -177,6 +177,8 @@ class Trial:
         if shape is None or np.any(shape[:, sample] < 0):
             raise CannotRunError(f"the shape of {name_of(self._entry)!r} is not known")
         dims = tuple(int(d) for d in shape[:, sample])
+        if 0 in dims:
+            raise CannotRunError(f"{name_of(self._entry)!r} has no tokens")
         random = np.random.default_rng(seed)
         vectors = random.standard_normal(dims) * spread
         if spread < 1:
