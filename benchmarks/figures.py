@@ -169,11 +169,12 @@ def pages_of(tree: Path) -> list[Path]:
 
 def pictures(copy: Copy, tree: Path, *, check: bool) -> list[str]:
     """Pictures that differ in the copy, put back into the tree unless it is only a check."""
-    drawn = sorted((copy.root / PICTURES).glob("*"))
-    differ = [one for one in drawn if (tree / PICTURES / one.name).read_bytes() != one.read_bytes()]
+    files = [one for one in (copy.root / PICTURES).rglob("*") if one.is_file()]
+    drawn = sorted(one.relative_to(copy.root) for one in files)
+    differ = [one for one in drawn if (tree / one).read_bytes() != (copy.root / one).read_bytes()]
     for one in [] if check else differ:
-        shutil.copyfile(one, tree / PICTURES / one.name)
-    return [f"differs: {PICTURES / one.name}" for one in differ]
+        shutil.copyfile(copy.root / one, tree / one)
+    return [f"differs: {one}" for one in differ]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

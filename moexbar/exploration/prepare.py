@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from compiler.baselines import ASKED
 from compiler.options import STACK_RULES, GroupingOptions, Shape
 from ir.chip import Chip
-from ir.errors import MoexbarError
+from ir.errors import MoexbarError, RuntimeLostError
 from ir.mapping import Grouping
 from moexbar.case import PREFILL, Asked, Read, groups_in, read_case, shape_of_inputs
 from moexbar.exploration.content import key_of
@@ -117,6 +117,8 @@ class Preparing:
                     progress=self._progress,
                 )
                 self._read[key] = Sent.of(read)
+            except RuntimeLostError:
+                raise
             except MoexbarError as error:
                 self._read[key] = error
         found = self._read[key]

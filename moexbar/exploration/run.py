@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from ir.errors import InputError, MoexbarError
+from ir.errors import InputError, MoexbarError, RuntimeLostError
 from ir.mapping import LayerGrouping
 from moexbar import __version__
 from moexbar.exploration.crew import DIED, Call, Died, carried_out
@@ -106,6 +106,8 @@ class Run:
         for number, point in points.items():
             try:
                 ready = self._ready(point)
+            except RuntimeLostError:
+                raise  # which says nothing about the point: the sweep is to be gone on with
             except MoexbarError as error:
                 self._fail(number, point, str(error), 1)
                 continue

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from ir.errors import InputError
+from ir.errors import InputError, RuntimeLostError
 from moexbar.__main__ import main
+from moexbar.exploration import prepare
 from moexbar.exploration.crew import DIED
 from moexbar.exploration.figures import FIGURES, Told
 from moexbar.exploration.task import explore
@@ -191,6 +192,22 @@ def test_an_interrupted_sweep_goes_on(
     again = explore(path, out, resume=True)  # which finds all done
     assert again.report.resumed == 6
     assert tables(out) == tables(grid / "out")
+
+
+def test_a_runtime_that_dies_is_no_failed_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says nothing of the point: the run ends, and goes on when it is asked to."""
+    inline(monkeypatch)
+    path, out = sweep_file(tmp_path, "[vary]\nseed = [0]"), tmp_path / "out"
+    with monkeypatch.context() as patch, pytest.raises(RuntimeLostError, match="process died"):
+
+        def lost(*_: Any, **__: Any) -> None:
+            raise RuntimeLostError("ONNX Runtime", "its process died", "try again")
+
+        patch.setattr(prepare, "read_case", lost)
+        explore(path, out)
+    assert explore(path, out, resume=True).report.done == 1
 
 
 def test_another_sweep_is_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
