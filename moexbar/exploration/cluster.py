@@ -16,7 +16,7 @@ EXTRA = "install what it needs: pip install 'moexbar[cluster]'"
 
 
 class Cluster:
-    """The workers of a Dask scheduler; each of them has moexbar of this version installed.
+    """The workers of a Dask scheduler; this version is installed at each of them.
 
     A worker that dies is replaced by whoever runs the cluster; the scheduler has its call done by
     another one, `distributed.scheduler.allowed-failures` times.

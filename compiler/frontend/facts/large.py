@@ -6,6 +6,7 @@ for the few tokens at which layers are run, or the length that the file is expor
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import onnx_ir
 from onnx_ir import Node, Value
@@ -14,8 +15,10 @@ from compiler.frontend.facts.graph import Graph, axis_attribute
 from compiler.frontend.facts.sizes import Sizes
 from ir.errors import InputError
 from ir.limits import Limits
+from ir.onnxdoor.load import Source
 from ir.onnxdoor.subgraphs import subgraphs
 
+COPIES = 64  # of the largest stored tensor, which a gather may make for the tokens of a trial
 _BITS = 32  # of an element whose type is not known
 _NO_WIDTH = (onnx_ir.DataType.STRING, onnx_ir.DataType.UNDEFINED)
 
@@ -23,7 +26,7 @@ _NO_WIDTH = (onnx_ir.DataType.STRING, onnx_ir.DataType.UNDEFINED)
 def refuse_large(graph: Graph, sizes: Sizes) -> None:
     """InputError names the first node that makes too large a value, or runs or selects in vain."""
     known = _with_bodies(graph, sizes)
-    limits, where = graph.source.limits, graph.name
+    limits, where = _of_model(graph.source), graph.name
     for node in _nodes(graph.source.graph, known, limits, where, 1):
         told = f"node {node.name or node.op_type!r} ({node.op_type})"
         for value in node.outputs:
@@ -31,6 +34,13 @@ def refuse_large(graph: Graph, sizes: Sizes) -> None:
         _check_selection(known, node, where, told)
     for value in graph.inputs:
         _check_value(known, value, limits, where, f"input {value.name!r}")
+
+
+def _of_model(source: Source) -> Limits:
+    """The limits with room for what large models make: each token's own copy of its experts."""
+    stored = max((tensor.nbytes for tensor in source.tensors), default=0)
+    limits = source.limits
+    return replace(limits, value_bytes=max(limits.value_bytes, COPIES * stored))
 
 
 def _with_bodies(graph: Graph, sizes: Sizes) -> Sizes:
@@ -88,7 +98,9 @@ def _check_selection(sizes: Sizes, node: Node, where: str, told: str) -> None:
     """A selection takes at least one of what there is, and no more than all of it."""
     if node.op_type == "TopK":
         scores = node.inputs[0]
-        numbers = sizes.numbers(node.inputs[1]) if len(node.inputs) > 1 else None
+        given = node.inputs[1] if len(node.inputs) > 1 else None
+        stored = given is not None and given.is_initializer()  # else it may grow with the tokens
+        numbers = sizes.numbers(given) if stored else None
         k = numbers[0] if numbers else node.attributes.get_int("k", None)
     elif node.op_type in ("MoE", "QMoE") and len(node.inputs) > 1:
         scores, k = node.inputs[1], node.attributes.get_int("k", 1)

@@ -120,7 +120,7 @@ def test_a_point_that_does_not_fit_is_a_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inline(monkeypatch)
-    text = '[[points]]\n"chip.mesh.width" = 1\n"chip.mesh.height" = 1\n[[points]]\nprefill = 100000'
+    text = '[[points]]\n"chip.mesh.width" = 1\n"chip.mesh.height" = 1\n[[points]]\nprefill = 1000'
     done = explore(
         sweep_file(tmp_path, text, FIXED.replace('"prefill" = 16\n', "")), tmp_path / "o"
     )
