@@ -56,7 +56,10 @@ class Limits:
         2**20, "rounds", "a loop of a stored number, times those around it", "a second or so to run"
     )
     value_bytes: int = _limit(
-        GIB, "bytes", "one value that the model computes", "several are held at once when it runs"
+        GIB,
+        "bytes",
+        "one value that the model computes, or 64 times its largest stored tensor",
+        "several are held at once when it runs; exports gather for each token copies of experts",
     )
     axes: int = _limit(32, "axes", "one value", "numpy has at most 64, ONNX Runtime fewer")
     tensor_elements: int = _limit(
