@@ -104,7 +104,7 @@ class Compilation:
 
     def write(self, draft: Draft, write: Sequence[Part] = USUAL) -> None:
         """Write its files into a folder that is being published."""
-        write_outputs(draft.folder, self.compiled, self.routing, self.report, write)
+        draft.times |= write_outputs(draft.folder, self.compiled, self.routing, self.report, write)
         if "annotated" in write:
             graph = annotated_model(self.compiled, self.model.source)
             (draft.folder / "annotated.onnx").write_bytes(graph)

@@ -11,6 +11,7 @@ the path is a whole line: `compile.txt: written to *`.
 
 NOT_READ = {
     "manifest.json": "hashes of the other files, and paths",
+    "times.json": "what a clock said",
     "trace.json": "rounded for its viewer; all that it shows is in program.parquet",
 }
 NOT_COMPARED = {

@@ -194,7 +194,7 @@ def _print(result: "CompareReport") -> None:
                 str(row.certificate.bound),
                 f"{100 * row.certificate.gap:.2f}",
                 str(row.score),
-                f"{row.certificate.seconds:.2f}",
+                row.certificate.took,
             )
     console = out()
     console.print(shown)

@@ -132,7 +132,7 @@ def _print(rows: Sequence["GroupRow"], seed: int) -> None:
             str(row.fit.slots),
             str(row.score.slots),
             str(row.score.transfers),
-            f"{row.certificate.seconds:.2f}",
+            row.certificate.took,
         )
     out().print(shown)
     _print_area(rows, seed)
@@ -150,7 +150,7 @@ def _print_loads(rows: Sequence["LoadGroupRow"], seed: int) -> None:
             str(row.certificate.value),
             str(row.certificate.bound),
             f"{row.largest_over_mean:.3f}",
-            f"{row.certificate.seconds:.2f}",
+            row.certificate.took,
         )
     out().print(shown)
     _print_area(rows, seed)

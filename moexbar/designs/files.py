@@ -13,6 +13,7 @@ from moexbar.chips import preset_names
 from moexbar.given import Given
 from moexbar.report.designed import DesignReport
 from moexbar.report.plain import as_json
+from moexbar.report.times import without_times
 
 SOURCE = "chosen by moexbar design"
 
@@ -67,14 +68,21 @@ def command_of(model: Path, base: Chip, one: Design, options: Options, given: Gi
     return shlex.join(words)
 
 
-def write_design(folder: Path, base: Chip, chosen: Sequence[Chosen], report: DesignReport) -> None:
-    """design.json, commands.txt, and a chip file for each, where they begin with a preset."""
-    text = json.dumps(as_json(report), indent=1) + "\n"
+def write_design(
+    folder: Path, base: Chip, chosen: Sequence[Chosen], report: DesignReport
+) -> dict[str, float]:
+    """design.json, commands.txt, and a chip file for each, where they begin with a preset.
+
+    Returns the seconds of the report, which are no part of design.json.
+    """
+    told, times = without_times(as_json(report))
+    text = json.dumps(told, indent=1) + "\n"
     (folder / "design.json").write_text(text, encoding="utf-8")
     commands = "".join(f"{row.command}\n" for row in report.designs)
     (folder / "commands.txt").write_text(commands, encoding="utf-8")
     if base.name not in preset_names():
-        return
+        return times
     for number, one in enumerate(chosen, start=1):
         path = folder / f"chip-{number}.toml"
         path.write_text(chip_text(base, one.design), encoding="utf-8")
+    return times

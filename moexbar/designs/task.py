@@ -62,7 +62,7 @@ class Designed:
 
     def write(self, draft: Draft) -> None:
         """Write these into a folder that is being published."""
-        write_design(draft.folder, self.base, self.chosen, self.report)
+        draft.times |= write_design(draft.folder, self.base, self.chosen, self.report)
 
 
 def design(

@@ -13,6 +13,7 @@ from ir.errors import InputError
 from moexbar.report.compiled import Report
 from moexbar.report.methods import MethodRow
 from moexbar.report.plain import as_json
+from moexbar.report.times import CLOCKS
 
 Sense = Literal["less", "more"]
 Value = int | float | None
@@ -171,7 +172,6 @@ FIGURES: tuple[Figure, ...] = (
     Figure("instructions", "", "less", "of the program", lambda t: t.ours.instructions),
 )
 GAINS = ("sharing", "ordering", "over_paper", "over_paper_baseline")
-_CLOCKS = ("seconds", "compile_seconds")  # what differs from run to run
 
 
 def gain_columns(asked: bool) -> tuple[str, ...]:
@@ -194,7 +194,7 @@ def check_path(where: str, path: str) -> str:
     parts = path.split(".")
     if not all(parts) or len(path) > 200 or not path.isprintable():
         raise InputError(where, f"{path[:60]!r}, expected a path such as steps.prefill_ns")
-    if parts[-1] in _CLOCKS:
+    if parts[-1] in CLOCKS:
         raise InputError(where, f"{path}: differs from run to run", "timings.csv has the seconds")
     return path
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from ir.errors import InputError
 from moexbar.exploration.journal import NAME
 from moexbar.files.lock import only_one
-from moexbar.files.manifest import facts_of, refuse_foreign, write_manifest
+from moexbar.files.manifest import MARK, facts_of, refuse_foreign, write_manifest
 
 COMMAND = "explore"
 RESULTS, TABLE, TIMINGS = "results.parquet", "results.csv", "timings.csv"
@@ -37,7 +37,8 @@ def prepare(folder: Path, *, resume: bool) -> None:
     if resume:
         return
     if folder.is_dir():
-        for name in refuse_foreign(folder, COMMAND):
+        names = refuse_foreign(folder, COMMAND)
+        for name in sorted(names, key=MARK.__eq__):  # the mark last: until then the rest is ours
             (folder / name).unlink()
     folder.mkdir(exist_ok=True)
     begin(folder)
@@ -50,7 +51,7 @@ def begin(folder: Path) -> None:
 
 def finish(folder: Path) -> None:
     """Say that all is done."""
-    write_manifest(folder, COMMAND, {"finished": True}, FILES)
+    write_manifest(folder, COMMAND, {"finished": True}, FILES, varying=(NAME, TIMINGS))
 
 
 def _check(folder: Path, *, resume: bool) -> None:

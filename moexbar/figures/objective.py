@@ -33,8 +33,9 @@ def layer_objective(layer: ComparedLayer) -> Figure:
 def trail_rows(layer: ComparedLayer) -> Iterator[dict[str, Any]]:
     """A row for each answer of each solver, in order of time, and one for its end."""
     for row in layer.solvers:
-        points = row.progress or ((row.certificate.seconds, row.certificate.value),)
-        ended = max(row.certificate.seconds, points[-1][0])
+        took = row.certificate.seconds or 0.0
+        points = row.progress or ((took, row.certificate.value),)
+        ended = max(took, points[-1][0])
         for seconds, value in points:
             yield _row(row, seconds, value, end=False)
         yield _row(row, ended, points[-1][1], end=True)

@@ -19,13 +19,15 @@ from moexbar.files.undisturbed import undisturbed
 class Draft:
     """An output in the making: its files go into `folder`, what its manifest is to say to `facts`.
 
-    target: where it will be; replaces: whether an earlier output is at the target.
+    target: where it will be; replaces: whether an earlier output is at the target; times: seconds
+    by what they are of, for times.json.
     """
 
     folder: Path
     target: Path
     replaces: bool
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
+    times: dict[str, float] = field(default_factory=dict[str, float])
     wanted: bool = True
 
     def discard(self) -> None:
@@ -55,7 +57,7 @@ def publish(target: Path, command: str) -> Iterator[Draft]:
             draft.folder.mkdir()
             yield draft
             if draft.wanted:
-                write_manifest(draft.folder, command, draft.facts)
+                write_manifest(draft.folder, command, draft.facts, times=draft.times)
                 for path in (*draft.folder.iterdir(), draft.folder):
                     _sync(path)
                 _put(work, target, seen)

@@ -1,6 +1,8 @@
 """manifest.json: the mark of an output folder of ours, and the list of the files that we wrote.
 
 What the list does not have, or has with another hash, is somebody else's and is never deleted.
+What differs from run to run is not in it, so that equal runs write equal manifests: such files are
+listed without a hash, and their hashes are in times.json (docs/decisions/0039).
 """
 
 import hashlib
@@ -14,26 +16,40 @@ from ir.errors import InputError
 from moexbar import __version__
 from moexbar.files.atomic import write_atomically
 
-MARK = "manifest.json"
+MARK, TIMES = "manifest.json", "times.json"
 MAX_BYTES = 64 << 20
 _SHOWN = 3  # names of foreign files in a message
 _STAGES = ["1-workload.txt", "2-blocks.txt", "3-groups.txt", "4-slots.txt", "5-program.txt"]
+NONE: dict[str, float] = {}
 Seen = dict[str, tuple[int, ...]]  # of each entry: inode, size, times of last changes in ns
 
 
 def write_manifest(
-    folder: Path, command: str, facts: Mapping[str, Any], names: Collection[str] | None = None
+    folder: Path,
+    command: str,
+    facts: Mapping[str, Any],
+    names: Collection[str] | None = None,
+    *,
+    times: Mapping[str, float] = NONE,
+    varying: Collection[str] = (),
 ) -> None:
     """Mark a folder as written by `moexbar COMMAND`, with the SHA-256 of every file in it.
 
     facts: what else it is to say; names: of our files, where others may lie there too. A file that
     is one hole (an example's weights) has no hash. What was added to the folder since it was last
-    marked (`moexbar.files.added`) stays listed as it was added.
+    marked (`moexbar.files.added`) stays listed as it was added. times: seconds by what they are of,
+    for times.json; varying: names of files that differ from run to run, hashed there too.
     """
+    unlike = {name: _fingerprint(folder / name) for name in varying}
+    if times or unlike:
+        with write_atomically(folder / TIMES) as file:
+            file.write(sealed({"moexbar": __version__, "seconds": dict(times), "files": unlike}))
     before = read_manifest(folder / MARK) or {}
     added = {name: before["files"][name] for name in before.get("added", ())}
-    ours = [path for path in sorted(folder.iterdir()) if names is None or path.name in names]
-    files = {path.name: _fingerprint(path) for path in ours}
+    found = sorted(path.name for path in folder.iterdir())
+    ours = [name for name in found if names is None or name in (*names, TIMES)]
+    apart = {TIMES, *unlike}
+    files = {name: None if name in apart else _fingerprint(folder / name) for name in ours}
     content = {"moexbar": __version__, "command": command, **facts, "files": files | added}
     content |= {"added": sorted(added)} if added else {}
     with write_atomically(folder / MARK) as file:
@@ -124,6 +140,16 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
 
     Those of earlier versions count, though they have no seal and some no hashes or no list.
     """
+    found = _read_sealed(path)
+    if found is None:
+        return None
+    if "stages_of" in found:
+        found.setdefault("files", _STAGES)
+    return found if isinstance(found.get("files"), dict | list) else None
+
+
+def _read_sealed(path: Path) -> dict[str, Any] | None:
+    """What one of our sealed files says; None for any other, or where the seal is broken."""
     try:
         if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_BYTES:
             return None
@@ -131,10 +157,6 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(found, dict) or not isinstance(found.get("moexbar"), str):
-        return None
-    if "stages_of" in found:
-        found.setdefault("files", _STAGES)
-    if not isinstance(found.get("files"), dict | list):
         return None
     return found if found.get("seal", _seal(found)) == _seal(found) else None
 
@@ -161,10 +183,21 @@ def _foreign(folder: Path, seen: Seen, manifest: Mapping[str, Any]) -> Iterator[
         if name not in listed or path.is_symlink() or not path.is_file():
             yield repr(name)
         elif isinstance(listed, dict):
-            if not _is_as_written(path, listed[name]):
+            if not _is_as_written(path, listed[name] or _told_apart(path)):
                 yield f"{name!r} (changed since)"
         elif seen[name][2] > written:  # without hashes: the manifest was written last
             yield f"{name!r} (changed since)"
+
+
+def _told_apart(path: Path) -> str | None:
+    """The hash of a file that its manifest has none of, from times.json; None: not there either."""
+    found = _read_sealed(path.parent / TIMES)
+    if found is None:
+        return None
+    if path.name == TIMES:  # which vouches for itself
+        return _fingerprint(path)
+    files = found.get("files")
+    return files.get(path.name) if isinstance(files, dict) else None
 
 
 def _is_as_written(path: Path, expected: object) -> bool:

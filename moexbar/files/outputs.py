@@ -21,6 +21,7 @@ from moexbar.files.sources import source_entry
 from moexbar.files.stacks_file import stacks_json
 from moexbar.report.compiled import Report
 from moexbar.report.plain import as_json
+from moexbar.report.times import without_times
 
 LISTING_LINES = 200_000
 TRACE_EVENTS = 200_000
@@ -32,9 +33,12 @@ def write_outputs(
     trace: Routing,
     report: Report,
     write: Collection[Part] = USUAL,
-) -> None:
-    """The files of one compilation that are asked for, but the manifest and the model's graph."""
-    program = done.program
+) -> dict[str, float]:
+    """The files of one compilation that are asked for, but the manifest and the model's graph.
+
+    Returns the seconds of the report, which are no part of report.json.
+    """
+    program, (told, times) = done.program, without_times(as_json(report))
     if "routing" in write:
         save_routing(folder / "routing.npz", trace)
     if "program" in write:
@@ -44,7 +48,7 @@ def write_outputs(
         if done.mapping.stacks.stacks:
             write_json(folder / "stacks.json", stacks_json(done.mapping.stacks))
     if "report" in write:
-        write_json(folder / "report.json", as_json(report), indent=1)
+        write_json(folder / "report.json", told, indent=1)
     if "page" in write:
         (folder / PAGE).write_bytes(_page(done, trace, report))
     if "trace" in write:
@@ -53,6 +57,7 @@ def write_outputs(
     if "listing" in write:
         with (folder / "listing.txt").open("w", encoding="utf-8") as text:
             text.writelines(f"{line}\n" for line in listing(program, limit=LISTING_LINES))
+    return times if "report" in write else {}
 
 
 def _page(done: Compiled, trace: Routing, report: Report) -> bytes:

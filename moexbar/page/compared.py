@@ -63,7 +63,7 @@ def _row(layer: ComparedLayer, row: CompareRow) -> tuple[Cell, ...]:
         known.status,
         *figures,
         f"{row.score:,}",
-        f"{known.seconds:.2f}",
+        known.took,
     )
 
 

@@ -88,7 +88,7 @@ def _small(value: float | None) -> str:
     return "not finite" if value is None else f"{value:.2g}"
 
 
-PROOFS = ("decision", "what is minimised", "status", "value", "proven bound", "gap %", "seconds")
+PROOFS = ("decision", "what is minimised", "status", "value", "proven bound", "gap %")
 
 
 def certificates(report: Report) -> tuple[Html, ...]:
@@ -135,7 +135,6 @@ def _certificate(name: str, row: CertificateRow) -> tuple[Cell, ...]:
         value,
         bound,
         f"{100 * row.gap:.2f}",
-        f"{row.seconds:.2f}",
     )
 
 

@@ -19,7 +19,7 @@ class CertificateRow:
     gap: (value - best bound known) / value; 0 where the answer is proven optimal.
     status: optimal, by a bound from the problem's structure, by the solver's own search or by
         another solver's bound; feasible: a solver's best so far; heuristic: of a rule.
-    seconds: what the search took.
+    seconds: what the search took; null in report.json, whose times are in times.json.
     seed: of the solver.
     deterministic: whether another run gives the same; not if real time cut the search short.
     """
@@ -29,7 +29,7 @@ class CertificateRow:
     bound: int
     gap: float
     status: RowStatus
-    seconds: float
+    seconds: float | None
     seed: int
     deterministic: bool
 
@@ -46,6 +46,11 @@ class CertificateRow:
             known.seed,
             known.deterministic,
         )
+
+    @property
+    def took(self) -> str:
+        """The seconds as tables show them."""
+        return "-" if self.seconds is None else f"{self.seconds:.2f}"
 
 
 @dataclass(frozen=True)

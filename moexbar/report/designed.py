@@ -127,7 +127,7 @@ class DesignRow:
     bound: proven: no design within the limits has less; um2, ps or fJ.
     gap: (value - bound) / value.
     status: optimal, as the solver says, or feasible: the best so far.
-    seconds: what the search took.
+    seconds: what the search took; null in design.json, whose times are in times.json.
     model: figures without a program.
     program: figures of its compiled and replayed program; null where none was asked for.
     parts: what the time is made of, most first.
@@ -158,7 +158,7 @@ class DesignRow:
     bound: int
     gap: float
     status: str
-    seconds: float
+    seconds: float | None
     model: DesignFigures
     program: DesignFigures | None
     parts: tuple[PartRow, ...]

@@ -130,7 +130,8 @@ class MethodRow:
     gops_per_w_mm2: 2 x multiply-accumulates over energy and area.
     macs: multiply-accumulates of the program.
     instructions: of the program.
-    compile_seconds: what compiling took; of a mapping that several methods share, each one's part.
+    compile_seconds: what compiling took; of a mapping that several methods share, each one's part;
+        null in report.json, whose times are in times.json.
     sizes: of bus, input buffers and return link; not in reports of earlier versions.
     orders: slot orders that were tried; not in reports of earlier versions.
     """
@@ -159,7 +160,7 @@ class MethodRow:
     gops_per_w_mm2: Banded
     macs: int
     instructions: int
-    compile_seconds: float
+    compile_seconds: float | None
     sizes: tuple[SizeRow, ...] | None = field(default=None, metadata=OPTIONAL)
     orders: tuple[OrderTriedRow, ...] | None = field(default=None, metadata=OPTIONAL)
 

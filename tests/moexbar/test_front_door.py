@@ -230,4 +230,8 @@ def test_what_group_prints_is_what_compile_takes(
     printed = json.loads(groups.read_text())["layers"]
     assert [layer["groups"] for layer in report["layers"]] == [row["groups"] for row in printed]
     assert report["methods"][-1]["grouping"] == "file"
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["manifest.json", "report.json"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "manifest.json",
+        "report.json",
+        "times.json",
+    ]

@@ -222,6 +222,7 @@ def test_compile_the_shipped_models(
         "trace.json",
         "manifest.json",
         "routing.npz",
+        "times.json",
     }
     assert {path.name for path in out.iterdir()} == names
     assert len(read_program(out / "program.parquet")) == ours["instructions"]

@@ -21,6 +21,7 @@ from moexbar.report.methods import MethodRow, UnfitRow
 from moexbar.report.plain import as_json
 from moexbar.report.reading import read_report
 from moexbar.report.schema import document_schema
+from moexbar.report.times import without_times
 from tests.paths import TINY
 
 SHORT = (
@@ -77,7 +78,7 @@ def test_the_report_has_a_reason_in_place_of_figures(
     assert found["gains"]["over_paper"] > 0
     assert not list(Draft202012Validator(document_schema("compile")).iter_errors(found))
     report = read_report(tmp_path / "out" / "report.json")
-    assert as_json(report) == found
+    assert as_json(report) == without_times(found)[0]
     kinds = [type(row) for row in report.methods]
     assert kinds == [UnfitRow] * 3 + [MethodRow] * 6
 

@@ -88,7 +88,7 @@ def test_compiling_writes_it_where_it_is_asked_for(tmp_path: Path) -> None:
     for more, files in ([], ["report.json"]), (["--report"], ["report.html", "report.json"]):
         assert main(["compile", *given, *more, "-o", str(tmp_path / "out")]) == 0
         names = sorted(path.name for path in (tmp_path / "out").iterdir())
-        assert names == ["manifest.json", *files]
+        assert names == ["manifest.json", *files, "times.json"]
 
 
 def test_a_compilation_without_moe_layers_has_a_page(browser: object, copy: Path) -> None:
