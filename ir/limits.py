@@ -46,7 +46,10 @@ class Limits:
         5_000_000, "messages", "an ONNX file, strings too", "some 10 a node, 140 bytes each parsed"
     )
     nodes: int = _limit(
-        500_000, "nodes", "a model, functions inlined and loops unrolled", "20 s for each 100,000"
+        500_000,
+        "nodes",
+        "a model, functions inlined and loops unrolled",
+        "10 to 50 s for each 100,000",
     )
     calls: int = _limit(
         4096, "calls", "functions, those in functions too", "inlining takes their square: 4 s"
@@ -54,6 +57,12 @@ class Limits:
     depth: int = _limit(32, "levels", "subgraphs, or functions, in one another", "exports have 3")
     rounds: int = _limit(
         2**20, "rounds", "a loop of a stored number, times those around it", "a second or so to run"
+    )
+    led_to: int = _limit(
+        2_000_000,
+        "values",
+        "what selections that may be routers lead to, each looked through by itself",
+        "5 s; 48 layers of 64 experts in 49,000 nodes lead to 47,000",
     )
     value_bytes: int = _limit(
         GIB,

@@ -14,7 +14,7 @@ from onnx_ir import Node, Value
 
 from ir.limits import Limits
 from ir.onnxdoor.rewriting import STANDARD, Constants, stored
-from ir.onnxdoor.subgraphs import subgraphs
+from ir.onnxdoor.subgraphs import every_node, subgraphs
 
 MOST_ROUNDS = 1024
 _PRODUCTS = frozenset(
@@ -115,8 +115,7 @@ def _has_product(body: onnx_ir.Graph) -> bool:
     """Whether a product by a stored matrix is in a branch or body."""
     constants = Constants()
     return any(
-        n.op_type in _PRODUCTS and any(v in constants for v in n.inputs)
-        for n in onnx_ir.traversal.RecursiveGraphIterator(body)
+        n.op_type in _PRODUCTS and any(v in constants for v in n.inputs) for n in every_node(body)
     )
 
 
@@ -204,7 +203,7 @@ def _open_scan(graph: onnx_ir.Graph, node: Node, room: _Room) -> bool:
 
 def _has_loop_product(node: Node, body: onnx_ir.Graph) -> bool:
     """Whether a round has products, and constant matrices or stacks of them to multiply by."""
-    constants, inner = Constants(), list(onnx_ir.traversal.RecursiveGraphIterator(body))
+    constants, inner = Constants(), list(every_node(body))
     read = [v for n in (node, *inner) for v in n.inputs if v is not None and v in constants]
     matrices = any(v.shape is None or len(v.shape) > 1 for v in read)
     return matrices and any(n.op_type in _PRODUCTS for n in inner)
@@ -212,7 +211,7 @@ def _has_loop_product(node: Node, body: onnx_ir.Graph) -> bool:
 
 def _discard(body: onnx_ir.Graph) -> None:
     """Let go of what a body reads that has been copied and is no longer there."""
-    for node in onnx_ir.traversal.RecursiveGraphIterator(body):
+    for node in every_node(body):
         for place in range(len(node.inputs)):
             node.replace_input_with(place, None)
 

@@ -1,31 +1,36 @@
 """What nodes hold: the graphs of If, Loop and Scan, and what these read of those around them."""
 
+from collections.abc import Iterator
+
 import onnx_ir
+
+
+def every_node(graph: onnx_ir.Graph) -> Iterator[onnx_ir.Node]:
+    """The nodes of a graph in order, each followed by those of the graphs that it holds."""
+    for node in graph:
+        yield node
+        for inner in subgraphs(node):
+            yield from every_node(inner)
 
 
 def captured(node: onnx_ir.Node) -> list[onnx_ir.Value]:
     """The values of enclosing graphs that a node's subgraphs read."""
     found: dict[onnx_ir.Value, None] = {}
-    for attribute in node.attributes.values():
-        if attribute.type == onnx_ir.AttributeType.GRAPH:
-            graphs = [attribute.as_graph()]
-        elif attribute.type == onnx_ir.AttributeType.GRAPHS:
-            graphs = list(attribute.as_graphs())
-        else:
-            continue
-        for graph in graphs:
-            inner = list(onnx_ir.traversal.RecursiveGraphIterator(graph))
-            own = {v for n in inner for v in n.outputs} | set(graph.inputs)
-            own |= set(graph.initializers.values())
-            for n in inner:
-                own |= {v for g in subgraphs(n) for v in (*g.inputs, *g.initializers.values())}
-            read = [v for n in inner for v in n.inputs] + list(graph.outputs)
-            found.update((v, None) for v in read if v is not None and v not in own)
+    for graph in subgraphs(node):
+        inner = list(every_node(graph))
+        own = {v for n in inner for v in n.outputs} | set(graph.inputs)
+        own |= set(graph.initializers.values())
+        for n in inner:
+            own |= {v for g in subgraphs(n) for v in (*g.inputs, *g.initializers.values())}
+        read = [v for n in inner for v in n.inputs] + list(graph.outputs)
+        found.update((v, None) for v in read if v is not None and v not in own)
     return list(found)
 
 
 def subgraphs(node: onnx_ir.Node) -> list[onnx_ir.Graph]:
     """The graphs that a node holds."""
+    if not node.attributes:
+        return []
     return [
         graph
         for a in node.attributes.values()

@@ -61,6 +61,8 @@ def _is_readable(node: onnx_ir.Node) -> bool:
 
     No MoE takes routing weights (input 14 of QMoE) or clips after its activation.
     """
+    if node.op_type not in PACKED:
+        return False
     after = node.attributes.get_int("swiglu_limit_after_activation", 0)
     return not _input(node, 14) and not after and reads_packed(node)
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import onnx_ir
 
+from ir.onnxdoor.subgraphs import every_node
+
 HALVES = (onnx_ir.DataType.FLOAT16, onnx_ir.DataType.BFLOAT16)
 _SINGLE = onnx_ir.DataType.FLOAT
 _ELEMENT_TYPES = {  # attributes that name an element type, of all operators that have one
@@ -51,7 +53,7 @@ def widen(graph: onnx_ir.Graph) -> bool:
             value.dtype, changed = _SINGLE, True
         if value.const_value is not None and value.const_value.dtype in HALVES:
             value.const_value, changed = Widened(value.const_value), True
-    for node in onnx_ir.traversal.RecursiveGraphIterator(graph):
+    for node in every_node(graph):
         for name, attribute in list(node.attributes.items()):
             wide = _wide(attribute)
             if wide is not None:

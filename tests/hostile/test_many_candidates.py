@@ -10,6 +10,8 @@ from compiler.frontend.facts import Facts
 from compiler.frontend.facts.graph import Graph
 from compiler.frontend.moe import find, reading
 from compiler.frontend.proof.prover import no_proof
+from ir.errors import InputError
+from ir.limits import Limits
 from ir.onnxdoor.load import open_model
 from tests.hostile.build import N, model, serialised
 
@@ -56,3 +58,15 @@ def test_regions_that_are_read_grow_with_the_candidates(
         assert (layers, len(suspects)) == ([], count)
         found.append(calls[0])
     assert found[1] <= 2 * found[0] + 10
+
+
+def test_what_candidates_lead_to_is_counted(tmp_path: Any) -> None:
+    """Each block is looked through to the end of the model: 20 of them, 9 values a block."""
+    path = tmp_path / "model.onnx"
+    path.write_bytes(serialised(look_alikes(20)))
+    facts = Facts.of(Graph.of(open_model(path, limits=Limits(led_to=1000))))
+    told = (
+        r"model.onnx: what \d+ searches for experts looked through: 1,\d+ values, limit led_to = 1"
+    )
+    with pytest.raises(InputError, match=told):
+        find.find_moe(facts, no_proof)

@@ -208,7 +208,7 @@ class Axes:
         length = before[token.axis] // (token.inner * token.outer) if known else None
         for axis in range(len(after)):
             rest = after[axis + 1 :]
-            if np.any(rest < 0) or (length is not None and np.any(after[axis] < 0)):
+            if np.any(rest <= 0) or (length is not None and np.any(after[axis] < 0)):
                 continue
             inner, left = np.divmod(stride, np.prod(rest, axis=0))
             if np.any(left) or np.any(inner != inner.flat[0]) or inner.flat[0] < 1:

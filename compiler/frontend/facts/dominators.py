@@ -13,7 +13,10 @@ from compiler.frontend.facts.graph import SHAPE_OPS, Graph
 
 
 def computed_from(graph: Graph, *entries: Value) -> dict[Value, int]:
-    """Data values computed from `entries` and non-data values only, numbered in graph order."""
+    """Data values computed from `entries` and non-data values only, numbered in graph order.
+
+    InputError where all that were looked for in this graph are over the limit `led_to`.
+    """
     found: dict[Value, int] = {entry: place for place, entry in enumerate(entries)}
     heap = [graph.order[node] for entry in entries for node in graph.readers(entry)]
     heapq.heapify(heap)
@@ -31,6 +34,7 @@ def computed_from(graph: Graph, *entries: Value) -> dict[Value, int]:
             found.setdefault(value, len(found))
             for reader in graph.readers(value):
                 heapq.heappush(heap, graph.order[reader])
+    graph.count_led_to(len(found))
     if len(entries) > 1:  # one of them may come from another
         ordered = sorted(found, key=lambda value: _place(graph, value))
         return {value: number for number, value in enumerate(ordered)}

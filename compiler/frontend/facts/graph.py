@@ -1,6 +1,6 @@
 """The graph room: what is constant, what depends on the tokens, who reads and writes a value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from onnx_ir import Node, Value
@@ -22,6 +22,7 @@ class Graph:
 
     source: Source
     nodes: tuple[Node, ...]
+    _led_to: list[int] = field(default_factory=list[int], repr=False)  # values, by search
 
     @classmethod
     def of(cls, source: Source) -> "Graph":
@@ -123,11 +124,21 @@ class Graph:
                 found.update(node.outputs)
         return frozenset(found)
 
+    @cached_property
+    def _data_inputs(self) -> dict[Node, tuple[Value, ...]]:
+        data = self.data
+        reads = ((n, () if n.op_type in SHAPE_OPS else self.reads(n)) for n in self.nodes)
+        return {n: tuple(dict.fromkeys(v for v in values if v in data)) for n, values in reads}
+
     def data_inputs(self, node: Node) -> tuple[Value, ...]:
-        """The data values a node reads, each once; none for Shape and Size."""
-        if node.op_type in SHAPE_OPS:
-            return ()
-        return tuple(dict.fromkeys(v for v in self.reads(node) if v in self.data))
+        """The data values a node of the main graph reads, each once; none for Shape and Size."""
+        return self._data_inputs[node]
+
+    def count_led_to(self, values: int) -> None:
+        """Note a search through so many values; InputError where all so far are too many."""
+        self._led_to.append(values)
+        what = f"what {len(self._led_to)} searches for experts looked through"
+        self.source.limits.check("led_to", sum(self._led_to), self.name, what)
 
     def is_data(self, node: Node) -> bool:
         """Whether a node's outputs depend on what the tokens are."""

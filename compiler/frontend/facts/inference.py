@@ -1,6 +1,7 @@
-"""ONNX's own shape inference, one node at a time."""
+"""ONNX's own shape inference, one node at a time, and the rules for what it does not know."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,19 @@ from onnx import helper, shape_inference
 from onnx_ir import Node
 
 from compiler.frontend.facts.graph import name_of
-from ir.arrays import Array
+from compiler.frontend.facts.shape_rules import (
+    COMPARING,
+    broadcast_shape,
+    contrib_shape,
+    split_shapes,
+)
+from ir.arrays import Array, Ints
 from ir.onnxdoor.load import Source
+from ir.onnxdoor.subgraphs import every_node
 
+Content = tuple[Array, ...]
 Shape = tuple[int, ...] | None
 Kind = onnx_ir.DataType | None
-Inferred = tuple[tuple[Shape, int], ...]
 UNKNOWN = -1
 KEPT = 20_000  # inferences; where there are more, they are forgotten and begun anew
 _HELD = {  # types whose contents shapes depend on: Range takes floats
@@ -23,6 +31,22 @@ _HELD = {  # types whose contents shapes depend on: Range takes floats
     int(onnx_ir.DataType.INT32): np.int32,
     int(onnx_ir.DataType.FLOAT): np.float32,
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Inferred:
+    """The outputs of a node.
+
+    shapes: [rank, samples] of each, -1 = unknown, None where not even the rank is; kinds: element
+    types, 0 = unknown; failed: the samples of which nothing is known of the first output.
+    """
+
+    shapes: tuple[Ints | None, ...]
+    kinds: tuple[int, ...]
+    failed: frozenset[int]
+
+
+_Outputs = tuple[tuple[Shape, int], ...]  # of one sample
 _known: dict[tuple[Any, ...], Inferred] = {}
 
 
@@ -44,24 +68,70 @@ class Inference:
         self,
         node: Node,
         kinds: Sequence[Kind],
-        shapes: Sequence[Shape],
-        contents: Sequence[Array | None],
+        shapes: Sequence[Ints | None],
+        contents: Sequence[Content | None],
+        samples: int,
     ) -> Inferred:
-        """Shape (None, or axes of which -1 are unknown) and element type (0 = unknown) per output.
+        """What is known of a node's outputs by that of its inputs, None where unknown.
 
-        kinds, shapes, contents: of the inputs, None where unknown.
+        kinds, shapes [rank, samples], contents (of each sample): of the inputs.
         """
-        key = _key(node, kinds, shapes, contents)
+        key = _key(node, kinds, shapes, contents, samples)
         if key is None:
-            return self._infer(node, kinds, shapes, contents)
+            return self._of_samples(node, kinds, shapes, contents, samples)
         key = (self._versions[node.domain], *key)
         inferred = _known.get(key)
         if inferred is None:
-            inferred = self._infer(node, kinds, shapes, contents)
+            inferred = self._of_samples(node, kinds, shapes, contents, samples)
             if len(_known) >= KEPT:
                 _known.clear()
             _known[key] = inferred
         return inferred
+
+    def _of_samples(
+        self,
+        node: Node,
+        kinds: Sequence[Kind],
+        shapes: Sequence[Ints | None],
+        contents: Sequence[Content | None],
+        samples: int,
+    ) -> Inferred:
+        """Every sample by itself; those alike are inferred once."""
+        columns = [
+            [None] * samples if s is None else list(map(tuple, s.T.tolist())) for s in shapes
+        ]
+        found: dict[tuple[Any, ...], _Outputs] = {}
+        each: list[_Outputs] = []
+        for sample in range(samples):
+            given = [column[sample] for column in columns]
+            held = [None if c is None else c[sample] for c in contents]
+            key = (*given, *map(id, held))
+            if key not in found:
+                found[key] = self._of_sample(node, kinds, given, held)
+            each.append(found[key])
+        return _together(each)
+
+    def _of_sample(
+        self,
+        node: Node,
+        kinds: Sequence[Kind],
+        shapes: Sequence[Shape],
+        contents: Sequence[Array | None],
+    ) -> _Outputs:
+        special = contrib_shape(node, shapes)
+        if special is not None:
+            special += (None,) * (len(node.outputs) - len(special))
+            return tuple((shape, 0) for shape in special)
+        inferred = self._infer(node, kinds, shapes, contents)
+        if node.op_type in COMPARING:
+            inferred = tuple((shape, kind or onnx_ir.DataType.BOOL) for shape, kind in inferred)
+        found, types = [shape for shape, _ in inferred], [kind for _, kind in inferred]
+        lengths = contents[1] if node.op_type == "Split" and len(contents) > 1 else None
+        if lengths is not None:  # known even where the length of what is split is not
+            found = list(split_shapes(node, shapes[0], lengths))
+        elif len(found) == 1 and found[0] is None:
+            found[0] = broadcast_shape(node, shapes)
+        return tuple(zip(found, types, strict=True))
 
     def _infer(
         self,
@@ -69,10 +139,10 @@ class Inference:
         kinds: Sequence[Kind],
         shapes: Sequence[Shape],
         contents: Sequence[Array | None],
-    ) -> Inferred:
+    ) -> _Outputs:
         domain = "" if node.domain == "ai.onnx" else node.domain
         version = self._versions[node.domain]
-        unknown: Inferred = ((None, 0),) * len(node.outputs)
+        unknown: _Outputs = ((None, 0),) * len(node.outputs)
         if not onnx.defs.has(node.op_type, domain=domain) or _has_subgraph(node):
             return unknown
         types: dict[str, onnx.TypeProto] = {}
@@ -110,7 +180,7 @@ class Inference:
 
 def _every(source: Source) -> Iterator[Node]:
     """The nodes of a model, those of subgraphs too."""
-    return iter(onnx_ir.traversal.RecursiveGraphIterator(source.graph))
+    return every_node(source.graph)
 
 
 def _has_subgraph(node: Node) -> bool:
@@ -128,11 +198,32 @@ def _dims_and_kind(kind: onnx.TypeProto | None) -> tuple[Shape, int]:
     return tuple(d.dim_value if d.HasField("dim_value") else UNKNOWN for d in dims), element
 
 
+def _together(each: Sequence[_Outputs]) -> Inferred:
+    """The outputs of all samples: a shape where it is known, and of one rank, in all of them."""
+    shapes: list[Ints | None] = []
+    for column in zip(*([shape for shape, _ in outputs] for outputs in each), strict=True):
+        known = [shape for shape in column if shape is not None]
+        if len(known) < len(column) or len({len(shape) for shape in known}) > 1:
+            shapes.append(None)
+            continue
+        table = np.array(known, dtype=np.int64).reshape(len(known), len(known[0])).T
+        table.flags.writeable = False  # nodes alike share it
+        shapes.append(table)
+    kinds = tuple(next(filter(None, of), 0) for of in zip(*_kinds(each), strict=True))
+    failed = frozenset(s for s, outputs in enumerate(each) if outputs and outputs[0][0] is None)
+    return Inferred(tuple(shapes), kinds, failed)
+
+
+def _kinds(each: Sequence[_Outputs]) -> list[list[int]]:
+    return [[int(kind) for _, kind in outputs] for outputs in each]
+
+
 def _key(
     node: Node,
     kinds: Sequence[Kind],
-    shapes: Sequence[Shape],
-    contents: Sequence[Array | None],
+    shapes: Sequence[Ints | None],
+    contents: Sequence[Content | None],
+    samples: int,
 ) -> tuple[Any, ...] | None:
     """What the inferred shapes depend on, or None where that is not a short tuple."""
     attributes = []
@@ -141,7 +232,11 @@ def _key(
             return None
         value = attribute.value
         attributes.append((name, tuple(value) if isinstance(value, list) else value))
-    held = tuple(None if c is None else (c.tobytes(), c.shape) for c in contents)
+    held = tuple(
+        None if of is None else tuple((one.dtype.str, one.shape, one.tobytes()) for one in of)
+        for of in contents
+    )
+    tables = tuple(None if table is None else (len(table), table.tobytes()) for table in shapes)
     given = tuple(v is not None for v in node.inputs)
-    known = (given, tuple(kinds), tuple(shapes), held)
-    return (node.domain, node.op_type, len(node.outputs), *attributes, *known)
+    outputs = (node.domain, node.op_type, len(node.outputs), samples)
+    return (*outputs, *attributes, given, tuple(kinds), tables, held)

@@ -16,7 +16,7 @@ from compiler.frontend.facts.sizes import Sizes
 from ir.errors import InputError
 from ir.limits import Limits
 from ir.onnxdoor.load import Source
-from ir.onnxdoor.subgraphs import subgraphs
+from ir.onnxdoor.subgraphs import every_node, subgraphs
 
 COPIES = 64  # of the largest stored tensor, which a gather may make for the tokens of a trial
 _BITS = 32  # of an element whose type is not known
@@ -46,7 +46,7 @@ def _of_model(source: Source) -> Limits:
 def _with_bodies(graph: Graph, sizes: Sizes) -> Sizes:
     """The sizes with what can be told of values in the bodies of If, Loop and Scan."""
     main = graph.source.graph
-    inner = [n for n in onnx_ir.traversal.RecursiveGraphIterator(main) if n.graph is not main]
+    inner = [n for n in every_node(main) if n.graph is not main]
     if not inner:
         return sizes
     held = [v for body in main.subgraphs() for v in body.initializers.values()]

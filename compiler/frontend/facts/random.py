@@ -1,11 +1,11 @@
 """Operators that draw numbers: no two runs of such a model are the same, so nothing is checked."""
 
 import numpy as np
-import onnx_ir
 from onnx_ir import Node, Value
 
 from ir.errors import InputError
 from ir.onnxdoor.load import Source
+from ir.onnxdoor.subgraphs import every_node
 
 DRAWING = frozenset(
     "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike".split()
@@ -18,7 +18,7 @@ def random_operators(source: Source) -> str:
 
     Subgraphs included. A Dropout draws none outside of training, or at a ratio of 0.
     """
-    every = onnx_ir.traversal.RecursiveGraphIterator(source.graph)
+    every = every_node(source.graph)
     version = source.model.opset_imports.get("", 1)
     found = [node for node in every if _draws(node, version)]
     if not found:

@@ -9,7 +9,6 @@ samples depends on the number of tokens; a formula is recovered by fitting all s
 from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import onnx_ir
@@ -17,17 +16,10 @@ from onnx_ir import Node, Value
 
 from compiler.frontend.facts.arithmetic import READABLE, Arithmetic, taken_of_shape
 from compiler.frontend.facts.graph import Graph
-from compiler.frontend.facts.inference import UNKNOWN, Inference
+from compiler.frontend.facts.inference import UNKNOWN, Content, Inference
 from compiler.frontend.facts.inputs import fixed_batch, token_axis_of_input, token_dims
-from compiler.frontend.facts.shape_rules import (
-    COMPARING,
-    broadcast_shape,
-    contrib_shape,
-    split_shapes,
-)
 from ir.arrays import Array, Ints
 
-Content = tuple[Array, ...]
 SMALL = (1, 2, 3, 4, 5, 6, 7, 9, 11, 13, 16)  # where a least capacity shows
 SAMPLES = (37, 64, 101, 509, 4001, 65521, 1000003)  # no multiples of one another
 SHORT = (37, 53, 64, 101, 11, 13, 23, 7, 5)  # for a model of limited length
@@ -178,7 +170,7 @@ class Sizes:
     def per_token(self, value: Value) -> int | None:
         """Elements per token where the size grows with the tokens, else None."""
         elements, tokens = self.elements(value), self.tokens_of(value) * self.batch
-        if elements is None or np.any(elements % tokens):
+        if elements is None or np.any(tokens == 0) or np.any(elements % tokens):
             return None
         each = elements // tokens
         return int(each[0]) if np.all(each == each[0]) else None
@@ -234,16 +226,17 @@ class Sizes:
 
     def _set_outputs(self, node: Node) -> None:
         self._set_content(node)
-        columns = self._inferred(node)
-        failed = {s for s, column in enumerate(columns) if column and column[0] is None}
-        if 0 not in failed:
-            self._too_long |= failed
-        for index, value in enumerate(node.outputs):
-            found = [column[index] for column in columns]
-            ranks = {len(shape) for shape in found if shape is not None}
-            if len(ranks) == 1 and all(shape is not None for shape in found):
-                table = np.array(found, dtype=np.int64).reshape(len(found), ranks.pop())
-                self._shape[value] = table.T
+        kinds = [self.kind(v) for v in node.inputs]
+        shapes = [self.shape(v) for v in node.inputs]
+        contents = [self.content(v) for v in node.inputs]
+        found = self._inference.of(node, kinds, shapes, contents, len(self.tokens))
+        if 0 not in found.failed:
+            self._too_long |= found.failed
+        for value, shape, kind in zip(node.outputs, found.shapes, found.kinds, strict=True):
+            if kind:
+                self._kind.setdefault(value, onnx_ir.DataType(kind))
+            if shape is not None:
+                self._shape[value] = shape
             elif value in self._content:
                 pass
             elif value.shape is not None and len(value.shape):
@@ -302,44 +295,3 @@ class Sizes:
             return None
         dims = self.shape(maker.inputs[0])
         return None if dims is None else tuple(dims.T)
-
-    def _inferred(self, node: Node) -> list[tuple[tuple[int, ...] | None, ...]]:
-        """The shapes of a node's outputs per sample; samples alike are inferred once."""
-        samples, none = len(self.tokens), [None] * len(self.tokens)
-        known = [self.shape(v) for v in node.inputs]
-        shapes = [none if k is None else [tuple(d) for d in k.T.tolist()] for k in known]
-        held = [self.content(v) for v in node.inputs]
-        kinds = [self.kind(v) for v in node.inputs]
-        found: dict[tuple[Any, ...], tuple[tuple[int, ...] | None, ...]] = {}
-        out = []
-        for sample in range(samples):
-            each = [shape[sample] for shape in shapes]
-            contents = [None if c is None else c[sample] for c in held]
-            key = (*each, *map(id, contents))
-            if key not in found:
-                found[key] = self._infer(node, kinds, each, contents)
-            out.append(found[key])
-        return out
-
-    def _infer(
-        self,
-        node: Node,
-        kinds: Sequence[onnx_ir.DataType | None],
-        shapes: Sequence[tuple[int, ...] | None],
-        contents: Sequence[Array | None],
-    ) -> tuple[tuple[int, ...] | None, ...]:
-        """The shapes of a node's outputs for one sample."""
-        special = contrib_shape(node, shapes)
-        if special is not None:
-            return special + (None,) * (len(node.outputs) - len(special))
-        inferred = self._inference.of(node, kinds, shapes, contents)
-        for value, (_, kind) in zip(node.outputs, inferred, strict=True):
-            if kind or node.op_type in COMPARING:
-                self._kind.setdefault(value, onnx_ir.DataType(kind or onnx_ir.DataType.BOOL))
-        lengths = contents[1] if node.op_type == "Split" and len(contents) > 1 else None
-        if lengths is not None:  # known even where the length of what is split is not
-            return split_shapes(node, shapes[0], lengths)
-        found = [shape for shape, _ in inferred]
-        if len(found) == 1 and found[0] is None:
-            found[0] = broadcast_shape(node, shapes)
-        return tuple(found)

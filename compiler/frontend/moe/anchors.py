@@ -32,6 +32,7 @@ CURVES = frozenset(
     PRelu Softsign ThresholdedRelu Sin Cos Shrink Expand Tile Min LessOrEqual And Or Sum
     """.split()
 )
+STEPS = POINTWISE | CURVES
 MAX_BETWEEN = 64  # nodes between two matrices of an expert or a router: more are no curve
 
 Kind = Literal["best experts", "best tokens", "ids", "weights"]
@@ -171,14 +172,16 @@ def _second_step(facts: Facts, product: Product) -> Product | None:
         before, node = facts.products.by_out.get(value), value.producer()
         if before is not None:
             found[before] = None
+            if len(found) > 1:
+                return None
             continue
-        if node is None or node.op_type not in POINTWISE | CURVES or len(between) > MAX_BETWEEN:
+        if node is None or node.op_type not in STEPS or len(between) > MAX_BETWEEN:
             return None
         between.add(node)
         fresh = [v for v in graph.data_inputs(node) if v not in seen]
         seen.update(fresh)
         todo.extend(fresh)
-    if len(found) != 1:
+    if not found:
         return None
     readers = {n for v in seen for n in graph.readers(v) if graph.is_data(n)}
     return next(iter(found)) if readers <= between else None

@@ -65,6 +65,7 @@ def find_moe(facts: Facts, prove: Prove) -> tuple[list[FoundLayer], list[Suspect
             own = {anchor.node, *(p.node for p in anchor.products)}
             if own.isdisjoint(doubts):
                 doubts |= dict.fromkeys(own, suspect)
+    graph.count_led_to(0)  # what was over a limit is no doubt about a layer
     layers.sort(key=lambda layer: graph.order[layer.nodes[0]])
     named = list(dict.fromkeys(s for n, s in doubts.items() if n not in taken))
     return layers, named or [*row_selections(facts, taken), *own_selections(facts, taken)]

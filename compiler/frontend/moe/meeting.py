@@ -16,9 +16,9 @@ from compiler.frontend.facts import Facts
 from compiler.frontend.facts.graph import SHAPE_OPS, Graph
 from compiler.frontend.facts.products import Product
 from compiler.frontend.moe.anchors import (
-    CURVES,
     MAX_BETWEEN,
     POINTWISE,
+    STEPS,
     VIEWS,
     Anchor,
     router_products,
@@ -186,7 +186,7 @@ def _sources(facts: Facts, value: Value) -> list[Product]:
         if product is not None:
             found[product] = None
             continue
-        if node is None or node.op_type not in POINTWISE | CURVES or len(seen) > MAX_BETWEEN:
+        if node is None or node.op_type not in STEPS or len(seen) > MAX_BETWEEN:
             return []
         fresh = [v for v in graph.data_inputs(node) if v not in seen]
         seen.update(fresh)
