@@ -29,36 +29,41 @@ from rich.table import Table
 from rich.text import Text
 
 import moexbar.progress
+from moexbar.visible import visible
 
 WIDTH, ENDLESS = 100, 100_000
 FEW_STEPS, FEW_SECONDS = 10, 5.0
-_VISIBLE = str.maketrans({c: f"\\x{c:02x}" for c in [*range(32), 127]})
 
 
-def printable(text: object) -> str:
-    """A name from a file, safe for a terminal: control characters shown, not sent."""
-    return str(text).translate(_VISIBLE)
+class Plain(Console):
+    """A console to which a text is a text: no word in it is markup, no character steers."""
+
+    def __init__(self, **settings: Any) -> None:
+        """settings: as of `rich.console.Console`."""
+        super().__init__(highlight=False, markup=False, emoji=False, **settings)
+
+    def render_str(self, text: str, **settings: Any) -> Text:
+        """The text of a line or cell, with what would not be seen spelt out."""
+        return super().render_str(visible(text, lines=True), **settings)
 
 
 def out() -> Console:
     """Console for results; 100 columns when it is not a terminal."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=WIDTH)
-    return console
+    console = Plain()
+    return console if console.is_terminal else Plain(width=WIDTH)
 
 
 def fail(message: str) -> None:
     """`error: ...` on one line of standard error."""
     line = " ".join(message.split("\n"))
-    Console(stderr=True, highlight=False, soft_wrap=True).print(
-        Text("error: ", style="bold red") + Text(printable(line))
+    Plain(stderr=True, soft_wrap=True).print(
+        Text("error: ", style="bold red") + Text(visible(line))
     )
 
 
 def note(message: str) -> None:
     """A remark on standard error."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(Text(printable(message), "yellow"))
+    Plain(stderr=True, soft_wrap=True).print(Text(visible(message), "yellow"))
 
 
 def print_notes(notes: Iterable[str]) -> None:
@@ -78,11 +83,11 @@ def print_json(value: object) -> None:
 def _progress_bar() -> Progress:
     """A bar on standard error that is gone when the work is; nothing where it is no terminal."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=Plain(stderr=True),
         transient=True,
         disable=not sys.stderr.isatty(),
     )
@@ -238,7 +243,7 @@ class _Lines:
         if seconds - self._last < self._pause:
             return
         self._last = seconds
-        sys.stderr.write(f"[{seconds:7.1f} s] {printable(self._work)}: {printable(name)}\n")
+        sys.stderr.write(f"[{seconds:7.1f} s] {visible(self._work)}: {visible(name)}\n")
 
     def end(self) -> None:
         self._work = ""
@@ -255,18 +260,18 @@ class _Bar:
 
     def begin(self, work: str, steps: int) -> None:
         self._work, self._at = work, -1
-        self._task = self._bar.add_task(printable(work), total=steps)
+        self._task = self._bar.add_task(visible(work), total=steps)
 
     def step(self, name: str) -> None:
         self._at += 1
         label = f"{self._work}: {name}"
-        self._bar.update(self._task, completed=self._at, description=printable(label))
+        self._bar.update(self._task, completed=self._at, description=visible(label))
 
     def end(self) -> None:
         self._bar.remove_task(self._task)
 
     def note(self, text: str) -> None:
-        self._bar.console.print(Text(printable(f"note: {text}"), "yellow"), soft_wrap=True)
+        self._bar.console.print(Text(visible(f"note: {text}"), "yellow"), soft_wrap=True)
 
 
 @contextlib.contextmanager

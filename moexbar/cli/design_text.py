@@ -37,9 +37,9 @@ def print_designed(report: DesignReport, output: Path) -> None:
     console.print(shown)
     for row in report.designs:
         for line in _told(row, alone=len(report.designs) == 1):
-            console.print(line, markup=False, soft_wrap=True)
+            console.print(line, soft_wrap=True)
     for line in () if asked is None else _predictions(asked, report.designs):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     stacked = any(row.stack > 1 for row in report.designs)
     groups = "groups: experts in one" + " x layers of a region" * stacked
     added = "; replicas: copies of experts added in a layer" * copied

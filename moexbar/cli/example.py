@@ -63,4 +63,4 @@ def example(
         given = ["--inputs", f"{output / 'inputs.npz'}", "--prefill", "128"]
         console.print(f"{name}: a trained model, written to {model}")
     command = ["moexbar", "compile", f"{model}", *given, "-o", f"{output}-compiled"]
-    console.print(f"next: {shlex.join(command)}", soft_wrap=True, markup=False)
+    console.print(f"next: {shlex.join(command)}", soft_wrap=True)

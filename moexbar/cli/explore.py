@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moexbar.cli.options import OUTPUT, Json, Output
-from moexbar.console import note, out, print_json, printable, stages
+from moexbar.console import note, out, print_json, stages
 
 if TYPE_CHECKING:
     from moexbar.exploration.task import Explored
@@ -108,6 +108,5 @@ def _print(done: "Explored", output: Path) -> None:
         f"{report.groupings} different groupings of layers"
     )
     for row in report.reasons:
-        reason = printable(row.reason)
-        console.print(f"{row.points} failed, point {row.first} first: {reason}", markup=False)
+        console.print(f"{row.points} failed, point {row.first} first: {row.reason}")
     console.print(f"written to {output}: results.parquet, results.csv, timings.csv")

@@ -10,6 +10,7 @@ from ir.errors import InputError
 from moexbar.cli.complete import opcode_names
 from moexbar.cli.options import OUTPUT, WHICH, CompiledFolder, First, Json, Last, Layer
 from moexbar.console import note, out, print_json, table
+from moexbar.visible import visible
 
 if TYPE_CHECKING:  # numba takes half a second to import: only --waits pays it
     from backends.simulate import GroupWaits, Simulation, Waits
@@ -100,7 +101,7 @@ def inspect(
         if nothing:
             note(nothing)
     elif nothing:
-        typer.echo(nothing)
+        typer.echo(visible(nothing))
     else:
         _print(program, keep, group_by, simulation, limit)
 
@@ -120,7 +121,7 @@ def _print(
     waits = None if simulation is None else Waits(simulation)
     notes = None if waits is None else partial(_note, program, waits)
     for line in listing(program, keep, group_by=by, limit=limit, notes=notes):
-        typer.echo(line)
+        typer.echo(visible(line))
     if (
         waits is not None
         and by is not None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moexbar.cli.options import Json
-from moexbar.console import out, print_json, printable, table
+from moexbar.console import out, print_json, table
 
 if TYPE_CHECKING:
     from moexbar.report.fronts import ParetoReport
@@ -98,8 +98,8 @@ def _print(report: "ParetoReport") -> None:
     console.print(f"{report.done} points with figures, {report.kept}{where}{front}{more}")
     if report.rows:
         first = report.rows[0]
-        told = f"point {first.point}: {printable(first.command)}"
-        console.print(told, markup=False, soft_wrap=True)
+        told = f"point {first.point}: {first.command}"
+        console.print(told, soft_wrap=True)
 
 
 def _heading(name: str) -> str:
@@ -118,4 +118,4 @@ def _cell(value: str | int | float | bool | None) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.5g}" if abs(value) < 1e5 else f"{value:,.0f}"
-    return str(value).lower() if isinstance(value, bool) else printable(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

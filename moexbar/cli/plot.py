@@ -86,7 +86,7 @@ def plot_command(
         raise InputError("-o", "no file given", f"such as -o {kind}.svg")
     words = {"from_ns": from_ns, "to_ns": to_ns}
     for path in plot(folder, kind, output, **words, layer=layer, of=_pair(of), theme=theme):
-        out().print(f"{kind} in {path}", markup=False, soft_wrap=True)
+        out().print(f"{kind} in {path}", soft_wrap=True)
 
 
 def _pair(text: str | None) -> tuple[str, str] | None:

@@ -39,4 +39,4 @@ def report_command(folder: Folder, output: File = None) -> None:
 
     path = write_report(folder, output)
     size = path.stat().st_size / 1e6
-    out().print(f"{size:.2f} MB in {path}", markup=False, soft_wrap=True)
+    out().print(f"{size:.2f} MB in {path}", soft_wrap=True)

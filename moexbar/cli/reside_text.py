@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from moexbar.console import Fitting, out, printable, table
+from moexbar.console import Fitting, out, table
 from moexbar.report.resident import ResidentCostRow, ResideReport
 
 
@@ -23,7 +23,7 @@ def print_residents(report: ResideReport, output: Path | None) -> None:
         console.print(_costs(report))
         console.print(_assumed(report))
     if output is not None:
-        console.print(f"written: {printable(output)}, for moexbar compile --digital-experts")
+        console.print(f"written: {output}, for moexbar compile --digital-experts")
     console.print(f"seed {report.seed}; --json gives the residents and all counts")
 
 

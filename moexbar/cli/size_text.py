@@ -25,7 +25,7 @@ def print_sized(report: SizeReport) -> None:
             shown.add_row(name, *_cells(row))
     console.print(shown)
     for line in _told(report):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     if report.frontier:
         curve = table("mm2", "experts", "mux", "layers", "width", "loss", "without experts")
         for point in report.frontier:

@@ -5,12 +5,8 @@ from collections.abc import Iterable
 from html import escape
 
 from moexbar.report.plain import as_json
+from moexbar.visible import visible
 
-BIDI = [*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C]  # turn text around
-CONTROLS = [*range(32), *range(127, 160), 0x2028, 0x2029, 0xFEFF]
-SEEN = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in CONTROLS + BIDI} | {
-    ord("\n"): "\n"
-}
 VOID = ("meta", "link", "input", "br")
 
 
@@ -28,8 +24,7 @@ def text(words: object) -> Html:
     """
     if isinstance(words, Html):
         return words
-    whole = str(words).translate(SEEN).encode("utf-8", "backslashreplace").decode("utf-8")
-    return Html(escape(whole, quote=True))
+    return Html(escape(visible(words, lines=True), quote=True))
 
 
 def tag(name: str, /, *inner: object, **attributes: str | int | bool | None) -> Html:

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from moexbar.console import WIDTH, table
+from moexbar.console import WIDTH, Plain, fail, table
 
 ROW = ("compact, unshared", "12345", "678.9", "1024", "88.8")
 HEADINGS = ("method", "slots", "mean\nslots", "transfers", "energy\nuJ")
@@ -70,3 +70,27 @@ def test_a_row_keeps_its_style_where_columns_are_left_out() -> None:
     plain, best = file.getvalue().splitlines()[1:3]  # 13 wide with uJ: 5 + 2 + 2, two between
     assert plain.split() == ["plain", "1"]
     assert best.startswith("\x1b[1m")
+
+
+STEERING = "\x1b[31mred \x9b2J \u202egnp.exe [bold]x[/y] [link=file:///a]z :boom: \udc80"
+
+
+def test_a_text_is_a_text() -> None:
+    """No escape sequence, mark-up or emoji: in a line, a title, a heading and a cell."""
+    file = io.StringIO()
+    shown = table("name", STEERING, title=STEERING)
+    shown.add_row(STEERING, STEERING)
+    console = Plain(file=file, width=1000, force_terminal=True, color_system=None)
+    console.print(STEERING, soft_wrap=True)
+    console.print(shown)
+    told = file.getvalue()
+    assert told.replace("\n", "").isprintable()
+    spelt = r"\x1b[31mred \x9b2J \u202egnp.exe [bold]x[/y] [link=file:///a]z :boom: \udc80"
+    assert told.count(spelt) == 5
+
+
+def test_an_error_is_one_visible_line(capsys: pytest.CaptureFixture[str]) -> None:
+    fail(f"a.onnx: {STEERING}\nsecond")
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert line[:-1].isprintable()

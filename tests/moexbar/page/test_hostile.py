@@ -11,9 +11,9 @@ from moexbar.figures.figure import Shown
 from moexbar.page.compared import compared_page
 from moexbar.page.compiled import compiled_page
 from moexbar.page.document import render
-from moexbar.page.html import SEEN
 from moexbar.report.certificates import CertificateRow
 from moexbar.report.traces import ComparedLayer, CompareReport, CompareRow
+from moexbar.visible import visible
 from tests.moexbar.page.hostile import NAMES
 from tests.moexbar.page.taken import with_names
 from tests.moexbar.page.watched import Seen, draw_all, goto, opened
@@ -22,10 +22,9 @@ TOGETHER = 7  # names on one page in the browser, each in a seventh of the place
 GROUPS = [[*NAMES][at : at + TOGETHER] for at in range(0, len(NAMES), TOGETHER)]
 
 
-def visible(name: str) -> str:
-    """A name as it is seen: control characters spelt out, spaces and ends of lines as one."""
-    whole = name.translate(SEEN).encode("utf-8", "backslashreplace").decode()
-    return re.sub(r"\s+", " ", whole).strip()
+def on_page(name: str) -> str:
+    """A name as a page shows it: spaces and ends of lines as one."""
+    return re.sub(r"\s+", " ", visible(name, lines=True)).strip()
 
 
 class Structure(HTMLParser):
@@ -60,7 +59,7 @@ def test_a_name_makes_no_element(kind: str, shown: Shown, harmless: Structure) -
     found = structure(with_names(shown, [NAMES[kind]]))
     assert found.tags == harmless.tags
     words = re.sub(r"\s+", " ", "".join(found.words))
-    assert words.count(visible(NAMES[kind])) > 100
+    assert words.count(on_page(NAMES[kind])) > 100
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +82,7 @@ def test_a_compilation(
     assert page.evaluate("() => window.evil") is None
     words = re.sub(r"\s+", " ", page.evaluate("() => document.body.innerText"))
     for name in names:
-        assert words.count(visible(name)) > 10, name
+        assert words.count(on_page(name)) > 10, name
     assert page.locator("main script:not([type='application/json']), main iframe").count() == 0
     ours = "form:not(.vega-bindings)"  # an empty one, of vega-embed
     assert page.locator(f"img, object, base, {ours}, main link, main meta").count() == 0
@@ -103,6 +102,6 @@ def test_a_comparison(browser: Any, tmp_path: Path) -> None:
         assert page.locator("figure.plot:not([data-drawn])").count() == 0
         cells = page.locator("#answers td:nth-child(2)").all_inner_texts()
         assert [re.sub(r"\s+", " ", cell).strip() for cell in cells] == [
-            visible(name) for name in NAMES.values()
+            on_page(name) for name in NAMES.values()
         ]
         assert page.evaluate("() => window.evil") is None
