@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,43 +62,70 @@ def two(first: dict[str, str], second: dict[str, str]) -> Callable[[], Made]:
     return made
 
 
-def carried(carrier: str) -> Callable[[], Made]:
-    """A tensor outside of the folder, carried in another place than the graph's initialisers."""
+CARRIERS = (
+    "an initialiser",
+    "a Constant",
+    "a sparse Constant",
+    "a branch",
+    "a function",
+    "a sparse tensor",
+    "training",
+)
+
+
+def carried(carrier: str, location: str = "../secret") -> Callable[[], Made]:
+    """The product with a tensor outside of the folder, held in one of CARRIERS."""
 
     def made() -> Made:
-        secret = outside(tensor(np.zeros((4, 4)), "w"), "../secret")
+        secret = outside(tensor(np.zeros((4, 4)), "w"), location)
         held = N("Constant", [], ["w"], value=secret)
-        inner = helper.make_graph(
-            [held, N("MatMul", ["x", "w"], ["z"])],
-            "inner",
-            [],
-            [helper.make_tensor_value_info("z", FLOAT, None)],
-        )
-        true = helper.make_tensor("t", TensorProto.BOOL, [], [True])
-        if carrier == "a Constant":
-            return model([held, N("MatMul", ["x", "w"], ["y"])])
-        if carrier == "a branch":
-            other = helper.make_graph(
-                [N("Neg", ["x"], ["n"])], "o", [], [helper.make_tensor_value_info("n", FLOAT, None)]
-            )
-            node = N("If", ["t"], ["y"], then_branch=inner, else_branch=other)
-            return model([N("Constant", [], ["t"], value=true), node])
-        if carrier == "a function":
-            opsets = [helper.make_opsetid("", 18)]
-            nodes = [held, N("MatMul", ["a", "w"], ["c"])]
-            body = helper.make_function("f", "g", ["a"], ["c"], nodes, opsets)
-            return model([N("g", ["x"], ["y"], domain="f")], functions=[body])
+        product_of = N("MatMul", ["x", "w"], ["y"])
+        match carrier:
+            case "an initialiser":
+                return model([product_of], tensors=[secret])
+            case "a Constant":
+                return model([held, product_of])
+            case "a sparse Constant":
+                return model([N("Constant", [], ["w"], sparse_value=sparse(secret)), product_of])
+            case "a branch":
+                return model(branch(held))
+            case "a function":
+                opsets = [helper.make_opsetid("", 18)]
+                nodes = [held, N("MatMul", ["a", "w"], ["c"])]
+                body = helper.make_function("f", "g", ["a"], ["c"], nodes, opsets)
+                return model([N("g", ["x"], ["y"], domain="f")], functions=[body])
         proto = product()
         if carrier == "a sparse tensor":
-            indices = tensor([3], "i", np.int64)
-            proto.graph.sparse_initializer.append(
-                onnx.SparseTensorProto(values=secret, indices=indices, dims=[4, 4])
-            )
+            proto.graph.sparse_initializer.append(sparse(secret))
         else:
-            proto.training_info.add().algorithm.CopyFrom(inner)
+            proto.training_info.add().algorithm.CopyFrom(part([held, product_of], "y"))
         return proto
 
     return made
+
+
+def sparse(values: TensorProto) -> onnx.SparseTensorProto:
+    return onnx.SparseTensorProto(values=values, indices=tensor([3], "i", np.int64), dims=[4, 4])
+
+
+def part(nodes: Sequence[onnx.NodeProto], output: str) -> onnx.GraphProto:
+    """A graph in another."""
+    return helper.make_graph(
+        nodes, "inner", [], [helper.make_tensor_value_info(output, FLOAT, None)]
+    )
+
+
+def branch(held: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """An If, one of whose branches multiplies by what `held` holds."""
+    true = helper.make_tensor("t", TensorProto.BOOL, [], [True])
+    node = N(
+        "If",
+        ["t"],
+        ["y"],
+        then_branch=part([held, N("MatMul", ["x", "w"], ["z"])], "z"),
+        else_branch=part([N("Neg", ["x"], ["n"])], "n"),
+    )
+    return [N("Constant", [], ["t"], value=true), node]
 
 
 def data(folder: Path) -> None:
@@ -143,8 +170,7 @@ EXTERNAL: dict[str, Bad] = {
     "a name of 300 characters": Bad("tensor 'w': .*too long", at("n" * 300)),
     "the model itself": Bad("tensor 'w': external data: ", at("model.onnx")),
     **{
-        f"in {name}": Bad("external data at '../secret'|sparse", carried(name))
-        for name in ("a Constant", "a branch", "a function", "a sparse tensor", "training")
+        f"in {name}": Bad("external data at '../secret'|sparse", carried(name)) for name in CARRIERS
     },
     "offset -4": Bad("bytes -4 to", at("w.bin", offset="-4"), data),
     "offset of 30 digits": Bad("bytes", at("w.bin", offset="9" * 30), data),
