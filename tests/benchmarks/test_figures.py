@@ -139,6 +139,16 @@ def test_a_check_writes_nothing_and_forgives_times(copy: Copy, page: Path) -> No
     assert page.read_text() == PAGE
 
 
+def test_errors_of_rounding_do_not_differ(copy: Copy, page: Path) -> None:
+    """Other digits on another processor; an error of another size does."""
+    text = "```\n$ echo error 6.0e-07 of at most 1e-4\nerror 7.9e-06 of at most 1e-4\n```"
+    page.write_text(text)
+    assert remake(page, copy, Wanted()) == []
+    assert page.read_text() == text
+    page.write_text(text.replace("7.9e-06", "7.9e-03"))
+    assert remake(page, copy, Wanted(check=True)) != []
+
+
 def test_what_is_left_out(copy: Copy, page: Path) -> None:
     """One of 240 s, and all that the pattern does not name; silent ones above it are run."""
     assert remake(page, copy, Wanted(seconds=240, only="tr a-z")) == []

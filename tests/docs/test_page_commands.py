@@ -1,7 +1,7 @@
-"""Commands of the tutorials, how-to and solver pages do what these show: each is run.
+"""Commands of README.md and of all pages of the site do what these show: each is run.
 
-Those that take long (`<!-- figures, N s ... -->`, N of 7 or more) are run by `make figures` alone,
-and of those marked `timed` only that they end well is tested.
+Those of more than a minute (`<!-- figures, N s ... -->`) and those that need recorded traces are
+run by `make figures` alone, and of those marked `timed` only that they end well is tested.
 """
 
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.figures import Copy, Wanted, remake
+from benchmarks.figures import Copy, Wanted, pages_of, remake
 from benchmarks.page_blocks import blocks
 from compiler.options import (
     DIE_RULES,
@@ -22,13 +22,19 @@ from compiler.options import (
 )
 from tests.paths import ROOT
 
-FOLDERS = ("tutorials", "howto", "solvers")
-PAGES = [page for folder in FOLDERS for page in sorted((ROOT / "docs" / folder).glob("*.md"))]
-LONG_SECONDS = 7
+GUIDES = [
+    page
+    for folder in ("tutorials", "howto", "solvers")
+    for page in sorted((ROOT / "docs" / folder).glob("*.md"))
+]
+LONG_SECONDS = 61
+
+
+PAGES = pages_of(ROOT)
 
 
 def name(page: Path) -> str:
-    return f"{page.parent.name}/{page.stem}"
+    return page.relative_to(ROOT).with_suffix("").as_posix()
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +58,8 @@ def test_commands_print_what_the_page_shows(page: Path, copy: Copy) -> None:
     assert remake(page, copy, Wanted(seconds=LONG_SECONDS, check=True)) == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_every_page_shows_a_command(page: Path) -> None:
+@pytest.mark.parametrize("page", GUIDES, ids=name)
+def test_every_guide_shows_a_command(page: Path) -> None:
     """But tables of contents."""
     text = page.read_text(encoding="utf-8")
     assert "{toctree}" in text or any(one.shown for one in blocks(text.split("\n")))
