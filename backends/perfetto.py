@@ -21,6 +21,7 @@ from ir.program import Opcode, Program
 
 Event = dict[str, object]
 
+FORM = 1  # of what the events say
 NS_PER_US = 1000
 KINDS = ("group", "acc", "link", "bus", "return", "mesh", "dpu", "mha", "dram", "d2d")
 COUNTED = ("bus", "return", "mesh", "dram", "d2d")
@@ -41,7 +42,8 @@ def trace_json(program: Program, rows: Ints | None = None) -> str:
         _arrows(program, drawn),
         _counters(program, drawn),
     )
-    return f'{{"displayTimeUnit":"ns","traceEvents":[{",".join(events)}]}}'
+    about = f'"displayTimeUnit":"ns","otherData":{{"moexbar.form":"{FORM}"}}'
+    return f'{{{about},"traceEvents":[{",".join(events)}]}}'
 
 
 def first_rows(program: Program, events: int) -> Ints:

@@ -17,9 +17,10 @@ from moexbar.figures.draw import draw
 from moexbar.figures.figure import Figure
 from moexbar.figures.kinds import COMPARED, KINDS, SWEPT
 from moexbar.figures.window import timeline_window
+from moexbar.files.output import read_output
 from moexbar.page.reading import read_shown
 from moexbar.page.swept import sweep_of
-from moexbar.report.reading import read_object, typed
+from moexbar.report.reading import read_document
 from moexbar.report.traces import CompareReport
 
 ROOT = Path(__file__).parents[1]
@@ -41,19 +42,19 @@ def pictures(work: Path) -> Iterator[tuple[str, Figure]]:
     """The first picture of each kind."""
     out, inputs = work / "out", f"--inputs {MODELS / 'heldout.npz'}"
     run(f"compile {MODELS / 'token_choice.onnx'} {inputs} {WINDOW} -o", out)
-    shown = read_shown(out)
+    shown = read_shown(read_output(out, ("compile",)))
     for name, kind in KINDS.items():
         whole = name != "timeline-window"
         found = kind.draw(shown) if whole else (timeline_window(shown, *STRETCH),)
         yield from ((name, figure) for figure in found[:1] if figure is not None)
     run(f"compare {out / 'routing.npz'} {SOLVERS} -o", work / "compared")
     report = work / "compared" / "compare.json"
-    compared = typed(CompareReport, read_object(report), str(report))
+    compared = read_document(CompareReport, report, "compare")
     for name, of_solvers in COMPARED.items():
         yield name, of_solvers.draw(compared)[0]
     run(f"explore {ROOT / 'examples' / 'sweeps' / 'sharing.toml'} -o", work / "swept")
     for name, of_sweep in SWEPT.items():
-        yield name, of_sweep.draw(sweep_of(work / "swept", SOUGHT))[0]
+        yield name, of_sweep.draw(sweep_of(read_output(work / "swept", ("explore",)), SOUGHT))[0]
 
 
 def write(name: str, figure: Figure, folder: Path) -> Path:

@@ -46,7 +46,10 @@ def baseline(program: Program) -> Callable[[], object]:
 
 def measure(folder: Path) -> list[tuple[str, float, float]]:
     """(what, seconds, million instructions a second) of one program."""
-    program, chip = read_program(folder / "program.parquet"), read_folder_chip(folder)
+    program, chip = (
+        read_program(folder / "program.parquet"),
+        read_folder_chip(folder / "report.json"),
+    )
     given = replay(program, chip)
     again = run(program, chip, program.duration_ps, program.busy_ps)
     if np.any(given.late_ps) or not np.array_equal(again.program.start_ps, program.start_ps):

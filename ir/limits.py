@@ -1,4 +1,4 @@
-"""How much a model or its inputs may ask for: the one table of limits, counted before any work.
+"""How much a file that is read may ask for: the one table of limits, counted before any work.
 
 A file of a kilobyte can ask for terabytes, or for years. What is over a limit is refused with the
 limit's name; who trusts the file raises it with MOEXBAR_LIMITS=NAME=NUMBER,... (docs/limits.md).
@@ -97,6 +97,24 @@ class Limits:
     child_seconds: int = _limit(
         600, "seconds", "one run of a model in that process", "a minute for one layer's proof"
     )
+    document_bytes: int = _limit(
+        GIB // 4, "bytes", "a JSON file: reports, mappings, groups, manifests", "some MB are usual"
+    )
+    document_values: int = _limit(
+        3 * 2**20, "values", "such a file, or a sweep's point", "100 bytes each in memory: 300 MB"
+    )
+    document_depth: int = _limit(64, "levels", "lists and objects in one another", "ours have 12")
+    table_bytes: int = _limit(
+        8 * GIB, "bytes", "a Parquet file of ours, and its columns read", "they are held in memory"
+    )
+    table_ratio: int = _limit(
+        200,
+        "times",
+        "the bytes of such a file that its columns inflate to, where that is over 64 MiB",
+        "programs inflate tenfold, bombs a thousandfold",
+    )
+    rows: int = _limit(50_000_000, "rows", "a program or a table of results", "100 bytes each")
+    journal_bytes: int = _limit(GIB, "bytes", "the journal of a sweep", "1 KB for each point")
 
     @classmethod
     def of(cls, text: str) -> "Limits":

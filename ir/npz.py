@@ -4,9 +4,11 @@ Nothing is unpickled or evaluated: an array is a header of one fixed form and as
 shape says. Only the arrays asked for are read.
 """
 
+import io
 import math
 import re
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Generator, Mapping
@@ -19,6 +21,7 @@ import numpy as np
 
 from ir.arrays import Array
 from ir.errors import InputError
+from ir.infile import Infile, in_a_line
 
 _END = b"PK\x05\x06"
 _END_SIZE = 22
@@ -28,6 +31,16 @@ _HEADER_LIMIT = 4096
 _FLOOR, _RATIO, _CEILING = 64 * 2**20, 200, 4 * 2**30
 _HEADER = re.compile(
     rb"\{'descr': '([^']{1,16})', 'fortran_order': (True|False), 'shape': \(([-\d, L]*)\),? ?\}\s*"
+)
+_BROKEN = (  # what zipfile raises for one
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
 )
 _WORDS = {
     "iu": "integers",
@@ -70,7 +83,7 @@ class ArrayHeader:
 
 
 def read_arrays(
-    path: Path | str, wanted: Mapping[str, str], limits: ArchiveLimits | None = None
+    path: Path | str | Infile, wanted: Mapping[str, str], limits: ArchiveLimits | None = None
 ) -> dict[str, Array]:
     """Read the arrays named in `wanted` that are there; other members are left alone.
 
@@ -80,7 +93,7 @@ def read_arrays(
     where = str(path)
     limits = limits or ArchiveLimits()
     with _opened(where, path, limits) as archive:
-        members = _wanted(where, path, _members(where, archive, limits), wanted, limits)
+        members = _wanted(where, archive, _members(where, archive, limits), wanted, limits)
         return {
             name: _read_member(where, name, archive, member, wanted[name])
             for name, member in members.items()
@@ -149,18 +162,33 @@ def _size(where: str, path: Path | str, what: str) -> int:
 
 
 @contextmanager
-def _opened(where: str, path: Path | str, limits: ArchiveLimits) -> Generator[zipfile.ZipFile]:
+def _opened(
+    where: str, path: Path | str | Infile, limits: ArchiveLimits
+) -> Generator[zipfile.ZipFile]:
     """The archive; InputError for what cannot be read, here or while it is used."""
     try:
-        _size(where, path, ".npz archive")
-        with Path(path).open("rb") as file:
+        with _file(where, path) as file:
             _check_directory_size(where, file, limits)
             with zipfile.ZipFile(file) as archive:
                 yield archive
     except OSError as error:
         raise InputError(where, f"cannot be read: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise InputError(where, f"a broken archive: {error}") from error
+    except _BROKEN as error:
+        raise InputError(where, f"a broken archive: {in_a_line(error)}") from error
+
+
+def _file(where: str, path: Path | str | Infile) -> IO[bytes]:
+    """The file opened; one whose content is to be compared is read whole."""
+    if isinstance(path, Infile):
+        return io.BytesIO(path.read("an .npz archive", _CEILING))
+    _size(where, path, ".npz archive")
+    return Path(path).open("rb")
+
+
+def _length(archive: zipfile.ZipFile) -> int:
+    """Bytes of the archive's file."""
+    file = archive.fp
+    return 0 if file is None else file.seek(0, io.SEEK_END)
 
 
 def _check_directory_size(where: str, file: IO[bytes], limits: ArchiveLimits) -> None:
@@ -214,7 +242,7 @@ def _members(
 
 def _wanted(
     where: str,
-    path: Path | str,
+    archive: zipfile.ZipFile,
     members: Mapping[str, zipfile.ZipInfo],
     wanted: Mapping[str, str],
     limits: ArchiveLimits,
@@ -222,7 +250,7 @@ def _wanted(
     """The members asked for; InputError where they inflate to more than the limit."""
     chosen = {name: members[name] for name in wanted if name in members}
     total = sum(member.file_size for member in chosen.values())
-    most = limits.bytes_of(Path(path).stat().st_size)
+    most = limits.bytes_of(_length(archive))
     if total > most:
         largest = max(chosen, key=lambda name: chosen[name].file_size)
         raise InputError(

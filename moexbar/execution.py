@@ -131,7 +131,7 @@ def window_sequence(program: Program) -> Ints:
 
 def _tokens_before(routing: Routing, first_token: int) -> int:
     """Tokens of the window's first sequence that come before the window."""
-    if first_token >= routing.tokens:
+    if not 0 <= first_token < routing.tokens:
         tokens = f"{routing.tokens} tokens"
         raise InputError(routing.source, f"{tokens}, but the window starts at {first_token}")
     first = int(np.argmax(routing.sequence == routing.sequence[first_token]))

@@ -18,6 +18,7 @@ from moexbar.arguments import check, shown
 from moexbar.chips import load_chip
 from moexbar.chips.sheet import change_rows
 from moexbar.files.chip_file import read_folder_chip
+from moexbar.files.output import read_output
 from moexbar.files.program_file import read_program
 from moexbar.report.programs import (
     BindingRow,
@@ -35,20 +36,24 @@ def simulate(
     executable: Executable | Path | str,
     chip: Chip | str | None = None,
     scale: Mapping[str, float] = MappingProxyType({}),
+    *,
+    unchecked: bool = False,
 ) -> Simulation:
     """Replay a compiled program, or run it in the same order at other speeds.
 
     executable: compiled, or the folder of `moexbar compile`. chip: another than it was compiled
     for, its open sizes as in the program; scale: {opcode: factor} of durations; with neither the
-    given times are checked. Raises CheckError naming the instruction where a program is illegal.
+    given times are checked. unchecked: files of the folder may have been changed since they were
+    written. Raises CheckError naming the instruction where a program is illegal.
     """
     kinds = "an Executable or the folder of `moexbar compile`"
     check("executable", executable, (Executable, Path, str), kinds)
     if isinstance(executable, Executable):
         program, own = executable.program, executable.chip
     else:
-        folder = Path(executable)
-        program, own = read_program(folder / "program.parquet"), read_folder_chip(folder)
+        folder = read_output(Path(executable), ("compile",), unchecked=unchecked)
+        program = read_program(folder.file("program.parquet"))
+        own = read_folder_chip(folder.file("report.json"))
     other = own if chip is None else chip if isinstance(chip, Chip) else load_chip(chip)
     other = other.sized_as(own)
     factors = _factors(scale)

@@ -102,6 +102,7 @@ class _Form:
         for name in ("start_ps", "busy_ps", "duration_ps", "bytes", "energy_fj", "macs"):
             column = getattr(p, name)
             self.check(name, (column < 0) | (column > MOST), column, f"0 to {MOST}")
+        self.check("offset", (p.offset < -1) | (p.offset > MOST), p.offset, f"-1 to {MOST}")
         self.check("busy_ps", p.busy_ps > p.duration_ps, p.busy_ps, "at most the duration")
 
     def pools(self) -> None:

@@ -20,6 +20,7 @@ from ir.chip import Chip
 from ir.errors import InputError
 from ir.program import Opcode, Program
 
+MOST = 1 << 62  # ps, of all durations one after another: later than any program ends
 SHAPE = (
     "crossbar.rows",
     "crossbar.columns",
@@ -100,11 +101,17 @@ def retime(program: Program, old: Chip, new: Chip) -> tuple[Ints, Ints]:
 def scale(
     program: Program, duration_ps: Ints, busy_ps: Ints, factors: Mapping[Opcode, Fraction]
 ) -> tuple[Ints, Ints]:
-    """The durations with those of some opcodes multiplied, rounded up."""
+    """The durations with those of some opcodes multiplied, rounded up.
+
+    Raises InputError where all of them one after another would take more than 2^62 ps.
+    """
     duration, busy = duration_ps.copy(), busy_ps.copy()
     for opcode, factor in factors.items():
         rows = program.opcode == opcode
         duration[rows], busy[rows] = _times(duration[rows], factor), _times(busy[rows], factor)
+    together = float(duration.sum(dtype=np.float64))  # which does not wrap round
+    if together > MOST:
+        raise InputError("scale", f"durations of {together:.3g} ps, expected 2^62 at most together")
     return duration, busy
 
 

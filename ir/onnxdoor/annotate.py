@@ -15,6 +15,7 @@ from ir.onnxdoor.load import Source, first_line
 
 KEPT_BYTES = 1024  # of a tensor: shapes, axes and scales are worth looking at
 LEFT_OUT = "weights-left-out"  # the file that holds them, which there is none of
+FORM = 1  # of the notes, in the model's own metadata
 METADATA_IR = 10  # the version of ONNX in which nodes have metadata
 
 
@@ -59,6 +60,7 @@ def annotated(source: Source, notes: Mapping[str, Mapping[str, str]], about: str
     version = max(METADATA_IR, source.model.ir_version or 0)
     model = onnx.ModelProto(ir_version=version, graph=graph, doc_string=about)
     model.producer_name = "moexbar"
+    model.metadata_props.add(key="moexbar.form", value=str(FORM))
     for domain, opset in source.model.opset_imports.items():
         model.opset_import.append(onnx.helper.make_opsetid(domain, opset))
     data: bytes = model.SerializeToString(deterministic=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from moexbar.cli.analog_options import NOISE, AnalogOptions
-from moexbar.cli.options import INPUTS, CompiledFolder, Json, flattened
+from moexbar.cli.options import INPUTS, CompiledFolder, Json, Unchecked, flattened
 from moexbar.console import bar, out, print_json, table
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def accuracy(
     tokens: Tokens = None,
     seeds: Seeds = 1,
     digital_experts: DigitalExperts = 0,
+    unchecked: Unchecked = False,
     json: Json = False,
 ) -> None:
     """Compare a model on quantised crossbars with the float model.
@@ -103,7 +104,8 @@ def accuracy(
     from moexbar.files.compiled import read_compiled
     from moexbar.quantised import accuracy as measure
 
-    read = read_compiled(folder, model, inputs, any_inputs=routing == "free")
+    any_inputs = routing == "free"
+    read = read_compiled(folder, model, inputs, any_inputs=any_inputs, unchecked=unchecked)
     chip = read.executable.chip
     with bar() as progress:
         found = measure(

@@ -1,14 +1,13 @@
 """`moexbar inspect`: read the emitted schedule."""
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ir.errors import InputError
 from moexbar.cli.complete import opcode_names
-from moexbar.cli.options import OUTPUT, WHICH, CompiledFolder, First, Json, Last, Layer
+from moexbar.cli.options import OUTPUT, WHICH, CompiledFolder, First, Json, Last, Layer, Unchecked
 from moexbar.console import note, out, print_json, table
 from moexbar.visible import visible
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:  # numba takes half a second to import: only --waits pays it
     from backends.simulate import GroupWaits, Simulation, Waits
     from ir.program import Program
     from ir.text import Filter
+    from moexbar.files.output import Output
 
 TABLE_ROWS = 40  # of groups, where the lines are limited at all
 
@@ -65,6 +65,7 @@ def inspect(
     group_by: ListBy = None,
     waits: ShowWaits = False,
     limit: Limit = 1000,
+    unchecked: Unchecked = False,
     json: Json = False,
 ) -> None:
     """Print the instructions of a compiled program, filtered.
@@ -78,11 +79,13 @@ def inspect(
     Example: moexbar inspect build/demo --layer 1 --opcode MVM --group-by expert --waits
     """
     from ir.text import Filter
+    from moexbar.files.output import read_output
     from moexbar.files.program_file import read_program
     from moexbar.inspection import inspect as instructions_of
     from moexbar.inspection import why_none
 
-    program = read_program(folder / "program.parquet")
+    files = read_output(folder, ("compile",), unchecked=unchecked)
+    program = read_program(files.file("program.parquet"))
     keep = Filter(
         layer=layer,
         unit=_unit(program, unit),
@@ -92,7 +95,7 @@ def inspect(
         first_ps=None if first is None else round(first * 1000),
         last_ps=None if last is None else round(last * 1000),
     )
-    simulation = _replayed(folder, program) if waits else None
+    simulation = _replayed(files, program) if waits else None
     nothing = "" if len(keep.rows(program)) else why_none(program, keep)
     if json:
         print_json(
@@ -157,12 +160,12 @@ def _print_groups(program: "Program", groups: list["GroupWaits"], by: By, limit:
         typer.echo(f"... {len(groups) - TABLE_ROWS} more of {len(groups)} groups")
 
 
-def _replayed(folder: Path, program: "Program") -> "Simulation":
+def _replayed(files: "Output", program: "Program") -> "Simulation":
     """The program at its given times; one that does not replay is refused."""
     from backends.simulate import replay
     from moexbar.files.chip_file import read_folder_chip
 
-    return replay(program, read_folder_chip(folder))
+    return replay(program, read_folder_chip(files.file("report.json")))
 
 
 def _note(program: "Program", waits: "Waits", row: int) -> str:

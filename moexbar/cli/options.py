@@ -119,6 +119,14 @@ def _compiled(folder: Path) -> Path:
 CompiledFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="Output of `moexbar compile`.", callback=_compiled)
 ]
+Unchecked = Annotated[
+    bool,
+    typer.Option(
+        "--unchecked",
+        help="Read files of DIR that were changed since they were written.",
+        rich_help_panel=INPUTS,
+    ),
+]
 ModelFile = Annotated[
     Path,
     typer.Argument(

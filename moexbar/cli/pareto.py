@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moexbar.cli.options import Json
+from moexbar.cli.options import Json, Unchecked
 from moexbar.console import out, print_json, table
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def pareto_command(
     where: Where = None,
     best: Best = None,
     top: Top = None,
+    unchecked: Unchecked = False,
     json: Json = False,
 ) -> None:
     """Show the points of a sweep that no other beats, or its best, under conditions.
@@ -72,7 +73,7 @@ def pareto_command(
     from moexbar.exploration.best import pareto
 
     names = None if of is None else [name.strip() for name in of.split(",")]
-    found = pareto(folder, names, where=where or (), best=best, top=top)
+    found = pareto(folder, names, where=where or (), best=best, top=top, unchecked=unchecked)
     if json:
         print_json(found)
     else:

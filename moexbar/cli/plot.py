@@ -1,12 +1,12 @@
 """`moexbar plot`: one figure of an output folder as a file."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from ir.errors import InputError
-from moexbar.cli.options import OUTPUT, WHICH
+from moexbar.cli.options import OUTPUT, WHICH, Unchecked
 from moexbar.console import out, table
 
 Folder = Annotated[
@@ -62,6 +62,7 @@ def plot_command(
     of: Of = None,
     output: File = None,
     theme: Theme = "light",
+    unchecked: Unchecked = False,
 ) -> None:
     """Draw one figure of an output folder as SVG, PDF or PNG.
 
@@ -78,14 +79,20 @@ def plot_command(
 
     if not kind:
         shown = table("kind", "shows", left=2)
-        for name, one in drawable(folder).items():
+        for name, one in drawable(folder, unchecked=unchecked).items():
             shown.add_row(name, one.shows)
         out().print(shown)
         return
     if output is None:
         raise InputError("-o", "no file given", f"such as -o {kind}.svg")
-    words = {"from_ns": from_ns, "to_ns": to_ns}
-    for path in plot(folder, kind, output, **words, layer=layer, of=_pair(of), theme=theme):
+    words: dict[str, Any] = {
+        "from_ns": from_ns,
+        "to_ns": to_ns,
+        "layer": layer,
+        "of": _pair(of),
+        "theme": theme,
+    }
+    for path in plot(folder, kind, output, **words, unchecked=unchecked):
         out().print(f"{kind} in {path}", soft_wrap=True)
 
 

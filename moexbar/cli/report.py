@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from moexbar.cli.options import OUTPUT
+from moexbar.cli.options import OUTPUT, Unchecked
 from moexbar.console import out
 
 Folder = Annotated[
@@ -24,7 +24,7 @@ File = Annotated[
 ]
 
 
-def report_command(folder: Folder, output: File = None) -> None:
+def report_command(folder: Folder, output: File = None, unchecked: Unchecked = False) -> None:
     """Write one HTML page of an output folder: figures, tables, proofs, without a network.
 
     The file holds all it shows and the script that draws it (docs/report.md); it can be mailed. In
@@ -37,6 +37,6 @@ def report_command(folder: Folder, output: File = None) -> None:
     """
     from moexbar.page.write import write_report
 
-    path = write_report(folder, output)
+    path = write_report(folder, output, unchecked=unchecked)
     size = path.stat().st_size / 1e6
     out().print(f"{size:.2f} MB in {path}", soft_wrap=True)

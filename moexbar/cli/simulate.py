@@ -8,7 +8,15 @@ import typer
 
 from ir.errors import InputError
 from moexbar.cli.complete import chip_names
-from moexbar.cli.options import CHIP, OUTPUT, CompiledFolder, Json, Settings, overrides
+from moexbar.cli.options import (
+    CHIP,
+    OUTPUT,
+    CompiledFolder,
+    Json,
+    Settings,
+    Unchecked,
+    overrides,
+)
 from moexbar.console import out, print_json, table
 
 if TYPE_CHECKING:
@@ -61,6 +69,7 @@ def simulate(
     scale: Scale = None,
     waits: ShowWaits = False,
     top: Top = 10,
+    unchecked: Unchecked = False,
     json: Json = False,
 ) -> None:
     """Simulate a compiled program: busy units, and which of them bind.
@@ -75,6 +84,7 @@ def simulate(
     from backends.binding import binding_lines, bound_by
     from moexbar.chips import change_chip, load_chip
     from moexbar.files.chip_file import read_folder_chip
+    from moexbar.files.output import read_output
     from moexbar.files.program_file import read_program
     from moexbar.simulation import simulate_program, simulation_report, with_waits
 
@@ -84,7 +94,9 @@ def simulate(
             "a file, expected the output folder of `moexbar compile`",
             "a trace or load counts hold no program: moexbar compile MODEL --routing TRACE -o DIR",
         )
-    program, own = read_program(folder / "program.parquet"), read_folder_chip(folder)
+    files = read_output(folder, ("compile",), unchecked=unchecked)
+    program = read_program(files.file("program.parquet"))
+    own = read_folder_chip(files.file("report.json"))
     other = load_chip(chip).sized_as(own) if chip is not None else own
     other = change_chip(other, overrides(settings))
     changed = chip is not None or bool(settings) or bool(scale)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ir.errors import InputError
-from moexbar.cli.options import WHICH, CompiledFolder, First, Last, Layer, Output
+from moexbar.cli.options import WHICH, CompiledFolder, First, Last, Layer, Output, Unchecked
 from moexbar.console import note, out
 
 
@@ -22,6 +22,7 @@ def trace(
             help="Most instructions, the first in time; 0 = all.", min=0, rich_help_panel=WHICH
         ),
     ] = 200_000,
+    unchecked: Unchecked = False,
 ) -> None:
     """Write a trace for https://ui.perfetto.dev.
 
@@ -33,9 +34,11 @@ def trace(
     from backends.perfetto import trace_json
     from ir.text import Filter
     from moexbar.files.atomic import write_atomically
+    from moexbar.files.output import read_output
     from moexbar.files.program_file import read_program
 
-    program = read_program(folder / "program.parquet")
+    files = read_output(folder, ("compile",), unchecked=unchecked)
+    program = read_program(files.file("program.parquet"))
     keep = Filter(
         layer=layer,
         first_ps=None if first is None else round(first * 1000),

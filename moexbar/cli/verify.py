@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moexbar.cli.options import INPUTS, CompiledFolder, Json
+from moexbar.cli.options import INPUTS, CompiledFolder, Json, Unchecked
 from moexbar.console import out, print_json, table
 
 if TYPE_CHECKING:
@@ -24,12 +24,17 @@ Inputs = Annotated[
 
 
 def verify(
-    folder: CompiledFolder, model: Model = None, inputs: Inputs = None, json: Json = False
+    folder: CompiledFolder,
+    model: Model = None,
+    inputs: Inputs = None,
+    unchecked: Unchecked = False,
+    json: Json = False,
 ) -> None:
     """Execute a compiled program and compare it with ONNX Runtime.
 
-    Every instruction is carried out on real weights, as they stand on the crossbars. Error of a
-    value: max |difference| / max |reference|, at most 1e-4 (else exit code 4, with the first wrong
+    All invariants are checked first, and the figures of report.json against the program. Then every
+    instruction is carried out on real weights, as they stand on the crossbars. Error of a value:
+    max |difference| / max |reference|, at most 1e-4 (else exit code 4, with the first wrong
     instruction). A model that computes in 16 bits is computed in 32.
 
     Example: moexbar verify build/demo
@@ -38,7 +43,8 @@ def verify(
     from moexbar.files.compiled import read_compiled
     from moexbar.report.executed import VerifyReport
 
-    read = read_compiled(folder, model, inputs)
+    read = read_compiled(folder, model, inputs, unchecked=unchecked)
+    read.check()
     done = read.execute()
     chip = read.executable.chip
     if json:

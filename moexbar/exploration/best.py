@@ -11,7 +11,9 @@ from ir.errors import InputError
 from moexbar.arguments import check_path, whole
 from moexbar.chips.fields import nearest, shown
 from moexbar.exploration.figures import FIGURES
+from moexbar.exploration.folder import COMMAND
 from moexbar.exploration.results import Results, read_results
+from moexbar.files.output import read_output
 from moexbar.fronts import Condition, Floats, front, knee
 from moexbar.report.fronts import FrontRow, ParetoReport, SoughtRow
 
@@ -27,16 +29,18 @@ def pareto(
     where: Sequence[str] = (),
     best: str | None = None,
     top: int | None = None,
+    unchecked: bool = False,
 ) -> ParetoReport:
     """The points of a sweep's front, or its best points: from the results in its folder.
 
     of: figures (columns of the results) that are to be less, or more where that is better of them;
     `-NAME` asks for more, `+NAME` for less. None: time and area, or all points where `best` says
     what the best is. where: conditions that hold of all points, such as "area_mm2<=120". top: so
-    many points at most. Raises InputError for a folder, column or condition that is none.
+    many points at most. unchecked: the results may have been changed since they were written.
+    Raises InputError for a folder, column or condition that is none.
     """
     check_path("folder", folder, "an output of `moexbar explore`")
-    results = read_results(Path(folder))
+    results = read_results(read_output(Path(folder), (COMMAND,), unchecked=unchecked))
     columns = _Columns(results)
     if of is None:
         of = () if best is not None else USUAL

@@ -8,7 +8,8 @@ from pathlib import Path
 from ir.errors import InputError
 from moexbar.exploration.journal import NAME
 from moexbar.files.lock import only_one
-from moexbar.files.manifest import MARK, facts_of, refuse_foreign, write_manifest
+from moexbar.files.manifest import MARK, facts_of, refuse_foreign, told_apart, write_manifest
+from moexbar.files.sources import digest
 
 COMMAND = "explore"
 RESULTS, TABLE, TIMINGS = "results.parquet", "results.csv", "timings.csv"
@@ -54,6 +55,16 @@ def finish(folder: Path) -> None:
     write_manifest(folder, COMMAND, {"finished": True}, FILES, varying=(NAME, TIMINGS))
 
 
+def _check_journal(folder: Path, digests: object) -> None:
+    """InputError where the journal of a finished sweep was changed since; others go on changing."""
+    path = folder / NAME
+    listed = isinstance(digests, dict) and NAME in digests
+    known = told_apart(path) if listed else None
+    if known is not None and path.is_file() and digest(path) != known:
+        problem = "SHA-256: not as in times.json, so it was changed since the sweep was finished"
+        raise InputError(str(path), problem, "choose another -o")
+
+
 def _check(folder: Path, *, resume: bool) -> None:
     """InputError where the folder can be neither begun nor gone on with."""
     where = str(folder)
@@ -63,6 +74,7 @@ def _check(folder: Path, *, resume: bool) -> None:
     if resume:
         if facts is None:
             raise InputError(where, "no sweep to go on with", "leave out --resume")
+        _check_journal(folder, facts["files"])
         return
     if facts is not None and not facts.get("finished"):
         raise InputError(

@@ -13,20 +13,23 @@ from typing import Any
 
 from ir.errors import InputError
 from ir.mapping import LayerGrouping
+from moexbar.chips.fields import shown
+from moexbar.exploration.journal_check import TABLES, check_base, check_journal
 from moexbar.exploration.sweep import Settings
 from moexbar.exploration.work import Outcome
+from moexbar.files.form import check_form
+from moexbar.files.json_file import parsed
 from moexbar.report.plain import as_json
-from moexbar.report.reading import typed
+from moexbar.report.reading import is_plain, typed
 
 NAME = "journal.sqlite"
 FORM = 1
-TABLES = """
-CREATE TABLE IF NOT EXISTS asked (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS groups (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS points (number INTEGER PRIMARY KEY, settings TEXT NOT NULL,
-    command TEXT NOT NULL, outcome TEXT NOT NULL, attempts INTEGER NOT NULL);
-"""
+AGAIN = "begin the sweep again in another folder"
 HINT = "it is damaged, or not one of moexbar's: choose another -o"
+
+
+def _place(table: str, row: object, column: str) -> str:
+    return f"{table} {shown(str(row))}: {column}"
 
 
 class Journal:
@@ -39,11 +42,22 @@ class Journal:
     def asked(self) -> dict[str, str]:
         """What was asked, as it was written by `begin`; nothing in a new journal."""
         ((form,),) = self._rows("PRAGMA user_version")
-        if form == FORM:
-            return dict(self._rows("SELECT name, value FROM asked"))
-        if form:
-            raise InputError(str(self._path), f"of form {form}, expected {FORM}", HINT)
-        return {}
+        if not form:
+            return {}
+        check_form(str(self._path), "user_version", form, FORM, AGAIN)
+        return {
+            self._text("asked", name, "name", name): self._text("asked", name, "value", value)
+            for name, value in self._rows("SELECT name, value FROM asked")
+        }
+
+    def check(self) -> None:
+        """Read all that is kept; InputError naming table, row and field that is not as written."""
+        check_base(self._base, self._path)
+        if self.asked():
+            for _ in self.outcomes():
+                pass
+            self.groups()
+            self.attempts()
 
     def begin(self, asked: Mapping[str, str]) -> None:
         """Make ready to write, and write what is asked; nothing is written before."""
@@ -59,8 +73,12 @@ class Journal:
     def groups(self) -> dict[str, LayerGrouping]:
         """The groups that are known, by their keys."""
         rows = self._rows("SELECT key, value FROM groups")
-        where = str(self._path)
-        return {key: typed(LayerGrouping, json.loads(value), where, key) for key, value in rows}
+        return {
+            self._text("groups", key, "key", key): typed(
+                LayerGrouping, self._json("groups", key, "value", value), str(self._path), "groups"
+            )
+            for key, value in rows
+        }
 
     def add_groups(self, found: Mapping[str, LayerGrouping]) -> None:
         """Keep groups."""
@@ -71,12 +89,21 @@ class Journal:
         """(number, what varies, command, outcome) of every point that is done, by number."""
         query = "SELECT number, settings, command, outcome FROM points ORDER BY number"
         for number, settings, command, outcome in self._rows(query):
-            found = json.loads(outcome)
-            yield number, json.loads(settings), command, Outcome(**found)
+            told = self._json("points", number, "outcome", outcome)
+            point = self._json("points", number, "settings", settings)
+            if not isinstance(point, dict) or not all(map(is_plain, point.values())):
+                raise self._wrong("points", number, "settings", "expected plain values by name")
+            made = typed(Outcome, told, str(self._path), f"points {number}: outcome")
+            yield number, point, self._text("points", number, "command", command), made
 
     def attempts(self) -> dict[int, int]:
         """How often each point was begun that is done."""
-        return dict(self._rows("SELECT number, attempts FROM points"))
+        rows = dict(self._rows("SELECT number, attempts FROM points"))
+        for number, many in rows.items():
+            if type(many) is not int or many < 0 or number < 1:
+                problem = f"{shown(str(many))}, expected a whole number, of a point from 1 on"
+                raise self._wrong("points", number, "attempts", problem)
+        return rows
 
     def add(
         self, number: int, settings: Settings, command: str, outcome: Outcome, attempts: int
@@ -84,6 +111,18 @@ class Journal:
         """Keep what became of a point."""
         row = number, json.dumps(dict(settings)), command, json.dumps(as_json(outcome)), attempts
         self._write("INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)", row)
+
+    def _json(self, table: str, row: object, column: str, found: object) -> Any:
+        text = self._text(table, row, column, found)
+        return parsed(text.encode(), f"{self._path}: {_place(table, row, column)}", HINT)
+
+    def _text(self, table: str, row: object, column: str, found: object) -> str:
+        if not isinstance(found, str):
+            raise self._wrong(table, row, column, "expected a text")
+        return found
+
+    def _wrong(self, table: str, row: object, column: str, problem: str) -> InputError:
+        return InputError(str(self._path), f"{_place(table, row, column)}: {problem}", HINT)
 
     def _rows(self, query: str) -> list[Any]:
         try:
@@ -101,14 +140,21 @@ class Journal:
 
 @contextmanager
 def journal(folder: Path) -> Iterator[Journal]:
-    """The journal in a folder, made where there is none; one file when the block ends well."""
+    """The journal in a folder, made where there is none; one file when the block ends well.
+
+    One that is there is read whole, and refused with InputError before anything is written.
+    """
     path = folder / NAME
+    if path.exists():
+        check_journal(path)
     try:
         base = sqlite3.connect(path, isolation_level="IMMEDIATE")
     except sqlite3.Error as error:
         raise InputError(str(path), f"cannot be opened: {error}") from error
     try:
-        yield Journal(path, base)
+        kept = Journal(path, base)
+        kept.check()
+        yield kept
         base.execute("PRAGMA journal_mode=DELETE")
     finally:
         base.close()

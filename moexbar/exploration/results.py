@@ -5,22 +5,30 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ir.errors import InputError
-from ir.infile import check_file
+from moexbar.chips.fields import shown
 from moexbar.exploration.figures import FIGURES, GAINS
 from moexbar.exploration.folder import RESULTS, TABLE, TIMINGS
 from moexbar.exploration.journal import Journal
 from moexbar.exploration.sweep import Sweep
 from moexbar.files.atomic import write_atomically
+from moexbar.files.form import check_form
+from moexbar.files.json_file import parsed
+from moexbar.files.output import Output
+from moexbar.files.parquet import read_parquet
+from moexbar.report.reading import LARGEST, typed
 
-KEY = b"moexbar"
-MAX_BYTES = 1 << 30
+KEY, FORM = b"moexbar", 1
+AGAIN = "write it again: moexbar explore --resume"
+KINDS = (pa.int64(), pa.float64(), pa.bool_(), pa.string())
 OWN = ("point", "status", "reason", "command")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # which a spreadsheet would run
 
@@ -55,7 +63,7 @@ def write_results(folder: Path, sweep: Sweep, kept: Journal) -> None:
         for name, cells in columns.items():
             cells.append(row[name])
         times.append((number, f"{outcome.seconds:.3f}", f"{outcome.cpu_s:.3f}", attempts[number]))
-    told = {"settings": settings, "figures": figures}
+    told = {"form": FORM, "settings": settings, "figures": figures}
     arrays = {name: _array(cells, name in figures) for name, cells in columns.items()}
     table = pa.table(arrays).replace_schema_metadata({KEY: json.dumps(told).encode()})
     with write_atomically(folder / RESULTS) as file:
@@ -64,20 +72,60 @@ def write_results(folder: Path, sweep: Sweep, kept: Journal) -> None:
     _write_csv(folder / TIMINGS, ("point", "seconds", "cpu_s", "attempts"), times)
 
 
-def read_results(folder: Path) -> Results:
-    """The results in a folder of `moexbar explore`; InputError for anything else."""
-    path = folder / RESULTS
-    check_file(path, "written by `moexbar explore`", MAX_BYTES)
-    try:
-        table = pq.read_table(path)
-        told = json.loads((table.schema.metadata or {})[KEY])
-        named = tuple(map(str, told["settings"])), tuple(map(str, told["figures"]))
-    except (pa.ArrowException, KeyError, ValueError, TypeError) as error:
-        raise InputError(str(path), "not written by `moexbar explore`") from error
-    missing = {*named[0], *named[1], *OWN} - set(table.column_names)
-    if missing:
-        raise InputError(str(path), f"without column {min(missing)}")
-    return Results(table, *named)
+def read_results(output: Output) -> Results:
+    """The results in a folder of `moexbar explore`; InputError naming what is not as written."""
+    file = output.file(RESULTS)
+    table = read_parquet(file, "written by `moexbar explore`", partial(_kinds, str(file)))
+    where = str(file)
+    found = _told(table.schema, where)
+    for name in table.column_names:
+        _check_cells(where, name, table.column(name), may_be_null=name not in OWN)
+    odd = [one for one in table.column("status").to_pylist() if one not in ("done", "failed")]
+    if odd:
+        problem = f"column status: {shown(str(odd[0]))}, expected done or failed"
+        raise InputError(where, problem, AGAIN)
+    return Results(table, found.settings, found.figures)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What stands in the metadata: which columns are settings and which figures."""
+
+    settings: tuple[str, ...]
+    figures: tuple[str, ...]
+
+
+def _told(schema: pa.Schema, where: str) -> _Told:
+    at = f"{where}: metadata"
+    raw = (schema.metadata or {}).get(KEY)
+    if raw is None:
+        raise InputError(where, "no 'moexbar' metadata, expected results of `moexbar explore`")
+    found = parsed(raw, at, AGAIN)
+    if not isinstance(found, dict):
+        raise InputError(at, "no object, expected settings and figures", AGAIN)
+    check_form(at, "form", found.get("form"), FORM, AGAIN)
+    return typed(_Told, found, at)
+
+
+def _kinds(where: str, schema: pa.Schema) -> dict[str, Any]:
+    """The columns of results and their types: numbers, true and false, or text."""
+    told = _told(schema, where)
+    kinds: dict[str, Any] = dict.fromkeys(OWN, pa.string()) | {"point": pa.int64()}
+    for name in (*told.settings, *told.figures):
+        found = [schema.field(place).type for place in schema.get_all_field_indices(name)]
+        kinds[name] = found[0] if found and found[0] in KINDS else pa.float64()
+    return kinds
+
+
+def _check_cells(where: str, name: str, column: Any, *, may_be_null: bool) -> None:
+    """Numbers are finite, and what every point has is there."""
+    if column.null_count and not may_be_null:
+        raise InputError(where, f"column {name}: {column.null_count} nulls, expected none", AGAIN)
+    if column.type == pa.float64():
+        values = column.drop_null().to_numpy()
+        odd = values[~(np.abs(values) <= LARGEST)]
+        if len(odd):
+            raise InputError(where, f"column {name}: {odd[0]}, expected numbers to 1e100", AGAIN)
 
 
 def _array(cells: Sequence[Any], is_figure: bool) -> Any:

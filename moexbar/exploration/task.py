@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ir.errors import InputError
 from moexbar.arguments import check, check_path, whole
-from moexbar.exploration.folder import begin, finish, held, prepare
+from moexbar.exploration.folder import COMMAND, begin, finish, held, prepare
 from moexbar.exploration.journal import Journal, journal
 from moexbar.exploration.meaning import meaning_of, refuse_changed
 from moexbar.exploration.prepare import Preparing
@@ -18,6 +18,7 @@ from moexbar.exploration.run import Run, undone
 from moexbar.exploration.sweep import Sweep
 from moexbar.exploration.sweep_file import read_sweep
 from moexbar.exploration.team import Processes, Team
+from moexbar.files.output import read_output
 from moexbar.files.undisturbed import undisturbed
 from moexbar.progress import Progress, Quiet
 from moexbar.report.explored import ExploreReport, ReasonRow
@@ -39,7 +40,7 @@ class Explored:
     @property
     def results(self) -> Results:
         """The table of results, read from its file."""
-        return read_results(self.folder)
+        return read_results(read_output(self.folder, (COMMAND,)))
 
     def to_pandas(self) -> "pd.DataFrame":
         """The table of results: a row for each point."""

@@ -24,7 +24,8 @@ def read_arrivals(path: Path) -> Ints:
     except OSError as error:
         raise InputError(str(path), error.strerror or "cannot be read") from error
     except UnicodeDecodeError as error:
-        raise InputError(str(path), "no text, expected whole numbers") from error
+        problem = f"byte {error.start}: not UTF-8, expected whole numbers"
+        raise InputError(str(path), problem) from error
     found = []
     for number, line in enumerate(text.splitlines(), start=1):
         for word in line.split("#")[0].replace(",", " ").split():

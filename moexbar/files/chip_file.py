@@ -5,20 +5,28 @@ from typing import Any
 
 from ir.chip import Change, Chip
 from ir.errors import InputError
+from ir.infile import Infile
 from moexbar.chips.fields import SCHEMA, TABLES, Field, shown
 from moexbar.chips.pairs import read_pairs
+from moexbar.files.form import check_form
 from moexbar.report.chips import ChangeRow, ChipSheet
+from moexbar.report.plain import SCHEMA as SCHEMA_OF
 from moexbar.report.plain import as_json
 from moexbar.report.reading import read_object, typed
 
 
-def read_folder_chip(folder: Path) -> Chip:
-    """The chip of an output of `moexbar compile`: all its numbers, without their sources.
+def read_folder_chip(report: Path | Infile) -> Chip:
+    """The chip in the report.json of `moexbar compile`: all its numbers, without their sources.
 
     Raises InputError naming file and field for anything not as written.
     """
-    path = folder / "report.json"
-    return _chip(read_object(path).get("chip"), str(path))
+    return chip_in(read_object(report), str(report))
+
+
+def chip_in(document: dict[str, Any], where: str) -> Chip:
+    """The same of what was read from there."""
+    check_form(where, "schema", document.get("schema"), SCHEMA_OF, "compile again")
+    return _chip(document.get("chip"), where)
 
 
 def chip_of(sheet: ChipSheet) -> Chip:
@@ -27,10 +35,9 @@ def chip_of(sheet: ChipSheet) -> Chip:
 
 
 def _chip(document: Any, where: str) -> Chip:
-    try:
-        name, found = str(document["name"]), document["fields"]
-    except (KeyError, TypeError) as error:
-        raise InputError(where, "no chip in it", "compile again, or give --chip") from error
+    if not isinstance(document, dict) or not {"name", "fields"} <= document.keys():
+        raise InputError(where, "chip: missing, or without name and fields", "compile again")
+    name, found = typed(str, document["name"], where, "chip.name"), document["fields"]
     rows = typed(tuple[ChangeRow, ...], document.get("changes", []), where, "chip.changes")
     changes = tuple(Change(shown(row.key), shown(row.value)) for row in rows)
     parts = {

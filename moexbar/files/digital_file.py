@@ -1,14 +1,14 @@
 """Which routed experts stay digital: listed, or as `moexbar accuracy --json` found them."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 from ir.errors import InputError
-from ir.infile import check_file
+from moexbar.files.form import check_form
+from moexbar.files.json_file import read_json
+from moexbar.report.plain import SCHEMA
 
-MAX_BYTES = 64 << 20
 WHERE = "--digital-experts"
 WRITE_IT = "write it with: moexbar accuracy DIR --digital-experts N --json"
 
@@ -25,11 +25,9 @@ def read_digital(given: str) -> tuple[tuple[int, int], ...]:
     if not path.exists():
         problem = f"{given!r}, expected LAYER:EXPERT, several with commas, or a file"
         raise InputError(WHERE, problem, WRITE_IT)
-    check_file(path, "what `moexbar accuracy --json` prints", MAX_BYTES)
-    try:
-        found = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise InputError(given, "not JSON", WRITE_IT) from error
+    found = read_json(path, "what `moexbar accuracy --json` prints", WRITE_IT)
+    if isinstance(found, dict):
+        check_form(given, "schema", found.get("schema"), SCHEMA, WRITE_IT)
     rows = found.get("digital") if isinstance(found, dict) else None
     if not isinstance(rows, list) or not rows:
         raise InputError(given, "digital: expected a list of experts", WRITE_IT)
@@ -40,5 +38,6 @@ def _pair(where: str, row: Any) -> tuple[int, int]:
     found = (row.get("layer"), row.get("expert")) if isinstance(row, dict) else (None, None)
     layer, expert = found
     if type(layer) is not int or type(expert) is not int:
-        raise InputError(where, f"digital: {row!r}, expected a layer and an expert", WRITE_IT)
+        problem = f"digital: {ascii(row)[:60]}, expected a layer and an expert"
+        raise InputError(where, problem, WRITE_IT)
     return layer, expert

@@ -1,16 +1,16 @@
 """Groups of experts as a file: what `moexbar group --json` prints, read back and checked."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ir.certificate import Certificate
 from ir.errors import InputError
-from ir.infile import check_file
 from ir.mapping import Grouping, LayerGrouping
+from moexbar.files.form import check_form
+from moexbar.files.json_file import read_json
+from moexbar.report.plain import SCHEMA
 
-MAX_BYTES = 64 << 20
 AS_GIVEN = Certificate("as given", 0, 0, "heuristic")
 WRITE_IT = "write it with: moexbar group --json"
 
@@ -28,13 +28,9 @@ def read_grouping(path: Path, experts: Mapping[int, int]) -> Grouping:
 def _entries(path: Path) -> list[dict[str, Any]]:
     """The file's list of layers."""
     where = str(path)
-    check_file(path, "groups as `moexbar group --json` prints them", MAX_BYTES)
-    try:
-        found = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(where, error.strerror or "cannot be read") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(where, "not JSON", WRITE_IT) from error
+    found = read_json(path, "groups as `moexbar group --json` prints them", WRITE_IT)
+    if isinstance(found, dict):
+        check_form(where, "schema", found.get("schema"), SCHEMA, WRITE_IT)
     layers = found.get("layers") if isinstance(found, dict) else None
     if not isinstance(layers, list):
         raise InputError(where, "layers: missing, expected a list", WRITE_IT)

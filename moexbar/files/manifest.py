@@ -14,10 +14,12 @@ from typing import Any
 
 from ir.errors import InputError
 from moexbar import __version__
+from moexbar.chips.fields import shown
 from moexbar.files.atomic import write_atomically
+from moexbar.files.json_file import read_json
 
 MARK, TIMES = "manifest.json", "times.json"
-MAX_BYTES = 64 << 20
+FORM = 2  # since 2 it says its form; before, some had no seal, no hashes or no list
 _SHOWN = 3  # names of foreign files in a message
 _STAGES = ["1-workload.txt", "2-blocks.txt", "3-groups.txt", "4-slots.txt", "5-program.txt"]
 NONE: dict[str, float] = {}
@@ -43,14 +45,16 @@ def write_manifest(
     unlike = {name: _fingerprint(folder / name) for name in varying}
     if times or unlike:
         with write_atomically(folder / TIMES) as file:
-            file.write(sealed({"moexbar": __version__, "seconds": dict(times), "files": unlike}))
+            said = {"form": FORM, "moexbar": __version__, "seconds": dict(times), "files": unlike}
+            file.write(sealed(said))
     before = read_manifest(folder / MARK) or {}
     added = {name: before["files"][name] for name in before.get("added", ())}
     found = sorted(path.name for path in folder.iterdir())
     ours = [name for name in found if names is None or name in (*names, TIMES)]
     apart = {TIMES, *unlike}
     files = {name: None if name in apart else _fingerprint(folder / name) for name in ours}
-    content = {"moexbar": __version__, "command": command, **facts, "files": files | added}
+    content = {"form": FORM, "moexbar": __version__, "command": command, **facts}
+    content["files"] = files | added
     content |= {"added": sorted(added)} if added else {}
     with write_atomically(folder / MARK) as file:
         file.write(sealed(content))
@@ -92,7 +96,7 @@ def refuse_foreign(folder: Path, command: str) -> Seen:
     if manifest is None:
         problem = f"its {MARK} is not one of moexbar's, so it is not an earlier output"
         raise InputError(where, problem, "choose another folder")
-    maker = _command(manifest)
+    maker = command_of(manifest)
     if maker != command:
         problem = f"holds an output of `moexbar {maker}`, expected one of `moexbar {command}`"
         raise InputError(where, problem, "choose another folder")
@@ -107,15 +111,17 @@ def refuse_foreign(folder: Path, command: str) -> Seen:
 def refuse_other(folder: Path, command: str) -> None:
     """InputError where a folder is an output of another command of ours than this."""
     manifest = read_manifest(folder / MARK)
-    if manifest is not None and (maker := _command(manifest)) != command:
-        problem = f"holds an output of `moexbar {maker}`, expected one of `moexbar {command}`"
+    if manifest is not None and (maker := command_of(manifest)) != command:
+        problem = (
+            f"holds an output of `moexbar {shown(maker)}`, expected one of `moexbar {command}`"
+        )
         raise InputError(str(folder), problem)
 
 
 def facts_of(folder: Path, command: str) -> dict[str, Any] | None:
     """What the manifest of an output of `command` says; None for any other folder."""
     found = read_manifest(folder / MARK)
-    return found if found is not None and _command(found) == command else None
+    return found if found is not None and command_of(found) == command else None
 
 
 def is_ours(folder: Path) -> bool:
@@ -127,7 +133,7 @@ def maker_of(folder: Path) -> str:
     """The command of ours that wrote a folder; InputError where none did."""
     manifest = read_manifest(folder / MARK)
     if manifest is not None:
-        return _command(manifest)
+        return command_of(manifest)
     where, hint = str(folder), "give the folder that was written with -o"
     if not folder.is_dir():
         found = "is a file" if folder.exists() else "there is no such folder"
@@ -151,14 +157,25 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
 def _read_sealed(path: Path) -> dict[str, Any] | None:
     """What one of our sealed files says; None for any other, or where the seal is broken."""
     try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_BYTES:
+        if path.is_symlink() or not path.is_file():
             return None
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        found = read_json(path, "a manifest", "")
+    except (OSError, InputError):
         return None
     if not isinstance(found, dict) or not isinstance(found.get("moexbar"), str):
         return None
-    return found if found.get("seal", _seal(found)) == _seal(found) else None
+    return found if is_sealed(found) and _is_known(found) else None
+
+
+def is_sealed(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest says what it said when it was written; one of form 1 may have no seal."""
+    own = _seal(manifest)
+    return bool(manifest.get("seal", None if "form" in manifest else own) == own)
+
+
+def _is_known(manifest: Mapping[str, Any]) -> bool:
+    form = manifest.get("form", 1)
+    return type(form) is int and 1 <= form <= FORM
 
 
 def _seal(content: Mapping[str, Any]) -> str:
@@ -167,7 +184,7 @@ def _seal(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def _command(manifest: Mapping[str, Any]) -> str:
+def command_of(manifest: Mapping[str, Any]) -> str:
     """Who wrote it; earlier versions did not say."""
     if "command" in manifest:
         return str(manifest["command"])
@@ -183,13 +200,13 @@ def _foreign(folder: Path, seen: Seen, manifest: Mapping[str, Any]) -> Iterator[
         if name not in listed or path.is_symlink() or not path.is_file():
             yield repr(name)
         elif isinstance(listed, dict):
-            if not _is_as_written(path, listed[name] or _told_apart(path)):
+            if not _is_as_written(path, listed[name] or told_apart(path)):
                 yield f"{name!r} (changed since)"
         elif seen[name][2] > written:  # without hashes: the manifest was written last
             yield f"{name!r} (changed since)"
 
 
-def _told_apart(path: Path) -> str | None:
+def told_apart(path: Path) -> str | None:
     """The hash of a file that its manifest has none of, from times.json; None: not there either."""
     found = _read_sealed(path.parent / TIMES)
     if found is None:

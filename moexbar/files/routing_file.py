@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ir.errors import InputError
+from ir.infile import Infile
 from ir.load import Load
 from ir.routing import Routing
 from moexbar.files.traces.axes import Axes
@@ -15,7 +16,7 @@ __all__ = ["RoutingLimits", "load_counts", "load_routing", "only_routing", "save
 
 
 def load_routing(
-    path: Path | str,
+    path: Path | str | Infile,
     limits: RoutingLimits | None = None,
     *,
     axes: str | None = None,

@@ -41,7 +41,9 @@ def find_source(manifest: Mapping[str, Any], what: str, given: Path | None, fold
         raise InputError(str(folder), f"compiled without {what}", f"give --{what}")
     if given is not None:
         return _checked(given, entry, what, folder)
-    stated = Path(os.path.normpath(folder / str(entry.get("path", ""))))
+    said = str(entry.get("path", ""))
+    said = said if said.isprintable() else ascii(said)[1:-1]
+    stated = Path(os.path.normpath(folder / said))
     if stated.is_file() and digest(stated) == entry.get("sha256"):
         return stated
     for path in _alike(entry, folder):

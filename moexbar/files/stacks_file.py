@@ -4,17 +4,15 @@
 "solver" and "certificate" for people, which are not read back.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 from ir.errors import InputError
-from ir.infile import check_file
 from ir.stacks import Member, Stacking
+from moexbar.files.json_file import read_json
 from moexbar.report.plain import as_json
 
 FORMAT = "moexbar-stacks 1"
-MAX_BYTES = 64 << 20
 MAX_NUMBER = 1 << 31
 _FIELDS = ("layer", "stage", "group")
 
@@ -36,16 +34,11 @@ def read_stacks(path: Path) -> Stacking:
     twice. Whether a model has these fire groups `compiler.stacks.check_given` tells.
     """
     where = str(path)
-    check_file(path, f"stacks of the form {FORMAT!r}", MAX_BYTES)
-    try:
-        found = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(where, error.strerror or "cannot be read") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(where, "not JSON", f"expected an object of format {FORMAT!r}") from error
+    expected = f"stacks of the form {FORMAT!r}"
+    found = read_json(path, expected, f"expected {expected}")
     form = found.get("format") if isinstance(found, dict) else None
     if form != FORMAT:
-        raise InputError(where, f"format: {_shown(form)}, expected {FORMAT!r}")
+        raise InputError(where, f"format: {_shown(form)}, expected {FORMAT!r}", "write it again")
     stacks = found.get("stacks")
     if not isinstance(stacks, list):
         raise InputError(where, f"stacks: {_shown(stacks)}, expected a list of stacks")
@@ -77,4 +70,4 @@ def _member(where: str, field: str, found: Any) -> Member:
 
 def _shown(found: Any) -> str:
     """What was found, cut short."""
-    return "missing" if found is None else repr(found)[:60]
+    return "missing" if found is None else ascii(found)[:60]

@@ -14,9 +14,9 @@ from moexbar.figures.figure import Figure, Shown
 from moexbar.figures.kinds import COMPARED, KINDS, SWEPT
 from moexbar.figures.window import timeline_window
 from moexbar.files.added import write_added
-from moexbar.files.manifest import maker_of
+from moexbar.files.output import Output, read_output
 from moexbar.page.reading import read_shown, shown_of
-from moexbar.report.reading import read_object, typed
+from moexbar.report.reading import read_document
 from moexbar.report.traces import CompareReport
 
 Source = Compilation | CompareReport | Path | str
@@ -66,17 +66,19 @@ def plot(
     layer: int | None = None,
     of: tuple[str, str] | None = None,
     theme: Theme = "light",
+    unchecked: bool = False,
 ) -> tuple[Path, ...]:
     """Draw a kind of picture of a folder into a file; returns where it is.
 
     file: ends in .svg, .pdf, .png or .json (the Vega-Lite specification); of a kind with several
     pictures each has its number in its name. from_ns, to_ns, layer: of `timeline-window`, the
-    stretch in ns and the layer; of: of a sweep, the figures across and up. Raises InputError
-    naming folder, kind, option or file.
+    stretch in ns and the layer; of: of a sweep, the figures across and up; unchecked: files of the
+    folder may have been changed since they were written. Raises InputError naming folder, kind,
+    option or file.
     """
     path = Path(file)
     form = form_of(path)
-    found = figures_of(folder, kind, Cut(from_ns, to_ns, layer, of))
+    found = figures_of(folder, kind, Cut(from_ns, to_ns, layer, of), unchecked=unchecked)
     many = len(found) > 1
     paths = [path.with_stem(f"{path.stem}-{i}") if many else path for i in range(1, len(found) + 1)]
     for figure, where in zip(found, paths, strict=True):
@@ -92,17 +94,20 @@ def pictures(
     to_ns: float | None = None,
     layer: int | None = None,
     of: tuple[str, str] | None = None,
+    unchecked: bool = False,
 ) -> tuple[Figure, ...]:
     """The pictures of a kind, which a notebook shows: of a compilation, a comparison or a folder.
 
     The rest as for `plot`. Raises InputError naming kind or option.
     """
-    return figures_of(source, kind, Cut(from_ns, to_ns, layer, of))
+    return figures_of(source, kind, Cut(from_ns, to_ns, layer, of), unchecked=unchecked)
 
 
-def figures_of(source: Source, kind: str, cut: Cut = WHOLE) -> tuple[Figure, ...]:
+def figures_of(
+    source: Source, kind: str, cut: Cut = WHOLE, *, unchecked: bool = False
+) -> tuple[Figure, ...]:
     """The pictures of a kind; InputError where what they are to be drawn from has none."""
-    known, where = drawable(source), _where(source)
+    known, where = drawable(source, unchecked=unchecked), _where(source)
     if kind not in known:
         near = get_close_matches(kind, known, 1)
         hint = f"did you mean {near[0]}?" if near else f"`moexbar plot {where}` lists them"
@@ -121,7 +126,7 @@ def _where(source: Source) -> str:
     return str(source) if isinstance(source, Path | str) else type(source).__name__
 
 
-def drawable(source: Source) -> Mapping[str, Drawable]:
+def drawable(source: Source, *, unchecked: bool = False) -> Mapping[str, Drawable]:
     """The kinds of pictures of a folder, or a value, by name; InputError where none are made."""
     if isinstance(source, CompareReport):
         return _compared(lambda: source)
@@ -130,12 +135,8 @@ def drawable(source: Source) -> Mapping[str, Drawable]:
         return _compiled(lambda: shown_of(done.compiled, done.routing, done.report))
     expected = "a Compilation, a CompareReport, or an output folder of moexbar"
     check_path("folder", source, expected)
-    folder = Path(source)
-    maker = maker_of(folder)
-    if maker not in FOLDERS:
-        known = ", ".join(f"`moexbar {name}`" for name in FOLDERS)
-        raise InputError(str(folder), f"is an output of `moexbar {maker}`, expected one of {known}")
-    return FOLDERS[maker](folder)
+    output = read_output(Path(source), FOLDERS, unchecked=unchecked)
+    return FOLDERS[output.maker](output)
 
 
 def _compiled(read: Callable[[], Shown]) -> Mapping[str, Drawable]:
@@ -156,22 +157,21 @@ def _compared(read: Callable[[], CompareReport]) -> Mapping[str, Drawable]:
     return {name: Drawable(kind.shows, partial(of, name)) for name, kind in COMPARED.items()}
 
 
-def _swept(folder: Path) -> Mapping[str, Drawable]:
+def _swept(output: Output) -> Mapping[str, Drawable]:
     def of(kind: str, cut: Cut) -> Sequence[Figure]:
         from moexbar.page.swept import sweep_of  # which loads all that makes a point
 
-        return SWEPT[kind].draw(sweep_of(folder, cut.of))
+        return SWEPT[kind].draw(sweep_of(output, cut.of))
 
     return {name: Drawable(kind.shows, partial(of, name)) for name, kind in SWEPT.items()}
 
 
-def _read_compared(folder: Path) -> CompareReport:
-    path = folder / "compare.json"
-    return typed(CompareReport, read_object(path), str(path))
+def _read_compared(output: Output) -> CompareReport:
+    return read_document(CompareReport, output.file("compare.json"), "compare")
 
 
-FOLDERS: Mapping[str, Callable[[Path], Mapping[str, Drawable]]] = {
-    "compile": lambda folder: _compiled(partial(read_shown, folder)),
-    "compare": lambda folder: _compared(partial(_read_compared, folder)),
+FOLDERS: Mapping[str, Callable[[Output], Mapping[str, Drawable]]] = {
+    "compile": lambda output: _compiled(partial(read_shown, output)),
+    "compare": lambda output: _compared(partial(_read_compared, output)),
     "explore": _swept,
 }

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 from ir.errors import InputError
@@ -15,6 +14,7 @@ from moexbar.figures.figure import Figure
 from moexbar.figures.kinds import SWEPT
 from moexbar.figures.pareto import pareto_spec
 from moexbar.figures.swept import Sweep
+from moexbar.files.output import Output
 from moexbar.page.document import Page, Section
 from moexbar.page.front import Axis, Point, front_of
 from moexbar.page.html import Html, data, join, tag
@@ -33,9 +33,9 @@ CAPTION = (
 )
 
 
-def swept_page(folder: Path) -> Page:
+def swept_page(output: Output) -> Page:
     """What a folder of `moexbar explore` tells; InputError where it is none."""
-    return page_of_results(read_results(folder), folder.name)
+    return page_of_results(read_results(output), output.folder.name)
 
 
 def page_of_results(found: Results, name: str) -> Page:
@@ -60,18 +60,18 @@ def page_of_results(found: Results, name: str) -> Page:
     )
 
 
-def sweep_of(folder: Path, of: tuple[str, str] | None = None) -> Sweep:
+def sweep_of(output: Output, of: tuple[str, str] | None = None) -> Sweep:
     """The points that are done, as pictures take them, with front and knee of two figures.
 
     of: the two, which come first; None: area and time. InputError for one that no point has.
     """
-    found = read_results(folder)
+    found = read_results(output)
     names = [axis.name for axis in axes_of(found, found.table.to_pylist())]
     for name in of or USUAL:
         if name not in names:
             near = get_close_matches(name, names, 1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names) or 'none'}"
-            raise InputError(f"{folder}: {name}", "no figure that points have", hint)
+            raise InputError(f"{output.folder}: {name}", "no figure that points have", hint)
     return _marked(found, of or USUAL, () if of else MAIN)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from ir.expert import Format
 from ir.mapping import Role
-from moexbar.report.plain import OPTIONAL
+from moexbar.report.plain import OPTIONAL, Document
 
 Spot = tuple[int, int, int]
 
@@ -165,7 +165,7 @@ class MemberRow:
 
 
 @dataclass(frozen=True)
-class MappingFile:
+class MappingFile(Document):
     """Where every weight tile lives: mapping.json.
 
     model: that was mapped.

@@ -1,7 +1,7 @@
 """Documents read back as values; what is not as written is named by file and field."""
 
-import json
 import math
+from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -9,44 +9,57 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ir.errors import InputError
-from ir.infile import check_file
+from ir.infile import Infile
 from moexbar.arguments import check_path
+from moexbar.files.form import check_form
+from moexbar.files.json_file import read_json
 from moexbar.report.compiled import Report
-from moexbar.report.plain import SCHEMA, is_flat
+from moexbar.report.plain import SCHEMA, Document, is_flat
 
-MAX_BYTES = 64 << 20
 HINT = "compile again"
-LARGEST = 2**1023  # that a float can hold
+WIDEST = 2**63  # whole numbers are below: what they are counted with holds no larger one
+LARGEST = 1e100  # of a number: sums and squares of it still have a value
 SHOWN = 60  # characters of a wrong value in a message
-WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+WORDS = {
+    bool: "true or false",
+    int: "a whole number below 2^63",
+    float: "a number up to 1e100",
+    str: "a text",
+}
 
 Value = TypeVar("Value")
+Written = TypeVar("Written", bound=Document)
 
 
-def read_report(path: Path | str) -> Report:
+def read_report(path: Path | str | Infile) -> Report:
     """The report.json of an output of `moexbar compile`.
 
     Reports without a number of their form have the same keys. Raises InputError naming file and
     field for anything that is not as written.
     """
-    check_path("path", path, "the path of a report.json")
-    found, where = read_object(Path(path)), str(path)
-    number = found.get("schema", 1)
-    if type(number) is not int or not 1 <= number <= SCHEMA:
-        problem = f"schema: found {_shown(number)}, expected at most {SCHEMA}"
-        raise InputError(where, problem, "read it with the moexbar that wrote it")
-    return typed(Report, found, where)
+    if not isinstance(path, Infile):
+        check_path("path", path, "the path of a report.json")
+    return read_document(Report, path)
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file of moexbar's; InputError for anything else."""
-    check_file(path, "written by `moexbar compile`", MAX_BYTES)
-    try:
-        found = json.loads(path.read_bytes(), parse_constant=_refuse)
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(str(path), "not readable as JSON", HINT) from error
+def read_document(kind: type[Written], path: Path | str | Infile, by: str = "compile") -> Written:
+    """A document that `moexbar BY` wrote; raises InputError as `read_report` does."""
+    return document_of(kind, read_object(path, by), str(path), by)
+
+
+def document_of(
+    kind: type[Written], found: dict[str, Any], where: str, by: str = "compile"
+) -> Written:
+    """The document that an object of JSON is; InputError for one of another form."""
+    check_form(where, "schema", found.get("schema"), SCHEMA, f"{by} again")
+    return typed(kind, found, where)
+
+
+def read_object(path: Path | str | Infile, by: str = "compile") -> dict[str, Any]:
+    """The JSON object in a file that `moexbar BY` wrote; InputError for anything else."""
+    found, where = read_json(path, f"written by `moexbar {by}`", f"{by} again"), str(path)
     if not isinstance(found, dict):
-        raise InputError(str(path), f"found {_shown(found)}, expected an object", HINT)
+        raise InputError(where, f"found {_shown(found)}, expected an object", f"{by} again")
     return found
 
 
@@ -67,7 +80,7 @@ def _value(kind: Any, found: Any, where: str, field: str) -> Any:
         return _object(kind, found, where, field)
     if origin in (Union, UnionType):
         return _value(_choice(inner, found, where, field), found, where, field)
-    if origin is dict:
+    if origin in (dict, Mapping):
         if not isinstance(found, dict):
             raise _wrong(where, field, found, "an object")
         return {name: _value(inner[1], v, where, _join(field, name)) for name, v in found.items()}
@@ -93,7 +106,11 @@ def _object(kind: Any, found: dict[str, Any], where: str, field: str) -> Any:
             values[own.name] = _value(hints[own.name], found[own.name], where, at)
         elif own.default is MISSING:
             raise InputError(where, f"{at}: missing", HINT)
-    return kind(**values)
+    try:
+        return kind(**values)
+    except InputError as error:  # of values that do not go together
+        problem = f"{field or kind.__name__}: {error.where}: {error.problem}"
+        raise InputError(where, problem, error.hint or HINT) from error
 
 
 def _list(inner: tuple[Any, ...], found: Any, where: str, field: str) -> tuple[Any, ...]:
@@ -134,9 +151,16 @@ def _first(kind: Any) -> str:
 
 def _is(kind: Any, found: Any) -> bool:
     """Whether a value is of a plain type; a whole number is a number, true and false are none."""
-    if kind is float and type(found) is int:
-        return abs(found) < LARGEST
-    return type(found) is kind and (kind is not float or math.isfinite(found))
+    if type(found) is int and kind in (int, float):
+        return abs(found) < WIDEST
+    if type(found) is float and kind is float:
+        return math.isfinite(found) and abs(found) <= LARGEST
+    return type(found) is kind
+
+
+def is_plain(found: object) -> bool:
+    """Whether a value of JSON is a text, a number, true, false or null."""
+    return found is None or any(_is(kind, found) for kind in (bool, int, float, str))
 
 
 @cache
@@ -145,6 +169,8 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _join(field: str, name: str) -> str:
+    if len(name) > SHOWN or not name.isprintable():
+        name = _shown(name)
     return f"{field}.{name}" if field else name
 
 
@@ -158,7 +184,3 @@ def _shown(found: object) -> str:
         return "a list" if isinstance(found, list) else "an object"
     text = ascii(found)
     return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)

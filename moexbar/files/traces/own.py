@@ -8,12 +8,16 @@ import numpy.typing as npt
 
 from ir.arrays import Array, Ints
 from ir.errors import InputError
+from ir.infile import Infile
 from ir.npz import read_arrays
 from ir.routing import Routing
 from moexbar.files.atomic import write_atomically
+from moexbar.files.form import check_form
 from moexbar.files.traces.reading import Reading, RoutingLimits, raise_it
 
+FORM = 1
 _KINDS = {
+    "form": "iu",
     "choices": "iu",
     "weights": "f",
     "scores": "f",
@@ -28,7 +32,7 @@ _KINDS = {
 MOST_EXPERTS = 2**15 - 1  # ids are kept in 16 bits
 
 
-def read_own(path: Path | str, reading: Reading) -> Routing:
+def read_own(path: Path | str | Infile, reading: Reading) -> Routing:
     """Read an archive of choices or scores; raise InputError naming file and array.
 
     Optional arrays: `layer` (default 0, 1, ...), `sequence` (default one sequence), `weights`,
@@ -39,6 +43,7 @@ def read_own(path: Path | str, reading: Reading) -> Routing:
     if reading.axes is not None:
         raise InputError("--axes", f"{reading.axes}, but {where} holds scores", "leave it out")
     arrays = read_arrays(path, _KINDS, limits.archive)
+    _check_form(where, arrays.pop("form", None))
     refuse_other_experts(where, arrays, reading.num_experts)
     if reading.experts is not None:
         arrays.setdefault("num_experts", np.array(reading.experts))
@@ -61,6 +66,13 @@ def read_own(path: Path | str, reading: Reading) -> Routing:
     )
 
 
+def _check_form(where: str, found: Array | None) -> None:
+    """InputError for a trace of a later form; one that says none is of the first."""
+    if found is not None:
+        number = found.item() if found.shape == () else found.tolist()
+        check_form(where, "form", number, FORM, "record it again")
+
+
 def refuse_other_experts(where: str, arrays: Mapping[str, Array], asked: int | None) -> None:
     """Refuse a file that says another number of experts than the option does."""
     said = arrays.get("num_experts")
@@ -75,6 +87,7 @@ def refuse_other_experts(where: str, arrays: Mapping[str, Array], asked: int | N
 def save_routing(path: Path | str, routing: Routing) -> None:
     """Write `routing` as one file, whole or not at all."""
     arrays: dict[str, Array] = {
+        "form": np.array(FORM),
         "layer": routing.layer,
         "num_experts": routing.num_experts,
         "sequence": routing.sequence,

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ir.errors import InputError
+from ir.infile import Infile
 from ir.load import Load
 from ir.npz import read_names
 from ir.routing import Routing
@@ -29,11 +30,13 @@ DEFAULT = Reading()
 _ZIP = b"PK"
 
 
-def read_trace(path: Path | str, reading: Reading = DEFAULT) -> Routing | Load:
-    """Read a file as docs/formats.md says.
+def read_trace(path: Path | str | Infile, reading: Reading = DEFAULT) -> Routing | Load:
+    """Read a file as docs/formats.md says; one of an output folder of ours in our own form.
 
     Raises InputError naming file, array or column for anything unusable.
     """
+    if isinstance(path, Infile):
+        return read_own(path, reading)
     path = Path(path)
     if reader := FORMS.get(path.suffix.lower()):
         return reader(path, reading)

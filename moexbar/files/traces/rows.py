@@ -12,7 +12,8 @@ import numpy as np
 
 from ir.arrays import Floats, Ints
 from ir.errors import InputError
-from ir.infile import check_file
+from ir.infile import check_file, in_a_line
+from moexbar.chips.fields import shown
 from moexbar.files.traces.reading import RoutingLimits, raise_it
 from moexbar.files.traces.whole import not_whole
 
@@ -49,8 +50,8 @@ def read_columns(path: Path, limits: RoutingLimits) -> dict[str, Floats]:
         for batch in kinds.get(path.suffix.lower(), _csv)(path, limits):
             for name, column in zip(batch.schema.names, batch.columns, strict=True):
                 parts.setdefault(name, []).append(_floats(where, name, column))
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(where, f"not a readable table: {error}".splitlines()[0][:300]) from error
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        raise InputError(where, f"not a readable table: {in_a_line(error)}") from error
     columns = {name: np.concatenate(found) for name, found in parts.items()}
     if not columns or not len(next(iter(columns.values()))):
         raise InputError(where, "no rows, expected at least one", f"columns: {EXPECTED}")
@@ -103,7 +104,7 @@ def _floats(where: str, name: str, column: Any) -> Floats:
 
     kind = column.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)):
-        raise InputError(where, f"column {name}: {kind}, expected numbers")
+        raise InputError(where, f"column {shown(name)}: {in_a_line(kind, 60)}, expected numbers")
     return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
@@ -127,17 +128,22 @@ def _csv(path: Path, limits: RoutingLimits) -> Iterator[Any]:
 
 
 def _parquet(path: Path, limits: RoutingLimits) -> Iterator[Any]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    where = str(path)
-    with pq.ParquetFile(path) as file:
+    from moexbar.files.parquet import inflated_bytes
+
+    where, data = str(path), path.read_bytes()
+    with pq.ParquetFile(pa.BufferReader(data)) as file:
         wanted = list(known(where, file.schema_arrow.names).values())
-        needed = file.metadata.num_rows * len(wanted) * np.dtype(np.float64).itemsize
-        most = limits.archive.bytes_of(path.stat().st_size)
+        rows = max(0, file.metadata.num_rows)
+        needed = rows * len(wanted) * np.dtype(np.float64).itemsize
+        needed = max(needed, inflated_bytes(file, wanted, data, where))
+        most = limits.archive.bytes_of(len(data))
         if needed > most:
             raise InputError(
                 where,
-                f"{file.metadata.num_rows} rows need {needed} bytes, limit {most}",
+                f"{rows} rows need {needed} bytes, limit {most}",
                 raise_it("bytes", needed, "use fewer rows"),
             )
         yield from file.iter_batches(columns=wanted)

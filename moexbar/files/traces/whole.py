@@ -36,6 +36,7 @@ def whole(where: str, name: str, array: Array, *, missing: int | None = None) ->
 
 def not_whole(array: Array, *, missing_ok: bool) -> Bools:
     """Where floats are no whole numbers; nan is one where missing_ok."""
+    array = array.astype(np.float64, copy=False)  # of 16 bits, MOST is no number
     with np.errstate(invalid="ignore"):
         bad: Bools = (array != np.rint(array)) | (np.abs(array) > MOST)
     return bad & ~np.isnan(array) if missing_ok else bad

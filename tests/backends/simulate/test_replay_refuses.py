@@ -291,6 +291,9 @@ KINDS: dict[str, Callable[[Program], Broken]] = {
     "a value without a place": set_to(
         "offset", of(Opcode.COMBINE), lambda p, r: -1, "buffer-bytes"
     ),
+    "a place whose end wraps round in 64 bits": set_to(
+        "offset", of(Opcode.COMBINE), lambda p, r: 2**63 - 1, "offset"
+    ),
     "two values in one place": two_values_in_one_place,
 }
 

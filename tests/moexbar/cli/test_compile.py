@@ -118,7 +118,7 @@ def test_an_unknown_option_is_code_2(capsys: pytest.CaptureFixture[str]) -> None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "not JSON"),
+        ("{", "line 1, column 2: "),
         ("[]", "layers: missing"),
         ('{"layers": []}', "no layer 3"),
         ('{"layers": [{"layer": 3, "groups": 5}]}', "expected a list of lists"),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import moexbar as mx
 from moexbar.__main__ import main
 from tests.compiler.frontend import models
 
@@ -74,5 +75,8 @@ def test_experts_that_choose_among_whole_sequences(
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     report["window"]["first_token"] = 5
     (tmp_path / "out" / "report.json").write_text(json.dumps(report))
-    assert main(words) == 2
-    assert "starts at token 5, inside a sequence" in capsys.readouterr().err
+    assert main([*words, "--unchecked"]) == 2
+    assert "window.first_token: 5, but the routing trace gives 0" in capsys.readouterr().err
+    read = mx.read_compiled(tmp_path / "out", inputs=tmp_path / "x.npz", unchecked=True)
+    with pytest.raises(mx.InputError, match="starts at token 5, inside a sequence"):
+        read.execute()

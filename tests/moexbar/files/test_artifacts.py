@@ -78,7 +78,7 @@ def test_tables_with_something_else_in_them_are_refused(
     entry = found[table] if table == "inventory" else found[table][0]
     entry[field] = value
     path = rewritten(tmp_path / "p.parquet", {}, **{KEY.decode(): json.dumps(found).encode()})
-    with pytest.raises(InputError, match=f"metadata is not as written by moexbar.*{field}: "):
+    with pytest.raises(InputError, match=rf"p\.parquet: metadata: {table}.*{field}: found "):
         read_program(path)
 
 
@@ -125,7 +125,7 @@ def test_foreign_metadata_is_refused(tmp_path: Path, metadata: bytes) -> None:
 @pytest.mark.parametrize("content", [b"", b"hello world", b"PAR1 but not really PAR1"])
 def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "p.parquet").write_bytes(content)
-    with pytest.raises(InputError, match="not a readable program"):
+    with pytest.raises(InputError, match="not a readable Parquet file"):
         read_program(tmp_path / "p.parquet")
 
 

@@ -25,7 +25,7 @@ def stored(chip: Chip) -> dict[str, Any]:
 
 def read(folder: Path, data: dict[str, Any]) -> Chip:
     (folder / "report.json").write_text(json.dumps({"chip": data}))
-    return read_folder_chip(folder)
+    return read_folder_chip(folder / "report.json")
 
 
 @pytest.mark.parametrize("words", [{}, WORDS, WORDS | TABLE], ids=["one", "mesh", "table"])

@@ -19,7 +19,7 @@ def test_listed_or_as_accuracy_prints_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("{", "not JSON"),
+        ("{", "line 1, column 2: .*, expected JSON"),
         ('{"digital": []}', "digital: expected a list of experts"),
         ('{"digital": [{"layer": 1}]}', "expected a layer and an expert"),
     ],

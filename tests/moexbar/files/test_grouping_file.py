@@ -36,8 +36,8 @@ def layer(**entry: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("{", "not JSON; write it with: moexbar group --json"),
-        ("[" * 100_000, "not JSON"),
+        ("{", "line 1, column 2: Expecting property name enclosed in double quotes, expected"),
+        ("[" * 100_000, "JSON: 100,000 levels, limit document_depth = 64"),
         ([], "layers: missing, expected a list"),
         ({"layers": {}}, "layers: missing, expected a list"),
         ({"layers": []}, "no layer 1, it has none"),

@@ -88,9 +88,9 @@ def test_a_file_without_stacks_does_not_speak_of_them() -> None:
     ("change", "problem"),
     [
         (lambda m: m["stacks"][0].append(m["stacks"][1][0]), "each once"),
-        (lambda m: m["stacks"][0][0].pop("stage"), "KeyError"),
+        (lambda m: m["stacks"][0][0].pop("stage"), r"stacks\[0\]\[0\]\.stage: missing"),
         (lambda m: m["stacks"][0][0].update(group="two"), "'two', expected a whole number"),
-        (lambda m: m.update(stacks=7), "TypeError"),
+        (lambda m: m.update(stacks=7), "stacks: found 7, expected a list"),
         (lambda m: m["regions"][0].update(guests=["1"]), "'1', expected a whole number"),
     ],
 )
@@ -156,7 +156,9 @@ def test_a_copy_in_no_group_is_refused(tmp_path: Path) -> None:
         next(b for b in blocks if b["expert"] == 3)["replica"] = 1
 
     path, workload = written(tmp_path, change)
-    with pytest.raises(InputError, match="IndexError"):
+    with pytest.raises(
+        InputError, match=r"blocks.*replica: copy 1 of expert 3 is in no group of layer 0"
+    ):
         read_mapping(path, workload)
 
 
@@ -176,8 +178,8 @@ def test_no_expert_is_minus_one_in_the_file() -> None:
         ("up", -1, 1, 0, "expert -1, replica 1, shared expert 0 of a block"),
         ("up", -1, 0, -1, "has no matrix 'up' of DenseOwner"),
         ("dense", 0, 0, -1, "has no matrix 'dense' of RoutedOwner"),
-        ("up", 4, 0, -1, "IndexError"),
-        ("up", -2, 0, -1, "-2, expected a whole number of at least -1"),
+        ("up", 4, 0, -1, "has no matrix 'up' of RoutedOwner"),
+        ("up", -2, 0, -1, "expert: -2, expected a whole number from -1 to"),
     ],
 )
 def test_owners_that_cannot_be(

@@ -48,7 +48,7 @@ M = {"layer": 0, "stage": 0, "group": 3}
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("{", "not JSON; expected an object of format 'moexbar-stacks 1'"),
+        ("{", "line 1, column 2: Expecting property name enclosed in double quotes, expected JSON"),
         ([], "format: missing, expected 'moexbar-stacks 1'"),
         ({"format": "moexbar stacks 2"}, "format: 'moexbar stacks 2', expected 'moexbar-stacks 1'"),
         ({"format": FORMAT}, "stacks: missing, expected a list of stacks"),

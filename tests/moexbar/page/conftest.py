@@ -10,6 +10,7 @@ import pytest
 
 import moexbar as mx
 from moexbar.figures.figure import Shown
+from moexbar.files.output import read_output
 from moexbar.page.compiled import compiled_page
 from moexbar.page.document import render
 from moexbar.page.reading import read_shown
@@ -34,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def shown(folder: Path) -> Shown:
-    return read_shown(folder)
+    return read_shown(read_output(folder, ("compile",)))
 
 
 @pytest.fixture(scope="session")

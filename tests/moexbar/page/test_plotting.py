@@ -85,7 +85,7 @@ def test_mistakes(
 def test_a_folder_without_pictures(tmp_path: Path) -> None:
     with publish(tmp_path / "out", "design"):
         pass
-    with pytest.raises(InputError, match="is an output of `moexbar design`, expected one of"):
+    with pytest.raises(InputError, match="holds an output of `moexbar design`, expected one of"):
         mx.plot(tmp_path / "out", "time", tmp_path / "t.svg")
 
 

@@ -126,7 +126,10 @@ def test_a_whole_number_is_a_number_and_a_key_of_no_field_is_passed_over() -> No
         ({"kind": ["up"]}, "kind: found a list, expected one of up, down"),
         ({"either": {}}, "either: found an object, expected an object with number or an object w"),
         ({"either": {"why": 1}}, r"either\.why: found 1, expected a text"),
-        ({"anything": []}, "anything: found a list, expected true or false or a whole number or"),
+        (
+            {"anything": []},
+            "anything: found a list, expected true or false or a whole number below",
+        ),
         ({"left_out": "7"}, "left_out: found '7', expected a whole number"),
         ({"number": "\x1b" * 99}, r"number: found '\\x1b.*\.\.\., expected"),
     ],

@@ -1,0 +1,65 @@
+"""A journal that is found is looked at before it is opened for writing: it may be anybody's file.
+
+It must be a whole database of our three tables and nothing else: a trigger or a view of its own
+would be run by what we ask of it. That is found on a copy in memory, so the file stays as it is.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from ir.errors import InputError
+from ir.infile import Infile
+from ir.limits import Limits
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS asked (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS groups (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS points (number INTEGER PRIMARY KEY, settings TEXT NOT NULL,
+    command TEXT NOT NULL, outcome TEXT NOT NULL, attempts INTEGER NOT NULL);
+"""
+HINT = "it is damaged, or not one of moexbar's: choose another -o"
+_SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
+
+
+def check_journal(path: Path) -> None:
+    """InputError for a file that is no whole journal of ours, or too large."""
+    data = Infile(path).read("a journal of `moexbar explore`", Limits.in_force().journal_bytes)
+    if not data:  # of a run that was ended before it wrote anything
+        return
+    with closing(sqlite3.connect(":memory:")) as base:
+        try:
+            base.deserialize(_without_log(data))
+        except sqlite3.Error as error:
+            raise InputError(str(path), f"not readable: {error}", HINT) from error
+        check_base(base, path)
+
+
+def check_base(base: sqlite3.Connection, path: Path) -> None:
+    """The same of an open database, which then runs nothing that it holds itself."""
+    try:
+        base.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, Limits.in_force().journal_bytes)
+        base.execute("PRAGMA trusted_schema=OFF")
+        base.execute("PRAGMA cell_size_check=ON")
+        found = base.execute(_SCHEMA).fetchall()
+        said = base.execute("PRAGMA quick_check(1)").fetchone()
+    except (sqlite3.Error, OverflowError) as error:
+        raise InputError(str(path), f"not readable: {error}", HINT) from error
+    for kind, name, *_ in (row for row in found if row not in _ours()):
+        problem = f"{kind!a} {ascii(name)[:60]}: expected the tables of a journal alone"
+        raise InputError(str(path), problem, HINT)
+    if said != ("ok",):
+        problem = " ".join(str(said[0] if said else "nothing").split())[:100]
+        raise InputError(str(path), f"quick_check: {problem}, expected ok", HINT)
+
+
+def _without_log(data: bytes) -> bytes:
+    """A file that is written through a log, as one that is not: memory has no log."""
+    return data[:18] + b"\1\1" + data[20:] if data[18:20] == b"\2\2" else data
+
+
+def _ours() -> list[tuple[str, str, str, str | None]]:
+    """What SQLite says of our tables."""
+    with closing(sqlite3.connect(":memory:")) as base:
+        base.executescript(TABLES)
+        return base.execute(_SCHEMA).fetchall()
