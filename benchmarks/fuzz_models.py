@@ -7,24 +7,28 @@ a file in the folder that --keep names, and the exit code is 1.
 """
 
 import argparse
-import random
-import resource
-import signal
 import sys
 import tempfile
-import time
-import traceback
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import onnx
 
+from benchmarks.fuzzing import (
+    FAILURES,
+    SECONDS,
+    TEXTS,
+    WHOLE,
+    Found,
+    Random,
+    by_bytes,
+    cpu_seconds,
+    shown,
+    tried,
+)
 from compiler.frontend.read import survey_model
-from ir.errors import InputError, MoexbarError, RuntimeLostError
 from ir.onnxdoor.load import open_model
 from ir.onnxdoor.session import Runtime
 from tests.compiler.frontend import models as m
@@ -34,10 +38,7 @@ from tests.hostile.doubling import plainly, twice
 from tests.hostile.sizes import looped
 from tests.paths import TINY
 
-SECONDS = 60  # for one case; then it counts as hanging
-WHOLE = (0, 1, -1, 2, 3, 7, 2**31, 2**40, 2**62, -(2**63))
-TEXTS = ("", "x", "Relu", "\x1b[2J", "n" * 300, "../a", "TopK", "com.microsoft", "\u202e", "a/b c")
-Random = random.Random
+HALF = SECONDS / 2  # for one run of a model
 
 
 def seeds() -> dict[str, bytes]:
@@ -53,28 +54,6 @@ def seeds() -> dict[str, bytes]:
     found = {name: serialised(transformer(block)) for name, block in blocks.items()}
     found |= {"functions": serialised(twice(4, plainly)), "loop": serialised(looped(4, True))}
     return found | {path.stem: path.read_bytes() for path in sorted(TINY.glob("*.onnx"))}
-
-
-def by_bytes(data: bytes, draw: Random) -> bytes:
-    """Some bytes changed, left out, put in or repeated; or the end cut off."""
-    out = bytearray(data)
-    for _ in range(draw.choice([1, 1, 2, 8])):
-        at, some = draw.randrange(len(out)), draw.choice([1, 2, 4, 16])
-        match draw.randrange(6):
-            case 0:
-                out[at] = draw.randrange(256)
-            case 1:
-                out[at] ^= 1 << draw.randrange(8)
-            case 2:
-                del out[at : at + some]
-            case 3:
-                out[at:at] = draw.randbytes(some)
-            case 4:
-                out[at:at] = out[at : at + 64 * some]
-            case _:
-                if draw.random() < 0.2:
-                    del out[max(at, 16) :]
-    return bytes(out) or b"\0"
 
 
 def by_damage(data: bytes, draw: Random) -> bytes:
@@ -141,63 +120,23 @@ def mutant(number: int, seed: int, models: dict[str, bytes]) -> tuple[str, bytes
     return f"{name}, {change.__name__}", change(models[name], draw)
 
 
-class HangingError(Exception):
-    """A case that took too long."""
-
-
-def _late(number: int, frame: FrameType | None) -> None:
-    raise HangingError
-
-
-@dataclass
-class Found:
-    """What became of the cases."""
-
-    outcomes: Counter[str] = field(default_factory=Counter)
-    named: int = 0
-    failed: list[str] = field(default_factory=list)
-    slowest: tuple[float, str] = (0.0, "")
-
-
-def tried(path: Path, runtime: Runtime) -> tuple[str, str]:
-    """What becomes of a file, and what is said of it."""
-    signal.alarm(SECONDS)
-    try:
-        survey_model(open_model(path), runtime=runtime)
-    except RuntimeLostError as error:
-        return "lost", str(error)
-    except InputError as error:
-        return "refused", str(error)
-    except MoexbarError as error:
-        return "other error", str(error)
-    except HangingError:
-        return "hanging", ""
-    except Exception:  # what this looks for
-        return "traceback", traceback.format_exc()
-    finally:
-        signal.alarm(0)
-    return "accepted", ""
-
-
 def run(cases: range, seed: int, keep: Path | None) -> Found:
     """Try all cases; files of those that fail are kept."""
     models, found = seeds(), Found()
-    signal.signal(signal.SIGALRM, _late)
-    runtime = Runtime(seconds=SECONDS / 2)
+    runtime = Runtime(seconds=HALF)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         for number in cases:
             what, data = mutant(number, seed, models)
             path.write_bytes(data)
-            begun = time.process_time()
-            outcome, said = tried(path, runtime)
+            begun = cpu_seconds()
+            outcome, said = tried(partial(_surveyed, path, runtime))
             if outcome in ("lost", "hanging"):
                 runtime.close()
-                runtime = Runtime(seconds=SECONDS / 2)
-            found.slowest = max(found.slowest, (time.process_time() - begun, f"case {number}"))
-            found.outcomes[outcome] += 1
-            found.named += outcome == "refused" and says_where(said, path)
-            if outcome in ("traceback", "hanging"):
+                runtime = Runtime(seconds=HALF)
+            took = cpu_seconds() - begun
+            found.add(outcome, f"case {number}", took, said, [str(path)])
+            if outcome in FAILURES:
                 found.failed.append(f"case {number} ({what}): {said}")
                 if keep is not None:
                     (keep / f"{seed}-{number}.onnx").write_bytes(data)
@@ -205,10 +144,9 @@ def run(cases: range, seed: int, keep: Path | None) -> Found:
     return found
 
 
-def says_where(said: str, path: Path) -> bool:
-    """Whether a message names the file, and something in it."""
-    rest = said.removeprefix(f"{path}: ")
-    return rest != said and (any(c in rest for c in "'\"") or ": " in rest or "protobuf" in rest)
+def _surveyed(path: Path, runtime: Runtime) -> str:
+    survey_model(open_model(path), runtime=runtime)
+    return ""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -222,16 +160,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if given.keep is not None:
         given.keep.mkdir(parents=True, exist_ok=True)
     found = run(range(given.first, given.first + given.cases), given.seed, given.keep)
-    for outcome, count in found.outcomes.most_common():
-        print(f"{outcome:12} {count:6}")
-    refused = found.outcomes["refused"]
-    print(f"refusals that name file and field: {found.named} of {refused}")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    print(f"slowest {found.slowest[0]:.1f} s of CPU ({found.slowest[1]})")
-    print(f"largest {peak} MiB, ONNX Runtime's process {child} MiB")
-    for told in found.failed:
-        print(f"\n{told}")
+    for line in shown(found):
+        print(line)
     sys.exit(bool(found.failed))
 
 
