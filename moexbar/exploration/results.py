@@ -77,7 +77,9 @@ def read_results(output: Output) -> Results:
     file = output.file(RESULTS)
     table = read_parquet(file, "written by `moexbar explore`", partial(_kinds, str(file)))
     where = str(file)
-    found = _told(table.schema, where)
+    found = _told(table.schema, where)  # a file has it twice, and these may differ
+    if absent := {*found.settings, *found.figures} - set(table.column_names):
+        raise InputError(where, f"column {shown(min(absent))}: missing", AGAIN)
     for name in table.column_names:
         _check_cells(where, name, table.column(name), may_be_null=name not in OWN)
     odd = [one for one in table.column("status").to_pylist() if one not in ("done", "failed")]

@@ -145,7 +145,7 @@ def test_a_changed_journal_of_a_finished_sweep(
     path.write_bytes(statement("DELETE FROM points WHERE number = 1")(path.read_bytes()))
     sweep = str(artifacts.files["sweep.toml"])
     assert main(["explore", sweep, "-o", str(explored), "--resume"]) == 2
-    assert f"error: {path}: SHA-256: not as in manifest.json" in capsys.readouterr().err
+    assert f"error: {path}: SHA-256: not as in times.json" in capsys.readouterr().err
 
 
 def test_a_comparison(artifacts: Seeds, tmp_path: Path, capsys: Capture) -> None:
