@@ -3,18 +3,21 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
 from ir.certificate import Certificate
+from ir.chip import Dies
 from ir.errors import InputError
 from ir.mapping import DenseOwner, Grouping, LayerGrouping, Mapping, Owner, RoutedOwner, SharedOwner
+from ir.topology import topology_of
 from ir.verify import verify_mapping
 from ir.workload import Workload
 from moexbar.files.mapping_file import _runs, mapping_json
-from moexbar.files.mapping_reader import read_mapping
+from moexbar.files.mapping_reader import _topology, read_mapping
+from moexbar.report.mapped import DiesRow
 from tests.make import map_small, small_chip, small_workload
 from tests.stacks import stacks_of
 
@@ -212,3 +215,10 @@ def test_runs(cores: list[int], runs: list[tuple[int, int]]) -> None:
 def test_a_million_groups_are_few_runs() -> None:
     core = np.arange(1_000_000) // 16  # as placed in order: 16 neighbours on each core
     assert len(_runs(core)) == 62_500
+
+
+@pytest.mark.parametrize("topology", ["mesh", "ring", "all-to-all"])
+def test_dies_come_back_in_the_order_that_they_are_joined_in(topology: Literal["ring"]) -> None:
+    """Pairs ascend by their first die, but where all are joined by their second."""
+    known = topology_of(Dies(1, topology=topology), 5)
+    assert _topology(DiesRow(known.count, known.joined, known.columns)) == known
