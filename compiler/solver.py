@@ -47,6 +47,7 @@ _STATUS: dict[int, AnswerStatus] = {
 }
 _INTERLEAVE_BATCH = 8  # fixed, so that the order of work does not follow the number of workers
 _WALL_MARGIN = 0.9  # CP-SAT stops a little before its wall limit when it expects to overrun it
+_STOP_S = 1.5  # from Ctrl-C; CP-SAT does not look up while it takes a large model over
 _TOLERANCE, _FLOAT = 1e-6, 2.0**-50  # absolute, relative: the bound is a float of an integer
 _MIP_TOLERANCE = 1e-4  # relative and absolute: rows of a MIP may be missed by 1e-6 each
 _MIP_TYPE = {"highs": mathopt.SolverType.HIGHS, "scip": mathopt.SolverType.GSCIP}
@@ -98,8 +99,9 @@ def solve(
     """Solve `model` and read `variables`; an objective must have integer coefficients.
 
     relax: with a linear relaxation of all constraints, worth its time where they are long sums.
-    Raises SolveInterrupted on Ctrl-C (the search is stopped first, in well under a second) and
-    CheckError if CP-SAT rejects the model, which is a fault of the code that built it.
+    Raises SolveInterrupted on Ctrl-C (the search is stopped first, mostly in well under a second;
+    one that does not stop is left behind, without an answer), and CheckError if CP-SAT rejects the
+    model, which is a fault of the code that built it.
     """
     solver = _configured(options)
     if relax:
@@ -108,8 +110,10 @@ def solve(
     try:
         run.thread.wait()
     except KeyboardInterrupt:
-        run.stop()
-        raise SolveInterrupted(_answer(run, variables, options, interrupted=True)) from None
+        answer = SolverAnswer("none", None, None, run.seconds, deterministic=False)
+        if run.stop():
+            answer = _answer(run, variables, options, interrupted=True)
+        raise SolveInterrupted(answer) from None
     return _answer(run, variables, options, interrupted=False)
 
 
@@ -171,15 +175,25 @@ class _Run:
         self.model = model
         self.status: int | None = None
         self.progress = _Progress()
+        self.begun = time.perf_counter()
         self.thread = _Thread("cp-sat", self._solve)
 
     def _solve(self) -> None:
         self.status = int(self.solver.solve(self.model, self.progress))
 
-    def stop(self) -> None:
-        """End the solve: asked again until it has, for a stop that comes too early is not kept."""
+    def stop(self) -> bool:
+        """End the solve, and whether it has: asked again, for a stop may come too early for it."""
+        end = time.perf_counter() + _STOP_S
         while not self.thread.ended.wait(0.05):
+            if time.perf_counter() > end:
+                return False
             self.solver.stop_search()
+        return True
+
+    @property
+    def seconds(self) -> float:
+        """Time since the solve began."""
+        return time.perf_counter() - self.begun
 
 
 def _answer(

@@ -1,46 +1,34 @@
 """`moexbar` on the command line: runs the application and turns errors into one line and a code.
 
-What takes time to import is imported when `run` holds Ctrl-C.
+What takes time to import is imported when `run` holds Ctrl-C and SIGTERM.
 """
 
-import signal
 import sys
 from collections.abc import Callable, Sequence
-from types import FrameType
+
+from moexbar.interruption import WORDS, Interruption
 
 INTERRUPTED = 130
-TERMINATED = 143
+TOLD = {128 + number: word for number, word in WORDS.items()}
 
 
-class Interruption:
-    """A handler of Ctrl-C that remembers it: a library may turn the exception into its own."""
-
-    def __init__(self) -> None:
-        self.came = False
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Note the signal and raise KeyboardInterrupt."""
-        self.came = True
-        raise KeyboardInterrupt
-
-
-def main(argv: Sequence[str] | None = None, interrupted: Callable[[], bool] = lambda: False) -> int:
+def main(argv: Sequence[str] | None = None, interrupted: Callable[[], int] = lambda: 0) -> int:
     """Run one command; returns the exit code (see `moexbar --help`).
 
-    interrupted: whether Ctrl-C came; what fails after it is called an interruption.
+    interrupted: the exit code of a signal that came, or 0; what fails after it is called an
+    interruption.
     """
     try:
         code, message = _outcome(argv)
     except KeyboardInterrupt:
-        code, message = INTERRUPTED, ""
+        code, message = interrupted() or INTERRUPTED, ""
     except Exception:
         if not interrupted():
             raise
-        code, message = INTERRUPTED, ""
-    if code and code != TERMINATED and interrupted():
-        code = INTERRUPTED
-    if code == INTERRUPTED:
-        message = "interrupted"
+        code, message = interrupted(), ""
+    if code:
+        code = interrupted() or code
+    message = TOLD.get(code, message)
     if message:
         _fail(message)
     return code
@@ -48,13 +36,14 @@ def main(argv: Sequence[str] | None = None, interrupted: Callable[[], bool] = la
 
 def _outcome(argv: Sequence[str] | None) -> tuple[int, str]:
     """The exit code, and what to say of an error."""
-    from ir.errors import ArgumentError, MoexbarError
+    from ir.errors import ArgumentError, InputError, MoexbarError
     from moexbar.cli import app
 
     try:
         app(args=None if argv is None else list(argv), prog_name="moexbar")
     except SystemExit as done:  # usage errors (2), --help (0), interruption (130)
-        return done.code if isinstance(done.code, int) else 0, ""
+        code = done.code if isinstance(done.code, int) else 0
+        return _flushed(code)
     except ArgumentError as error:
         return error.exit_code, str(error.typed)
     except MoexbarError as error:
@@ -62,7 +51,35 @@ def _outcome(argv: Sequence[str] | None) -> tuple[int, str]:
     except MemoryError:
         hint = "use a smaller --prefill or a smaller model"
         return MoexbarError.exit_code, f"out of memory; {hint}"
-    return 0, ""
+    except OSError as error:  # that no file is named for: of standard output, or a machine's limit
+        if error.errno is None:
+            raise
+        where = str(error.filename or "standard output")
+        return InputError.exit_code, str(InputError(where, str(error.strerror)))
+    return _flushed(0)
+
+
+def _flushed(code: int) -> tuple[int, str]:
+    """The code, where all that was printed is written; else what is in the way."""
+    from ir.errors import InputError
+
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read it has read enough
+        _silence()
+        return code or 1, ""
+    except OSError as error:
+        _silence()
+        problem = f"cannot be written: {error.strerror}"
+        return InputError.exit_code, str(InputError("standard output", problem))
+    return code, ""
+
+
+def _silence() -> None:
+    """What was not written is not tried again at the end."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str) -> None:
@@ -71,23 +88,19 @@ def _fail(message: str) -> None:
     fail(message)
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    sys.exit(TERMINATED)
-
-
 def run() -> None:
     """Entry point of the installed command."""
     interruption = Interruption()
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
-        signal.signal(signal.SIGINT, interruption)
-    signal.signal(signal.SIGTERM, _terminate)
+    interruption.begin()
+    code = 0
     try:
-        code = main(interrupted=lambda: interruption.came)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: what follows takes no time
+        code = main(interrupted=lambda: interruption.code)
     except KeyboardInterrupt:  # while an error was being said
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        code = INTERRUPTED
-        _fail("interrupted")
+        code = interruption.code
+        _fail(TOLD[code])
+    if interruption.number:
+        interruption.leave(code)
+    interruption.ignore()  # all is done: what follows takes no time
     sys.exit(code)
 
 

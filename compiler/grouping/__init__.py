@@ -175,10 +175,14 @@ def group_layer(
     return answer.grouping
 
 
-def solve_layer(job: Job) -> LayerAnswer:
-    """Group as `group_layer` does; return the solver's own answer too, even one cut short."""
+def solve_layer(job: Job, *, begin: bool = False) -> LayerAnswer:
+    """Group as `group_layer` does; return the solver's own answer too, even one cut short.
+
+    begin: as if Ctrl-C came when the search begins, so the answer that it begins with.
+    """
     _check_asked(job.options)
     watch, problem = Watch.over(job.limits), _problem(job)
+    watch.interrupted = begin
     return _answer(job, problem, SOLVERS[job.options.solver](problem, job.limits, watch), watch)
 
 

@@ -1,17 +1,17 @@
 """Many layers or solvers at once, in processes; Ctrl-C ends all and keeps the best so far."""
 
-import multiprocessing
-import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, as_completed, wait
 from dataclasses import dataclass
-from types import FrameType
 
 from compiler.grouping import REPLICATING, Job, LayerAnswer, solve_at_once, solve_layer
+from compiler.workers import Workers
+from ir.undisturbed import SIGNALS, Once, undisturbed
 
-THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # of matrix products in a process
+HAND_IN_S = 2.0  # for what a search has found until Ctrl-C
+BEGIN_S = 1.0  # for the answers of searches that have not begun
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,49 +64,35 @@ def _at_once(jobs: Sequence[Job], report: Callable[[str], None]) -> Answers:
 
 def _in_processes(jobs: Sequence[Job], processes: int, report: Callable[[str], None]) -> Answers:
     """Solve every job, so many at a time."""
-    # spawn: a fork would copy a process in which solver threads may be running
-    context = multiprocessing.get_context("spawn")
-    with (
-        one_thread_each(),
-        ProcessPoolExecutor(processes, mp_context=context, initializer=_listen) as pool,
-    ):
-        futures: dict[Future[LayerAnswer | None], Job] = {}
-        interrupted = False
-        try:
-            for job in jobs:  # the first starts the processes, which takes a while
-                futures[pool.submit(_solve, job)] = job
-            for future in as_completed(futures):
-                future.result()
-                report(f"layer {futures[future].layer}")
-        except KeyboardInterrupt:
-            interrupted = True
-            _interrupt_children()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-    # a worker interrupted before it listens dies and takes unfinished answers with it
+    workers, interrupted = Workers(processes, _listen), False
+    futures: dict[Future[LayerAnswer | None], Job] = {}
+    try:
+        for job in jobs:
+            futures[workers.submit(_solve, job)] = job
+        for future in as_completed(futures):
+            future.result()
+            report(f"layer {futures[future].layer}")
+    except KeyboardInterrupt:
+        interrupted = True
+        workers.tell(signal.SIGINT)
+        wait(futures, timeout=HAND_IN_S)
+    finally:
+        with undisturbed():
+            workers.stop()
+    # a worker that was ended at work takes what it had with it
     done = [f.done() and not f.cancelled() and f.exception() is None for f in futures]
     answers = [f.result() if ok else None for f, ok in zip(futures, done, strict=True)]
     answers += [None] * (len(jobs) - len(answers))
     return Answers(tuple(answers), interrupted)
 
 
-@contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Processes begun meanwhile multiply on one thread each: more would wait for each other."""
-    unset = [name for name in THREADS if name not in os.environ]
-    os.environ.update(dict.fromkeys(unset, "1"))
-    try:
-        yield
-    finally:
-        for name in unset:
-            del os.environ[name]
-
-
-def _interrupt_children() -> None:
-    """Pass Ctrl-C on: a terminal sends it to all, `kill` only to us."""
-    for child in multiprocessing.active_children():
-        if child.pid is not None:
-            os.kill(child.pid, signal.SIGINT)
+def completed(jobs: Sequence[Job], found: Answers) -> Answers:
+    """Where Ctrl-C came before a job's answer, the one that its search would have begun with."""
+    answers, end = list(found.answers), time.monotonic() + BEGIN_S
+    for n, job in enumerate(jobs):
+        if answers[n] is None and time.monotonic() < end:
+            answers[n] = solve_layer(job, begin=True)
+    return Answers(tuple(answers), found.interrupted)
 
 
 def _one_by_one(jobs: Sequence[Job], report: Callable[[str], None]) -> Answers:
@@ -122,31 +108,33 @@ def _one_by_one(jobs: Sequence[Job], report: Callable[[str], None]) -> Answers:
     return Answers(tuple(answers), interrupted=False)
 
 
-class _Worker:
-    """State of a worker process: an idle one must not die of Ctrl-C, its pool would break."""
+class _Worker(Once):
+    """What a worker process does on a signal: an idle one must not die of it, or its pool breaks.
+
+    busy: whether a job runs.
+    """
 
     busy = False
-    stopped = False
+
+    def heard(self) -> bool:
+        """Only a job is interrupted; after it, no more is taken."""
+        return self.busy
+
+
+_WORKER = _Worker()
 
 
 def _listen() -> None:
-    """Take Ctrl-C once while a job runs; after it, take no more jobs."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        first, _Worker.stopped = not _Worker.stopped, True
-        if first and _Worker.busy:
-            raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, handle)
+    _WORKER.listen(*SIGNALS)
 
 
 def _solve(job: Job) -> LayerAnswer | None:
-    if _Worker.stopped:
+    if _WORKER.number:
         return None
-    _Worker.busy = True
+    _WORKER.busy = True
     try:
         return solve_layer(job)
     except KeyboardInterrupt:
         return None
     finally:
-        _Worker.busy = False
+        _WORKER.busy = False

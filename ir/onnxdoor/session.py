@@ -21,6 +21,7 @@ from ir.arrays import Array
 from ir.errors import LoadRefusedError, RefusedError, RunRefusedError, RuntimeLostError
 from ir.limits import SETTING, Limits
 from ir.onnxdoor.worker import receive, send
+from ir.undisturbed import undisturbed
 
 ROOT = Path(__file__).resolve().parents[2]
 _AGAIN = "try again, with more memory or less else running"
@@ -50,7 +51,8 @@ class Runtime:
         self._deadline = math.inf
         self._ended = threading.Event()
         try:
-            self._process = _child(memory_bytes, threads)
+            with undisturbed():  # a process begun is one that is ended
+                self._process = _child(memory_bytes, threads)
             threading.Thread(target=self._watch, daemon=True).start()
         except (OSError, RuntimeError) as error:  # RuntimeError: no new thread
             problem = f"its process cannot be started: {error}"
@@ -79,8 +81,9 @@ class Runtime:
         return LoadedModel(self, self._count, where)
 
     def close(self) -> None:
-        """End the child process; harmless when it has ended already."""
+        """End the child process, whatever it is at; harmless when it has ended already."""
         self._ended.set()
+        self._process.kill()  # it has nothing to keep
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 try:

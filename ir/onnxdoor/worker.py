@@ -7,9 +7,12 @@ arrays in .npy form one after another. Run as `python -m ir.onnxdoor.worker MEMO
 import importlib
 import io
 import json
+import os
 import resource
+import select
 import struct
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
@@ -59,6 +62,7 @@ def main(memory_bytes: int, threads: int) -> None:
         limit = _memory_limit(memory_bytes)
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     ort = _runtime()
     sessions: dict[int, Any] = {}
     answers, requests = sys.stdout.buffer, sys.stdin.buffer
@@ -82,6 +86,14 @@ def main(memory_bytes: int, threads: int) -> None:
             text = str(error)[:2000] or type(error).__name__
             memory, lacking = _is_short_of_memory(error), _is_lacking(error)
             send(answers, {"ok": False, "error": text, "memory": memory, "lacking": lacking})
+
+
+def _end_with_parent() -> None:
+    """End at once when the other end of standard input closes, in the middle of a run too."""
+    waiting = select.poll()
+    waiting.register(0, 0)
+    waiting.poll()
+    os._exit(0)
 
 
 def _memory_limit(wanted: int) -> int:

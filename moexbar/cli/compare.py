@@ -15,6 +15,8 @@ from moexbar.console import bar, note, out, print_json, progress, table
 from moexbar.report.plain import as_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from compiler.options import GroupingSolver
     from ir.chip import Chip
     from ir.routing import Routing
@@ -85,13 +87,10 @@ def compare(
     with publish(output, "compare") if output else nullcontext() as draft:
         routing = _routing(source, inputs, asked)
         asked.note_overlap(routing)
-        result = _compared(routing, chip, names, asked, time)
+        tell = print_json if json else _print
+        result = _compared(routing, chip, names, asked, time, tell)
         if draft is not None:
             _write(draft, result)
-    if json:
-        print_json(result)
-    else:
-        _print(result)
     if result.interrupted:
         done = sum(len(layer.solvers) for layer in result.layers)
         kept = "" if draft is None or draft.wanted else f"; {output} is left as it was"
@@ -105,8 +104,9 @@ def _compared(
     names: list["GroupingSolver"],
     asked: GroupingRequest,
     time: float,
+    tell: "Callable[[CompareReport], None]",
 ) -> "CompareReport":
-    """The answers of the solvers, with a bar on a terminal."""
+    """The answers of the solvers, with a bar on a terminal; told as soon as they are there."""
     from moexbar.traces.tasks import compare as compare_solvers
 
     fit, score = asked.spans
@@ -126,6 +126,7 @@ def _compared(
             limits=solver_options(time, asked.seed),
             processes=asked.processes,
             progress=shown,
+            done=tell,
         )
 
 

@@ -87,7 +87,7 @@ def explore_command(
                 trust_network=trust_network,
                 progress=progress,
             )
-    except (KeyboardInterrupt, SystemExit):
+    except KeyboardInterrupt:
         note(f"what is done is kept: moexbar explore {sweep} -o {output} --resume goes on")
         raise
     if json:

@@ -9,14 +9,14 @@ from compiler.options import GROUPING_SOLVERS, one_of
 from moexbar.cli.complete import solver_names
 from moexbar.cli.options import METHODS, Json, RoutingFile, Time, flattened, solver_options
 from moexbar.cli.scope import INTERRUPTED, GroupingRequest
-from moexbar.console import note, out, print_json, progress, table
+from moexbar.console import Fitting, note, out, print_json, progress, table
 
 if TYPE_CHECKING:
     from compiler.grouping import Job
     from compiler.grouping.parallel import Answers
     from ir.chip import Chip
     from ir.mapping import LayerGrouping
-    from moexbar.report.traces import GroupRow, LoadGroupRow
+    from moexbar.report.traces import GroupReport, GroupRow, LoadGroupReport, LoadGroupRow
     from moexbar.traces.balanced import LoadScope
     from moexbar.traces.scope import Scope
 
@@ -48,7 +48,8 @@ def group(
 
     slots and transfers are sums over whole windows; transfers are those of min-transfer at the
     minimum number of slots. Of load counts (how many tokens each expert took, not which) the
-    largest group load is minimised instead. Ctrl-C prints the best groups so far.
+    largest group load is minimised instead. Ctrl-C or SIGTERM prints the best groups so
+    far, of every layer.
 
     Example: moexbar group routing.npz --chip hermes-mux4 --window 512 --json > groups.json
 
@@ -56,7 +57,9 @@ def group(
 
     Example: moexbar group loads.csv --chip hermes-mux4
     """
+    from compiler.grouping.parallel import completed
     from ir.load import Load
+    from ir.undisturbed import undisturbed
     from moexbar.files.traces.read import read_trace
 
     chip, solver = asked.read_chip(), one_of("grouping", grouping, GROUPING_SOLVERS, "solver")
@@ -70,11 +73,16 @@ def group(
         scope = asked.scope(found, chip, solver)
         jobs = scope.jobs([solver], limits)
     solved = _solved(jobs, asked.processes)
-    done = [answer.grouping for answer in solved.answers if answer]
-    _tell(done, scope, chip, asked, json=json)
+    ended = sum(not answer.found.interrupted for answer in solved.answers if answer)
     if solved.interrupted:
-        note(f"note: the best so far, {len(done)} of {len(jobs)} layers")
-        raise typer.Exit(INTERRUPTED)
+        solved = completed(jobs, solved)
+    done = [answer.grouping for answer in solved.answers if answer]
+    report, interrupted = _report(done, scope, chip, asked, quick=solved.interrupted)
+    with undisturbed():  # what is found is printed whole
+        print_json(report) if json else _print(report)
+        if interrupted:
+            note(f"note: the best so far, {ended} of {len(jobs)} layers searched to the end")
+            raise typer.Exit(INTERRUPTED)
 
 
 def _solved(jobs: list["Job"], processes: int) -> "Answers":
@@ -84,35 +92,35 @@ def _solved(jobs: list["Job"], processes: int) -> "Answers":
         return solve_jobs(jobs, processes, advance)
 
 
-def _tell(
+def _report(
     done: list["LayerGrouping"],
     scope: "Scope | LoadScope",
     chip: "Chip",
     asked: GroupingRequest,
     *,
-    json: bool,
-) -> None:
-    """Print the layers, as a table or as JSON."""
+    quick: bool,
+) -> "tuple[GroupReport | LoadGroupReport, bool]":
+    """What is told of the layers, and whether Ctrl-C came until now."""
     from moexbar.report.traces import GroupReport, LoadGroupReport
     from moexbar.traces.balanced import LoadScope, load_group_row
-    from moexbar.traces.grouped import group_row
+    from moexbar.traces.grouped import group_rows
 
     if isinstance(scope, LoadScope):
         counted = tuple(load_group_row(layer, scope, chip) for layer in done)
-        if json:
-            steps = scope.load.steps
-            print_json(LoadGroupReport("load", counted, asked.seed, steps, scope.size))
-        else:
-            _print_loads(counted, asked.seed)
-        return
-    rows = tuple(group_row(layer, scope, chip) for layer in done)
-    if json:
-        print_json(GroupReport(rows, asked.seed, asked.window, scope.size))
-    else:
-        _print(rows, asked.seed)
+        return LoadGroupReport("load", counted, asked.seed, scope.load.steps, scope.size), quick
+    rows, interrupted = group_rows(done, scope, chip, quick=quick)
+    return GroupReport(tuple(rows), asked.seed, asked.window, scope.size), interrupted
 
 
-def _print(rows: Sequence["GroupRow"], seed: int) -> None:
+def _print(report: "GroupReport | LoadGroupReport") -> None:
+    """The layers as a table."""
+    from moexbar.report.traces import GroupReport
+
+    out().print(_table(report.layers) if isinstance(report, GroupReport) else _loads(report.layers))
+    _print_area(report.layers, report.seed)
+
+
+def _table(rows: Sequence["GroupRow"]) -> Fitting:
     shown = table(
         "layer",
         "status",
@@ -131,14 +139,13 @@ def _print(rows: Sequence["GroupRow"], seed: int) -> None:
             f"{100 * row.certificate.gap:.2f}",
             str(row.fit.slots),
             str(row.score.slots),
-            str(row.score.transfers),
+            "-" if row.score.transfers is None else str(row.score.transfers),
             row.certificate.took,
         )
-    out().print(shown)
-    _print_area(rows, seed)
+    return shown
 
 
-def _print_loads(rows: Sequence["LoadGroupRow"], seed: int) -> None:
+def _loads(rows: Sequence["LoadGroupRow"]) -> Fitting:
     shown = table(
         "layer", "status", "gap %", "largest load", "bound", "its load / mean", "seconds", left=2
     )
@@ -152,8 +159,7 @@ def _print_loads(rows: Sequence["LoadGroupRow"], seed: int) -> None:
             f"{row.largest_over_mean:.3f}",
             row.certificate.took,
         )
-    out().print(shown)
-    _print_area(rows, seed)
+    return shown
 
 
 def _print_area(rows: "Sequence[GroupRow | LoadGroupRow]", seed: int) -> None:

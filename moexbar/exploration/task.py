@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ir.errors import InputError
+from ir.undisturbed import undisturbed
 from moexbar.arguments import check, check_path, whole
 from moexbar.exploration.folder import COMMAND, begin, finish, held, prepare
 from moexbar.exploration.journal import Journal, journal
@@ -19,7 +20,6 @@ from moexbar.exploration.sweep import Sweep
 from moexbar.exploration.sweep_file import read_sweep
 from moexbar.exploration.team import Processes, Team
 from moexbar.files.output import read_output
-from moexbar.files.undisturbed import undisturbed
 from moexbar.progress import Progress, Quiet
 from moexbar.report.explored import ExploreReport, ReasonRow
 

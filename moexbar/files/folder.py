@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ir.errors import InputError
+from ir.undisturbed import undisturbed
 from moexbar.files.lock import only_one
 from moexbar.files.manifest import Seen, entries, is_ours, refuse_foreign, write_manifest
-from moexbar.files.undisturbed import undisturbed
 
 
 @dataclass

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ir.errors import FolderBusyError, InputError
-from moexbar.files.undisturbed import undisturbed
+from ir.undisturbed import undisturbed
 
 
 @contextlib.contextmanager

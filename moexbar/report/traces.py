@@ -45,12 +45,12 @@ class Taken:
 
     windows: that were ordered, each in the fewest slots.
     slots: of all windows.
-    transfers: broadcasts of all windows.
+    transfers: broadcasts of all windows; null where Ctrl-C came before they were counted.
     """
 
     windows: int
     slots: int
-    transfers: int
+    transfers: int | None
 
 
 @dataclass(frozen=True)

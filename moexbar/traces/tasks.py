@@ -1,6 +1,6 @@
 """What can be asked of a routing trace alone: groups of experts, and slot orders."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from compiler.grouping import Job
@@ -12,6 +12,7 @@ from ir.load import Load
 from ir.mapping import Grouping
 from ir.routing import FIT, SCORE, Routing, select_sequences
 from ir.schedule import SlotOrder
+from ir.undisturbed import undisturbed
 from moexbar.arguments import check, check_spans, whole
 from moexbar.chips import load_chip
 from moexbar.files.grouping_file import read_grouping
@@ -102,13 +103,15 @@ def compare(
     limits: SolverOptions = COMPARE_LIMITS,
     processes: int = 1,
     progress: Progress = QUIET,
+    done: Callable[[CompareReport], None] = lambda _: None,
 ) -> CompareReport:
     """Group every layer of a trace, or one, by several solvers: their answers side by side.
 
     solvers: names, by default all that can do what is asked; options: the groups to make, whatever
     solver they name. stride: tokens between windows to fit to, by default a quarter window;
     shuffles: random orders of the sequences to fit to as well. limits: for a layer and solver. The
-    rest as for `group`. On Ctrl-C the report has the best so far and says that it was interrupted.
+    rest as for `group`. On Ctrl-C the report has the best so far and says that it was interrupted;
+    done: is given it before another could come.
     Raises InputError for a trace, range or solver that cannot be used, InfeasibleError where
     experts do not fit.
     """
@@ -131,8 +134,11 @@ def compare(
     jobs = scope.jobs(solvers or able_solvers(options, scope.size), limits)
     progress.begin("comparing", len(jobs))
     solved = solve_jobs(jobs, processes, progress.step)
-    progress.end()
-    return compare_report(solved, scope, limits.time_s)
+    with undisturbed():  # what is found is told whole
+        progress.end()
+        report = compare_report(solved, scope, limits.time_s)
+        done(report)
+    return report
 
 
 def schedule(
