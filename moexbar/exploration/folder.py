@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ir.errors import InputError
 from moexbar.exploration.journal import NAME
+from moexbar.files.held import remove_stray_files
 from moexbar.files.lock import only_one
 from moexbar.files.manifest import MARK, facts_of, refuse_foreign, told_apart, write_manifest
 from moexbar.files.sources import digest
@@ -71,6 +72,8 @@ def _check(folder: Path, *, resume: bool) -> None:
     if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
         raise InputError(where, "exists and is not a folder, expected a folder or nothing")
     facts = facts_of(folder, COMMAND)
+    if facts is not None:
+        remove_stray_files(folder)
     if resume:
         if facts is None:
             raise InputError(where, "no sweep to go on with", "leave out --resume")

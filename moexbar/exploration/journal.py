@@ -155,6 +155,9 @@ def journal(folder: Path) -> Iterator[Journal]:
         kept = Journal(path, base)
         kept.check()
         yield kept
-        base.execute("PRAGMA journal_mode=DELETE")
+        try:
+            base.execute("PRAGMA journal_mode=DELETE")
+        except sqlite3.Error as error:
+            raise InputError(str(path), f"cannot be written: {error}") from error
     finally:
         base.close()

@@ -1,37 +1,47 @@
 """Write a file so that a reader, a crash or a full disk never meets half of it."""
 
 import os
-import secrets
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from ir.errors import InputError
+from ir.undisturbed import undisturbed
+from moexbar.files.held import held_file, remove_stray_files
 
 
 @contextmanager
 def write_atomically(path: Path | str) -> Generator[BinaryIO, None, None]:
     """Open a new file beside `path` for writing; put it in place of `path` when the block ends.
 
-    If the block raises, what was at `path` stays as it was and the new file is gone. A symlink at
-    `path` is replaced, never followed. Raises InputError where the file cannot be written.
+    If the block raises, what was at `path` stays as it was and the new file is gone; one that an
+    earlier run left, which was killed, goes too. A symlink at `path` is replaced, never followed.
+    Raises InputError where the file cannot be written.
     """
     target = Path(path)
-    temporary = target.with_name(f".{target.name[:80]}.{secrets.token_hex(8)}.tmp")
+    temporary: Path | None = None
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(temporary, flags, 0o666), "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
+        with suppress(FileNotFoundError):
+            target.lstat()  # which refuses a name that is none, before any work
+        remove_stray_files(target.parent, target)
+        with undisturbed():
+            temporary, handle = held_file(target)
+        try:
+            with os.fdopen(handle, "wb", closefd=False) as file:
+                yield file
+                file.flush()
+                os.fsync(handle)
+            temporary.replace(target)
+        finally:
+            os.close(handle)  # until here it is held
         _sync_folder(target.parent)
     except OSError as error:
         raise InputError(str(target), f"cannot be written: {error.strerror or error}") from error
     finally:
-        with suppress(OSError):  # it is gone when all went well
-            temporary.unlink()
+        if temporary is not None:
+            with undisturbed(), suppress(OSError):  # it is gone when all went well
+                temporary.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 
 from ir.errors import InputError
 from ir.undisturbed import undisturbed
+from moexbar.files.held import prefix_of, remove_stray_files
 from moexbar.files.lock import only_one
 from moexbar.files.manifest import Seen, entries, is_ours, refuse_foreign, write_manifest
+from moexbar.files.work_folder import NEW, OLD, OURS, clear, make_work_folder, recover
 
 
 @dataclass
@@ -49,12 +51,13 @@ def publish(target: Path, command: str) -> Iterator[Draft]:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(str(target.parent), f"cannot be made: {error.strerror}") from error
-    with only_one(target):
+    with _told(target), only_one(target):
         seen = _replaceable(target, command)
-        work = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
+        clear(target, command)
+        with undisturbed():
+            work, handle = make_work_folder(target)
         try:
-            draft = Draft(work / "new", target, replaces=bool(seen))
-            draft.folder.mkdir()
+            draft = Draft(work / NEW, target, replaces=bool(seen))
             yield draft
             if draft.wanted:
                 write_manifest(draft.folder, command, draft.facts, times=draft.times)
@@ -65,21 +68,35 @@ def publish(target: Path, command: str) -> Iterator[Draft]:
         finally:
             with undisturbed():
                 _tidy(work, target, seen)
+                os.close(handle)
+
+
+@contextlib.contextmanager
+def _told(target: Path) -> Iterator[None]:
+    """InputError naming the target where the system refuses to write there."""
+    try:
+        yield
+    except InputError as error:  # of a file in the making, whose name says nothing to the user
+        if prefix_of(target) not in error.where:
+            raise
+        raise InputError(str(target), error.problem, error.hint) from error
+    except OSError as error:
+        named = None if error.filename is None else Path(os.fsdecode(error.filename))
+        if named is not None and target.parent not in (named, *named.parents):
+            raise  # of something else, such as a model that was read
+        raise InputError(str(target), f"cannot be written: {error.strerror or error}") from error
 
 
 def _replaceable(target: Path, command: str) -> Seen:
     """What is at the target now, to be held against what is there in the end."""
-    _recover(target)
+    recover(target)
     if not os.path.lexists(target):
         return {}
     if target.is_symlink() or not target.is_dir():
         raise InputError(str(target), "exists and is not a folder, expected a folder or nothing")
+    if is_ours(target):
+        remove_stray_files(target)
     return refuse_foreign(target, command)
-
-
-def _prefix(target: Path) -> str:
-    """How the names of our own folders beside a target begin."""
-    return f".{target.name}.moexbar-"
 
 
 def _put(work: Path, target: Path, seen: Seen) -> None:
@@ -88,7 +105,7 @@ def _put(work: Path, target: Path, seen: Seen) -> None:
         _swap(work, target, seen)
     except OSError as error:
         beside = Path(tempfile.mkdtemp(prefix=f"{target.name}-", dir=target.parent))
-        (work / "new").rename(beside)
+        (work / NEW).rename(beside)
         problem = f"{error.strerror or 'changed during this run'}, so it was left as it is"
         raise InputError(str(target), problem, f"this run's output is in {beside}") from error
 
@@ -98,7 +115,7 @@ def _swap(work: Path, target: Path, seen: Seen) -> None:
 
     Raises OSError, without a number where the target is not as it was seen.
     """
-    old, new = work / "old", work / "new"
+    old, new = work / OLD, work / NEW
     try:
         if os.path.lexists(target):
             target.rename(old)
@@ -118,25 +135,16 @@ def _check_unchanged(old: Path, seen: Seen) -> None:
 
 def _tidy(work: Path, target: Path, seen: Seen) -> None:
     """Remove what a run leaves: of the old output, once replaced, the files known to be ours."""
-    old, new = work / "old", work / "new"
+    old, new = work / OLD, work / NEW
     with contextlib.suppress(OSError):
         if not os.path.lexists(new) and is_ours(target) and entries(old) == seen:
             for name in seen:
                 (old / name).unlink()
             old.rmdir()
     shutil.rmtree(new, ignore_errors=True)
+    (work / OURS).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         work.rmdir()
-
-
-def _recover(target: Path) -> None:
-    """Put back the output of a run that was killed between its two renames."""
-    if os.path.lexists(target):
-        return
-    for work in target.parent.iterdir():
-        if work.name.startswith(_prefix(target)) and is_ours(work / "old"):
-            (work / "old").rename(target)
-            return
 
 
 def _sync(path: Path) -> None:

@@ -3,11 +3,15 @@
 import contextlib
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from ir.errors import FolderBusyError, InputError
 from ir.undisturbed import undisturbed
+from moexbar.files.held import is_there
+
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
@@ -18,7 +22,8 @@ def only_one(target: Path) -> Iterator[None]:
     is empty; one that is not was made by somebody else, and is left.
     """
     lock = target.parent / f".{target.name}.lock"
-    handle = _locked(lock, target)
+    with undisturbed():
+        handle = _locked(lock, target)
     try:
         yield
     finally:
@@ -30,7 +35,7 @@ def _locked(lock: Path, target: Path) -> int:
     """A descriptor that holds the lock on the file that is there now."""
     while True:
         try:
-            handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+            handle = os.open(lock, _FLAGS, 0o644)
         except OSError as error:
             if os.path.lexists(lock):
                 raise InputError(str(lock), f"cannot be locked: {error.strerror}") from error
@@ -42,22 +47,18 @@ def _locked(lock: Path, target: Path) -> int:
             raise FolderBusyError(
                 f"{target}: another run writes this folder; wait for it or choose another -o"
             ) from error
-        if _is_there(lock, handle):
+        except OSError as error:
+            os.close(handle)
+            raise InputError(str(lock), f"cannot be locked: {error.strerror}") from error
+        if is_there(lock, handle):
             return handle
         os.close(handle)  # the run before removed it between our open and our lock
 
 
 def _release(lock: Path, handle: int) -> None:
     """Remove the file while it is held, so that nobody else's goes."""
-    if os.fstat(handle).st_size == 0:
+    found = os.fstat(handle)
+    if stat.S_ISREG(found.st_mode) and found.st_size == 0:
         with contextlib.suppress(OSError):
             lock.unlink()
     os.close(handle)
-
-
-def _is_there(lock: Path, handle: int) -> bool:
-    """Whether the name still stands for the file that was opened."""
-    try:
-        return os.path.samestat(lock.stat(follow_symlinks=False), os.fstat(handle))
-    except FileNotFoundError:
-        return False
