@@ -315,9 +315,14 @@ def random_routing(
 
 
 def contiguous(workload: Workload, size: int) -> Grouping:
-    """Neighbouring experts in groups of `size`; the last one may be smaller."""
+    """Neighbouring experts in groups of `size`; the last one may be smaller.
+
+    Layers on the experts of another have that one's groups.
+    """
     layers = []
     for op in workload.moe_layers:
+        if workload.expert_homes[op.layer] != op.layer:
+            continue
         experts = range(op.router.experts)
         groups = tuple(tuple(experts[i : i + size]) for i in range(0, len(experts), size))
         layers.append(
@@ -441,10 +446,12 @@ def compile_small(
     reference = chip.memory.accounting == "reference"
     for step in plan_steps(arrival, caches, expert_choice=choice, reference=reference):
         orders = []
-        for g in mapping.grouping.layers:
-            picked = pairs_run(step, chosen[g.layer])
+        for g in mapping.grouping.for_layers(workload.expert_homes).layers:
+            run = pairs_run(step, chosen[g.layer])
+            picked = g.on_crossbars(run)
             order = order_of(g, picked, lockstep=lockstep)
-            orders.append(assign_experts(order, g, picked, split_pairs(g, picked)))
+            pairs = assign_experts(order, g, picked, split_pairs(g, picked))
+            orders.append(replace(pairs, digital=np.argwhere(run & ~picked)))
         steps.append(replace(step, layers=tuple(orders)))
     every = np.arange(len(sequence))
     schedule = Schedule(sequence, arrival, every, tuple(steps), caches, sampled=decode > 0)

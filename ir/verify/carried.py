@@ -1,9 +1,13 @@
-"""What broadcasts on a region's bus and crossings between dies must cost."""
+"""What broadcasts on a region's bus and crossings between dies must cost, and MVMs give."""
+
+import numpy as np
 
 from ir import timing
+from ir.arrays import Ints
 from ir.links import bus_width
 from ir.timing import Cost
 from ir.verify.case import ProgramCase
+from ir.verify.roles import Role
 
 
 def crossing_cost(case: ProgramCase, node: int, values: int, unit: int) -> Cost:
@@ -36,3 +40,16 @@ def extent_of(case: ProgramCase, layer: int, die: int) -> timing.Extent:
     here = (g for g in case.fire_groups if g.layer == layer)
     pgs = sum(g.pgs for g in here if placement.die_of(g.first_pg) == die)
     return timing.Extent(region.width, region.height, pgs)
+
+
+def bytes_of_sums(case: ProgramCase) -> Ints:
+    """Bytes of what each MVM gives, all columns of its stage; 0 of other rows: int64 [rows]."""
+    columns = [
+        [sum(weight.columns for weight in job.weights(stage)) for stage in (0, 1)]
+        for job in case.jobs.classes
+    ]
+    of_class = np.array([*columns, [0, 0]], dtype=np.int64)  # the last one: of no job
+    values = of_class[case.job_class, (case.role == Role.MVM1).astype(np.int64)]
+    bits = np.where(case.is_mvm, values, 0) * case.chip.mvm.output_bits
+    out: Ints = -(-bits // 8)
+    return out

@@ -10,7 +10,15 @@ from ir.program import Opcode
 from ir.units import attention_units, digital_units, operators_of, operators_with
 from ir.verify.case import ProgramCase
 from ir.verify.check import Check, Fault, first, first_repeat
-from ir.verify.roles import CHAIN, KIND, READS_OF_CACHES, WRITES_OF_CACHES, Form, Role
+from ir.verify.roles import (
+    CHAIN,
+    KIND,
+    READS_OF_CACHES,
+    WRITES_OF_CACHES,
+    Form,
+    Role,
+    without_place,
+)
 from ir.verify.sites import sites_of
 
 Column = npt.NDArray[np.integer[Any]]
@@ -138,6 +146,8 @@ def check_units(case: ProgramCase) -> Fault | None:
     for unit in case.program.units:
         if unit.kind not in KIND:
             return Fault(unit.name, f"kind {unit.kind!r}, expected one of {', '.join(KIND)}")
+        if odd := without_place(unit):
+            return Fault(unit.name, f"has {', '.join(odd)}, which a {unit.kind} unit has not")
     for unit, fire in zip(case.program.units, fires, strict=True):
         if unit.kind in ("group", "acc", "link") and fire < 0:
             return Fault(unit.name, "serves no group of the mapping")

@@ -1,13 +1,13 @@
 """What instructions are for: forms of operators, roles of instructions, kinds of units."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import assert_never
 
 import numpy as np
 
 from ir.arrays import Bools, Ints
-from ir.program import Opcode, UnitKind
+from ir.program import Opcode, Unit, UnitKind
 from ir.workload import AnyOperator, Attention, Dense, Digital, DigitalKind, MoELayer, Scope
 
 KINDS: tuple[UnitKind, ...] = (
@@ -23,6 +23,19 @@ KINDS: tuple[UnitKind, ...] = (
     "d2d",
 )
 KIND: dict[str, int] = {kind: code for code, kind in enumerate(KINDS)}
+_PLACE = ("layer", "stage", "group", "die")
+FIELDS: dict[UnitKind, tuple[str, ...]] = {  # numbers that a unit of a kind has
+    "group": (*_PLACE, "first_pg", "pgs", "input_bytes"),
+    "acc": _PLACE,
+    "link": _PLACE,
+    "bus": ("layer", "die", "width", "columns", "rows"),
+    "return": ("layer", "die", "width", "lanes"),
+    "mesh": ("layer", "die"),
+    "dpu": ("layer", "die", "units"),
+    "mha": ("layer", "die", "units"),
+    "dram": ("units",),
+    "d2d": ("die", "to"),
+}
 
 
 class Form(IntEnum):
@@ -105,6 +118,14 @@ _OPCODES: dict[DigitalKind, Opcode] = {
     "other": Opcode.DIGITAL,
     "join": Opcode.DIGITAL,
 }
+
+
+def without_place(unit: Unit) -> list[str]:
+    """Numbers of a unit that its kind has not, and that are not as where they do not apply."""
+    plain = Unit(unit.kind, unit.name)
+    names = [field.name for field in fields(Unit) if field.name not in ("kind", "name")]
+    others = (name for name in names if name not in FIELDS[unit.kind])
+    return [name for name in others if getattr(unit, name) != getattr(plain, name)]
 
 
 def form_of(op: AnyOperator) -> Form:

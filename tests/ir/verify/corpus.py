@@ -1,0 +1,187 @@
+"""All programs that the tests of the verifier judge: right ones, and wrong ones with their check.
+
+The tables stay with the tests, which say in words what each stands for; here they are one list, for
+`python -m benchmarks.mutants`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice, product
+from typing import Any
+
+from ir.compiled import Compiled
+from ir.program import Program
+from ir.schedule import Caches
+from ir.verify import check_mapping, check_program
+from moexbar.chips.loader import load_chip, preset_names
+from tests.dies import JOINED, at_random, die_chip
+from tests.ir.verify import test_verify_accepts as accepts
+from tests.ir.verify import test_verify_edges as edges
+from tests.ir.verify import test_verify_forms as forms
+from tests.ir.verify import test_verify_moves as moves
+from tests.ir.verify import test_verify_rejects as rejects
+from tests.ir.verify import test_verify_replicas as replicas
+from tests.ir.verify import test_verify_stacks as stacks
+from tests.ir.verify import test_verify_streams as streams
+from tests.ir.verify.single_changes import single_changes
+from tests.make import compile_small, map_small, small_chip, small_workload
+from tests.stacks import random_stacks
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A program and the checks that refuse it; none where every check must accept it.
+
+    kind: what was done to it. meant: the check that must be among them.
+    """
+
+    name: str
+    compiled: Compiled
+    kind: str = ""
+    meant: str = ""
+
+    def refused_by(self) -> tuple[str, ...]:
+        """The checks that find a fault; a program on a wrong mapping is not looked at."""
+        return tuple(name for name, result in self.results() if is_fault(result))
+
+    def results(self) -> list[tuple[str, str]]:
+        """What every check says that is run."""
+        c = self.compiled
+        found = check_mapping(c.mapping, c.workload, c.chip)
+        if all(result == "ok" for _, result in found):
+            found += check_program(c)
+        return found
+
+
+def is_fault(result: str) -> bool:
+    """Whether a check was run and found a fault."""
+    return result != "ok" and not result.startswith("not checked")
+
+
+def right(every: int = 1) -> Iterator[Judged]:
+    """Programs without a fault; of those that are drawn on dies and in stacks one of `every`."""
+    for name, (workload, chip, window) in accepts.SHAPES.items():
+        made = compile_small(small_workload(**workload), small_chip(**chip), **window)
+        yield Judged(name, made)
+    yield from _cached(every)
+    for name in preset_names():
+        made = compile_small(small_workload(experts=6, k=3, shared=1), load_chip(name))
+        yield Judged(f"on {name}", made)
+    yield from _on_dies(every)
+    yield from _in_stacks(every)
+    for name, make in forms.FORMS.items():
+        yield Judged(name, make())
+    for make in edges.AT_LIMITS:
+        yield Judged(f"at a limit: {make.__name__}", make())
+    for make in (
+        moves.streamed,
+        moves.waiting,
+        moves.decoding,
+        moves.in_series,
+        moves.of_two_names,
+    ):
+        yield Judged(f"moves: {make.__name__}", make())
+    for proven in (True, False):
+        yield Judged(f"moved, streams: {proven}", streams.elsewhere(streams=proven))
+
+
+def _cached(every: int) -> Iterator[Judged]:
+    """Every mode of the caches."""
+    modes = product(
+        (True, False),
+        (True, False),
+        (None, accepts.FIXED),
+        ("digital", "crossbar"),
+        ("full", "reference"),
+    )
+    for kv, go, capacity, router, accounting in islice(modes, 0, None, min(every, 3)):
+        workload = small_workload(expert_choice=True, capacity=capacity, shared=1, masks=True)
+        chip = small_chip(digital={"router_on": router}, memory={"accounting": accounting})
+        caches, sequence = Caches(kv=kv, go=go), accepts.TWO_SEQUENCES
+        made = compile_small(workload, chip, sequence=sequence, decode=2, caches=caches)
+        yield Judged(f"kv {kv}, go {go}, {capacity}, {router}, {accounting}", made)
+
+
+def _drawn(every: int) -> Iterator[tuple[int, tuple[str, Any]]]:
+    return islice(enumerate(accepts.SHAPES.items()), 0, None, every)
+
+
+def _on_dies(every: int) -> Iterator[Judged]:
+    for number, (name, (workload, changes, window)) in _drawn(every):
+        dies = list(JOINED.values())[number % len(JOINED)]
+        model, sites = small_workload(**workload), at_random(dies, number)
+        made = compile_small(model, die_chip(dies, **changes), sites=sites, **window)
+        yield Judged(f"on dies: {name}", made)
+
+
+def _in_stacks(every: int) -> Iterator[Judged]:
+    for number, (name, (workload, changes, window)) in _drawn(every):
+        settled, model = small_chip(**changes), small_workload(**workload)
+        chip = replace(settled, pg=replace(settled.pg, stack_limit=stacks.LIMIT))
+        same = {word: window[word] for word in ("pack", "copies") if word in window}
+        stacking = random_stacks(map_small(model, chip, **same), chip, number)
+        yield Judged(f"in stacks: {name}", compile_small(model, chip, stacks=stacking, **window))
+
+
+Corrupt = Callable[[Compiled], Compiled]
+
+
+def tables() -> Iterator[tuple[Callable[[str], Compiled], list[tuple[str, Corrupt]]]]:
+    """(the right program by check, corruptions of it) of every test file."""
+    for sound, table in (
+        (rejects.sound, rejects.CORRUPTIONS),
+        (_always(rejects.gates_on_input), rejects.CORRUPTED_GATES),
+        (_always(rejects.stepping), rejects.CORRUPTED_STEPS),
+        (_always(rejects.dense_twice), rejects.COPIES),
+        (_always(rejects.of_unlike_widths), rejects.UNLIKE),
+        (_always(rejects.stacked), rejects.STACKED),
+        (_always(rejects.on_dies), rejects.ON_DIES),
+        (_always(replicas.base), replicas.CORRUPTIONS),
+    ):
+        yield sound, list(table)
+    for make, of_edges in edges.TABLES:
+        yield _always(make), of_edges
+    of_program: list[tuple[str, Corrupt]] = [
+        (check, partial(_program, corrupt)) for check, corrupt in streams.CORRUPTIONS
+    ]
+    yield _always(streams.base), of_program
+
+
+def _always(make: Callable[[], Compiled]) -> Callable[[str], Compiled]:
+    return lambda _: make()
+
+
+def _program(corrupt: Callable[[Program], Program], c: Compiled) -> Compiled:
+    return replace(c, program=corrupt(c.program))
+
+
+def wrong() -> Iterator[Judged]:
+    """Programs with one fault, after the right one that it was made in."""
+    seen: set[int] = set()
+    for sound, table in tables():
+        for check, corrupt in table:
+            made = sound(check)
+            if id(made) not in seen:
+                seen.add(id(made))
+                yield Judged(f"before {_name(corrupt)}", made)
+            yield Judged(_name(corrupt), corrupt(made), "corruption", check)
+
+
+def _name(corrupt: Corrupt) -> str:
+    inner = corrupt.args[0] if isinstance(corrupt, partial) else corrupt
+    return str(inner.__name__)
+
+
+def drawn() -> Iterator[Judged]:
+    """Programs with a single number changed that was drawn."""
+    first: list[Callable[[], Compiled]] = [rejects.base, rejects.stepping, rejects.gates_on_input]
+    first += [rejects.on_dies, rejects.stacked, streams.base]
+    for seed, make in enumerate([*first, *forms.FORMS.values()]):
+        for name, made in single_changes(make(), seed, 1):
+            yield Judged(name, made, name.split()[0])
+
+
+def judged(every: int = 1) -> list[Judged]:
+    """All of them, or fewer of the right ones."""
+    return [*right(every), *wrong(), *drawn()]

@@ -1,0 +1,658 @@
+"""Every table and every range at its ends: what is one beyond is refused by the check meant for it.
+
+What stands exactly at a limit is accepted.
+"""
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from functools import cache
+from typing import Any, TypeVar
+
+import numpy as np
+import pytest
+
+from compiler.pipeline import realise
+from ir.compiled import Compiled
+from ir.errors import InputError
+from ir.mapping import Mapping
+from ir.program import Lists, Opcode
+from ir.verify import check_mapping, check_program
+from ir.verify.check import first_difference, first_repeat, first_uneven
+from ir.verify.mapping import check_groups
+from ir.verify.tiles import MappingCase
+from tests.backends.functional import mutate
+from tests.ir.verify import test_verify_rejects as rejects
+from tests.ir.verify.test_verify_forms import with_digital
+from tests.ir.verify.test_verify_rejects import block, changed, placed, with_unit
+from tests.make import compile_small, small_workload
+
+T = TypeVar("T")
+Corrupt = Callable[[Compiled], Compiled]
+
+
+def unchecked(value: T, **changes: Any) -> T:
+    """A copy of a frozen value with fields that its type would refuse, as a file might hold."""
+    out = object.__new__(type(value))
+    for field in fields(value):  # type: ignore[arg-type]
+        object.__setattr__(out, field.name, changes.get(field.name, getattr(value, field.name)))
+    return out
+
+
+def mapped(c: Compiled, **changes: Any) -> Compiled:
+    """The same with other fields of the mapping."""
+    return replace(c, mapping=replace(c.mapping, **changes))
+
+
+def with_block(c: Compiled, at: int = 0, **changes: Any) -> Compiled:
+    """The same with other fields of a block."""
+    blocks = list(c.mapping.blocks)
+    blocks[at] = replace(blocks[at], **changes)
+    return mapped(c, blocks=tuple(blocks))
+
+
+# -- mappings ------------------------------------------------------------------------------------
+
+
+def no_copy_of_dense_blocks(c: Compiled) -> Compiled:
+    return mapped(c, dense_copies=0)
+
+
+def block_of_an_operator_without_a_matrix(c: Compiled) -> Compiled:
+    norm = [op.name for op in c.workload.operators].index("norm_a0")
+    return with_block(c, operator=norm)
+
+
+def block_in_another_layer(c: Compiled) -> Compiled:
+    return with_block(c, layer=1)
+
+
+def block_of_another_stage(c: Compiled) -> Compiled:
+    return with_block(c, stage=1)
+
+
+def block_with_a_column_tile_too_many(c: Compiled) -> Compiled:
+    return with_block(c, columns=c.mapping.blocks[0].columns + 1)
+
+
+def block_left_out(c: Compiled) -> Compiled:
+    return mapped(c, blocks=c.mapping.blocks[1:])
+
+
+def layer_without_groups(c: Compiled) -> Compiled:
+    return mapped(c, grouping=replace(c.mapping.grouping, layers=c.mapping.grouping.layers[:1]))
+
+
+def with_groups(c: Compiled, **changes: Any) -> Compiled:
+    """The same with other groups in the first layer, whatever they are."""
+    first, *others = c.mapping.grouping.layers
+    layers = (unchecked(first, **changes), *others)
+    return mapped(c, grouping=replace(c.mapping.grouping, layers=layers))
+
+
+def expert_twice_in_a_group(c: Compiled) -> Compiled:
+    return with_groups(c, groups=((0, 1, 1), (2, 3)))
+
+
+def expert_that_does_not_exist(c: Compiled) -> Compiled:
+    return with_groups(c, groups=((0, 1), (2, 3, 4)))
+
+
+def expert_in_a_group_and_digital(c: Compiled) -> Compiled:
+    return with_groups(c, digital=(3,))
+
+
+def shorter(name: str) -> Corrupt:
+    """A table of the placement with its last row gone."""
+
+    def corrupt(c: Compiled) -> Compiled:
+        return placed(c, **{name: getattr(c.mapping.placement, name)[:-1]})
+
+    corrupt.__name__ = f"{name}_a_row_short"
+    return corrupt
+
+
+def pg_before_the_first(c: Compiled) -> Compiled:
+    start = c.mapping.placement.pg_start
+    return placed(c, pg_start=changed(start, np.argmin(start), -1))
+
+
+def spot(name: str, kind: int, place: int, value: int) -> Corrupt:
+    """Expert 0's up: the crossbar (0), row (1) or cell (2) of a kind of its tiles set."""
+
+    def corrupt(c: Compiled) -> Compiled:
+        at = block(c.mapping, "up", 0), kind, place
+        return placed(c, spots=changed(c.mapping.placement.spots, at, value))
+
+    corrupt.__name__ = name
+    return corrupt
+
+
+def expert_on_pgs_of_its_own(c: Compiled) -> Compiled:
+    """The second of a group gets PGs that nobody else has."""
+    place, up = c.mapping.placement, block(c.mapping, "up", 1)
+    more = c.mapping.blocks[up].tiles
+    start = int(place.pg_start[up])
+    return placed(
+        c,
+        pg_start=changed(place.pg_start, up, place.pgs),
+        core=np.append(place.core, place.core[start : start + more]),
+        pg_class=np.append(place.pg_class, place.pg_class[start : start + more]),
+    )
+
+
+def pg_of_another_class(c: Compiled) -> Compiled:
+    kind = c.mapping.placement.pg_class
+    return placed(c, pg_class=changed(kind, 0, 1 - kind[0]))
+
+
+def core_before_the_first(c: Compiled) -> Compiled:
+    return placed(c, core=changed(c.mapping.placement.core, 0, -1))
+
+
+def region(name: str, **by: int) -> Corrupt:
+    """Fields of the last region changed by so much."""
+
+    def corrupt(c: Compiled) -> Compiled:
+        *others, last = c.mapping.placement.regions
+        new = {field: getattr(last, field) + more for field, more in by.items()}
+        return placed(c, regions=(*others, replace(last, **new)))
+
+    corrupt.__name__ = name
+    return corrupt
+
+
+def region_as_wide_as_none(c: Compiled) -> Compiled:
+    *others, last = c.mapping.placement.regions
+    return placed(c, regions=(*others, replace(last, width=0)))
+
+
+def region_as_high_as_none(c: Compiled) -> Compiled:
+    *others, last = c.mapping.placement.regions
+    return placed(c, regions=(*others, replace(last, height=0)))
+
+
+def mesh_that_the_chip_has_not(c: Compiled) -> Compiled:
+    """The chip's has another width, or height."""
+    place = c.mapping.placement
+    mesh = replace(c.chip.mesh, width=place.mesh_width, height=place.mesh_height + 1)
+    return replace(c, chip=replace(c.chip, mesh=mesh))
+
+
+def pg_moved(c: Compiled, dx: int, dy: int) -> Compiled:
+    """The first PG's core by so much; the region that it is in is as large as it has to be."""
+    place = c.mapping.placement
+    new = int(place.core[0]) + dy * place.mesh_width + dx
+    return placed(c, core=changed(place.core, 0, new))
+
+
+def region_smaller_by_its_last_column(c: Compiled) -> Compiled:
+    return _shrunk(c, width=-1)
+
+
+def region_smaller_by_its_first_column(c: Compiled) -> Compiled:
+    return _shrunk(c, x=1, width=-1)
+
+
+def region_smaller_by_its_first_row(c: Compiled) -> Compiled:
+    return _shrunk(c, y=1, height=-1)
+
+
+def region_smaller_by_its_last_row(c: Compiled) -> Compiled:
+    return _shrunk(c, height=-1)
+
+
+def _shrunk(c: Compiled, **by: int) -> Compiled:
+    first, *others = c.mapping.placement.regions
+    new = {field: getattr(first, field) + more for field, more in by.items()}
+    return placed(c, regions=(replace(first, **new), *others))
+
+
+# -- programs: columns and units -----------------------------------------------------------------
+
+
+def nodes_of_another_model(c: Compiled) -> Compiled:
+    return replace(c, program=replace(c.program, nodes=c.program.nodes[::-1]))
+
+
+def list_offsets(name: str, at: int, by: int) -> Corrupt:
+    """The offsets of a list column changed at one place."""
+
+    def corrupt(c: Compiled) -> Compiled:
+        lists: Lists = getattr(c.program, name)
+        offsets = changed(lists.offsets, at, lists.offsets[at] + by)
+        return rejects.with_column(c, name, Lists(offsets, lists.values))
+
+    corrupt.__name__ = f"offset_{at}_of_{name}_{by:+}"
+    return corrupt
+
+
+def list_value(name: str, value: str) -> Corrupt:
+    """A value of a list column one beyond either end."""
+
+    def corrupt(c: Compiled) -> Compiled:
+        lists: Lists = getattr(c.program, name)
+        size = len(c.program) if name == "reads" else len(c.program.units)
+        values = changed(lists.values, 0, size if value == "above" else -1)
+        return rejects.with_column(c, name, Lists(lists.offsets, values))
+
+    corrupt.__name__ = f"{name}_{value}_its_range"
+    return corrupt
+
+
+LIMITS: dict[str, tuple[int | None, Callable[[Compiled], int] | None]] = {
+    "opcode": (None, lambda _: max(Opcode)),
+    "token": (-1, lambda c: c.schedule.tokens - 1),
+    "stage": (-1, lambda _: 1),
+    "unit": (0, lambda c: len(c.program.units) - 1),
+    "src": (-1, lambda c: len(c.program.units) - 1),
+    "node": (0, lambda c: len(c.program.nodes) - 1),
+    "buffer": (-1, lambda c: len(c.program.buffers) - 1),
+    "start_ps": (0, None),
+    "busy_ps": (0, None),
+    "duration_ps": (0, None),
+}
+
+
+def beyond(name: str, *, below: bool) -> Corrupt:
+    """A column of the program one beyond an end of its range."""
+
+    def corrupt(c: Compiled) -> Compiled:
+        low, high = LIMITS[name]
+        if below:
+            assert low is not None
+            return rejects.edited(c, name, 1, low - 1)
+        assert high is not None
+        return rejects.edited(c, name, 1, high(c) + 1)
+
+    corrupt.__name__ = f"{name}_{'below' if below else 'above'}_its_range"
+    return corrupt
+
+
+def unit(name: str, of: str, /, **changes: Any) -> Corrupt:
+    """The last unit of a kind with other fields."""
+
+    def corrupt(c: Compiled) -> Compiled:
+        at = max(i for i, u in enumerate(c.program.units) if u.kind == of)
+        return with_unit(c, at, **changes)
+
+    corrupt.__name__ = name
+    return corrupt
+
+
+def without_unit(kind: str) -> Corrupt:
+    """The last unit of a kind is none: what ran there runs on the one before it."""
+
+    def corrupt(c: Compiled) -> Compiled:
+        p = c.program
+        at = max(i for i, u in enumerate(p.units) if u.kind == kind)
+        units = (*p.units[:at], *p.units[at + 1 :])
+
+        def moved(column: Any) -> Any:
+            return column - (column >= at) if at else np.maximum(column - 1, 0)
+
+        dst = Lists(p.dst.offsets, moved(p.dst.values))
+        src = np.where(p.src >= 0, moved(p.src), p.src)
+        return replace(c, program=replace(p, units=units, unit=moved(p.unit), src=src, dst=dst))
+
+    corrupt.__name__ = f"without_a_{kind}"
+    return corrupt
+
+
+def unit_twice(kind: str) -> Corrupt:
+    """One more unit like the last of a kind, under a name of its own."""
+
+    def corrupt(c: Compiled) -> Compiled:
+        spare = replace(next(u for u in reversed(c.program.units) if u.kind == kind), name="spare")
+        return replace(c, program=replace(c.program, units=(*c.program.units, spare)))
+
+    corrupt.__name__ = f"one_{kind}_more"
+    return corrupt
+
+
+def two_units_of_a_name(c: Compiled) -> Compiled:
+    *_, one, _ = c.program.units
+    return with_unit(c, len(c.program.units) - 1, name=one.name)
+
+
+def bytes_of_sums(c: Compiled) -> Compiled:
+    row = rejects.rows(c.program, Opcode.MVM)[0]
+    return rejects.edited(c, "bytes", row, c.program.bytes[row] + 1)
+
+
+def offset_without_a_buffer(c: Compiled) -> Compiled:
+    row = int(np.flatnonzero(c.program.buffer < 0)[0])
+    return rejects.edited(c, "offset", row, 0)
+
+
+def value_before_its_buffer(c: Compiled) -> Compiled:
+    row = rejects.rows(c.program, Opcode.NORM)[0]
+    return rejects.edited(c, "offset", row, -1)
+
+
+def buffer_larger_than_the_chips(c: Compiled) -> Compiled:
+    most = max(buffer.bytes for buffer in c.program.buffers)
+    return _with_buffers_of(c, most - 1)
+
+
+def _with_buffers_of(c: Compiled, limit: int) -> Compiled:
+    memory = replace(c.chip.memory, region_buffer_bytes=limit)
+    return replace(c, chip=replace(c.chip, memory=memory))
+
+
+# -- schedules -----------------------------------------------------------------------------------
+
+
+def scheduled(c: Compiled, **changes: Any) -> Compiled:
+    """The same with other fields of the schedule."""
+    return replace(c, schedule=replace(c.schedule, **changes))
+
+
+def in_step(c: Compiled, at: int, **changes: Any) -> Compiled:
+    """The same with other fields of a step."""
+    steps = list(c.schedule.steps)
+    steps[at] = replace(steps[at], **changes)
+    return scheduled(c, steps=tuple(steps))
+
+
+def step_left_out(c: Compiled) -> Compiled:
+    return scheduled(c, steps=c.schedule.steps[:-1])
+
+
+def step_field(name: str) -> Corrupt:
+    """The tokens of the last step one short."""
+
+    def corrupt(c: Compiled) -> Compiled:
+        last = len(c.schedule.steps) - 1
+        return in_step(c, last, **{name: getattr(c.schedule.steps[last], name)[:-1]})
+
+    corrupt.__name__ = f"{name}_of_a_step_one_short"
+    return corrupt
+
+
+def step_that_says_it_has_no_keys(c: Compiled) -> Compiled:
+    return in_step(c, 1, kv=not c.schedule.steps[1].kv)
+
+
+def first_step_with_keys(c: Compiled) -> Compiled:
+    return in_step(c, 0, kv=not c.schedule.steps[0].kv)
+
+
+def pairs(name: str, by: str) -> Corrupt:
+    """An entry of the first layer's turns at or below an end of its range."""
+
+    def corrupt(c: Compiled) -> Compiled:
+        first, *others = c.schedule.steps[0].layers
+        column = getattr(first, name)
+        sizes = {
+            "token": c.schedule.tokens,
+            "expert": c.chosen[first.layer].shape[1],
+            "group": len(c.mapping.grouping.of(first.layer).groups),
+            "slot": first.order.slots,
+        }
+        new: dict[str, Any] = {name: changed(column, 0, sizes[name] if by == "above" else -1)}
+        return in_step(c, 0, layers=(replace(first, **new), *others))
+
+    corrupt.__name__ = f"{name}_of_a_turn_{by}_its_range"
+    return corrupt
+
+
+def replica_of_a_turn(c: Compiled) -> Compiled:
+    first, *others = c.schedule.steps[0].layers
+    return in_step(c, 0, layers=(replace(first, replica=first.replica + 1), *others))
+
+
+def turn_twice(c: Compiled) -> Compiled:
+    first, *others = c.schedule.steps[0].layers
+    columns: dict[str, Any] = {
+        name: np.append(getattr(first, name), getattr(first, name)[0])
+        for name in ("token", "expert", "replica", "group", "slot")
+    }
+    return in_step(c, 0, layers=(replace(first, **columns), *others))
+
+
+def layer_of_turns_left_out(c: Compiled) -> Compiled:
+    return in_step(c, 0, layers=c.schedule.steps[0].layers[:-1])
+
+
+def routing_of_a_layer_left_out(c: Compiled) -> Compiled:
+    return replace(c, chosen={layer: c.chosen[layer] for layer in list(c.chosen)[:-1]})
+
+
+def routing_of_an_expert_too_few(c: Compiled) -> Compiled:
+    return replace(c, chosen={layer: chosen[:, :-1] for layer, chosen in c.chosen.items()})
+
+
+def pair_of_a_digital_expert_left_out(c: Compiled) -> Compiled:
+    first, *others = c.schedule.steps[0].layers
+    return in_step(c, 0, layers=(replace(first, digital=first.digital[1:]), *others))
+
+
+def digital(opcode: str) -> Corrupt:
+    """An instruction of a digital expert gone, done twice, or another expert's."""
+
+    def corrupt(c: Compiled) -> Compiled:
+        p = c.program
+        row = int(np.flatnonzero((p.opcode == Opcode.DIGITAL) & (p.expert >= 0))[0])
+        if opcode == "gone":
+            return replace(c, program=mutate.drop(p, row))
+        if opcode == "twice":
+            return replace(c, program=mutate.duplicate(p, row, p.makespan_ps))
+        return rejects.edited(c, "expert", row, 0)
+
+    corrupt.__name__ = f"digital_expert_{opcode}"
+    return corrupt
+
+
+def cache_read_twice(c: Compiled) -> Compiled:
+    row = rejects.rows(c.program, Opcode.KV_RD)[0]
+    return replace(c, program=mutate.duplicate(c.program, row, c.program.makespan_ps))
+
+
+ON_BASE: list[tuple[str, Corrupt]] = [
+    ("blocks", no_copy_of_dense_blocks),
+    ("blocks", block_of_an_operator_without_a_matrix),
+    ("blocks", block_in_another_layer),
+    ("blocks", block_of_another_stage),
+    ("blocks", block_with_a_column_tile_too_many),
+    ("blocks", block_left_out),
+    ("groups", layer_without_groups),
+    ("groups", expert_that_does_not_exist),
+    ("groups", expert_in_a_group_and_digital),
+    *(("pg-table", shorter(name)) for name in ("pg_start", "spots", "pg_class")),
+    ("pg-table", pg_before_the_first),
+    ("crossbars", spot("tile_above_its_crossbar", 0, 1, -1)),
+    ("crossbars", spot("tile_left_of_its_crossbar", 0, 2, -1)),
+    ("crossbars", spot("tile_below_its_crossbar", 0, 1, 1)),
+    ("crossbars", spot("tile_right_of_its_crossbar", 0, 2, 1)),
+    ("mux", spot("position_before_the_first", 0, 0, -1)),
+    ("mux", pg_of_another_class),
+    ("group-sharing", expert_on_pgs_of_its_own),
+    ("mesh", core_before_the_first),
+    ("mesh", mesh_that_the_chip_has_not),
+    ("mesh", region("region_left_of_the_mesh", x=-1, width=1)),
+    ("mesh", region("region_above_the_mesh", y=-99, height=99)),
+    ("mesh", region("region_right_of_the_mesh", width=1)),
+    ("mesh", region("region_on_the_die_before_the_first", die=-1)),
+    ("mesh", region_as_wide_as_none),
+    ("mesh", region_as_high_as_none),
+    ("in-region", region_smaller_by_its_last_column),
+    ("in-region", region_smaller_by_its_first_column),
+    ("in-region", region_smaller_by_its_first_row),
+    ("in-region", region_smaller_by_its_last_row),
+    ("columns", nodes_of_another_model),
+    *(
+        ("columns", list_offsets(name, at, by))
+        for name in ("reads", "dst")
+        for at, by in ((0, 1), (-1, -1), (5, 10**6))
+    ),
+    *(
+        ("columns", list_value(name, end))
+        for name in ("reads", "dst")
+        for end in ("above", "below")
+    ),
+    *(
+        ("columns", beyond(name, below=True))
+        for name, (low, _) in LIMITS.items()
+        if low is not None
+    ),
+    *(
+        ("columns", beyond(name, below=False))
+        for name, (_, high) in LIMITS.items()
+        if high is not None
+    ),
+    ("units", unit("group_of_pgs_before_its_own", "group", first_pg=0)),
+    ("units", unit("group_with_less_input", "group", input_bytes=1)),
+    ("units", unit("group_that_no_mapping_has", "group", group=99)),
+    ("units", unit("adders_that_no_mapping_has", "acc", group=99)),
+    ("units", unit("way_that_no_mapping_has", "link", group=99)),
+    ("units", unit("unit_of_a_kind_that_is_none", "acc", kind="adder")),
+    ("units", unit("bus_with_a_group", "bus", group=0)),
+    ("units", unit("adders_with_pgs", "acc", pgs=1)),
+    ("units", unit("digital_unit_for_two", "dpu", units=2)),
+    ("units", unit("adders_for_two", "acc", units=2)),
+    ("units", two_units_of_a_name),
+    *(("units", without_unit(kind)) for kind in ("bus", "return", "mesh", "dpu", "mha", "dram")),
+    *(
+        ("units", unit_twice(kind))
+        for kind in "group acc link bus return mesh dpu mha dram".split()
+    ),
+    ("bytes", bytes_of_sums),
+    ("stages", offset_without_a_buffer),
+    ("buffer-bytes", value_before_its_buffer),
+    ("buffer-bytes", buffer_larger_than_the_chips),
+    *(
+        ("schedule", pairs(name, end))
+        for name in ("token", "expert", "group", "slot")
+        for end in ("above", "below")
+    ),
+    ("schedule", replica_of_a_turn),
+    ("schedule", turn_twice),
+    ("schedule", layer_of_turns_left_out),
+    ("schedule", routing_of_a_layer_left_out),
+    ("schedule", routing_of_an_expert_too_few),
+]
+IN_STEPS: list[tuple[str, Corrupt]] = [
+    ("labels", step_left_out),
+    *(("schedule", step_field(name)) for name in ("rows", "scored", "fresh")),
+    ("schedule", step_that_says_it_has_no_keys),
+    ("schedule", first_step_with_keys),
+    ("caches", cache_read_twice),
+]
+ON_DIGITAL: list[tuple[str, Corrupt]] = [
+    ("schedule", pair_of_a_digital_expert_left_out),
+    ("pairs-once", digital("gone")),
+    ("pairs-once", digital("twice")),
+    ("pairs-once", digital("of_an_expert_on_crossbars")),
+]
+
+
+@cache
+def on_digital_units() -> Compiled:
+    """Correct: of four experts the last one is on digital units."""
+    return compile_small(small_workload(k=3), grouping=with_digital(3))
+
+
+TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
+    (rejects.base, ON_BASE),
+    (rejects.stepping, IN_STEPS),
+    (on_digital_units, ON_DIGITAL),
+]
+EVERY = [(make, check, corrupt) for make, table in TABLES for check, corrupt in table]
+
+
+def results(c: Compiled) -> dict[str, str]:
+    """Results of all checks; a broken mapping's program is not looked at."""
+    found = check_mapping(c.mapping, c.workload, c.chip)
+    if all(result == "ok" for _, result in found):
+        found += check_program(c)
+    return dict(found)
+
+
+@pytest.mark.parametrize(
+    ("make", "check", "corrupt"), EVERY, ids=[f"{n}-{f.__name__}" for _, n, f in EVERY]
+)
+def test_what_is_one_beyond_is_refused(
+    make: Callable[[], Compiled], check: str, corrupt: Corrupt
+) -> None:
+    result = results(corrupt(make()))[check]
+    assert result != "ok"
+    assert not result.startswith("not checked")
+
+
+# -- exactly at a limit --------------------------------------------------------------------------
+
+
+def remapped(c: Compiled, mapping: Mapping) -> Compiled:
+    """The same turns on another mapping, with the program that follows from it."""
+    return realise(c.workload, c.chip, mapping, c.schedule, c.chosen, passed=c.passed)
+
+
+def beside(down: int, right: int) -> Mapping:
+    """Expert 1's last rows of `up` on the crossbar of expert 0's, so many rows and cells on.
+
+    20 rows are 8 + 8 + 4, so there is room for 4 more below; 12 columns of two cells are 8 + 8 + 8.
+    """
+    c = plain()
+    spots, one = c.mapping.placement.spots.copy(), block(c.mapping, "up", 1)
+    for kind in (2, 3):  # of the last row of tiles
+        spots[one, kind] = (0, down, right)
+    return placed(c, spots=spots).mapping
+
+
+@cache
+def plain() -> Compiled:
+    """Correct: experts 0 and 1 behind the same PGs, each on crossbars of its own."""
+    return compile_small(small_workload(layers=1))
+
+
+@cache
+def side_by_side() -> Compiled:
+    """Correct: the last rows of two experts on one crossbar, the one right below the other."""
+    return remapped(plain(), beside(4, 0))
+
+
+@cache
+def as_large_as_the_chips() -> Compiled:
+    """Correct: a buffer takes all that a region has room for."""
+    c = plain()
+    return _with_buffers_of(c, max(buffer.bytes for buffer in c.program.buffers))
+
+
+AT_LIMITS: list[Callable[[], Compiled]] = [side_by_side, as_large_as_the_chips]
+
+
+@pytest.mark.parametrize("make", AT_LIMITS, ids=lambda make: str(make.__name__))
+def test_what_is_exactly_at_a_limit_is_accepted(make: Callable[[], Compiled]) -> None:
+    assert set(results(make()).values()) == {"ok"}
+
+
+@pytest.mark.parametrize("down", [1, 2, 3])
+def test_tiles_that_share_a_row_are_refused(down: int) -> None:
+    c = plain()
+    found = dict(check_mapping(beside(down, 0), c.workload, c.chip))
+    assert found["crossbars"] != "ok"
+
+
+def test_an_expert_twice_in_a_group_is_refused_by_its_type_and_by_its_check() -> None:
+    """The check before it misses the second copy's blocks, so that it is asked by itself."""
+    c = rejects.base()
+    with pytest.raises(InputError):
+        replace(c.mapping.grouping.layers[0], groups=((0, 1, 1), (2, 3)))
+    wrong = expert_twice_in_a_group(c)
+    fault = check_groups(MappingCase(wrong.mapping, c.workload, c.chip))
+    assert fault is not None
+    assert fault.problem == "group 0 holds [0, 1, 1], expected each once"
+
+
+def test_keys_that_differ() -> None:
+    """The lowest odd one, and whether what was found has too few of it."""
+    few, all_ = np.array([1, 3]), np.array([1, 2, 3])
+    assert first_difference(few, all_) == (2, True)
+    assert first_difference(all_, few) == (2, False)
+    assert first_difference(all_, all_) is None
+    assert first_difference(np.array([4, 1]), np.array([1, 0])) == (0, True)
+    assert first_uneven(np.array([1, 1, 2]), np.array([1, 2])) == (1, False)
+    assert first_uneven(np.array([1, 2]), np.array([2, 1, 2])) == (2, True)
+    assert first_uneven(np.array([2, 1]), np.array([1, 2])) is None
+    assert first_repeat(np.array([3, 1, 3, 1])) == 1
+    assert first_repeat(np.array([3, 1])) is None

@@ -1,0 +1,197 @@
+"""Forms that few models have: right programs of each pass every check."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ir.certificate import Certificate
+from ir.chip import Chip
+from ir.compiled import Compiled
+from ir.mapping import Grouping, LayerGrouping
+from ir.schedule import Caches
+from ir.sides import Side
+from ir.verify import check_mapping, check_program
+from ir.workload import AnyOperator, Attention, Dense, Digital, Expert, MoELayer, Weight, Workload
+from tests.compiler.emit.test_apart import kept
+from tests.compiler.emit.test_idle_outputs import compiled as with_chosen
+from tests.compiler.emit.test_idle_outputs import mixed, with_idle
+from tests.compiler.emit.test_single_matrices import single
+from tests.compiler.emit.test_streams import SEQUENCE, streaming
+from tests.make import compile_small, small_chip, small_workload
+
+TWO = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+ON_CROSSBARS = {"router_on": "crossbar"}
+IN_TILES = {"mha_bits_per_ns": 64}  # jobs of two queries
+OWN_UNITS = {"dpus": 0, "mha_units": 0}  # each region's own, as many as it needs
+
+
+def changed(workload: Workload, change: Callable[[AnyOperator], AnyOperator]) -> Workload:
+    """The same with operators changed."""
+    return replace(workload, operators=tuple(map(change, workload.operators)))
+
+
+def in_ternary(workload: Workload) -> Workload:
+    """The same with ternary matrices in its experts and dense products."""
+
+    def of(weight: Weight) -> Weight:
+        return replace(weight, format="ternary")
+
+    def change(op: AnyOperator) -> AnyOperator:
+        match op:
+            case Dense():
+                return replace(op, weight=of(op.weight))
+            case MoELayer():
+                assert all(e.down and e.gate for e in op.experts)
+                experts = tuple(
+                    Expert(of(e.up), e.down and of(e.down), e.gate and of(e.gate))
+                    for e in op.experts
+                )
+                return replace(op, experts=experts)
+            case _:
+                return op
+
+    return changed(workload, change)
+
+
+def with_held_matrices(workload: Workload) -> Workload:
+    """Digital operators of every scope hold matrices; the first norm takes rows of a stack too."""
+
+    def change(op: AnyOperator) -> AnyOperator:
+        if isinstance(op, Digital) and op.kind in ("norm", "other"):
+            return replace(op, macs=300, weight_bytes=400, gathered_bytes=50)
+        return op
+
+    return changed(workload, change)
+
+
+def with_fewer_key_heads(workload: Workload) -> Workload:
+    """One head of keys and values for both of the queries."""
+
+    def change(op: AnyOperator) -> AnyOperator:
+        return replace(op, kv_heads=1) if isinstance(op, Attention) else op
+
+    return changed(workload, change)
+
+
+def of_two_sides(source: int, target: int) -> Workload:
+    """The first layer is an encoder's, what follows a decoder's, which looks at its keys."""
+    first = [op.layer for op in small_workload().operators].index(1)
+
+    def side(number: int, op: AnyOperator) -> AnyOperator:
+        if (number < first and op.layer == 0) or op.name == "embed":
+            op = replace(op, side=0)
+        else:
+            op = replace(op, side=1)
+        if not isinstance(op, Attention):
+            return op
+        return replace(op, key_side=0, causal=op.side == 0)
+
+    workload = small_workload()
+    operators = [side(n, op) for n, op in enumerate(workload.operators)]
+    names = [op.name for op in operators]
+    for name in ("k1", "v1"):
+        at = names.index(name)
+        operators[at] = replace(operators[at], side=0, inputs=("add_b0",))
+    again = replace(operators[0], name="embed1", outputs=("embed1",), inputs=("more",), side=1)
+    at = names.index("norm_a1")
+    operators[at] = replace(operators[at], inputs=("embed1",))
+    for name in ("add_a1",):
+        at = names.index(name)
+        inputs = tuple("embed1" if v == "add_b0" else v for v in operators[at].inputs)
+        operators[at] = replace(operators[at], inputs=inputs)
+    operators.insert(1, again)
+    sides = (Side(("ids",), source), Side(("more",), target))
+    return replace(workload, inputs=("ids", "more"), operators=tuple(operators), sides=sides)
+
+
+def with_digital(*experts: int) -> Grouping:
+    """Pairs of the experts that are on crossbars, in both layers."""
+    rest = [e for e in range(4) if e not in experts]
+    groups = tuple(tuple(rest[i : i + 2]) for i in range(0, len(rest), 2))
+    unknown = Certificate("slots", 0, 0, "heuristic")
+    return Grouping(tuple(LayerGrouping(n, groups, "by hand", unknown, experts) for n in (0, 1)))
+
+
+def chosen_on(sides: tuple[Side, ...], layers: tuple[int, ...]) -> dict[int, Any]:
+    """Two experts for every token of the layer's side, of sequences as long as the longer side."""
+    most = max(side.tokens for side in sides)
+    place = np.tile(np.arange(most), 2)
+    pairs = np.array([[True, False, True, False], [False, True, True, False]])
+    return {
+        layer: pairs[place % 2] & (place < side.tokens)[:, None]
+        for layer, side in zip(layers, sides, strict=True)
+    }
+
+
+def on_sides(source: int, target: int) -> Compiled:
+    """Two sequences of as many source and target tokens."""
+    workload = of_two_sides(source, target)
+    sequence = np.repeat([0, 1], max(source, target))
+    return compile_small(workload, sequence=sequence, chosen=chosen_on(workload.sides, (0, 1)))
+
+
+def plain(workload: Workload, chip: Chip | None = None, **window: Any) -> Callable[[], Compiled]:
+    """What compiles a workload."""
+    return cache(lambda: compile_small(workload, chip or small_chip(), **window))
+
+
+STREAMED = streaming(small_workload())
+FORMS: dict[str, Callable[[], Compiled]] = {
+    "tied layers": plain(small_workload(tied=True), decode=1),
+    "tied layers, routers on crossbars": plain(
+        small_workload(tied=True, shared=1), small_chip(digital=ON_CROSSBARS), sequence=TWO
+    ),
+    "tied layers in lockstep": plain(small_workload(tied=True, k=3), lockstep=True),
+    "one matrix an expert": plain(single()),
+    "one matrix an expert, a curve after it": plain(single("relu", bias=True)),
+    "one matrix of other widths, sums on digital units": plain(
+        single("relu", columns=30), small_chip(accumulate={"where": "dpu"})
+    ),
+    "outputs apart": plain(kept("outputs")),
+    "inputs apart": plain(kept("inputs")),
+    "tokens that pass themselves on": cache(mixed),
+    "routers with idle outputs": plain(with_idle((0, 2), (4, 5), scale=2.5)),
+    "idle outputs, in the table": cache(lambda: with_chosen(with_idle((0, 2), (4, 5)))),
+    "streams that go on in buffers": plain(
+        STREAMED, small_chip(memory={"kv": "buffers"}, digital=IN_TILES), sequence=TWO, decode=2
+    ),
+    "streams without a cache": plain(
+        STREAMED, small_chip(digital=IN_TILES), sequence=SEQUENCE, decode=1, caches=Caches(kv=False)
+    ),
+    "streams on units of their own": plain(
+        STREAMED, small_chip(digital={**OWN_UNITS, **IN_TILES}), sequence=SEQUENCE, copies=2
+    ),
+    "heads of keys for several": plain(with_fewer_key_heads(small_workload()), decode=2),
+    "heads of keys for several, in buffers": plain(
+        with_fewer_key_heads(STREAMED), small_chip(memory={"kv": "buffers"}), decode=2
+    ),
+    "ternary matrices": plain(in_ternary(small_workload())),
+    "ternary matrices, a cell each": plain(
+        in_ternary(small_workload()), small_chip(crossbar={"signed_cells": True})
+    ),
+    "experts on digital units": plain(small_workload(k=3), grouping=with_digital(3), decode=1),
+    "two of four experts on digital units": plain(
+        small_workload(k=3, shared=1, weight_on="input"), grouping=with_digital(0, 2)
+    ),
+    "digital operators with matrices": plain(
+        with_held_matrices(small_workload(masks=True)), sequence=TWO, decode=1
+    ),
+    "an encoder longer than its decoder": cache(lambda: on_sides(5, 3)),
+    "a decoder longer than its encoder": cache(lambda: on_sides(2, 4)),
+    "units of each region": plain(small_workload(k=3), small_chip(digital=OWN_UNITS)),
+    "several attention units a region": plain(
+        small_workload(), small_chip(digital={**OWN_UNITS, "mha_units_per_region": 2})
+    ),
+    "few rows at a time": plain(small_workload(), small_chip(mvm={"rows_per_read": 3})),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_right_program_of_a_form_passes_every_check(name: str) -> None:
+    c = FORMS[name]()
+    found = check_mapping(c.mapping, c.workload, c.chip) + check_program(c)
+    assert [(check, what) for check, what in found if what != "ok"] == []
