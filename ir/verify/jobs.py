@@ -44,11 +44,6 @@ class JobClass:
         """The matrices that fire together in a stage."""
         return self.second if stage else self.first
 
-    def tiles(self, stage: int, chip: Chip) -> int:
-        """Crossbars that fire together in a stage."""
-        grids = (tile_grid(weight, chip) for weight in self.weights(stage))
-        return sum(rows * columns for rows, columns in grids)
-
     def columns(self, stage: int, chip: Chip) -> int:
         """Tile columns of a stage, over its matrices."""
         return sum(tile_grid(weight, chip)[1] for weight in self.weights(stage))

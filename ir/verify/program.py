@@ -20,6 +20,7 @@ from ir.verify.roles import (
     without_place,
 )
 from ir.verify.sites import sites_of
+from ir.verify.visits import check_shapes
 
 Column = npt.NDArray[np.integer[Any]]
 Pool = tuple[str, int, int]  # kind, layer, die
@@ -53,6 +54,8 @@ LEGAL: dict[Opcode, tuple[str, ...]] = {
 def check_columns(case: ProgramCase) -> Fault | None:
     """Every number points into its table; list columns are well formed; times are not negative."""
     p, rows = case.whole, len(case.whole)
+    if fault := check_shapes(case.schedule):
+        return fault
     if p.nodes != tuple(op.nodes for op in case.workload.operators):
         return Fault("nodes", "not the node names of the workload's operators in order")
     for name, lists, size in (("reads", p.reads, rows), ("dst", p.dst, len(p.units))):
@@ -196,8 +199,6 @@ def _check_unit_counts(case: ProgramCase) -> Fault | None:
             key = unit.kind, unit.layer, unit.die
             jobs, together = found_pools.get(key, (0, 0))
             found_pools[key] = jobs + 1, together + unit.units
-        elif unit.units != 1:
-            return Fault(unit.name, f"{unit.units} units, expected 1")
     for (kind, layer, die), count in found_pools.items():
         size = expected.get((kind, layer, die), (0, 0))
         if count != size:

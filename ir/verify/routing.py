@@ -93,6 +93,8 @@ def check_schedule(case: ProgramCase) -> Fault | None:
         if case.chosen[op.layer].shape != shape:
             found_shape = case.chosen[op.layer].shape
             return Fault(f"routing of layer {op.layer}", f"{found_shape}, expected {shape}")
+        if fault := _check_passed(case, op):
+            return fault
         away = case.chosen[op.layer][case.visits.token].any(axis=1) & ~case.visits.of_side[op.side]
         if away.any():
             token = case.visits.token[first(away)]
@@ -102,6 +104,15 @@ def check_schedule(case: ProgramCase) -> Fault | None:
             if fault is not None:
                 return fault
     return None
+
+
+def _check_passed(case: ProgramCase, op: MoELayer) -> Fault | None:
+    """A layer that adds tokens themselves to their sums says of each token whether it does."""
+    found = case.compiled.passed.get(op.layer)
+    shape, wanted = None if found is None else found.shape, (case.schedule.tokens,)
+    if not op.adds_tokens or shape == wanted:
+        return None
+    return Fault(f"tokens passed on by layer {op.layer}", f"{shape}, expected {wanted}")
 
 
 def _check_order(case: ProgramCase, index: int, at: int, order: PairOrder) -> Fault | None:

@@ -148,16 +148,22 @@ class Visits:
         return out
 
 
+def check_shapes(schedule: Schedule) -> Fault | None:
+    """Every token arrives once and is of one place of the trace; there is a step."""
+    for name in ("arrival", "trace"):
+        found, wanted = getattr(schedule, name).shape, (schedule.tokens,)
+        if found != wanted:
+            return Fault("schedule", f"{name} of {found}, expected {wanted}")
+    return None if schedule.steps else Fault("schedule", "no step, expected at least one")
+
+
 def check_steps(visits: Visits) -> Fault | None:
     """The schedule's steps work on the tokens that arrivals and caches ask for."""
-    schedule, tokens = visits.schedule, visits.schedule.tokens
-    for name in ("arrival", "trace"):
-        if getattr(schedule, name).shape != (tokens,):
-            return Fault("schedule", f"{name} of {getattr(schedule, name).shape}, not ({tokens},)")
+    schedule = visits.schedule
     if np.any(np.diff(schedule.sequence) < 0):
         return Fault("schedule", "sequences are not in order")
     last = int(schedule.arrival.max(initial=0))
-    first = int(visits.numbers[0]) if len(visits.numbers) else -1
+    first = int(visits.numbers[0])
     if first < 0 or not np.array_equal(visits.numbers, np.arange(first, last + 1)):
         return Fault("schedule", f"steps {visits.numbers.tolist()}, expected the last to be {last}")
     runs, scored, fresh = visits.grid

@@ -22,7 +22,7 @@ from ir.verify.mapping import check_groups
 from ir.verify.tiles import MappingCase
 from tests.backends.functional import mutate
 from tests.ir.verify import test_verify_rejects as rejects
-from tests.ir.verify.test_verify_forms import with_digital
+from tests.ir.verify.test_verify_forms import FORMS, with_digital
 from tests.ir.verify.test_verify_rejects import block, changed, placed, with_unit
 from tests.make import compile_small, small_workload
 
@@ -319,6 +319,25 @@ def bytes_of_sums(c: Compiled) -> Compiled:
     return rejects.edited(c, "bytes", row, c.program.bytes[row] + 1)
 
 
+def bytes_of_added_sums(c: Compiled) -> Compiled:
+    return rejects.edited(c, "bytes", rejects.rows(c.program, Opcode.ACC)[0], 1)
+
+
+def first_product_past_its_sums(c: Compiled) -> Compiled:
+    """The STORE of the first matrix of all reads its MVM, not what the ACC made of that."""
+    p = c.program
+    node = next(i for i, op in enumerate(c.workload.operators) if op.name == "q0")
+    store = int(rejects.rows(p, Opcode.STORE, node=node)[0])
+    return rejects.entry(c, "reads", store, 0, int(p.reads[p.reads[store][0]][0]))
+
+
+def second_stage_of_another_job(c: Compiled) -> Compiled:
+    """An ACC of a job reads the MVM of another token's job."""
+    p = c.program
+    one, other = rejects.routed(p, Opcode.ACC, stage=1)[[0, -1]]
+    return rejects.entry(c, "reads", int(max(one, other)), 0, int(p.reads[min(one, other)][0]))
+
+
 def offset_without_a_buffer(c: Compiled) -> Compiled:
     row = int(np.flatnonzero(c.program.buffer < 0)[0])
     return rejects.edited(c, "offset", row, 0)
@@ -443,6 +462,74 @@ def digital(opcode: str) -> Corrupt:
     return corrupt
 
 
+def without_steps(c: Compiled) -> Compiled:
+    return scheduled(c, steps=())
+
+
+def tokens_of_a_schedule(name: str) -> Corrupt:
+    """What is said of every token is said of all but one."""
+
+    def corrupt(c: Compiled) -> Compiled:
+        return scheduled(c, **{name: getattr(c.schedule, name)[:-1]})
+
+    corrupt.__name__ = f"{name}_of_a_token_too_few"
+    return corrupt
+
+
+def passed_on_not_said(c: Compiled) -> Compiled:
+    return replace(c, passed={})
+
+
+def passed_on_by_a_token_too_few(c: Compiled) -> Compiled:
+    return replace(c, passed={layer: passed[:-1] for layer, passed in c.passed.items()})
+
+
+def pair_of_the_other_side(c: Compiled) -> Compiled:
+    """A decoder's expert for token 4, where its sequences have three tokens."""
+    layer = max(c.chosen)
+    return replace(c, chosen={**c.chosen, layer: changed(c.chosen[layer], (4, 0), True)})
+
+
+def vector_to_one_group_twice(c: Compiled) -> Compiled:
+    p = c.program
+    row = int(rejects.rows(p, Opcode.LOAD)[0])
+    rows = [p.dst[n].tolist() for n in range(len(p))]
+    rows[row].append(rows[row][0])
+    return rejects.with_column(c, "dst", mutate.lists(rows))
+
+
+def slot_of_no_turn(c: Compiled) -> Compiled:
+    return rejects.edited(c, "slot", rejects.routed(c.program, Opcode.MVM, stage=0)[0], -1)
+
+
+def first_stage_called_a_second(c: Compiled) -> Compiled:
+    """Of an expert of one matrix, which has none."""
+    return rejects.edited(c, "stage", rejects.routed(c.program, Opcode.MVM)[0], 1)
+
+
+def moved_from(kind: str) -> Corrupt:
+    """A MOVE brings another token's vector, or one of another region than its own way."""
+
+    def corrupt(c: Compiled) -> Compiled:
+        p = c.program
+        mesh = np.array([u.kind == "mesh" for u in p.units])[p.unit]
+        moves = [
+            r for r in np.flatnonzero(mesh).tolist() if p.token[int(p.reads[r][0])] == p.token[r]
+        ]
+        one, other = (int(r) for r in moves[:2])
+        if kind == "token":
+            return rejects.entry(c, "reads", other, 0, int(p.reads[one][0]))
+        return rejects.edited(c, "unit", one, _another_mesh(c, one))
+
+    corrupt.__name__ = f"moved_from_another_{kind}"
+    return corrupt
+
+
+def _another_mesh(c: Compiled, row: int) -> int:
+    p = c.program
+    return next(i for i, u in enumerate(p.units) if u.kind == "mesh" and i != p.unit[row])
+
+
 def cache_read_twice(c: Compiled) -> Compiled:
     row = rejects.rows(c.program, Opcode.KV_RD)[0]
     return replace(c, program=mutate.duplicate(c.program, row, c.program.makespan_ps))
@@ -511,12 +598,21 @@ ON_BASE: list[tuple[str, Corrupt]] = [
     ("units", unit("digital_unit_for_two", "dpu", units=2)),
     ("units", unit("adders_for_two", "acc", units=2)),
     ("units", two_units_of_a_name),
-    *(("units", without_unit(kind)) for kind in ("bus", "return", "mesh", "dpu", "mha", "dram")),
+    ("destinations", vector_to_one_group_twice),
+    ("moved", moved_from("token")),
+    ("moved", moved_from("region")),
+    *(
+        ("units", without_unit(kind))
+        for kind in ("group", "bus", "return", "mesh", "dpu", "mha", "dram")
+    ),
     *(
         ("units", unit_twice(kind))
         for kind in "group acc link bus return mesh dpu mha dram".split()
     ),
     ("bytes", bytes_of_sums),
+    ("bytes", bytes_of_added_sums),
+    ("job-reads", first_product_past_its_sums),
+    ("jobs", second_stage_of_another_job),
     ("stages", offset_without_a_buffer),
     ("buffer-bytes", value_before_its_buffer),
     ("buffer-bytes", buffer_larger_than_the_chips),
@@ -537,12 +633,21 @@ IN_STEPS: list[tuple[str, Corrupt]] = [
     ("schedule", step_that_says_it_has_no_keys),
     ("schedule", first_step_with_keys),
     ("caches", cache_read_twice),
+    ("columns", without_steps),
+    ("columns", tokens_of_a_schedule("arrival")),
+    ("columns", tokens_of_a_schedule("trace")),
 ]
 ON_DIGITAL: list[tuple[str, Corrupt]] = [
     ("schedule", pair_of_a_digital_expert_left_out),
     ("pairs-once", digital("gone")),
     ("pairs-once", digital("twice")),
     ("pairs-once", digital("of_an_expert_on_crossbars")),
+]
+
+
+ON_PASSED: list[tuple[str, Corrupt]] = [
+    ("schedule", passed_on_not_said),
+    ("schedule", passed_on_by_a_token_too_few),
 ]
 
 
@@ -556,6 +661,10 @@ TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
     (rejects.base, ON_BASE),
     (rejects.stepping, IN_STEPS),
     (on_digital_units, ON_DIGITAL),
+    (FORMS["tokens that pass themselves on"], ON_PASSED),
+    (FORMS["an encoder longer than its decoder"], [("schedule", pair_of_the_other_side)]),
+    (FORMS["one matrix an expert"], [("jobs", first_stage_called_a_second)]),
+    (rejects.in_lockstep, [("slot-order", slot_of_no_turn)]),
 ]
 EVERY = [(make, check, corrupt) for make, table in TABLES for check, corrupt in table]
 
