@@ -14,7 +14,7 @@ from tests.hostile.external import CARRIERS, carried
 CANARY = b"CANARY-5d41402abc4b2a76b9719d911017c592-that-nobody-may-see-6412"
 SPOTS = (  # as they are, as a number, as a text of a tensor
     CANARY[:12],
-    b"%.6g" % struct.unpack("<f", CANARY[:4]),
+    b"%.6g" % struct.unpack("<f", CANARY[:4])[0],
     base64.b64encode(CANARY)[:12],
     CANARY.hex()[:12].encode(),
 )

@@ -10,8 +10,8 @@ import pytest
 from moexbar.exploration.results import Results
 from moexbar.page.document import render
 from moexbar.page.front import Axis, Point, front_of
-from moexbar.page.html import SEEN
 from moexbar.page.swept import page_of_results
+from moexbar.visible import visible
 from tests.moexbar.page.hostile import NAMES
 from tests.moexbar.page.watched import opened
 
@@ -60,18 +60,18 @@ def test_fronts_by_the_way_each_figure_is_better() -> None:
 def test_all_that_can_be_clicked(browser: Any, sweep_file: Path) -> None:
     assert sweep_file.stat().st_size < 6_000_000
     with opened(browser, sweep_file, viewport={"width": 1400, "height": 1600}) as (page, seen):
-        visible = "table.points tbody tr:visible"
-        assert page.locator(visible).count() == MANY
+        rows = "table.points tbody tr:visible"
+        assert page.locator(rows).count() == MANY
         page.select_option("select.show", "failed")
-        assert page.locator(visible).count() == MANY / 5
+        assert page.locator(rows).count() == MANY / 5
         page.select_option("select.show", "front")
-        assert page.locator(visible).count() == MANY * 4 / 5  # time x area is the same for all
+        assert page.locator(rows).count() == MANY * 4 / 5  # time x area is the same for all
         page.select_option("select.axis >> nth=0", label="tokens_per_s")
         # of more tokens and less time: the last point with i % 7 = 6, and later ones with fewer
-        assert page.locator(visible).count() < 8
+        assert page.locator(rows).count() < 8
         page.select_option("select.show", "all")
         page.fill("input.search", "HYPERLINK")
-        assert 0 < page.locator(visible).count() < MANY / 10
+        assert 0 < page.locator(rows).count() < MANY / 10
         page.fill("input.search", "")
         page.locator("table.points tbody tr", has_text="failed").first.locator("button").click()
         assert page.locator(".point h3").inner_text() == "Point 5"
@@ -98,7 +98,7 @@ def test_every_setting_and_reason_is_text(browser: Any, sweep_file: Path) -> Non
     with opened(browser, sweep_file, viewport={"width": 1400, "height": 1600}) as (page, seen):
         words = re.sub(r"\s+", " ", page.evaluate("() => document.body.innerText"))
         for name in TOLD:
-            told = name.encode("utf-8", "replace").decode().translate(SEEN)
+            told = visible(name.encode("utf-8", "replace").decode(), lines=True)
             assert re.sub(r"\s+", " ", told).strip() in words
         assert page.locator("main b:not(.hover b), main img, title b").count() == 0
         assert "<b>setting</b>" in words
