@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ir.errors import InputError
+from ir.infile import in_a_line
 from ir.mapping import LayerGrouping
 from moexbar.chips.fields import shown
 from moexbar.exploration.journal_check import TABLES, check_base, check_journal
@@ -127,8 +128,8 @@ class Journal:
     def _rows(self, query: str) -> list[Any]:
         try:
             return self._base.execute(query).fetchall()
-        except sqlite3.Error as error:
-            raise InputError(str(self._path), f"not readable: {error}", HINT) from error
+        except (sqlite3.Error, UnicodeError) as error:
+            raise InputError(str(self._path), f"not readable: {in_a_line(error)}", HINT) from error
 
     def _write(self, statement: str, *rows: tuple[object, ...]) -> None:
         try:

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from ir.errors import InputError
-from ir.infile import Infile
+from ir.infile import Infile, in_a_line
 from ir.limits import Limits
 
 TABLES = """
@@ -31,7 +31,7 @@ def check_journal(path: Path) -> None:
         try:
             base.deserialize(_without_log(data))
         except sqlite3.Error as error:
-            raise InputError(str(path), f"not readable: {error}", HINT) from error
+            raise InputError(str(path), f"not readable: {in_a_line(error)}", HINT) from error
         check_base(base, path)
 
 
@@ -43,8 +43,8 @@ def check_base(base: sqlite3.Connection, path: Path) -> None:
         base.execute("PRAGMA cell_size_check=ON")
         found = base.execute(_SCHEMA).fetchall()
         said = base.execute("PRAGMA quick_check(1)").fetchone()
-    except (sqlite3.Error, OverflowError) as error:
-        raise InputError(str(path), f"not readable: {error}", HINT) from error
+    except (sqlite3.Error, OverflowError, UnicodeError) as error:
+        raise InputError(str(path), f"not readable: {in_a_line(error)}", HINT) from error
     for kind, name, *_ in (row for row in found if row not in _ours()):
         problem = f"{kind!a} {ascii(name)[:60]}: expected the tables of a journal alone"
         raise InputError(str(path), problem, HINT)

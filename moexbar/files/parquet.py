@@ -40,7 +40,7 @@ def read_parquet(file: Infile, what: str, columns: Kinds) -> pa.Table:
             table = opened.read(columns=list(wanted))
             _check_names(table, set(wanted), where)
             return table
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+    except (OSError, pa.ArrowException, UnicodeError) as error:
         raise InputError(where, f"not a readable Parquet file: {in_a_line(error)}") from error
 
 

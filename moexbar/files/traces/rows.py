@@ -50,7 +50,7 @@ def read_columns(path: Path, limits: RoutingLimits) -> dict[str, Floats]:
         for batch in kinds.get(path.suffix.lower(), _csv)(path, limits):
             for name, column in zip(batch.schema.names, batch.columns, strict=True):
                 parts.setdefault(name, []).append(_floats(where, name, column))
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+    except (OSError, pa.ArrowException, UnicodeError) as error:
         raise InputError(where, f"not a readable table: {in_a_line(error)}") from error
     columns = {name: np.concatenate(found) for name, found in parts.items()}
     if not columns or not len(next(iter(columns.values()))):
