@@ -115,7 +115,12 @@ class Journal:
 
     def _json(self, table: str, row: object, column: str, found: object) -> Any:
         text = self._text(table, row, column, found)
-        return parsed(text.encode(), f"{self._path}: {_place(table, row, column)}", HINT)
+        read = parsed(text.encode(), f"{self._path}: {_place(table, row, column)}", HINT)
+        try:
+            json.dumps(read, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:  # half of a pair of surrogates, which JSON can hold
+            raise self._wrong(table, row, column, "expected texts that can be written") from error
+        return read
 
     def _text(self, table: str, row: object, column: str, found: object) -> str:
         if not isinstance(found, str):
