@@ -18,8 +18,10 @@ from ir.mapping import Mapping
 from ir.program import Lists, Opcode
 from ir.verify import check_mapping, check_program
 from ir.verify.check import first_difference, first_repeat, first_uneven
+from ir.verify.exclusive import _clash
 from ir.verify.mapping import check_groups
 from ir.verify.tiles import MappingCase
+from ir.verify.traffic import _counted
 from tests.backends.functional import mutate
 from tests.ir.verify import test_verify_rejects as rejects
 from tests.ir.verify.test_verify_forms import FORMS, with_digital
@@ -476,6 +478,22 @@ def tokens_of_a_schedule(name: str) -> Corrupt:
     return corrupt
 
 
+def sequences_out_of_order(c: Compiled) -> Compiled:
+    """Both sequences under the other's number, in the program as well."""
+    other = scheduled(c, sequence=1 - c.schedule.sequence)
+    return rejects.with_column(other, "seq", 1 - c.program.seq)
+
+
+def step_that_is_skipped(c: Compiled) -> Compiled:
+    """What arrives in the last step comes one later, in all that names a step."""
+    last = c.schedule.steps[-1].number
+    late = in_step(c, len(c.schedule.steps) - 1, number=last + 1)
+    arrival = c.schedule.arrival
+    late = scheduled(late, arrival=np.where(arrival == last, last + 1, arrival))
+    step = c.program.step
+    return rejects.with_column(late, "step", np.where(step == last, last + 1, step))
+
+
 def passed_on_not_said(c: Compiled) -> Compiled:
     return replace(c, passed={})
 
@@ -634,6 +652,8 @@ IN_STEPS: list[tuple[str, Corrupt]] = [
     ("schedule", first_step_with_keys),
     ("caches", cache_read_twice),
     ("columns", without_steps),
+    ("schedule", sequences_out_of_order),
+    ("schedule", step_that_is_skipped),
     ("columns", tokens_of_a_schedule("arrival")),
     ("columns", tokens_of_a_schedule("trace")),
 ]
@@ -751,6 +771,33 @@ def test_an_expert_twice_in_a_group_is_refused_by_its_type_and_by_its_check() ->
     fault = check_groups(MappingCase(wrong.mapping, c.workload, c.chip))
     assert fault is not None
     assert fault.problem == "group 0 holds [0, 1, 1], expected each once"
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ([(0, 2, 0, 9), (2, 4, 0, 9)], (-1, -1)),  # side by side
+        ([(0, 2, 0, 9), (1, 3, 5, 9)], (1, 0)),  # a byte of both while both live
+        ([(0, 2, 0, 5), (1, 3, 5, 9)], (-1, -1)),  # the one ends when the other begins
+        ([(0, 2, 0, 6), (1, 3, 5, 9)], (1, 0)),
+        ([(0, 2, 0, 3), (0, 2, 3, 4), (1, 2, 3, 9)], (2, 1)),  # of the last that was there
+        ([(0, 1, 0, 9), (1, 2, 1, 9), (0, 2, 4, 9)], (2, 0)),
+        ([], (-1, -1)),
+    ],
+)
+def test_who_takes_bytes_of_whom(
+    values: list[tuple[int, int, int, int]], found: tuple[int, int]
+) -> None:
+    """(first piece, piece after the last, begin, end) by begin; compiled and as it is written."""
+    columns = np.array(values, dtype=np.int64).reshape(-1, 4).T.copy()
+    assert tuple(_clash(*columns)) == found
+    assert tuple(_clash.py_func(*columns)) == found  # type: ignore[attr-defined]
+
+
+def test_reads_are_counted_whatever_their_size() -> None:
+    """Bytes of thousands are told apart by their rank."""
+    edges = np.array([[1, 2, 1, 1], [10**9, 5, 10**9, 7]])
+    assert _counted(edges) == {(1, 10**9): 2, (2, 5): 1, (1, 7): 1}
 
 
 def test_keys_that_differ() -> None:

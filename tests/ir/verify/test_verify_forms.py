@@ -108,6 +108,48 @@ def of_two_sides(source: int, target: int) -> Workload:
     return replace(workload, inputs=("ids", "more"), operators=tuple(operators), sides=sides)
 
 
+def with_mask_of_the_user(workload: Workload) -> Workload:
+    """Attention takes a mask that comes with the token, and that no operator makes."""
+
+    def change(op: AnyOperator) -> AnyOperator:
+        return replace(op, inputs=(*op.inputs, "mask")) if isinstance(op, Attention) else op
+
+    return replace(changed(workload, change), inputs=(*workload.inputs, "mask"))
+
+
+def experts_first(workload: Workload) -> Workload:
+    """The first MoE layer works on what comes with the token."""
+
+    def change(op: AnyOperator) -> AnyOperator:
+        return replace(op, inputs=("ids",)) if op.name == "moe0" else op
+
+    return changed(workload, change)
+
+
+def of_other_kinds(workload: Workload) -> Workload:
+    """A digital operator of no special kind for each token, and one that puts vectors together."""
+    kinds: dict[str, Any] = {"norm_b0": "other", "add_b0": "join"}
+
+    def change(op: AnyOperator) -> AnyOperator:
+        if isinstance(op, Digital) and op.name in kinds:
+            return replace(op, kind=kinds[op.name])
+        return op
+
+    return changed(workload, change)
+
+
+def with_one_matrix_for_two(workload: Workload) -> Workload:
+    """Keys and values of the first layer, and queries of the second, are of one matrix."""
+    products = {op.name: op for op in workload.operators if isinstance(op, Dense)}
+
+    def change(op: AnyOperator) -> AnyOperator:
+        if isinstance(op, Dense) and op.name in ("v0", "q1"):
+            return replace(op, weight=products["k0"].weight)
+        return op
+
+    return changed(workload, change)
+
+
 def with_digital(*experts: int) -> Grouping:
     """Pairs of the experts that are on crossbars, in both layers."""
     rest = [e for e in range(4) if e not in experts]
@@ -182,6 +224,20 @@ FORMS: dict[str, Callable[[], Compiled]] = {
     ),
     "an encoder longer than its decoder": cache(lambda: on_sides(5, 3)),
     "a decoder longer than its encoder": cache(lambda: on_sides(2, 4)),
+    "a mask of the user": plain(
+        with_mask_of_the_user(STREAMED), small_chip(digital=IN_TILES), sequence=TWO, decode=2
+    ),
+    "a mask of the user, keys in series": plain(
+        with_mask_of_the_user(small_workload()),
+        small_chip(memory={"accounting": "reference"}, digital={"accounting": "reference"}),
+        decode=2,
+        caches=Caches(kv=True, go=False),
+    ),
+    "experts on what comes with the token": plain(experts_first(small_workload()), decode=1),
+    "operators of other kinds": plain(of_other_kinds(small_workload()), decode=1),
+    "one matrix for several products": plain(
+        with_one_matrix_for_two(small_workload()), sequence=TWO, copies=2
+    ),
     "units of each region": plain(small_workload(k=3), small_chip(digital=OWN_UNITS)),
     "several attention units a region": plain(
         small_workload(), small_chip(digital={**OWN_UNITS, "mha_units_per_region": 2})
