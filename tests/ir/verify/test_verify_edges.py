@@ -548,6 +548,42 @@ def _another_mesh(c: Compiled, row: int) -> int:
     return next(i for i, u in enumerate(p.units) if u.kind == "mesh" and i != p.unit[row])
 
 
+def routing_of_another_token(c: Compiled) -> Compiled:
+    """A transfer waits for the top-k of another token than its own."""
+    p = c.program
+    top = rejects.rows(p, Opcode.TOPK, layer=0)
+    for load in rejects.rows(p, Opcode.LOAD, layer=0).tolist():
+        for place, read in enumerate(p.reads[load].tolist()):
+            if p.opcode[read] == Opcode.TOPK:
+                other = next(t for t in top.tolist() if p.token[t] != p.token[load] and t < load)
+                return rejects.entry(c, "reads", load, place, other)
+    raise AssertionError("none waits")
+
+
+def transfer_in_two(c: Compiled) -> Compiled:
+    """A token goes to each of two groups by a LOAD of its own, where one goes to both."""
+    loads = rejects.rows(c.program, Opcode.LOAD, layer=0).tolist()
+    row = next(r for r in loads if c.program.slot[r] >= 0 and len(c.program.dst[r]) > 1)
+    p = mutate.duplicate(c.program, row, c.program.makespan_ps)
+    to = [p.dst[n].tolist() for n in range(len(p))]
+    to[row], to[-1] = to[row][:1], to[row][1:]
+    return replace(c, program=replace(p, dst=mutate.lists(to)))
+
+
+def table_of_turns_elsewhere(c: Compiled) -> Compiled:
+    """The slot table has the tokens of a group one slot later than its turns say."""
+    first, *others = c.schedule.steps[0].layers
+    table = np.roll(first.order.table, 1, axis=0)
+    order = replace(first, order=replace(first.order, table=table))
+    return in_step(c, 0, layers=(order, *others))
+
+
+def turn_in_a_group_without_its_expert(c: Compiled) -> Compiled:
+    first, *others = c.schedule.steps[0].layers
+    group = changed(first.group, 0, 1 - first.group[0])
+    return in_step(c, 0, layers=(replace(first, group=group), *others))
+
+
 def cache_read_twice(c: Compiled) -> Compiled:
     row = rejects.rows(c.program, Opcode.KV_RD)[0]
     return replace(c, program=mutate.duplicate(c.program, row, c.program.makespan_ps))
@@ -617,6 +653,10 @@ ON_BASE: list[tuple[str, Corrupt]] = [
     ("units", unit("adders_for_two", "acc", units=2)),
     ("units", two_units_of_a_name),
     ("destinations", vector_to_one_group_twice),
+    ("inputs", routing_of_another_token),
+    ("transfers", transfer_in_two),
+    ("schedule", table_of_turns_elsewhere),
+    ("schedule", turn_in_a_group_without_its_expert),
     ("moved", moved_from("token")),
     ("moved", moved_from("region")),
     *(

@@ -150,6 +150,16 @@ def with_one_matrix_for_two(workload: Workload) -> Workload:
     return changed(workload, change)
 
 
+def of_both_choices(workload: Workload) -> Workload:
+    """The first layer's experts choose among tokens; of the second's each token chooses."""
+    chosen = {op.name: op for op in small_workload().operators if isinstance(op, MoELayer)}
+
+    def change(op: AnyOperator) -> AnyOperator:
+        return chosen["moe1"] if op.name == "moe1" else op
+
+    return changed(workload, change)
+
+
 def with_digital(*experts: int) -> Grouping:
     """Pairs of the experts that are on crossbars, in both layers."""
     rest = [e for e in range(4) if e not in experts]
@@ -237,6 +247,9 @@ FORMS: dict[str, Callable[[], Compiled]] = {
     "operators of other kinds": plain(of_other_kinds(small_workload()), decode=1),
     "one matrix for several products": plain(
         with_one_matrix_for_two(small_workload()), sequence=TWO, copies=2
+    ),
+    "experts that choose, and tokens that do": plain(
+        of_both_choices(small_workload(expert_choice=True)), sequence=TWO, decode=2
     ),
     "units of each region": plain(small_workload(k=3), small_chip(digital=OWN_UNITS)),
     "several attention units a region": plain(
