@@ -140,12 +140,26 @@ def tables() -> Iterator[tuple[Callable[[str], Compiled], list[tuple[str, Corrup
         (_always(replicas.base), replicas.CORRUPTIONS),
     ):
         yield sound, list(table)
+    too_late: list[tuple[str, Corrupt]] = [("moved", moves.moved_too_late)]
+    yield _always(moves.streamed), too_late
+    yield _always(partial(streams.elsewhere, streams=True)), _moved(of_jobs=True)
+    yield _always(partial(streams.elsewhere, streams=False)), _moved(of_jobs=False)
     for make, of_edges in edges.TABLES:
         yield _always(make), of_edges
     of_program: list[tuple[str, Corrupt]] = [
         (check, partial(_program, corrupt)) for check, corrupt in streams.CORRUPTIONS
     ]
     yield _always(streams.base), of_program
+
+
+def _moved(*, of_jobs: bool) -> list[tuple[str, Corrupt]]:
+    """Parts of several tokens' values that are another's."""
+    table: list[tuple[str, Corrupt]] = [
+        ("moved", partial(_program, streams.part_of_another_token)),
+        ("moved", partial(_program, streams.moved_for_another_token)),
+    ]
+    of_job = partial(_program, streams.moved_from_another_job)
+    return [*table, ("moved", of_job)] if of_jobs else table
 
 
 def _always(make: Callable[[], Compiled]) -> Callable[[str], Compiled]:

@@ -781,13 +781,24 @@ def side_by_side() -> Compiled:
 
 
 @cache
+def the_other_below() -> Compiled:
+    """Correct: the same with the first expert's rows below the second's."""
+    c = plain()
+    spots = c.mapping.placement.spots.copy()
+    for expert, row in ((0, 4), (1, 0)):
+        for kind in (2, 3):
+            spots[block(c.mapping, "up", expert), kind] = (0, row, 0)
+    return remapped(c, placed(c, spots=spots).mapping)
+
+
+@cache
 def as_large_as_the_chips() -> Compiled:
     """Correct: a buffer takes all that a region has room for."""
     c = plain()
     return _with_buffers_of(c, max(buffer.bytes for buffer in c.program.buffers))
 
 
-AT_LIMITS: list[Callable[[], Compiled]] = [side_by_side, as_large_as_the_chips]
+AT_LIMITS: list[Callable[[], Compiled]] = [side_by_side, the_other_below, as_large_as_the_chips]
 
 
 @pytest.mark.parametrize("make", AT_LIMITS, ids=lambda make: str(make.__name__))

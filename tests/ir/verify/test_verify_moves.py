@@ -130,13 +130,15 @@ def test_no_part_may_be_another_tokens() -> None:
     assert "inputs" in {name for name, result in found.items() if result != "ok"}
 
 
-def test_a_part_is_moved_before_it_is_used() -> None:
-    """By the operator that the MOVE is of: the product behind the attention comes too late."""
-    c, p = streamed(), streamed().program
+def moved_too_late(c: Compiled) -> Compiled:
+    """By the product behind the attention that uses it."""
     row, move = moves(c, "attention0", Opcode.ATTN)[0]
-    assert p.node[move] == p.node[row] == node(c, "attention1")
-    late = mutate.put(p, "node", move, node(c, "o1"))
-    found = dict(check_program(replace(c, program=late)))["moved"]
+    assert c.program.node[move] == c.program.node[row] == node(c, "attention1")
+    return replace(c, program=mutate.put(c.program, "node", move, node(c, "o1")))
+
+
+def test_a_part_is_moved_before_it_is_used() -> None:
+    found = dict(check_program(moved_too_late(streamed())))["moved"]
     assert "is of an operator before" in found
 
 
