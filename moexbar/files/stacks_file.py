@@ -11,6 +11,7 @@ from ir.errors import InputError
 from ir.stacks import Member, Stacking
 from moexbar.files.json_file import read_json
 from moexbar.report.plain import as_json
+from moexbar.report.times import without_times
 
 FORMAT = "moexbar-stacks 1"
 MAX_NUMBER = 1 << 31
@@ -18,11 +19,12 @@ _FIELDS = ("layer", "stage", "group")
 
 
 def stacks_json(stacking: Stacking) -> dict[str, Any]:
-    """The stacks as plain data."""
+    """The stacks as plain data, without times: what they took is told with the report's."""
+    certificate, _ = without_times(as_json(stacking.certificate))
     return {
         "format": FORMAT,
         "solver": stacking.solver,
-        "certificate": as_json(stacking.certificate),
+        "certificate": certificate,
         "stacks": as_json(stacking.stacks),
     }
 

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from ir.certificate import Certificate
 from ir.errors import InputError
+from ir.stacks import Stacking
 from moexbar.exploration.folder import COMMAND, finish, prepare
 from moexbar.files.folder import publish
 from moexbar.files.manifest import MARK, TIMES, read_manifest
+from moexbar.files.stacks_file import stacks_json
 from moexbar.report.times import without_times
 
 
@@ -43,6 +46,13 @@ def test_the_manifest_of_equal_runs_is_equal(tmp_path: Path) -> None:
     assert listed[TIMES] is None
     assert listed["report.json"] is not None
     assert json.loads((tmp_path / "two" / TIMES).read_text())["seconds"] == {"seconds": 2.0}
+
+
+def test_a_file_of_stacks_has_no_times() -> None:
+    known = [Certificate("bins", 3, 2, "feasible", seconds=took) for took in (1.0, 2.0)]
+    one, two = (stacks_json(Stacking((), "cp-sat", certificate)) for certificate in known)
+    assert one == two
+    assert one["certificate"]["seconds"] is None
 
 
 def test_replaced_as_all_else(tmp_path: Path) -> None:
