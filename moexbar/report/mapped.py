@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from ir.errors import InputError
 from ir.expert import Format
 from ir.mapping import Role
 from moexbar.report.plain import OPTIONAL, Document
 
+MOST_CORES = 1 << 22  # of a die: its plan is drawn, and its traffic counted, core by core
 Spot = tuple[int, int, int]
 
 
@@ -31,6 +33,11 @@ class Mesh:
 
     width: int
     height: int
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.height) < 0 or self.width * self.height > MOST_CORES:
+            found = f"{self.width} x {self.height} cores"
+            raise InputError("size", f"{found}, expected at most {MOST_CORES}")
 
 
 @dataclass(frozen=True)

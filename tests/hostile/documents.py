@@ -59,7 +59,9 @@ MAPPING: dict[str, Bad] = {
     "a core beyond": Bad("pg_core: a peripheral group on core 5000", at("pg_core.0", [5000, 99])),
     "a core below": Bad(r"pg_core\[0\]: -3, expected", at("pg_core.0", [-3, 99])),
     "a mesh of none": Bad("mesh.width: found None", at("mesh.width", None)),
-    "a mesh of 2^40": Bad("mesh.width: 1099511627776, expected", at("mesh.width", 2**40)),
+    "a mesh of 2^40": Bad(
+        "mesh: size: 1099511627776 x .* cores, expected at most", at("mesh.width", 2**40)
+    ),
     "groups twice": Bad(
         "grouping of layer 0: group 0 holds an expert twice", at("groups.0.groups.0", [0, 0, 1])
     ),
