@@ -27,13 +27,13 @@ def write_added(path: Path, content: bytes) -> None:
     with only_one(folder):
         manifest = read_manifest(folder / MARK)
         if manifest is not None:
-            _enter(folder, manifest, path.name, hashlib.sha256(content).hexdigest())
+            _enter(path, folder, manifest, hashlib.sha256(content).hexdigest())
         _write(path, content)
 
 
-def _enter(folder: Path, manifest: dict[str, Any], name: str, digest: str) -> None:
+def _enter(path: Path, folder: Path, manifest: dict[str, Any], digest: str) -> None:
     """List the file before it is there: one that is listed and missing is nobody's."""
-    where, files = str(folder / name), manifest["files"]
+    where, name, files = str(path), path.name, manifest["files"]
     if not isinstance(files, dict):
         problem = "would lie in an output of an earlier version, whose manifest has no hashes"
         raise InputError(where, problem, "choose another file with -o")
