@@ -17,6 +17,7 @@ from ir.onnxdoor import session
 from ir.onnxdoor.session import Runtime
 
 Process = subprocess.Popen[bytes]
+MANY = 200  # models, after which a process has grown too far towards its limit to be used again
 
 
 @contextmanager
@@ -51,7 +52,7 @@ def used_again() -> Iterator[None]:
         process = self._process
         if self._ended.is_set():  # closed before, and perhaps in use again
             return
-        if self not in answered or process.poll() is not None:
+        if self not in answered or process.poll() is not None or self._count > MANY:
             close(self)
             return
         try:

@@ -87,8 +87,8 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     return compare
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def runtime(_children_are_used_again: None) -> Iterator[Runtime]:
-    """ONNX Runtime in one child process for all tests of a worker."""
+    """ONNX Runtime in one child process for all tests of a file; then it drops their models."""
     with Runtime() as child:
         yield child

@@ -117,6 +117,8 @@ class Runtime:
         if answer["ok"]:
             return found
         reason = " ".join(answer["error"].split())[:400]
+        if answer.get("lost"):
+            raise RuntimeLostError(where, f"ONNX Runtime's process gave up: {reason}", _MORE)
         if answer["memory"]:
             raise RuntimeLostError(where, f"ONNX Runtime ran out of memory: {reason}", _MORE)
         refused = _REFUSED[header["do"]](where, f"ONNX Runtime: {reason}")

@@ -58,18 +58,26 @@ def _exactly(pipe: BinaryIO, size: int) -> bytes:
 
 def main(memory_bytes: int, threads: int) -> None:
     """Serve requests from standard input until it closes."""
-    if memory_bytes:
-        limit = _memory_limit(memory_bytes)
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    ort = _runtime()
     sessions: dict[int, Any] = {}
     answers, requests = sys.stdout.buffer, sys.stdin.buffer
+    try:
+        if memory_bytes:
+            limit = _memory_limit(memory_bytes)
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        ort = _runtime()
+    except Exception as error:  # the first request is told why there will be no other
+        receive(requests)
+        send(answers, _lost(error))
+        return
     while True:
         try:
             header, arrays, blob = receive(requests)
         except EOFError:
+            return
+        except Exception as error:  # nor is there a next one to be found in what follows
+            send(answers, _lost(error))
             return
         try:
             if header["do"] == "load":
@@ -86,6 +94,10 @@ def main(memory_bytes: int, threads: int) -> None:
             text = str(error)[:2000] or type(error).__name__
             memory, lacking = _is_short_of_memory(error), _is_lacking(error)
             send(answers, {"ok": False, "error": text, "memory": memory, "lacking": lacking})
+
+
+def _lost(error: Exception) -> dict[str, Any]:
+    return {"ok": False, "error": f"{type(error).__name__}: {error}", "lost": True}
 
 
 def _end_with_parent() -> None:
