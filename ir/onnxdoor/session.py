@@ -71,13 +71,14 @@ class Runtime:
         """End the child process."""
         self.close()
 
-    def load(self, model: bytes, where: str = "model") -> "LoadedModel":
-        """Load a serialised model.
+    def load(self, model: bytes, where: str = "model", *, as_it_is: bool = False) -> "LoadedModel":
+        """Load a serialised model; as_it_is: without making it faster to run first.
 
         Raises LoadRefusedError with the runtime's reason where it does not take the model.
         """
         self._count += 1
-        self.ask({"do": "load", "id": self._count}, [], model, where)
+        header = {"do": "load", "id": self._count, "as_it_is": as_it_is}
+        self.ask(header, [], model, where)
         return LoadedModel(self, self._count, where)
 
     def close(self) -> None:

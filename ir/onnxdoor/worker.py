@@ -81,7 +81,7 @@ def main(memory_bytes: int, threads: int) -> None:
             return
         try:
             if header["do"] == "load":
-                sessions[header["id"]] = _load(ort, blob, threads)
+                sessions[header["id"]] = _load(ort, blob, threads, header["as_it_is"])
                 send(answers, {"ok": True})
             elif header["do"] == "drop":
                 sessions.pop(header["id"], None)
@@ -138,8 +138,10 @@ def _runtime() -> Any:
     return ort
 
 
-def _load(ort: Any, blob: bytes, threads: int) -> Any:
+def _load(ort: Any, blob: bytes, threads: int, as_it_is: bool) -> Any:
     options = ort.SessionOptions()
+    if as_it_is:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.use_deterministic_compute = True

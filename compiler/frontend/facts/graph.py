@@ -137,8 +137,9 @@ class Graph:
     def count_led_to(self, values: int) -> None:
         """Note a search through so many values; InputError where all so far are too many."""
         self._led_to.append(values)
+        total = sum(self._led_to)
         what = f"what {len(self._led_to)} searches for experts looked through"
-        self.source.limits.check("led_to", sum(self._led_to), self.name, what)
+        self.source.limits.check("led_to", total, self.name, what, enough=10 * total)
 
     def is_data(self, node: Node) -> bool:
         """Whether a node's outputs depend on what the tokens are."""

@@ -34,6 +34,19 @@ _HELD = {  # types whose contents shapes depend on: Range takes floats
 
 
 @dataclass(frozen=True, eq=False)
+class Known:
+    """What is known of a node's inputs, None where unknown.
+
+    kinds, shapes [rank, samples], contents (of each sample): of each; samples: how many there are.
+    """
+
+    kinds: Sequence[Kind]
+    shapes: Sequence[Ints | None]
+    contents: Sequence[Content | None]
+    samples: int
+
+
+@dataclass(frozen=True, eq=False)
 class Inferred:
     """The outputs of a node.
 
@@ -47,7 +60,7 @@ class Inferred:
 
 
 _Outputs = tuple[tuple[Shape, int], ...]  # of one sample
-_known: dict[tuple[Any, ...], Inferred] = {}
+_inferred: dict[tuple[Any, ...], Inferred] = {}
 
 
 class Inference:
@@ -64,50 +77,32 @@ class Inference:
             for domain in {node.domain for node in _every(source)}
         }
 
-    def of(
-        self,
-        node: Node,
-        kinds: Sequence[Kind],
-        shapes: Sequence[Ints | None],
-        contents: Sequence[Content | None],
-        samples: int,
-    ) -> Inferred:
-        """What is known of a node's outputs by that of its inputs, None where unknown.
-
-        kinds, shapes [rank, samples], contents (of each sample): of the inputs.
-        """
-        key = _key(node, kinds, shapes, contents, samples)
+    def of(self, node: Node, known: Known) -> Inferred:
+        """What is known of a node's outputs by that of its inputs."""
+        key = _key(node, known)
         if key is None:
-            return self._of_samples(node, kinds, shapes, contents, samples)
+            return self._of_samples(node, known)
         key = (self._versions[node.domain], *key)
-        inferred = _known.get(key)
+        inferred = _inferred.get(key)
         if inferred is None:
-            inferred = self._of_samples(node, kinds, shapes, contents, samples)
-            if len(_known) >= KEPT:
-                _known.clear()
-            _known[key] = inferred
+            inferred = self._of_samples(node, known)
+            if len(_inferred) >= KEPT:
+                _inferred.clear()
+            _inferred[key] = inferred
         return inferred
 
-    def _of_samples(
-        self,
-        node: Node,
-        kinds: Sequence[Kind],
-        shapes: Sequence[Ints | None],
-        contents: Sequence[Content | None],
-        samples: int,
-    ) -> Inferred:
+    def _of_samples(self, node: Node, known: Known) -> Inferred:
         """Every sample by itself; those alike are inferred once."""
-        columns = [
-            [None] * samples if s is None else list(map(tuple, s.T.tolist())) for s in shapes
-        ]
+        unknown: list[Shape] = [None] * known.samples
+        columns = [unknown if s is None else [*map(tuple, s.T.tolist())] for s in known.shapes]
         found: dict[tuple[Any, ...], _Outputs] = {}
         each: list[_Outputs] = []
-        for sample in range(samples):
+        for sample in range(known.samples):
             given = [column[sample] for column in columns]
-            held = [None if c is None else c[sample] for c in contents]
+            held = [None if c is None else c[sample] for c in known.contents]
             key = (*given, *map(id, held))
             if key not in found:
-                found[key] = self._of_sample(node, kinds, given, held)
+                found[key] = self._of_sample(node, known.kinds, given, held)
             each.append(found[key])
         return _together(each)
 
@@ -218,13 +213,7 @@ def _kinds(each: Sequence[_Outputs]) -> list[list[int]]:
     return [[int(kind) for _, kind in outputs] for outputs in each]
 
 
-def _key(
-    node: Node,
-    kinds: Sequence[Kind],
-    shapes: Sequence[Ints | None],
-    contents: Sequence[Content | None],
-    samples: int,
-) -> tuple[Any, ...] | None:
+def _key(node: Node, known: Known) -> tuple[Any, ...] | None:
     """What the inferred shapes depend on, or None where that is not a short tuple."""
     attributes = []
     for name, attribute in node.attributes.items():
@@ -234,9 +223,11 @@ def _key(
         attributes.append((name, tuple(value) if isinstance(value, list) else value))
     held = tuple(
         None if of is None else tuple((one.dtype.str, one.shape, one.tobytes()) for one in of)
-        for of in contents
+        for of in known.contents
     )
-    tables = tuple(None if table is None else (len(table), table.tobytes()) for table in shapes)
+    tables = tuple(
+        None if table is None else (len(table), table.tobytes()) for table in known.shapes
+    )
     given = tuple(v is not None for v in node.inputs)
-    outputs = (node.domain, node.op_type, len(node.outputs), samples)
-    return (*outputs, *attributes, given, tuple(kinds), tables, held)
+    outputs = (node.domain, node.op_type, len(node.outputs), known.samples)
+    return (*outputs, *attributes, given, tuple(known.kinds), tables, held)

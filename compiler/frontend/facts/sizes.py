@@ -16,7 +16,7 @@ from onnx_ir import Node, Value
 
 from compiler.frontend.facts.arithmetic import READABLE, Arithmetic, taken_of_shape
 from compiler.frontend.facts.graph import Graph
-from compiler.frontend.facts.inference import UNKNOWN, Content, Inference
+from compiler.frontend.facts.inference import UNKNOWN, Content, Inference, Known
 from compiler.frontend.facts.inputs import fixed_batch, token_axis_of_input, token_dims
 from ir.arrays import Array, Ints
 
@@ -229,7 +229,7 @@ class Sizes:
         kinds = [self.kind(v) for v in node.inputs]
         shapes = [self.shape(v) for v in node.inputs]
         contents = [self.content(v) for v in node.inputs]
-        found = self._inference.of(node, kinds, shapes, contents, len(self.tokens))
+        found = self._inference.of(node, Known(kinds, shapes, contents, len(self.tokens)))
         if 0 not in found.failed:
             self._too_long |= found.failed
         for value, shape, kind in zip(node.outputs, found.shapes, found.kinds, strict=True):

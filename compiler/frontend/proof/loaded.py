@@ -20,6 +20,7 @@ from ir.onnxdoor.session import Runtime
 from ir.onnxdoor.weights import stored_bytes
 
 MAX_BYTES = 256 * 2**20  # of weights: a larger model is not loaded for this alone
+MANY_NODES = 10_000  # more are loaded as they are: what makes them faster takes their square
 
 
 def refuse_unloadable(facts: Facts, runtime: Callable[[], Runtime]) -> list[Note]:
@@ -41,7 +42,7 @@ def refuse_unloadable(facts: Facts, runtime: Callable[[], Runtime]) -> list[Note
     except InputError as error:
         return [_untried(error.problem)]
     try:
-        runtime().load(data, graph.name).drop()
+        runtime().load(data, graph.name, as_it_is=len(graph.nodes) > MANY_NODES).drop()
         for node in graph.nodes:
             if node.op_type == "MoE" and node.domain == "com.microsoft":
                 _run_alone(facts, node, runtime())

@@ -1,5 +1,6 @@
 """Running models in the child process, and cutting sub-models out."""
 
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -127,6 +128,24 @@ def test_a_limit_too_tight_for_the_runtime_itself(source: Source) -> None:
     told = r"ONNX Runtime's process (gave up: \w+Error|died \(exit \d+\))"
     with Runtime(memory_bytes=64 * 2**20) as child, pytest.raises(RuntimeLostError, match=told):
         child.load(with_outputs(source, ["y"]))
+
+
+def test_what_is_no_request_is_named(source: Source) -> None:
+    """The process cannot know where the next request would begin, so it says so and ends."""
+    with Runtime() as child:
+        pipe = child._process.stdin
+        assert pipe is not None
+        pipe.write(struct.pack("<q", 4) + b"{x}\n")
+        with pytest.raises(RuntimeLostError, match="gave up: JSONDecodeError"):
+            child.load(with_outputs(source, ["y"]))
+        with pytest.raises(RuntimeLostError, match=r"died \(exit 0\)"):
+            child.load(with_outputs(source, ["y"]))
+
+
+def test_a_model_loaded_as_it_is_gives_the_same(source: Source, runtime: Runtime) -> None:
+    data = with_outputs(source, ["y"])
+    plain, faster = runtime.load(data, as_it_is=True), runtime.load(data)
+    assert np.array_equal(plain.run({"x": X}, ["y"])["y"], faster.run({"x": X}, ["y"])["y"])
 
 
 def test_a_tighter_limit_of_ours_holds_for_the_child() -> None:
