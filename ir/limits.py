@@ -49,7 +49,7 @@ class Limits:
         500_000,
         "nodes",
         "a model, functions inlined and loops unrolled",
-        "10 to 50 s for each 100,000",
+        "15 to 40 s for each 100,000",
     )
     calls: int = _limit(
         4096, "calls", "functions, those in functions too", "inlining takes their square: 4 s"
@@ -134,13 +134,18 @@ class Limits:
         """Those of the environment: limits are of a machine and of how far files are trusted."""
         return cls.of(os.environ.get(SETTING, ""))
 
-    def check(self, name: str, found: int, where: str, what: str) -> None:
-        """Refuse what is more than the limit called `name`: where and what it is."""
+    def check(
+        self, name: str, found: int, where: str, what: str, enough: int | None = None
+    ) -> None:
+        """Refuse what is more than the limit called `name`: where and what it is.
+
+        enough: to raise it to, where what was found is not all there is.
+        """
         limit: int = getattr(self, name)
         if found <= limit:
             return
         problem = f"{what}: {shown(found)} {told(name)['unit']}, limit {name} = {shown(limit)}"
-        hint = f"if you trust the file, raise it: {SETTING}={name}={found}"
+        hint = f"if you trust the file, raise it: {SETTING}={name}={enough or found}"
         raise InputError(where, problem, hint if found <= _LARGEST else "no machine holds it")
 
 
