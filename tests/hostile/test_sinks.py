@@ -148,7 +148,8 @@ def test_the_annotated_model(out: Out) -> None:
 
 
 def test_names_of_files(out: Out) -> None:
-    """None has a word of the model's names."""
+    """None has a word of the model's names, and nothing lies beside what was asked for."""
     for path in (*out.folder.rglob("*"), *out.dump.rglob("*")):
         assert re.fullmatch(r"[A-Za-z0-9._-]{1,80}", path.name)
-    assert not list(out.model.parents[2].rglob("up*"))
+    asked = {out.model.name, out.folder.name, out.dump.name}
+    assert {path.name for path in out.model.parent.iterdir()} == asked
