@@ -1,7 +1,8 @@
-"""Ctrl-C and SIGTERM where they do no harm: not within a block, not within an import.
+"""Ctrl-C and SIGTERM where they do no harm: not within a block, an import, or numba.
 
-An exception in the middle of an import crashes extension modules, and in a callback of a library it
-is printed and forgotten. So it is raised when the import is done, and once more where it is lost.
+An exception in the middle of an import crashes extension modules, and so it does where numba
+compiles or loads machine code; in a callback of a library it is printed and forgotten. So it is
+raised when the import or the loading is done, and once more where it is lost.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ from types import FrameType
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _AGAIN_S = 0.05
 _IMPORTS = "<frozen importlib._bootstrap>"  # the file of the frames of every import
+_FRAGILE = ("numba", "llvmlite")  # have frames while they compile or load, not while code runs
 
 
 @contextlib.contextmanager
@@ -56,7 +58,7 @@ class Once:
             self.number = number
         if not self.heard():
             return
-        if _importing(frame):
+        if _harmed(frame):
             _again()
             return
         raise KeyboardInterrupt
@@ -73,9 +75,11 @@ class Once:
             signal.signal(number, self)
 
 
-def _importing(frame: FrameType | None) -> bool:
+def _harmed(frame: FrameType | None) -> bool:
+    """Whether an exception here would leave something half made, which crashes later."""
     while frame is not None:
-        if frame.f_code.co_filename == _IMPORTS:
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if frame.f_code.co_filename == _IMPORTS or package in _FRAGILE:
             return True
         frame = frame.f_back
     return False

@@ -98,10 +98,7 @@ def run() -> None:
     except KeyboardInterrupt:  # while an error was being said
         code = interruption.code
         _fail(TOLD[code])
-    if interruption.number:
-        interruption.leave(code)
-    interruption.ignore()  # all is done: what follows takes no time
-    sys.exit(code)
+    interruption.leave(code)
 
 
 if __name__ == "__main__":

@@ -34,17 +34,16 @@ class Interruption(Once):
         usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
         self.listen(signal.SIGTERM, *[signal.SIGINT] * usual)
 
-    def ignore(self) -> None:
-        """Let neither change anything any more, as Python's own end takes handlers away."""
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
-
     def leave(self, code: int) -> NoReturn:
-        """End the process, in which a signal came, and its threads wherever they are.
+        """End the process and its threads, wherever they are; a signal changes nothing any more.
 
-        Python's own end waits for some threads and breaks off others within C++, which aborts.
+        Python's own end waits for some threads and breaks off others within C++, which aborts. It
+        also takes apart all modules, 0.4 s of a command of 1.5 s (`pandas`, `numba`, OR-Tools).
         """
         import atexit
+
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
         _end_children()
         atexit._run_exitfuncs()
