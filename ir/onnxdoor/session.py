@@ -1,7 +1,8 @@
 """Run ONNX models in a child process with limits; its death is an error here, nothing more.
 
-What the runtime refuses (RefusedError) is told from what it never answered (RuntimeLostError): only
-the former says anything about the model.
+One that is killed is started again, once, with the models that it held. What the runtime refuses
+(RefusedError) is told from what it never answered (RuntimeLostError): only the former says anything
+about the model.
 """
 
 import math
@@ -24,6 +25,7 @@ from ir.onnxdoor.worker import receive, send
 from ir.undisturbed import undisturbed
 
 ROOT = Path(__file__).resolve().parents[2]
+MOST_RESTARTS = 1
 _AGAIN = "try again, with more memory or less else running"
 _MORE = f"{_AGAIN}, or raise child_bytes or child_seconds in {SETTING}"
 _REFUSED: dict[str, type[RefusedError]] = {
@@ -47,16 +49,15 @@ class Runtime:
         limits = Limits.in_force()
         memory_bytes = limits.child_bytes if memory_bytes is None else memory_bytes
         self._seconds = limits.child_seconds if seconds is None else seconds
-        self._count = 0
+        self._kind = memory_bytes, threads
+        self._models: dict[int, tuple[dict[str, Any], bytes]] = {}  # loaded, to be loaded again
+        self._count = self._restarts = 0
         self._deadline = math.inf
         self._ended = threading.Event()
-        try:
+        with _room():
             with undisturbed():  # a process begun is one that is ended
-                self._process = _child(memory_bytes, threads)
+                self._process = _child(*self._kind)
             threading.Thread(target=self._watch, daemon=True).start()
-        except (OSError, RuntimeError) as error:  # RuntimeError: no new thread
-            problem = f"its process cannot be started: {error}"
-            raise RuntimeLostError("ONNX Runtime", problem, _AGAIN) from error
 
     def __enter__(self) -> Self:
         """Return the runtime itself."""
@@ -79,11 +80,21 @@ class Runtime:
         self._count += 1
         header = {"do": "load", "id": self._count, "as_it_is": as_it_is}
         self.ask(header, [], model, where)
+        self._models[self._count] = header, model
         return LoadedModel(self, self._count, where)
+
+    def drop(self, number: int, where: str) -> None:
+        """Free a model in the child process; one that is gone has nothing to free."""
+        self._models.pop(number, None)
+        with suppress(RuntimeLostError):
+            self.ask({"do": "drop", "id": number}, [], b"", where)
 
     def close(self) -> None:
         """End the child process, whatever it is at; harmless when it has ended already."""
         self._ended.set()
+        self._end_child()
+
+    def _end_child(self) -> None:
         self._process.kill()  # it has nothing to keep
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
@@ -92,6 +103,15 @@ class Runtime:
                 except OSError:
                     continue  # what was buffered for a dead child is of no use
         self._wait()
+
+    def _begin_again(self, where: str) -> None:
+        """Another child process, which holds what the one before held."""
+        self._restarts += 1
+        self._end_child()
+        with _room(), undisturbed():
+            self._process = _child(*self._kind)
+        for header, model in self._models.values():
+            self._ask(header, [], model, where)
 
     def _watch(self) -> None:
         """Kill the child process when a request takes too long (one thread, not one a request)."""
@@ -103,16 +123,27 @@ class Runtime:
     def ask(
         self, header: dict[str, Any], arrays: Sequence[Array], blob: bytes, where: str
     ) -> list[Array]:
-        """One request and its answer.
+        """One request and its answer, of another child process where the first one was killed.
 
         Raises RuntimeLostError where there is none, else the error of what the runtime refuses.
         """
+        try:
+            return self._ask(header, arrays, blob, where)
+        except _DiedError:
+            if self._restarts == MOST_RESTARTS:
+                raise
+            self._begin_again(where)
+            return self._ask(header, arrays, blob, where)
+
+    def _ask(
+        self, header: dict[str, Any], arrays: Sequence[Array], blob: bytes, where: str
+    ) -> list[Array]:
         self._deadline = time.monotonic() + self._seconds
         try:
             send(_pipe(self._process.stdin), header, arrays, blob)
             answer, found, _ = receive(_pipe(self._process.stdout))
         except (OSError, EOFError, ValueError) as error:
-            raise RuntimeLostError(where, self._end(), _MORE) from error
+            raise self._lost(where) from error
         finally:
             self._deadline = math.inf
         if answer["ok"]:
@@ -126,13 +157,14 @@ class Runtime:
         refused.lacking = answer["lacking"]
         raise refused
 
-    def _end(self) -> str:
+    def _lost(self, where: str) -> RuntimeLostError:
         """Why there was no answer, once the child process has ended."""
         late = time.monotonic() > self._deadline
         code = self._wait()
         if late:
-            return f"ONNX Runtime took over {self._seconds:g} s"
-        return f"ONNX Runtime's process died (exit {code})"
+            return RuntimeLostError(where, f"ONNX Runtime took over {self._seconds:g} s", _MORE)
+        again = " again" if self._restarts else ""
+        return _DiedError(where, f"ONNX Runtime's process died{again} (exit {code})", _MORE)
 
     def _wait(self) -> int:
         """The exit code of the child process, which is killed where it does not end by itself."""
@@ -141,6 +173,20 @@ class Runtime:
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait()
+
+
+class _DiedError(RuntimeLostError):
+    """The child process ended by itself, or was killed by somebody else."""
+
+
+@contextmanager
+def _room() -> Generator[None]:
+    """Name a machine that has no room for a process."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # RuntimeError: no new thread
+        problem = f"its process cannot be started: {error}"
+        raise RuntimeLostError("ONNX Runtime", problem, _AGAIN) from error
 
 
 @contextmanager
@@ -174,9 +220,8 @@ class LoadedModel:
         return dict(zip(outputs, found, strict=True))
 
     def drop(self) -> None:
-        """Free the model in the child process; one that is gone has nothing to free."""
-        with suppress(RuntimeLostError):
-            self._runtime.ask({"do": "drop", "id": self._number}, [], b"", self._where)
+        """Free the model in the child process."""
+        self._runtime.drop(self._number, self._where)
 
 
 def _child(memory_bytes: int, threads: int) -> subprocess.Popen[bytes]:

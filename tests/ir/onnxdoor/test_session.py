@@ -12,6 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from ir.errors import InputError, LoadRefusedError, RunRefusedError, RuntimeLostError
+from ir.onnxdoor import session
 from ir.onnxdoor.extract import extract, with_outputs
 from ir.onnxdoor.load import Source, open_model
 from ir.onnxdoor.session import Runtime
@@ -20,6 +21,7 @@ from ir.workload import Weight
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 W = np.arange(12, dtype=np.float16).reshape(3, 4)
+Y = X @ W.astype(np.float32) + 1  # of `source`
 
 
 @pytest.fixture
@@ -138,8 +140,8 @@ def test_what_is_no_request_is_named(source: Source) -> None:
         pipe.write(struct.pack("<q", 4) + b"{x}\n")
         with pytest.raises(RuntimeLostError, match="gave up: JSONDecodeError"):
             child.load(with_outputs(source, ["y"]))
-        with pytest.raises(RuntimeLostError, match=r"died \(exit 0\)"):
-            child.load(with_outputs(source, ["y"]))
+        model = child.load(with_outputs(source, ["y"]))  # by the process begun in its place
+        assert np.allclose(model.run({"x": X}, ["y"])["y"], Y)
 
 
 def test_a_model_loaded_as_it_is_gives_the_same(source: Source, runtime: Runtime) -> None:
@@ -163,14 +165,35 @@ def test_a_tighter_limit_of_ours_holds_for_the_child() -> None:
     assert done.stdout.strip() == str((8 << 30, 8 << 30)), done.stderr
 
 
-def test_dead_child_is_an_error(source: Source) -> None:
-    child = Runtime()
-    model = child.load(with_outputs(source, ["y"]), "m.onnx")
-    child._process.kill()
-    died = r"m\.onnx: ONNX Runtime's process died \(exit -9\)"
-    with pytest.raises(RuntimeLostError, match=died):
-        model.run({"x": X}, ["y"])
-    child.close()
+def test_a_dead_child_is_started_again_once(source: Source) -> None:
+    """It holds the models that are not dropped; when it dies once more that is an error."""
+    with Runtime() as child:
+        gone, model = (child.load(with_outputs(source, ["y"]), f"{name}.onnx") for name in "gm")
+        gone.drop()
+        child._process.kill()
+        assert np.allclose(model.run({"x": X}, ["y"])["y"], Y)
+        with pytest.raises(RunRefusedError):
+            gone.run({"x": X}, ["y"])
+        child._process.kill()
+        died = r"m\.onnx: ONNX Runtime's process died again \(exit -9\)"
+        with pytest.raises(RuntimeLostError, match=died):
+            model.run({"x": X}, ["y"])
+
+
+def test_a_model_that_kills_its_process_is_an_error(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both processes die of it."""
+    real = session._child
+
+    def short_lived(*kind: int) -> subprocess.Popen[bytes]:
+        made = real(*kind)
+        made.kill()
+        return made
+
+    monkeypatch.setattr(session, "_child", short_lived)
+    with Runtime() as child, pytest.raises(RuntimeLostError, match="died again"):
+        child.load(with_outputs(source, ["y"]))
 
 
 def test_time_limit() -> None:
