@@ -19,7 +19,7 @@ from benchmarks.runs import SMALL, Run, digest, family, limited, moments, told, 
 from tests.paths import TINY
 
 GIVEN = SMALL[:3]
-CHILD = "onnxdoor.worker"
+CHILD = "ir.onnxdoor."  # that of ONNX Runtime and that of onnx
 LOST = 6
 COMMANDS = {
     "model": ("model", str(TINY / "model.onnx"), "--json"),

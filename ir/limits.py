@@ -91,7 +91,7 @@ class Limits:
     child_bytes: int = _limit(
         min(16 * GIB, _machine_bytes() // 2),
         "bytes",
-        "the memory of the process that runs ONNX Runtime",
+        "the memory of a process that runs native code",
         "half of this machine's, at most 16 GiB",
     )
     child_seconds: int = _limit(

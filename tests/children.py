@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from ir.errors import RefusedError, RuntimeLostError
-from ir.onnxdoor import session
+from ir.onnxdoor import child
+from ir.onnxdoor.serving import Message
 from ir.onnxdoor.session import Runtime
 
 Process = subprocess.Popen[bytes]
@@ -23,19 +24,19 @@ MANY = 200  # models, after which a process has grown too far towards its limit 
 @contextmanager
 def used_again() -> Iterator[None]:
     """For the length of the block, closing a runtime keeps its process for the next one alike."""
-    idle: dict[tuple[int, int], list[Process]] = defaultdict(list)
-    started: dict[Process, tuple[int, int]] = {}
+    idle: dict[tuple[str, ...], list[Process]] = defaultdict(list)
+    started: dict[Process, tuple[str, ...]] = {}
     answered: set[Runtime] = set()
-    begin, ask, close = session._child, Runtime.ask, Runtime.close
+    begin, ask, close = child._child, Runtime.ask, Runtime.close
 
-    def child(memory_bytes: int, threads: int) -> Process:
-        waiting = idle[memory_bytes, threads]
+    def again(words: tuple[str, ...]) -> Process:
+        waiting = idle[words]
         while waiting:
             found = waiting.pop()
             if found.poll() is None:
                 return found
-        made = begin(memory_bytes, threads)
-        started[made] = (memory_bytes, threads)
+        made = begin(words)
+        started[made] = words
         return made
 
     def asked(self: Runtime, *words: Any) -> Any:
@@ -57,7 +58,7 @@ def used_again() -> Iterator[None]:
             return
         try:
             for number in range(1, self._count + 1):
-                ask(self, {"do": "drop", "id": number}, [], b"", "model")
+                ask(self, Message({"do": "drop", "id": number}), "model")
         except RuntimeLostError:
             close(self)
         else:
@@ -66,7 +67,7 @@ def used_again() -> Iterator[None]:
         answered.discard(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "_child", child)
+        patch.setattr(child, "_child", again)
         patch.setattr(Runtime, "ask", asked)
         patch.setattr(Runtime, "close", closed)
         yield

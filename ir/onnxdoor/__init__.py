@@ -2,5 +2,6 @@
 
 The only place that imports onnxruntime. `load` opens a file without reading its weights, `extract`
 cuts a self-contained sub-model out of it in memory, `session` runs such a model in a process of
-its own, so that a hostile or broken one cannot take ours down.
+its own (`child`), as `onnx_process` does with onnx's C++, so that a hostile or broken one cannot
+take ours down.
 """

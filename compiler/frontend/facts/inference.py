@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx_ir
-from onnx import helper, shape_inference
+from onnx import helper
 from onnx_ir import Node
 
 from compiler.frontend.facts.graph import name_of
@@ -19,6 +19,7 @@ from compiler.frontend.facts.shape_rules import (
 )
 from ir.arrays import Array, Ints
 from ir.onnxdoor.load import Source
+from ir.onnxdoor.onnx_process import infer_outputs
 from ir.onnxdoor.subgraphs import every_node
 
 Content = tuple[Array, ...]
@@ -147,29 +148,17 @@ class Inference:
         ):
             if value is None:
                 continue
+            name = name_of(value)
             kind = int(declared or onnx_ir.DataType.FLOAT)
             dims = None if shape is None else [None if d < 0 else d for d in shape]
-            types[name_of(value)] = helper.make_tensor_type_proto(kind, dims)
+            types[name] = helper.make_tensor_type_proto(kind, dims)
             if content is not None and kind in _HELD:
-                data[name_of(value)] = onnx.numpy_helper.from_array(content.astype(_HELD[kind]))
-        try:
-            schema = onnx.defs.get_schema(node.op_type, version, domain)
-            outputs = shape_inference.infer_node_outputs(
-                schema,
-                self._source.proto(node),
-                types,
-                data,
-                opset_imports=[helper.make_opsetid(domain, version)],
-            )
-        except (
-            ValueError,
-            TypeError,
-            RuntimeError,
-            onnx.defs.SchemaError,
-            shape_inference.InferenceError,
-            onnx.checker.ValidationError,
-        ):
-            return unknown
+                array = content.astype(_HELD[kind])
+                data[name] = onnx.numpy_helper.from_array(array, name)
+        opset = helper.make_opsetid(domain, version)
+        outputs = infer_outputs(
+            self._source.proto(node), opset, types, list(data.values()), str(self._source.path)
+        )
         return tuple(_dims_and_kind(outputs.get(name_of(value))) for value in node.outputs)
 
 

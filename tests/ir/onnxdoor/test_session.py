@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from ir.errors import InputError, LoadRefusedError, RunRefusedError, RuntimeLostError
-from ir.onnxdoor import session
+from ir.onnxdoor import child as children
 from ir.onnxdoor.extract import extract, with_outputs
 from ir.onnxdoor.load import Source, open_model
 from ir.onnxdoor.session import Runtime
@@ -156,7 +156,7 @@ def test_a_tighter_limit_of_ours_holds_for_the_child() -> None:
         "import resource; from ir.onnxdoor.session import Runtime\n"
         "resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))\n"
         "with Runtime(memory_bytes=16 << 30) as child:\n"
-        "    child.ask({'do': 'drop', 'id': 1}, [], b'', 'x')\n"
+        "    child.drop(1, 'x')\n"
         "    pid = child._process.pid\n"
         "    print(resource.prlimit(pid, resource.RLIMIT_AS))\n"
     )
@@ -166,34 +166,49 @@ def test_a_tighter_limit_of_ours_holds_for_the_child() -> None:
 
 
 def test_a_dead_child_is_started_again_once(source: Source) -> None:
-    """It holds the models that are not dropped; when it dies once more that is an error."""
+    """It holds the models that are not dropped."""
     with Runtime() as child:
         gone, model = (child.load(with_outputs(source, ["y"]), f"{name}.onnx") for name in "gm")
         gone.drop()
-        child._process.kill()
-        assert np.allclose(model.run({"x": X}, ["y"])["y"], Y)
+        for _ in range(2):
+            child._process.kill()
+            assert np.allclose(model.run({"x": X}, ["y"])["y"], Y)
         with pytest.raises(RunRefusedError):
             gone.run({"x": X}, ["y"])
-        child._process.kill()
-        died = r"m\.onnx: ONNX Runtime's process died again \(exit -9\)"
-        with pytest.raises(RuntimeLostError, match=died):
-            model.run({"x": X}, ["y"])
 
 
-def test_a_model_that_kills_its_process_is_an_error(
+def test_what_kills_two_processes_is_an_error(
     source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both processes die of it."""
-    real = session._child
+    real = children._child
 
-    def short_lived(*kind: int) -> subprocess.Popen[bytes]:
-        made = real(*kind)
+    def short_lived(words: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        made = real(words)
         made.kill()
         return made
 
-    monkeypatch.setattr(session, "_child", short_lived)
-    with Runtime() as child, pytest.raises(RuntimeLostError, match="died again"):
-        child.load(with_outputs(source, ["y"]))
+    monkeypatch.setattr(children, "_child", short_lived)
+    died = pytest.raises(
+        RuntimeLostError, match=r"m\.onnx: ONNX Runtime's process died \(exit -9\)"
+    )
+    with Runtime() as child, died:
+        child.load(with_outputs(source, ["y"]), "m.onnx")
+
+
+def test_an_interrupted_request_leaves_no_answer_for_the_next(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a notebook, whose next cell asks again: y of x + 1 is not that of x."""
+    with Runtime() as child:
+        model = child.load(with_outputs(source, ["y"]))
+
+        def interrupted(_: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(children, "receive", interrupted)
+            model.run({"x": X + 1}, ["y"])
+        assert np.allclose(model.run({"x": X}, ["y"])["y"], Y)
 
 
 def test_time_limit() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from compiler.frontend import read_model
 from ir.errors import RuntimeLostError
-from ir.onnxdoor import session, worker
+from ir.onnxdoor import child, serving
 from ir.onnxdoor.session import Runtime
 from moexbar.__main__ import main
 from tests.compiler.frontend import models as m
@@ -61,14 +62,14 @@ def kill(runtime: Runtime) -> None:
 
 def kill_at_work(monkeypatch: pytest.MonkeyPatch, runtime: Runtime) -> None:
     """Killed when the request has reached it, before it has answered or just after."""
-    send = worker.send
+    send = serving.send
 
     def sent(*message: Any) -> None:
         send(*message)
-        monkeypatch.setattr(session, "send", send)
+        monkeypatch.setattr(child, "send", send)
         runtime._process.kill()
 
-    monkeypatch.setattr(session, "send", sent)
+    monkeypatch.setattr(child, "send", sent)
 
 
 def found(command: str, printed: str) -> object:
@@ -102,14 +103,26 @@ def test_killed_at_many_moments(
 def test_killed_again(
     command: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No process is started a third time, where a runtime's second one dies too."""
+    """A process begun in place of another one dies of the same request."""
+    real, begun = child._child, [0]
+
+    def short_lived(given: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        """From the third on they are killed at once."""
+        made = real(given)
+        begun[0] += 1
+        if begun[0] > 2:
+            made.kill()
+        return made
+
     for moment in (2, 5, 8):
+        begun[0] = 0
         with pytest.MonkeyPatch.context() as patch:
-            at_requests(patch, range(moment, 10**6), kill)
+            patch.setattr(child, "_child", short_lived)
+            at_requests(patch, [moment, moment + 1], kill)
             assert main(words(command, folder, tmp_path / "out")) == 6
         shown = capsys.readouterr()
         assert shown.out == ""
-        assert "ONNX Runtime's process died again (exit -9); try again" in shown.err
+        assert "ONNX Runtime's process died (exit -9); try again" in shown.err
         assert not (tmp_path / "out").exists()
 
 
@@ -139,6 +152,6 @@ def test_a_machine_without_room_for_a_child(
     def no_room(*_: object) -> None:
         raise OSError(12, "Cannot allocate memory")
 
-    monkeypatch.setattr(session, "_child", no_room)
+    monkeypatch.setattr(child, "_child", no_room)
     assert main(words("model", folder, folder)) == 6
     assert "process cannot be started: [Errno 12] Cannot allocate memory" in capsys.readouterr().err
