@@ -123,10 +123,10 @@ def kept(folder: Path) -> str:
     return "journal.sqlite: other answers"
 
 
-def compared(folder: Path) -> str:
-    """The page of a comparison of solvers."""
+def shown(folder: Path, name: str) -> str:
+    """The page of a comparison of solvers or of designs, which is all that is made of them."""
     page_of(folder, unchecked=True)
-    return "compare.json: other figures"
+    return f"{name}: other figures"
 
 
 def traced(path: Path) -> str:

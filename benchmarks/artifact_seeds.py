@@ -54,12 +54,14 @@ class Seeds:
     compiled: Path
     explored: Path
     compared: Path
+    designed: Path
     files: dict[str, Path]
 
 
 def made(folder: Path) -> Seeds:
     """Make all in a folder: some seconds."""
-    compiled, explored, compared = (folder / name for name in ("compiled", "explored", "compared"))
+    names = ("compiled", "explored", "compared", "designed")
+    compiled, explored, compared, designed = (folder / name for name in names)
     tiny = [str(TINY / "model.onnx"), "--inputs", str(TINY / "inputs.npz"), "--prefill", "4"]
     _run("compile", *tiny, "--baselines", "none", "-o", str(compiled))
     sweep = folder / "sweep.toml"
@@ -68,8 +70,9 @@ def made(folder: Path) -> Seeds:
     trace = compiled / "routing.npz"
     few = ["--solvers", "sorted", "--layer", "0", "--window", "16"]
     _run("compare", str(trace), *few, "-o", str(compared))
+    _run("design", *tiny, "--latency", "1000", "--frontier", "4", "-o", str(designed))
     files = {"sweep.toml": sweep} | _given(folder, trace)
-    return Seeds(compiled, explored, compared, files)
+    return Seeds(compiled, explored, compared, designed, files)
 
 
 def _given(folder: Path, trace: Path) -> dict[str, Path]:

@@ -1,10 +1,10 @@
 """Change files that moexbar wrote, or is given, at random: what comes must be harmless or refused.
 
 By bytes and by fields: the output folder of `compile`, whose changed programs are simulated,
-verified and executed; results and journal of `explore`; a comparison; groups, stacks, traces,
-chips, sweeps and arrivals. Digests are not compared, so that the reading itself is tried. What is
-accepted although it was changed is listed by what differs. A traceback is kept in the folder that
---keep names, and the exit code is 1.
+verified and executed; results and journal of `explore`; a comparison, a design; groups, stacks,
+traces, chips, sweeps and arrivals. Digests are not compared, so that the reading itself is tried.
+What is accepted although it was changed is listed by what differs. A traceback is kept in the
+folder that --keep names, and the exit code is 1.
 
     python -m benchmarks.fuzz_artifacts --cases 10000 --seed 1
 """
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from benchmarks import artifact_judges as judges
 from benchmarks.artifact_changes import (
     Change,
     arrays,
@@ -30,7 +31,7 @@ from benchmarks.artifact_changes import (
     toml_keys,
     words,
 )
-from benchmarks.artifact_judges import compared, compiled, given, kept, opened_once, swept
+from benchmarks.artifact_judges import compiled, given, kept, opened_once, swept
 from benchmarks.artifact_seeds import Seeds, made
 from benchmarks.fuzzing import FAILURES, Found, Random, cpu_seconds, shown, tried
 from moexbar.files.compiled import read_compiled
@@ -85,7 +86,8 @@ def kinds(seeds: Seeds) -> dict[str, Kind]:
     found = {name: (seeds.compiled, partial(compiled, before, seeds.compiled)) for name in own}
     found["results.parquet"] = seeds.explored, partial(swept, seeds.explored)
     found["journal.sqlite"] = seeds.explored, partial(kept, seeds.explored)
-    found["compare.json"] = seeds.compared, partial(compared, seeds.compared)
+    for name, folder in (("compare.json", seeds.compared), ("design.json", seeds.designed)):
+        found[name] = folder, partial(judges.shown, folder, name)
     for name, path in seeds.files.items():
         found[name] = path.parent, partial(given, path)
     return {
