@@ -88,9 +88,16 @@ def killed(sweep: Path, out: Path, whole_s: float, seed: int) -> list[float]:
     return moments
 
 
+AGAIN = "import subprocess, sys\nwhile True: subprocess.run(sys.argv[1:], check=False)"
+
+
 @contextmanager
 def cluster(folder: Path, workers: int = 2) -> Iterator[str]:
-    """The address of a Dask scheduler with so many workers on this machine."""
+    """The address of a Dask scheduler with so many workers on this machine.
+
+    Dask begins a worker that died again, but not one that dies while it begins: then all of them
+    are begun again.
+    """
     there = os.environ | {"PYTHONPATH": str(ROOT)}
     file = folder / "scheduler.json"
     of = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(file)]
@@ -99,14 +106,16 @@ def cluster(folder: Path, workers: int = 2) -> Iterator[str]:
     begun = list[subprocess.Popen[bytes]]()
     try:
         for words, more in zip(commands, ([], many), strict=True):
-            command = [sys.executable, "-m", *words, *of, *more]
-            begun.append(subprocess.Popen(command, env=there, stderr=subprocess.DEVNULL))
+            command = [sys.executable, "-c", AGAIN, sys.executable, "-m", *words, *of, *more]
+            quiet = subprocess.DEVNULL
+            begun.append(subprocess.Popen(command, env=there, stderr=quiet, start_new_session=True))
             while not file.exists():
                 time.sleep(0.1)
         yield json.loads(file.read_text())["address"]
     finally:
         for process in reversed(begun):
-            process.terminate()
+            process.kill()
+            os.killpg(process.pid, signal.SIGTERM)
             process.wait()
         file.unlink(missing_ok=True)
 

@@ -1,6 +1,7 @@
 """A Dask cluster as the team: the only importer of distributed."""
 
 import contextlib
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from ipaddress import ip_address
@@ -12,6 +13,8 @@ from ir.errors import InputError
 OPTION = "--cluster"
 GONE = OPTION, "the scheduler is gone", "start it again; --resume goes on with what is done"
 WAIT_S = 20  # for the scheduler, and for a worker
+PATIENCE_S = 600  # without any worker: a queue may start others, nobody may
+NOBODY = f"no worker has been there for {PATIENCE_S} s"
 EXTRA = "install what it needs: pip install 'moexbar[cluster]'"
 
 
@@ -40,11 +43,16 @@ class Cluster:
             problem = f"{address}: no scheduler with a worker answers within {WAIT_S} s"
             raise InputError(OPTION, problem, "start one: dask scheduler, dask worker") from error
         self._executor = self._client.get_executor(pure=False)
+        self._seen = time.monotonic()
 
     @property
     def size(self) -> int:
-        """Threads of all workers that are there now."""
+        """Threads of all workers that are there now; InputError after long without any."""
         threads: dict[str, int] = self._client.nthreads()
+        if threads:
+            self._seen = time.monotonic()
+        elif time.monotonic() > self._seen + PATIENCE_S:
+            raise InputError(OPTION, NOBODY, "start one; --resume goes on with what is done")
         return max(1, sum(threads.values()))
 
     def submit(self, call: Callable[..., Any], *words: Any) -> "Future[Any]":

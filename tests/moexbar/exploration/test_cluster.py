@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ir.errors import InputError
+from moexbar.exploration import cluster
 from moexbar.exploration.cluster import check_address
 from moexbar.exploration.crew import Call, Died, carried_out
 from moexbar.exploration.task import explore
@@ -77,6 +78,23 @@ def test_a_call_that_its_workers_die_of_is_told(address: str) -> None:
     finally:
         team.stop()
     assert found == {"well": 3, "dies": Died()}
+
+
+@pytest.mark.slow
+def test_workers_that_do_not_come_back_are_told(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A while without any is waited for: batch queues start them one by one."""
+    team = cluster.Cluster(address)
+    try:
+        assert team.size in (1, 2)  # one that died may not be back
+        monkeypatch.setattr(team._client, "nthreads", dict)
+        assert team.size == 1
+        monkeypatch.setattr(cluster, "PATIENCE_S", 0)
+        with pytest.raises(InputError, match=r"no worker has been there.*--resume goes on"):
+            list(carried_out(team, [Call(0, int, ())]))
+    finally:
+        team.stop()
 
 
 @pytest.mark.parametrize(
