@@ -3,12 +3,14 @@
 What takes time to import is imported when `run` holds Ctrl-C and SIGTERM.
 """
 
+import gc
 import sys
 from collections.abc import Callable, Sequence
 
 from moexbar.interruption import WORDS, Interruption
 
 INTERRUPTED = 130
+GARBAGE = 50_000, 20, 100  # a model is many objects that stay: looking at them took a fifth of it
 TOLD = {128 + number: word for number, word in WORDS.items()}
 
 
@@ -92,6 +94,7 @@ def run() -> None:
     """Entry point of the installed command."""
     interruption = Interruption()
     interruption.begin()
+    gc.set_threshold(*GARBAGE)
     code = 0
     try:
         code = main(interrupted=lambda: interruption.code)
