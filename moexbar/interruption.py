@@ -44,7 +44,8 @@ class Interruption(Once):
 
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-
+        if sys.getprofile() is not None and not self.number:
+            sys.exit(code)  # a profiler writes its table then
         _end_children()
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):

@@ -183,3 +183,11 @@ def test_what_swallows_it_is_cut_off(tmp_path: Path) -> None:
     assert begun.communicate(timeout=30)[1] == "error: terminated\n"
     assert begun.returncode == 143
     assert time.monotonic() - sent < MOST_S
+
+
+def test_a_command_may_be_profiled() -> None:
+    """Whose table is written at Python's own end, which commands leave out otherwise."""
+    words = [sys.executable, "-m", "cProfile", "-m", "moexbar", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert "function calls" in done.stdout
+    assert done.returncode == 0
