@@ -78,6 +78,8 @@ class Child:
         try:
             return self._ask(request, where)
         except DiedError:
+            if self._ended.is_set():  # it was closed
+                raise
             self._end()
             with self._room(), undisturbed():
                 self._process = _child(self._words)

@@ -177,6 +177,17 @@ def test_a_dead_child_is_started_again_once(source: Source) -> None:
             gone.run({"x": X}, ["y"])
 
 
+def test_a_closed_runtime_stays_closed(source: Source) -> None:
+    """Nothing begins its process again, least of all a model that is dropped afterwards."""
+    child = Runtime()
+    model, process = child.load(with_outputs(source, ["y"])), child._process
+    children.Child.close(child)  # not the tests' one, which keeps the process
+    model.drop()
+    with pytest.raises(RuntimeLostError):
+        model.run({"x": X}, ["y"])
+    assert child._process is process
+
+
 def test_what_kills_two_processes_is_an_error(
     source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
