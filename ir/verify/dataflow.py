@@ -106,7 +106,7 @@ def _add_chain(out: Reads, made: Ints, index: int, op: Attention) -> None:
         maker = case.maker.get(name)
         if maker is not None:
             out.add(name, last, made[maker], np.arange(len(visits)))
-        elif name in case.workload.inputs:
+        else:  # a model input
             out.add(SAMPLED, last, _sampled_before(case), np.arange(len(visits)))
 
 

@@ -16,15 +16,10 @@ from ir.verify.roles import Form, Role
 
 
 def moved_from(case: ProgramCase) -> Ints:
-    """The row that made the value: for a MOVE the one it moves, through others, else itself."""
+    """The row that made the value: for a MOVE the one it moves, else itself."""
     source: Ints = np.arange(len(case.program))
     moves = np.flatnonzero((case.role == Role.MOVE) & (np.diff(case.program.reads.offsets) == 1))
     source[moves] = case.read[case.program.reads.offsets[moves]]
-    for _ in range(len(case.workload.operators)):
-        again = source[source]
-        if np.array_equal(again, source):
-            break
-        source = again
     return source
 
 

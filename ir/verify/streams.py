@@ -9,6 +9,7 @@ Where a chip keeps keys and values in the regions' buffers, all passes of a sequ
 """
 
 from dataclasses import dataclass
+from typing import assert_never
 
 import numpy as np
 
@@ -86,6 +87,8 @@ def may_stream(workload: Workload) -> Bools:
                 out[index] = op.causal and op.proven and op.key_side in (None, op.side)
             case Dense() | Digital() | MoELayer():
                 pass
+            case _:
+                assert_never(op)
     return out
 
 

@@ -1,6 +1,7 @@
 """Bytes into and out of the buffers of regions, counted anew from rows and their readers."""
 
 from collections import Counter
+from typing import assert_never
 
 import numpy as np
 
@@ -65,6 +66,8 @@ def _earlier_keys(case: ProgramCase) -> int:
                 total += seen * timing.key_bytes(case.chip, op.kv_heads, op.head_dim)
             case Dense() | Digital() | MoELayer():
                 pass
+            case _:
+                assert_never(op)
     return total
 
 

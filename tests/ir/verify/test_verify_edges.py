@@ -14,12 +14,12 @@ import pytest
 from compiler.pipeline import realise
 from ir.compiled import Compiled
 from ir.errors import InputError
-from ir.mapping import Mapping
+from ir.mapping import DenseOwner, Mapping
 from ir.program import Lists, Opcode
 from ir.verify import check_mapping, check_program
 from ir.verify.check import first_difference, first_repeat, first_uneven
 from ir.verify.exclusive import _clash
-from ir.verify.mapping import check_groups
+from ir.verify.mapping import check_crossbars, check_groups
 from ir.verify.tiles import MappingCase
 from ir.verify.traffic import _counted
 from tests.backends.functional import mutate
@@ -543,6 +543,28 @@ def moved_from(kind: str) -> Corrupt:
     return corrupt
 
 
+@cache
+def used_in_two_regions() -> Compiled:
+    """Correct: the last layer adds what the first one made, which goes to both that follow."""
+    workload = small_workload(layers=3)
+    operators = tuple(
+        replace(op, inputs=(*op.inputs, "add_b0")) if op.name == "add_a2" else op
+        for op in workload.operators
+    )
+    return compile_small(replace(workload, operators=operators))
+
+
+def brought_on_by_another_move(c: Compiled) -> Compiled:
+    """A value goes from region 0 to 1 and from there to 2, where it goes from its maker to each."""
+    p = c.program
+    mesh = {unit.layer: i for i, unit in enumerate(p.units) if unit.kind == "mesh"}
+    moves = np.flatnonzero(p.unit == mesh[0]).tolist()
+    to = {(int(p.reads[row][0]), int(p.token[row]), int(p.layer[row])): row for row in moves}
+    source, token, far = next((s, t, row) for (s, t, layer), row in to.items() if layer == 2)
+    wrong = rejects.entry(c, "reads", far, 0, to[source, token, 1])
+    return rejects.edited(wrong, "unit", far, mesh[1])
+
+
 def _another_mesh(c: Compiled, row: int) -> int:
     p = c.program
     return next(i for i, u in enumerate(p.units) if u.kind == "mesh" and i != p.unit[row])
@@ -725,6 +747,7 @@ TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
     (FORMS["an encoder longer than its decoder"], [("schedule", pair_of_the_other_side)]),
     (FORMS["one matrix an expert"], [("jobs", first_stage_called_a_second)]),
     (rejects.in_lockstep, [("slot-order", slot_of_no_turn)]),
+    (used_in_two_regions, [("inputs", brought_on_by_another_move)]),
 ]
 EVERY = [(make, check, corrupt) for make, table in TABLES for check, corrupt in table]
 
@@ -811,6 +834,26 @@ def test_tiles_that_share_a_row_are_refused(down: int) -> None:
     c = plain()
     found = dict(check_mapping(beside(down, 0), c.workload, c.chip))
     assert found["crossbars"] != "ok"
+
+
+def test_a_value_goes_from_its_maker_to_each_region_that_uses_it() -> None:
+    assert set(results(used_in_two_regions()).values()) == {"ok"}
+
+
+@pytest.mark.parametrize(("row", "problem"), [(4, None), (3, "holds {} and {} in the same cells")])
+def test_every_tile_on_the_only_crossbar(row: int, problem: str | None) -> None:
+    """Two matrices of 4 rows, one tile each: rows 0 to 3, and from `row` on."""
+    c = plain()
+    held = block(c.mapping, "up", 0)
+    weight = replace(c.mapping.blocks[held].weight, rows=4, columns=4)
+    one = replace(c.mapping.blocks[held], weight=weight, owner=DenseOwner(0), rows=1, columns=1)
+    spots = np.zeros((2, 4, 3), dtype=np.int64)
+    spots[1, :, 1] = row
+    small = mapped(placed(c, pg_start=np.zeros(2, dtype=np.int64), spots=spots), blocks=(one, one))
+    case = MappingCase(small.mapping, c.workload, c.chip)
+    fault = check_crossbars(case)
+    named = problem and problem.format(case.tile_name(0), case.tile_name(1))
+    assert (fault and fault.problem) == named
 
 
 def test_an_expert_twice_in_a_group_is_refused_by_its_type_and_by_its_check() -> None:
