@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from ir.errors import InputError
 from ir.infile import Infile, in_a_line
 from ir.limits import MIB, Limits
-from moexbar.files.page_headers import Span, check_pages
+from moexbar.files.footer import spans
+from moexbar.files.page_headers import check_pages
 
 MOST_GROUPS = 65_536  # of rows
 MOST_COLUMNS = 4096
@@ -36,7 +37,7 @@ def read_parquet(file: Infile, what: str, columns: Kinds) -> pa.Table:
             wanted = columns(opened.schema_arrow)
             for name, kind in wanted.items():
                 _check_kind(opened.schema_arrow, name, kind, where)
-            _check_sizes(opened, wanted, data, where, limits)
+            _check_sizes(wanted, data, where, limits)
             table = opened.read(columns=list(wanted))
             _check_names(table, set(wanted), where)
             return table
@@ -71,33 +72,21 @@ def _check_names(table: pa.Table, names: set[str], where: str) -> None:
         raise InputError(where, f"column {found}: missing, its names contradict one another")
 
 
-def _check_sizes(
-    opened: Any, names: Collection[str], data: bytes, where: str, limits: Limits
-) -> None:
+def _check_sizes(names: Collection[str], data: bytes, where: str, limits: Limits) -> None:
     """The bytes of all columns together against the limits."""
-    needed = inflated_bytes(opened, names, data, where)
+    needed = inflated_bytes(names, data, where)
     limits.check("table_bytes", needed, where, "columns")
     if needed > max(_FLOOR, limits.table_ratio * len(data)):
         limits.check("table_ratio", needed // len(data), where, f"columns of {needed:,} bytes")
 
 
-def inflated_bytes(opened: Any, names: Collection[str], data: bytes, where: str) -> int:
-    """What some columns of an opened file take in memory; InputError where its pages say other.
+def inflated_bytes(names: Collection[str], data: bytes, where: str) -> int:
+    """What some columns of a file take in memory; InputError where its pages say other.
 
-    data: the file.
+    data: the file, which pyarrow has opened.
     """
-    meta, needed = opened.metadata, 0
-    for i in range(meta.num_row_groups):
-        group = meta.row_group(i)
-        for j in range(group.num_columns):
-            chunk = group.column(j)
-            name = chunk.path_in_schema.partition(".")[0]
-            if name not in names:
-                continue
-            start, before = chunk.data_page_offset, chunk.dictionary_page_offset
-            start = before if before and before < start else start
-            stop = start + chunk.total_compressed_size
-            span = Span(name, start, stop, chunk.total_uncompressed_size, chunk.num_values)
-            check_pages(data, span, where)
-            needed += max(span.inflated, _WIDTH * span.values)
+    needed = 0
+    for span in spans(data, names, where):
+        check_pages(data, span, where)
+        needed += max(span.inflated, _WIDTH * span.values)
     return needed

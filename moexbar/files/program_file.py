@@ -135,8 +135,6 @@ def _column(table: pa.Table, name: str, where: str) -> Any:
 
 def _opcodes(table: pa.Table, where: str) -> npt.NDArray[np.uint8]:
     column = _column(table, "opcode", where)
-    if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.unify_dictionaries().chunks)
     names, places = column.dictionary.to_pylist(), column.indices.to_numpy()
     number = {name: code for code, name in enumerate(_NAMES)}
     codes = np.array([number.get(name, -1) for name in names], dtype=np.int64)[places]
@@ -150,11 +148,9 @@ def _opcodes(table: pa.Table, where: str) -> npt.NDArray[np.uint8]:
 
 def _lists(table: pa.Table, name: str, where: str) -> Lists:
     column = _column(table, name, where)
-    if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.chunks)
     offsets = column.offsets.to_numpy().astype(np.int64)
     inner = column.values
     if inner.null_count:
         raise InputError(where, f"column {name}: {inner.null_count} nulls, expected none")
-    values = inner.to_numpy()[offsets[0] : offsets[-1]] if len(offsets) else np.zeros(0)
+    values = inner.to_numpy()[offsets[0] : offsets[-1]]
     return Lists(offsets - offsets[:1], values.astype(np.int32))

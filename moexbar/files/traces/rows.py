@@ -40,7 +40,7 @@ def read_columns(path: Path, limits: RoutingLimits) -> dict[str, Floats]:
 
     where = str(path)
     most = limits.archive.bytes_of(1 << 60)
-    size = _size(path)
+    size = check_file(path, "a table of a routing trace")
     if size > most:
         hint = raise_it("bytes", size, "cut the file")
         raise InputError(where, f"{size} bytes, limit {most}", hint)
@@ -93,11 +93,6 @@ def known(where: str, names: list[str]) -> dict[str, str]:
     return found
 
 
-def _size(path: Path) -> int:
-    check_file(path, "a table of a routing trace", 1 << 60)
-    return path.stat().st_size
-
-
 def _floats(where: str, name: str, column: Any) -> Floats:
     """A column of numbers, its empty places nan."""
     import pyarrow as pa
@@ -138,7 +133,7 @@ def _parquet(path: Path, limits: RoutingLimits) -> Iterator[Any]:
         wanted = list(known(where, file.schema_arrow.names).values())
         rows = max(0, file.metadata.num_rows)
         needed = rows * len(wanted) * np.dtype(np.float64).itemsize
-        needed = max(needed, inflated_bytes(file, wanted, data, where))
+        needed = max(needed, inflated_bytes(wanted, data, where))
         most = limits.archive.bytes_of(len(data))
         if needed > most:
             raise InputError(

@@ -247,3 +247,11 @@ def test_broken_tables_never_escape_as_anything_else(tmp_path: Path) -> None:
                 except InputError:
                     refusals += 1
     assert refusals > 150
+
+
+def test_a_table_longer_than_the_limit(tmp_path: Path) -> None:
+    """The line of names is 19 bytes, the row 6."""
+    path = text(tmp_path / "r.csv", "layer,token,expert", "0,1,2")
+    assert trace(path, limits=RoutingLimits.of(["bytes=25"])).tokens == 1
+    with pytest.raises(InputError, match=r"r\.csv: 25 bytes, limit 24; .*--limit bytes=25"):
+        trace(path, limits=RoutingLimits.of(["bytes=24"]))
