@@ -7,7 +7,6 @@ shape says. Only the arrays asked for are read.
 import io
 import math
 import re
-import stat
 import struct
 import zipfile
 import zlib
@@ -21,7 +20,7 @@ import numpy as np
 
 from ir.arrays import Array
 from ir.errors import InputError
-from ir.infile import Infile, in_a_line
+from ir.infile import Infile, check_file, in_a_line
 
 _END = b"PK\x05\x06"
 _END_SIZE = 22
@@ -141,8 +140,8 @@ def read_array(path: Path | str, kinds: str, limits: ArchiveLimits | None = None
     """Read the one array of an .npy file, of the numpy kinds in `kinds`; raises InputError."""
     where = str(path)
     limits = limits or ArchiveLimits()
+    size = check_file(Path(path), "an .npy file")
     try:
-        size = _size(where, path, ".npy file")
         most = limits.bytes_of(_CEILING)  # it is as long as it says
         if size > most:
             hint = limits.hint("bytes", size, "cut the file")
@@ -153,21 +152,13 @@ def read_array(path: Path | str, kinds: str, limits: ArchiveLimits | None = None
         raise InputError(where, f"cannot be read: {error.strerror or error}") from error
 
 
-def _size(where: str, path: Path | str, what: str) -> int:
-    """Bytes of a regular file."""
-    found = Path(path).stat()
-    if not stat.S_ISREG(found.st_mode):
-        raise InputError(where, f"not a regular file, expected an {what}")
-    return found.st_size
-
-
 @contextmanager
 def _opened(
     where: str, path: Path | str | Infile, limits: ArchiveLimits
 ) -> Generator[zipfile.ZipFile]:
     """The archive; InputError for what cannot be read, here or while it is used."""
     try:
-        with _file(where, path) as file:
+        with _file(path) as file:
             _check_directory_size(where, file, limits)
             with zipfile.ZipFile(file) as archive:
                 yield archive
@@ -177,11 +168,11 @@ def _opened(
         raise InputError(where, f"a broken archive: {in_a_line(error)}") from error
 
 
-def _file(where: str, path: Path | str | Infile) -> IO[bytes]:
+def _file(path: Path | str | Infile) -> IO[bytes]:
     """The file opened; one whose content is to be compared is read whole."""
     if isinstance(path, Infile):
         return io.BytesIO(path.read("an .npz archive", _CEILING))
-    _size(where, path, ".npz archive")
+    check_file(Path(path), "an .npz archive")
     return Path(path).open("rb")
 
 

@@ -1,7 +1,7 @@
 """Which routed experts stay digital: listed, or as `moexbar accuracy --json` found them."""
 
+import os
 import re
-from pathlib import Path
 from typing import Any
 
 from ir.errors import InputError
@@ -18,14 +18,13 @@ def read_digital(given: str) -> tuple[tuple[int, int], ...]:
 
     Raises InputError for what is neither.
     """
-    if re.fullmatch(r"\d+:\d+(,\d+:\d+)*", given):
+    if re.fullmatch(r"\d{1,9}:\d{1,9}(,\d{1,9}:\d{1,9})*", given):
         pairs = (pair.split(":") for pair in given.split(","))
         return tuple((int(layer), int(expert)) for layer, expert in pairs)
-    path = Path(given)
-    if not path.exists():
-        problem = f"{given!r}, expected LAYER:EXPERT, several with commas, or a file"
+    if not os.path.lexists(given):  # nor for what can be no file's name
+        problem = f"{given[:60]!r}, expected LAYER:EXPERT, several with commas, or a file"
         raise InputError(WHERE, problem, WRITE_IT)
-    found = read_json(path, "what `moexbar accuracy --json` prints", WRITE_IT)
+    found = read_json(given, "what `moexbar accuracy --json` prints", WRITE_IT)
     if isinstance(found, dict):
         check_form(given, "schema", found.get("schema"), SCHEMA, WRITE_IT)
     rows = found.get("digital") if isinstance(found, dict) else None

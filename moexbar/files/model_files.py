@@ -14,9 +14,9 @@ def model_file(path: Path) -> Path:
     That is the folder's only .onnx file, there or in its folder `onnx`; where there is none, its
     config.json. Raises InputError naming the files to choose from.
     """
-    if not path.is_dir():
-        return path
     try:
+        if not path.is_dir():
+            return path
         found = [file for place in PLACES for file in sorted((path / place).glob("*.onnx"))]
     except OSError as error:
         raise InputError(str(path), f"cannot be read: {error.strerror}") from error

@@ -1,8 +1,10 @@
 """The files that an output was made from: named in its manifest, and found again."""
 
 import hashlib
+import itertools
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +46,10 @@ def find_source(manifest: Mapping[str, Any], what: str, given: Path | None, fold
     said = str(entry.get("path", ""))
     said = said if said.isprintable() else ascii(said)[1:-1]
     stated = Path(os.path.normpath(folder / said))
-    if stated.is_file() and digest(stated) == entry.get("sha256"):
-        return stated
-    for path in _alike(entry, folder):
-        if digest(path) == entry.get("sha256"):
-            return path
+    for path in itertools.chain([stated], _alike(entry, folder)):
+        with suppress(InputError):  # one that may not be read is not the one
+            if path.is_file() and digest(path) == entry.get("sha256"):
+                return path
     return _checked(stated, entry, what, folder)
 
 
@@ -65,18 +66,27 @@ def _alike(entry: Mapping[str, Any], folder: Path) -> Iterator[Path]:
     """Files of the same size and kind of name near the output, the same name first."""
     name, size = str(entry.get("file", "")), entry.get("bytes")
     for place in dict.fromkeys(p.resolve() for p in (folder, folder.parent, Path())):
+        near = _of_size(place, Path(name).suffix, size)
+        yield from sorted(near, key=lambda path: (path.name != name, path.name))
+
+
+def _of_size(place: Path, suffix: str, size: object) -> list[Path]:
+    """Files of a folder; none where it may not be listed."""
+    try:
         with os.scandir(place) as found:
-            near = [
+            return [
                 Path(one.path)
                 for one, _ in zip(found, range(MOST_FILES), strict=False)
-                if one.name.endswith(Path(name).suffix) and one.is_file()
+                if one.name.endswith(suffix) and one.is_file() and one.stat().st_size == size
             ]
-        for path in sorted(near, key=lambda path: (path.name != name, path.name)):
-            if path.stat().st_size == size:
-                yield path
+    except OSError:
+        return []
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    """SHA-256 of a file; InputError where it cannot be read."""
+    try:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read: {error.strerror}") from error

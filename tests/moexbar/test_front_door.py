@@ -172,6 +172,14 @@ def test_a_folder_is_executed_again_from_python(done: mx.Compilation, tmp_path: 
     assert again.execute().worst < 1e-4
 
 
+def test_only_what_is_asked_for_is_written(done: mx.Compilation, tmp_path: Path) -> None:
+    done.save(tmp_path / "out", write=("listing",))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "listing.txt",
+        "manifest.json",
+    ]
+
+
 def test_groups_decided_elsewhere_are_compiled(model: mx.Model, done: mx.Compilation) -> None:
     before = done.compiled.mapping.grouping
     layers = tuple(

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from ir.arrays import Array, Ints
 from ir.errors import InputError
-from ir.infile import Infile
+from ir.infile import Infile, in_a_line
 from ir.npz import read_arrays
 from ir.routing import Routing
 from moexbar.files.atomic import write_atomically
@@ -261,7 +261,7 @@ def _decode(where: str, arrays: dict[str, Array]) -> int:
     if found.shape not in ((), (1,)) or int(found.min()) < 0 or "scores" not in arrays:
         raise InputError(
             where,
-            f"decode: {found.tolist()}, expected one number, with scores",
+            f"decode: {in_a_line(found.tolist(), 40)}, expected one number, with scores",
             "with token choice a token's routing does not depend on when it arrives",
         )
     return int(found.reshape(-1)[0])

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ir.errors import InputError
-from ir.infile import Infile
+from ir.infile import Infile, check_file
 from ir.load import Load
 from ir.npz import read_names
 from ir.routing import Routing
@@ -50,8 +50,9 @@ def read_trace(path: Path | str | Infile, reading: Reading = DEFAULT) -> Routing
 def _refuse_other(path: Path) -> None:
     """Say which endings are read, of a file that has another one and is no archive either."""
     suffix = path.suffix.lower()
-    if suffix in ("", ".npz") or not path.is_file():
+    if suffix in ("", ".npz"):
         return
+    check_file(path, "a routing trace")
     try:
         with path.open("rb") as file:
             archive = file.read(len(_ZIP)) == _ZIP

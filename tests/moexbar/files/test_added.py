@@ -1,6 +1,8 @@
 """A page written into an output folder is ours: the folder may still be replaced as a whole."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,29 @@ def test_who_wrote_a_folder(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=f"{problem}, expected an output folder of moexbar"):
             maker_of(path)
+
+
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_what_has_the_pages_name_and_is_no_file_stays(kind: str, tmp_path: Path) -> None:
+    folder = output(tmp_path / "out")
+    page = folder / "report.html"
+    page.mkdir() if kind == "folder" else page.symlink_to(folder / "result.txt")
+    with pytest.raises(InputError, match="is not as moexbar wrote it"):
+        write_added(page, b"<p>")
+    assert page.is_dir() if kind == "folder" else page.is_symlink()
+
+
+def test_an_output_that_is_gone_once_its_turn_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run held the folder and took the manifest away: what is left is any folder."""
+    folder = output(tmp_path / "out")
+
+    @contextlib.contextmanager
+    def waited(target: Path) -> Iterator[None]:
+        (target / MARK).unlink()
+        yield
+
+    monkeypatch.setattr("moexbar.files.added.only_one", waited)
+    write_added(folder / "report.html", b"<p>")
+    assert sorted(path.name for path in folder.iterdir()) == ["report.html", "result.txt"]

@@ -56,3 +56,10 @@ def test_links_that_are_none(tmp_path: Path, value: object) -> None:
     data["fields"]["die.links"]["value"] = value
     with pytest.raises(InputError, match=r"chip die\.links: found .*, expected pairs of dies"):
         read(tmp_path, data)
+
+
+@pytest.mark.parametrize("chip", [None, [], {}, {"name": "x"}])
+def test_a_report_without_a_chip(tmp_path: Path, chip: object) -> None:
+    (tmp_path / "report.json").write_text(json.dumps({"chip": chip}))
+    with pytest.raises(InputError, match="chip: missing, or without name and fields"):
+        read_folder_chip(tmp_path / "report.json")

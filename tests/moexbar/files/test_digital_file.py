@@ -21,6 +21,7 @@ def test_listed_or_as_accuracy_prints_them(tmp_path: Path) -> None:
     [
         ("{", "line 1, column 2: .*, expected JSON"),
         ('{"digital": []}', "digital: expected a list of experts"),
+        ("[]", "digital: expected a list of experts"),
         ('{"digital": [{"layer": 1}]}', "expected a layer and an expert"),
     ],
 )
@@ -34,3 +35,10 @@ def test_other_files_are_refused(text: str, problem: str, tmp_path: Path) -> Non
 def test_neither(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected LAYER:EXPERT, several with commas, or a file"):
         read_digital("4")
+
+
+@pytest.mark.parametrize("given", ["1:" + "9" * 5000, "1:0, " * 100, "a\0b"])
+def test_what_is_neither_and_can_be_no_file(given: str) -> None:
+    """A number that Python does not read, and names that no system takes."""
+    with pytest.raises(InputError, match="expected LAYER:EXPERT, several with commas, or a file"):
+        read_digital(given)

@@ -8,6 +8,7 @@ import pytest
 
 from ir.errors import InputError
 from ir.infile import Infile, in_a_line
+from moexbar.files import json_file
 from moexbar.files.form import check_form
 from moexbar.files.json_file import counted, parsed
 from moexbar.files.manifest import MARK, read_manifest, write_manifest
@@ -123,3 +124,10 @@ def test_words_of_others_are_one_line_that_prints() -> None:
     assert in_a_line("a\n  b") == "a b"
     assert in_a_line("\x1b[2J") == r"\x1b[2J"
     assert len(in_a_line("x" * 999)) == 200
+
+
+def test_a_backslash_at_the_end_of_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces of 4 bytes: what the backslash escapes is in the next one, or is nothing."""
+    monkeypatch.setattr(json_file, "_CHUNK", 4)
+    assert counted(b'["a\\",","b"]') == (3, 1)
+    assert counted(b'["ab\\') == (2, 1)

@@ -1,5 +1,6 @@
 """An output folder appears whole, replaces only its like, and nobody else's file is ever lost."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ from moexbar.__main__ import main
 from moexbar.files import folder as folder_room
 from moexbar.files.folder import publish
 from moexbar.files.lock import only_one
-from moexbar.files.manifest import MARK
+from moexbar.files.manifest import MARK, refuse_other
 from moexbar.files.routing_file import save_routing
 from tests.paths import MODELS
 
@@ -510,3 +511,30 @@ def test_stages_lie_apart_from_the_output(
     assert main([*map(str, words), "--dump-dir", str(tmp_path / stages)]) == 2
     assert "expected folders side by side" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_another_file_is_told_of_that(tmp_path: Path) -> None:
+    """What is read while an output is made, such as a model, is not the output."""
+    other = tmp_path / "models" / "m.onnx"
+    with pytest.raises(FileNotFoundError) as found, publish(tmp_path / "runs" / "out", "compare"):
+        other.read_bytes()
+    assert found.value.filename == str(other)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_folder_of_another_command_is_refused_by_its_name(tmp_path: Path) -> None:
+    with publish(tmp_path / "out", "compare") as draft:
+        (draft.folder / "empty.txt").touch()
+    refuse_other(tmp_path / "out", "compare")
+    refuse_other(tmp_path, "compile")  # not one of ours, so of no other command
+    with pytest.raises(InputError, match="of `moexbar compare`, expected one of `moexbar compile`"):
+        refuse_other(tmp_path / "out", "compile")
+
+
+def test_an_empty_file_has_the_hash_of_nothing(tmp_path: Path) -> None:
+    with publish(tmp_path / "out", "compare") as draft:
+        (draft.folder / "empty.txt").touch()
+    files = json.loads((tmp_path / "out" / MARK).read_text())["files"]
+    assert files == {"empty.txt": hashlib.sha256().hexdigest()}
+    with publish(tmp_path / "out", "compare"):
+        pass  # the same again: nothing has been changed

@@ -152,6 +152,9 @@ def test_token_choice_refusals(tmp_path: Path, arrays: dict[str, Any], message: 
         ({"num_experts": 5}, r"scores: shape \(2, 3, 4\), expected \(2, 3, 5\)"),
         ({"scores": np.full((2, 3, 4), np.inf)}, "scores: layer 0, token 0, expert 0: inf"),
         ({"scores": np.full((2, 3, 4), 1e300)}, "scores: layer 0, token 0, expert 0: inf"),
+        ({"decode": 1}, r"capacity: shape \(\), expected \(2, 2\): per layer, for the prefill"),
+        ({"decode": -1}, "decode: -1, expected one number, with scores"),
+        ({"decode": [0] * 10_000}, r"decode: \[0, 0, 0.{20,40}\.\.\., expected one number, with"),
     ],
 )
 def test_expert_choice_refusals(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
@@ -259,7 +262,7 @@ def test_array_headers(tmp_path: Path, data: bytes, message: str) -> None:
 
 def test_files_that_are_no_archives(tmp_path: Path) -> None:
     refused(tmp_path / "missing.npz", "No such file")
-    refused(tmp_path, "not a regular file")
+    refused(tmp_path, r"a folder, expected an \.npz archive")
     os.mkfifo(tmp_path / "fifo")
     refused(tmp_path / "fifo", "not a regular file")  # and does not wait for a writer
     for name, data in (("empty", b""), ("text", b"hello world"), ("npy", npy(CHOICES))):

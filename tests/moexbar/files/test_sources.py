@@ -1,6 +1,9 @@
 """The files an output was made from are found again, wherever the two were moved together."""
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,3 +80,35 @@ def test_one_that_is_given_must_be_the_one(place: Path) -> None:
 def test_without_an_entry_it_must_be_given(place: Path) -> None:
     with pytest.raises(InputError, match="compiled without inputs; give --inputs"):
         find_source({}, "inputs", None, place / "runs" / "out")
+
+
+def test_without_an_entry_what_is_given_is_taken(place: Path) -> None:
+    """A manifest of before says nothing of it, so there is nothing to compare with."""
+    model = place / "models" / "m.onnx"
+    assert find_source({}, "model", model, place / "runs" / "out") == model
+
+
+def test_places_and_files_that_may_not_be_read_are_passed_over(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that may not be listed, and a file of its size and ending that may not be opened."""
+    known, moved = manifest(place), place / "runs" / "z.onnx"
+    (place / "models" / "m.onnx").rename(moved)
+    (place / "runs" / "a.onnx").write_bytes(b"another")
+    scan, read = os.scandir, Path.open
+
+    def listed(folder: Path) -> Any:
+        if Path(folder).name == "out":
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return scan(folder)
+
+    def opened(path: Path, *words: Any) -> Any:
+        if path.name == "a.onnx":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path, *words)
+
+    monkeypatch.setattr(os, "scandir", listed)
+    monkeypatch.setattr(Path, "open", opened)
+    assert find_source(known, "model", None, place / "runs" / "out") == moved
+    with pytest.raises(InputError, match=r"a\.onnx: cannot be read: Permission denied"):
+        find_source(known, "model", place / "runs" / "a.onnx", place / "runs" / "out")

@@ -1,11 +1,12 @@
 """What a killed run leaves is gone after the next; what is a living run's or anybody's stays."""
 
 import errno
+import fcntl
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from ir.errors import InputError
 from moexbar.files.atomic import write_atomically
 from moexbar.files.folder import publish
-from moexbar.files.held import held_file, prefix_of
+from moexbar.files.held import held_file, held_folder, prefix_of
 from moexbar.files.lock import only_one
 from moexbar.files.work_folder import NEW, OLD, OURS, make_work_folder
 
@@ -212,3 +213,38 @@ def test_whatever_the_system_refuses_is_named(
     assert places > 0
     write(out, "last")
     assert (out / "result.txt").read_text() == "last"
+
+
+@pytest.mark.parametrize("make", [held_file, held_folder])
+def test_what_is_made_is_made_again_where_it_was_cleaned_away(
+    make: Callable[[Path], tuple[Path, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run takes the new one for a killed run's, between its making and its lock."""
+    real, taken = fcntl.flock, list[Path]()
+
+    def later(handle: int, how: int) -> None:
+        if not taken:
+            taken.extend(tmp_path.iterdir())
+            taken[0].rmdir() if taken[0].is_dir() else taken[0].unlink()
+        real(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", later)
+    path, handle = make(tmp_path / "out")
+    os.close(handle)
+    assert path.exists()
+    assert path not in taken
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_a_file_that_cannot_be_held_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some network file systems have no locks."""
+
+    def none(handle: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    said = pytest.raises(InputError, match="out: cannot be written: No locks available")
+    with said, write_atomically(tmp_path / "out"):
+        pass

@@ -105,6 +105,17 @@ def test_a_batch_is_its_sequences_without_padding_and_dense_layers(tmp_path: Pat
     assert [word in " ".join(said) for word in ("are left out: 0", "5 tokens")] == [True, True]
 
 
+@pytest.mark.parametrize("padding", [0, 10])
+def test_a_batch_of_no_padding_and_one_of_nothing_else(padding: int, tmp_path: Path) -> None:
+    """Two sequences of 5 tokens; where no token has an expert, that is what the file says."""
+    given = ids(2, 5, 3, 2)
+    given.reshape(10, -1)[:padding] = -1
+    found, said = read(saved(tmp_path / "r.npz", routed_experts=given), "batch,seq,layers,k")
+    assert isinstance(found, Routing)
+    assert (found.tokens, np.bincount(found.sequence).tolist()) == (10, [5, 5])
+    assert not any("as padding" in remark for remark in said)
+
+
 def test_one_npy_file_is_named_by_itself(tmp_path: Path) -> None:
     given = ids(100, 4, 2)
     np.save(tmp_path / "routed_experts.npy", given)
@@ -249,6 +260,11 @@ def test_other_endings_are_named(tmp_path: Path) -> None:
     (tmp_path / "r.pt").write_bytes(b"PK\x03\x04")  # a zip too, of pickles
     with pytest.raises(InputError, match=r"numpy.savez_compressed\(file, routed_experts="):
         read(tmp_path / "r.pt")
+    saved(tmp_path / "r.npz", routed_experts=ids(9, 2, 2)).rename(tmp_path / "r.trace")
+    assert trace(tmp_path / "r.trace").tokens == 9  # an archive by its content
+    for name, said in (("x.trace", "No such file"), ("x" * 300 + ".trace", "name too long")):
+        with pytest.raises(InputError, match=f"cannot be read: .*{said}.*, expected a routing"):
+            read(tmp_path / name)
 
 
 def test_broken_files_never_escape_as_anything_else(tmp_path: Path) -> None:
@@ -269,3 +285,28 @@ def test_broken_files_never_escape_as_anything_else(tmp_path: Path) -> None:
             except InputError:
                 refusals += 1
     assert refusals > 100
+
+
+def test_counts_of_other_experts_than_said(tmp_path: Path) -> None:
+    path = saved(tmp_path / "r.npz", expert_load=np.ones((2, 8), dtype=np.int64))
+    with pytest.raises(InputError, match="expert_load: 8 experts, but 6 are said"):
+        read(path, "layers,experts", num_experts=6)
+
+
+def test_axes_of_what_says_its_own(tmp_path: Path) -> None:
+    """Scores are always [layers, tokens, experts]."""
+    arrays = {"scores": np.zeros((1, 2, 4), np.float32), "num_experts": 4, "capacity": 1}
+    with pytest.raises(InputError, match=r"--axes: tokens,layers,k, but .* holds scores; leave it"):
+        read(saved(tmp_path / "r.npz", **arrays), "tokens,layers,k")
+
+
+@pytest.mark.parametrize("experts", [0, 4097])
+def test_a_number_of_experts_that_is_none(experts: int) -> None:
+    with pytest.raises(InputError, match=f"--num-experts: {experts}, expected 1 to 4096"):
+        Reading(num_experts=experts)
+
+
+def test_ids_beyond_63_bits(tmp_path: Path) -> None:
+    given = np.full((3, 2, 2), 2**63, dtype=np.uint64)
+    with pytest.raises(InputError, match="routed_experts: 9223372036854775808, expected less than"):
+        read(saved(tmp_path / "r.npz", routed_experts=given))
