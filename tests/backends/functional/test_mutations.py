@@ -162,6 +162,62 @@ def _done_twice(p: Program) -> tuple[Program, int]:
     return mutate.put(p, "token", other, int(p.token[one])), -1
 
 
+def _never_done(p: Program) -> tuple[Program, int]:
+    """No instruction of an operator, whose readers read nothing instead."""
+    node = p.node[_first(p, Opcode.NORM)]
+    for row in sorted(np.flatnonzero(p.node == node).tolist(), reverse=True):
+        p = mutate.drop(p, row)
+    return p, -1
+
+
+def _token_before_the_first(p: Program) -> tuple[Program, int]:
+    row = _first(p, Opcode.NORM)
+    return mutate.put(p, "token", row, -2), row
+
+
+def _unwritten(p: Program) -> tuple[Program, int]:
+    reader = _first(p, Opcode.ADD)
+    return mutate.put(p, "writes", int(p.reads[reader][0]), -1), -1
+
+
+def _beyond_its_buffer(p: Program) -> tuple[Program, int]:
+    row = _first(p, Opcode.NORM)
+    return mutate.put(p, "offset", row, p.buffers[p.buffer[row]].bytes), row
+
+
+def _of_a_vector(p: Program, row: int) -> Program:
+    """An instruction reads a vector that is still there, and nothing else."""
+    last = p.end_ps.copy()
+    np.maximum.at(last, p.reads.values, p.end_ps[p.reads.rows()])
+    there = np.isin(p.opcode, (Opcode.NORM, Opcode.ADD, Opcode.EMBED))
+    there &= (p.end_ps <= p.start_ps[row]) & (last >= p.end_ps[row])
+    return mutate.reads(p, row, [int(np.flatnonzero(there)[0])])
+
+
+def _adds_a_vector(p: Program) -> tuple[Program, int]:
+    """An ACC reads a vector instead of an MVM's partial sums."""
+    row = _first(p, Opcode.ACC)
+    return _of_a_vector(p, row), row
+
+
+def _stores_a_vector(p: Program) -> tuple[Program, int]:
+    row = _first(p, Opcode.STORE)
+    return _of_a_vector(p, row), row
+
+
+def _stores_an_experts_sums(p: Program) -> tuple[Program, int]:
+    """The STORE of a dense product takes what an expert's first stage gave."""
+    row = next(r for r in rows(p, Opcode.STORE)[::-1] if p.expert[r] < 0)
+    sums = next(r for r in _routed(p, 0) if p.end_ps[r] < p.start_ps[row])
+    added = [r for r in rows(p, Opcode.ACC) if sums in p.reads[r]]
+    return mutate.reads(p, row, (added or [sums])[:1]), row
+
+
+def _of_no_expert(p: Program) -> tuple[Program, int]:
+    store = next(r for r in rows(p, Opcode.STORE) if p.expert[r] >= 0)
+    return mutate.put(p, "expert", store, 99), store
+
+
 CHANGES: dict[str, tuple[Callable[[Program], tuple[Program, int]], str]] = {
     "another expert of the group": (_wrong_expert, "wrong number"),
     "another expert of the group, second stage": (_wrong_expert_below, "wrong number"),
@@ -174,6 +230,14 @@ CHANGES: dict[str, tuple[Callable[[Program], tuple[Program, int]], str]] = {
     "vector in another group": (_other_group, "did not bring a vector"),
     "two values on the same bytes": (_same_bytes, "overwritten by"),
     "one token twice, another never": (_done_twice, ""),
+    "an operator left out": (_never_done, ""),
+    "a token before the first": (_token_before_the_first, "token -2"),
+    "a value that is not written": (_unwritten, "which writes no value of its own"),
+    "a value beyond its buffer": (_beyond_its_buffer, "writes beyond"),
+    "a vector added": (_adds_a_vector, "reads no partial sums"),
+    "a vector stored": (_stores_a_vector, "reads no sums of a product"),
+    "an expert's sums stored": (_stores_an_experts_sums, "expected dense"),
+    "a result of no expert": (_of_no_expert, "is of expert 99, the layer has fewer"),
 }
 
 
