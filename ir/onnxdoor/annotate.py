@@ -12,6 +12,7 @@ import onnx_ir
 
 from ir.errors import InputError
 from ir.onnxdoor.load import Source, first_line
+from ir.onnxdoor.stored import data_of
 
 KEPT_BYTES = 1024  # of a tensor: shapes, axes and scales are worth looking at
 LEFT_OUT = "weights-left-out"  # the file that holds them, which there is none of
@@ -78,9 +79,7 @@ def _names(
 
 def _declared(value: onnx_ir.Value) -> onnx.TensorProto:
     """A stored tensor: small ones with their data."""
-    tensor = value.const_value
-    if tensor is None:
-        raise ValueError(f"initialiser {value.name!r} has no data")
+    tensor = data_of(value)
     if tensor.nbytes <= KEPT_BYTES:
         proto = onnx_ir.to_proto(onnx_ir.Tensor(tensor.numpy(), dtype=tensor.dtype))
         kept = onnx.TensorProto()

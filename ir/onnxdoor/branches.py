@@ -13,7 +13,7 @@ import onnx_ir
 from onnx_ir import Node, Value
 
 from ir.limits import Limits
-from ir.onnxdoor.rewriting import STANDARD, Constants, stored
+from ir.onnxdoor.rewriting import STANDARD, Constants, shape_of, stored
 from ir.onnxdoor.subgraphs import every_node, subgraphs
 
 MOST_ROUNDS = 1024
@@ -73,15 +73,15 @@ def _size(graph: onnx_ir.Graph) -> int:
     total = 0
     for node in graph:
         inside = sum(_size(g) for g in subgraphs(node))
-        total += 1 + inside * (_rounds(node) if inside else 1)
+        total += 1 + inside * (_rounds(node) or 1 if node.op_type == "Loop" else 1)
     return total
 
 
 def _rounds(node: Node) -> int:
-    """The rounds of a Loop, where it may be unrolled; else 1."""
-    count = stored(node.inputs[0]) if node.op_type == "Loop" and node.inputs else None
-    rounds = int(count.item()) if count is not None and count.size == 1 else 1
-    return rounds if 0 < rounds <= MOST_ROUNDS else 1
+    """The rounds of a Loop, where it may be unrolled; else 0."""
+    count = stored(node.inputs[0]) if node.inputs else None
+    rounds = int(count.item()) if count is not None and count.size == 1 else 0
+    return rounds if 0 < rounds <= MOST_ROUNDS else 0
 
 
 def _open(graph: onnx_ir.Graph, node: Node, room: _Room) -> bool:
@@ -143,15 +143,10 @@ def _is_selected(condition: Value) -> bool:
 def _open_loop(graph: onnx_ir.Graph, node: Node, room: _Room) -> bool:
     """A Loop over i = 0, 1, ... with values that are carried on and outputs that are stacked."""
     body = node.attributes["body"].as_graph()
-    rounds, given = stored(node.inputs[0]), stored(node.inputs[1])
-    if rounds is None or not _has_loop_product(node, body) or not _goes_on(body, given):
-        return False
-    count = int(rounds.item())
-    if not 0 < count <= MOST_ROUNDS:
+    count, given = _rounds(node), stored((*node.inputs, None, None)[1])
+    if not count or not _has_loop_product(node, body) or not _goes_on(body, given):
         return False
     carried: list[Value] = [v for v in node.inputs[2:] if v is not None]
-    if len(carried) != len(body.inputs) - 2:
-        return False
     room.take(node, body, count)
     true = _constant(graph, node, "true", np.array(True))
     stacked: list[list[Value]] = []
@@ -174,11 +169,11 @@ def _open_scan(graph: onnx_ir.Graph, node: Node, room: _Room) -> bool:
         return False
     states = [v for v in node.inputs[:-scanned] if v is not None]
     over = [v for v in node.inputs[-scanned:] if v is not None]
-    lengths = {v.shape[0] for v in over if v.shape is not None and v.is_initializer()}
-    count = next(iter(lengths), 0)
-    if len(lengths) != 1 or not isinstance(count, int) or not 0 < count <= MOST_ROUNDS:
-        return False
-    if len(states) + len(over) != len(body.inputs) or not _has_loop_product(node, body):
+    lengths = [n[0] for v in over if v.is_initializer() and (n := shape_of(v))]
+    count = lengths[0] if len(set(lengths)) == 1 else 0
+    if not 0 < count <= MOST_ROUNDS or len(node.inputs) != len(body.inputs):
+        return False  # of opset 8 a Scan has one input more, and a batch
+    if not _has_loop_product(node, body):
         return False
     room.take(node, body, count)
     stacked: list[list[Value]] = []

@@ -11,6 +11,7 @@ import onnx
 
 from ir.errors import InputError
 from ir.limits import Limits
+from ir.onnxdoor.control_check import check_control, is_control
 from ir.onnxdoor.counts import check_counts, subgraphs
 from ir.onnxdoor.onnx_process import check_nodes
 from ir.onnxdoor.stored_check import BITS, check_tensors
@@ -99,6 +100,8 @@ def _check_operators(proto: onnx.ModelProto, path: Path) -> None:
     for body in _bodies(proto):
         for node in body.nodes:
             _once((a.name for a in node.attribute), set(), f"node {node.name!r}: attribute", path)
+            if is_control(node):
+                check_control(node, version, path)
             nested = any(a.HasField("g") or a.graphs for a in node.attribute)
             known = node.domain in ("", "ai.onnx") and onnx.defs.has(node.op_type, version)
             if known and not nested:

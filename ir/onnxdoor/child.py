@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -134,11 +134,8 @@ class Child:
     def _end(self) -> None:
         self._process.kill()  # it has nothing to keep
         for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except OSError:
-                    continue  # what was buffered for a dead child is of no use
+            with suppress(OSError):  # what was buffered for a dead child is of no use
+                _pipe(pipe).close()
         self._wait()
 
     def _wait(self) -> int:

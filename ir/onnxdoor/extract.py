@@ -7,6 +7,7 @@ import onnx_ir
 
 from ir.errors import InputError
 from ir.onnxdoor.load import Source, first_line
+from ir.onnxdoor.stored import data_of
 from ir.onnxdoor.unpack import unpack
 from ir.onnxdoor.widen import Widened, as_stored
 
@@ -158,9 +159,7 @@ def _stored_name(value: onnx_ir.Value) -> str:
 
 def _embedded(value: onnx_ir.Value) -> onnx.TensorProto:
     """The initialiser with its data inside, read now if it is external; a widened one as stored."""
-    if value.const_value is None:
-        raise ValueError(f"initialiser {value.name!r} has no data")
-    tensor = as_stored(value.const_value)
+    tensor = as_stored(data_of(value))
     proto = onnx.TensorProto()
     if isinstance(tensor, onnx_ir.TensorProtoTensor):
         proto.CopyFrom(tensor.raw)

@@ -169,10 +169,7 @@ def _name_nodes(graph: onnx_ir.Graph) -> None:
     taken = {name for name, times in count.items() if name and times == 1}
     for index, node in enumerate(graph):
         if not node.name or count[node.name] > 1:
-            name = stem = f"{node.name or node.op_type}#{index}"
-            for again in itertools.count(1):
-                if name not in taken:
-                    break
-                name = f"{stem}#{again}"
-            node.name = name
-            taken.add(name)
+            stem = f"{node.name or node.op_type}#{index}"
+            names = itertools.chain([stem], (f"{stem}#{again}" for again in itertools.count(1)))
+            node.name = next(name for name in names if name not in taken)
+            taken.add(node.name)

@@ -37,8 +37,6 @@ def reads_packed(node: onnx_ir.Node) -> bool:
     They and their scales are stored, 2, 4 or 8 bits an element, in order, and no other node reads
     the same bytes in another way.
     """
-    if node.op_type not in PACKED:
-        return False
     places = packed_places(node)
     how = [packing_of(node, place) for place in places]
     beside = {n for h in how if h is not None for n in (h.scales, h.zeros) if n}

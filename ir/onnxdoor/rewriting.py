@@ -9,6 +9,7 @@ from onnx_ir import DataType, Node, Value
 from ir.arrays import Array
 
 STANDARD = ("", "ai.onnx")
+_SAME_SHAPE = ("Cast", "DequantizeLinear", "Identity")
 
 
 class Instead:
@@ -133,12 +134,11 @@ def shape_of(value: Value | None, *, whole: bool = True) -> list[int] | None:
 
     whole: None where one is free, else -1 for it.
     """
-    while value is not None and value.shape is None:
+    while value is not None:
+        if value.shape is not None:
+            dims = [d if isinstance(d, int) else -1 for d in value.shape]
+            return None if whole and -1 in dims else dims
         node = value.producer()
-        if node is None or node.op_type not in ("Cast", "DequantizeLinear", "Identity"):
-            return None
-        value = node.inputs[0]
-    if value is None or value.shape is None:
-        return None
-    dims = [d if isinstance(d, int) else -1 for d in value.shape]
-    return None if whole and -1 in dims else dims
+        same = node is not None and node.domain in STANDARD and node.op_type in _SAME_SHAPE
+        value = node.inputs[0] if node is not None and same else None
+    return None

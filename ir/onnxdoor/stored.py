@@ -1,6 +1,7 @@
 """Every tensor that a model file stores, listed before anything in its graphs is changed."""
 
 from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 import onnx_ir
@@ -27,6 +28,11 @@ def stored_tensors(model: onnx_ir.Model) -> tuple[onnx_ir.TensorProtocol, ...]:
                 held += _tensors_of(node)
         found.update((id(tensor), tensor) for tensor in held if tensor is not None)
     return tuple(found.values())
+
+
+def data_of(initialiser: onnx_ir.Value) -> onnx_ir.TensorProtocol:
+    """What an initialiser holds: in an opened model none is without."""
+    return cast("onnx_ir.TensorProtocol", initialiser.const_value)
 
 
 def elements_per_item(value: onnx_ir.Value) -> int:

@@ -1,7 +1,9 @@
 """Opening a model: what is refused, and that weights stay where they are."""
 
+import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -9,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from ir.errors import InputError
-from ir.onnxdoor.load import open_model
+from ir.onnxdoor.load import first_line, open_model
 
 
 def small(nodes: list[onnx.NodeProto] | None = None, **extra: object) -> onnx.ModelProto:
@@ -210,6 +212,67 @@ def test_every_node_gets_its_own_name(tmp_path: Path) -> None:
     names = [node.name for node in open_model(path).graph]
     assert names == ["Relu#0", "same#1", "same#2", "mine"]
     assert names == [node.name for node in open_model(path).graph]
+
+
+def test_a_name_that_another_node_has_already(tmp_path: Path) -> None:
+    """The first node would be Relu#0, and Relu#0#1, which are taken."""
+    nodes = [
+        helper.make_node("Relu", ["x"], ["a"]),
+        helper.make_node("Relu", ["a"], ["b"], name="Relu#0"),
+        helper.make_node("Relu", ["b"], ["y"], name="Relu#0#1"),
+    ]
+    source = open_model(save(tmp_path / "m.onnx", small(nodes)))
+    assert [node.name for node in source.graph] == ["Relu#0#2", "Relu#0", "Relu#0#1"]
+
+
+def test_the_first_line_of_what_an_error_is_from() -> None:
+    error = RuntimeError("a step\nand its trace")
+    error.__cause__ = ValueError("what was wrong\nin many words")
+    assert first_line(error) == "what was wrong"
+    assert first_line(KeyError()) == "KeyError"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "stored"),
+    [({"value_ints": [2, 2]}, [2, 2]), ({"value_int": 4}, 4), ({"value_floats": [0.5]}, [0.5])],
+)
+def test_constants_of_plain_numbers_are_stored_tensors(
+    numbers: dict[str, Any], stored: object, tmp_path: Path
+) -> None:
+    nodes = [
+        helper.make_node("Constant", [], ["c"], **numbers),
+        helper.make_node("Cast", ["c"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["x", "f"], ["y"]),
+    ]
+    source = open_model(save(tmp_path / "m.onnx", small(nodes)))
+    found = {tensor.name: tensor.numpy().tolist() for tensor in source.tensors}
+    assert found == {"w": [[1, 0], [0, 1]], "c": stored}
+
+
+def test_numbers_of_four_bits(tmp_path: Path) -> None:
+    """Three of them are two bytes, one in each entry of int32_data."""
+    proto = small([helper.make_node("DequantizeLinear", ["q", "s"], ["y"])])
+    proto.graph.initializer.append(helper.make_tensor("q", TensorProto.INT4, [3], [1, 2, 3]))
+    proto.graph.initializer.append(numpy_helper.from_array(np.array(1, np.float32), "s"))
+    proto.opset_import[0].version, proto.ir_version = 21, 10
+    source = open_model(save(tmp_path / "m.onnx", proto))
+    assert {t.name: t.nbytes for t in source.tensors}["q"] == 2
+    proto.graph.initializer[1].int32_data.append(0)
+    refused(save(tmp_path / "m.onnx", proto), "int32_data: 3 numbers, its shape needs 2")
+
+
+def test_two_tensors_of_a_file_with_a_checksum(tmp_path: Path) -> None:
+    """It is read through once, and either tensor may be the one that says it wrongly."""
+    data = bytes(32)
+    (tmp_path / "w.bin").write_bytes(data)
+    right = hashlib.sha1(data, usedforsecurity=False).hexdigest()
+    proto = external("w.bin", offset="0", length="16", checksum=right)
+    proto.graph.initializer.append(proto.graph.initializer[0])
+    other = proto.graph.initializer[1]
+    other.name = "v"
+    open_model(save(tmp_path / "m.onnx", proto))
+    next(e for e in other.external_data if e.key == "checksum").value = "0" * 40
+    refused(save(tmp_path / "m.onnx", proto), "tensor 'v': external data: checksum '0000")
 
 
 def test_unused_nodes_and_cycles(tmp_path: Path) -> None:

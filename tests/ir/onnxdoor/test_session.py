@@ -1,5 +1,6 @@
 """Running models in the child process, and cutting sub-models out."""
 
+import resource
 import struct
 import subprocess
 import sys
@@ -75,6 +76,15 @@ def test_incomplete_parts_are_refused(source: Source) -> None:
         extract(source, {"x": None}, ["z"])
 
 
+def test_a_part_from_a_value_of_no_declared_type(source: Source, runtime: Runtime) -> None:
+    """The file says nothing of h, so who cuts there has to."""
+    with pytest.raises(InputError, match="value 'h': its element type is not declared"):
+        extract(source, {"h": None}, ["r"])
+    part = runtime.load(extract(source, {"h": onnx_ir.DataType.FLOAT}, ["r"]))
+    h = np.array([[-1, 2, 3, 4]], np.float32)
+    assert part.run({"h": h}, ["r"])["r"].tolist() == [[0, 2, 3, 4]]
+
+
 def test_external_weights_are_embedded(tmp_path: Path, source: Source, runtime: Runtime) -> None:
     proto = onnx.load(source.path)
     onnx.save(
@@ -124,6 +134,18 @@ def test_memory_limit() -> None:
     lost = pytest.raises(RuntimeLostError, match=r"big\.onnx: ONNX Runtime.* memory")
     with Runtime(memory_bytes=4 * 2**30) as child, lost:
         child.load(range_model(2**40), "big.onnx").run({}, ["y"])
+
+
+@pytest.mark.parametrize("asked", [0, 3 << 30])
+def test_a_limit_of_0_is_none(asked: int, source: Source) -> None:
+    """The child has then what we have, which is none where nobody set one."""
+    ours = resource.getrlimit(resource.RLIMIT_AS)[0]
+    tighter = ours != resource.RLIM_INFINITY and ours < asked
+    with Runtime(memory_bytes=asked) as child:
+        model = child.load(with_outputs(source, ["y"]))
+        assert np.allclose(model.run({"x": X}, ["y"])["y"], Y)
+        held = resource.prlimit(child._process.pid, resource.RLIMIT_AS)[0]
+    assert held == (asked if asked and not tighter else ours)
 
 
 def test_a_limit_too_tight_for_the_runtime_itself(source: Source) -> None:

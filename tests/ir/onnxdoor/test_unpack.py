@@ -13,6 +13,7 @@ from ir.errors import InputError
 from ir.onnxdoor import unpack
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
+from ir.onnxdoor.packing import Packing, unpack_matrix
 from ir.onnxdoor.session import Runtime
 from ir.onnxdoor.weights import load_weight
 from ir.workload import Weight
@@ -189,3 +190,22 @@ def test_too_large_stays_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(unpack, "MAX_BYTES", 767)
     assert kinds(source, unpacked=True) == ["MatMulNBits"]
     assert kinds(source, unpacked=False) == ["MatMulNBits"]
+
+
+def test_a_packed_tensor_that_others_read_as_bytes_stays(tmp_path: Path) -> None:
+    """Unpacked it would be there twice, and a weight names its tensor alone."""
+    path = product(tmp_path, biased=False)
+    model = onnx.load(path)
+    model.graph.node[0].output[0] = "z"
+    model.graph.node.append(helper.make_node("Cast", ["q"], ["wide"], to=TensorProto.FLOAT))
+    model.graph.node.append(helper.make_node("ReduceMax", ["wide"], ["most"], keepdims=0))
+    model.graph.node.append(helper.make_node("Add", ["z", "most"], ["y"]))
+    onnx.save(model, path)
+    assert "MatMulNBits" in kinds(open_model(path), unpacked=True)
+
+
+def test_zero_points_that_are_not_packed_by_hand() -> None:
+    """Two elements of 4 bits, 1 and 2, minus 0.5, times 2: 1 and 3."""
+    how = Packing(bits=4, scales="s", zeros="z", block=2)
+    packed, two = np.array([[0x21]], dtype=np.uint8), np.array([2.0])
+    assert unpack_matrix(packed, two, np.array([0.5]), 2, how).tolist() == [[1.0, 3.0]]

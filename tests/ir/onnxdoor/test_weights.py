@@ -147,3 +147,39 @@ def test_scale_per_block_as_run(tmp_path: Path) -> None:
     )
     found = load_weight(open_model(path), Weight("q", 8, 5, bits=8))
     assert np.allclose(found, matrix_by_running(path, 8))
+
+
+def test_a_matrix_among_axes_of_one(tmp_path: Path) -> None:
+    """[1, 2, 1, 3] holds [2, 3]; [2, 2, 3] holds two, and which one a weight has to say."""
+    stored = np.arange(6, dtype=np.float32).reshape(1, 2, 1, 3)
+    node = helper.make_node("Add", ["x", "w"], ["y"])
+    source = open_model(save(tmp_path, node, 3, w=stored))
+    assert load_weight(source, Weight("w", 2, 3)).tolist() == [[0, 1, 2], [3, 4, 5]]
+    source = open_model(save(tmp_path, node, 3, w=np.stack([stored, stored])))
+    with pytest.raises(InputError, match=r"tensor 'w': \[2, 1, 2, 1, 3\], expected 2 axes"):
+        load_weight(source, Weight("w", 2, 3))
+
+
+def test_the_bytes_of_no_tensor(tmp_path: Path) -> None:
+    source = open_model(save(tmp_path, helper.make_node("Relu", ["x"], ["y"]), 3, w=np.zeros(2)))
+    with pytest.raises(InputError, match="no stored tensor 'v'"):
+        stored_bytes(source, "v")
+
+
+def test_computed_constants_are_held_up_to_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of 24 bytes where 40 are held: the first makes room, and is computed again."""
+    nodes = [helper.make_node("Neg", ["w"], ["a"]), helper.make_node("Abs", ["w"], ["b"])]
+    nodes.append(helper.make_node("Sum", ["x", "a", "b"], ["y"]))
+    w = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.float32)
+    path = save(tmp_path, helper.make_node("Relu", ["x"], ["y"]), 3, w=w)
+    model = onnx.load(path)
+    model.graph.ClearField("node")
+    model.graph.node.extend(nodes)
+    onnx.save(model, path)
+    source = open_model(path)
+    monkeypatch.setattr("ir.onnxdoor.computed.HELD_BYTES", 40)
+    for name, wanted in (("a", -w), ("b", w), ("a", -w)):
+        assert load_weight(source, Weight(name, 2, 3)).tolist() == wanted.tolist()
+        assert list(source.computed) == [name]

@@ -124,3 +124,24 @@ def test_weights_that_are_cast_stay(tmp_path: Path) -> None:
     tensor = source.graph.initializers["w"].const_value
     assert tensor is not None
     assert tensor.dtype.bitwidth == 16
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.FLOAT])
+def test_a_tensor_in_an_attribute(kind: int, tmp_path: Path) -> None:
+    """ConstantOfShape makes what its attribute's type is: 32 bits, from 16 or as it was."""
+    value = helper.make_tensor("v", kind, [1], [0.5])
+    graph = helper.make_graph(
+        [
+            helper.make_node("Shape", ["x"], ["n"]),
+            helper.make_node("ConstantOfShape", ["n"], ["y"], value=value),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])],
+        [helper.make_tensor_value_info("y", kind, ["n"])],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(proto, tmp_path / "m.onnx")
+    source = open_model(tmp_path / "m.onnx")
+    assert source.widened == (kind == TensorProto.FLOAT16)
+    made = source.nodes[1].attributes["value"].as_tensor()
+    assert (str(made.dtype), made.numpy().tolist()) == ("FLOAT", [0.5])
