@@ -40,10 +40,7 @@ def operators(source: Source) -> list[str]:
     [
         ("td,df", (2, 4), [(4, 4)]),  # whose result goes by the alphabet
         ("...de,def->...f", (2, 4, 4), [(4, 4, 4)]),  # of unknown rank, two axes summed
-        ("td,df,f->tf", (2, 4), [(4, 4), (4,)]),  # scales, no weighted sum of experts
-        ("te,edd,te->td", (2, 4), [(4, 4, 4), (2, 4)]),  # the matrices' diagonals
-        ("td,edf,e->tf", (2, 4), [(4, 4, 4)]),  # two vectors only
-        ("td,edf,te->f", (2, 4), [(4, 4, 4), (2, 4)]),  # no token is left
+        ("td,edf,e->tf", (2, 4), [(4, 4, 4)]),  # two operands only
     ],
 )
 def test_an_equation_that_is_no_product(
@@ -55,6 +52,34 @@ def test_an_equation_that_is_no_product(
     source = opened(tmp_path, nodes, stored, dims=dims)
     assert operators(source) == ["Einsum"]
     assert not source.rewritten
+
+
+@pytest.mark.parametrize(
+    ("equation", "rewritten"),
+    [
+        ("td,edf,te->tf", True),  # experts of tokens, weighted and summed
+        ("td,df,tf->tf", False),  # one matrix, no stack of them
+        ("td,edd,te->td", False),  # the matrices' diagonals
+        ("td,edf,te->f", True),  # over the tokens too
+        ("td,gedf,te->tf", False),  # over stacks that have no weights
+    ],
+)
+def test_a_weighted_sum_of_products(
+    equation: str, rewritten: bool, tmp_path: Path, runtime: Runtime
+) -> None:
+    """Vectors x, stored matrices, and weights that are made of x."""
+    nodes = [
+        N("Softmax", ["x"], ["gates"]),
+        N("Einsum", ["x", "w", "gates"], ["y"], equation=equation),
+    ]
+    matrices = equation.split(",")[1]
+    w = np.arange(4.0 ** len(matrices)).reshape((4,) * len(matrices))
+    source = opened(tmp_path, nodes, {"w": w})
+    assert operators(source) == ["Softmax", *["Einsum"] * (1 + rewritten)]
+    found = runtime.load(with_outputs(source, ["y"])).run({"x": X}, ["y"])["y"]
+    gates = np.exp(X - X.max(axis=1, keepdims=True))
+    gates /= gates.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found, np.einsum(equation, X, w, gates), rtol=1e-5)
 
 
 INTEGERS = {

@@ -90,6 +90,15 @@ def test_a_file_that_grows_is_read_no_further(tmp_path: Path) -> None:
         Infile(tmp_path).read("numbers", 4)
 
 
+def test_a_file_that_grew_since_its_size_was_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_bytes(b"12345")
+    monkeypatch.setattr("ir.infile._checked", lambda info, where, what, limit: 4)
+    with pytest.raises(InputError, match="a: grew while it was read, expected 4 bytes at most"):
+        Infile(tmp_path / "a").read("numbers", 4)
+
+
 @pytest.mark.parametrize(
     ("text", "values", "depth"),
     [

@@ -120,7 +120,7 @@ def test_a_footer_of_too_many_values(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "49 1c 19 1c 00 00 00",  # a column of no metadata
         "49 1c 19 1c 3c 00 00 00 00",  # without a name
         "45 02 00",  # a number of groups
-        "49 1c 19 1c 3c 39 18 01 61 26 18 01 61 16 02 16 02 26 02 00 00 00 00",  # values: "a"
+        "49 1c 19 1c 3c 39 18 01 61 28 01 61 16 02 16 02 26 02 00 00 00 00",  # values: "a"
         "49 1c 19 1c 3c 39 18 01 ff 26 02 16 02 16 02 26 02 00 00 00 00",  # no UTF-8
     ],
 )

@@ -109,7 +109,7 @@ def test_a_batch_is_its_sequences_without_padding_and_dense_layers(tmp_path: Pat
 def test_a_batch_of_no_padding_and_one_of_nothing_else(padding: int, tmp_path: Path) -> None:
     """Two sequences of 5 tokens; where no token has an expert, that is what the file says."""
     given = ids(2, 5, 3, 2)
-    given.reshape(10, -1)[:padding] = -1
+    given[:, : padding // 2] = -1
     found, said = read(saved(tmp_path / "r.npz", routed_experts=given), "batch,seq,layers,k")
     assert isinstance(found, Routing)
     assert (found.tokens, np.bincount(found.sequence).tolist()) == (10, [5, 5])
