@@ -16,7 +16,7 @@ def check_broadcasts(case: ProgramCase) -> Fault | None:
     slot, are those of the slot table: the check `transfers`.
     """
     p = case.program
-    uses = (case.role[case.read] == Role.LOAD) & (case.role[case.reader] == Role.MVM0)
+    uses = case.role[case.reader] == Role.MVM0  # of a LOAD each: the check `mvm-input`
     load, mvm = case.read[uses], case.reader[uses]
     value = _multiplied(case)[case.of_router[mvm].astype(np.int64), p.node[mvm]]
     lowest, highest = np.full(len(p), len(case.maker) + len(p.nodes)), np.full(len(p), -1)
@@ -49,7 +49,7 @@ def _multiplied(case: ProgramCase) -> Ints:
     int64 [2, operators]; equal where the value is.
     """
     numbers: dict[str, int] = {}
-    out = np.full((2, len(case.workload.operators)), -1, dtype=np.int64)
+    out = np.zeros((2, len(case.workload.operators)), dtype=np.int64)
     for index, op in enumerate(case.workload.operators):
         names = (op.inputs or ("",))[0], ""
         if index in case.moe:

@@ -21,14 +21,14 @@ from ir.workload import Attention, Dense, Digital, MoELayer, Router
 Wanted = tuple[Role, int, Ints]  # role, operator, bytes in each pass ([passes], -1 = none)
 
 
-def kept_scores(case: ProgramCase, router: Router, of_pass: int) -> int:
+def kept_scores(case: ProgramCase, capacity: Capacity, of_pass: int) -> int:
     """Scores of each expert that a decode step's new token is compared with; 0 without a GO cache.
 
     All of the sequence's earlier ones where the capacity grows with it, else the best C.
     """
-    visits, capacity = case.visits, router.capacity
+    visits = case.visits
     later = visits.numbers[of_pass // len(visits.sequence_ids)] > 0
-    if capacity is None or not later or not visits.schedule.caches.go:
+    if not later or not visits.schedule.caches.go:
         return 0
     before = int(visits.so_far[of_pass] - visits.count(visits.fresh)[of_pass])
     return before if capacity.constant is None else min(before, capacity.constant)
@@ -105,7 +105,7 @@ def _wanted_of_layer(
     later, more = _later_and_more(visits)
     fresh, vector = visits.count(visits.fresh), -(-op.d_model * case.chip.mvm.output_bits // 8)
     scores = timing.score_bytes(op.router.experts, 1)
-    kept = [kept_scores(case, op.router, i) for i in range(visits.passes)]
+    kept = [kept_scores(case, capacity, i) for i in range(visits.passes)]
     again = visits.count(visits.scored & ~visits.runs) * vector
     past = visits.count(visits.runs & ~visits.scored) * vector
     inputs = caches.kv and not caches.go
@@ -203,7 +203,10 @@ def _add_writes(case: ProgramCase, out: Reads) -> None:
 
 
 def check_samples(case: ProgramCase) -> Fault | None:
-    """Where the schedule says so, every pass ends in one SAMPLE of its newest token's output."""
+    """Where the schedule says so, every pass ends in one SAMPLE of its newest token's output.
+
+    It is of the model's last operator.
+    """
     p, visits = case.program, case.visits
     rows = np.flatnonzero(case.role == Role.SAMPLE)
     wanted = np.full(visits.passes, int(case.schedule.sampled))
@@ -217,7 +220,8 @@ def check_samples(case: ProgramCase) -> Fault | None:
     for one, visit in zip(row.tolist(), newest.tolist(), strict=True):
         if one >= 0 and (case.visit[one] != visit or p.reads[one].tolist() != [made[visit]]):
             return Fault(p.name(one), "does not read its newest token's output alone")
-    return None
+    other = (case.role == Role.SAMPLE) & (p.node != len(p.nodes) - 1)
+    return case.fault(other, "is of another operator than the last")
 
 
 CACHE_CHECKS: tuple[Check[ProgramCase], ...] = (

@@ -17,6 +17,8 @@ def crossing_cost(case: ProgramCase, node: int, values: int, unit: int) -> Cost:
         case.mapping.placement,
         int(case.region[node]),
     )
+    if link.kind != "d2d":
+        return Cost(0, 0, 0)  # the check `opcode-unit` says so
     dies = {region.die for region in placement.regions if layer in region.layers}
     before, after = (
         placement.hops_to_die_port(layer, die) if die in dies else 0 for die in (link.die, link.to)
@@ -27,8 +29,7 @@ def crossing_cost(case: ProgramCase, node: int, values: int, unit: int) -> Cost:
 def load_cost(case: ProgramCase, node: int, die: int) -> Cost:
     """Of a dense product's vector over the bus of its region on a die."""
     layer = int(case.region[node])
-    base = case.jobs.base[node]
-    values = case.jobs.classes[base].first[0].rows if base >= 0 else 0
+    values = case.jobs.classes[case.jobs.base[node]].first[0].rows
     extent = extent_of(case, layer, die)
     return timing.load(case.chip, values, bus_width(case.workload, layer), extent)
 

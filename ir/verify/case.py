@@ -250,8 +250,7 @@ class ProgramCase:
         parent[chain] = self.read[self.program.reads.offsets[:-1][chain]]
         for _ in range(4):  # MVM, ACC, OUT, MUL, ACT, MUL, IN, MVM, ACC, STORE: 9 steps
             parent = parent[parent]
-        mine = np.isin(self.role, (*CHAIN, Role.MVM0))
-        return np.where(mine & (self.role[parent] == Role.MVM0), parent, -1)
+        return np.where(self.role[parent] == Role.MVM0, parent, -1)
 
     @cached_property
     def unit_class(self) -> Ints:
@@ -283,8 +282,8 @@ class ProgramCase:
         root, p = self.root, self.program
         unit, node, expert = p.unit[root], p.node[root], p.expert[root]
         base, holder = np.array(self.jobs.base, dtype=np.int64), self.lender[root]
-        known = (root >= 0) & (self.unit_class[unit] >= 0)
-        known &= (self.unit_routed[unit] == (expert >= 0)) & (self.fire_operator[unit] == holder)
+        known = (root >= 0) & (self.unit_routed[unit] == (expert >= 0))
+        known &= self.fire_operator[unit] == holder
         first = self.unit_class[unit] + base[node] - base[holder]
         return np.where(known, first + np.maximum(expert, 0), -1)
 
@@ -327,12 +326,11 @@ class ProgramCase:
 
     @cached_property
     def passing(self) -> Bools:
-        """Whether a visit's token passes itself on: [operators, visits]."""
+        """Whether a visit's token passes itself on, where it is summed: [operators, visits]."""
         out = np.zeros((len(self.workload.operators), len(self.visits)), dtype=np.bool_)
-        done, token = self.of_side & self.visits.runs & self.visits.scored, self.visits.token
         for index, op in self.moe.items():
             if op.adds_tokens:
-                out[index] = done[index] & self.compiled.passed[op.layer][token]
+                out[index] = self.compiled.passed[op.layer][self.visits.token]
         return out
 
     @cached_property

@@ -14,7 +14,9 @@ def check_mvm_input(case: ProgramCase) -> Fault | None:
     """Every MVM reads one vector of its token that went to its group; every vector sent is used."""
     p = case.program
     mvm = case.is_mvm
-    fault = case.fault(mvm & (np.diff(p.reads.offsets) != 1), "reads more or less than one vector")
+    odd = mvm & (np.diff(p.reads.offsets) != 1)
+    if fault := case.fault(odd, "reads more or less than one vector"):
+        return fault
     uses = mvm[case.reader]
     reader, read = case.reader[uses], case.read[uses]
     wanted = np.where(case.role[reader] == Role.MVM0, Role.LOAD, Role.IN)
@@ -24,12 +26,12 @@ def check_mvm_input(case: ProgramCase) -> Fault | None:
     used = read * units + p.unit[reader]
     wrong |= ~np.isin(used, sent)
     at = first(wrong)
-    if fault is None and at is not None:
+    if at is not None:
         name = p.name(int(read[at]))
         return Fault(p.name(int(reader[at])), f"reads {name}, which did not bring its token here")
     at = first(~np.isin(sent, used))
-    if fault is not None or at is None:
-        return fault
+    if at is None:
+        return None
     unit = p.units[int(p.dst.values[at])].name
     return Fault(p.name(int(p.dst.rows()[at])), f"goes to {unit}, which does not use it")
 
@@ -38,21 +40,19 @@ def check_jobs(case: ProgramCase) -> Fault | None:
     """Every crossbar job has each of its instructions once, on its own group's units."""
     p, root = case.program, case.root
     chain = np.isin(case.role, CHAIN)
-    fault = case.fault(chain & (root < 0), "does not lead back to a first-stage MVM")
     known = np.isin(case.role, (*CHAIN, Role.MVM0))
-    fault = fault or case.fault(known & (case.job_class < 0), "belongs to no expert or matrix")
+    fault = case.fault(known & (case.job_class < 0), "leads back to no MVM of an expert or matrix")
     differs = (
         (p.node != p.node[root]) | (case.visit != case.visit[root]) | (p.expert != p.expert[root])
     )
     fault = fault or case.fault(chain & differs, "continues a job of another token or expert")
     unit = p.unit
-    stray = (case.unit_class[unit] >= 0) & (case.unit_class[unit] != case.unit_class[unit[root]])
-    local = known & (case.unit_fire[unit] >= 0)
-    wrong = (p.src >= 0) & ((root < 0) | (p.src != p.unit[root]))
-    fault = fault or case.fault(wrong, "comes from another unit than its job's group")
-    both = case.unit_routed[unit] & case.unit_routed[unit[root]]
+    stray = case.unit_class[unit] != case.unit_class[unit[root]]
+    local = case.unit_fire[unit] >= 0
+    source = np.where(case.role == Role.OUT, unit[root], -1)
+    fault = fault or case.fault(p.src != source, "comes from another unit than its job's group")
     group = np.array([u.group for u in p.units], dtype=np.int64)[unit]
-    stray |= both & (group != group[root])
+    stray |= case.unit_routed[unit] & (group != group[root])
     copy = copy_of(case)
     stray |= copy[unit] != copy[unit[root]]
     fault = fault or case.fault(local & stray, "runs on the units of another group than its job's")

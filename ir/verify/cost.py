@@ -25,6 +25,7 @@ from ir.verify.roles import READS_OF_CACHES, WRITES_OF_CACHES, Form, Role
 from ir.workload import Attention, Dense, Digital, MoELayer
 
 SAMPLED = -1  # stands for the operator of what moves the choice of a token
+NO_JOB = Cost(0, 0, 0)  # of what is of no job: the check `jobs` says so
 LINKS = (Opcode.LOAD, Opcode.STORE, Opcode.XFER, Opcode.CROSS)
 
 _KNOWN: WeakKeyDictionary[ProgramCase, Ints] = WeakKeyDictionary()  # of cases being checked
@@ -45,8 +46,7 @@ def _by_key(case: ProgramCase) -> Ints:
     p, role = case.program, case.role
     node, amount = int64(p.node), np.zeros(len(p), dtype=np.int64)
     streams = case.streams
-    whole = (role == Role.RESULT) & (case.row_form == Form.SEQUENCE) & ~streams.mine
-    whole |= (role == Role.TOPK) & (p.token < 0)
+    whole = (case.row_form == Form.SEQUENCE) | (role == Role.TOPK)  # but for what follows
     amount[whole] = case.of_pass[whole]
     amount[streams.mine] = size_of_job(case, streams.asked, streams.keys)[streams.mine]
     cached = np.isin(role, READS_OF_CACHES + WRITES_OF_CACHES)
@@ -57,9 +57,7 @@ def _by_key(case: ProgramCase) -> Ints:
     digital = role == Role.EXPERT
     amount[digital] = p.expert[digital]
     move = role == Role.MOVE
-    layers = max(case.workload.layers, 1)
-    unit_layer = np.array([unit.layer for unit in p.units], dtype=np.int64)[p.unit]
-    amount[move] = unit_layer[move] * layers + p.layer[move]
+    amount[move] = int64(p.layer)[move] * len(p.units) + p.unit[move]
     moved = moved_from(case)[move]
     node[move] = np.where(role[moved] == Role.SAMPLE, SAMPLED, p.node[moved])
     load = role == Role.LOAD
@@ -74,10 +72,10 @@ def _by_key(case: ProgramCase) -> Ints:
     mvm = np.isin(role, [Role.MVM0, Role.MVM1])
     amount[mvm] = case.sharing.in_stack[case.unit_fire[p.unit[mvm]]]
     like = np.append(case.jobs.like, -1)[case.job_class]
-    columns = (role, int64(p.stage) + 1, node + 1, like + 1, amount)
     key = np.zeros(len(p), dtype=np.int64)
-    for column in columns:
-        key = key * (int(column.max(initial=0)) + 1) + column
+    for column in (role, int64(p.stage), node, like, amount):
+        low, high = int(column.min(initial=0)), int(column.max(initial=0))
+        key = key * (high - low + 1) + column - low
     _, example, inverse = np.unique(key, return_index=True, return_inverse=True)
     table = np.array(
         [
@@ -135,13 +133,13 @@ def _router_on_crossbars(case: ProgramCase, op: MoELayer) -> bool:
 
 def _cost(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> Cost:
     """Cost of one instruction; `amount` as expected_costs defines it."""
-    chip, op = case.chip, case.workload.operators[node]
+    chip, op, units = case.chip, case.workload.operators[node], case.program.units
     if role == Role.MOVE:
-        here, there = divmod(amount, max(case.workload.layers, 1))
-        width = timing.SAMPLE_VALUES if node == SAMPLED else op.width
+        there, unit = divmod(amount, len(units))
+        width, here = timing.SAMPLE_VALUES if node == SAMPLED else op.width, units[unit].layer
         return timing.xfer(chip, width, case.mapping.placement.hops_between(here, there))
     if role == Role.CROSS:
-        return crossing_cost(case, node, *divmod(amount, len(case.program.units)))
+        return crossing_cost(case, node, *divmod(amount, len(units)))
     if role in READS_OF_CACHES + WRITES_OF_CACHES:
         return timing.dram(chip, amount)
     if role == Role.SAMPLE:
@@ -159,7 +157,7 @@ def _cost(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> Co
         case Dense() if role == Role.LOAD:
             return load_cost(case, node, amount // 2)
         case Dense():
-            return Cost(0, 0, 0)  # of no job of it: the check `jobs` says so
+            return NO_JOB
         case _:
             assert_never(op)
 
@@ -202,7 +200,7 @@ def _job(case: ProgramCase, role: Role, job: JobClass, fire: int) -> Cost:
     chip, layer = case.chip, int(case.region[job.operator])
     stage = 1 if role in (Role.MVM1, Role.ACC1) else 0
     if not job.weights(stage):
-        return Cost(0, 0, 0)  # a stage that the job does not have: the check `jobs` says so
+        return NO_JOB  # a stage that the job does not have
     if role in (Role.MVM0, Role.MVM1):
         return job.mvm(stage, chip, stacked=bool(fire))
     if role in (Role.ACC0, Role.ACC1):
@@ -229,9 +227,9 @@ def _moe(case: ProgramCase, node: int, op: MoELayer, role: Role, amount: int) ->
         return timing.gate(chip, *size, on_crossbar=on_crossbar, scored=scored)
     if role == Role.EXPERT:
         return timing.digital_expert(chip, op.experts[amount], op.passes)
-    if role == Role.TOPK and op.router.capacity is not None:
+    if role == Role.TOPK and (capacity := op.router.capacity) is not None:
         scored = int(case.visits.count(case.visits.scored)[amount])
-        kept = kept_scores(case, op.router, amount)
+        kept = kept_scores(case, capacity, amount)
         return timing.top_tokens(chip, scored, kept, op.router.experts)
     if role == Role.TOPK:
         return timing.topk(chip, op.router.outputs, op.router.top_k or 1)
@@ -244,7 +242,7 @@ def _moe(case: ProgramCase, node: int, op: MoELayer, role: Role, amount: int) ->
             sizes = 1, int(op.weights_outputs), op.d_out, op.d_expert
         return timing.combine(chip, *sizes, scaled=scaled)
     if role != Role.LOAD:
-        return Cost(0, 0, 0)  # of no job of it: the check `jobs` says so
+        return NO_JOB
     die, of_router = divmod(amount, 2)
     values, layer = op.scored_width if of_router else op.d_model, int(case.region[node])
     return timing.load(chip, values, bus_width(case.workload, layer), extent_of(case, layer, die))

@@ -41,7 +41,7 @@ def check_inputs(case: ProgramCase) -> Fault | None:
 def _first_users(case: ProgramCase) -> Ints:
     """Operator of each row; of a LOAD the first whose products use it, as several may."""
     out = int64(case.program.node)
-    uses = (case.role[case.read] == Role.LOAD) & (case.role[case.reader] == Role.MVM0)
+    uses = case.role[case.reader] == Role.MVM0  # of a LOAD each: the check `mvm-input`
     load = case.read[uses]
     out[load] = len(case.form)
     np.minimum.at(out, load, case.program.node[case.reader[uses]])
@@ -100,8 +100,7 @@ def _add_chain(out: Reads, made: Ints, index: int, op: Attention) -> None:
     chain = streams.chain[index]
     final = np.full(visits.passes, -1, dtype=np.int64)
     np.maximum.at(final, chain[case.visit[jobs]], case.visit[jobs])
-    last = np.where(final >= 0, streams.of[index, final], -1)[chain]
-    last = np.where(streams.of[index] >= 0, last, -1)
+    last = np.where(streams.of[index] >= 0, streams.of[index, final[chain]], -1)
     for name in op.kept:
         maker = case.maker.get(name)
         if maker is not None:
@@ -163,10 +162,10 @@ def _load_reads(parts: Parts, made: Ints) -> Reads:
     entered = np.zeros(makers.shape, dtype=np.bool_)
     for index, op in enumerate(case.workload.operators):
         if case.form[index] in (Form.DENSE, Form.MOE):
-            names = op.inputs[0], case.moe[index].scored if index in case.moe else op.inputs[0]
+            names = op.inputs[0], case.moe[index].scored if index in case.moe else ""
             makers[:, index] = [case.maker.get(name, -1) for name in names]
             entered[:, index] = [name in case.workload.inputs for name in names]
-    uses = (case.role[case.read] == Role.LOAD) & (case.role[case.reader] == Role.MVM0)
+    uses = case.role[case.reader] == Role.MVM0  # of a LOAD each: the check `mvm-input`
     load, mvm = case.read[uses], case.reader[uses]
     of_router = case.of_router[mvm].astype(np.int64)
     maker = makers[of_router, p.node[mvm]]
@@ -190,7 +189,9 @@ def check_regions(case: ProgramCase) -> Fault | None:
     if at is not None:
         name = p.name(int(case.read[at]))
         return Fault(p.name(int(case.reader[at])), f"reads {name}, which was not moved here")
-    fault = case.fault(move & (np.diff(p.reads.offsets) != 1), "moves more or less than one value")
+    odd = move & (np.diff(p.reads.offsets) != 1)
+    if fault := case.fault(odd, "moves more or less than one value"):
+        return fault
     unit_layer = np.array([u.layer for u in p.units], dtype=np.int64)[p.unit]
     wrong = move[case.reader] & (unit_layer[case.reader] != p.layer[case.read])
     sampled = case.role[moved_from(case)[case.read]] == Role.SAMPLE  # `inputs` says for whom
@@ -198,18 +199,18 @@ def check_regions(case: ProgramCase) -> Fault | None:
     other = alone & (case.visit[case.read] != case.visit[case.reader])
     wrong |= move[case.reader] & other & ~sampled
     at = first(wrong)
-    if fault is None and at is not None:
-        fault = Fault(p.name(int(case.reader[at])), "moves a value of another region or token")
+    if at is not None:
+        return Fault(p.name(int(case.reader[at])), "moves a value of another region or token")
     turn = case.step * len(p.nodes) + p.node  # in which operators are carried out
     wrong = move[case.reader] & (turn[case.reader] <= turn[case.read])
     wrong |= move[case.read] & (turn[case.reader] < turn[case.read])
     at = first(wrong)
-    if fault is None and at is not None:
+    if at is not None:
         name = p.name(int(case.read[at]))
         return Fault(p.name(int(case.reader[at])), f"is of an operator before that of {name}")
-    at = first(_of_another_token(case)) if fault is None else None
+    at = first(_of_another_token(case))
     if at is None:
-        return fault
+        return None
     name = p.name(int(case.read[at]))
     return Fault(p.name(int(case.reader[at])), f"reads {name}, the vector of another token")
 

@@ -63,9 +63,9 @@ def check_input_buffers(case: ProgramCase) -> Fault | None:
     last = case.end[filler]
     user = np.flatnonzero(case.is_mvm[case.reader])
     wanted = case.read[user] * most + case.sharing.circuit[p.unit[case.reader[user]]]
-    place = np.minimum(np.searchsorted(entry, wanted), max(len(entry) - 1, 0))
-    match = entry[place] == wanted if len(entry) else np.zeros(0, dtype=np.bool_)
-    np.maximum.at(last, place[match], case.end[case.reader[user[match]]])
+    sent = np.isin(wanted, entry)
+    users = case.reader[user[sent]]
+    np.maximum.at(last, np.searchsorted(entry, wanted[sent]), case.end[users])
     fault = _crowded(group, p.start_ps[filler], last, case.chip.pg.input_buffers)
     if fault is None:
         return None
@@ -118,7 +118,7 @@ def _own_buffer(case: ProgramCase) -> Bools:
     homes = np.array([home.get(n, 0) for n in range(max(home, default=0) + 1)], dtype=np.int64)
     own = int64(p.layer)
     source = np.array([unit.layer for unit in p.units], dtype=np.int64)[p.unit]
-    leaves = (case.role == Role.MOVE) & (homes[own] != homes[np.maximum(source, 0)])
+    leaves = (case.role == Role.MOVE) & (homes[own] != homes[source])
     own = np.where(leaves, source, own)
     where = die_of(p)
     there: Bools = (layer == own) & ((die == where) | (where < 0))
@@ -129,7 +129,7 @@ def _least_bytes(case: ProgramCase) -> Ints:
     """Bytes each row's value needs at least: its operator's width for each token it stands for."""
     width = np.array([op.width for op in case.workload.operators], dtype=np.int64)
     values = width[case.program.node]
-    whole = (case.role == Role.RESULT) & (case.row_form == Form.SEQUENCE) & ~case.streams.mine
+    whole = (case.role == Role.RESULT) & (case.row_form == Form.SEQUENCE)  # of a stream's job below
     by_side = case.visits.running
     place = {side: at for at, side in enumerate(by_side)}
     side = np.array([place[op.side] for op in case.workload.operators], dtype=np.int64)
@@ -147,12 +147,10 @@ def _least_bytes(case: ProgramCase) -> Ints:
     values = np.where(hidden, between, values)
     results = np.array([*(c.results for c in classes), 0], dtype=np.int64)
     values = np.where(case.role == Role.STORE, results[case.job_class], values)
-    moved = np.flatnonzero(case.role == Role.MOVE)
-    values[moved] = 1  # as wide as what it moves: the check of link costs says how wide
-    values[case.role == Role.CROSS] = 1  # so does it of what crosses
-    values[case.role == Role.TOPK] = 0  # an expert may choose none of a short sequence's tokens
     values[case.role == Role.SAMPLE] = timing.SAMPLE_VALUES
-    values[np.isin(case.role, READS_OF_CACHES)] = 0  # the check `caches` says how many
+    said = np.isin(case.role, [Role.MOVE, Role.CROSS, *READS_OF_CACHES])  # by `bytes`, `caches`
+    said |= case.role == Role.TOPK  # an expert may choose none of a short sequence's tokens
+    values[said] = 0
     least: Ints = -(-values * case.chip.mvm.output_bits // 8)
     least[case.role == Role.GATE] = timing.score_bytes(1, 1)  # scores have a format of their own
     return least
@@ -167,7 +165,7 @@ def check_buffer_overlap(case: ProgramCase) -> Fault | None:
     p = case.whole
     last = case.end.copy()
     np.maximum.at(last, p.reads.values, case.end[p.reads.rows()])
-    rows = np.flatnonzero((p.buffer >= 0) & (p.bytes > 0) & (last > case.end))
+    rows = np.flatnonzero((p.buffer >= 0) & (last > case.end))
     rows = rows[np.argsort(case.end[rows], kind="stable")]
     low, high = p.offset[rows], (p.offset + p.bytes)[rows]
     pieces = _numbered(np.tile(int64(p.buffer[rows]), 2), np.concatenate([low, high]))

@@ -19,9 +19,8 @@ def results(case: ProgramCase) -> Ints:
         of_all = case.row_form[row] == Form.CONSTANT
         mine = (visits.of_pass == case.of_pass[row]) & visits.runs & case.of_side[p.node[row]]
         out[p.node[row], of_all | mine] = row
-    for row in np.flatnonzero(case.role == Role.OUTPUTS_RD):
-        kept = (visits.of_pass == case.of_pass[row]) & visits.runs & ~visits.scored
-        out[p.node[row], kept] = row
+    for row in np.flatnonzero(case.role == Role.OUTPUTS_RD):  # of the new token a COMBINE, below
+        out[p.node[row], (visits.of_pass == case.of_pass[row]) & visits.runs] = row
     rows = np.flatnonzero(result & (case.visit >= 0) & ~case.streams.mine)
     out[p.node[rows], case.visit[rows]] = rows
     return np.where(case.streams.of >= 0, case.streams.of, out)
@@ -53,7 +52,7 @@ def check_operators(case: ProgramCase) -> Fault | None:
             wanted = once & (whole if per == "sequence" else ~whole)
             expected = expected & wanted[:, None]
             if per == "sequence":
-                expected = expected & ~_streamed(case) & ~case.kept_in_buffers[:, None]
+                expected = expected & ~_streamed(case)
             at = first((count != expected).ravel())
             if at is not None:
                 op, which = divmod(at, size)

@@ -101,13 +101,14 @@ def check_labels(case: ProgramCase) -> Fault | None:
     of_token = case.schedule.sequence[np.maximum(p.token, 0)]
     wrong = (p.token >= 0) & (p.seq != of_token)
     wrong |= whole & ~np.isin(p.seq, case.visits.sequence_ids)
+    wrong |= constant & (p.seq != -1)
     fault = fault or case.fault(wrong, "names another sequence than its token's")
     experts = np.zeros(len(p.nodes), dtype=np.int64)
     for index, op in case.moe.items():
         experts[index] = op.router.experts
     of_job = np.isin(case.role, (*CHAIN, Role.MVM0, Role.EXPERT))
     wrong = (p.expert < -1) | (p.expert >= np.where(of_job, experts[p.node], 0))
-    fault = fault or case.fault(wrong & (p.expert != -1), "names an expert that has no part in it")
+    fault = fault or case.fault(wrong, "names an expert that has no part in it")
     wrong = ~np.isin(p.step, case.visits.numbers)
     fault = fault or case.fault(wrong, "is of a step that the schedule does not have")
     wrong = (p.token >= 0) & (case.visit < 0)
@@ -185,26 +186,25 @@ def _check_unit_counts(case: ProgramCase) -> Fault | None:
         if found != sorted(wanted):
             problem = f"of layers and dies {found}, expected {sorted(wanted)}"
             return Fault(f"{kind} units", problem)
-    fault = _check_links(case)
-    if fault:
+    if fault := _check_links(case):
         return fault
     for kind in ("acc", "link"):
         keys = [(u.layer, u.stage, u.group) for u in units if u.kind == kind]
         if len(set(keys)) < len(keys):
             return Fault(f"{kind} units", "two of them serve one group")
     expected = _dpus(case, sites) | _attention(case, homes) | {("dram", -1, 0): (1, 1)}
-    found_pools: dict[Pool, tuple[int, int]] = dict.fromkeys(expected, (0, 0))
+    pools: dict[Pool, tuple[int, int]] = {}
     for unit in units:
         if unit.kind in ("dpu", "mha", "dram"):
             key = unit.kind, unit.layer, unit.die
-            jobs, together = found_pools.get(key, (0, 0))
-            found_pools[key] = jobs + 1, together + unit.units
-    for (kind, layer, die), count in found_pools.items():
-        size = expected.get((kind, layer, die), (0, 0))
-        if count != size:
+            jobs, together = pools.get(key, (0, 0))
+            pools[key] = jobs + 1, together + unit.units
+    for kind, layer, die in expected | pools:
+        found_pool, size = pools.get((kind, layer, die)), expected.get((kind, layer, die))
+        if found_pool != size:
             where = f"{kind} units" + (f" of layer {layer}" if layer >= 0 else "")
             where += f" on die {die}" if die else ""
-            return Fault(where, f"{_jobs(*count)}, expected {_jobs(*size)}")
+            return Fault(where, f"{_jobs(found_pool)}, expected {_jobs(size)}")
     return None
 
 
@@ -226,8 +226,9 @@ def _check_links(case: ProgramCase) -> Fault | None:
     return None
 
 
-def _jobs(jobs: int, units: int) -> str:
+def _jobs(pool: tuple[int, int] | None) -> str:
     """`4`, or `16 for 1 job at a time` where several share one."""
+    jobs, units = pool or (0, 0)
     return f"{units}" if jobs == units else f"{units} for {jobs} job at a time"
 
 
@@ -290,9 +291,9 @@ def check_destinations(case: ProgramCase) -> Fault | None:
     dst = case.program.dst
     rows, to = dst.rows(), dst.values
     fills = (case.role == Role.LOAD) | (case.role == Role.IN)
-    fault = case.fault(
-        fills != (np.diff(dst.offsets) > 0), "has destinations wrongly, or lacks them"
-    )
+    odd = fills != (np.diff(dst.offsets) > 0)
+    if fault := case.fault(odd, "has destinations wrongly, or lacks them"):
+        return fault
     layer = np.array([u.layer for u in case.program.units], dtype=np.int64)
     stage = np.array([u.stage for u in case.program.units], dtype=np.int64)
     wrong = (case.unit_kind[to] != KIND["group"]) | (layer[to] != case.program.layer[rows])
@@ -300,14 +301,13 @@ def check_destinations(case: ProgramCase) -> Fault | None:
     own = case.unit_fire[to] == case.unit_fire[case.program.unit[rows]]
     wrong |= (case.role[rows] == Role.IN) & ~own
     at = first(wrong)
-    if fault is None and at is not None:
+    if at is not None:
         name = case.program.units[int(to[at])].name
-        fault = Fault(case.program.name(int(rows[at])), f"goes to {name}, not a group it may fill")
+        return Fault(case.program.name(int(rows[at])), f"goes to {name}, not a group it may fill")
     key = first_repeat(rows * len(case.program.units) + to)
-    if fault is None and key is not None:
-        name = case.program.name(key // len(case.program.units))
-        return Fault(name, "goes to one group twice")
-    return fault
+    if key is None:
+        return None
+    return Fault(case.program.name(key // len(case.program.units)), "goes to one group twice")
 
 
 def check_written_once(case: ProgramCase) -> Fault | None:

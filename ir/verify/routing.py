@@ -230,15 +230,16 @@ def check_slot_order(case: ProgramCase) -> Fault | None:
         slot[here] = _of_turn(case, turns, turns.slot, here)
         before[here] = turns.base[case.step[here]]
     wrong = case.routed & (p.slot != slot - before)
-    fault = case.fault(wrong, "carries another slot than its turn's")
+    if fault := case.fault(wrong, "carries another slot than its turn's"):
+        return fault
     rows = rows[case.role[rows] == Role.MVM0]
     rows = rows[np.lexsort((p.start_ps[rows], case.step[rows], p.node[rows], p.unit[rows]))]
     one, other = rows[:-1], rows[1:]
     together = (p.unit[one] == p.unit[other]) & (p.node[one] == p.node[other])
     together &= case.step[one] == case.step[other]
     at = first(together & (slot[other] <= slot[one]))
-    if fault is not None or at is None:
-        return fault
+    if at is None:
+        return None
     earlier = f"{p.name(int(one[at]))} of slot {p.slot[one[at]]}"
     return Fault(p.name(int(other[at])), f"of slot {p.slot[other[at]]} starts after {earlier}")
 

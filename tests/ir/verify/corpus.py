@@ -11,9 +11,10 @@ from itertools import islice, product
 from typing import Any
 
 from ir.compiled import Compiled
+from ir.errors import CheckError
 from ir.program import Program
 from ir.schedule import Caches
-from ir.verify import check_mapping, check_program
+from ir.verify import check_mapping, check_program, verify_mapping, verify_program
 from moexbar.chips.loader import load_chip, preset_names
 from tests.dies import JOINED, at_random, die_chip
 from tests.ir.verify import test_verify_accepts as accepts
@@ -24,6 +25,7 @@ from tests.ir.verify import test_verify_rejects as rejects
 from tests.ir.verify import test_verify_replicas as replicas
 from tests.ir.verify import test_verify_stacks as stacks
 from tests.ir.verify import test_verify_streams as streams
+from tests.ir.verify.by_role import changes_by_role
 from tests.ir.verify.single_changes import single_changes
 from tests.make import compile_small, map_small, small_chip, small_workload
 from tests.stacks import random_stacks
@@ -44,6 +46,16 @@ class Judged:
     def refused_by(self) -> tuple[str, ...]:
         """The checks that find a fault; a program on a wrong mapping is not looked at."""
         return tuple(name for name, result in self.results() if is_fault(result))
+
+    def first_fault(self) -> str:
+        """The check by which it is refused, empty if it is not."""
+        c = self.compiled
+        try:
+            verify_mapping(c.mapping, c.workload, c.chip)
+            verify_program(c)
+        except CheckError as error:
+            return error.check
+        return ""
 
     def results(self) -> list[tuple[str, str]]:
         """What every check says that is run."""
@@ -70,7 +82,7 @@ def right(every: int = 1) -> Iterator[Judged]:
         yield Judged(f"on {name}", made)
     yield from _on_dies(every)
     yield from _in_stacks(every)
-    for name, make in forms.FORMS.items():
+    for name, make in (forms.FORMS | forms.NARROW).items():
         yield Judged(name, make())
     for make in edges.AT_LIMITS:
         yield Judged(f"at a limit: {make.__name__}", make())
@@ -133,6 +145,7 @@ def tables() -> Iterator[tuple[Callable[[str], Compiled], list[tuple[str, Corrup
         (rejects.sound, rejects.CORRUPTIONS),
         (_always(rejects.gates_on_input), rejects.CORRUPTED_GATES),
         (_always(rejects.stepping), rejects.CORRUPTED_STEPS),
+        (_always(rejects.stepping_without_keys), rejects.WITHOUT_KEYS),
         (_always(rejects.dense_twice), rejects.COPIES),
         (_always(rejects.of_unlike_widths), rejects.UNLIKE),
         (_always(rejects.stacked), rejects.STACKED),
@@ -157,6 +170,7 @@ def _moved(*, of_jobs: bool) -> list[tuple[str, Corrupt]]:
     table: list[tuple[str, Corrupt]] = [
         ("moved", partial(_program, streams.part_of_another_token)),
         ("moved", partial(_program, streams.moved_for_another_token)),
+        ("moved", partial(_program, streams.moved_from_another_sequence)),
     ]
     of_job = partial(_program, streams.moved_from_another_job)
     return [*table, ("moved", of_job)] if of_jobs else table
@@ -196,6 +210,25 @@ def drawn() -> Iterator[Judged]:
             yield Judged(name, made, name.split()[0])
 
 
+def by_role() -> Iterator[Judged]:
+    """Programs with one thing changed in an instruction of every kind."""
+    seen: set[tuple[int, ...]] = set()
+    makes: list[Callable[[], Compiled]] = [rejects.on_dies, rejects.stepping, rejects.base]
+    makes += [rejects.stepping_without_keys, edges.on_digital_units, streams.base]
+    makes += [partial(streams.elsewhere, streams=False), forms.FORMS["one matrix an expert"]]
+    makes += [forms.FORMS["tokens that pass themselves on"], _with_inputs_kept]
+    for make in makes:
+        for name, made in changes_by_role(make(), seen):
+            yield Judged(name, made, name)
+
+
+def _with_inputs_kept() -> Compiled:
+    workload = small_workload(expert_choice=True, shared=1)
+    return compile_small(
+        workload, sequence=accepts.TWO_SEQUENCES, decode=1, caches=Caches(go=False)
+    )
+
+
 def judged(every: int = 1) -> list[Judged]:
     """All of them, or fewer of the right ones."""
-    return [*right(every), *wrong(), *drawn()]
+    return [*right(every), *wrong(), *drawn(), *by_role()]

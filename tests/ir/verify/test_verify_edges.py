@@ -22,6 +22,7 @@ from ir.verify.exclusive import _clash
 from ir.verify.mapping import check_crossbars, check_groups
 from ir.verify.tiles import MappingCase
 from ir.verify.traffic import _counted
+from ir.workload import MoELayer
 from tests.backends.functional import mutate
 from tests.ir.verify import test_verify_rejects as rejects
 from tests.ir.verify.test_verify_forms import FORMS, with_digital
@@ -323,6 +324,35 @@ def bytes_of_sums(c: Compiled) -> Compiled:
 
 def bytes_of_added_sums(c: Compiled) -> Compiled:
     return rejects.edited(c, "bytes", rejects.rows(c.program, Opcode.ACC)[0], 1)
+
+
+def unit_left_by_what_leaves_none(c: Compiled) -> Compiled:
+    """A norm says that it comes from a unit: that of the program's last instruction, no job's."""
+    row = rejects.rows(c.program, Opcode.NORM)[0]
+    return rejects.edited(c, "src", row, c.program.unit[-1])
+
+
+def crossing_on_a_chip_of_one_die(c: Compiled) -> Compiled:
+    return rejects.edited(c, "opcode", rejects.rows(c.program, Opcode.NORM)[0], Opcode.CROSS)
+
+
+def no_destinations_at_all(c: Compiled) -> Compiled:
+    none = Lists(np.zeros_like(c.program.dst.offsets), c.program.dst.values[:0])
+    return rejects.with_column(c, "dst", none)
+
+
+def slot_below_none(c: Compiled) -> Compiled:
+    """Of a broadcast that is no transfer of a slot table."""
+    loads = rejects.rows(c.program, Opcode.LOAD)
+    nodes = [i for i, op in enumerate(c.workload.operators) if isinstance(op, MoELayer)]
+    plain = (c.program.slot[loads] < 0) & np.isin(c.program.node[loads], nodes)
+    return rejects.edited(c, "slot", loads[plain][0], -2)
+
+
+def choice_named_by_another_token(c: Compiled) -> Compiled:
+    """It reads the newest token's output, and says that it is of the one before."""
+    row = rejects.rows(c.program, Opcode.SAMPLE, step=0)[0]
+    return rejects.edited(c, "token", row, c.program.token[row] - 1)
 
 
 def first_product_past_its_sums(c: Compiled) -> Compiled:
@@ -672,6 +702,7 @@ ON_BASE: list[tuple[str, Corrupt]] = [
     ("units", unit("bus_with_a_group", "bus", group=0)),
     ("units", unit("adders_with_pgs", "acc", pgs=1)),
     ("units", unit("digital_unit_for_two", "dpu", units=2)),
+    ("units", unit("digital_unit_of_a_region_that_shares_them", "dpu", layer=0, units=0)),
     ("units", unit("adders_for_two", "acc", units=2)),
     ("units", two_units_of_a_name),
     ("destinations", vector_to_one_group_twice),
@@ -692,6 +723,10 @@ ON_BASE: list[tuple[str, Corrupt]] = [
     ("bytes", bytes_of_sums),
     ("bytes", bytes_of_added_sums),
     ("job-reads", first_product_past_its_sums),
+    ("jobs", unit_left_by_what_leaves_none),
+    ("stages", slot_below_none),
+    ("destinations", no_destinations_at_all),
+    ("opcode-unit", crossing_on_a_chip_of_one_die),
     ("jobs", second_stage_of_another_job),
     ("stages", offset_without_a_buffer),
     ("buffer-bytes", value_before_its_buffer),
@@ -713,6 +748,7 @@ IN_STEPS: list[tuple[str, Corrupt]] = [
     ("schedule", step_that_says_it_has_no_keys),
     ("schedule", first_step_with_keys),
     ("caches", cache_read_twice),
+    ("samples", choice_named_by_another_token),
     ("columns", without_steps),
     ("schedule", sequences_out_of_order),
     ("schedule", step_that_is_skipped),

@@ -24,6 +24,7 @@ from tests.compiler.emit.test_streams import SEQUENCE, streaming
 from tests.make import compile_small, small_chip, small_workload
 
 TWO = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+ONE_AND_THREE = np.array([0, 1, 1, 1])
 ON_CROSSBARS = {"router_on": "crossbar"}
 IN_TILES = {"mha_bits_per_ns": 64}  # jobs of two queries
 OWN_UNITS = {"dpus": 0, "mha_units": 0}  # each region's own, as many as it needs
@@ -138,6 +139,50 @@ def of_other_kinds(workload: Workload) -> Workload:
     return changed(workload, change)
 
 
+def scoring_other_vectors(workload: Workload) -> Workload:
+    """The routers score vectors of 12 values, which a product makes beside the experts' of 20."""
+    operators: list[AnyOperator] = []
+    for op in workload.operators:
+        if isinstance(op, MoELayer):
+            low, (h,) = f"low{op.layer}", op.inputs
+            operators.append(
+                Dense(
+                    name=low,
+                    layer=op.layer,
+                    inputs=(h,),
+                    outputs=(low,),
+                    nodes=(f"node_{low}",),
+                    width=12,
+                    weight=Weight(low, 20, 12, bits=8),
+                )
+            )
+            scores = Weight("router", 12, op.router.experts, bits=8)
+            router = replace(op.router, projection=scores, reads=low)
+            op = replace(op, inputs=(h, low), router=router)
+        operators.append(op)
+    return replace(workload, operators=tuple(operators))
+
+
+def multiplying_at_once(workload: Workload) -> Workload:
+    """Queries, keys and values are of the first operator's vectors, with no norm between."""
+
+    def change(op: AnyOperator) -> AnyOperator:
+        return replace(op, inputs=("embed",)) if op.name in ("q0", "k0", "v0") else op
+
+    return changed(workload, change)
+
+
+def with_attention_added_as_it_is(workload: Workload) -> Workload:
+    """The first sum takes a token's part of the attention's result beside what a product makes."""
+
+    def change(op: AnyOperator) -> AnyOperator:
+        if op.name == "add_a0":
+            return replace(op, inputs=(*op.inputs, "attention0"))
+        return op
+
+    return changed(workload, change)
+
+
 def with_one_matrix_for_two(workload: Workload) -> Workload:
     """Keys and values of the first layer, and queries of the second, are of one matrix."""
     products = {op.name: op for op in workload.operators if isinstance(op, Dense)}
@@ -179,11 +224,12 @@ def chosen_on(sides: tuple[Side, ...], layers: tuple[int, ...]) -> dict[int, Any
     }
 
 
-def on_sides(source: int, target: int) -> Compiled:
-    """Two sequences of as many source and target tokens."""
+def on_sides(source: int, target: int, *, streams: bool = False) -> Compiled:
+    """Two sequences of as many source and target tokens; the encoder looks at no later ones."""
     workload = of_two_sides(source, target)
-    sequence = np.repeat([0, 1], max(source, target))
-    return compile_small(workload, sequence=sequence, chosen=chosen_on(workload.sides, (0, 1)))
+    workload = streaming(workload) if streams else workload
+    sequence, chosen = np.repeat([0, 1], max(source, target)), chosen_on(workload.sides, (0, 1))
+    return compile_small(workload, small_chip(digital=IN_TILES), sequence=sequence, chosen=chosen)
 
 
 def plain(workload: Workload, chip: Chip | None = None, **window: Any) -> Callable[[], Compiled]:
@@ -257,10 +303,49 @@ FORMS: dict[str, Callable[[], Compiled]] = {
     ),
     "few rows at a time": plain(small_workload(), small_chip(mvm={"rows_per_read": 3})),
 }
+NARROW: dict[str, Callable[[], Compiled]] = {  # what one clause of a check asks for; none is drawn
+    "streams, the first of one token": plain(
+        STREAMED, small_chip(digital=IN_TILES), sequence=ONE_AND_THREE
+    ),
+    "streams, the first of one token, in buffers": plain(
+        STREAMED, small_chip(memory={"kv": "buffers"}, digital=IN_TILES), sequence=ONE_AND_THREE
+    ),
+    "streams whose jobs' results are added": plain(
+        with_attention_added_as_it_is(STREAMED), small_chip(digital=IN_TILES), sequence=SEQUENCE
+    ),
+    "buffers, digital units as in the reference": plain(
+        STREAMED,
+        small_chip(memory={"kv": "buffers"}, digital={"accounting": "reference"}),
+        sequence=TWO,
+        decode=1,
+    ),
+    "a buffer slower than its bus": plain(
+        small_workload(),
+        small_chip(memory={"buffer_bits_per_ns": 1}, bus={"transfers_per_slot": 4096}),
+    ),
+    "routers that score other vectors": plain(
+        scoring_other_vectors(small_workload()), sequence=TWO, decode=1
+    ),
+    "routers on crossbars that score other vectors": plain(
+        scoring_other_vectors(small_workload(shared=1)), small_chip(digital=ON_CROSSBARS)
+    ),
+    "streams in buffers, experts choose again": plain(
+        streaming(small_workload(expert_choice=True)),
+        small_chip(memory={"kv": "buffers"}, digital=IN_TILES),
+        sequence=TWO,
+        decode=2,
+        caches=Caches(go=False),
+    ),
+    "an encoder that streams": cache(lambda: on_sides(3, 5, streams=True)),
+    "products of the first operator's vectors": plain(multiplying_at_once(small_workload())),
+    "no MoE layer, caches of keys alone": plain(
+        small_workload(dense_layers=(0, 1)), decode=1, caches=Caches(go=False)
+    ),
+}
 
 
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", [*FORMS, *NARROW])
 def test_a_right_program_of_a_form_passes_every_check(name: str) -> None:
-    c = FORMS[name]()
+    c = (FORMS | NARROW)[name]()
     found = check_mapping(c.mapping, c.workload, c.chip) + check_program(c)
     assert [(check, what) for check, what in found if what != "ok"] == []

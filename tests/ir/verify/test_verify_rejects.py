@@ -819,6 +819,9 @@ CORRUPTED_STEPS: tuple[tuple[str, Callable[[Compiled], Compiled]], ...] = (
 )
 
 
+WITHOUT_KEYS = [("caches", outputs_kept_a_token_short)]
+
+
 def sound(check: str) -> Compiled:
     """The correct program that a check's corruptions start from."""
     return in_lockstep() if check == "lockstep" else base()
@@ -1456,6 +1459,13 @@ def crossing_of_another_token(c: Compiled) -> Compiled:
     return entry(c, "reads", one, 0, int(c.program.reads[other][0]))
 
 
+def crossing_of_the_first_token_for_another(c: Compiled) -> Compiled:
+    one, other = one_way(c.program)
+    source = int(c.program.reads[one][0])
+    assert c.program.token[source] == 0
+    return entry(c, "reads", other, 0, source)
+
+
 def crossing_that_nobody_reads(c: Compiled) -> Compiled:
     """Whoever read it reads another one's."""
     p = c.program
@@ -1663,6 +1673,7 @@ ON_DIES: list[tuple[str, Callable[[Compiled], Compiled]]] = [
     ("crossings", two_values_in_a_crossing),
     ("crossings", nothing_in_a_crossing),
     ("crossings", crossing_of_another_token),
+    ("crossings", crossing_of_the_first_token_for_another),
     ("crossings", crossing_that_nobody_reads),
     ("crossings", crossing_of_another_operator),
     ("crossings", crossing_brought_twice),

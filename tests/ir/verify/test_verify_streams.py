@@ -53,6 +53,11 @@ def last_left_out(p: Program) -> Program:
     return mutate.drop(p, job(p, 3))
 
 
+def last_of_all_left_out(p: Program) -> Program:
+    # no job at all comes after token 6
+    return mutate.drop(p, job(p, 6))
+
+
 def first_left_out(p: Program) -> Program:
     # the next job is for all four tokens then, and does not read what the first two made
     return mutate.drop(p, job(p, 1))
@@ -192,6 +197,7 @@ def consumer_of_both_tiles(p: Program) -> Program:
 
 CORRUPTIONS: list[tuple[str, Callable[[Program], Program]]] = [
     ("operators", last_left_out),
+    ("operators", last_of_all_left_out),
     ("inputs", first_left_out),
     ("macs", first_left_out),
     ("operators", two_for_one_token),
@@ -297,6 +303,12 @@ def moved_for_another_token(p: Program) -> Program:
     return mutate.put(p, "token", moves(p)[0], 1)
 
 
+def moved_from_another_sequence(p: Program) -> Program:
+    """Token 0's vector out of what was made of the other sequence."""
+    early, late = moves(p)[0], moves(p)[6]
+    return mutate.read_instead(p, early, int(p.reads[early][0]), int(p.reads[late][0]))
+
+
 def moved_from_another_job(p: Program) -> Program:
     """Token 3's vector out of the first job, which is for tokens 0 and 1."""
     row = moves(p)[3]
@@ -304,7 +316,9 @@ def moved_from_another_job(p: Program) -> Program:
 
 
 @pytest.mark.parametrize("streams", [True, False])
-@pytest.mark.parametrize("corrupt", [part_of_another_token, moved_for_another_token])
+@pytest.mark.parametrize(
+    "corrupt", [part_of_another_token, moved_for_another_token, moved_from_another_sequence]
+)
 def test_parts_that_were_moved(corrupt: Callable[[Program], Program], *, streams: bool) -> None:
     c = elsewhere(streams=streams)
     assert {result for _, result in check_program(c)} == {"ok"}
