@@ -18,7 +18,7 @@ class Accepted:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What tells the change from others; one of several alike is as the others."""
+        """What tells the change from others."""
         return self.module, self.place, self.words
 
 

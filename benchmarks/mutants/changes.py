@@ -5,8 +5,9 @@ and no text but one that is compared with something.
 """
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.mutants.words import only_words
 
@@ -59,8 +60,12 @@ class Change:
 
 
 def changes(tree: ast.Module) -> Iterator[Change]:
-    """All changes of a module, in the order of its lines."""
-    yield from _Walk(only_words(tree)).inside(tree, "", None, imported=True)
+    """All changes of a module, in the order of its lines; of several alike of a place `#2`, .."""
+    alike: Counter[tuple[str, str]] = Counter()
+    for change in _Walk(only_words(tree)).inside(tree, "", None, imported=True):
+        alike[change.place, change.words] += 1
+        number = alike[change.place, change.words]
+        yield replace(change, words=change.words + f" #{number}" * (number > 1))
 
 
 @dataclass(frozen=True)

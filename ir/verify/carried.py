@@ -9,6 +9,8 @@ from ir.timing import Cost
 from ir.verify.case import ProgramCase
 from ir.verify.roles import Role
 
+NOTHING = Cost(0, 0, 0)  # of what is of no job or link: the checks `jobs` and `opcode-unit` say so
+
 
 def crossing_cost(case: ProgramCase, node: int, values: int, unit: int) -> Cost:
     """Over a link, from and to the port of the operator's region where that is on these dies."""
@@ -18,7 +20,7 @@ def crossing_cost(case: ProgramCase, node: int, values: int, unit: int) -> Cost:
         int(case.region[node]),
     )
     if link.kind != "d2d":
-        return Cost(0, 0, 0)  # the check `opcode-unit` says so
+        return NOTHING
     dies = {region.die for region in placement.regions if layer in region.layers}
     before, after = (
         placement.hops_to_die_port(layer, die) if die in dies else 0 for die in (link.die, link.to)

@@ -12,7 +12,7 @@ from ir.program import Opcode
 from ir.timing import Cost
 from ir.verify.attention import asked, attention_cost, size_of_job
 from ir.verify.caches import kept_scores
-from ir.verify.carried import bytes_of_sums, crossing_cost, extent_of, load_cost
+from ir.verify.carried import NOTHING, bytes_of_sums, crossing_cost, extent_of, load_cost
 from ir.verify.case import ProgramCase
 from ir.verify.check import Check, Fault, first, int64
 from ir.verify.dies import values_across
@@ -25,7 +25,6 @@ from ir.verify.roles import READS_OF_CACHES, WRITES_OF_CACHES, Form, Role
 from ir.workload import Attention, Dense, Digital, MoELayer
 
 SAMPLED = -1  # stands for the operator of what moves the choice of a token
-NO_JOB = Cost(0, 0, 0)  # of what is of no job: the check `jobs` says so
 LINKS = (Opcode.LOAD, Opcode.STORE, Opcode.XFER, Opcode.CROSS)
 
 _KNOWN: WeakKeyDictionary[ProgramCase, Ints] = WeakKeyDictionary()  # of cases being checked
@@ -157,7 +156,7 @@ def _cost(case: ProgramCase, row: int, role: Role, node: int, amount: int) -> Co
         case Dense() if role == Role.LOAD:
             return load_cost(case, node, amount // 2)
         case Dense():
-            return NO_JOB
+            return NOTHING
         case _:
             assert_never(op)
 
@@ -200,7 +199,7 @@ def _job(case: ProgramCase, role: Role, job: JobClass, fire: int) -> Cost:
     chip, layer = case.chip, int(case.region[job.operator])
     stage = 1 if role in (Role.MVM1, Role.ACC1) else 0
     if not job.weights(stage):
-        return NO_JOB  # a stage that the job does not have
+        return NOTHING  # a stage that the job does not have
     if role in (Role.MVM0, Role.MVM1):
         return job.mvm(stage, chip, stacked=bool(fire))
     if role in (Role.ACC0, Role.ACC1):
@@ -242,7 +241,7 @@ def _moe(case: ProgramCase, node: int, op: MoELayer, role: Role, amount: int) ->
             sizes = 1, int(op.weights_outputs), op.d_out, op.d_expert
         return timing.combine(chip, *sizes, scaled=scaled)
     if role != Role.LOAD:
-        return NO_JOB
+        return NOTHING
     die, of_router = divmod(amount, 2)
     values, layer = op.scored_width if of_router else op.d_model, int(case.region[node])
     return timing.load(chip, values, bus_width(case.workload, layer), extent_of(case, layer, die))

@@ -110,7 +110,7 @@ def values_across(case: ProgramCase) -> Ints:
     made = source[rows]
     through = moved_from(case)[made]  # a MOVE brings what another region's operator made
     role, node = case.role[through], p.node[through]
-    of_job = np.append(case.job_class, -1)[through]
+    of_job = case.job_class[through]
     hidden = np.array([*(c.hidden for c in case.jobs.classes), 0], dtype=np.int64)[of_job]
     results = np.array([*(c.results for c in case.jobs.classes), 0], dtype=np.int64)[of_job]
     values = width[node]

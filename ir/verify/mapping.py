@@ -194,10 +194,9 @@ def check_group_sharing(case: MappingCase) -> Fault | None:
 
 def _one_to_one(pg: Ints, owner: Ints, pgs: int) -> bool:
     """Whether all tiles of a PG have one owner, and those of an owner one PG."""
-    of_pg = np.full(pgs, -1, dtype=np.int64)
+    of_pg = np.zeros(pgs, dtype=np.int64)  # of each: none is empty
     of_pg[pg] = owner
-    owners = of_pg[of_pg >= 0]
-    return bool(np.all(of_pg[pg] == owner)) and first_repeat(owners) is None
+    return bool(np.all(of_pg[pg] == owner)) and first_repeat(of_pg) is None
 
 
 def check_mesh(case: MappingCase) -> Fault | None:

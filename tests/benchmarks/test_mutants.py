@@ -53,6 +53,13 @@ def test_what_is_changed() -> None:
     assert ast.dump(tree) == before
 
 
+def test_changes_alike_are_numbered() -> None:
+    """So that one of them may be listed, and not the others."""
+    tree = ast.parse("def f(a):\n    return a[0] + a[0] + a[0]")
+    words = [c.words for c in changes(tree) if c.words.startswith("0")]
+    assert words == ["0 -> 1", "0 -> 1 #2", "0 -> 1 #3"]
+
+
 def test_a_change_is_made_and_undone() -> None:
     tree = ast.parse(SOURCE)
     change = next(c for c in changes(tree) if c.words == "a < b -> a <= b")
@@ -88,22 +95,11 @@ def test_every_accepted_change_is_there_and_has_a_reason(tmp_path: Path) -> None
         accepted(wrong_list)
 
 
-NOT_NOTICED = [
-    "case ProgramCase.root | np.isin(self.role, CHAIN) & has -> np.isin(self.role, CHAIN)",
-    "cost _digital_scores | for gate in op.shared_gates if gate is not None "
-    "-> for gate in op.shared_gates",
-    "exclusive _least_bytes | (case.role == Role.RESULT) & (case.row_form == Form.SEQUENCE) "
-    "& ~case.streams.mine -> (case.role == Role.RESULT) & (case.row_form == Form.SEQUENCE)",
-    "traffic buffer_bytes_moved | -1 -> 1",
-    "visits Visits.grid | later & caches.kv -> later",
-]
-
-
 @pytest.mark.slow
-def test_most_changes_of_a_sample_of_the_verifier_are_noticed() -> None:
+def test_no_change_of_a_sample_of_the_verifier_survives() -> None:
     """One of 200 changes, asked of programs wrong on purpose and of what they were made of.
 
-    The score of a larger sample is in decision 40. A change that is noticed leaves the list.
+    The score of a larger sample is in decision 40.
     """
     subject = Verifier(list(wrong()))
     every = Reached(seconds=[0.0] * len(subject), together=[0] * len(subject))
@@ -112,7 +108,7 @@ def test_most_changes_of_a_sample_of_the_verifier_are_noticed() -> None:
             every.by_line[str(path), line] = set(range(len(subject)))
     rows = [row_of(subject, every, name, sampled(name, 200, 1)) for name in subject.files]
     left = [f"{row.module} {v.change.place} | {v.change.words}" for row in rows for v in row.left]
-    assert left == NOT_NOTICED
+    assert left == []
     assert sum(row.noticed for row in rows) >= 7
 
 

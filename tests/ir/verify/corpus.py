@@ -146,6 +146,7 @@ def tables() -> Iterator[tuple[Callable[[str], Compiled], list[tuple[str, Corrup
         (_always(rejects.gates_on_input), rejects.CORRUPTED_GATES),
         (_always(rejects.stepping), rejects.CORRUPTED_STEPS),
         (_always(rejects.stepping_without_keys), rejects.WITHOUT_KEYS),
+        (_always(rejects.gated_beside_plain), rejects.BESIDE),
         (_always(rejects.dense_twice), rejects.COPIES),
         (_always(rejects.of_unlike_widths), rejects.UNLIKE),
         (_always(rejects.stacked), rejects.STACKED),
@@ -163,6 +164,7 @@ def tables() -> Iterator[tuple[Callable[[str], Compiled], list[tuple[str, Corrup
         (check, partial(_program, corrupt)) for check, corrupt in streams.CORRUPTIONS
     ]
     yield _always(streams.base), of_program
+    yield _always(streams.base), streams.LOST
 
 
 def _moved(*, of_jobs: bool) -> list[tuple[str, Corrupt]]:

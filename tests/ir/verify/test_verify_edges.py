@@ -25,7 +25,7 @@ from ir.verify.traffic import _counted
 from ir.workload import MoELayer
 from tests.backends.functional import mutate
 from tests.ir.verify import test_verify_rejects as rejects
-from tests.ir.verify.test_verify_forms import FORMS, with_digital
+from tests.ir.verify.test_verify_forms import FORMS, NARROW, with_digital
 from tests.ir.verify.test_verify_rejects import block, changed, placed, with_unit
 from tests.make import compile_small, small_workload
 
@@ -111,6 +111,18 @@ def shorter(name: str) -> Corrupt:
         return placed(c, **{name: getattr(c.mapping.placement, name)[:-1]})
 
     corrupt.__name__ = f"{name}_a_row_short"
+    return corrupt
+
+
+def far(name: str, by: int) -> Corrupt:
+    """A number of the placement so far off that in 32 bits it would be the same again."""
+
+    def corrupt(c: Compiled) -> Compiled:
+        column = getattr(c.mapping.placement, name).astype(np.int64)
+        at = (0,) * column.ndim
+        return placed(c, **{name: changed(column, at, column[at] + by)})
+
+    corrupt.__name__ = f"{name}_{by:+}"
     return corrupt
 
 
@@ -341,6 +353,19 @@ def no_destinations_at_all(c: Compiled) -> Compiled:
     return rejects.with_column(c, "dst", none)
 
 
+def store_out_of_nothing(c: Compiled) -> Compiled:
+    """One more STORE, the last instruction of all, which reads nothing."""
+    row = int(rejects.rows(c.program, Opcode.STORE)[0])
+    more = mutate.duplicate(c.program, row, c.program.makespan_ps)
+    return replace(c, program=mutate.reads(more, len(c.program), []))
+
+
+def a_byte_more_is_read(c: Compiled) -> Compiled:
+    inventory = c.program.inventory
+    more = replace(inventory, buffer_read_bytes=inventory.buffer_read_bytes + 1)
+    return replace(c, program=replace(c.program, inventory=more))
+
+
 def slot_below_none(c: Compiled) -> Compiled:
     """Of a broadcast that is no transfer of a slot table."""
     loads = rejects.rows(c.program, Opcode.LOAD)
@@ -524,6 +549,13 @@ def step_that_is_skipped(c: Compiled) -> Compiled:
     return rejects.with_column(late, "step", np.where(step == last, last + 1, step))
 
 
+def steps_before_the_first(c: Compiled) -> Compiled:
+    """All that names a step names the one before: the first is number -1."""
+    steps = tuple(replace(step, number=step.number - 1) for step in c.schedule.steps)
+    early = scheduled(c, steps=steps, arrival=c.schedule.arrival - 1)
+    return rejects.with_column(early, "step", c.program.step - 1)
+
+
 def passed_on_not_said(c: Compiled) -> Compiled:
     return replace(c, passed={})
 
@@ -653,6 +685,9 @@ ON_BASE: list[tuple[str, Corrupt]] = [
     ("groups", expert_in_a_group_and_digital),
     *(("pg-table", shorter(name)) for name in ("pg_start", "spots", "pg_class")),
     ("pg-table", pg_before_the_first),
+    *(("pg-table", far("pg_start", by)) for by in (2**32, -(2**32))),
+    *(("mux", far("spots", by)) for by in (2**32, -(2**32))),
+    *(("mesh", far("core", by)) for by in (2**32, -(2**32))),
     ("crossbars", spot("tile_above_its_crossbar", 0, 1, -1)),
     ("crossbars", spot("tile_left_of_its_crossbar", 0, 2, -1)),
     ("crossbars", spot("tile_below_its_crossbar", 0, 1, 1)),
@@ -725,6 +760,7 @@ ON_BASE: list[tuple[str, Corrupt]] = [
     ("job-reads", first_product_past_its_sums),
     ("jobs", unit_left_by_what_leaves_none),
     ("stages", slot_below_none),
+    ("jobs", store_out_of_nothing),
     ("destinations", no_destinations_at_all),
     ("opcode-unit", crossing_on_a_chip_of_one_die),
     ("jobs", second_stage_of_another_job),
@@ -752,6 +788,7 @@ IN_STEPS: list[tuple[str, Corrupt]] = [
     ("columns", without_steps),
     ("schedule", sequences_out_of_order),
     ("schedule", step_that_is_skipped),
+    ("schedule", steps_before_the_first),
     ("columns", tokens_of_a_schedule("arrival")),
     ("columns", tokens_of_a_schedule("trace")),
 ]
@@ -781,6 +818,7 @@ TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
     (on_digital_units, ON_DIGITAL),
     (FORMS["tokens that pass themselves on"], ON_PASSED),
     (FORMS["an encoder longer than its decoder"], [("schedule", pair_of_the_other_side)]),
+    (NARROW["streams whose jobs' results are added"], [("inventory", a_byte_more_is_read)]),
     (FORMS["one matrix an expert"], [("jobs", first_stage_called_a_second)]),
     (rejects.in_lockstep, [("slot-order", slot_of_no_turn)]),
     (used_in_two_regions, [("inputs", brought_on_by_another_move)]),

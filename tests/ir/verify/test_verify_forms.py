@@ -232,6 +232,12 @@ def on_sides(source: int, target: int, *, streams: bool = False) -> Compiled:
     return compile_small(workload, small_chip(digital=IN_TILES), sequence=sequence, chosen=chosen)
 
 
+def waiting() -> Compiled:
+    """A job for every sequence computes the same as a stream's jobs, and is no fault."""
+    c = compile_small(streaming(small_workload(), proven=False), sequence=SEQUENCE)
+    return replace(c, workload=streaming(c.workload))
+
+
 def plain(workload: Workload, chip: Chip | None = None, **window: Any) -> Callable[[], Compiled]:
     """What compiles a workload."""
     return cache(lambda: compile_small(workload, chip or small_chip(), **window))
@@ -338,6 +344,10 @@ NARROW: dict[str, Callable[[], Compiled]] = {  # what one clause of a check asks
     ),
     "an encoder that streams": cache(lambda: on_sides(3, 5, streams=True)),
     "products of the first operator's vectors": plain(multiplying_at_once(small_workload())),
+    "one token, a router on crossbars": plain(
+        small_workload(), small_chip(digital=ON_CROSSBARS), tokens=1
+    ),
+    "attention that could stream and waits": cache(waiting),
     "no MoE layer, caches of keys alone": plain(
         small_workload(dense_layers=(0, 1)), decode=1, caches=Caches(go=False)
     ),

@@ -820,6 +820,19 @@ CORRUPTED_STEPS: tuple[tuple[str, Callable[[Compiled], Compiled]], ...] = (
 
 
 WITHOUT_KEYS = [("caches", outputs_kept_a_token_short)]
+BESIDE = [("macs", add("macs", Opcode.GATE, -20))]  # d 20: the only gate of a shared expert
+
+
+@cache
+def gated_beside_plain() -> Compiled:
+    """Correct: of two shared experts one has a gate."""
+    return compile_small(small_workload(layers=1, shared=2, shared_gates=(False, True)))
+
+
+def test_a_gate_left_out_beside_an_expert_without_one_is_caught() -> None:
+    ((check, corrupt),) = BESIDE
+    assert [found for found in _results(gated_beside_plain()) if found[1] != "ok"] == []
+    assert dict(_results(corrupt(gated_beside_plain())))[check] != "ok"
 
 
 def sound(check: str) -> Compiled:
