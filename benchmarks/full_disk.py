@@ -1,6 +1,7 @@
 """Fill the disk under every command that writes: the error is named, the earlier output is whole.
 
-With the right to mount, the disk is a small one of memory, filled so that it ends at a random place
+Of a sweep what is done is kept: gone on with where there is room it comes to the same table. With
+the right to mount, the disk is a small one of memory, filled so that it ends at a random place
 of the output; else the length of a file is limited, at random too. Each run must end with 0, or
 with 2 and one line that says what cannot be written.
 
@@ -22,6 +23,7 @@ from benchmarks.runs import SMALL, TRACE, Ended, Run, digest, limited, strays, t
 
 SIZE = 48 << 20
 PAGE = 4096
+SWEPT = ("results.parquet", "results.csv")
 MOUNT = shutil.which("mount") or "mount"
 UMOUNT = shutil.which("umount") or "umount"
 
@@ -93,8 +95,21 @@ def filled(words: tuple[str, ...], disk: Path, folder: Path, leave: int, full: b
     ended = run.end()
     if full:
         (disk / "ballast").unlink()
-    faults = wrong(ended, before, outputs(disk))
+    if words[0] == "explore":
+        faults = wrong(ended, before, before) + gone_on(words, disk / "out", folder)
+    else:
+        faults = wrong(ended, before, outputs(disk))
     return faults + [f"left {name}" for name in strays(disk)]
+
+
+def gone_on(words: tuple[str, ...], out: Path, folder: Path) -> list[str]:
+    """What is wrong with a sweep that is gone on with: another table than a whole one's."""
+    resume = ("--resume",) if (out / "manifest.json").exists() else ()
+    ended = Run((*words, *resume), folder).end()
+    if ended.code:
+        return [f"exit {ended.code} of {resume}: {ended.err[-200:]}"]
+    same = all((out / n).read_bytes() == (folder / "swept" / n).read_bytes() for n in SWEPT)
+    return [] if same else ["another table than the undisturbed sweep's"]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -115,6 +130,7 @@ def main(argv: list[str] | None = None) -> int:
         whole(
             [*commands(disk, folder / "trace.npz")["compile"][:-1], str(disk / "compiled")], folder
         )
+        whole(["explore", "sweep.toml", "-o", "swept"], folder)
         base = outputs(disk)
         for name, words in commands(disk, folder / "trace.npz").items():
             if given.only not in (None, name):

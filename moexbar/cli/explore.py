@@ -21,9 +21,7 @@ SweepFile = Annotated[
 ]
 Resume = Annotated[
     bool,
-    typer.Option(
-        "--resume", help="Go on with an unfinished sweep in the folder.", rich_help_panel=OUTPUT
-    ),
+    typer.Option("--resume", help="Go on with the sweep in the folder.", rich_help_panel=OUTPUT),
 ]
 Processes = Annotated[
     int | None,

@@ -9,7 +9,7 @@ from ir.errors import InputError
 from moexbar.exploration.journal import NAME
 from moexbar.files.held import remove_stray_files
 from moexbar.files.lock import only_one
-from moexbar.files.manifest import MARK, facts_of, refuse_foreign, told_apart, write_manifest
+from moexbar.files.manifest import facts_of, refuse_foreign, told_apart, write_manifest
 from moexbar.files.sources import digest
 
 COMMAND = "explore"
@@ -21,8 +21,8 @@ FILES = (NAME, RESULTS, TABLE, TIMINGS)
 def held(target: Path, *, resume: bool) -> Iterator[Path]:
     """The folder, held against other runs; nothing is written yet.
 
-    An unfinished one is refused unless it is resumed, and one with anything else in it. Raises
-    InputError, FolderBusyError where another run writes it.
+    One that holds a sweep is refused unless it is resumed: what took hours is not replaced. So is
+    one with anything else in it. Raises InputError, FolderBusyError where another run writes it.
     """
     target = Path(os.path.abspath(target))  # noqa: PTH100 - resolve() would follow a symlink
     try:
@@ -34,16 +34,11 @@ def held(target: Path, *, resume: bool) -> Iterator[Path]:
         raise InputError(str(target), f"cannot be written: {error.strerror or error}") from error
 
 
-def prepare(folder: Path, *, resume: bool) -> None:
-    """Make the folder, or empty it of a finished sweep that is not resumed."""
-    if resume:
-        return
-    if folder.is_dir():
-        names = refuse_foreign(folder, COMMAND)
-        for name in sorted(names, key=MARK.__eq__):  # the mark last: until then the rest is ours
-            (folder / name).unlink()
-    folder.mkdir(exist_ok=True)
-    begin(folder)
+def prepare(folder: Path) -> None:
+    """Make the folder where there is none with a sweep in it."""
+    if facts_of(folder, COMMAND) is None:
+        folder.mkdir(exist_ok=True)
+        begin(folder)
 
 
 def begin(folder: Path) -> None:
@@ -79,9 +74,9 @@ def _check(folder: Path, *, resume: bool) -> None:
             raise InputError(where, "no sweep to go on with", "leave out --resume")
         _check_journal(folder, facts["files"])
         return
-    if facts is not None and not facts.get("finished"):
-        raise InputError(
-            where, "holds an unfinished sweep", "go on with it: --resume; or choose another -o"
-        )
+    if facts is not None:
+        state = "a finished" if facts.get("finished") else "an unfinished"
+        hint = "go on with it: --resume; or choose another -o, or remove it"
+        raise InputError(where, f"holds {state} sweep", hint)
     if folder.is_dir():
         refuse_foreign(folder, COMMAND)

@@ -74,7 +74,7 @@ def explore(
     asked = read_sweep(sweep)
     meaning = meaning_of(asked)
     with held(Path(output), resume=resume) as folder, _team(many, cluster, trust_network) as team:
-        prepare(folder, resume=resume)
+        prepare(folder)
         with journal(folder) as kept:
             if before := kept.asked():
                 refuse_changed(str(folder), before, meaning)

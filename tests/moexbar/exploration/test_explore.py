@@ -217,10 +217,30 @@ def test_another_sweep_is_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.M
     other = sweep_file(tmp_path, text, FIXED.replace('"prefill" = 16', '"prefill" = 17'))
     with pytest.raises(InputError, match="changed since: fixed prefill; put it back"):
         explore(other, out, resume=True)
-    explore(other, out)  # a finished one is replaced
-    (tmp_path / "out/notes.txt").write_text("mine")
-    with pytest.raises(InputError, match=r"did not write: 'notes.txt'"):
-        explore(other, out)
+
+
+@pytest.mark.parametrize(
+    ("holds", "told"),
+    [
+        ("a finished sweep", "holds a finished sweep; go on with it: --resume"),
+        ("a file", "without manifest.json, so not an earlier output"),
+    ],
+)
+def test_a_folder_with_anything_in_it_is_left(
+    holds: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep took long; --resume goes on with one that was finished too."""
+    inline(monkeypatch)
+    path, out = sweep_file(tmp_path, "[vary]\nseed = [0]"), tmp_path / "out"
+    if holds == "a file":
+        out.mkdir()
+        (out / "notes.txt").write_text("mine")
+    else:
+        explore(path, out)
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    with pytest.raises(InputError, match=told):
+        explore(path, out)
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
 
 
 def test_there_must_be_something_to_go_on_with(tmp_path: Path) -> None:
