@@ -9,9 +9,9 @@ import pytest
 from ir.certificate import Certificate
 from ir.errors import InputError
 from ir.stacks import Stacking
-from moexbar.exploration.folder import COMMAND, finish, prepare
+from moexbar.exploration.folder import finish, prepare
 from moexbar.files.folder import publish
-from moexbar.files.manifest import MARK, TIMES, read_manifest
+from moexbar.files.manifest import MARK, TIMES
 from moexbar.files.stacks_file import stacks_json
 from moexbar.report.times import without_times
 
@@ -71,7 +71,7 @@ def test_changed_by_somebody_it_stays(tmp_path: Path) -> None:
 
 def swept(out: Path, timing: str) -> None:
     """The folder of a sweep that is done."""
-    prepare(out, resume=False)
+    prepare(out)
     (out / "results.csv").write_text("point\n1\n")
     (out / "timings.csv").write_text(timing)
     (out / "journal.sqlite").write_text(f"journal {timing}")
@@ -82,14 +82,3 @@ def test_a_sweeps_times_too(tmp_path: Path) -> None:
     swept(tmp_path / "one", "1.0")
     swept(tmp_path / "two", "2.0")
     assert (tmp_path / "one" / MARK).read_bytes() == (tmp_path / "two" / MARK).read_bytes()
-    swept(tmp_path / "two", "3.0")
-    assert (tmp_path / "two" / "timings.csv").read_text() == "3.0"
-
-
-@pytest.mark.parametrize("name", ["timings.csv", "journal.sqlite", TIMES])
-def test_a_sweep_that_somebody_changed_stays(name: str, tmp_path: Path) -> None:
-    swept(tmp_path / "out", "1.0")
-    (tmp_path / "out" / name).write_text("mine")
-    with pytest.raises(InputError, match=rf"'{name}' \(changed since\)"):
-        prepare(tmp_path / "out", resume=False)
-    assert (read_manifest(tmp_path / "out" / MARK) or {})["command"] == COMMAND
