@@ -30,7 +30,7 @@ from ir.arrays import Array
 from ir.errors import InputError
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import Source, open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.onnxdoor.weights import load_bias, load_weight
 from ir.routing import Routing
 from ir.workload import MoELayer, Weight, Workload

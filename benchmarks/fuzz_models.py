@@ -30,7 +30,7 @@ from benchmarks.fuzzing import (
 )
 from compiler.frontend.read import survey_model
 from ir.onnxdoor.load import open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.damage import DAMAGES
 from tests.hostile.build import serialised, transformer

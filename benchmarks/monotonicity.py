@@ -26,7 +26,7 @@ from compiler.timeline.search import best_schedule
 from ir.chip import Chip
 from ir.compiled import Compiled
 from ir.errors import MoexbarError
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from moexbar.chips import preset_names
 from moexbar.compilation import compile
 from moexbar.model import open_model

@@ -24,7 +24,7 @@ from backends.functional import Case, Comparison, compare, execute
 from backends.functional.crossbars import Crossbars
 from ir.compiled import Compiled
 from ir.errors import CheckError
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.program import Opcode, Program
 from ir.verify import verify_program
 from tests.backends.functional import mutate

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from tests.chain.choices import drawn, shrink
 from tests.chain.recipe import Recipe
 from tests.chain.run import run_recipe

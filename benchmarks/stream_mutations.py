@@ -26,7 +26,7 @@ from backends.simulate import replay
 from benchmarks.stream_changes import KINDS, same
 from ir.compiled import Compiled
 from ir.errors import CheckError
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.program import Lists, Program
 from ir.verify import verify_program
 from moexbar.chips import load_chip

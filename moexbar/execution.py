@@ -28,7 +28,7 @@ from ir.chip import Chip
 from ir.compiled import Executable
 from ir.errors import CheckError, InputError
 from ir.onnxdoor.load import Source
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.program import Program
 from ir.routing import Routing
 from ir.workload import Workload

@@ -18,7 +18,7 @@ from ir.lengths import Tokens
 from ir.limits import Limits
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.load import open_model as open_source
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.onnxdoor.ternary import open_as
 from ir.routing import Routing
 from ir.ternary import with_ternary_experts

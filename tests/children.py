@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from ir.errors import RefusedError, RuntimeLostError
-from ir.onnxdoor import child
-from ir.onnxdoor.serving import Message
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes import child
+from ir.onnxdoor.processes.serving import Message
+from ir.onnxdoor.processes.session import Runtime
 
 Process = subprocess.Popen[bytes]
 MANY = 200  # models, after which a process has grown too far towards its limit to be used again

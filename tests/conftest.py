@@ -11,7 +11,7 @@ from compiler.frontend import account, read
 from compiler.frontend.facts import Facts
 from ir.account import WeightAccount
 from ir.onnxdoor.load import Source
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.workload import Workload
 from tests.children import used_again
 from tests.compiler.frontend.left_digital import stored_elements

@@ -25,7 +25,7 @@ from ir.errors import InputError
 from ir.mapping import Mapping
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.nodes import Nodes
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.onnxdoor.weights import StoredMatrices
 from ir.program import Opcode, Program
 from ir.workload import Attention, Dense, Digital, MoELayer, Workload

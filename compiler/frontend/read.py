@@ -23,7 +23,7 @@ from compiler.frontend.proof.traced import refuse_traced
 from ir.errors import InputError
 from ir.lengths import Tokens, in_words
 from ir.onnxdoor.load import Source, open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.workload import Workload
 
 REFERENCE_TOKENS = 128  # at which sizes that grow with the square of the tokens are counted

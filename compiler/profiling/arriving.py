@@ -22,7 +22,7 @@ from ir.onnxdoor.extract import extract, with_outputs
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.nodes import Nodes
 from ir.onnxdoor.packing import is_packed
-from ir.onnxdoor.session import LoadedModel, Runtime, at_hand
+from ir.onnxdoor.processes.session import LoadedModel, Runtime, at_hand
 from ir.onnxdoor.weights import StoredMatrices
 from ir.routing import Routing, top_tokens
 from ir.selection import ByCapacity, Capacity

@@ -15,7 +15,7 @@ from compiler.profiling.recorder import recorder, with_reason
 from ir.arrays import Array, Bools
 from ir.errors import InputError
 from ir.onnxdoor.load import Source
-from ir.onnxdoor.session import Runtime, at_hand
+from ir.onnxdoor.processes.session import Runtime, at_hand
 from ir.onnxdoor.ternary import open_as
 from ir.routing import Routing
 from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds

@@ -16,7 +16,7 @@ from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.nodes import Nodes
 from ir.onnxdoor.packing import is_packed
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.workload import Workload
 
 AT_ONCE = 32  # runs that share one reading of weights too many to be held

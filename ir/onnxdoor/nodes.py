@@ -7,7 +7,7 @@ import onnx_ir
 from ir.arrays import Array
 from ir.onnxdoor.extract import extract
 from ir.onnxdoor.load import Source
-from ir.onnxdoor.session import LoadedModel, Runtime
+from ir.onnxdoor.processes.session import LoadedModel, Runtime
 from ir.workload import Operator
 
 ROUNDING = ("QuantizeLinear", "DynamicQuantizeLinear", "Round")

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.stream_changes import KINDS
 from benchmarks.stream_mutations import SHARED, Subject, drawn, judge, table
 from ir.compiled import Compiled
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from tests.backends.functional.small import run_case
 
 EACH = 4

@@ -19,7 +19,7 @@ from compiler.profiling.feeds import Feeds
 from compiler.profiling.profile import profile
 from ir.compiled import Compiled
 from ir.onnxdoor.load import Source, open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.routing import Routing
 from ir.schedule import Caches
 from ir.workload import Workload

@@ -18,7 +18,7 @@ from compiler.trace import routing_matrices
 from ir.arrays import Bools
 from ir.compiled import Compiled
 from ir.mapping import DenseOwner, Owner, RoutedOwner, SharedOwner
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.onnxdoor.weights import load_weight
 from ir.workload import Dense, Expert, MoELayer
 from tests.chain.recipe import Recipe

@@ -12,7 +12,7 @@ import pytest
 from backends.functional import TOLERANCE, compare, execute
 from backends.simulate import replay
 from ir.compiled import Compiled
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.program import Opcode
 from tests.chain.recipe import Layer, Model, OnDies, Recipe, Span
 from tests.chain.run import case_of, compile_recipe, read_recipe

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from backends.functional import TOLERANCE
 from ir.compiled import Compiled
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.program import Opcode
 from ir.workload import Digital, MoELayer
 from tests.chain.choices import drawn

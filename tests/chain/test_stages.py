@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from ir.compiled import Compiled
 from ir.errors import CheckError
 from ir.mapping import Mapping
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.workload import MoELayer
 from tests.backends.functional import mutate
 from tests.chain.recipe import Layer, Model, Recipe, Span

@@ -12,7 +12,7 @@ from compiler.frontend import read_model
 from ir.chip import Chip
 from ir.converters import peripheral_um2
 from ir.onnxdoor.load import open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.onnxdoor.weights import load_bias, load_weight
 from ir.parts import SHARE, in_parts, whole
 from ir.workload import Dense, Digital, Workload

@@ -14,7 +14,7 @@ import moexbar as mx
 import moexbar.model
 from ir.mapping import Grouping
 from ir.onnxdoor import load
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from moexbar.__main__ import main
 from moexbar.cli.compile_text import print_compiled
 from moexbar.report.executed import Executed

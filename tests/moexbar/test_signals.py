@@ -68,7 +68,7 @@ def test_compile_leaves_the_earlier_output(tmp_path: Path) -> None:
     """In the middle of a run of ONNX Runtime, whose process goes too."""
     (tmp_path / "out").mkdir()
     given = [str(TINY / "model.onnx"), "--inputs", str(TINY / "inputs.npz"), "-o", "out"]
-    signalled(["compile", *given], tmp_path, signal.SIGTERM, "onnxdoor.worker")
+    signalled(["compile", *given], tmp_path, signal.SIGTERM, "onnxdoor.processes.worker")
     assert list((tmp_path / "out").iterdir()) == []
 
 

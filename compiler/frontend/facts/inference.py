@@ -19,7 +19,7 @@ from compiler.frontend.facts.shape_rules import (
 )
 from ir.arrays import Array, Ints
 from ir.onnxdoor.load import Source
-from ir.onnxdoor.onnx_process import infer_outputs
+from ir.onnxdoor.processes.onnx_process import infer_outputs
 from ir.onnxdoor.subgraphs import every_node
 
 Content = tuple[Array, ...]

@@ -17,7 +17,7 @@ from compiler.frontend.note import Note
 from compiler.frontend.proof.cut_attention import CutAttention, UnknownShapeError
 from ir.arrays import Array, Bools, Ints
 from ir.errors import InputError
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.workload import AnyOperator, Attention, Dense, Digital, MoELayer
 
 TOKENS = 11

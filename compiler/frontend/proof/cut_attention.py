@@ -11,7 +11,7 @@ from compiler.frontend.facts import Facts
 from compiler.frontend.facts.graph import name_of
 from ir.arrays import Array
 from ir.onnxdoor.extract import extract
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.workload import Attention
 
 

@@ -18,7 +18,7 @@ from compiler.frontend.operators.attention import OPERATORS, is_two_sided
 from compiler.frontend.proof.cut_attention import CutAttention, UnknownShapeError
 from ir.arrays import Array
 from ir.errors import InputError
-from ir.onnxdoor.session import Runtime, at_hand
+from ir.onnxdoor.processes.session import Runtime, at_hand
 from ir.selection import ByCapacity
 from ir.workload import Attention, Dense, Digital, MoELayer, Router, Workload
 

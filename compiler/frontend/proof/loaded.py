@@ -16,7 +16,7 @@ from compiler.frontend.proof.finite import refuse_not_finite
 from ir.arrays import Array
 from ir.errors import InputError, RefusedError
 from ir.onnxdoor.extract import extract, with_outputs
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.onnxdoor.weights import stored_bytes
 
 MAX_BYTES = 256 * 2**20  # of weights: a larger model is not loaded for this alone

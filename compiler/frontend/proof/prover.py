@@ -13,7 +13,7 @@ from compiler.frontend.moe.found import FoundLayer
 from compiler.frontend.moe.unreadable import Unreadable
 from compiler.frontend.note import WEIGHTLESS, Note
 from compiler.frontend.proof.trial import CannotRunError, Trial
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.onnxdoor.weights import stored_bytes
 
 MAX_LAYER_BYTES = 64 * 2**20  # of expert weights: a larger layer is not run

@@ -21,7 +21,7 @@ from compiler.frontend.proof.reach import far_sizes
 from ir.activation import rounds
 from ir.arrays import Array
 from ir.errors import LoadRefusedError, RunRefusedError
-from ir.onnxdoor.session import LoadedModel, Runtime
+from ir.onnxdoor.processes.session import LoadedModel, Runtime
 from ir.onnxdoor.weights import StoredMatrices
 from ir.selection import ByCapacity, ByCombine, ByIds, ByLogits, ByScoresOfIds
 from ir.semantics import combine_weights, own_weight, picked, places, routed_sum, shared_sum

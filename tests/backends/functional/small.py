@@ -16,7 +16,7 @@ from compiler.profiling.profile import profile
 from ir.chip import Chip
 from ir.lengths import Tokens
 from ir.onnxdoor.load import open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.routing import Routing
 from tests.compiler.frontend import models
 from tests.make import options_of, small_chip

@@ -16,7 +16,7 @@ from backends.functional.free import run_free
 from backends.functional.machine import Machine
 from ir.errors import InputError
 from ir.onnxdoor.nodes import Nodes
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.onnxdoor.weights import load_weight
 from tests.backends.functional.small import small_case
 from tests.compiler.frontend import models as m

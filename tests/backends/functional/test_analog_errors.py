@@ -14,7 +14,7 @@ from backends.functional.analog_crossbars import AnalogCrossbars, expert_of
 from backends.functional.analog_tile import Converters, Tile, to_integers
 from ir.chip import Noise
 from ir.errors import InputError
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.onnxdoor.weights import load_weight
 from moexbar.chips import load_chip
 from tests.backends.functional.small import small_case

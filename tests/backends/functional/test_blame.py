@@ -10,7 +10,7 @@ from backends.functional import Case, compare, execute
 from backends.functional.crossbars import Crossbars, Tiles
 from ir.errors import CheckError
 from ir.mapping import Owner, RoutedOwner, SharedOwner
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.program import Opcode
 from ir.routing import Routing
 from tests.backends.functional import mutate

@@ -6,7 +6,7 @@ import pytest
 from backends.functional import Case, compare, execute
 from backends.functional.crossbars import Crossbars
 from ir.mapping import DenseOwner, Owner, SharedOwner
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.program import Opcode
 from tests.backends.functional.small import run_case, small_case
 from tests.compiler.frontend import models as m

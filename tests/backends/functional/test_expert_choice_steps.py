@@ -20,7 +20,7 @@ from compiler.frontend.facts.graph import Graph
 from compiler.profiling.feeds import Feeds
 from compiler.profiling.profile import load_inputs
 from ir.errors import CheckError, InputError
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.program import Opcode
 from ir.routing import top_tokens
 from ir.schedule import Caches

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from compiler.profiling.profile import load_inputs
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from tests.backends.functional.small import TOKENS, case_of, run_case, small_case
 from tests.compiler.frontend import models as m
 from tests.make import small_chip

@@ -8,7 +8,7 @@ from backends.functional import Case, compare, execute
 from ir import timing
 from ir.compiled import Compiled
 from ir.errors import CheckError, InputError
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.program import Opcode
 from ir.schedule import Caches
 from ir.verify import check_program

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from backends.functional import TOLERANCE, compare, execute
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from tests.backends.functional.small import case_of
 from tests.compiler.frontend import mixed_attention as a
 from tests.compiler.frontend import models as m

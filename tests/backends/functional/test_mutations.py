@@ -14,7 +14,7 @@ from backends.functional import Case, Comparison, compare, execute
 from backends.functional.crossbars import Crossbars
 from ir.errors import CheckError
 from ir.mapping import RoutedOwner
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.program import Opcode, Program
 from tests.backends.functional import mutate
 from tests.backends.functional.mutate import rows

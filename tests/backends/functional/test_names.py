@@ -7,7 +7,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from backends.functional.names import Added, Inner, Moved, Name, Partial, Passed
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from tests.backends.functional.small import TOKENS, case_of, run_case
 from tests.compiler.frontend import models as m
 

@@ -12,7 +12,7 @@ import pytest
 from backends.functional import Case, compare, execute
 from backends.functional.crossbars import Crossbars
 from ir.errors import CheckError
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.program import Opcode
 from tests.backends.functional import mutate
 from tests.backends.functional.mutate import rows

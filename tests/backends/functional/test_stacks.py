@@ -11,7 +11,7 @@ from backends.functional.crossbars import Crossbars
 from backends.functional.order import check_order
 from ir.errors import CheckError
 from ir.mapping import DenseOwner, Mapping, Owner, RoutedOwner, SharedOwner, owner_columns
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.program import Opcode, stacked
 from ir.stacks import Member, Stacking
 from tests.backends.functional.small import run_case, small_case

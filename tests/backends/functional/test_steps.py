@@ -12,7 +12,7 @@ import pytest
 
 from backends.functional import Case, compare, execute
 from ir.errors import CheckError
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.program import Opcode
 from ir.schedule import Caches
 from tests.backends.functional import mutate

@@ -18,7 +18,7 @@ import pytest
 from backends.functional import Case, compare, execute
 from ir.compiled import Compiled
 from ir.errors import CheckError
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.program import Opcode, Program
 from ir.verify import verify_program
 from tests.backends.functional import mutate

@@ -10,7 +10,7 @@ import pytest
 
 from backends.functional import TOLERANCE, Case, compare, execute
 from ir.errors import CheckError
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.program import Opcode, Program
 from tests.backends.functional import mutate
 from tests.backends.functional.small import case_of

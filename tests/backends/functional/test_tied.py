@@ -10,7 +10,7 @@ import pytest
 from backends.functional import Case
 from ir.arrays import Ints
 from ir.mapping import DenseOwner
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.program import Opcode
 from tests.backends.functional.small import case_of, run_case
 from tests.compiler.frontend import models as m

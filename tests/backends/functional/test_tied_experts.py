@@ -14,7 +14,7 @@ from backends.simulate import replay
 from ir.compiled import Compiled
 from ir.errors import CheckError
 from ir.mapping import Block, RoutedOwner, SharedOwner
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.program import Opcode
 from ir.verify import check_program, verify_mapping
 from ir.workload import MoELayer, Workload

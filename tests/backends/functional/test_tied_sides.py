@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from backends.functional import Case
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.program import Opcode
 from tests.backends.functional.small import case_of, run_case
 from tests.backends.functional.test_tied import ALL, ATTENTION, Tied, Turns, dense_blocks

@@ -22,7 +22,7 @@ from compiler.profiling.profile import profile
 from ir.errors import CheckError
 from ir.mapping import RoutedOwner
 from ir.onnxdoor.load import open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.program import Opcode
 from ir.routing import Routing
 from ir.schedule import Caches

@@ -16,7 +16,7 @@ from compiler.options import Shape
 from compiler.trace import first_window, routing_matrices, routing_of_window
 from ir.compiled import Compiled
 from ir.errors import CheckError, InputError
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.program import Opcode
 from ir.sides import Side, on_side
 from ir.verify import verify_program

@@ -16,7 +16,7 @@ from compiler.profiling.feeds import Feeds
 from ir.arrays import Array
 from ir.onnxdoor.extract import extract, with_outputs
 from ir.onnxdoor.load import Source, open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.onnxdoor.weights import StoredMatrices, load_bias, load_weight
 from ir.semantics import combine_weights, own_weight, places, routed_sum, shared_sum
 from ir.workload import Dense, MoELayer, Operator, Weight, Workload

@@ -9,7 +9,7 @@ import pytest
 from compiler.frontend import read_model
 from compiler.profiling.profile import profile
 from ir.errors import InputError
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.workload import Attention
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.execute import compare

@@ -10,7 +10,7 @@ import pytest
 from compiler.frontend import read_model
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.branches import BRANCHES, behind_ifs
 from tests.compiler.frontend.execute import compare

@@ -7,7 +7,7 @@ import pytest
 
 from compiler.frontend import read_model
 from ir.errors import InputError
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from tests.compiler.frontend import models as m
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from compiler.frontend import read_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.selection import Capacity
 from ir.workload import MoELayer
 from tests.compiler.frontend import models as m

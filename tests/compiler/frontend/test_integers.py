@@ -13,7 +13,7 @@ from ir.activation import Composed, rounds
 from ir.formula import ITSELF, Formula, Number, Step
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.onnxdoor.weights import load_weight
 from ir.semantics import joined
 from tests.compiler.frontend import models as m

@@ -12,7 +12,7 @@ import pytest
 
 from compiler.frontend import read_model
 from compiler.profiling.profile import profile
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.execute import compare
 

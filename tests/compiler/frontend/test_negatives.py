@@ -10,7 +10,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from compiler.frontend import read_model, survey_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from moexbar.__main__ import main
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.execute import compare

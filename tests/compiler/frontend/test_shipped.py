@@ -8,7 +8,7 @@ import pytest
 from compiler.frontend import read_model
 from compiler.profiling.feeds import load_inputs
 from compiler.profiling.profile import profile
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.selection import Capacity
 from ir.workload import Attention, Workload
 from tests.compiler.frontend.execute import compare

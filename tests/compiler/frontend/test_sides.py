@@ -7,7 +7,7 @@ import pytest
 
 from compiler.frontend import read_model
 from ir.errors import InputError
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.sides import Side
 from ir.workload import Attention, Dense, Digital, Workload
 from tests.compiler.frontend import models as m

@@ -14,7 +14,7 @@ from compiler.frontend.facts.graph import Graph
 from ir.errors import InputError
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.onnxdoor.ternary import open_as
 from ir.onnxdoor.weights import load_weight, stored_bytes
 from ir.ternary import with_ternary_experts

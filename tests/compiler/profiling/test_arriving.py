@@ -5,7 +5,7 @@ import pytest
 
 from compiler.frontend import read_model
 from compiler.profiling.profile import load_inputs, profile
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.routing import Routing
 from tests.paths import MODELS
 

@@ -12,7 +12,7 @@ from compiler.profiling.feeds import Feeds, sequences_given
 from compiler.profiling.profile import profile
 from ir.errors import InputError
 from ir.onnxdoor.load import open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from tests.compiler.frontend import models as m
 
 

@@ -16,7 +16,7 @@ from compiler.profiling.profile import profile
 from ir.onnxdoor import unpack
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from tests.backends.functional.small import case_of, run_case
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.packed import pack_products

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from backends.functional import compare, execute
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.program import Opcode
 from ir.routing import Routing
 from moexbar.files.routing_file import load_routing, save_routing

@@ -11,7 +11,7 @@ from compiler.profiling.profile import profile
 from ir.errors import InputError
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.execute import compare
 

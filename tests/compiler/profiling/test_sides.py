@@ -13,7 +13,7 @@ from compiler.profiling.profile import profile
 from compiler.profiling.rows import ShortSequencesError
 from ir.errors import InputError
 from ir.onnxdoor.load import open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.sides import SOURCE, TARGET, two_sided
 

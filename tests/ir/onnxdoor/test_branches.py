@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from tests.hostile.build import FLOAT, INT, N, model, tensor
 from tests.ir.onnxdoor.test_control_check import SELECTED, STORED, graph, loop, scan, when
 

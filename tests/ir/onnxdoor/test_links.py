@@ -12,7 +12,7 @@ from ir.errors import InputError
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.links import hub_blobs
 from ir.onnxdoor.load import open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 
 WEIGHTS = np.array([[1, 2], [3, 4]], dtype=np.float32)
 

@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 
 
 def fused(folder: Path, activation: str, **numbers: Any) -> tuple[Path, np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from ir.onnxdoor import unpack
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
 from ir.onnxdoor.packing import Packing, unpack_matrix
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.onnxdoor.weights import load_weight
 from ir.workload import Weight
 from tests.compiler.frontend import models as m

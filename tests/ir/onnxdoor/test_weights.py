@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from ir.errors import InputError
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.onnxdoor.weights import load_weight, stored_bytes
 from ir.workload import Weight
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from moexbar.__main__ import main
 from moexbar.examples import write
 from moexbar.examples.catalogue import EXAMPLES

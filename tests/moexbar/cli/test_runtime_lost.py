@@ -13,8 +13,8 @@ import pytest
 
 from compiler.frontend import read_model
 from ir.errors import RuntimeLostError
-from ir.onnxdoor import child, serving
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes import child, serving
+from ir.onnxdoor.processes.session import Runtime
 from moexbar.__main__ import main
 from tests.compiler.frontend import models as m
 

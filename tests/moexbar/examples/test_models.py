@@ -13,7 +13,7 @@ from ir.arrays import Array
 from ir.errors import InputError
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.workload import Attention, Dense
 from moexbar.examples.attention import positions, rotate
 from moexbar.examples.catalogue import EXAMPLES

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from compiler.frontend import read_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from moexbar.examples.sizes import LatentAttention, Sigmoid, Sizes, Softmax
 from moexbar.examples.transformer import build
 from tests.compiler.frontend.execute import compare

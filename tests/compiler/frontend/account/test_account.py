@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 from compiler.frontend import read_model
 from compiler.frontend.account.tensors import covered
 from ir.account import WeightAccount
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.workload import Weight
 from tests.compiler.frontend.left_digital import UNREAD_BRANCHES, UNREAD_INTEGERS, stored_elements
 from tests.compiler.frontend.models import (

@@ -16,7 +16,7 @@ from compiler.frontend.proof.reach import usual_size
 from ir.activation import AnyActivation, usual
 from ir.formula import Formula
 from ir.onnxdoor.load import open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.workload import Workload
 from tests.backends.functional.small import TOKENS, case_of
 from tests.compiler.frontend import models as m

@@ -9,7 +9,7 @@ import pytest
 
 from compiler.frontend import read_model
 from compiler.profiling.profile import profile
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from tests.compiler.frontend import experts as x
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.branches import behind_ifs

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from compiler.frontend import read_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.workload import MoELayer
 from tests.backends.functional.small import TOKENS, case_of, run_case
 from tests.compiler.frontend import models as m

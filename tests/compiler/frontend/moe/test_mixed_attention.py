@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from compiler.frontend import read_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from tests.compiler.frontend import mixed_attention as a
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.execute import compare

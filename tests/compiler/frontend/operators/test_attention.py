@@ -10,7 +10,7 @@ from onnx import helper
 
 from compiler.frontend import read_model
 from compiler.frontend.read import survey_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.workload import Attention, Dense, Digital
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.execute import compare

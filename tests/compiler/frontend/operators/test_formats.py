@@ -8,7 +8,7 @@ import pytest
 
 from compiler.frontend import read_model
 from ir.onnxdoor.load import open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.onnxdoor.ternary import is_ternary, open_as
 from ir.onnxdoor.weights import load_weight
 from ir.ternary import with_ternary_experts

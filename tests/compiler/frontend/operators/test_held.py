@@ -7,7 +7,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from compiler.frontend import read_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.workload import Digital, Workload
 from tests.compiler.frontend.left_digital import UNREAD_BRANCHES, UNREAD_INTEGERS
 from tests.compiler.frontend.models import (

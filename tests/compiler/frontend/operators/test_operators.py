@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from compiler.frontend import read_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.passes import PRODUCT, SMOOTH
 from ir.workload import Attention, Dense, Digital, Operator, Workload
 from ir.workload_text import workload_text

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from compiler.frontend import read_model
 from compiler.frontend.proof.causal import starts
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.workload import Attention, Workload
 from tests.compiler.frontend import models as m
 

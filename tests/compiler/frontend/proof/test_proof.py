@@ -15,7 +15,7 @@ from compiler.frontend.proof import prover
 from compiler.frontend.proof.traced import refuse_unhit
 from ir.activation import Activation
 from ir.errors import InputError
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes.session import Runtime
 from ir.routing import Routing
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.execute import compare

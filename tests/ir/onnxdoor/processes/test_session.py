@@ -13,10 +13,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from ir.errors import InputError, LoadRefusedError, RunRefusedError, RuntimeLostError
-from ir.onnxdoor import child as children
 from ir.onnxdoor.extract import extract, with_outputs
 from ir.onnxdoor.load import Source, open_model
-from ir.onnxdoor.session import Runtime
+from ir.onnxdoor.processes import child as children
+from ir.onnxdoor.processes.session import Runtime
 from ir.onnxdoor.weights import load_bias, load_weight
 from ir.workload import Weight
 
@@ -175,7 +175,7 @@ def test_a_model_loaded_as_it_is_gives_the_same(source: Source, runtime: Runtime
 def test_a_tighter_limit_of_ours_holds_for_the_child() -> None:
     """Hard limit 8 GiB, 16 asked for: a child that insisted on them would not start."""
     program = (
-        "import resource; from ir.onnxdoor.session import Runtime\n"
+        "import resource; from ir.onnxdoor.processes.session import Runtime\n"
         "resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))\n"
         "with Runtime(memory_bytes=16 << 30) as child:\n"
         "    child.drop(1, 'x')\n"

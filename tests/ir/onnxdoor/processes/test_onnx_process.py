@@ -10,10 +10,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from ir.errors import InputError, RuntimeLostError
-from ir.onnxdoor import onnx_process
-from ir.onnxdoor.child import DiedError
-from ir.onnxdoor.onnx_process import OnnxProcess, check_nodes, infer_outputs
-from ir.onnxdoor.serving import Message
+from ir.onnxdoor.processes import onnx_process
+from ir.onnxdoor.processes.child import DiedError
+from ir.onnxdoor.processes.onnx_process import OnnxProcess, check_nodes, infer_outputs
+from ir.onnxdoor.processes.serving import Message
 
 OPSET = helper.make_opsetid("", 18)
 VERSIONS = onnx.ModelProto(opset_import=[OPSET], ir_version=9)

@@ -1,4 +1,4 @@
-"""The child process that runs onnx's own C++ on nodes: `python -m ir.onnxdoor.onnx_worker BYTES`.
+"""The child process that runs onnx's own C++ on nodes, under a limit of memory in bytes.
 
 A request is a model: its nodes, and for `infer` the types of what the one node reads and what is
 known of the contents.
@@ -9,7 +9,7 @@ import sys
 import onnx
 from onnx import helper, shape_inference
 
-from ir.onnxdoor.serving import Answers, Message, serve
+from ir.onnxdoor.processes.serving import Answers, Message, serve
 
 
 def check(model: onnx.ModelProto) -> Message:

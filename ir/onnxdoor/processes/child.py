@@ -18,10 +18,10 @@ from typing import Any, BinaryIO, Self
 
 from ir.errors import RefusedError, RuntimeLostError
 from ir.limits import SETTING, Limits
-from ir.onnxdoor.serving import Message, receive, send
+from ir.onnxdoor.processes.serving import Message, receive, send
 from ir.undisturbed import undisturbed
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 _AGAIN = "try again, with more memory or less else running"
 _MORE = f"{_AGAIN}, or raise child_bytes or child_seconds in {SETTING}"
 

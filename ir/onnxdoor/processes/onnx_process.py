@@ -11,8 +11,8 @@ from functools import cache
 import onnx
 
 from ir.errors import InputError
-from ir.onnxdoor.child import Child, DiedError
-from ir.onnxdoor.serving import Message
+from ir.onnxdoor.processes.child import Child, DiedError
+from ir.onnxdoor.processes.serving import Message
 
 SECONDS = 60.0  # for one request, which takes milliseconds
 NODES, BYTES = 500, 1 << 24  # of nodes that are asked together
@@ -23,7 +23,7 @@ class OnnxProcess(Child):
     """The child process."""
 
     def __init__(self) -> None:
-        super().__init__("onnx", "ir.onnxdoor.onnx_worker", None, SECONDS)
+        super().__init__("onnx", "ir.onnxdoor.processes.onnx_worker", None, SECONDS)
 
     def check(self, asked: onnx.ModelProto, where: str) -> tuple[onnx.NodeProto, str] | None:
         """The first node of a request that does not fit its operator's definition, and why.

@@ -1,4 +1,4 @@
-"""The child process that holds ONNX Runtime's sessions: `python -m ir.onnxdoor.worker`.
+"""The child process that holds ONNX Runtime's sessions: `python -m ir.onnxdoor.processes.worker`.
 
 Words after it: bytes of address space (0: no limit), threads of one operator.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ir.onnxdoor.serving import Answers, Message, serve
+from ir.onnxdoor.processes.serving import Answers, Message, serve
 
 # what stands between QuantizeLinear and DequantizeLinear in 32-bit floats, as ONNX defines it: the
 # integer kernels that ONNX Runtime 1.32 puts in its place round vectors to 8 bits, and take weights

@@ -7,8 +7,8 @@ import numpy as np
 
 from ir.arrays import Array
 from ir.errors import LoadRefusedError, RefusedError, RunRefusedError, RuntimeLostError
-from ir.onnxdoor.child import Child, one_line
-from ir.onnxdoor.serving import Message
+from ir.onnxdoor.processes.child import Child, one_line
+from ir.onnxdoor.processes.serving import Message
 
 _REFUSED: dict[str, type[RefusedError]] = {
     "load": LoadRefusedError,
@@ -35,7 +35,7 @@ class Runtime(Child):
     ) -> None:
         self._models: dict[int, Message] = {}  # requests that loaded them, for another process
         self._count = 0
-        words = ("ONNX Runtime", "ir.onnxdoor.worker")
+        words = ("ONNX Runtime", "ir.onnxdoor.processes.worker")
         super().__init__(*words, memory_bytes, seconds, str(threads))
 
     def load(self, model: bytes, where: str = "model", *, as_it_is: bool = False) -> "LoadedModel":
