@@ -109,10 +109,14 @@ def scale(
     for opcode, factor in factors.items():
         rows = program.opcode == opcode
         duration[rows], busy[rows] = _times(duration[rows], factor), _times(busy[rows], factor)
-    together = float(duration.sum(dtype=np.float64))  # which does not wrap round
-    if together > MOST:
-        raise InputError("scale", f"durations of {together:.3g} ps, expected 2^62 at most together")
+    _check_together(float(duration.sum(dtype=np.float64)))  # which does not wrap round
     return duration, busy
+
+
+def _check_together(ps: float) -> None:
+    if ps > MOST:
+        problem = f"durations of {ps:.3g} ps, expected 2^62 at most together"
+        raise InputError("scale", problem, "give lower factors, or a chip of other speeds")
 
 
 def _field(chip: Chip, path: str) -> Any:
@@ -166,8 +170,12 @@ def _ratio(old: Chip, new: Chip, *paths: str) -> Fraction:
 
 
 def _times(amount: Ints, ratio: Fraction) -> Ints:
-    """`amount` x ratio, rounded up; exact, in Python's integers where 64 bits are too few."""
+    """`amount` x ratio, rounded up; exact, in Python's integers where 64 bits are too few.
+
+    Raises InputError where the result is more than 2^62.
+    """
     if int(amount.max(initial=0)) * ratio.numerator < 1 << 62:
         return -(-amount * ratio.numerator // ratio.denominator)
     exact = [-(-a * ratio.numerator // ratio.denominator) for a in amount.tolist()]
+    _check_together(max(exact))
     return np.array(exact, dtype=np.int64)
