@@ -54,9 +54,10 @@ def publish(target: Path, command: str) -> Iterator[Draft]:
     with _told(target), only_one(target):
         seen = _replaceable(target, command)
         clear(target, command)
-        with undisturbed():
-            work, handle = make_work_folder(target)
-        try:
+        made: tuple[Path, int] | None = None
+        try:  # a signal may be raised as soon as the folder is there
+            with undisturbed():
+                made = work, _ = make_work_folder(target)
             draft = Draft(work / NEW, target, replaces=bool(seen))
             yield draft
             if draft.wanted:
@@ -66,9 +67,10 @@ def publish(target: Path, command: str) -> Iterator[Draft]:
                 _put(work, target, seen)
                 _sync(target.parent)
         finally:
-            with undisturbed():
-                _tidy(work, target, seen)
-                os.close(handle)
+            if made is not None:
+                with undisturbed():
+                    _tidy(made[0], target, seen)
+                    os.close(made[1])
 
 
 @contextlib.contextmanager

@@ -22,13 +22,15 @@ def only_one(target: Path) -> Iterator[None]:
     is empty; one that is not was made by somebody else, and is left.
     """
     lock = target.parent / f".{target.name}.lock"
-    with undisturbed():
-        handle = _locked(lock, target)
-    try:
+    handle: int | None = None
+    try:  # a signal may be raised as soon as the lock is there
+        with undisturbed():
+            handle = _locked(lock, target)
         yield
     finally:
-        with undisturbed():
-            _release(lock, handle)
+        if handle is not None:
+            with undisturbed():
+                _release(lock, handle)
 
 
 def _locked(lock: Path, target: Path) -> int:
