@@ -94,3 +94,15 @@ def test_unknown_areas_have_no_share(both: tuple[Compiled, Compiled]) -> None:
     here, there = (Run(d.program, replace(d.chip, pg=pg), 1) for d in both)
     assert share_by_programs((here,), (there,)) is None
     assert peripheral_share(here.chip) is None
+
+
+def test_a_program_that_takes_ten_times_as_long_never_pays(
+    both: tuple[Compiled, Compiled],
+) -> None:
+    """Half of the peripherals make up for twice the time at the most."""
+    here, there = (Run(d.program, d.chip, 0) for d in both)
+    times = {
+        name: 10 * getattr(here.program, name) for name in ("start_ps", "duration_ps", "busy_ps")
+    }
+    slow = Run(replace(here.program, **times), here.chip, 0)
+    assert share_by_programs((slow,), (there,)) is None

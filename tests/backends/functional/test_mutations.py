@@ -326,6 +326,14 @@ def test_missing_tile(case: Case, runtime: Runtime) -> None:
         _execute(case, runtime, crossbars)
 
 
+def test_a_tile_too_many(case: Case) -> None:
+    first, *others = case.mapping.blocks
+    mapping = replace(case.mapping, blocks=(replace(first, rows=first.rows + 1), *others))
+    said = f"{first.rows + 1} x {first.columns} tiles, expected {first.rows} x {first.columns}"
+    with pytest.raises(CheckError, match=said):
+        Crossbars(mapping, case.chip, case.source)
+
+
 def test_two_tiles_on_the_same_cells(case: Case) -> None:
     spots = case.mapping.placement.spots.copy()
     spots[:, :, 0] = 0  # all experts of a group on the first crossbar
