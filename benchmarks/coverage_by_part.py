@@ -8,7 +8,10 @@ left counts as not covered: `--left` lists it.
     coverage run -m pytest
     NUMBA_DISABLE_JIT=1 coverage run -m pytest tests/backends/test_joins.py \
         tests/backends/simulate/test_simulate_by_hand.py tests/backends/test_pace.py \
-        tests/compiler/timeline/test_list_schedule.py tests/compiler/residency/test_brute_force.py
+        tests/backends/simulate/test_replay_agrees.py tests/compiler/design/test_kernels.py \
+        tests/compiler/grouping/test_companions.py tests/compiler/grouping/test_replicas.py \
+        tests/compiler/placement/test_squares.py tests/compiler/residency/test_brute_force.py \
+        tests/compiler/timeline/test_list_schedule.py
     coverage combine
     coverage json -o coverage.json
     python -m benchmarks.coverage_by_part coverage.json --left
