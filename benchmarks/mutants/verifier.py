@@ -133,6 +133,8 @@ def runner(verify: ModuleType, judged: Judged) -> Callable[[str], bool]:
 
 def in_order(verify: ModuleType, judged: Judged) -> bool:
     """Whether the lists of checks, as callers run them, go wrong with a program."""
+    if [(c.name, c.gate) for c in verify.CHECKS] != [(c.name, c.gate) for c in CHECKS]:
+        return True
     c = judged.compiled
     results = verify.check_mapping(c.mapping, c.workload, c.chip)
     lists = [(verify.MAPPING_CHECKS, results)]

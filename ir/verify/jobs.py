@@ -121,13 +121,12 @@ class JobClasses:
 
 
 def _kind(job: JobClass) -> Hashable:
-    """All that is asked of a job class but which tensors its numbers are in."""
+    """What a job of an operator costs by: sizes, and whether peripheral groups are shared."""
     sizes = [
         tuple((w.rows, w.columns, w.bits, w.format, w.bias is not None) for w in weights)
         for weights in (job.first, job.second)
     ]
-    flags = job.multiplexed, job.scaled, job.curved, job.router
-    return job.operator, *sizes, flags, job.passes
+    return job.operator, *sizes, job.multiplexed
 
 
 def job_classes(workload: Workload, chip: Chip) -> JobClasses:

@@ -280,11 +280,9 @@ def check_router_first(case: ProgramCase) -> Fault | None:
     if not case.chip.digital.experts_wait_for_router:
         return None
     routed = case.routed & (case.role == Role.MVM0)
-    row = top_k_rows(case)
-    known = np.full(row.shape, -1, dtype=np.int64)
-    known[row >= 0] = case.end[row[row >= 0]]
-    wait = known[case.program.node, case.visit]
-    return case.fault(routed & (case.program.start_ps < wait), "starts before its token is routed")
+    row = top_k_rows(case)[case.program.node, case.visit]
+    early = (row >= 0) & (case.program.start_ps < case.end[row])
+    return case.fault(routed & early, "starts before its token is routed")
 
 
 def top_k_rows(case: ProgramCase) -> Ints:

@@ -61,8 +61,8 @@ def _earlier_keys(case: ProgramCase) -> int:
     for index, op in enumerate(case.workload.operators):
         match op:
             case Attention():
-                jobs = case.streams.mine & (case.program.node == index)
-                seen = int((case.streams.keys - case.streams.asked)[jobs].sum())
+                mine = case.program.node == index
+                seen = int((case.streams.keys - case.streams.asked)[mine].sum())
                 total += seen * timing.key_bytes(case.chip, op.kv_heads, op.head_dim)
             case Dense() | Digital() | MoELayer():
                 pass

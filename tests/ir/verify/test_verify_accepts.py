@@ -186,6 +186,16 @@ def test_verify_raises_nothing_on_a_correct_program() -> None:
     verify_program(c)
 
 
+def test_what_later_checks_rely_on() -> None:
+    """The gates: the tables are there and point into each other."""
+    assert {check.name for check in MAPPING_CHECKS if check.gate} == {
+        *("blocks", "groups", "pg-table", "mesh", "regions"),
+    }
+    assert {check.name for check in PROGRAM_CHECKS if check.gate} == {
+        *("columns", "units", "labels", "links", "schedule"),
+    }
+
+
 def test_checks_have_distinct_names_and_meanings() -> None:
     assert (*MAPPING_CHECKS, *PROGRAM_CHECKS) == CHECKS
     assert len({check.name for check in CHECKS}) == len(CHECKS)

@@ -27,7 +27,8 @@ from tests.backends.functional import mutate
 from tests.ir.verify import test_verify_rejects as rejects
 from tests.ir.verify.test_verify_forms import FORMS, NARROW, with_digital
 from tests.ir.verify.test_verify_rejects import block, changed, placed, with_unit
-from tests.make import compile_small, small_workload
+from tests.make import compile_small, map_small, small_chip, small_workload
+from tests.stacks import named, stacks_of
 
 T = TypeVar("T")
 Corrupt = Callable[[Compiled], Compiled]
@@ -807,6 +808,18 @@ ON_PASSED: list[tuple[str, Corrupt]] = [
 
 
 @cache
+def in_one_stack() -> Compiled:
+    """Correct: q0 and v1 are behind the same PGs, and nothing else is shared."""
+    workload, chip = small_workload(), small_chip(pg={"stack_limit": 2})
+    stacks = stacks_of(map_small(workload, chip), ("q0", "v1"))
+    return compile_small(workload, chip, stacks=stacks)
+
+
+def stack_of_one_alone_said(c: Compiled) -> Compiled:
+    return rejects.with_stacks(c, (named(c.mapping)["v1"],))
+
+
+@cache
 def on_digital_units() -> Compiled:
     """Correct: of four experts the last one is on digital units."""
     return compile_small(small_workload(k=3), grouping=with_digital(3))
@@ -816,6 +829,7 @@ TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
     (rejects.base, ON_BASE),
     (rejects.stepping, IN_STEPS),
     (on_digital_units, ON_DIGITAL),
+    (in_one_stack, [("stacks", stack_of_one_alone_said)]),
     (FORMS["tokens that pass themselves on"], ON_PASSED),
     (FORMS["an encoder longer than its decoder"], [("schedule", pair_of_the_other_side)]),
     (NARROW["streams whose jobs' results are added"], [("inventory", a_byte_more_is_read)]),
@@ -895,7 +909,24 @@ def as_large_as_the_chips() -> Compiled:
     return _with_buffers_of(c, max(buffer.bytes for buffer in c.program.buffers))
 
 
-AT_LIMITS: list[Callable[[], Compiled]] = [side_by_side, the_other_below, as_large_as_the_chips]
+@cache
+def units_the_other_way_round() -> Compiled:
+    """Correct: which unit stands where in the table does not matter; a source is the last one."""
+    p = plain().program
+    source = int(p.src.max())
+    order = [*(i for i in reversed(range(len(p.units))) if i != source), source]
+    place = np.append(np.argsort(order), -1)  # of no unit: none
+    units, dst = tuple(p.units[i] for i in order), Lists(p.dst.offsets, place[p.dst.values])
+    moved = replace(p, units=units, unit=place[p.unit], src=place[p.src], dst=dst)
+    return replace(plain(), program=moved)
+
+
+AT_LIMITS: list[Callable[[], Compiled]] = [
+    side_by_side,
+    the_other_below,
+    as_large_as_the_chips,
+    units_the_other_way_round,
+]
 
 
 @pytest.mark.parametrize("make", AT_LIMITS, ids=lambda make: str(make.__name__))

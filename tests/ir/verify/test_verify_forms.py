@@ -21,12 +21,17 @@ from tests.compiler.emit.test_idle_outputs import compiled as with_chosen
 from tests.compiler.emit.test_idle_outputs import mixed, with_idle
 from tests.compiler.emit.test_single_matrices import single
 from tests.compiler.emit.test_streams import SEQUENCE, streaming
+from tests.dies import JOINED, at_random, die_chip
 from tests.make import compile_small, small_chip, small_workload
 
 TWO = np.array([0, 0, 0, 0, 1, 1, 1, 1])
 ONE_AND_THREE = np.array([0, 1, 1, 1])
 ON_CROSSBARS = {"router_on": "crossbar"}
 IN_TILES = {"mha_bits_per_ns": 64}  # jobs of two queries
+SLOW_BUFFERS: dict[str, Any] = {
+    "memory": {"buffer_bits_per_ns": 1},
+    "bus": {"transfers_per_slot": 4096},
+}
 OWN_UNITS = {"dpus": 0, "mha_units": 0}  # each region's own, as many as it needs
 
 
@@ -325,9 +330,26 @@ NARROW: dict[str, Callable[[], Compiled]] = {  # what one clause of a check asks
         sequence=TWO,
         decode=1,
     ),
-    "a buffer slower than its bus": plain(
+    "a buffer slower than its bus": plain(small_workload(), small_chip(**SLOW_BUFFERS)),
+    "buffers slower than their buses, on dies": plain(
         small_workload(),
-        small_chip(memory={"buffer_bits_per_ns": 1}, bus={"transfers_per_slot": 4096}),
+        die_chip(JOINED["ring of 4"], **SLOW_BUFFERS),
+        sites=at_random(JOINED["ring of 4"], 3),
+    ),
+    "a mask of the user, keys in buffers": plain(
+        with_mask_of_the_user(STREAMED),
+        small_chip(memory={"kv": "buffers"}, digital=IN_TILES),
+        sequence=TWO,
+        decode=2,
+    ),
+    "routers on crossbars that score tokens again": plain(
+        small_workload(expert_choice=True),
+        small_chip(digital=ON_CROSSBARS),
+        decode=1,
+        caches=Caches(go=False),
+    ),
+    "tied layers, their one router on crossbars": plain(
+        small_workload(tied=True), small_chip(digital=ON_CROSSBARS), decode=1
     ),
     "routers that score other vectors": plain(
         scoring_other_vectors(small_workload()), sequence=TWO, decode=1
@@ -341,6 +363,9 @@ NARROW: dict[str, Callable[[], Compiled]] = {  # what one clause of a check asks
         sequence=TWO,
         decode=2,
         caches=Caches(go=False),
+    ),
+    "one attention that streams": plain(
+        streaming(small_workload(layers=1)), small_chip(digital=IN_TILES), sequence=SEQUENCE
     ),
     "an encoder that streams": cache(lambda: on_sides(3, 5, streams=True)),
     "products of the first operator's vectors": plain(multiplying_at_once(small_workload())),
