@@ -23,7 +23,7 @@ from compiler.placement import Routed
 from compiler.sizing import choose_sizes, with_largest_sizes
 from compiler.stacks.by_time import shortest, stacks_by_time
 from compiler.stages import PLAIN, Stages
-from compiler.steps import pairs_run, plan_steps
+from compiler.steps import pairs_run, plan_steps, refuse_caches
 from compiler.timeline.assemble import set_times, timed_ps
 from compiler.trace import (
     Window,
@@ -85,6 +85,8 @@ def map_model(
     """The first half of `compile_model`: which experts share what, and where every tile is."""
     traced = routing_matrices(workload, routing)
     first_window(routing, options.score, options.shape)  # what is asked is there, or nothing begins
+    if chip.memory.accounting == "full":
+        refuse_caches(workload, options.caches, options.shape.decode)
     begin("partition")
     blocks = partition(workload, chip)
     begin("grouping")

@@ -3,7 +3,9 @@
 import numpy as np
 
 from ir.arrays import Bools, Ints
+from ir.errors import InputError
 from ir.schedule import Caches, Step
+from ir.workload import Workload
 
 
 def plan_steps(
@@ -26,6 +28,19 @@ def plan_steps(
             scored = fresh if later and caches.go else so_far
         steps.append(Step(number, fresh, rows, scored, (), kv=later and caches.kv))
     return tuple(steps)
+
+
+def refuse_caches(workload: Workload, caches: Caches, decode: int) -> None:
+    """InputError where layers of one step would score different tokens, which no step says yet.
+
+    With one cache alone expert choice scores other tokens than those that run, token choice none;
+    with the reference's accounting (see `plan_steps`) neither does.
+    """
+    kinds = {op.router.capacity is None for op in workload.moe_layers}
+    if decode and caches.kv != caches.go and len(kinds) > 1:
+        have, lack = ("kv", "go") if caches.kv else ("go", "kv")
+        told = f"{have} alone, with layers whose tokens choose and layers whose experts choose"
+        raise InputError("caches", told, f"keep {lack} too, or neither")
 
 
 def pairs_run(step: Step, chosen: Bools) -> Bools:

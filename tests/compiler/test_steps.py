@@ -1,14 +1,17 @@
 """Steps and windows: which tokens a prefill and each decode step work on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from compiler.options import Shape
-from compiler.steps import pairs_run, plan_steps
+from compiler.steps import pairs_run, plan_steps, refuse_caches
 from compiler.trace import first_window
 from ir.errors import InputError
 from ir.routing import Routing
 from ir.schedule import Caches
+from tests.make import small_workload
 
 # a prefill of two tokens, then two steps
 ARRIVAL = np.array([0, 0, 1, 2])
@@ -94,3 +97,21 @@ def test_a_prefill_longer_than_any_sequence_takes_several() -> None:
 def test_a_window_that_the_trace_does_not_have_is_refused(shape: Shape) -> None:
     with pytest.raises(InputError, match=f"at least {shape.length} tokens in the score range"):
         first_window(trace(3, 3, 3), (0, 9), shape)
+
+
+@pytest.mark.parametrize("kv", [True, False])
+@pytest.mark.parametrize("go", [True, False])
+@pytest.mark.parametrize("decode", [0, 2])
+def test_one_cache_is_not_for_layers_of_both_kinds(kv: bool, go: bool, decode: int) -> None:
+    """Token choice reads no inputs again, and nothing keeps its outputs."""
+    both = [small_workload(expert_choice=choice) for choice in (True, False)]
+    last = both[1].moe_layers[-1]
+    operators = tuple(last if op.name == last.name else op for op in both[0].operators)
+    mixed = replace(both[0], operators=operators)
+    for workload in both:
+        refuse_caches(workload, Caches(kv, go), decode)
+    if kv == go or not decode:
+        refuse_caches(mixed, Caches(kv, go), decode)
+        return
+    with pytest.raises(InputError, match=r"caches: .. alone.* keep .. too, or neither"):
+        refuse_caches(mixed, Caches(kv, go), decode)
