@@ -11,6 +11,7 @@ from moexbar.__main__ import main
 from tests.compiler.frontend import models as m
 from tests.hostile.build import N, model, serialised, transformer
 from tests.hostile.sizes import looped
+from tests.paths import TINY
 
 
 @pytest.mark.slow
@@ -53,6 +54,14 @@ def of_no_tokens() -> bytes:
     return serialised(proto)
 
 
+def of_no_sequences() -> bytes:
+    """Whose mask is of positions: nothing that its attention gives has a largest number."""
+    proto = onnx.ModelProto()
+    proto.ParseFromString((TINY / "model.onnx").read_bytes())
+    proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 0
+    return serialised(proto)
+
+
 def of_no_type() -> bytes:
     proto = model([N("Relu", ["x"], ["y"])])
     proto.graph.output[0].type.tensor_type.elem_type = 0
@@ -77,6 +86,7 @@ FOUND = {
     "a Gather along axis 9": gathered(9),
     "a Slice of more axes than starts": sliced(),
     "a Transpose to axis 9": turned(),
+    "no sequences": of_no_sequences(),
     "no tokens": of_no_tokens(),
     "an output of no type": of_no_type(),
 }

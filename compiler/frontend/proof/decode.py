@@ -189,8 +189,8 @@ def _same_rows(facts: Facts, attention: Attention, value: Value, short: Array, l
     if axis is None or not short.size:
         return
     rows = long.take(np.arange(short.shape[axis.axis]), axis=axis.axis)
-    limit = _TOLERANCE * float(np.abs(short).max())
-    if rows.shape != short.shape or float(np.abs(rows - short).max()) > max(limit, 1e-12):
+    limit = _TOLERANCE * float(np.abs(short).max(initial=0.0))
+    if rows.shape != short.shape or float(np.abs(rows - short).max(initial=0.0)) > max(limit, 1e-12):
         raise _NoDecodeError(
             f"{attention.name}: rows of {name_of(value)!r} change when a token is added"
         )

@@ -298,12 +298,12 @@ class Trial:
             found, wanted = found[finite], wanted[finite]
             if not len(found):
                 return None
-        largest = float(np.abs(found).max())
-        if largest < 1e-12 and float(np.abs(wanted).max()) < 1e-12:
+        largest = float(np.abs(found).max(initial=0.0))
+        if largest < 1e-12 and float(np.abs(wanted).max(initial=0.0)) < 1e-12:
             return None
         if not np.isfinite(largest) or largest < 1e-12:
             return np.inf
-        difference = float(np.abs(found - wanted).max()) / largest
+        difference = float(np.abs(found - wanted).max(initial=0.0)) / largest
         return difference if np.isfinite(difference) else np.inf
 
     def _tolerance(self, layer: FoundLayer) -> float:
