@@ -74,7 +74,9 @@ def _looks_back(facts: Facts, op: Attention, runtime: Runtime) -> bool:
             after = cut.run(mixed, tokens)
             for value in wanted:
                 kept, now = (_head(facts, value, r[name_of(value)], start) for r in (before, after))
-                limit = max(_TOLERANCE * float(np.abs(before[name_of(value)]).max(initial=0.0)), 1e-12)
+                limit = max(
+                    _TOLERANCE * float(np.abs(before[name_of(value)]).max(initial=0.0)), 1e-12
+                )
                 if float(np.abs(kept - now).max(initial=0.0)) > limit:
                     return False
     return True

@@ -190,7 +190,9 @@ def _same_rows(facts: Facts, attention: Attention, value: Value, short: Array, l
         return
     rows = long.take(np.arange(short.shape[axis.axis]), axis=axis.axis)
     limit = _TOLERANCE * float(np.abs(short).max(initial=0.0))
-    if rows.shape != short.shape or float(np.abs(rows - short).max(initial=0.0)) > max(limit, 1e-12):
+    if rows.shape != short.shape or float(np.abs(rows - short).max(initial=0.0)) > max(
+        limit, 1e-12
+    ):
         raise _NoDecodeError(
             f"{attention.name}: rows of {name_of(value)!r} change when a token is added"
         )
