@@ -12,3 +12,8 @@ Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 
 Span = tuple[int, int]  # [start, stop)
+
+
+def largest(array: Array) -> float:
+    """The largest magnitude in an array; 0.0 where it holds nothing."""
+    return float(np.abs(array).max(initial=0.0))

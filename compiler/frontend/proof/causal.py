@@ -15,7 +15,7 @@ from compiler.frontend.facts import Facts
 from compiler.frontend.facts.graph import name_of
 from compiler.frontend.note import Note
 from compiler.frontend.proof.cut_attention import CutAttention, UnknownShapeError
-from ir.arrays import Array, Bools, Ints
+from ir.arrays import Array, largest, Bools, Ints
 from ir.errors import InputError
 from ir.onnxdoor.processes.session import Runtime
 from ir.workload import AnyOperator, Attention, Dense, Digital, MoELayer
@@ -74,10 +74,8 @@ def _looks_back(facts: Facts, op: Attention, runtime: Runtime) -> bool:
             after = cut.run(mixed, tokens)
             for value in wanted:
                 kept, now = (_head(facts, value, r[name_of(value)], start) for r in (before, after))
-                limit = max(
-                    _TOLERANCE * float(np.abs(before[name_of(value)]).max(initial=0.0)), 1e-12
-                )
-                if float(np.abs(kept - now).max(initial=0.0)) > limit:
+                limit = max(_TOLERANCE * largest(before[name_of(value)]), 1e-12)
+                if largest(kept - now) > limit:
                     return False
     return True
 

@@ -16,7 +16,7 @@ from compiler.frontend.facts import Facts
 from compiler.frontend.facts.graph import name_of
 from compiler.frontend.operators.attention import OPERATORS, is_two_sided
 from compiler.frontend.proof.cut_attention import CutAttention, UnknownShapeError
-from ir.arrays import Array
+from ir.arrays import Array, largest
 from ir.errors import InputError
 from ir.onnxdoor.processes.session import Runtime, at_hand
 from ir.selection import ByCapacity
@@ -189,10 +189,8 @@ def _same_rows(facts: Facts, attention: Attention, value: Value, short: Array, l
     if axis is None or not short.size:
         return
     rows = long.take(np.arange(short.shape[axis.axis]), axis=axis.axis)
-    limit = _TOLERANCE * float(np.abs(short).max(initial=0.0))
-    if rows.shape != short.shape or float(np.abs(rows - short).max(initial=0.0)) > max(
-        limit, 1e-12
-    ):
+    limit = max(_TOLERANCE * largest(short), 1e-12)
+    if rows.shape != short.shape or largest(rows - short) > limit:
         raise _NoDecodeError(
             f"{attention.name}: rows of {name_of(value)!r} change when a token is added"
         )

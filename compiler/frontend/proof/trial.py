@@ -19,7 +19,7 @@ from compiler.frontend.moe.unreadable import Unreadable
 from compiler.frontend.proof.cutout import Cutout
 from compiler.frontend.proof.reach import far_sizes
 from ir.activation import rounds
-from ir.arrays import Array
+from ir.arrays import Array, largest
 from ir.errors import LoadRefusedError, RunRefusedError
 from ir.onnxdoor.processes.session import LoadedModel, Runtime
 from ir.onnxdoor.weights import StoredMatrices
@@ -298,12 +298,12 @@ class Trial:
             found, wanted = found[finite], wanted[finite]
             if not len(found):
                 return None
-        largest = float(np.abs(found).max(initial=0.0))
-        if largest < 1e-12 and float(np.abs(wanted).max(initial=0.0)) < 1e-12:
+        most = largest(found)
+        if most < 1e-12 and largest(wanted) < 1e-12:
             return None
-        if not np.isfinite(largest) or largest < 1e-12:
+        if not np.isfinite(most) or most < 1e-12:
             return np.inf
-        difference = float(np.abs(found - wanted).max(initial=0.0)) / largest
+        difference = largest(found - wanted) / most
         return difference if np.isfinite(difference) else np.inf
 
     def _tolerance(self, layer: FoundLayer) -> float:
