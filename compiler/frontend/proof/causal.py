@@ -15,7 +15,7 @@ from compiler.frontend.facts import Facts
 from compiler.frontend.facts.graph import name_of
 from compiler.frontend.note import Note
 from compiler.frontend.proof.cut_attention import CutAttention, UnknownShapeError
-from ir.arrays import Array, largest, Bools, Ints
+from ir.arrays import Array, Bools, Ints, largest
 from ir.errors import InputError
 from ir.onnxdoor.processes.session import Runtime
 from ir.workload import AnyOperator, Attention, Dense, Digital, MoELayer
