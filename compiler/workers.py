@@ -18,6 +18,7 @@ from ir.undisturbed import SIGNALS, undisturbed
 
 THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # of matrix products in a process
 Answer = TypeVar("Answer")
+_FOUND_S = 1.0  # in which a pool's thread finds that its processes are dead
 
 
 class Workers:
@@ -52,17 +53,24 @@ class Workers:
         pool, self._pool = self._pool, None
         for child in self._mine():
             child.kill()
-        _let_go(pool)
+        _await_its_thread(pool)
         pool.shutdown(wait=True, cancel_futures=True)
 
     def _mine(self) -> set[Any]:
         return set(multiprocessing.active_children()) - self._others
 
 
-def _let_go(pool: ProcessPoolExecutor) -> None:
-    """End the pool's thread that may be writing a call: nobody reads it, and `shutdown` waits."""
-    calls: Any = getattr(pool, "_call_queue", None)  # cpython 94777: `shutdown` closes it too late
-    if calls is not None:
+def _await_its_thread(pool: ProcessPoolExecutor) -> None:
+    """Let the thread of a pool find its processes dead, before `shutdown` has it wait for them.
+
+    It may be writing a call that nobody reads (cpython 94777): then it needs a push.
+    """
+    thread: Any = getattr(pool, "_executor_manager_thread", None)
+    if thread is None:
+        return
+    thread.join(_FOUND_S)
+    calls: Any = getattr(pool, "_call_queue", None)
+    if thread.is_alive() and calls is not None:
         calls._reader.close()
 
 

@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM where they do no harm: not within a block, an import, or numba.
 
 An exception in the middle of an import crashes extension modules, and so it does where numba
-makes or loads machine code; in a callback of a library it is printed and forgotten. So it is
+compiles or loads machine code; in a callback of a library it is printed and forgotten. So it is
 raised when the import or the loading is done, and once more where it is lost.
 """
 
@@ -15,8 +15,9 @@ from types import FrameType
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _AGAIN_S = 0.05
 _IMPORTS = "<frozen importlib._bootstrap>"  # the file of the frames of every import
-# makes, loads or keeps machine code; what only looks at Python code is not among it
-_FRAGILE = ("llvmlite.binding", "numba.core.codegen", "numba.core.caching")
+# have frames while they compile and load, not while code runs; all of them: its C calls back into
+# what only looks at types, and does not look whether that came back
+_FRAGILE = ("numba", "llvmlite")
 
 
 @contextlib.contextmanager
@@ -79,8 +80,8 @@ class Once:
 def _harmed(frame: FrameType | None) -> bool:
     """Whether an exception here would leave something half made, which crashes later."""
     while frame is not None:
-        module = str(frame.f_globals.get("__name__"))
-        if frame.f_code.co_filename == _IMPORTS or module.startswith(_FRAGILE):
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if frame.f_code.co_filename == _IMPORTS or package in _FRAGILE:
             return True
         frame = frame.f_back
     return False

@@ -1,12 +1,17 @@
 """A journal that is found is looked at before it is opened for writing: it may be anybody's file.
 
 It must be a whole database of our three tables and nothing else: a trigger or a view of its own
-would be run by what we ask of it. That is found on a copy in memory, so the file stays as it is.
+would be run by what we ask of it. That is found on a copy, so that the file stays as it is: in
+memory, or with its write-ahead log, which a run that was ended leaves, in a folder of its own. A
+disk that ran full while the log was taken over leaves a file that is none without the log.
 """
 
+import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ir.errors import InputError
 from ir.infile import Infile, in_a_line
@@ -18,21 +23,39 @@ CREATE TABLE IF NOT EXISTS groups (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS points (number INTEGER PRIMARY KEY, settings TEXT NOT NULL,
     command TEXT NOT NULL, outcome TEXT NOT NULL, attempts INTEGER NOT NULL);
 """
+WHAT = "a journal of `moexbar explore`"
 HINT = "it is damaged, or not one of moexbar's: choose another -o"
 _SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
 
 
 def check_journal(path: Path) -> None:
     """InputError for a file that is no whole journal of ours, or too large."""
-    data = Infile(path).read("a journal of `moexbar explore`", Limits.in_force().journal_bytes)
-    if not data:  # of a run that was ended before it wrote anything
+    most, log = Limits.in_force().journal_bytes, path.with_name(path.name + "-wal")
+    data = Infile(path).read(WHAT, most)
+    left = Infile(log).read(WHAT, most - len(data)) if os.path.lexists(log) else b""
+    if not data and not left:  # of a run that was ended before it wrote anything
         return
-    with closing(sqlite3.connect(":memory:")) as base:
-        try:
-            base.deserialize(_without_log(data))
-        except sqlite3.Error as error:
-            raise InputError(str(path), f"not readable: {in_a_line(error)}", HINT) from error
+    with _copy(data, left, path) as base:
         check_base(base, path)
+
+
+@contextmanager
+def _copy(data: bytes, log: bytes, path: Path) -> Iterator[sqlite3.Connection]:
+    """A database with what is in its log, opened where it can do no harm."""
+    if not log:
+        with closing(sqlite3.connect(":memory:")) as base:
+            try:
+                base.deserialize(_without_log(data))
+            except sqlite3.Error as error:
+                raise InputError(str(path), f"not readable: {in_a_line(error)}", HINT) from error
+            yield base
+        return
+    with TemporaryDirectory(prefix="moexbar-") as folder:
+        place = Path(folder, path.name)
+        place.write_bytes(data)
+        place.with_name(f"{path.name}-wal").write_bytes(log)
+        with closing(sqlite3.connect(place)) as base:
+            yield base
 
 
 def check_base(base: sqlite3.Connection, path: Path) -> None:

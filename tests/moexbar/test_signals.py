@@ -135,7 +135,7 @@ from ir.undisturbed import Once
 
 once = Once()
 once.listen(signal.SIGINT)
-there = {"__name__": "numba.core.codegen"}
+there = {"__name__": "numba.core.typing.typeof"}
 exec('''
 import signal, time
 def loaded():
