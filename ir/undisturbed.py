@@ -13,6 +13,7 @@ from collections.abc import Generator
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_PUT_OFF = (*SIGNALS, signal.SIGALRM)  # the last raises one again that came where it did harm
 _AGAIN_S = 0.05
 _IMPORTS = "<frozen importlib._bootstrap>"  # the file of the frames of every import
 # have frames while they compile and load, not while code runs; all of them: its C calls back into
@@ -31,9 +32,9 @@ def undisturbed() -> Generator[None]:
     def later(number: int, frame: FrameType | None) -> None:
         came.append(number)
 
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: signal.getsignal(number) for number in _PUT_OFF}
     try:  # from here on all are put back, also where one comes before all are put off
-        for number in SIGNALS:
+        for number in _PUT_OFF:
             signal.signal(number, later)
         yield
     finally:

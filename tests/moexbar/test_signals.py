@@ -158,6 +158,32 @@ def test_compiled_loops_are_not_interrupted_while_they_are_loaded() -> None:
     assert (done.stdout, done.stderr) == ("all\n", "")
 
 
+PUT_OFF = """
+import signal, time
+from ir.undisturbed import Once, undisturbed
+
+once = Once()
+once.listen(signal.SIGINT)
+there = {"__name__": "numba"}
+exec("import signal\\ndef loaded(): signal.raise_signal(signal.SIGINT)", there)
+try:
+    there["loaded"]()
+    with undisturbed():
+        time.sleep(0.2)
+        print("whole")
+    print("never")
+except KeyboardInterrupt:
+    print("raised")
+"""
+
+
+def test_one_that_is_raised_again_is_put_off_too() -> None:
+    """In a block that is not to be disturbed, such as one that begins a process."""
+    words = [sys.executable, "-c", PUT_OFF]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.stdout, done.stderr) == ("whole\nraised\n", "")
+
+
 STUCK = """
 import time, moexbar.cli, moexbar.__main__
 
