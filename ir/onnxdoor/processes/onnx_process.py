@@ -11,19 +11,20 @@ from functools import cache
 import onnx
 
 from ir.errors import InputError
+from ir.limits import Limits
 from ir.onnxdoor.processes.child import Child, DiedError
 from ir.onnxdoor.processes.serving import Message
 
-SECONDS = 60.0  # for one request, which takes milliseconds
 NODES, BYTES = 500, 1 << 24  # of nodes that are asked together
 _ONE = threading.Lock()
 
 
 class OnnxProcess(Child):
-    """The child process."""
+    """The child process; limits: of its memory and of one request, which takes milliseconds."""
 
-    def __init__(self) -> None:
-        super().__init__("onnx", "ir.onnxdoor.processes.onnx_worker", None, SECONDS)
+    def __init__(self, limits: Limits) -> None:
+        words = ("onnx", "ir.onnxdoor.processes.onnx_worker")
+        super().__init__(*words, limits.child_bytes, limits.child_seconds)
 
     def check(self, asked: onnx.ModelProto, where: str) -> tuple[onnx.NodeProto, str] | None:
         """The first node of a request that does not fit its operator's definition, and why.
@@ -63,7 +64,7 @@ def check_nodes(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto], where: 
     for node in (*nodes, None):
         if together and (node is None or len(together) == NODES or size > BYTES):
             with _ONE:
-                found = _process().check(_model(model, together), where)
+                found = _process(Limits.in_force()).check(_model(model, together), where)
             if found is not None:
                 bad, reason = found
                 raise InputError(where, f"node {bad.name!r} ({bad.op_type}): {reason}")
@@ -87,13 +88,14 @@ def infer_outputs(
     values = [onnx.ValueInfoProto(name=name, type=kind) for name, kind in types.items()]
     graph = onnx.GraphProto(node=[node], input=values, initializer=contents)
     with _ONE:
-        return _process().infer(onnx.ModelProto(graph=graph, opset_import=[opset]), where)
+        asked = onnx.ModelProto(graph=graph, opset_import=[opset])
+        return _process(Limits.in_force()).infer(asked, where)
 
 
 @cache
-def _process() -> OnnxProcess:
-    """The one of this process, which ends with it."""
-    return OnnxProcess()
+def _process(limits: Limits) -> OnnxProcess:
+    """The one of this process for the limits in force, which ends with it."""
+    return OnnxProcess(limits)
 
 
 def _model(versions: onnx.ModelProto, nodes: Sequence[onnx.NodeProto]) -> onnx.ModelProto:

@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from ir.errors import InputError, RuntimeLostError
+from ir.limits import Limits
 from ir.onnxdoor.processes import onnx_process
 from ir.onnxdoor.processes.child import DiedError
 from ir.onnxdoor.processes.onnx_process import OnnxProcess, check_nodes, infer_outputs
@@ -27,8 +28,8 @@ TYPES = {"x": helper.make_tensor_type_proto(TensorProto.FLOAT, [10, 4])}
 @pytest.fixture
 def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[OnnxProcess]:
     """One of its own for a test."""
-    with OnnxProcess() as own:
-        monkeypatch.setattr(onnx_process, "_process", lambda: own)
+    with OnnxProcess(Limits.in_force()) as own:
+        monkeypatch.setattr(onnx_process, "_process", lambda limits: own)
         yield own
 
 
@@ -112,4 +113,13 @@ def test_one_that_does_not_answer_is_ended_and_the_next_one_does(
         check_nodes(VERSIONS, [RELU], "m.onnx")
     assert time.monotonic() - begun < 20
     monkeypatch.setattr(process, "_seconds", 60.0)
+    check_nodes(VERSIONS, [RELU], "m.onnx")
+
+
+def test_each_setting_of_limits_has_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One begun under tight limits is not left for those who raised them."""
+    check_nodes(VERSIONS, [RELU], "m.onnx")
+    with monkeypatch.context() as patch, pytest.raises(RuntimeLostError):
+        patch.setenv("MOEXBAR_LIMITS", f"child_bytes={16 << 20}")
+        check_nodes(VERSIONS, [RELU], "m.onnx")
     check_nodes(VERSIONS, [RELU], "m.onnx")
