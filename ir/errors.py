@@ -4,6 +4,8 @@ Every message has one form: ``WHERE: FIELD: found, expected; hint``. The command
 one line as ``error: ...`` and exits with the class's code; no traceback for a user's mistake.
 """
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -30,6 +32,17 @@ class LocatedError(MoexbarError):
 
 class InputError(LocatedError):
     """A file, option or request that cannot be used as it is."""
+
+
+@contextmanager
+def said_of(file: str) -> Generator[None]:
+    """Name a file in each InputError of the block: one of a value knows only its field."""
+    try:
+        yield
+    except InputError as error:
+        if error.where == file or error.where.startswith(f"{file}:"):
+            raise
+        raise type(error)(f"{file}: {error.where}", error.problem, error.hint) from error
 
 
 class ArgumentError(InputError):

@@ -20,7 +20,7 @@ from compiler.frontend.proof.decode import Decode, decode_of
 from compiler.frontend.proof.loaded import refuse_unloadable
 from compiler.frontend.proof.prover import Prover, no_proof
 from compiler.frontend.proof.traced import refuse_traced
-from ir.errors import InputError
+from ir.errors import InputError, said_of
 from ir.lengths import Tokens, in_words
 from ir.onnxdoor.load import Source, open_model
 from ir.onnxdoor.processes.session import Runtime
@@ -55,7 +55,8 @@ def read_model(
     """
     source = path if isinstance(path, Source) else open_model(path)
     refuse_random(source)
-    workload, facts = _read(source, tokens, batch, prove=prove, runtime=runtime)
+    with said_of(str(source.path)):
+        workload, facts = _read(source, tokens, batch, prove=prove, runtime=runtime)
     if decodes and workload.sides:
         raise InputError(
             str(source.path),
@@ -78,7 +79,8 @@ def survey_model(
     prove, runtime: as for `read_model`.
     """
     source = path if isinstance(path, Source) else open_model(path)
-    workload, facts = _read(source, None, None, prove=prove, runtime=runtime)
+    with said_of(str(source.path)):
+        workload, facts = _read(source, None, None, prove=prove, runtime=runtime)
     return workload, decode_of(facts, workload, runtime)
 
 

@@ -258,6 +258,13 @@ TENSORS: dict[str, Bad] = {
     "complex": Bad(
         "'p'|MatMul|complex|type", stored(typed("float_data", [1.0] * 32, TensorProto.COMPLEX64))
     ),
+    "of no columns": Bad(
+        "w: a weight of 4 x 0",
+        lambda: model(
+            [N("MatMul", ["x", "w"], ["none"]), N("MatMul", ["none", "v"], ["y"])],
+            {"w": np.zeros((4, 0)), "v": np.zeros((0, 4))},
+        ),
+    ),
     "sparse, out of range": Bad("sparse", lambda: sparse(999)),
     "sparse": Bad("sparse", lambda: sparse(3)),
 }

@@ -4,7 +4,15 @@ import pickle
 
 import pytest
 
-from ir.errors import Amount, CheckError, InfeasibleError, InputError, MoexbarError
+from ir.errors import (
+    Amount,
+    CheckError,
+    InfeasibleError,
+    InputError,
+    LoadRefusedError,
+    MoexbarError,
+    said_of,
+)
 
 SHORT = InfeasibleError(
     "buffer of layer 1",
@@ -32,3 +40,18 @@ def test_an_error_comes_back_from_another_process(error: MoexbarError) -> None:
     again = pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
     assert type(again) is type(error)
     assert (str(again), vars(again)) == (str(error), vars(error))
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("w", "a.onnx: w"),
+        ("a.onnx", "a.onnx"),
+        ("a.onnx: w", "a.onnx: w"),
+        ("a.onn", "a.onnx: a.onn"),
+    ],
+)
+def test_a_file_is_named_once(where: str, said: str) -> None:
+    with pytest.raises(LoadRefusedError) as told, said_of("a.onnx"):
+        raise LoadRefusedError(where, "0 x 4, expected more", "store it")
+    assert str(told.value) == f"{said}: 0 x 4, expected more; store it"

@@ -103,8 +103,8 @@ def refuse_sides(workload: Workload) -> None:
     for layer in workload.moe_layers if workload.sides else ():
         if layer.router.capacity is not None:
             raise InputError(
-                workload.name,
-                f"{layer.name}: experts choose among the tokens of a sequence, of which the sides "
+                layer.name,
+                "experts choose among the tokens of a sequence, of which the sides "
                 f"have {' and '.join(str(side.tokens) for side in workload.sides)}",
                 "give both sides as many tokens: --prefill T",
             )
