@@ -35,7 +35,7 @@ class TokenAxis:
 
     def at(self, axis: int) -> "TokenAxis":
         """The same tokens on another axis."""
-        return replace(self, axis=axis)
+        return TokenAxis(axis, self.inner, self.outer, self.side)
 
 
 class Axes:

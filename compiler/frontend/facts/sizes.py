@@ -161,19 +161,29 @@ class Sizes:
 
     def elements(self, value: Value) -> Ints | None:
         """Number of elements per sample, None if unknown."""
+        found = self._counts(value)
+        return None if found is None else np.array(found, dtype=np.int64)
+
+    def _counts(self, value: Value) -> list[int] | None:
+        """The same in whole numbers, which for a few samples are quicker than an array."""
         shape = self.shape(value)
-        if shape is None or np.any(shape < 0):
+        if shape is None:
             return None
-        product: Ints = np.prod(shape, axis=0, dtype=np.int64)
-        return product.reshape(len(self.tokens))
+        counts = [1] * len(self.tokens)
+        for dims in shape.tolist():
+            if min(dims) < 0:
+                return None
+            counts = [count * dim for count, dim in zip(counts, dims, strict=True)]
+        return counts
 
     def per_token(self, value: Value) -> int | None:
         """Elements per token where the size grows with the tokens, else None."""
-        elements, tokens = self.elements(value), self.tokens_of(value) * self.batch
-        if elements is None or np.any(tokens == 0) or np.any(elements % tokens):
+        counts, tokens = self._counts(value), (self.tokens_of(value) * self.batch).tolist()
+        if counts is None or 0 in tokens:
             return None
-        each = elements // tokens
-        return int(each[0]) if np.all(each == each[0]) else None
+        each = {divmod(count, of) for count, of in zip(counts, tokens, strict=True)}
+        number, left = each.pop()
+        return number if not each and left == 0 else None
 
     def at(self, value: Value, tokens: int) -> int | None:
         """Elements at `tokens` tokens a sequence, where they are proportional to T^0, T or T^2.
