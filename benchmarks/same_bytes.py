@@ -119,7 +119,8 @@ def once() -> Iterator[list[str]]:
     given = ["tiny.onnx", "--inputs", "tiny.npz", "--prefill", "16"]
     yield ["design", *given, "--latency", "1000", "-o", "out design"]
     yield ["report", "out design"]
-    yield ["explore", "sweep.toml", "-o", "out explore", "--processes", "2"]
+    swept = ["explore", "sweep.toml", "-o", "out explore", "--processes", "2"]
+    yield [*swept, "--resume"] if Path("out explore").is_dir() else swept
     yield ["report", "out explore"]
 
 
