@@ -20,16 +20,16 @@ from ir.arrays import Array
 from ir.errors import InputError
 from ir.infile import check_file
 from ir.limits import Limits
-from ir.onnxdoor.branches import open_branches
-from ir.onnxdoor.check import check_proto, tensors
-from ir.onnxdoor.integers import as_floats
-from ir.onnxdoor.kernels import as_matmuls
-from ir.onnxdoor.links import follow_links
+from ir.onnxdoor.checks.links import follow_links
+from ir.onnxdoor.checks.model import check_proto, tensors
+from ir.onnxdoor.checks.wire import messages
+from ir.onnxdoor.rewriting.branches import open_branches
+from ir.onnxdoor.rewriting.integers import as_floats
+from ir.onnxdoor.rewriting.kernels import as_matmuls
+from ir.onnxdoor.rewriting.unfuse import unfuse
 from ir.onnxdoor.stored import stored_tensors
 from ir.onnxdoor.subgraphs import captured
-from ir.onnxdoor.unfuse import unfuse
 from ir.onnxdoor.widen import widen
-from ir.onnxdoor.wire import messages
 
 PROTOBUF_BYTES = 2**31 - 1  # that it can parse; larger models keep weights outside the file
 

@@ -12,7 +12,7 @@ from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import open_model
 from ir.onnxdoor.processes.session import Runtime
 from tests.hostile.build import FLOAT, INT, N, model, tensor
-from tests.ir.onnxdoor.test_control_check import SELECTED, STORED, graph, loop, scan, when
+from tests.ir.onnxdoor.checks.test_control import SELECTED, STORED, graph, loop, scan, when
 
 X = np.array([[1, 2, 3, 4], [5, 6, 7, 8]], dtype=np.float32)
 

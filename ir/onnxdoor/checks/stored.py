@@ -16,7 +16,7 @@ import onnx
 
 from ir.errors import InputError
 from ir.limits import GIB, Limits
-from ir.onnxdoor.links import check_link
+from ir.onnxdoor.checks.links import check_link
 
 CHECKED_BYTES = GIB  # of a file with a checksum: a longer one is not read through
 BITS: dict[int, int] = {  # of an element in raw_data

@@ -11,10 +11,10 @@ import onnx
 
 from ir.errors import InputError
 from ir.limits import Limits
-from ir.onnxdoor.control_check import check_control, is_control
-from ir.onnxdoor.counts import check_counts, subgraphs
+from ir.onnxdoor.checks.control import check_control, is_control
+from ir.onnxdoor.checks.counts import check_counts, subgraphs
+from ir.onnxdoor.checks.stored import BITS, check_tensors
 from ir.onnxdoor.processes.onnx_process import check_nodes
-from ir.onnxdoor.stored_check import BITS, check_tensors
 
 LARGEST_VERSION = 2**31 - 1  # as onnx keeps it
 

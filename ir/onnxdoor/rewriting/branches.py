@@ -13,7 +13,7 @@ import onnx_ir
 from onnx_ir import Node, Value
 
 from ir.limits import Limits
-from ir.onnxdoor.rewriting import STANDARD, Constants, shape_of, stored
+from ir.onnxdoor.rewriting.instead import STANDARD, Constants, shape_of, stored
 from ir.onnxdoor.subgraphs import every_node, subgraphs
 
 MOST_ROUNDS = 1024

@@ -10,8 +10,8 @@ import numpy as np
 import onnx_ir
 from onnx_ir import DataType, Node, Value
 
-from ir.onnxdoor.einsum import as_matmul
-from ir.onnxdoor.rewriting import STANDARD, Constants, Instead, shape_of
+from ir.onnxdoor.rewriting.einsum import as_matmul
+from ir.onnxdoor.rewriting.instead import STANDARD, Constants, Instead, shape_of
 
 
 def as_matmuls(graph: onnx_ir.Graph) -> bool:

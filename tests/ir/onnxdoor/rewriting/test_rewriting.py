@@ -13,7 +13,7 @@ from ir.errors import InputError
 from ir.onnxdoor.extract import with_outputs
 from ir.onnxdoor.load import Source, open_model
 from ir.onnxdoor.processes.session import Runtime
-from ir.onnxdoor.rewriting import shape_of
+from ir.onnxdoor.rewriting.instead import shape_of
 from tests.hostile.build import N, model, tensor
 
 SQUARE = np.arange(16.0).reshape(4, 4)

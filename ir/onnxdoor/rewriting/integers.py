@@ -14,7 +14,7 @@ import numpy as np
 import onnx_ir
 from onnx_ir import DataType, Node, Value
 
-from ir.onnxdoor.rewriting import STANDARD, Constants, Instead, stored
+from ir.onnxdoor.rewriting.instead import STANDARD, Constants, Instead, stored
 
 MICROSOFT = "com.microsoft"
 

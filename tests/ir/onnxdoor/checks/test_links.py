@@ -9,8 +9,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from ir.errors import InputError
+from ir.onnxdoor.checks.links import hub_blobs
 from ir.onnxdoor.extract import with_outputs
-from ir.onnxdoor.links import hub_blobs
 from ir.onnxdoor.load import open_model
 from ir.onnxdoor.processes.session import Runtime
 

@@ -6,7 +6,7 @@ from math import prod
 
 from onnx_ir import Node, Value
 
-from ir.onnxdoor.rewriting import Constants, Instead, shape_of
+from ir.onnxdoor.rewriting.instead import Constants, Instead, shape_of
 
 ANY = "..."
 
