@@ -9,12 +9,14 @@ With --solutions the same of what looks again at the answers of solvers and sear
 are taken (`benchmarks/mutants/solutions.py` lists it), by the tests of such answers.
 
 The score is that of changes noticed among those not listed; of a sample, drawn by the text of the
-change, with its 95 % interval.
+change, with its 95 % interval. With --listed only those of the list are made: what is noticed after
+all is printed, and has to leave the list.
 
     python -m benchmarks.mutants
     python -m benchmarks.mutants --module routing --module chains
     python -m benchmarks.mutants --one-of 10 --seed 3
     python -m benchmarks.mutants --solutions
+    python -m benchmarks.mutants --listed
 """
 
 import argparse
@@ -92,6 +94,16 @@ def row_of(subject: Subject, lines: Reached, module: str, chosen: Callable[[Chan
     return Row(name, len(verdicts), noticed, len(alive) - len(left), tuple(left))
 
 
+def noticed_of_listed(subject: Subject, lines: Reached, module: str) -> list[Change]:
+    """Changes of a module that are listed as accepted, and that are noticed all the same."""
+    known, name = accepted(), short(module)
+
+    def chosen(change: Change) -> bool:
+        return (name, change.place, change.words) in known
+
+    return [v.change for v in judge(subject, lines, module, chosen) if not v.survives]
+
+
 def short(module: str) -> str:
     """A module's name in the list of accepted changes."""
     return module.removeprefix("ir.verify.")
@@ -105,7 +117,10 @@ def line_of(row: Row, *, sample: bool) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Judge the changes; print the table, and what survives. 1 if anything not listed does."""
+    """Judge the changes; print the table, and what survives. 1 if anything not listed does.
+
+    Of listed changes 1 if any is noticed.
+    """
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -114,26 +129,51 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--every", type=int, default=5, help="one of so many drawn right programs")
     parser.add_argument("--solutions", action="store_true", help="checks of solvers' answers")
+    parser.add_argument("--listed", action="store_true", help="whether the accepted do survive")
     asked = parser.parse_args(argv)
     warnings.simplefilter("ignore")  # changed code divides by zero
     begun = time.perf_counter()
     subject: Subject = Solutions() if asked.solutions else Verifier(judged(asked.every))
     lines = reached(subject)
+    modules = [m for m in subject.files if not asked.module or short(m) in asked.module]
     print(f"{len(subject)} questions, {time.perf_counter() - begun:.0f} s")
+    if asked.listed:
+        good = _print_listed(subject, lines, modules)
+    else:
+        good = _print_table(subject, lines, modules, asked.one_of, asked.seed)
+    print(f"{time.perf_counter() - begun:.0f} s")
+    return 0 if good else 1
+
+
+def _print_table(
+    subject: Subject, lines: Reached, modules: list[str], one_of: int, seed: int
+) -> bool:
+    """A row for each module, below it what is left; whether nothing is."""
     print(f"{'module':24}{'changes':>8}{'noticed':>9}{'listed':>8}{'left':>6}{'score':>9}")
     total = Row("all", 0, 0, 0, ())
-    for module in subject.files:
-        if not asked.module or short(module) in asked.module:
-            chosen = sampled(module, asked.one_of, asked.seed)
-            row = row_of(subject, lines, module, chosen)
-            print(line_of(row, sample=asked.one_of > 1), flush=True)
-            for verdict in row.left:
-                change = verdict.change
-                print(f"  {row.module}:{change.line} {change.place} | {change.words}", flush=True)
-            total += row
-    print(line_of(total, sample=asked.one_of > 1))
-    print(f"{time.perf_counter() - begun:.0f} s")
-    return 1 if total.left else 0
+    for module in modules:
+        row = row_of(subject, lines, module, sampled(module, one_of, seed))
+        print(line_of(row, sample=one_of > 1), flush=True)
+        for verdict in row.left:
+            print(_named(module, verdict.change), flush=True)
+        total += row
+    print(line_of(total, sample=one_of > 1))
+    return not total.left
+
+
+def _print_listed(subject: Subject, lines: Reached, modules: list[str]) -> bool:
+    """The listed changes that are noticed; whether there is none."""
+    found = 0
+    for module in modules:
+        for change in noticed_of_listed(subject, lines, module):
+            found += 1
+            print(_named(module, change), flush=True)
+    print(f"{found} listed changes are noticed after all")
+    return not found
+
+
+def _named(module: str, change: Change) -> str:
+    return f"  {short(module)}:{change.line} {change.place} | {change.words}"
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.mutants.__main__ import row_of, sampled, short, wilson
-from benchmarks.mutants.accepted import accepted
+from benchmarks.mutants import __main__ as mutants
+from benchmarks.mutants.__main__ import main, row_of, sampled, short, wilson
+from benchmarks.mutants.accepted import Accepted, accepted
 from benchmarks.mutants.changes import changes
 from benchmarks.mutants.judge import Reached, reached
 from benchmarks.mutants.solutions import Solutions
@@ -121,3 +122,26 @@ def test_no_change_of_a_sample_of_the_checks_of_answers_survives() -> None:
     left = [f"{row.module} {v.change.place} | {v.change.words}" for row in rows for v in row.left]
     assert left == []
     assert sum(row.noticed for row in rows) >= 15
+
+
+@pytest.mark.parametrize(
+    ("place", "words", "code"),
+    [
+        ("_status", "value == bound -> value != bound", 1),
+        ("assign", "problem.check_items() -> pass", 0),
+    ],
+)
+def test_a_listed_change_that_is_noticed_is_named(
+    place: str,
+    words: str,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It has to leave the list; one that survives stays there."""
+    only = Accepted("compiler.dies", place, words, "a reason")
+    monkeypatch.setattr(mutants, "accepted", lambda: {only.key: only})
+    assert main(["--solutions", "--listed", "--module", "compiler.dies"]) == code
+    out = capsys.readouterr().out
+    assert f"{code} listed changes are noticed after all" in out
+    assert (f"{place} | {words}" in out) == bool(code)
