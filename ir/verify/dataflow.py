@@ -9,7 +9,7 @@ from ir.verify.case import ProgramCase
 from ir.verify.check import Check, Fault, first, int64
 from ir.verify.moves import Parts, Reads, moved_from, odd_read, parts_of
 from ir.verify.operators import check_operators, results
-from ir.verify.roles import READS_OF_CACHES, Form, Role
+from ir.verify.roles import Form, Role
 from ir.verify.routing import top_k_rows
 from ir.workload import Attention, Dense, Digital, MoELayer
 
@@ -221,8 +221,7 @@ def _of_another_token(case: ProgramCase) -> Bools:
     A sequence's result and a stream's job are of several; a MOVE takes the part of its own token.
     """
     p, visits, streams = case.program, case.visits, case.streams
-    several = (p.token < 0) & np.isin(case.role, [Role.RESULT, *READS_OF_CACHES])
-    several |= streams.mine
+    several = (p.token < 0) | streams.mine
     source = moved_from(case)[case.read]
     moved = (case.role[case.read] == Role.MOVE) & several[source]
     one = (p.token[case.reader] >= 0) & ~streams.mine[case.reader]
@@ -270,18 +269,15 @@ def check_combine(case: ProgramCase) -> Fault | None:
 
 def _vectors(case: ProgramCase, made: Ints, index: int) -> Ints:
     """Who made the vector that each visit's experts read: [visits], -1 where nobody had to."""
-    name = case.moe[index].inputs[0]
-    maker = case.maker.get(name)
-    if maker is not None:
-        return np.asarray(made[maker])
-    return _sampled_before(case) if name in case.workload.inputs else np.full_like(made[0], -1)
+    maker = case.maker.get(case.moe[index].inputs[0])
+    return _sampled_before(case) if maker is None else np.asarray(made[maker])
 
 
 def _top_of_pass(case: ProgramCase) -> Ints:
-    """Expert choice's TOPK of each pass: [operators, passes], -1 = none."""
+    """TOPK of each pass, where one is of all its tokens: [operators, passes], -1 = none."""
     p = case.program
     out = np.full((len(p.nodes), case.visits.passes), -1, dtype=np.int64)
-    rows = np.flatnonzero((case.role == Role.TOPK) & (p.token < 0))
+    rows = np.flatnonzero(case.role == Role.TOPK)
     out[p.node[rows], case.of_pass[rows]] = rows
     return out
 

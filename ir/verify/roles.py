@@ -123,8 +123,7 @@ _OPCODES: dict[DigitalKind, Opcode] = {
 def without_place(unit: Unit) -> list[str]:
     """Numbers of a unit that its kind has not, and that are not as where they do not apply."""
     plain = Unit(unit.kind, unit.name)
-    names = [field.name for field in fields(Unit) if field.name not in ("kind", "name")]
-    others = (name for name in names if name not in FIELDS[unit.kind])
+    others = (field.name for field in fields(Unit) if field.name not in FIELDS[unit.kind])
     return [name for name in others if getattr(unit, name) != getattr(plain, name)]
 
 

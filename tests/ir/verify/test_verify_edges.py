@@ -242,6 +242,17 @@ def list_offsets(name: str, at: int, by: int) -> Corrupt:
     return corrupt
 
 
+def list_without_its_first_value(name: str) -> Corrupt:
+    """Offsets begin at 1, so that the first value is nobody's."""
+
+    def corrupt(c: Compiled) -> Compiled:
+        lists: Lists = getattr(c.program, name)
+        return rejects.with_column(c, name, Lists(np.maximum(lists.offsets, 1), lists.values))
+
+    corrupt.__name__ = f"first_value_of_{name}_left_out"
+    return corrupt
+
+
 def list_value(name: str, value: str) -> Corrupt:
     """A value of a list column one beyond either end."""
 
@@ -712,8 +723,9 @@ ON_BASE: list[tuple[str, Corrupt]] = [
     *(
         ("columns", list_offsets(name, at, by))
         for name in ("reads", "dst")
-        for at, by in ((0, 1), (-1, -1), (5, 10**6))
+        for at, by in ((0, 1), (0, -1), (-1, -1), (5, 10**6))
     ),
+    *(("columns", list_without_its_first_value(name)) for name in ("reads", "dst")),
     *(
         ("columns", list_value(name, end))
         for name in ("reads", "dst")
@@ -921,11 +933,24 @@ def units_the_other_way_round() -> Compiled:
     return replace(plain(), program=moved)
 
 
+@cache
+def columns_far_apart() -> Compiled:
+    """Correct: the first and the last column of three PGs are where the other was.
+
+    Row tiles of a column are neighbours; where the next column begins does not matter.
+    """
+    c = plain()
+    core = c.mapping.placement.core.copy()
+    core[:3], core[-3:] = core[-3:].copy(), core[:3].copy()
+    return remapped(c, placed(c, core=core).mapping)
+
+
 AT_LIMITS: list[Callable[[], Compiled]] = [
     side_by_side,
     the_other_below,
     as_large_as_the_chips,
     units_the_other_way_round,
+    columns_far_apart,
 ]
 
 

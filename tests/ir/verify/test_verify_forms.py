@@ -133,12 +133,15 @@ def experts_first(workload: Workload) -> Workload:
 
 
 def of_other_kinds(workload: Workload) -> Workload:
-    """A digital operator of no special kind for each token, and one that puts vectors together."""
+    """A digital operator of no special kind for each token, and one that puts vectors together.
+
+    The nodes of the first have twice as many elements as its result.
+    """
     kinds: dict[str, Any] = {"norm_b0": "other", "add_b0": "join"}
 
     def change(op: AnyOperator) -> AnyOperator:
         if isinstance(op, Digital) and op.name in kinds:
-            return replace(op, kind=kinds[op.name])
+            return replace(op, kind=kinds[op.name], elements=2 * op.width)
         return op
 
     return changed(workload, change)
@@ -166,6 +169,17 @@ def scoring_other_vectors(workload: Workload) -> Workload:
             op = replace(op, inputs=(h, low), router=router)
         operators.append(op)
     return replace(workload, operators=tuple(operators))
+
+
+def scored_by_several_matrices(workload: Workload) -> Workload:
+    """The first layer's router has no one matrix that crossbars could hold."""
+
+    def change(op: AnyOperator) -> AnyOperator:
+        if isinstance(op, MoELayer) and op.layer == 0:
+            return replace(op, router=replace(op.router, projection=None))
+        return op
+
+    return changed(workload, change)
 
 
 def multiplying_at_once(workload: Workload) -> Workload:
@@ -356,6 +370,12 @@ NARROW: dict[str, Callable[[], Compiled]] = {  # what one clause of a check asks
     ),
     "routers on crossbars that score other vectors": plain(
         scoring_other_vectors(small_workload(shared=1)), small_chip(digital=ON_CROSSBARS)
+    ),
+    "routers on crossbars, of one layer digital": plain(
+        scored_by_several_matrices(small_workload()), small_chip(digital=ON_CROSSBARS)
+    ),
+    "digital experts on what comes with the token": plain(
+        experts_first(small_workload(k=3)), grouping=with_digital(0, 2), decode=1
     ),
     "streams in buffers, experts choose again": plain(
         streaming(small_workload(expert_choice=True)),
