@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ir.arrays import Bools
+from ir.products import product
 
 Floats = npt.NDArray[np.float64]
 
@@ -55,7 +56,7 @@ def knee(values: Floats) -> int | None:
         normal = np.linalg.solve(ends, np.ones(figures))  # the plane is normal . x = 1
     except np.linalg.LinAlgError:
         return None
-    below = 1 - scaled @ normal
+    below = 1 - product(scaled, normal)
     best = int(np.argmax(np.round(below, 12)))
     return best if below[best] > 1e-9 else None
 

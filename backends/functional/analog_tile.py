@@ -14,6 +14,7 @@ import numpy as np
 from backends.functional.analog import Analog
 from backends.functional.analog_cells import drifted, programmed
 from ir.arrays import Array
+from ir.products import product
 
 MOST_SUMS = 4_000_000  # held at once, 16 MB
 ALL = slice(None)
@@ -173,7 +174,7 @@ class Tile:
         wide = rows * digits.largest * self.largest >= 2**24
         kind = np.float64 if wide else np.float32  # either holds these integers exactly
         side_by_side: Array = cells.transpose(1, 0, 2).reshape(rows, -1).astype(kind)
-        found: Array = np.matmul(applied.astype(kind, copy=False), side_by_side)
+        found = product(applied.astype(kind, copy=False), side_by_side)
         found = found.reshape(*applied.shape[:2], slices, columns)
         if settings.read_noise:
             devices = 2 if settings.differential else 1

@@ -12,6 +12,7 @@ from ir.mapping import Block, Mapping, Owner, owner_columns
 from ir.members import members
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.weights import load_bias, load_weight
+from ir.products import product
 from ir.program import Unit
 from ir.stacks import Member
 
@@ -131,7 +132,7 @@ class Crossbars:
         out = np.zeros((len(x), block.rows, block.weight.columns), dtype=np.float32)
         for i, j in np.ndindex(tiles.pg.shape):
             rows, columns = self.part(block, i, j)
-            out[:, i, columns] = x[:, rows] @ self.place(tiles, i, j)
+            out[:, i, columns] = product(x[:, rows], self.place(tiles, i, j))
         return out
 
 

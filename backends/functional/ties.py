@@ -36,6 +36,7 @@ from backends.functional.machine import At
 from backends.functional.names import Inner, Name
 from ir.arrays import Array, Bools, Ints
 from ir.onnxdoor.weights import load_bias, load_weight
+from ir.products import product
 from ir.program import Opcode
 from ir.workload import MoELayer
 
@@ -134,7 +135,7 @@ def _logits(at: At[MoELayer]) -> tuple[Array, Array] | None:
     weights = load_weight(m.nodes.source, matrix).astype(np.float64)
     bias = load_bias(m.nodes.source, matrix)
     x = scored_vectors(at, own_feeds(at)).astype(np.float64)
-    exact, size = x @ weights, np.abs(x) @ np.abs(weights)
+    exact, size = product(x, weights), product(np.abs(x), np.abs(weights))
     if bias is not None:
         exact, size = exact + bias, size + np.abs(bias)
     bound = gamma(matrix.rows + (bias is not None)) * size
@@ -163,6 +164,7 @@ def _off(at: At[MoELayer], x: Array, weights: Array, logits: Array) -> Array:
         near, off = near_rows(ours, logits[token]), np.abs(ours - logits[token])
     else:
         ours = scored_vectors(at, gate_feeds(at, gates, on_crossbars=False))[token]
-        near, off = near_rows(ours, x[token]), np.abs(ours - x[token]) @ np.abs(weights)
+        near = near_rows(ours, x[token])
+        off = product(np.abs(ours - x[token]), np.abs(weights))
     out[token] = np.where(near[:, None], off, 0)
     return out

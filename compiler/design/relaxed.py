@@ -16,6 +16,7 @@ from compiler.design.problem import Asked, Needs, Problem, Quantity, Shares
 from compiler.design.sheet import Sheet
 from compiler.linear import ColumnProgram
 from ir.arrays import Floats, Ints
+from ir.products import product
 
 Row = Mapping[Needs, Ints]  # numbers of a sum under given decisions of the chip, by the layers'
 Flat = tuple[float, Floats]  # what does not depend on layers, and a number for each of their sizes
@@ -177,5 +178,5 @@ def mean_under(problem: Problem, rows: Row, shares: Shares) -> Floats:
         for key in needs:
             each = [shares[key][size] for size in problem.menu[key]] if isinstance(key, int) else []
             weights = np.outer(weights, each).reshape(-1)
-        total = total + numbers @ weights
+        total = total + product(numbers, weights)
     return total

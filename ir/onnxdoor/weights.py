@@ -24,6 +24,7 @@ from ir.onnxdoor.packing import (
     unpack_matrix,
 )
 from ir.onnxdoor.widen import as_stored
+from ir.products import product
 from ir.workload import Weight
 
 BLOCK = 8  # rows that are multiplied at once: none at the edge of a kernel
@@ -112,7 +113,7 @@ def _by_blocks(x: Array, matrix: Array) -> Array:
     blocks = -(-len(rows) // BLOCK)
     padded = np.zeros((blocks * BLOCK, rows.shape[1]), dtype=x.dtype)
     padded[: len(rows)] = rows
-    out: Array = padded.reshape(blocks, BLOCK, rows.shape[1]) @ matrix
+    out = product(padded.reshape(blocks, BLOCK, rows.shape[1]), matrix)
     return out.reshape(-1, matrix.shape[1])[: len(rows)].reshape(*x.shape[:-1], -1)
 
 
