@@ -56,6 +56,7 @@ DIE_SOLVERS: tuple[DieSolver, ...] = get_args(DieSolver)
 DIE_RULES: tuple[DieRule, ...] = get_args(DieRule)
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 SCHEDULINGS: tuple[Scheduling, ...] = get_args(Scheduling)
+_OVER, _GRACE_S = 10.0, 15.0  # `most_s`: so often the time asked for, and so many seconds
 _PROVEN_LAYERS = 4  # layers of a model whose proofs have all of the time; more share it
 
 
@@ -63,17 +64,19 @@ _PROVEN_LAYERS = 4  # layers of a model whose proofs have all of the time; more 
 class SolverOptions:
     """Limits of one solve.
 
-    time_s: limit in CP-SAT's deterministic time units (about a second each on one core); wall_s: a
-    safety limit in real seconds; an answer it cut short does not repeat and says so. With several
-    workers the search is interleaved, which repeats too but costs 2-5 times the CPU. layers: of one
-    model that share the time of proofs (`proof_s`).
+    time_s: limit in CP-SAT's deterministic time units (about a second each on one core). An answer
+    that a safety limit cut short does not repeat, and says so: cpu_s, of seconds that this process
+    works, which are as many beside other work (None: see `most_s`), or wall_s, of real ones. With
+    several workers the search is interleaved, which repeats too but costs 2-5 times the CPU.
+    layers: of one model that share the time of proofs (`proof_s`).
     """
 
     time_s: float = 10.0
     workers: int = 1
     seed: int = 0
-    wall_s: float = 300.0
+    wall_s: float = 3600.0
     layers: int = 1
+    cpu_s: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("time_s", "wall_s"):
@@ -86,6 +89,13 @@ class SolverOptions:
             raise InputError("solver options", f"seed: {self.seed}, expected 0 to 2^31 - 1")
         if self.layers < 1:
             raise InputError("solver options", f"layers: {self.layers}, expected at least 1")
+
+    @property
+    def most_s(self) -> float:
+        """Seconds of CPU after which a search is ended: a machine is not so many times as slow."""
+        if self.cpu_s is not None:
+            return self.cpu_s
+        return (_OVER * self.time_s + _GRACE_S) * self.workers
 
     @property
     def proof_s(self) -> float:

@@ -46,6 +46,7 @@ _STATUS: dict[int, AnswerStatus] = {
     int(cp_model.UNKNOWN): "none",
 }
 _INTERLEAVE_BATCH = 8  # fixed, so that the order of work does not follow the number of workers
+_LOOK_S = 0.2  # between two looks at a running solve
 _WALL_MARGIN = 0.9  # CP-SAT stops a little before its wall limit when it expects to overrun it
 _STOP_S = 1.5  # from Ctrl-C; CP-SAT does not look up while it takes a large model over
 _TOLERANCE, _FLOAT = 1e-6, 2.0**-50  # absolute, relative: the bound is a float of an integer
@@ -108,7 +109,7 @@ def solve(
         solver.parameters.linearization_level = 2
     run = _Run(solver, model)
     try:
-        run.thread.wait()
+        run.wait(options.most_s)
     except KeyboardInterrupt:
         answer = SolverAnswer("none", None, None, run.seconds, deterministic=False)
         if run.stop():
@@ -151,7 +152,7 @@ class _Thread:
 
     def wait(self) -> None:
         """Return when the call has ended."""
-        while not self.ended.wait(0.2):
+        while not self.ended.wait(_LOOK_S):
             pass
 
 
@@ -175,11 +176,19 @@ class _Run:
         self.model = model
         self.status: int | None = None
         self.progress = _Progress()
-        self.begun = time.perf_counter()
+        self.begun, self.begun_cpu = time.perf_counter(), time.process_time()
+        self.cut = False
         self.thread = _Thread("cp-sat", self._solve)
 
     def _solve(self) -> None:
         self.status = int(self.solver.solve(self.model, self.progress))
+
+    def wait(self, cpu_s: float) -> None:
+        """Return when it has ended; after so many seconds of this process's work it is stopped."""
+        while not self.thread.ended.wait(_LOOK_S):
+            if time.process_time() - self.begun_cpu > cpu_s:
+                self.cut = True
+                self.solver.stop_search()
 
     def stop(self) -> bool:
         """End the solve, and whether it has: asked again, for a stop may come too early for it."""
@@ -208,7 +217,8 @@ def _answer(
     solver = run.solver
     seconds = float(solver.wall_time)
     found = status in ("optimal", "feasible")
-    cut = status in ("feasible", "none") and seconds >= _WALL_MARGIN * options.wall_s
+    late = run.cut or seconds >= _WALL_MARGIN * options.wall_s
+    cut = status in ("feasible", "none") and late
     return SolverAnswer(
         status=status,
         values=tuple(int(solver.value(v)) for v in variables) if found else None,

@@ -80,16 +80,15 @@ def solve_from_start(
     too_large = problem.experts * problem.groups * problem.windows > limit
     if watch.interrupted or start.value <= start.bound or too_large or watch.ended:
         return start.found(watch)
-    begun = watch.seconds
+    begun = watch.worked_s
     model = build(problem, start)
-    built = watch.seconds - begun  # handing the model over takes as long again
+    built = watch.worked_s - begun  # handing the model over takes as long again
     if watch.left_s <= built:
         watch.cut = True
         return start.found(watch)
-    wall_s = max(0.01, min(options.wall_s, watch.left_s - built))
-    begun, limits = watch.seconds, replace(options, wall_s=wall_s)
+    begun = watch.seconds
     try:
-        answer = model.solve(limits)
+        answer = model.solve(watch.rest(options, built))
     except SolveInterrupted as stopped:
         watch.interrupted = True
         answer = stopped.answer

@@ -113,7 +113,9 @@ def test_a_bound_of_a_float_solver_is_rounded_up_past_its_tolerance_alone(
     assert solver._safe_mip_bound(bound) == found
 
 
-def cp_run(status: int | None, seconds: float = 0.0, error: Exception | None = None) -> Any:
+def cp_run(
+    status: int | None, seconds: float = 0.0, error: Exception | None = None, *, cut: bool = False
+) -> Any:
     """A CP-SAT run that has ended so, with x = 3 and a bound of 2."""
     model = cp_model.CpModel()
     model.minimize(model.new_int_var(0, 10, "x"))
@@ -126,7 +128,13 @@ def cp_run(status: int | None, seconds: float = 0.0, error: Exception | None = N
     told = SimpleNamespace(wall_time=seconds, value=value, best_objective_bound=2.0)
     thread, progress = SimpleNamespace(error=error), SimpleNamespace(points=[(0.5, 3)])
     return SimpleNamespace(
-        solver=told, model=model, status=status, thread=thread, progress=progress, asked=asked
+        solver=told,
+        model=model,
+        status=status,
+        thread=thread,
+        progress=progress,
+        asked=asked,
+        cut=cut,
     )
 
 
@@ -150,6 +158,14 @@ def test_values_are_read_where_the_solver_has_some(status: int, word: str, found
     assert bool(run.asked) == found
     assert read.deterministic
     assert read.progress == ((0.5, 3),)
+
+
+@pytest.mark.parametrize(
+    ("status", "repeats"), [(cp_model.FEASIBLE, False), (cp_model.OPTIMAL, True)]
+)
+def test_an_answer_that_was_cut_short_does_not_repeat(status: int, repeats: bool) -> None:
+    run = cp_run(status, cut=True)
+    assert solver._answer(run, [], SolverOptions(), interrupted=False).deterministic == repeats
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,12 @@ def test_wall_limit_is_marked_as_not_repeatable() -> None:
     assert answer.seconds < 5
 
 
+def test_a_limit_of_work_is_marked_as_not_repeatable() -> None:
+    answer = solve(*hard(), SolverOptions(time_s=1e6, cpu_s=0.3))
+    assert not answer.deterministic
+    assert answer.seconds < 20
+
+
 def test_a_rejected_model_is_our_fault() -> None:
     model = cp_model.CpModel()
     x = model.new_int_var(0, 2**62, "x")

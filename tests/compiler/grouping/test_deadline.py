@@ -1,6 +1,7 @@
 """The time asked for is kept: what the deadline cuts short is an answer that does not repeat."""
 
 import math
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -29,8 +30,22 @@ def trace(experts: int) -> Bools:
 
 def test_the_deadline_is_for_a_machine_ten_times_as_slow() -> None:
     assert Watch.over(SolverOptions(time_s=4)).limit_s == 10 * 4 + 15
-    assert Watch.over(SolverOptions(time_s=4, wall_s=2)).limit_s == 2
+    assert Watch.over(SolverOptions(time_s=4, workers=2)).limit_s == 2 * (10 * 4 + 15)
+    assert Watch.over(SolverOptions(time_s=4, cpu_s=3)).limit_s == 3
+    assert Watch.over(SolverOptions(time_s=4, wall_s=2)).wall_s == 2
     assert not Watch().ended and Watch().left_s == math.inf
+
+
+def test_the_deadline_waits_while_others_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that works for a tenth of the time has worked 5.5 s in 55."""
+    real = time.process_time()
+    monkeypatch.setattr(time, "process_time", lambda: real)
+    watch = Watch.over(SolverOptions(time_s=4))
+    monkeypatch.setattr(time, "process_time", lambda: real + 5.5)
+    assert not watch.ended and watch.left_s == pytest.approx(49.5)
+    assert watch.rest(SolverOptions(time_s=4), 9.5).most_s == pytest.approx(40)
+    monkeypatch.setattr(time, "process_time", lambda: real + 55.5)
+    assert watch.ended and watch.cut
 
 
 @pytest.mark.parametrize("replicas", [0, 2])
