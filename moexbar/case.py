@@ -23,6 +23,7 @@ from compiler.options import (
 )
 from compiler.stages import PLAIN, Stages
 from ir.chip import Chip
+from ir.errors import InputError
 from ir.mapping import Grouping
 from ir.parts import in_parts
 from ir.routing import Routing, token_spans
@@ -87,8 +88,15 @@ class Case:
         return in_parts(self.read.workload, self.chip)
 
     def options(self, workload: Workload) -> Options:
-        """What every stage is asked; InputError for ranges that the trace does not have."""
+        """What every stage is asked; InputError for ranges that the trace does not have.
+
+        And for more copies of dense blocks than a pass has tokens, which they take in turn.
+        """
         asked, trace = self.asked, self.read.trace
+        copies, tokens = asked.placement.dense_copies, asked.shape.batch * asked.shape.prefill
+        if copies > tokens:
+            told = f"{copies}, expected at most the {tokens} tokens of a pass, one for each"
+            raise InputError("dense copies", told)
         spans = token_spans(trace, asked.fit, asked.score, asked.shape.batch * asked.shape.length)
         own = asked.grouping if isinstance(asked.grouping, GroupingOptions) else GROUPING
         many = _processes(workload) if asked.processes is None else asked.processes

@@ -50,3 +50,13 @@ def test_a_matrix_larger_than_the_mesh_is_code_5(
     assert "peripheral groups for layer 0 dense" in told
     assert "needs 512 (16 x 32 tiles that fire together), has 256" in told
     assert "set mesh.height to at least 16" in told
+
+
+def test_copies_that_would_never_get_a_token_are_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Copies take the 16 tokens of a pass in turn: the 17th would have none."""
+    words = ["compile", str(MODELS / "token_choice.onnx"), "--dense-copies", "17", *QUICK]
+    words += ["--inputs", str(MODELS / "heldout.npz"), "-o", str(tmp_path / "out")]
+    assert main(words) == 2
+    assert "dense copies: 17, expected at most the 16 tokens of a pass" in capsys.readouterr().err
