@@ -61,8 +61,8 @@ def write_manifest(
 
 
 def sealed(content: Mapping[str, Any]) -> bytes:
-    """A manifest as the content of its file, with the seal of what it says now."""
-    whole = {**content, "seal": _seal(content)}
+    """A manifest as the content of its file, with the seal of what it says now at its end."""
+    whole = {**_unsealed(content), "seal": _seal(content)}
     return (json.dumps(whole, indent=1) + "\n").encode()
 
 
@@ -180,8 +180,12 @@ def _is_known(manifest: Mapping[str, Any]) -> bool:
 
 def _seal(content: Mapping[str, Any]) -> str:
     """A hash of all else in the manifest, which no other tool's has and a change breaks."""
-    rest = {name: value for name, value in content.items() if name != "seal"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+    said = json.dumps(_unsealed(content), sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def _unsealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in content.items() if name != "seal"}
 
 
 def command_of(manifest: Mapping[str, Any]) -> str:

@@ -29,6 +29,7 @@ def test_a_folder_with_a_page_is_replaced_as_without(tmp_path: Path) -> None:
     manifest = json.loads((folder / MARK).read_text())
     assert manifest["added"] == ["report.html", "time.svg"]
     assert sorted(manifest["files"]) == ["report.html", "result.txt", "time.svg"]
+    assert list(manifest)[-1] == "seal"  # so that a manifest that is written anew is the same
     output(folder, "new")
     assert sorted(path.name for path in folder.iterdir()) == [MARK, "result.txt"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
