@@ -106,8 +106,8 @@ def _wanted_of_layer(
     fresh, vector = visits.count(visits.fresh), -(-op.d_model * case.chip.mvm.output_bits // 8)
     scores = timing.score_bytes(op.router.experts, 1)
     kept = [kept_scores(case, capacity, i) for i in range(visits.passes)]
-    again = visits.count(visits.scored & ~visits.runs) * vector
-    past = visits.count(visits.runs & ~visits.scored) * vector
+    again = visits.count(~visits.runs) * vector  # what does not run is scored, and the other way
+    past = visits.count(~visits.scored) * vector
     inputs = caches.kv and not caches.go
     yield Role.INPUTS_RD, index, np.where(later & inputs, again, -1)
     yield Role.INPUTS_WR, index, np.where(more & inputs, fresh * vector, -1)

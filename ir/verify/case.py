@@ -119,7 +119,7 @@ class ProgramCase:
     @cached_property
     def jobs(self) -> JobClasses:
         """The crossbar jobs of the workload."""
-        return job_classes(self.workload, self.chip)
+        return job_classes(self.workload)
 
     @cached_property
     def fire_groups(self) -> list[FireGroup]:

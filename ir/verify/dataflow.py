@@ -139,7 +139,7 @@ def _cached_inputs(case: ProgramCase, index: int) -> Ints:
     """KV_RD of a MoE layer's earlier inputs for each visit that is scored and does not run."""
     visits, out = case.visits, np.full(len(case.visits), -1, dtype=np.int64)
     for row in np.flatnonzero((case.role == Role.INPUTS_RD) & (case.program.node == index)):
-        out[(visits.of_pass == case.of_pass[row]) & visits.scored & ~visits.runs] = row
+        out[(visits.of_pass == case.of_pass[row]) & ~visits.runs] = row
     return out
 
 
@@ -182,8 +182,8 @@ def _load_reads(parts: Parts, made: Ints) -> Reads:
 def check_regions(case: ProgramCase) -> Fault | None:
     """A value used in another region was moved there over the mesh; constants are everywhere."""
     p = case.program
-    fixed = (case.role == Role.RESULT) & (case.row_form == Form.CONSTANT)
-    elsewhere = (p.layer[case.reader] != p.layer[case.read]) & ~fixed[case.read]
+    fixed = case.row_form[case.read] == Form.CONSTANT
+    elsewhere = (p.layer[case.reader] != p.layer[case.read]) & ~fixed
     move = case.role == Role.MOVE
     at = first(elsewhere & ~move[case.reader])
     if at is not None:
@@ -248,7 +248,7 @@ def check_combine(case: ProgramCase) -> Fault | None:
     last = (case.role == Role.ACT) & case.of_curved
     last |= (case.role == Role.STORE) & ~case.of_curved
     last |= case.role == Role.EXPERT
-    stores = np.flatnonzero(last & (case.row_form == Form.MOE) & ~case.of_router)
+    stores = np.flatnonzero(last & ~case.of_router)  # of a dense product there is no COMBINE
     out.add("", combine[p.node[stores], case.visit[stores]], stores, case.visit[stores])
     for index, op in case.moe.items():
         gates = _gates(case, index)

@@ -106,7 +106,7 @@ def used(rows: int, columns: int, tiles: int, chip: Chip) -> Fired:
 class JobClasses:
     """All job classes, and the number of an operator's first one: [operators], -1 for none.
 
-    A MoE layer's experts come in order, then its shared experts, then a router on crossbars.
+    A MoE layer's experts come in order, then its shared experts, then its router's matrix.
     """
 
     classes: tuple[JobClass, ...]
@@ -129,8 +129,8 @@ def _kind(job: JobClass) -> Hashable:
     return job.operator, *sizes, job.multiplexed
 
 
-def job_classes(workload: Workload, chip: Chip) -> JobClasses:
-    """The job classes of a workload on a chip."""
+def job_classes(workload: Workload) -> JobClasses:
+    """The job classes of a workload; of a router's there are jobs where the chip has it so."""
     classes: list[JobClass] = []
     base: list[int] = []
     for index, op in enumerate(workload.operators):
@@ -139,7 +139,7 @@ def job_classes(workload: Workload, chip: Chip) -> JobClasses:
             case Dense():
                 classes.append(JobClass(index, (op.weight,)))
             case MoELayer():
-                classes += _of_layer(index, op, chip)
+                classes += _of_layer(index, op)
             case Attention() | Digital():
                 pass
             case _:
@@ -148,7 +148,7 @@ def job_classes(workload: Workload, chip: Chip) -> JobClasses:
     return JobClasses(tuple(classes), tuple(base))
 
 
-def _of_layer(index: int, op: MoELayer, chip: Chip) -> Iterator[JobClass]:
+def _of_layer(index: int, op: MoELayer) -> Iterator[JobClass]:
     for expert in op.experts:
         yield JobClass(
             index,
@@ -162,7 +162,7 @@ def _of_layer(index: int, op: MoELayer, chip: Chip) -> Iterator[JobClass]:
     for expert in op.shared:
         matrices = _up(expert), _down(expert)
         yield JobClass(index, *matrices, curved=op.curved, passes=op.passes)
-    if chip.digital.router_on == "crossbar" and op.router.projection is not None:
+    if op.router.projection is not None:
         yield JobClass(index, (op.router.projection,), router=True)
 
 

@@ -14,6 +14,8 @@ from ir.verify.case import ProgramCase
 from ir.verify.check import Fault, first_uneven, int64
 from ir.verify.roles import Form, Role
 
+END = np.iinfo(np.int64).max  # more than any key
+
 
 def moved_from(case: ProgramCase) -> Ints:
     """The row that made the value: for a MOVE the one it moves, else itself."""
@@ -27,8 +29,9 @@ def moved_from(case: ProgramCase) -> Ints:
 class Parts:
     """The parts of values that a program's MOVEs bring.
 
-    keys: (source, region, visit) of each part as one number, ascending; rows: the first MOVE that
-    brings it. first: the row itself, of a MOVE the first that brings the same part, [rows].
+    keys: (source, region, visit) of each part as one number, ascending, and END behind them, so
+    that a search always finds an entry; rows: the first MOVE that brings it. first: the row itself,
+    of a MOVE the first that brings the same part, [rows].
     """
 
     case: ProgramCase
@@ -46,10 +49,10 @@ class Parts:
         to = int64(layer[reader])
         far = to != layer[source]
         far &= self.case.row_form[source] != Form.CONSTANT
-        if not far.any() or not len(self.keys):
+        if not far.any():
             return source
         key = _key(self.case, source, to, visit)
-        place = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
+        place = np.searchsorted(self.keys, key)
         return np.where(far & (self.keys[place] == key), self.rows[place], source)
 
 
@@ -61,7 +64,7 @@ def parts_of(case: ProgramCase) -> Parts:
     keys, at, which = np.unique(key, return_index=True, return_inverse=True)
     first: Ints = np.arange(len(case.program))
     first[moves] = moves[at][which]
-    return Parts(case, keys, moves[at], first)
+    return Parts(case, np.append(keys, END), np.append(moves[at], -1), first)
 
 
 def _key(case: ProgramCase, source: Ints, layer: Ints, visit: Ints) -> Ints:

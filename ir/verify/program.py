@@ -95,7 +95,7 @@ def check_labels(case: ProgramCase) -> Fault | None:
     choice = [i for i, op in case.moe.items() if op.router.capacity is not None]
     whole |= (case.role == Role.TOPK) & np.isin(p.node, choice)
     whole |= np.isin(case.role, READS_OF_CACHES + WRITES_OF_CACHES)
-    constant = (case.role == Role.RESULT) & (case.row_form == Form.CONSTANT)
+    constant = case.row_form == Form.CONSTANT
     wrong = (p.token < 0) != (whole | constant)
     fault = fault or case.fault(wrong, "has a token where none belongs, or lacks one")
     of_token = case.schedule.sequence[np.maximum(p.token, 0)]

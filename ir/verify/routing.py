@@ -259,12 +259,10 @@ def check_lockstep(case: ProgramCase) -> Fault | None:
     rows = np.flatnonzero(case.routed & (case.role == Role.MVM0))
     for turns in layers(case):
         here = rows[p.node[rows] == turns.index]
-        here = here[turns.lockstep[case.step[here]]]
+        here = here[turns.lockstep[case.step[here]] & (p.slot[here] >= 0)]
         for step in np.unique(case.step[here]).tolist():
             mine = here[case.step[here] == step]
             slot = int64(p.slot)[mine]
-            if slot.min() < 0:
-                continue
             ended = np.zeros(int(slot.max()) + 2, dtype=np.int64)
             np.maximum.at(ended, slot + 1, case.end[mine])
             ended = np.maximum.accumulate(ended)

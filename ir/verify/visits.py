@@ -20,9 +20,9 @@ class Visits:
     """Visits in order of (step, token), and the sequences' passes in order of (step, sequence).
 
     token, step: [visits]; `step` is the place in `numbers`, the numbers of the steps. runs: the
-    token's vector runs through the layers; scored: the routers score it; fresh: it arrives.
-    expert_choice, reference: what the definitions depend on beside the schedule. sides: the
-    model's, each of which has its own of the tokens.
+    token's vector runs through the layers; scored: the routers score it (one of them at least);
+    fresh: it arrives. expert_choice, reference: what the definitions depend on beside the
+    schedule. sides: the model's, each of which has its own of the tokens.
     """
 
     schedule: Schedule

@@ -176,7 +176,7 @@ def test_the_compiler_counts_what_its_tiles_use() -> None:
     block = next(b for b in partition(workload, chip) if b.role == "dense")
     assert (block.weight.rows, block.weight.columns) == (20, 20)
     assert fired(chip, (block,)) == Fired(15, 100, 800, 320)
-    assert job_classes(workload, chip).classes[0].fired(0, chip) == Fired(15, 100, 800, 320)
+    assert job_classes(workload).classes[0].fired(0, chip) == Fired(15, 100, 800, 320)
 
 
 def test_energy_of_programs_is_counted_anew() -> None:

@@ -400,6 +400,25 @@ def first_product_past_its_sums(c: Compiled) -> Compiled:
     return rejects.entry(c, "reads", store, 0, int(p.reads[p.reads[store][0]][0]))
 
 
+def product_on_the_groups_of_another(c: Compiled) -> Compiled:
+    """A job of the first product of queries runs on the keys' group, all of it."""
+    p = c.program
+    names = [op.name for op in c.workload.operators]
+    here = {(u.kind, u.layer, u.group): i for i, u in enumerate(p.units)}
+    queries, keys = (
+        p.units[p.unit[rejects.rows(p, Opcode.MVM, node=names.index(name))[0]]]
+        for name in ("q0", "k0")
+    )
+    wrong = c
+    for opcode in (Opcode.MVM, Opcode.ACC):
+        row = rejects.rows(p, opcode, node=names.index("q0"))[0]
+        unit = p.units[p.unit[row]]
+        assert unit.group == queries.group
+        to = here[unit.kind, unit.layer, keys.group]
+        wrong = rejects.edited(wrong, "unit", row, to)
+    return wrong
+
+
 def second_stage_of_another_job(c: Compiled) -> Compiled:
     """An ACC of a job reads the MVM of another token's job."""
     p = c.program
@@ -481,6 +500,19 @@ def pairs(name: str, by: str) -> Corrupt:
         return in_step(c, 0, layers=(replace(first, **new), *others))
 
     corrupt.__name__ = f"{name}_of_a_turn_{by}_its_range"
+    return corrupt
+
+
+def from_the_end(name: str) -> Corrupt:
+    """A turn in the last group, or slot, says -1, which would stand for it in an array."""
+
+    def corrupt(c: Compiled) -> Compiled:
+        first, *others = c.schedule.steps[0].layers
+        column = getattr(first, name)
+        new: dict[str, Any] = {name: changed(column, np.argmax(column), -1)}
+        return in_step(c, 0, layers=(replace(first, **new), *others))
+
+    corrupt.__name__ = f"last_{name}_counted_from_the_end"
     return corrupt
 
 
@@ -628,6 +660,39 @@ def used_in_two_regions() -> Compiled:
     return compile_small(replace(workload, operators=operators))
 
 
+def constant_that_was_moved(c: Compiled) -> Compiled:
+    """The second layer's attention reads its mask by a MOVE too, where constants are everywhere."""
+    p = c.program
+    names = [op.name for op in c.workload.operators]
+    row = int(rejects.rows(p, Opcode.ATTN, node=names.index("attention1"))[0])
+    mask = next(r for r in p.reads[row].tolist() if p.node[r] == names.index("mask"))
+    move = int(rejects.rows(p, Opcode.XFER, node=names.index("norm_a1"), seq=p.seq[row])[0])
+    more = mutate.duplicate(p, move, p.makespan_ps)
+    more = mutate.reads(more, len(p), [mask])
+    return replace(c, program=mutate.reads(more, row, [*p.reads[row].tolist(), len(p)]))
+
+
+@cache
+def one_token_of_two_values() -> Compiled:
+    """Correct: of the only token two values go from the first region to the second."""
+    workload = small_workload()
+    operators = tuple(
+        replace(op, inputs=(*op.inputs, "add_a0")) if op.name == "add_a1" else op
+        for op in workload.operators
+    )
+    return compile_small(replace(workload, operators=operators), tokens=1)
+
+
+def other_value_that_was_moved(c: Compiled) -> Compiled:
+    """The second layer's first norm reads the value that only its sum is to read."""
+    p = c.program
+    names = [op.name for op in c.workload.operators]
+    norm, add = (int(np.flatnonzero(p.node == names.index(n))[-1]) for n in ("norm_a1", "add_a1"))
+    moves = [r for r in p.reads[add].tolist() if p.units[p.unit[r]].kind == "mesh"]
+    other = next(move for move in moves if move not in p.reads[norm].tolist())
+    return rejects.entry(c, "reads", norm, 0, other)
+
+
 def brought_on_by_another_move(c: Compiled) -> Compiled:
     """A value goes from region 0 to 1 and from there to 2, where it goes from its maker to each."""
     p = c.program
@@ -755,6 +820,7 @@ ON_BASE: list[tuple[str, Corrupt]] = [
     ("units", two_units_of_a_name),
     ("destinations", vector_to_one_group_twice),
     ("inputs", routing_of_another_token),
+    ("inputs", constant_that_was_moved),
     ("transfers", transfer_in_two),
     ("schedule", table_of_turns_elsewhere),
     ("schedule", turn_in_a_group_without_its_expert),
@@ -776,6 +842,7 @@ ON_BASE: list[tuple[str, Corrupt]] = [
     ("jobs", store_out_of_nothing),
     ("destinations", no_destinations_at_all),
     ("opcode-unit", crossing_on_a_chip_of_one_die),
+    ("jobs", product_on_the_groups_of_another),
     ("jobs", second_stage_of_another_job),
     ("stages", offset_without_a_buffer),
     ("buffer-bytes", value_before_its_buffer),
@@ -785,6 +852,7 @@ ON_BASE: list[tuple[str, Corrupt]] = [
         for name in ("token", "expert", "group", "slot")
         for end in ("above", "below")
     ),
+    *(("schedule", from_the_end(name)) for name in ("group", "slot")),
     ("schedule", replica_of_a_turn),
     ("schedule", turn_twice),
     ("schedule", layer_of_turns_left_out),
@@ -848,6 +916,7 @@ TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
     (FORMS["one matrix an expert"], [("jobs", first_stage_called_a_second)]),
     (rejects.in_lockstep, [("slot-order", slot_of_no_turn)]),
     (used_in_two_regions, [("inputs", brought_on_by_another_move)]),
+    (one_token_of_two_values, [("inputs", other_value_that_was_moved)]),
 ]
 EVERY = [(make, check, corrupt) for make, table in TABLES for check, corrupt in table]
 
