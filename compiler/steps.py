@@ -34,13 +34,18 @@ def refuse_caches(workload: Workload, caches: Caches, decode: int) -> None:
     """InputError where layers of one step would score different tokens, which no step says yet.
 
     With one cache alone expert choice scores other tokens than those that run, token choice none;
-    with the reference's accounting (see `plan_steps`) neither does.
+    with the reference's accounting (see `plan_steps`) neither does. What is scored again without
+    running is the experts' vectors, which the cache of keys alone keeps: no others.
     """
     kinds = {op.router.capacity is None for op in workload.moe_layers}
     if decode and caches.kv != caches.go and len(kinds) > 1:
         have, lack = ("kv", "go") if caches.kv else ("go", "kv")
         told = f"{have} alone, with layers whose tokens choose and layers whose experts choose"
         raise InputError("caches", told, f"keep {lack} too, or neither")
+    choosing = [op for op in workload.moe_layers if op.router.capacity is not None]
+    if decode and caches.kv and not caches.go and any(op.scored != op.inputs[0] for op in choosing):
+        told = "kv alone, with routers that score other vectors than their experts work on"
+        raise InputError("caches", told, "keep go too, or neither")
 
 
 def pairs_run(step: Step, chosen: Bools) -> Bools:

@@ -131,6 +131,9 @@ def _later_and_more(visits: Visits) -> tuple[Bools, Bools]:
 def check_caches(case: ProgramCase) -> Fault | None:
     """Caches are read and written once per sequence, operator and step that needs it, in full."""
     p, passes = case.program, case.visits.passes
+    for op in case.moe.values():
+        if op.scored != op.inputs[0] and not np.all(case.visits.runs):
+            return Fault(f"layer {op.layer}", "scores vectors again that no cache keeps")
     cached = np.isin(case.role, READS_OF_CACHES + WRITES_OF_CACHES)
     rows = np.flatnonzero(cached)
     key = (case.role[rows] * len(p.nodes) + int64(p.node)[rows]) * passes + case.of_pass[rows]

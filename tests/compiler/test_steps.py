@@ -115,3 +115,18 @@ def test_one_cache_is_not_for_layers_of_both_kinds(kv: bool, go: bool, decode: i
         return
     with pytest.raises(InputError, match=r"caches: .. alone.* keep .. too, or neither"):
         refuse_caches(mixed, Caches(kv, go), decode)
+
+
+def test_vectors_that_no_cache_keeps_are_not_scored_again() -> None:
+    """Experts choose anew among all tokens, of which only what experts work on is kept."""
+    plain = small_workload(expert_choice=True)
+    (layer, *_) = plain.moe_layers
+    router = replace(layer.router, reads="embed")
+    other = replace(layer, inputs=(*layer.inputs, "embed"), router=router)
+    operators = tuple(other if op.name == other.name else op for op in plain.operators)
+    workload = replace(plain, operators=operators)
+    refuse_caches(workload, Caches(kv=True, go=False), 0)
+    refuse_caches(workload, Caches(kv=False, go=False), 2)
+    refuse_caches(workload, Caches(kv=True, go=True), 2)
+    with pytest.raises(InputError, match=r"caches: kv alone, with routers .* keep go too"):
+        refuse_caches(workload, Caches(kv=True, go=False), 2)

@@ -16,13 +16,14 @@ from ir.compiled import Compiled
 from ir.errors import InputError
 from ir.mapping import DenseOwner, Mapping
 from ir.program import Lists, Opcode
+from ir.schedule import Caches
 from ir.verify import check_mapping, check_program
 from ir.verify.check import first_difference, first_repeat, first_uneven
 from ir.verify.exclusive import _clash
 from ir.verify.mapping import check_crossbars, check_groups
 from ir.verify.tiles import MappingCase
 from ir.verify.traffic import _counted
-from ir.workload import MoELayer
+from ir.workload import AnyOperator, MoELayer
 from tests.backends.functional import mutate
 from tests.ir.verify import test_verify_rejects as rejects
 from tests.ir.verify.test_verify_forms import FORMS, NARROW, with_digital
@@ -750,6 +751,26 @@ def cache_read_twice(c: Compiled) -> Compiled:
     return replace(c, program=mutate.duplicate(c.program, row, c.program.makespan_ps))
 
 
+@cache
+def scoring_again() -> Compiled:
+    """Correct: the second step scores all tokens, whose vectors are kept, and runs one."""
+    workload = small_workload(layers=1, expert_choice=True)
+    return compile_small(workload, decode=1, caches=Caches(go=False))
+
+
+def router_of_vectors_that_nothing_keeps(c: Compiled) -> Compiled:
+    """It scores what the first operator made, and the experts' vectors are kept."""
+
+    def change(op: AnyOperator) -> AnyOperator:
+        if isinstance(op, MoELayer):
+            router = replace(op.router, reads="embed")
+            return replace(op, inputs=(*op.inputs, "embed"), router=router)
+        return op
+
+    operators = tuple(map(change, c.workload.operators))
+    return replace(c, workload=replace(c.workload, operators=operators))
+
+
 ON_BASE: list[tuple[str, Corrupt]] = [
     ("blocks", no_copy_of_dense_blocks),
     ("blocks", block_of_an_operator_without_a_matrix),
@@ -915,6 +936,7 @@ TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
     (NARROW["streams whose jobs' results are added"], [("inventory", a_byte_more_is_read)]),
     (FORMS["one matrix an expert"], [("jobs", first_stage_called_a_second)]),
     (rejects.in_lockstep, [("slot-order", slot_of_no_turn)]),
+    (scoring_again, [("caches", router_of_vectors_that_nothing_keeps)]),
     (used_in_two_regions, [("inputs", brought_on_by_another_move)]),
     (one_token_of_two_values, [("inputs", other_value_that_was_moved)]),
 ]
