@@ -9,7 +9,7 @@ from ir.arrays import Bools, Ints
 from ir.mapping import LayerGrouping
 from ir.schedule import PairOrder
 from ir.verify.case import ProgramCase
-from ir.verify.check import Check, Fault, first, first_difference, first_repeat, int64
+from ir.verify.check import Check, Fault, first, first_difference, first_repeat
 from ir.verify.copies import copy_of
 from ir.verify.roles import Role
 from ir.verify.visits import check_steps
@@ -259,16 +259,17 @@ def check_lockstep(case: ProgramCase) -> Fault | None:
     rows = np.flatnonzero(case.routed & (case.role == Role.MVM0))
     for turns in layers(case):
         here = rows[p.node[rows] == turns.index]
-        here = here[turns.lockstep[case.step[here]] & (p.slot[here] >= 0)]
+        here = here[turns.lockstep[case.step[here]]]
         for step in np.unique(case.step[here]).tolist():
             mine = here[case.step[here] == step]
-            slot = int64(p.slot)[mine]
-            ended = np.zeros(int(slot.max()) + 2, dtype=np.int64)
-            np.maximum.at(ended, slot + 1, case.end[mine])
+            slots, place = np.unique(p.slot[mine], return_inverse=True)
+            ended = np.zeros(len(slots) + 1, dtype=np.int64)
+            np.maximum.at(ended, place + 1, case.end[mine])
             ended = np.maximum.accumulate(ended)
-            at = first(p.start_ps[mine] < ended[slot])
+            at = first(p.start_ps[mine] < ended[place])
             if at is not None:
-                problem = f"starts before slot {slot[at] - 1} has ended at {ended[slot[at]]} ps"
+                slot, when = slots[place[at]], ended[place[at]]
+                problem = f"starts before slot {slot} may, which is at {when} ps"
                 return Fault(p.name(int(mine[at])), problem)
     return None
 

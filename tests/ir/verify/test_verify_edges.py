@@ -752,6 +752,13 @@ def cache_read_twice(c: Compiled) -> Compiled:
 
 
 @cache
+def in_lockstep_beside_a_shared_expert() -> Compiled:
+    """Correct: one layer, whose shared expert waits for no slot."""
+    workload, chip = small_workload(layers=1, k=3, shared=1), small_chip(pg={"retain_input": False})
+    return compile_small(workload, chip, lockstep=True)
+
+
+@cache
 def scoring_again() -> Compiled:
     """Correct: the second step scores all tokens, whose vectors are kept, and runs one."""
     workload = small_workload(layers=1, expert_choice=True)
@@ -936,6 +943,10 @@ TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
     (NARROW["streams whose jobs' results are added"], [("inventory", a_byte_more_is_read)]),
     (FORMS["one matrix an expert"], [("jobs", first_stage_called_a_second)]),
     (rejects.in_lockstep, [("slot-order", slot_of_no_turn)]),
+    (
+        in_lockstep_beside_a_shared_expert,
+        [("lockstep", rejects.slot_before_the_last_has_ended)],
+    ),
     (scoring_again, [("caches", router_of_vectors_that_nothing_keeps)]),
     (used_in_two_regions, [("inputs", brought_on_by_another_move)]),
     (one_token_of_two_values, [("inputs", other_value_that_was_moved)]),
