@@ -17,6 +17,7 @@ from ir.onnxdoor.checks.stored import BITS, check_tensors
 from ir.onnxdoor.processes.onnx_process import check_nodes
 
 LARGEST_VERSION = 2**31 - 1  # as onnx keeps it
+_LEAST = {"FusedMatMul": 2, "MatMulNBits": 3, "MoE": 3, "QMoE": 3}  # inputs that are read by place
 
 
 def check_proto(proto: onnx.ModelProto, path: Path, limits: Limits) -> None:
@@ -93,7 +94,7 @@ def _check_inputs(proto: onnx.ModelProto, path: Path) -> None:
 
 
 def _check_operators(proto: onnx.ModelProto, path: Path) -> None:
-    """Every node of a standard operator must have the attributes and inputs of its definition."""
+    """Every node of a known operator must have the attributes and inputs of its definition."""
     opsets = {o.domain: o.version for o in proto.opset_import}
     version = opsets.get("", opsets.get("ai.onnx", 0))
     asked: list[onnx.NodeProto] = []
@@ -107,6 +108,8 @@ def _check_operators(proto: onnx.ModelProto, path: Path) -> None:
             if known and not nested:
                 _check_split(node, path)
                 asked.append(node)
+            if node.domain == "com.microsoft":
+                _check_given(node, path)
     check_nodes(proto, asked, str(path))
 
 
@@ -115,6 +118,15 @@ def _check_split(node: onnx.NodeProto, path: Path) -> None:
     said = [a.i for a in node.attribute if a.name == "num_outputs"]
     if node.op_type == "Split" and said and said[0] != len(node.output):
         told = f"node {node.name!r} (Split): num_outputs = {said[0]}, it has {len(node.output)}"
+        raise InputError(str(path), told)
+
+
+def _check_given(node: onnx.NodeProto, path: Path) -> None:
+    """An operator of ONNX Runtime's must have the inputs without which it is none."""
+    given = max((place for place, name in enumerate(node.input, 1) if name), default=0)
+    least = _LEAST.get(node.op_type, 0)
+    if given < least:
+        told = f"node {node.name!r} ({node.op_type}): {given} inputs, expected {least} at least"
         raise InputError(str(path), told)
 
 

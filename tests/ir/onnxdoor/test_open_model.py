@@ -296,6 +296,24 @@ def test_undefined_values_and_bad_attributes(tmp_path: Path) -> None:
     refused(save(tmp_path / "c.onnx", small(nodes)), "node 'r' .Relu.: Unrecognized attribute")
 
 
+@pytest.mark.parametrize(
+    ("op", "given", "found"),
+    [
+        ("FusedMatMul", ["x"], "1 inputs, expected 2"),
+        ("FusedMatMul", ["x", ""], "1 inputs, expected 2"),
+        ("MatMulNBits", ["x", "w"], "2 inputs, expected 3"),
+        ("MoE", ["x"], "1 inputs, expected 3"),
+        ("QMoE", [], "0 inputs, expected 3"),
+    ],
+)
+def test_an_operator_of_the_runtimes_without_its_inputs(
+    op: str, given: list[str], found: str, tmp_path: Path
+) -> None:
+    """No definition of onnx's says what they need."""
+    proto = small([helper.make_node(op, given, ["y"], name="n", domain="com.microsoft")])
+    refused(save(tmp_path / "m.onnx", proto), rf"node 'n' \({op}\): {found} at least")
+
+
 def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     data = small([helper.make_node("Relu", ["x"], ["y"], name="QQQQ")]).SerializeToString()
     (tmp_path / "m.onnx").write_bytes(data.replace(b"QQQQ", b"\xff\xfeQQ"))
