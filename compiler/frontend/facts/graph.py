@@ -150,6 +150,11 @@ class Graph:
         readers = self.readers(value)
         return readers[0] if len(readers) == 1 and not value.is_graph_output() else None
 
+    def content_reader(self, value: Value) -> Node | None:
+        """The single node that reads what is in a value, whose shape others may read."""
+        readers = [n for n in self.readers(value) if n.op_type not in SHAPE_OPS]
+        return readers[0] if len(readers) == 1 and not value.is_graph_output() else None
+
 
 def name_of(value: Value | None) -> str:
     """A value's name, never None."""

@@ -8,7 +8,7 @@ from onnx_ir import Node, Value
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.constants import weight_of
 from compiler.frontend.facts.dominators import nodes_between
-from compiler.frontend.facts.graph import SHAPE_OPS, Graph, name_of
+from compiler.frontend.facts.graph import name_of
 from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.anchors import VIEWS, root
 from compiler.frontend.moe.experts import feed_forwards
@@ -37,7 +37,7 @@ def extensions(facts: Facts, region: Region, layer: FoundLayer) -> list[FoundLay
 def _step(facts: Facts, region: Region, layer: FoundLayer) -> FoundLayer | None:
     """The layer with one more node, or None."""
     graph = facts.graph
-    node = _reader(graph, layer.exit)
+    node = graph.content_reader(layer.exit)
     if node is None or node in facts.products.by_node or len(node.outputs) != 1:
         return None
     out = node.outputs[0]
@@ -63,12 +63,6 @@ def _is_one_sum(sizes: Sizes, node: Node, value: Value) -> bool:
     width = sizes.per_token(value)
     after = sizes.per_token(node.outputs[0])
     return node.op_type == "ReduceSum" and width is not None and width == after
-
-
-def _reader(graph: Graph, value: Value) -> Node | None:
-    """The one node that uses a value's content; its shape may be read elsewhere."""
-    readers = [n for n in graph.readers(value) if n.op_type not in SHAPE_OPS]
-    return readers[0] if len(readers) == 1 and not value.is_graph_output() else None
 
 
 def _factor(sizes: Sizes, node: Node, value: Value) -> float | None:
@@ -137,10 +131,7 @@ def _width(layer: FoundLayer) -> int:
 def _gate(facts: Facts, entry: Value, value: Value) -> Weight | None:
     """The matrix [d, 1] of sigmoid(x @ w) that multiplies a shared expert's output, if there is."""
     graph = facts.graph
-    for _ in range(4):
-        node = _reader(graph, value)
-        if node is None or node.op_type not in (*_ALONE, "Mul"):
-            return None
+    while (node := graph.content_reader(value)) is not None and node.op_type in (*_ALONE, "Mul"):
         others = [v for v in graph.data_inputs(node) if v is not value]
         if not others:
             value = node.outputs[0]

@@ -171,7 +171,10 @@ class Hidden:
             ) from error
 
     def _between(self, ends: Sequence[Value]) -> list[Node]:
-        """The nodes from the products to `ends`, in order, those that move values left out."""
+        """The nodes from the products to `ends`, in order.
+
+        Those that move or convert values are left out where there are others.
+        """
         found: set[Node] = set()
         todo = list(ends)
         while todo:
@@ -182,7 +185,7 @@ class Hidden:
             found.add(node)
             todo.extend(self._facts.graph.data_inputs(node))
         kept = [n for n in found if n.op_type not in (*MOVES, "Cast")]
-        return sorted(kept, key=self._facts.graph.order.__getitem__)
+        return sorted(kept or found, key=self._facts.graph.order.__getitem__)
 
 
 def cut_of(sizes: Sizes, node: Node, value: Value) -> Cut | None:

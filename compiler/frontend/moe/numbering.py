@@ -58,9 +58,9 @@ def _joined_at(graph: Graph, blocks: Sequence[FeedForward], outputs: int) -> lis
     places: list[int] = []
     joints: set[Node] = set()
     for block in blocks:
-        value, node = block.out, graph.only_reader(block.out)
+        value, node = block.out, graph.content_reader(block.out)
         while node is not None and node.op_type in VIEWS:
-            value, node = node.outputs[0], graph.only_reader(node.outputs[0])
+            value, node = node.outputs[0], graph.content_reader(node.outputs[0])
         if node is None or node.op_type != "Concat":
             return None
         joints.add(node)
@@ -96,12 +96,7 @@ def _starts(graph: Graph, block: FeedForward, chosen: Collection[Value]) -> list
     """Where the selection enters a block: its input, or the factor on its output."""
     starts = [u.data for u in block.ups if u.data in chosen]
     value = block.out
-    for _ in range(16):
-        if starts:
-            break
-        node = graph.only_reader(value)
-        if node is None:
-            break
+    while not starts and (node := graph.content_reader(value)) is not None:
         starts = [v for v in graph.data_inputs(node) if v is not value and v in chosen]
         value = node.outputs[0]
     return list(dict.fromkeys(starts))
@@ -130,10 +125,10 @@ def picked(sizes: Sizes, node: Node, value: Value) -> int | None:
         return index[0] if index is not None and len(index) == 1 else None
     if node.op_type == "Slice":
         cuts, shape = slice_cuts(sizes, node, rank), sizes.fixed(node.outputs[0])
-        if cuts is None or shape is None or len(cuts) != 1:
+        if cuts is None or shape is None:
             return None
-        axis, (start, _) = next(iter(cuts.items()))
-        return start if shape[axis] == 1 else None
+        ones = [start for axis, (start, _) in cuts.items() if shape[axis] == 1]
+        return ones[0] if len(ones) == 1 else None
     if node.op_type == "Split" and len(node.outputs) > 1:
         lengths = sizes.numbers(node.inputs[1]) if len(node.inputs) > 1 else None
         shape, place = sizes.fixed(value), node.outputs.index(value)

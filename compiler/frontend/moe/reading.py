@@ -128,7 +128,7 @@ def _is_routed(graph: Graph, block: FeedForward, chosen: Collection[Value]) -> b
     if any(u.selected or u.data in chosen for u in block.ups):
         return True
     value = block.out
-    for _ in range(16):
+    while True:
         readers = [n for n in graph.readers(value) if graph.is_data(n)]
         if len(readers) != 1:
             return False
@@ -137,7 +137,6 @@ def _is_routed(graph: Graph, block: FeedForward, chosen: Collection[Value]) -> b
         if others and node.op_type != "Concat":  # experts may be stacked before they are weighted
             return node.op_type not in ("Add", "Sum") and any(v in chosen for v in others)
         value = node.outputs[0]
-    return False
 
 
 @dataclass(frozen=True, eq=False)

@@ -135,7 +135,7 @@ def _picks(sizes: Sizes, upstream: Sequence[Node]) -> int:
     counts = [1 for n in upstream if n.op_type == "ArgMax"]
     for node in upstream:
         if node.op_type == "TopK":
-            counts += sizes.numbers(node.inputs[1]) or [1]
+            counts.append(_taken(sizes, node) or 1)
     return sum(counts)
 
 
@@ -181,7 +181,7 @@ def _choice(facts: Facts, anchor: Anchor, nodes: Sequence[Node]) -> _Choice:
     if anchor.node.op_type == "ArgMax":
         return _Choice(anchor.node.outputs[0], None, 1, [])
     ids, found, chain = _gates(facts, anchor, nodes)
-    return _Choice(ids, found[-1], _top_k(facts.sizes, anchor), chain, tuple(found[::-1]))
+    return _Choice(ids, found[-1], _taken(facts.sizes, anchor.node), chain, tuple(found[::-1]))
 
 
 def _joined(graph: Graph, anchor: Anchor, nodes: Sequence[Node]) -> _Choice | None:
@@ -220,11 +220,11 @@ def _kind(anchor: Anchor, upstream: Collection[Node], chain: Collection[Node]) -
     return "opaque"
 
 
-def _top_k(sizes: Sizes, anchor: Anchor) -> int:
-    k = sizes.numbers(anchor.node.inputs[1]) if len(anchor.node.inputs) > 1 else None
-    if k is None:
-        k = [int(anchor.node.attributes.get_int("k", 0) or 0)]
-    return k[0] if k else 0
+def _taken(sizes: Sizes, node: Node) -> int:
+    """How many a TopK takes, by its input or, up to opset 9, its attribute; 0: not known."""
+    if len(node.inputs) < 2:
+        return int(node.attributes.get_int("k", 0) or 0)
+    return next(iter(sizes.numbers(node.inputs[1]) or ()), 0)
 
 
 def _scores(facts: Facts, anchor: Anchor) -> Value:

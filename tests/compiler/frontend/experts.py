@@ -9,14 +9,14 @@ from tests.compiler.frontend import models as m
 from tests.compiler.frontend.models import Ffn, Graph
 
 
-def _best_of_more(g: Graph, x: str, spare: int) -> tuple[str, str]:
+def best_of_more(g: Graph, x: str, spare: int) -> tuple[str, str]:
     """The best of so many more outputs than there are experts: ids and gates [T, top]."""
     scores = g("Softmax", m.router_logits(g, x, g.experts + spare), axis=-1)
     gates, ids = g.many("TopK", scores, g.constant([g.top]), outputs=2, axis=-1)
     return ids, gates
 
 
-def _combine(g: Graph, x: str, ids: str, gates: str, outputs: int) -> str:
+def weights_of_all(g: Graph, x: str, ids: str, gates: str, outputs: int) -> str:
     """Weights [T, outputs] of all outputs, 0 where not selected."""
     shape = g("Concat", g("Shape", x, end=1), g.constant([outputs]), axis=0)
     zeros = g("Expand", g.constant(0.0, np.float32), shape)
@@ -33,8 +33,8 @@ def idle_masked(
 
     def block(g: Graph, x: str) -> str:
         tokens, outputs = m.flat(g, x), before + g.experts + after
-        ids, gates = _best_of_more(g, tokens, before + after)
-        combine = _combine(g, tokens, ids, gates, outputs)
+        ids, gates = best_of_more(g, tokens, before + after)
+        combine = weights_of_all(g, tokens, ids, gates, outputs)
         zeros, total = g("Sub", tokens, tokens), ""
         for e in range(outputs):
             column = g("Slice", combine, g.constant([e]), g.constant([e + 1]), g.constant([1]))
@@ -63,8 +63,8 @@ def cut_off(after: int = 2) -> Ffn:
 
     def block(g: Graph, x: str) -> str:
         tokens, outputs = m.flat(g, x), g.experts + after
-        ids, gates = _best_of_more(g, tokens, after)
-        combine = _combine(g, tokens, ids, gates, outputs)
+        ids, gates = best_of_more(g, tokens, after)
+        combine = weights_of_all(g, tokens, ids, gates, outputs)
         mine = g("Slice", combine, g.constant([0]), g.constant([g.experts]), g.constant([1]))
         total = ""
         for e in range(g.experts):
@@ -84,7 +84,7 @@ def idle_gathered(after: int = 2, *, before: int = 0, passing: bool = False) -> 
 
     def block(g: Graph, x: str) -> str:
         tokens = m.flat(g, x)
-        ids, gates = _best_of_more(g, tokens, before + after)
+        ids, gates = best_of_more(g, tokens, before + after)
         place = g("Sub", ids, g.constant(before)) if before else ids
         real = g("Less", place, g.constant(g.experts))
         if before:
@@ -114,7 +114,7 @@ def idle_per_expert(after: int = 2) -> Ffn:
 
     def block(g: Graph, x: str) -> str:
         tokens = m.flat(g, x)
-        ids, gates = _best_of_more(g, tokens, after)
+        ids, gates = best_of_more(g, tokens, after)
         total = g("Expand", g.constant(0.0, np.float32), g("Shape", tokens))
         for e in range(g.experts + after):
             place = g("Transpose", g("NonZero", g("Equal", ids, g.constant(e))), perm=[1, 0])
@@ -131,8 +131,8 @@ def idle_per_expert(after: int = 2) -> Ffn:
 def idle_stacked(g: Graph, x: str) -> str:
     """Every expert on every token, and the token twice; all stacked, weighted and summed."""
     tokens = m.flat(g, x)
-    ids, gates = _best_of_more(g, tokens, 2)
-    combine = _combine(g, tokens, ids, gates, g.experts + 2)
+    ids, gates = best_of_more(g, tokens, 2)
+    combine = weights_of_all(g, tokens, ids, gates, g.experts + 2)
     parts = [m.gated(g, tokens) for _ in range(g.experts)] + [tokens, tokens]
     wide = g("Concat", *(g("Unsqueeze", p, g.constant([1])) for p in parts), axis=1)
     weighted = g("Mul", wide, g("Unsqueeze", combine, g.constant([2])))
@@ -142,8 +142,8 @@ def idle_stacked(g: Graph, x: str) -> str:
 def constant_expert(g: Graph, x: str) -> str:
     """MoE++: one of five outputs of the router stands for an expert that gives a stored vector."""
     tokens = m.flat(g, x)
-    ids, gates = _best_of_more(g, tokens, 1)
-    combine, total = _combine(g, tokens, ids, gates, g.experts + 1), ""
+    ids, gates = best_of_more(g, tokens, 1)
+    combine, total = weights_of_all(g, tokens, ids, gates, g.experts + 1), ""
     for e in range(g.experts + 1):
         column = g("Slice", combine, g.constant([e]), g.constant([e + 1]), g.constant([1]))
         made = m.gated(g, tokens) if e < g.experts else g.constant(np.arange(g.d), np.float32)
@@ -155,8 +155,8 @@ def constant_expert(g: Graph, x: str) -> str:
 def missing(g: Graph, x: str) -> str:
     """Two of the six experts are absent, as where an export left out what its input did not hit."""
     tokens = m.flat(g, x)
-    ids, gates = _best_of_more(g, tokens, 2)
-    combine, total = _combine(g, tokens, ids, gates, g.experts + 2), ""
+    ids, gates = best_of_more(g, tokens, 2)
+    combine, total = weights_of_all(g, tokens, ids, gates, g.experts + 2), ""
     for e in range(g.experts):
         part = g("Mul", m.gated(g, tokens), g("Gather", combine, g.constant([e]), axis=1))
         total = g("Add", total, part) if total else part
@@ -166,7 +166,7 @@ def missing(g: Graph, x: str) -> str:
 def another_width(g: Graph, x: str) -> str:
     """Experts from 16 numbers to 24: LoRA adapters beside the first matrix of a dense layer."""
     tokens = m.flat(g, x)
-    combine = _combine(g, tokens, *m.softmax_topk(g, tokens), g.experts)
+    combine = weights_of_all(g, tokens, *m.softmax_topk(g, tokens), g.experts)
     total = ""
     for e in range(g.experts):
         made = m.linear(g, g("Relu", m.linear(g, tokens, g.d, 4)), 4, g.hidden)
@@ -209,7 +209,7 @@ def autonomous(g: Graph, x: str) -> str:
     hidden = g("Einsum", tokens, ups, equation="td,edh->teh")
     length = g("ReduceL2", hidden, g.constant([2]), keepdims=0)
     best, ids = g.many("TopK", length, g.constant([g.top]), outputs=2, axis=-1)
-    combine = _combine(g, tokens, ids, g("Softmax", best, axis=-1), g.experts)
+    combine = weights_of_all(g, tokens, ids, g("Softmax", best, axis=-1), g.experts)
     weighted = g("Mul", g("Relu", hidden), g("Unsqueeze", combine, g.constant([2])))
     return g("Reshape", g("Einsum", weighted, downs, equation="teh,ehd->td"), g("Shape", x))
 
@@ -283,7 +283,7 @@ def single_masked(
     def block(g: Graph, x: str) -> str:
         tokens = m.flat(g, x)
         ids, gates = router(g, tokens)
-        combine, total = _combine(g, tokens, ids, gates, g.experts), ""
+        combine, total = weights_of_all(g, tokens, ids, gates, g.experts), ""
         for e in reversed(range(g.experts)):
             column = g("Slice", combine, g.constant([e]), g.constant([e + 1]), g.constant([1]))
             part = g("Mul", one_matrix(act, width, bias=bias)(g, tokens), column)
@@ -369,7 +369,7 @@ def single_stacked(act: str = "", router: m.Router = m.softmax_topk) -> Ffn:
     def block(g: Graph, x: str) -> str:
         tokens = m.flat(g, x)
         ids, gates = router(g, tokens)
-        combine = _combine(g, tokens, ids, gates, g.experts)
+        combine = weights_of_all(g, tokens, ids, gates, g.experts)
         out = g("MatMul", tokens, g.weight(g.experts, g.d, g.d))  # [E, T, D]
         out = m.ACTS[act](g, out) if act else out
         column = g("Unsqueeze", g("Transpose", combine, perm=[1, 0]), g.constant([2]))
@@ -386,7 +386,7 @@ def single_einsum(act: str = "", *, gathered: bool = False) -> Ffn:
         tokens = m.flat(g, x)
         ids, gates = m.sigmoid_topk(g, tokens)
         stack = g.weight(g.experts, g.d, g.d)
-        weights = gates if gathered else _combine(g, tokens, ids, gates, g.experts)
+        weights = gates if gathered else weights_of_all(g, tokens, ids, gates, g.experts)
         matrices, letters = (g("Gather", stack, ids), "te") if gathered else (stack, "e")
         if act:
             out = g("Einsum", tokens, matrices, equation=f"td,{letters}df->tef")
@@ -455,7 +455,7 @@ def low_rank(rank: int = 3, act: str = "") -> Ffn:
     def block(g: Graph, x: str) -> str:
         tokens = m.flat(g, x)
         ids, gates = m.softmax_topk(g, tokens)
-        combine, total = _combine(g, tokens, ids, gates, g.experts), ""
+        combine, total = weights_of_all(g, tokens, ids, gates, g.experts), ""
         for e in range(g.experts):
             narrow = m.linear(g, tokens, g.d, rank)
             narrow = m.ACTS[act](g, narrow) if act else narrow
