@@ -20,6 +20,7 @@ _LACKING = (
     "is not a registered function/op",
     "No Op registered",
     "Could not find an implementation",
+    "not implemented for CPU",
     "CUDA",
 )
 
