@@ -235,10 +235,8 @@ class Axes:
             (right, ranks[1], 2, flip[1]),
         ):
             token = self.of(value)
-            if value not in self._graph.data:
-                continue
             if token is None:
-                return None
+                continue  # no data
             back = rank - token.axis
             if turned and back <= 2:
                 back = 3 - back

@@ -249,20 +249,19 @@ class Products:
         return Product(node, data, out, view, bias, nodes, flipped)
 
     def _stored(self, value: Value | None, stacked: int | None = None) -> str | None:
-        """The stored tensor that a bias is all of, perhaps through a Cast; None where it is not.
+        """The stored tensor that a bias is all of, perhaps through a Cast, or one that nodes make.
 
-        stacked: so many biases, along its first axis.
+        None where it is not constant. stacked: so many biases, along its first axis.
         """
         view = view_of(self._graph, self._sizes, value)
-        if view is None:
+        if view is None or value is None:
             return None
-        source = self._graph.source
-        held = source.values[view.tensor]
-        dims = self._sizes.fixed(held)
-        if dims is None or (stacked is not None and dims[:1] != (stacked,)):
-            return None
+        dims = self._sizes.fixed(self._graph.source.values[view.tensor]) or ()
         whole = math.prod(d or 0 for d in dims) == math.prod(view.shape)
-        return view.tensor if whole else None
+        if whole and (stacked is None or dims[:1] == (stacked,)):
+            return view.tensor
+        made = computed(self._sizes, value)
+        return None if made is None else made.tensor
 
     def _picked(self, node: Node, left: Value, right: Value) -> Product | None:
         """A product with matrices that are gathered from a stack at run time, one per row."""

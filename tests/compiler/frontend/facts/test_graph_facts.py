@@ -1,56 +1,21 @@
 """The facts everything rests on: sizes, token axes, constants, dominators."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import onnx_ir
 import pytest
-from onnx import TensorProto, helper
 from onnx_ir import DataType
 
-from compiler.frontend.facts.axes import Axes, TokenAxis
+from compiler.frontend.facts.axes import TokenAxis
 from compiler.frontend.facts.constants import matrices_of, view_of, weight_of
 from compiler.frontend.facts.dominators import computed_from, nodes_between, post_dominators
-from compiler.frontend.facts.graph import Graph
-from compiler.frontend.facts.sizes import SAMPLES, Sizes
-from ir.onnxdoor.load import open_model
+from compiler.frontend.facts.sizes import SAMPLES
 from ir.workload import Weight
 from tests.compiler.frontend import models as m
+from tests.compiler.frontend.facts.graphs import Facts
 
-
-class Facts:
-    """A graph over x [1, tokens, D] (or `dims`) with the values by name."""
-
-    def __init__(self, folder: Path, g: m.Graph, outputs: Sequence[str], dims: Any = None) -> None:
-        for name in outputs:
-            g.nodes.append(helper.make_node("Identity", [name], [f"out_{name}"]))
-        path = folder / "m.onnx"
-        g.model(
-            path,
-            {f"out_{n}": [] for n in outputs},
-            {"x": (TensorProto.FLOAT, dims or [1, "tokens", m.D])},
-        )
-        proto = onnx.load(path)
-        for output in proto.graph.output:  # of any type and rank
-            output.type.Clear()
-        path.write_bytes(proto.SerializeToString())
-        self.graph = Graph.of(open_model(path))
-        self.sizes = Sizes(self.graph)
-        self.axes = Axes(self.graph, self.sizes)
-        self.values = {v.name: v for n in self.graph.nodes for v in n.outputs}
-        self.values |= {v.name: v for v in self.graph.inputs}
-
-    def maker(self, name: str) -> onnx_ir.Node:
-        """The node that computes a value."""
-        maker = self.values[name].producer()
-        assert maker is not None
-        return maker
-
-    def scope(self, name: str) -> str:
-        return self.axes.scope(self.maker(name))
+MS = "com.microsoft"
 
 
 def test_sizes_for_every_sample(tmp_path: Path) -> None:
@@ -117,6 +82,28 @@ def test_facts_leave_the_model_as_it_was_opened(tmp_path: Path) -> None:
         (lambda g: g("CumSum", "x", g.constant(1)), TokenAxis(1), "sequence"),
         (lambda g: g("Squeeze", "x", g.constant([0])), TokenAxis(0), "token"),
         (lambda g: g("Unsqueeze", "x", g.constant([0])), TokenAxis(2), "token"),
+        (lambda g: g("Squeeze", "x"), TokenAxis(0), "token"),
+        # x x^T by an operator that turns the second; rows of what is turned are columns
+        (lambda g: g("FusedMatMul", "x", "x", domain=MS, transB=1), TokenAxis(1), "sequence"),
+        (
+            lambda g: g("FusedMatMul", turned(g), g.weight(m.D, 3), domain=MS, transA=1),
+            TokenAxis(1),
+            "token",
+        ),
+        (lambda g: g("Concat", "x", turned(g), axis=0), None, "sequence"),
+        # one part of all tokens, which `Split` may not be seen to keep apart
+        (lambda g: g("Split", "x", axis=1, num_outputs=1), TokenAxis(1), "sequence"),
+        (lambda g: g("CumSum", "x", unknown(g, 1)), TokenAxis(1), "sequence"),
+        (
+            lambda g: g("ScatterElements", strange(g), g("Cast", "x", to=7), "x", axis=2),
+            None,
+            "sequence",
+        ),
+        (
+            lambda g: g("SkipLayerNormalization", "x", turned(g), g.weight(1, m.D), domain=MS),
+            TokenAxis(1),
+            "sequence",
+        ),
     ],
 )
 def test_token_axis(tmp_path: Path, make: Any, axis: TokenAxis | None, scope: str) -> None:
@@ -125,6 +112,61 @@ def test_token_axis(tmp_path: Path, make: Any, axis: TokenAxis | None, scope: st
     facts = Facts(tmp_path, g, [y])
     assert facts.axes.of(facts.values[y]) == axis
     assert facts.scope(y) == scope
+
+
+def turned(g: m.Graph) -> str:
+    return g("Transpose", "x", perm=[0, 2, 1])
+
+
+def strange(g: m.Graph) -> str:
+    """A constant by an operator that nobody knows, whose rank is open."""
+    return g("Make", g.constant([1.0], np.float32), domain="acme")
+
+
+def unknown(g: m.Graph, number: int) -> str:
+    """A number that an operator makes of which nothing is computed here."""
+    made = g("Gelu", g.constant(number, np.float32), domain=MS)
+    return g("Cast", made, to=7)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda g: g("Softmax", "x", axis=-1),
+        lambda g: g("LayerNormalization", "x", g.weight(1, m.D)),
+        lambda g: g("ReduceSum", "x", g.constant([2])),
+        lambda g: g("Transpose", "x", perm=[0, 2, 1]),
+        lambda g: g("Reshape", "x", g.constant([-1, m.D])),
+        lambda g: g("MatMul", "x", g.weight(m.D, 3)),
+        lambda g: g("Gather", "x", g.constant(0), axis=2),
+        lambda g: g("Concat", "x", "x", axis=2),
+        lambda g: g("Squeeze", "x"),
+        lambda g: g("OneHot", g("Cast", "x", to=7), g.constant(5), g.constant([0, 1])),
+    ],
+)
+def test_an_input_of_unknown_rank(tmp_path: Path, make: Any) -> None:
+    """Nothing tells how its axes are counted, so that no node is seen to keep tokens apart."""
+    g = m.Graph()
+    y = make(g)
+    facts = Facts(tmp_path, g, [y], "unknown")
+    assert facts.sizes.rank(facts.values["x"]) is None
+    assert (facts.axes.of(facts.values[y]), facts.scope(y)) == (None, "sequence")
+
+
+def test_axes_of_unknown_length_behind_the_tokens(tmp_path: Path) -> None:
+    """Rows of [1, tokens, width] put together: how many of them are a token's is not known."""
+    g = m.Graph()
+    y = g("Reshape", "x", g.constant([-1, 4]))
+    facts = Facts(tmp_path, g, [y], [1, "tokens", "width"])
+    assert (facts.axes.of(facts.values[y]), facts.scope(y)) == (None, "sequence")
+
+
+def test_the_only_token_taken_out(tmp_path: Path) -> None:
+    """Of a file of one token its axis is gone."""
+    g = m.Graph()
+    y = g("Squeeze", "x", g.constant([1]))
+    facts = Facts(tmp_path, g, [y], [1, 1, m.D])
+    assert (facts.axes.of(facts.values[y]), facts.scope(y)) == (None, "sequence")
 
 
 def test_constant_views(tmp_path: Path) -> None:
