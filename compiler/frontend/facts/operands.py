@@ -34,6 +34,7 @@ MATRICES: dict[str, tuple[int, ...]] = {  # inputs that are multiplied as matric
     "GRU": (1, 2),
     "RNN": (1, 2),
 }
+RECURRENT = ("LSTM", "GRU", "RNN")  # whose matrices are all multiplied by, one after another
 KERNELS = ("Conv", "FusedConv", "ConvTranspose", "ConvInteger", "QLinearConv")
 FOLDED: dict[str, tuple[int, ...]] = {  # scales and zero points
     "DequantizeLinear": (1, 2),
@@ -98,7 +99,7 @@ def contracted(node: Node, place: int, shape: Sequence[int | None]) -> int | Non
         return _summed(node, place, shape)
     if kind not in MATRICES or kind in ("MoE", "QMoE", "Attention", "QAttention"):
         return None
-    if kind in ("LSTM", "GRU", "RNN") or len(shape) < 2:
+    if kind in RECURRENT or len(shape) < 2:
         return None
     right = place == MATRICES[kind][1]
     turned = bool(node.attributes.get_int("transB" if right else "transA", 0))

@@ -209,7 +209,7 @@ def _core_sizes(facts: Facts, score: Node, value: Node) -> tuple[int, int, int]:
     source = value.inputs[1]
     width = sizes.per_token(source) if source is not None else None
     least = width
-    for _ in range(16):  # before keys and values are repeated for groups of heads
+    while True:  # before keys and values are repeated for groups of heads
         node = source.producer() if source is not None else None
         if node is None or node.op_type not in (*VIEWS, "Transpose", "Expand", "Tile", "Concat"):
             break

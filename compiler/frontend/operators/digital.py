@@ -181,10 +181,7 @@ def _squared(graph: Graph, value: Value) -> list[Node]:
 
 def _follow(graph: Graph, value: Value, nodes: list[Node]) -> tuple[Node | None, Value]:
     """Follow a statistic (adding its nodes) to where it meets the vector it came from."""
-    for _ in range(8):
-        node = graph.only_reader(value)
-        if node is None or len(node.outputs) != 1:
-            return None, value
+    while (node := graph.only_reader(value)) is not None and len(node.outputs) == 1:
         inputs = graph.data_inputs(node)
         if len(inputs) == 2:
             return node, node.outputs[0]

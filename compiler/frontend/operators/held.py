@@ -12,7 +12,7 @@ import onnx_ir
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts import Facts
-from compiler.frontend.facts.operands import contracted
+from compiler.frontend.facts.operands import RECURRENT, contracted
 from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.facts.uses import Use, stored_size
 from ir.onnxdoor.stored import elements_per_item
@@ -105,7 +105,8 @@ class _Counted:
             chosen = int(node.attributes.get_int("k", 1) or 1)
             one = [(_elements(u) // n, _bytes(u) // n) for u in uses if (n := _entries(u))]
             return Held(chosen * sum(m for m, _ in one), 0, chosen * sum(b for _, b in one))
-        macs = max(self._macs(node, use) for use in uses)
+        each = [self._macs(node, use) for use in uses]
+        macs = sum(each) if node.op_type in RECURRENT else max(each)
         whole = {use.operand: _bytes(use) for use in uses if use.picked is None}
         return Held(macs, sum(whole.values()))
 

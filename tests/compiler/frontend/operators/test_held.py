@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import GraphProto, NodeProto, TensorProto, helper
 
 from compiler.frontend import read_model
 from ir.onnxdoor.processes.session import Runtime
@@ -135,3 +135,79 @@ def test_products_of_what_no_token_is_in_are_free(tmp_path: Path, runtime: Runti
     angles = g("MatMul", frequencies, g("Unsqueeze", place, g.constant([0])))
     x = g("Add", embedded(g), g("Cos", g("Transpose", angles, perm=[1, 0])))
     assert holding(read(g, tmp_path, x, runtime)) == []
+
+
+def looping(g: Graph, nodes: list[NodeProto]) -> GraphProto:
+    """The body of a Loop that carries a vector on to `next`, and may end."""
+    value = helper.make_tensor_value_info
+    return helper.make_graph(
+        [helper.make_node("And", ["go", "go"], ["on"]), *nodes],
+        "body",
+        [
+            value("trip", TensorProto.INT64, []),
+            value("go", TensorProto.BOOL, []),
+            value("carried", FLOAT, None),
+        ],
+        [value("on", TensorProto.BOOL, []), value("next", FLOAT, None)],
+    )
+
+
+def test_a_branch_within_a_loop(tmp_path: Path, runtime: Runtime) -> None:
+    """Three trips, in each of which one of two branches multiplies by D x D: the larger counts."""
+    g = Graph()
+    x, matrix = embedded(g), g.weight(D, D)
+    value = helper.make_tensor_value_info
+    yes = helper.make_node("MatMul", ["carried", matrix], ["much"])
+    no = helper.make_node("Neg", ["carried"], ["little"])
+    branch = helper.make_node(
+        "If",
+        ["go"],
+        ["next"],
+        then_branch=helper.make_graph([yes], "yes", [], [value("much", FLOAT, None)]),
+        else_branch=helper.make_graph([no], "no", [], [value("little", FLOAT, None)]),
+    )
+    go = g("Greater", g("ReduceMax", x, keepdims=0), g.constant(-1e9, np.float32))
+    out = g("Loop", g.constant(3), go, x, body=looping(g, [branch]))
+    head = D * VOCAB  # behind what mixes tokens
+    workload = read(g, tmp_path, out, runtime)
+    assert figures(workload) == (3 * D * D + head, 4 * (3 * D * D + head), 0)
+
+
+def test_a_loop_without_a_count(tmp_path: Path, runtime: Runtime) -> None:
+    """It goes on while a condition holds: counted once a token, and said."""
+    g = Graph()
+    x, matrix = embedded(g), g.weight(D, D)
+    step = helper.make_node("MatMul", ["carried", matrix], ["next"])
+    go = g("Less", g("ReduceMax", x, keepdims=0), g.constant(-1e9, np.float32))
+    workload = read(g, tmp_path, g("Loop", "", go, x, body=looping(g, [step])), runtime)
+    head = D * VOCAB
+    assert figures(workload) == (D * D + head, 4 * head, 4 * D * D)
+    assert any("how often its body runs is not known" in note for note in workload.notes)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_scans(known: bool, tmp_path: Path, runtime: Runtime) -> None:
+    """A sum of rows, each by a D x D matrix: of three stored ones, or of all tokens."""
+    g = Graph()
+    x, matrix = embedded(g), g.weight(D, D)
+    value = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["row", matrix], ["made"]),
+            helper.make_node("Add", ["before", "made"], ["after"]),
+        ],
+        "body",
+        [value("before", FLOAT, [1, D]), value("row", FLOAT, [1, D])],
+        [value("after", FLOAT, [1, D])],
+    )
+    tokens = g("Transpose", x, perm=[1, 0, 2])  # [tokens, 1, D]
+    rows = g("Mul", g.weight(3, 1, D), g("ReduceMax", x, keepdims=0)) if known else tokens
+    zeros = g(
+        "Mul", g("ReduceMean", tokens, g.constant([0]), keepdims=0), g.constant(0.0, "float32")
+    )
+    out = g("Scan", zeros, rows, body=body, num_scan_inputs=1)
+    workload = read(g, tmp_path, g("Add", x, out), runtime)
+    scan = (3 * D * D, 4 * 3 * D * D, 0) if known else (D * D, 0, 4 * D * D)
+    head = D * VOCAB  # behind what mixes tokens
+    assert any("how often its body runs" in note for note in workload.notes) == (not known)
+    assert figures(workload) == (scan[0] + head, scan[1] + 4 * head, scan[2])
