@@ -16,6 +16,7 @@ from compiler.options import (
     SlotOptions,
 )
 from compiler.pipeline import compile_model
+from ir.arrays import Ints
 from ir.chip import Chip
 from ir.compiled import Compiled
 from ir.routing import Routing
@@ -28,7 +29,11 @@ CHIP = replace(SMALL_CHIP, mvm=replace(SMALL_CHIP.mvm, read_ps=130_000))
 
 def streaming(**words: Any) -> Workload:
     """A small model whose attention is proven causal."""
-    work = small_workload(**words)
+    return causal(small_workload(**words))
+
+
+def causal(work: Workload) -> Workload:
+    """The model with its attention proven so."""
     operators = tuple(
         replace(op, proven=True) if isinstance(op, Attention) else op for op in work.operators
     )
@@ -38,11 +43,23 @@ def streaming(**words: Any) -> Workload:
 def traced(work: Workload, tokens: int, sequences: int = 2, seed: int = 0) -> Routing:
     """A trace of so many sequences, one half to fit to and one to run."""
     sequence = np.repeat(np.arange(sequences), tokens)
-    chosen = random_routing(work, sequence, seed)
     layers = [op.layer for op in work.moe_layers]
+    rooms = [op.router.capacity for op in work.moe_layers]
+    if rooms[0] is not None:
+        return _scored(work, sequence, [room.of(tokens) for room in rooms if room], seed)
+    chosen = random_routing(work, sequence, seed)
     ids = np.stack([np.nonzero(chosen[n])[1].reshape(len(sequence), -1) for n in layers])
     experts = [op.router.experts for op in work.moe_layers if isinstance(op, MoELayer)]
     return Routing(np.array(layers), np.array(experts), sequence, ids.astype(np.int16))
+
+
+def _scored(work: Workload, sequence: Ints, rooms: list[int], seed: int) -> Routing:
+    """A trace of experts that choose among tokens, so many of each sequence, by drawn scores."""
+    experts = np.array([op.router.outputs for op in work.moe_layers])
+    drawn = np.random.default_rng(seed).random((len(rooms), len(sequence), experts.max()))
+    layers = np.array([op.layer for op in work.moe_layers])
+    scores = drawn.astype(np.float32)
+    return Routing(layers, experts, sequence, scores=scores, capacity=np.array(rooms))
 
 
 def floor_of(
