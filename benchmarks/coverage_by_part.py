@@ -10,7 +10,8 @@ left counts as not covered: `--left` lists it.
         tests/backends/simulate/test_simulate_by_hand.py tests/backends/test_pace.py \
         tests/backends/simulate/test_replay_agrees.py tests/compiler/design/test_kernels.py \
         tests/compiler/grouping/test_companions.py tests/compiler/grouping/test_replicas.py \
-        tests/compiler/placement/test_squares.py tests/compiler/residency/test_brute_force.py \
+        tests/compiler/placement/test_squares.py tests/compiler/placement/test_walk.py \
+        tests/compiler/residency/test_brute_force.py \
         tests/compiler/timeline/test_list_schedule.py
     coverage combine
     coverage json -o coverage.json
