@@ -200,6 +200,24 @@ def test_keys_that_are_an_output(tmp_path: Path, runtime: Runtime) -> None:
     assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-5
 
 
+@pytest.mark.parametrize("op", ["Gemm", "MatMul"])
+def test_a_bias_that_is_a_part_of_a_tensor(op: str, tmp_path: Path, runtime: Runtime) -> None:
+    """The second half of what is stored: a product with a bias, which is that half alone."""
+
+    def block(g: Graph, x: str) -> str:
+        stored, ends = g.weight(2 * g.d, scale=1.0), (g.constant([g.d]), g.constant([2 * g.d]))
+        bias = g("Slice", stored, *ends)
+        if op == "MatMul":
+            return g("Add", g("MatMul", x, g.weight(g.d, g.d)), bias)
+        return g("Reshape", g("Gemm", m.flat(g, x), g.weight(g.d, g.d), bias), g("Shape", x))
+
+    path = model(tmp_path, block)
+    workload, _ = survey_model(path, runtime=runtime)
+    first, _ = (dense.weight for dense in workload.dense())
+    assert (first.bias is not None, workload.notes) == (True, ())
+    assert compare(runtime, path, m.token_ids(), workload=workload) < 1e-5
+
+
 # Matrices that stay digital
 
 
