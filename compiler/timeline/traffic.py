@@ -1,5 +1,7 @@
 """What instructions write to the buffers of regions and read from them, in bytes."""
 
+from typing import assert_never
+
 import numpy as np
 
 from compiler.emit.stream import Draft
@@ -63,6 +65,8 @@ def _streamed(
                 key_bytes[index] = timing.key_bytes(chip, op.kv_heads, op.head_dim)
             case Dense() | Digital() | MoELayer():
                 pass
+            case _:
+                assert_never(op)
     rows = np.flatnonzero(before >= 0)
     keys = before[rows] - first[rows] + 1
     return int((keys * key_bytes[columns["node"][rows]]).sum()), again

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import assert_never
 
 from onnx_ir import Value
 
@@ -91,6 +92,8 @@ def weights_of(op: AnyOperator) -> tuple[Weight, ...]:
             return tuple(w for e in every for w in e.weights)
         case Attention() | Digital():
             return ()
+        case _:
+            assert_never(op)
 
 
 def covered(weights: Iterable[Weight]) -> int:

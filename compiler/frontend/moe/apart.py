@@ -29,7 +29,6 @@ from ir.workload import Apart
 
 Prove = Callable[[Sequence[FoundLayer]], FoundLayer]
 _PICKS = ("Gather", "GatherND", "GatherElements")
-MAX_STEPS = 16  # nodes between a product and where its rows are a token's again
 
 
 def halves(facts: Facts, anchor: Anchor, prove: Prove) -> list[FoundLayer]:
@@ -79,13 +78,13 @@ class _Search:
         self.second = [p for p in routed if p not in self.first]
         self.readings = self._readings(inside) if routed else []
 
-    def _readings(self, inside: Sequence[Node]) -> list[Router]:
+    def _readings(self, inside: Sequence[Node]) -> list[tuple[Router, ByIds]]:
         """The router by its ids, with each value that may hold the weights."""
         try:
             found = describe(self.facts, self.anchor, inside, (self.anchor.entry,))
         except (Unreadable, InputError):
             return []
-        return [r for r in found if isinstance(r.selection, ByIds)]
+        return [(r, r.selection) for r in found if isinstance(r.selection, ByIds)]
 
     def _routed(self, inside: Sequence[Node]) -> Iterator[Product]:
         """Products of a stack whose matrices or rows the selection picks."""
@@ -100,7 +99,7 @@ class _Search:
     def _picked(self, value: Value) -> Value | None:
         """The value whose rows are picked by what is made of the selection; None if none are."""
         graph = self.facts.graph
-        for _ in range(MAX_STEPS):
+        while True:
             node = value.producer()
             if node is None or node.inputs[0] is None or node.inputs[0] not in graph.data:
                 return None
@@ -109,7 +108,6 @@ class _Search:
             if node.op_type not in (*VIEWS, "Split"):
                 return None
             value = node.inputs[0]
-        return None
 
     def outputs(self, product: Product, second: Sequence[FoundLayer]) -> FoundLayer | None:
         """A layer whose experts' outputs are not summed; with the weights that `second` reads."""
@@ -118,10 +116,11 @@ class _Search:
         same = root(graph, vectors) is anchor.entry
         entries = (anchor.entry,) if same else (vectors, anchor.entry)
         region = self.region if same else computed_from(graph, *entries)
-        plain = [_with_gates(r, None) for r in self.readings[:1]]
+        routers = [replace(r, selection=ByIds(s.ids, None)) for r, s in self.readings[:1]]
+        routers += [router for router, _ in self.readings]
         layers: list[FoundLayer] = []
         for exit_ in self._places_of(product):
-            layer = self._read(anchor, "outputs", entries, exit_, region, [*plain, *self.readings])
+            layer = self._read(anchor, "outputs", entries, exit_, region, routers)
             if layer is not None:
                 layers.insert(0, layer)
         found = self._proven(layers)
@@ -133,7 +132,7 @@ class _Search:
     def _places_of(self, product: Product) -> Iterator[Value]:
         """Values that hold what a product gives, moved by what is made of the selection alone."""
         value = product.out
-        for _ in range(MAX_STEPS):
+        while True:
             yield value
             readers = [n for n in self.facts.graph.readers(value) if self.facts.graph.is_data(n)]
             if len(readers) != 1 or readers[0] in self.facts.products.by_node:
@@ -147,10 +146,9 @@ class _Search:
     def inputs(self, product: Product) -> FoundLayer | None:
         """A layer whose experts each read a vector of their own."""
         vectors = root(self.facts.graph, self._picked(product.data) or product.data)
-        for reading in self.readings:
-            gates = reading.selection.gates if isinstance(reading.selection, ByIds) else None
-            value = _named(self.region, gates)
-            found = None if value is None else self._inputs(product, vectors, reading, value)
+        for router, selection in self.readings:
+            gates = _named(self.region, selection.gates)
+            found = None if gates is None else self._inputs(product, vectors, router, gates)
             if found is not None:
                 return found
         return None
@@ -203,14 +201,6 @@ class _Search:
             return self.prove(layers) if layers else None
         except (Unreadable, InputError):
             return None
-
-
-def _with_gates(router: Router, gates: str | None) -> Router:
-    match router.selection:
-        case ByIds(ids, _):
-            return replace(router, selection=ByIds(ids, gates))
-        case _:
-            return router
 
 
 def _named(values: dict[Value, int], name: str | None) -> Value | None:

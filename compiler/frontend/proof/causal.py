@@ -7,6 +7,7 @@ change.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import assert_never
 
 import numpy as np
 from onnx_ir import Value
@@ -41,6 +42,8 @@ def prove_causal(
                 out.append(_tried(facts, op, runtime(), notes))
             case Attention() | Dense() | Digital() | MoELayer():
                 out.append(op)
+            case _:
+                assert_never(op)
     return out, notes
 
 

@@ -258,12 +258,16 @@ def traced_stack(hit: int = 4, other: int = -1) -> Ffn:
 # Routers
 
 
-def choice_of(capacity: Callable[[Graph, str], str]) -> Ffn:
-    """Each expert takes so many [1] of its best tokens."""
+def choice_of(capacity: Callable[[Graph, str], str], among: int = -1) -> Ffn:
+    """Each expert takes so many [1] of its best tokens.
+
+    among: the axis of the softmax, -1: experts, 0: tokens.
+    """
 
     def block(g: Graph, y: str) -> str:
         tokens = m.flat(g, y)
-        scores = g("Transpose", g("Softmax", m.router_logits(g, tokens), axis=-1), perm=[1, 0])
+        scores = g("Softmax", m.router_logits(g, tokens), axis=among)
+        scores = g("Transpose", scores, perm=[1, 0])
         gates, ids = g.many("TopK", scores, capacity(g, tokens), outputs=2, axis=-1)
         total = g("Expand", num(g, 0), g("Shape", tokens))
         for e in range(g.experts):
@@ -275,6 +279,10 @@ def choice_of(capacity: Callable[[Graph, str], str]) -> Ffn:
         return g("Reshape", total, g("Shape", y))
 
     return block
+
+
+def half_of_them(g: Graph, tokens: str) -> str:
+    return g("Div", g("Shape", tokens, end=1), g.constant([2]))
 
 
 def as_many_as_data_say(g: Graph, tokens: str) -> str:
@@ -309,6 +317,18 @@ def by_comparison(g: Graph, y: str) -> str:
         made = g("Mul", m.gated(g, tokens), g("Gather", combine, g.constant([e]), axis=1))
         total = g("Add", total, made) if total else made
     return g("Reshape", total, g("Shape", y))
+
+
+def unweighted_times_a_vector(g: Graph, y: str) -> str:
+    """One expert a token by ArgMax, whose output is multiplied by a vector of the token's own."""
+    tokens = m.flat(g, y)
+    best = g("ArgMax", m.router_logits(g, tokens), axis=-1, keepdims=0)
+    hot = g("OneHot", best, g.constant(g.experts), g.constant([0, 1]), axis=-1)
+    total = g("Expand", num(g, 0), g("Shape", tokens))
+    for e in range(g.experts):
+        mine = g("Transpose", g("NonZero", g("Gather", hot, g.constant(e), axis=1)), perm=[1, 0])
+        total = g("ScatterND", total, mine, m.plain(g, g("GatherND", tokens, mine)))
+    return g("Reshape", g("Mul", total, g("Tanh", m.linear(g, tokens, g.d, g.d))), g("Shape", y))
 
 
 def by_table(experts: int, each: int) -> Ffn:

@@ -24,16 +24,13 @@ class Facts:
         g: m.Graph,
         outputs: Sequence[str],
         dims: Any = None,
-        ids: Sequence[int | str] | None = None,
     ) -> None:
-        """Of dims "unknown" x has no shape; ids: that of an input of whole numbers, if any."""
+        """Of dims "unknown" x has no shape."""
         for name in outputs:
             g.nodes.append(helper.make_node("Identity", [name], [f"out_{name}"]))
         path = folder / "m.onnx"
-        shape = [1, "tokens", m.D] if dims in (None, "unknown") else dims
-        inputs: dict[str, Any] = {"x": (TensorProto.FLOAT, shape)}
-        inputs |= {} if ids is None else {"ids": (TensorProto.INT64, ids)}
-        g.model(path, {f"out_{n}": [] for n in outputs}, inputs)
+        shape: Any = [1, "tokens", m.D] if dims in (None, "unknown") else dims
+        g.model(path, {f"out_{n}": [] for n in outputs}, {"x": (int(TensorProto.FLOAT), shape)})
         proto = onnx.load(path)
         if dims == "unknown":
             proto.graph.input[0].type.tensor_type.ClearField("shape")

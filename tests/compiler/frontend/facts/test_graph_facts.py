@@ -161,6 +161,18 @@ def test_axes_of_unknown_length_behind_the_tokens(tmp_path: Path) -> None:
     assert (facts.axes.of(facts.values[y]), facts.scope(y)) == (None, "sequence")
 
 
+@pytest.mark.parametrize("dims", [[None, m.D], [None, None, m.D]])
+def test_axes_without_a_name(dims: list[int | None], tmp_path: Path) -> None:
+    """Of two axes the first is the tokens, of three it is sequences: one."""
+    g = m.Graph()
+    y = g("MatMul", "x", g.weight(m.D, 3))
+    facts = Facts(tmp_path, g, [y], dims)
+    shape = facts.sizes.shape(facts.values[y])
+    assert shape is not None
+    assert shape[:-1].tolist() == [[1] * len(SAMPLES)] * (len(dims) - 2) + [list(SAMPLES)]
+    assert (facts.axes.of(facts.values[y]), facts.scope(y)) == (TokenAxis(len(dims) - 2), "token")
+
+
 def test_the_only_token_taken_out(tmp_path: Path) -> None:
     """Of a file of one token its axis is gone."""
     g = m.Graph()

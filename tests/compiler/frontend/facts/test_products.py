@@ -18,9 +18,9 @@ MS = "com.microsoft"
 
 
 def products(folder: Path, make: Make) -> tuple[Facts, dict[Node, Product]]:
-    """Of what is written over x [1, tokens, 16] and ids [tokens]."""
+    """Of what is written over x [1, tokens, 16]."""
     g = m.Graph()
-    facts = Facts(folder, g, [make(g)], ids=["tokens"])
+    facts = Facts(folder, g, [make(g)])
     return facts, Products(facts.graph, facts.sizes).by_node
 
 
@@ -54,6 +54,11 @@ def einsum(equation: str, *shape: int) -> Make:
     return make
 
 
+def ids(g: m.Graph) -> str:
+    """A whole number for each token, by what it is: [tokens]."""
+    return g("ArgMax", flat(g), axis=-1, keepdims=0)
+
+
 def gathered(how: str, equation: str = "") -> Make:
     """A product with matrices that ids pick from a stack, in some form.
 
@@ -63,30 +68,28 @@ def gathered(how: str, equation: str = "") -> Make:
     def make(g: m.Graph) -> str:
         rows = g("Unsqueeze", flat(g), g.constant([1]))  # [T, 1, 16]
         if how == "vector":
-            picked = g("Unsqueeze", g("Gather", g.weight(16, scale=1.0), "ids"), g.constant([0]))
-            return g("MatMul", g("Transpose", "x", perm=[0, 2, 1]), g("Unsqueeze", picked, two(g)))
+            picked = g("Gather", g.weight(16, scale=1.0), ids(g))
+            return g("MatMul", flat(g), g("Unsqueeze", picked, g.constant([1])))
         if how == "second axis":
-            picked = g("Gather", g.weight(16, 4, 5), "ids", axis=1)
+            picked = g("Gather", g.weight(16, 4, 5), ids(g), axis=1)
             return g("MatMul", rows, g("Transpose", picked, perm=[1, 0, 2]))
         if how == "pairs":
-            both = g("Concat", *[g("Unsqueeze", "ids", g.constant([1]))] * 2, axis=1)
+            both = g("Concat", *[g("Unsqueeze", ids(g), g.constant([1]))] * 2, axis=1)
             return g("MatMul", rows, g("GatherND", g.weight(4, 4, 16, 5), both))
         stack = g.weight(4, 5, 16) if how == "turned after" else g.weight(4, 16, 5)
-        picked = g("Gather", stack, "ids")
+        picked = g("Gather", stack, ids(g))
         if how == "turned after":
             picked = g("Transpose", picked, perm=[0, 2, 1])
         if how == "ids behind":
             picked = g("Transpose", picked, perm=[1, 0, 2])
             return g("MatMul", g("Transpose", rows, perm=[2, 1, 0]), picked)
+        if how == "passed on":
+            picked = g("Identity", picked)
         if equation:
             return g("Einsum", flat(g), picked, equation=equation)
         return g("MatMul", rows, picked)
 
     return make
-
-
-def two(g: m.Graph) -> str:
-    return g.constant([2])
 
 
 def packed(bits: int = 4, *, made: bool = False, rows: int | None = 16) -> Make:
@@ -113,7 +116,7 @@ FOUND: dict[str, tuple[Make, tuple[int, ...]]] = {  # and the axes of its matrix
         (16, 5),
     ),
     "a bias by tokens": (
-        lambda g: gemm(g, g("Cast", g("Unsqueeze", "ids", g.constant([1])), to=1)),
+        lambda g: gemm(g, g("Cast", g("Unsqueeze", ids(g), g.constant([1])), to=1)),
         (16, 5),
     ),
     "a bias that is a part": (lambda g: gemm(g, part_of(g, 5)), (16, 5)),
@@ -126,6 +129,7 @@ FOUND: dict[str, tuple[Make, tuple[int, ...]]] = {  # and the axes of its matrix
     "Einsum of two letters": (einsum("td,dfe->tef", 16, 5, 4), (16, 20)),
     "Einsum, tokens last": (einsum("td,df->ft", 16, 5), (16, 5)),
     "gathered": (gathered(""), (4, 16, 5)),
+    "gathered, passed on": (gathered("passed on"), (4, 16, 5)),
     "gathered, turned after": (gathered("turned after"), (4, 16, 5)),
     "gathered, Einsum": (gathered("", "td,tdf->tf"), (4, 16, 5)),
     "packed": (packed(), (16, 5)),
@@ -140,7 +144,7 @@ def test_products(name: str, tmp_path: Path) -> None:
 
 
 NONE: dict[str, Make] = {
-    "no first operand": lambda g: g("Add", "x", g("FusedMatMul", "", g.weight(16, 16), domain=MS)),
+    "no first operand": lambda g: g("FusedMatMul", "", "x", domain=MS),
     "scores of two vectors": lambda g: g("FusedMatMul", "x", "x", domain=MS, transB=1),
     "constants, the bias is none": lambda g: g(
         "Gemm", g.weight(5, 3), g.weight(3, 16), g("ReduceMean", "x", g.constant([0, 1]))

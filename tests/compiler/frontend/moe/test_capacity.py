@@ -42,3 +42,4 @@ def test_not_linear() -> None:
     """ceil(T / 4) is no floor(T n / d): refused instead of approximated."""
     assert fit_capacity(-(-TOKENS // 4), TOKENS) is None
     assert fit_capacity(TOKENS**2, TOKENS) is None
+    assert fit_capacity(np.array([5, 0]), np.array([10, 100])) is None  # half, but not of more

@@ -146,6 +146,11 @@ READ: dict[str, tuple[m.Ffn, str]] = {  # and the activation
         odd.between(lambda g, up: g("Relu", odd.part(g, up, 0, 24)), columns=48),
         "relu",
     ),
+    "both curved, one of them known": (
+        odd.meeting(lambda g, a, b: g("Mul", g("Add", a, g("Sin", a)), g("Tanh", b))),
+        "composed(tanh | sin, Add)",
+    ),
+    "no number at 0": (odd.between(lambda g, up: g("Log", g("Mul", up, up))), "composed(Mul, Log)"),
     "weights beside each other": (m.dense_masked(odd.wide_for_a_while), "silu"),
     "by a table, one for each": (odd.by_table(4, 1), "silu"),
 }
@@ -240,7 +245,7 @@ def test_what_follows_the_sum(name: str, tmp_path: Path, runtime: Runtime) -> No
 
 def test_switch_times_a_vector(tmp_path: Path, runtime: Runtime) -> None:
     """What multiplies the sum of unweighted experts is no weight where it has many columns."""
-    path = write(tmp_path, lambda g, x: g("Mul", m.switch(g, x), g("Tanh", m.linear(g, x, 16, 16))))
+    path = write(tmp_path, odd.unweighted_times_a_vector)
     workload = read_model(path, runtime=runtime)
     (layer,) = workload.moe_layers
     assert (layer.router.kind, layer.router.top_k, layer.proof) == ("argmax", 1, "run")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import GraphProto, NodeProto, TensorProto, helper
+from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 from compiler.frontend import read_model
 from ir.onnxdoor.processes.session import Runtime
@@ -211,3 +211,44 @@ def test_scans(known: bool, tmp_path: Path, runtime: Runtime) -> None:
     head = D * VOCAB  # behind what mixes tokens
     assert any("how often its body runs" in note for note in workload.notes) == (not known)
     assert figures(workload) == (scan[0] + head, scan[1] + 4 * head, scan[2])
+
+
+def test_a_matrix_that_a_branch_gives(tmp_path: Path, runtime: Runtime) -> None:
+    """One of two stored matrices, by a condition: a product of D x D, and the bytes of one."""
+    g = Graph()
+    x = embedded(g)
+    branches = {}
+    for name in ("then_branch", "else_branch"):
+        stored = numpy_helper.from_array(np.ones((D, D), np.float32) / D, f"{name}_w")
+        made = helper.make_tensor_value_info(stored.name, FLOAT, [D, D])
+        branches[name] = helper.make_graph([], name, [], [made], [stored])
+    some = g("Greater", g("ReduceMax", x, keepdims=0), g.constant(0.0, np.float32))
+    workload = read(g, tmp_path, g("MatMul", x, g("If", some, **branches)), runtime)
+    head = D * VOCAB  # behind what mixes tokens
+    assert figures(workload) == (D * D + head, 4 * (D * D + head), 0)
+
+
+def test_a_matrix_that_a_loop_hands_on(tmp_path: Path, runtime: Runtime) -> None:
+    """Three trips by a matrix that each of them carries to the next."""
+    g = Graph()
+    x, matrix = embedded(g), g.weight(D, D)
+    value = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [
+            helper.make_node("And", ["go", "go"], ["on"]),
+            helper.make_node("MatMul", ["carried", "mine"], ["next"]),
+            helper.make_node("Identity", ["mine"], ["same"]),
+        ],
+        "body",
+        [
+            value("trip", TensorProto.INT64, []),
+            value("go", TensorProto.BOOL, []),
+            value("carried", FLOAT, None),
+            value("mine", FLOAT, [D, D]),
+        ],
+        [value("on", TensorProto.BOOL, []), value("next", FLOAT, None), value("same", FLOAT, None)],
+    )
+    out, _ = g.many("Loop", g.constant(3), "", x, matrix, outputs=2, body=body)
+    head = D * VOCAB
+    workload = read(g, tmp_path, out, runtime)
+    assert figures(workload) == (3 * D * D + head, 4 * (3 * D * D + head), 0)
