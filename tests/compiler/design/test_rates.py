@@ -47,6 +47,18 @@ def test_a_decode_step_takes_what_its_program_takes(batch: int) -> None:
     assert figures(floor, design).time_ps == pytest.approx(measured.step_ps, rel=0.05)
 
 
+def test_a_decode_step_of_many_sequences_takes_what_its_busiest_unit_does() -> None:
+    """Twelve sequences on one digital unit: its work of a step, in which no token's way matters."""
+    chip = replace(CHIP, memory=replace(CHIP.memory, kv="buffers"))
+    floor = floor_of(streaming(), Shape(4, 12, 4), chip)
+    design = design_for(floor, dpus=1)
+    measured, found = pace(program_of(floor, design).program), figures(floor, design)
+    assert measured is not None
+    assert found.time_ps == pytest.approx(measured.step_ps, rel=0.05)
+    assert list(found.made_of.values()) == [found.time_ps]
+    assert found.of("product") == found.of("energy") * found.of("area")
+
+
 def test_a_router_on_crossbars_is_a_product_like_others() -> None:
     chip = replace(CHIP, digital=replace(CHIP.digital, router_on="crossbar"))
     floor = floor_of(streaming(), PREFILL, chip)
