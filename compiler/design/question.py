@@ -24,7 +24,7 @@ from compiler.options import SolverOptions
 from compiler.solver import SolverAnswer
 from ir.arrays import Bools, Ints
 from ir.certificate import Status
-from ir.errors import CheckError
+from ir.errors import CheckError, InputError
 
 LOOKS, LONGER = 4000, 5  # times the solver's time where it gave nothing in it
 PATIENCE, ENOUGH = 20, 100  # paths after which a hundredth of the value is enough
@@ -62,7 +62,7 @@ class Question:
         """Looks at the least bound until nothing is below what was found.
 
         After PATIENCE paths a hundredth above the bound is enough. Raises CheckError where an
-        answer's sums are not the solver's, or none was found in time.
+        answer's sums are not the solver's, InputError where none was found in time.
         """
         for _ in range(LOOKS):
             at = int(np.argmin(self.grid.bound))
@@ -74,7 +74,8 @@ class Question:
             if not self.looked_at(at):
                 break  # the solver was cut short, and a path would say nothing new
         if self.value == NONE:
-            raise CheckError("design", "solver", "no answer in its time, and no proof of none")
+            told = f"no answer in {self.options.time_s:g} s of the solver, nor a proof of none"
+            raise InputError("design", told, "give it more time: --time")
         return self._told(int(self.grid.bound.min()), "feasible")
 
     def near(self, bound: int) -> bool:

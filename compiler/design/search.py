@@ -45,7 +45,8 @@ class Search:
         """The design that is asked for, if there is one with less than `below`.
 
         rough: of a model of many layers a twentieth above the bound is enough, not a hundredth.
-        Raises CheckError where an answer's sums are not the solver's, or none was found in time.
+        Raises CheckError where an answer's sums are not the solver's, InputError where none was
+        found in time.
         """
         if len(self.problem.own) <= FEW:
             return Question(self.paths, self.options, asked, below).answered()

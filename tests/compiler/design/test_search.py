@@ -1,6 +1,7 @@
 """The best design of tiny problems is that of trying every one."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from math import prod
 
@@ -9,8 +10,8 @@ import pytest
 
 from compiler.design.choices import Key, Values
 from compiler.design.problem import Asked, Path, Point, Problem, Quantity, Shares, Sum, Term
-from compiler.design.search import Search
-from ir.errors import CheckError
+from compiler.design.search import LIMITS, Search
+from ir.errors import CheckError, InputError
 
 KEYS: tuple[Key, ...] = ("copies", "dpus", 0, 1)
 QUANTITIES: tuple[Quantity, ...] = ("area", "time", "energy")
@@ -99,3 +100,20 @@ def test_a_sum_that_is_not_the_solver_s_is_noticed() -> None:
     )
     with pytest.raises(CheckError, match="area 3, the solver found 2"):
         Search(tried).best(Asked("area"))
+
+
+def test_too_little_time_is_told_as_such() -> None:
+    """In a nanosecond that there is no design may be seen at once, and no design is found."""
+    told = 0
+    for seed in range(20):
+        points = list(every(problem(seed)))
+        wanted = asked(np.random.default_rng(seed), points)
+        try:
+            found = Search(problem(seed), replace(LIMITS, time_s=1e-9)).best(wanted)
+            assert found.best is None
+            assert not any(wanted.met(point) for point in points)
+        except InputError as error:
+            told += 1
+            assert "no answer in 1e-09 s of the solver" in str(error)
+            assert error.hint == "give it more time: --time"
+    assert 5 < told < 20
