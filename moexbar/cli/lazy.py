@@ -1,6 +1,7 @@
 """Commands imported when they are called: listing them, or asking the version, imports none."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from inspect import cleandoc, signature
 from pathlib import Path
@@ -14,7 +15,9 @@ from typer.models import ParameterInfo
 
 from moexbar.cli.commands import COMMANDS, Command
 from moexbar.cli.options import OUTPUT
+from moexbar.visible import visible
 
+_USAGE: Any = typer.BadParameter.__mro__[1]  # any wrong use, which has no public name
 METAVARS: dict[Any, str] = {int: "INT", float: "FLOAT", str: "TEXT", Path: "PATH"}
 
 
@@ -34,11 +37,31 @@ class Lazy(TyperGroup):
         """The options of `moexbar` itself."""
         return _without_value(super().get_params(ctx))
 
+    def make_context(self, *words: Any, **settings: Any) -> Any:
+        """Read the words of `moexbar` itself."""
+        with _spelt_out():
+            return super().make_context(*words, **settings)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Read the words of the command, and run it."""
+        with _spelt_out():
+            return super().invoke(ctx)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command's name, the command itself, and the words after its name."""
         name, listed, rest = super().resolve_command(ctx, args)
         called = next((command for command in COMMANDS if command.name == name), None)
         return name, listed if called is None else load(called), rest
+
+
+@contextmanager
+def _spelt_out() -> Iterator[None]:
+    """What is said of the words that were typed, which may be names of files, prints."""
+    try:
+        yield
+    except _USAGE as error:
+        error.message = visible(error.message)
+        raise
 
 
 class _Called(TyperCommand):

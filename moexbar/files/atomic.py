@@ -20,6 +20,8 @@ def write_atomically(path: Path | str) -> Generator[BinaryIO, None, None]:
     Raises InputError where the file cannot be written.
     """
     target = Path(path)
+    if target.name in ("", ".."):
+        raise InputError(str(target), "names a folder, expected the name of a file")
     temporary: Path | None = None
     try:
         with suppress(FileNotFoundError):

@@ -80,6 +80,15 @@ def test_a_terminal(words: list[str], out: Out, capsys: pytest.CaptureFixture[st
     assert words[0] != "model" or FILE in said.out  # no mark-up was taken from it
 
 
+@pytest.mark.parametrize(
+    "words", [["verify", "out", "a\u202eb"], ["--\u202e"], ["compile\x1b[2J"], ["plot", "\x9b2J"]]
+)
+def test_what_is_said_of_typed_words(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """They may be names of files that a shell put in: `moexbar verify *`."""
+    assert main(words) == 2
+    assert all(line.isprintable() for line in capsys.readouterr().err.split("\n"))
+
+
 def test_texts(out: Out) -> None:
     """Of the program and of every stage; the names of the operators are among them."""
     for path in (out.folder / "listing.txt", *out.dump.glob("*.txt")):

@@ -67,3 +67,9 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, name: str) -> None:
     with refused, write_atomically(tmp_path / name) as file:
         file.write(b"new")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "/", "a/.."])
+def test_a_name_of_no_file_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="names a folder"), write_atomically(name):
+        pytest.fail("nothing is to be written")
