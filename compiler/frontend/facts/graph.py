@@ -10,6 +10,10 @@ from ir.onnxdoor.load import Source
 SHAPE_OPS = ("Shape", "Size")
 _PASSING = ("Cast", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Flatten", "Clip", "Where")
 
+# Nodes that are followed from a value to what is looked for: more than exports have there, and few,
+# so that of many values in one long chain each costs the same.
+FOLLOWED = 16
+
 
 @dataclass(frozen=True, eq=False)
 class Graph:

@@ -12,7 +12,7 @@ from onnx_ir import Node, Value
 
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.dominators import computed_from, nodes_between, post_dominators
-from compiler.frontend.facts.graph import Graph, name_of
+from compiler.frontend.facts.graph import FOLLOWED, Graph, name_of
 from compiler.frontend.facts.products import Product
 from compiler.frontend.moe.anchors import VIEWS, Anchor, root
 from compiler.frontend.moe.experts import nearest_products
@@ -99,15 +99,16 @@ class _Search:
     def _picked(self, value: Value) -> Value | None:
         """The value whose rows are picked by what is made of the selection; None if none are."""
         graph = self.facts.graph
-        while True:
+        for _ in range(FOLLOWED):
             node = value.producer()
             if node is None or node.inputs[0] is None or node.inputs[0] not in graph.data:
-                return None
+                break
             if node.op_type in _PICKS and node.inputs[1] in self.alone:
                 return node.inputs[0]
             if node.op_type not in (*VIEWS, "Split"):
-                return None
+                break
             value = node.inputs[0]
+        return None
 
     def outputs(self, product: Product, second: Sequence[FoundLayer]) -> FoundLayer | None:
         """A layer whose experts' outputs are not summed; with the weights that `second` reads."""
@@ -132,7 +133,7 @@ class _Search:
     def _places_of(self, product: Product) -> Iterator[Value]:
         """Values that hold what a product gives, moved by what is made of the selection alone."""
         value = product.out
-        while True:
+        for _ in range(FOLLOWED):
             yield value
             readers = [n for n in self.facts.graph.readers(value) if self.facts.graph.is_data(n)]
             if len(readers) != 1 or readers[0] in self.facts.products.by_node:

@@ -8,7 +8,7 @@ from onnx_ir import Node, Value
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.constants import weight_of
 from compiler.frontend.facts.dominators import nodes_between
-from compiler.frontend.facts.graph import name_of
+from compiler.frontend.facts.graph import FOLLOWED, name_of
 from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.anchors import VIEWS, root
 from compiler.frontend.moe.experts import feed_forwards
@@ -131,7 +131,10 @@ def _width(layer: FoundLayer) -> int:
 def _gate(facts: Facts, entry: Value, value: Value) -> Weight | None:
     """The matrix [d, 1] of sigmoid(x @ w) that multiplies a shared expert's output, if there is."""
     graph = facts.graph
-    while (node := graph.content_reader(value)) is not None and node.op_type in (*_ALONE, "Mul"):
+    for _ in range(FOLLOWED):
+        node = graph.content_reader(value)
+        if node is None or node.op_type not in (*_ALONE, "Mul"):
+            break
         others = [v for v in graph.data_inputs(node) if v is not value]
         if not others:
             value = node.outputs[0]

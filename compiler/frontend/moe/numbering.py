@@ -12,7 +12,7 @@ from onnx_ir import Node, Value
 
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.constants import slice_cuts
-from compiler.frontend.facts.graph import Graph, axis_attribute
+from compiler.frontend.facts.graph import FOLLOWED, Graph, axis_attribute
 from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.anchors import VIEWS
 from compiler.frontend.moe.experts import FeedForward
@@ -96,7 +96,10 @@ def _starts(graph: Graph, block: FeedForward, chosen: Collection[Value]) -> list
     """Where the selection enters a block: its input, or the factor on its output."""
     starts = [u.data for u in block.ups if u.data in chosen]
     value = block.out
-    while not starts and (node := graph.content_reader(value)) is not None:
+    for _ in range(FOLLOWED):
+        node = None if starts else graph.content_reader(value)
+        if node is None:
+            break
         starts = [v for v in graph.data_inputs(node) if v is not value and v in chosen]
         value = node.outputs[0]
     return list(dict.fromkeys(starts))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts import Facts
-from compiler.frontend.facts.graph import Graph, name_of
+from compiler.frontend.facts.graph import FOLLOWED, Graph, name_of
 from compiler.frontend.moe import idle
 from compiler.frontend.moe.anchors import Anchor
 from compiler.frontend.moe.experts import FeedForward, feed_forwards, one_by_place
@@ -128,15 +128,16 @@ def _is_routed(graph: Graph, block: FeedForward, chosen: Collection[Value]) -> b
     if any(u.selected or u.data in chosen for u in block.ups):
         return True
     value = block.out
-    while True:
+    for _ in range(FOLLOWED):
         readers = [n for n in graph.readers(value) if graph.is_data(n)]
         if len(readers) != 1:
-            return False
+            break
         node = readers[0]
         others = [v for v in graph.data_inputs(node) if v is not value]
         if others and node.op_type != "Concat":  # experts may be stacked before they are weighted
             return node.op_type not in ("Add", "Sum") and any(v in chosen for v in others)
         value = node.outputs[0]
+    return False
 
 
 @dataclass(frozen=True, eq=False)

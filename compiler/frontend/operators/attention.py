@@ -12,7 +12,7 @@ import numpy as np
 from onnx_ir import Node, Value
 
 from compiler.frontend.facts import Facts
-from compiler.frontend.facts.graph import SHAPE_OPS, Graph
+from compiler.frontend.facts.graph import FOLLOWED, SHAPE_OPS, Graph
 from compiler.frontend.facts.shape_rules import ELEMENTWISE
 from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.anchors import VIEWS
@@ -209,7 +209,7 @@ def _core_sizes(facts: Facts, score: Node, value: Node) -> tuple[int, int, int]:
     source = value.inputs[1]
     width = sizes.per_token(source) if source is not None else None
     least = width
-    while True:  # before keys and values are repeated for groups of heads
+    for _ in range(FOLLOWED):  # before keys and values are repeated for groups of heads
         node = source.producer() if source is not None else None
         if node is None or node.op_type not in (*VIEWS, "Transpose", "Expand", "Tile", "Concat"):
             break

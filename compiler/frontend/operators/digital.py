@@ -11,7 +11,7 @@ from onnx_ir import Node, Value
 
 from compiler.frontend.facts import Facts
 from compiler.frontend.facts.axes import Axes
-from compiler.frontend.facts.graph import SHAPE_OPS, Graph
+from compiler.frontend.facts.graph import FOLLOWED, SHAPE_OPS, Graph
 from compiler.frontend.facts.kinds import NORMS
 from compiler.frontend.facts.sizes import Sizes
 from compiler.frontend.moe.anchors import VIEWS
@@ -181,12 +181,15 @@ def _squared(graph: Graph, value: Value) -> list[Node]:
 
 def _follow(graph: Graph, value: Value, nodes: list[Node]) -> tuple[Node | None, Value]:
     """Follow a statistic (adding its nodes) to where it meets the vector it came from."""
-    while (node := graph.only_reader(value)) is not None and len(node.outputs) == 1:
+    for _ in range(FOLLOWED):
+        node = graph.only_reader(value)
+        if node is None or len(node.outputs) != 1:
+            break
         inputs = graph.data_inputs(node)
         if len(inputs) == 2:
             return node, node.outputs[0]
         if node.op_type not in _ROOTS:
-            return None, value
+            break
         nodes.append(node)
         value = node.outputs[0]
     return None, value

@@ -76,6 +76,10 @@ REFUSED: dict[str, tuple[m.Ffn, str]] = {
     ),
     "four bits": (odd.between(odd.to_four_bits), "QuantizeLinear to INT4 is not known"),
     "read twice": (odd.read_twice, "no expert's output is weighted once and as it is"),
+    "more steps after each than are followed": (
+        odd.routed(partial(odd.with_steps, count=20)),
+        "no expert's output is weighted once and as it is (at node 'MatMul#",
+    ),
     "weighted before down": (
         odd.weighted_before_down,
         "no expert's output is weighted once and as it is",
@@ -133,7 +137,7 @@ def test_refused_with_a_reason(name: str, tmp_path: Path, runtime: Runtime) -> N
 READ: dict[str, tuple[m.Ffn, str]] = {  # and the activation
     "columns cut on two axes": (odd.routed(), "relu"),
     "reshaped by their own shape": (odd.routed(odd.with_its_own_shape, cut="Gather"), "relu"),
-    "many steps after each": (odd.routed(odd.with_many_steps), "relu"),
+    "many steps after each": (odd.routed(partial(odd.with_steps, count=10)), "relu"),
     "all of a part": (
         odd.between(partial(odd.part_of_a_part, start=0), columns=48),
         "silu",

@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from compiler.frontend import survey_model
+from compiler.frontend.facts.graph import FOLLOWED
 from ir.onnxdoor.processes.session import Runtime
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.execute import compare
@@ -80,6 +81,10 @@ def one_node(op: str) -> Ffn:
 NORMS: dict[str, tuple[Ffn, list[str]]] = {
     "by nodes": (layer_norm, ["norm"]),
     "by many nodes": (lambda g, x: layer_norm(g, x, 12), ["norm"]),
+    "by more nodes than are followed": (
+        lambda g, x: layer_norm(g, x, FOLLOWED),
+        ["other"],
+    ),
     "of more bits": (in_64_bits, ["norm"]),
     "times a gate": (lambda g, x: g("Mul", m.rms_norm(g, x), g("Sigmoid", x)), ["norm", "act"]),
     "the mean alone": (lambda g, x: g("Sub", x, mean(g, x)), ["other"]),
