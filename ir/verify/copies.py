@@ -14,12 +14,10 @@ from ir.verify.roles import Role
 
 def copies_there(case: ProgramCase) -> Ints:
     """Copies of the matrix that each unit serves, 0 for routed experts and others: [units]."""
-    banks = [g for g in case.fire_groups if g.group < 0]
-    count = Counter((g.operator, g.stage, first_copy(g.owner)) for g in banks)
-    every = [
-        count[g.operator, g.stage, first_copy(g.owner)] if g.group < 0 else 0
-        for g in case.fire_groups
-    ]
+    groups = case.fire_groups
+    alike = [(g.operator, g.stage, first_copy(g.owner)) for g in groups]
+    count = Counter(alike)
+    every = [count[of] if g.group < 0 else 0 for g, of in zip(groups, alike, strict=True)]
     return np.array([*every, 0], dtype=np.int64)[case.unit_fire]
 
 

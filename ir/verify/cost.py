@@ -231,7 +231,7 @@ def _moe(case: ProgramCase, node: int, op: MoELayer, role: Role, amount: int) ->
         kept = kept_scores(case, capacity, amount)
         return timing.top_tokens(chip, scored, kept, op.router.experts)
     if role == Role.TOPK:
-        return timing.topk(chip, op.router.outputs, op.router.top_k or 1)
+        return timing.topk(chip, op.router.outputs, op.places)
     if role == Role.COMBINE:
         (parts, itself), shared = divmod(amount, 2), _digital_scores(case, op)[1]
         scaled, routed = op.scale != 1.0, parts - len(op.shared)

@@ -226,11 +226,11 @@ def _of_another_token(case: ProgramCase) -> Bools:
     moved = (case.role[case.read] == Role.MOVE) & several[source]
     one = (p.token[case.reader] >= 0) & ~streams.mine[case.reader]
     wrong: Bools = moved & one & (case.visit[case.read] != case.visit[case.reader])
-    moves = (case.role[case.reader] == Role.MOVE) & (case.read == source) & several[source]
+    moves = (case.role[case.reader] == Role.MOVE) & several[source]
     of_stream: Bools = streams.of[p.node[source], case.visit[case.reader]] == source
     of_pass: Bools = visits.of_pass[case.visit[case.reader]] == case.of_pass[source]
     job: Bools = streams.mine[source]
-    found: Bools = wrong | (moves & ~((job & of_stream) | (~job & of_pass)))
+    found: Bools = wrong | (moves & ~(of_stream | (~job & of_pass)))
     return found
 
 

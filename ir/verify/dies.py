@@ -65,7 +65,7 @@ def check_crossings(case: ProgramCase) -> Fault | None:
         crossing & (np.diff(p.reads.offsets) != 1), "brings more or less than one value"
     )
     source = brought(p)
-    fault = fault or case.fault(crossing & crossing[source], "brings what no instruction makes")
+    fault = fault or case.fault(crossing[source], "brings what no instruction makes")
     if fault is not None:
         return fault
     rows = np.flatnonzero(crossing)
@@ -73,7 +73,7 @@ def check_crossings(case: ProgramCase) -> Fault | None:
     sampled = case.role[source] == Role.SAMPLE
     sampled |= (case.role[source] == Role.MOVE) & (p.layer[source] != p.layer)
     differs = alone & ~sampled & (p.token != p.token[source])
-    fault = case.fault(crossing & differs, "brings the value of another token")
+    fault = case.fault(differs, "brings the value of another token")
     used = np.zeros(len(p), dtype=np.bool_)
     used[p.reads.values] = True
     outputs = set(case.workload.outputs)
@@ -84,7 +84,7 @@ def check_crossings(case: ProgramCase) -> Fault | None:
     reader, read = p.reads.rows(), p.reads.values
     np.logical_or.at(named, read, p.node[reader] == p.node[read])
     problem = "is of an operator that neither makes nor reads what it brings"
-    fault = fault or case.fault(crossing & ~named, problem)
+    fault = fault or case.fault(~named, problem)
     if fault is not None:
         return fault
     key = np.stack([source[rows], int64(p.layer)[rows], p.token[rows], int64(p.unit)[rows]], axis=1)

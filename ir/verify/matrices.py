@@ -41,7 +41,7 @@ class Matrix:
     role: Role
     owner: Owner
     weight: Weight
-    newest: bool = False
+    newest: bool
 
     @property
     def key(self) -> MatrixKey:
@@ -72,7 +72,7 @@ def matrices(workload: Workload, chip: Chip) -> Iterator[Matrix]:
                     continue
                 for number, expert in enumerate(op.experts):
                     for role, weight in of_expert(expert):
-                        yield Matrix(index, layer, role, RoutedOwner(number), weight)
+                        yield Matrix(index, layer, role, RoutedOwner(number), weight, op.newest)
                 for number, expert in enumerate(op.shared):
                     for role, weight in of_expert(expert):
                         yield Matrix(index, layer, role, SharedOwner(number), weight, op.newest)

@@ -387,6 +387,11 @@ def slot_below_none(c: Compiled) -> Compiled:
     return rejects.edited(c, "slot", loads[plain][0], -2)
 
 
+def expert_below_none(c: Compiled) -> Compiled:
+    """Of an instruction that is of no expert."""
+    return rejects.edited(c, "expert", rejects.rows(c.program, Opcode.NORM)[0], -2)
+
+
 def choice_named_by_another_token(c: Compiled) -> Compiled:
     """It reads the newest token's output, and says that it is of the one before."""
     row = rejects.rows(c.program, Opcode.SAMPLE, step=0)[0]
@@ -778,6 +783,17 @@ def router_of_vectors_that_nothing_keeps(c: Compiled) -> Compiled:
     return replace(c, workload=replace(c.workload, operators=operators))
 
 
+def group_of_the_first_pgs_on_another_die(c: Compiled) -> Compiled:
+    units = enumerate(c.program.units)
+    at, one = next((i, u) for i, u in units if u.kind == "group" and u.first_pg == 0)
+    return with_unit(c, at, die=(one.die + 1) % 4)
+
+
+def crossing_of_itself(c: Compiled) -> Compiled:
+    row = int(rejects.crossings(c.program)[0])
+    return rejects.entry(c, "reads", row, 0, row)
+
+
 ON_BASE: list[tuple[str, Corrupt]] = [
     ("blocks", no_copy_of_dense_blocks),
     ("blocks", block_of_an_operator_without_a_matrix),
@@ -867,6 +883,7 @@ ON_BASE: list[tuple[str, Corrupt]] = [
     ("job-reads", first_product_past_its_sums),
     ("jobs", unit_left_by_what_leaves_none),
     ("stages", slot_below_none),
+    ("labels", expert_below_none),
     ("jobs", store_out_of_nothing),
     ("destinations", no_destinations_at_all),
     ("opcode-unit", crossing_on_a_chip_of_one_die),
@@ -936,6 +953,10 @@ def on_digital_units() -> Compiled:
 TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
     (rejects.base, ON_BASE),
     (rejects.stepping, IN_STEPS),
+    (
+        rejects.on_dies,
+        [("links", group_of_the_first_pgs_on_another_die), ("crossings", crossing_of_itself)],
+    ),
     (on_digital_units, ON_DIGITAL),
     (in_one_stack, [("stacks", stack_of_one_alone_said)]),
     (FORMS["tokens that pass themselves on"], ON_PASSED),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ir.certificate import Certificate
-from ir.chip import Chip
+from ir.chip import Chip, Split
 from ir.compiled import Compiled
 from ir.mapping import Grouping, LayerGrouping
 from ir.schedule import Caches
@@ -32,6 +32,8 @@ SLOW_BUFFERS: dict[str, Any] = {
     "memory": {"buffer_bits_per_ns": 1},
     "bus": {"transfers_per_slot": 4096},
 }
+SHARES = Split(cell_energy=1, driver_energy=3, adc_energy=4, shift_add_energy=1)
+OF_TWO = replace(SHARES, columns_per_adc=2)
 OWN_UNITS = {"dpus": 0, "mha_units": 0}  # each region's own, as many as it needs
 
 
@@ -59,6 +61,19 @@ def in_ternary(workload: Workload) -> Workload:
                 return replace(op, experts=experts)
             case _:
                 return op
+
+    return changed(workload, change)
+
+
+def with_bias_of_one_of_two(workload: Workload) -> Workload:
+    """Of the matrices that an expert's first stage reads at once the second has no bias."""
+
+    def of(expert: Expert) -> Expert:
+        assert expert.gate
+        return replace(expert, gate=replace(expert.gate, bias=None))
+
+    def change(op: AnyOperator) -> AnyOperator:
+        return replace(op, experts=tuple(map(of, op.experts))) if isinstance(op, MoELayer) else op
 
     return changed(workload, change)
 
@@ -376,6 +391,26 @@ NARROW: dict[str, Callable[[], Compiled]] = {  # what one clause of a check asks
     ),
     "digital experts on what comes with the token": plain(
         experts_first(small_workload(k=3)), grouping=with_digital(0, 2), decode=1
+    ),
+    "digital experts of unlike widths": plain(
+        small_workload(k=3, widths=(12, 8)), grouping=with_digital(0, 1)
+    ),
+    "experts without gates, on dies": plain(
+        small_workload(gated=False),
+        die_chip(JOINED["ring of 4"]),
+        sites=at_random(JOINED["ring of 4"], 3),
+    ),
+    "flash converters, energy of others of fewer columns": plain(
+        small_workload(), small_chip(split=OF_TWO, mvm={"adc_kind": "flash", "columns_per_adc": 4})
+    ),
+    "flash converters, energy of their own": plain(
+        small_workload(), small_chip(split=SHARES, mvm={"adc_kind": "flash"})
+    ),
+    "sampling converters, energy of others of fewer columns": plain(
+        small_workload(), small_chip(split=OF_TWO, mvm={"columns_per_adc": 4})
+    ),
+    "a bias of one of two matrices, each a tile high": plain(
+        with_bias_of_one_of_two(small_workload(layers=1, d=8, f=6, bias=True))
     ),
     "streams in buffers, experts choose again": plain(
         streaming(small_workload(expert_choice=True)),
