@@ -62,6 +62,17 @@ def of_no_sequences() -> bytes:
     return serialised(proto)
 
 
+def along(op_type: str, axis: int) -> bytes:
+    """The tiny model, whose nodes of a type are along another axis."""
+    proto = onnx.ModelProto()
+    proto.ParseFromString((TINY / "model.onnx").read_bytes())
+    for node in proto.graph.node:
+        for attribute in node.attribute:
+            if node.op_type == op_type and attribute.name == "axis":
+                attribute.i = axis
+    return serialised(proto)
+
+
 def of_no_type() -> bytes:
     proto = model([N("Relu", ["x"], ["y"])])
     proto.graph.output[0].type.tensor_type.elem_type = 0
@@ -86,6 +97,8 @@ FOUND = {
     "a Gather along axis 9": gathered(9),
     "a Slice of more axes than starts": sliced(),
     "a Transpose to axis 9": turned(),
+    "a TopK along axis 6": along("TopK", 6),
+    "a Softmax along axis -101": along("Softmax", -101),
     "no sequences": of_no_sequences(),
     "no tokens": of_no_tokens(),
     "an output of no type": of_no_type(),

@@ -5,10 +5,12 @@ from functools import cached_property
 
 from onnx_ir import Node, Value
 
+from ir.errors import InputError
 from ir.onnxdoor.load import Source
 
 SHAPE_OPS = ("Shape", "Size")
 _PASSING = ("Cast", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Flatten", "Clip", "Where")
+_BEHIND = ("Flatten",)  # whose axis may be behind the last
 
 # Nodes that are followed from a value to what is looked for: more than exports have there, and few,
 # so that of many values in one long chain each costs the same.
@@ -166,6 +168,11 @@ def name_of(value: Value | None) -> str:
 
 
 def axis_attribute(node: Node, default: int, rank: int) -> int:
-    """A node's `axis`, counted from the front."""
-    axis = int(node.attributes.get_int("axis", default) or 0)
-    return axis + rank if axis < 0 else axis
+    """A node's `axis`, counted from the front; InputError where the value has no such axis."""
+    said = int(node.attributes.get_int("axis", default) or 0)
+    axis = said + rank if said < 0 else said
+    last = rank if node.op_type in _BEHIND else rank - 1
+    if not 0 <= axis <= last:
+        where = f"node {node.name!r} ({node.op_type})"
+        raise InputError(where, f"axis: {said}, expected {-rank} to {last}")
+    return axis

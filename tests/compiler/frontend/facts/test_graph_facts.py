@@ -4,13 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx_ir
 import pytest
 from onnx_ir import DataType
 
 from compiler.frontend.facts.axes import TokenAxis
 from compiler.frontend.facts.constants import matrices_of, view_of, weight_of
 from compiler.frontend.facts.dominators import computed_from, nodes_between, post_dominators
+from compiler.frontend.facts.graph import axis_attribute
 from compiler.frontend.facts.sizes import SAMPLES
+from ir.errors import InputError
 from ir.workload import Weight
 from tests.compiler.frontend import models as m
 from tests.compiler.frontend.facts.graphs import Facts
@@ -277,3 +280,18 @@ def test_a_value_shown_outside_has_no_post_dominator(tmp_path: Path) -> None:
     chain = [u.name for u in post_dominators(facts.graph, region, [facts.values[a]])]
     assert chain == [b]  # b's copy leaves on its own, so c does not gather all paths
     assert facts.maker(b).op_type == "Sigmoid"
+
+
+@pytest.mark.parametrize(
+    ("op_type", "axis", "found"), [("TopK", 2, 2), ("TopK", -3, 0), ("Flatten", 3, 3)]
+)
+def test_an_axis_is_counted_from_the_front(op_type: str, axis: int, found: int) -> None:
+    node = onnx_ir.node(op_type, [], {"axis": axis})
+    assert axis_attribute(node, -1, 3) == found
+
+
+@pytest.mark.parametrize(("op_type", "axis"), [("TopK", 3), ("TopK", -4), ("Flatten", 4)])
+def test_an_axis_that_a_value_has_not_is_named(op_type: str, axis: int) -> None:
+    node = onnx_ir.node(op_type, [], {"axis": axis}, name="n")
+    with pytest.raises(InputError, match=rf"node 'n' \({op_type}\): axis: {axis}, expected -3 to"):
+        axis_attribute(node, -1, 3)
