@@ -527,6 +527,18 @@ def replica_of_a_turn(c: Compiled) -> Compiled:
     return in_step(c, 0, layers=(replace(first, replica=first.replica + 1), *others))
 
 
+def one_short(name: str) -> Corrupt:
+    """A column of the first layer's turns has an entry fewer than the others."""
+
+    def corrupt(c: Compiled) -> Compiled:
+        first, *others = c.schedule.steps[0].layers
+        new: dict[str, Any] = {name: getattr(first, name)[:-1]}
+        return in_step(c, 0, layers=(replace(first, **new), *others))
+
+    corrupt.__name__ = f"{name}_of_the_turns_one_short"
+    return corrupt
+
+
 def turn_twice(c: Compiled) -> Compiled:
     first, *others = c.schedule.steps[0].layers
     columns: dict[str, Any] = {
@@ -898,6 +910,7 @@ ON_BASE: list[tuple[str, Corrupt]] = [
         for end in ("above", "below")
     ),
     *(("schedule", from_the_end(name)) for name in ("group", "slot")),
+    *(("schedule", one_short(name)) for name in ("expert", "group", "slot")),
     ("schedule", replica_of_a_turn),
     ("schedule", turn_twice),
     ("schedule", layer_of_turns_left_out),
