@@ -79,9 +79,9 @@ class SolverOptions:
     cpu_s: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("time_s", "wall_s"):
+        for name in ("time_s", "wall_s", "cpu_s"):
             value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
+            if value is not None and not (math.isfinite(value) and value > 0):
                 raise InputError("solver options", f"{name}: {value}, expected a positive number")
         if self.workers < 1:
             raise InputError("solver options", f"workers: {self.workers}, expected at least 1")

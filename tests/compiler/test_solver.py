@@ -136,7 +136,14 @@ def test_interrupt_stops_the_search_and_keeps_the_best_answer(
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("time_s", 0.0), ("time_s", float("nan")), ("wall_s", -1.0), ("workers", 0), ("seed", -1)],
+    [
+        ("time_s", 0.0),
+        ("time_s", float("nan")),
+        ("wall_s", -1.0),
+        ("cpu_s", 0.0),
+        ("workers", 0),
+        ("seed", -1),
+    ],
 )
 def test_options_are_checked(field: str, value: float) -> None:
     option: dict[str, Any] = {field: value}
