@@ -3,7 +3,9 @@
 A subject is code that answers questions, such as the verifier asked whether a program keeps an
 invariant. Every question is asked once of the code as it is, to note which of its lines have a part
 in the answer. A change is then asked the questions that its lines have a part in, and is noticed at
-the first answer that is not the right one.
+the first answer that is not the right one. Of a value that is kept, such as a cached property,
+only the question that it was worked out for is seen to go through its lines: those that may share
+it are asked as well.
 """
 
 import ast
@@ -15,6 +17,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Protocol
@@ -23,12 +26,16 @@ from benchmarks.mutants.changes import Change, changes
 
 MEMORY = 4 << 30  # bytes that a child may take beside those it began with
 PATIENCE, AT_LEAST_S = 20, 5.0  # a child may take so many times as long as the unchanged code
+CACHING = cached_property.__get__.__code__  # runs when a property has no value yet
+
+Line = tuple[str, int]  # a file and a number
 
 
 class Subject(Protocol):
     """Code under test, and questions to it by number."""
 
     files: dict[str, Path]  # every module that may be changed, by name
+    keeping: frozenset[str]  # functions whose results are kept, beside cached properties
 
     def load(self, code: dict[str, CodeType]) -> Callable[[int], bool]:
         """From code of every module: what answers a question, True where the answer is wrong."""
@@ -45,27 +52,28 @@ class Subject(Protocol):
 
 @dataclass(eq=False)
 class Reached:
-    """The questions that a line (by file and number) has a part in, and seconds of each.
+    """The questions that a line has a part in, and seconds of each.
 
-    What is worked out for one question may serve others that come after it, so that those with the
-    same number in `together` may depend on the line as well.
+    together: of each question a number that it has in common with those it shares kept values
+    with; kept: the numbers for which such a value was worked out by a line.
     """
 
-    by_line: dict[tuple[str, int], set[int]] = field(default_factory=lambda: defaultdict(set))
+    by_line: dict[Line, set[int]] = field(default_factory=lambda: defaultdict(set))
+    kept: dict[Line, set[int]] = field(default_factory=lambda: defaultdict(set))
     seconds: list[float] = field(default_factory=list)
-    together: list[int] = field(default_factory=list)  # of each question whom it shares work with
+    together: list[int] = field(default_factory=list)
 
     def within(self, file: str, lines: tuple[int, int] | None) -> list[int]:
         """Questions that lines may have a part in, all where `lines` is none.
 
         First those that were seen to go through them, the quickest first.
         """
-        found = set(range(len(self.seconds)))
-        if lines is not None:
-            numbers = range(lines[0], lines[1] + 1)
-            found = set().union(*(self.by_line.get((file, number), ()) for number in numbers))
-        sharing = {self.together[at] for at in found}
-        others = [at for at, of in enumerate(self.together) if of in sharing and at not in found]
+        if lines is None:
+            return sorted(range(len(self.seconds)), key=lambda at: self.seconds[at])
+        numbers = [(file, number) for number in range(lines[0], lines[1] + 1)]
+        found = set().union(*(self.by_line.get(line, ()) for line in numbers))
+        shared = set().union(*(self.kept.get(line, ()) for line in numbers))
+        others = [at for at, of in enumerate(self.together) if of in shared and at not in found]
         return sorted(found, key=lambda at: self.seconds[at]) + others
 
 
@@ -97,33 +105,54 @@ def reached(subject: Subject) -> Reached:
     out = Reached(together=[subject.shares(question) for question in range(len(subject))])
     files = {str(path) for path in subject.files.values()}
     answer = subject.load(code_of(subject.files))
-    for question in range(len(subject)):
+    for question, shared in enumerate(out.together):
         begun = time.perf_counter()
-        wrong, lines = traced(files, lambda: answer(question))  # noqa: B023
+        wrong, lines, kept = traced(files, subject.keeping, lambda: answer(question))  # noqa: B023
         out.seconds.append(time.perf_counter() - begun)
         if wrong:
             raise ValueError(f"question {question} is answered wrongly by the code as it is")
         for line in lines:
             out.by_line[line].add(question)
+        for line in kept:
+            out.kept[line].add(shared)
     return out
 
 
-def traced(files: set[str], call: Callable[[], Any]) -> tuple[Any, set[tuple[str, int]]]:
-    """What a call gives, and the lines of these files that it goes through."""
-    lines: set[tuple[str, int]] = set()
+def traced(
+    files: set[str], keeping: frozenset[str], call: Callable[[], Any]
+) -> tuple[Any, set[Line], set[Line]]:
+    """What a call gives, the lines of these files it goes through, and those for kept values."""
+    lines: set[Line] = set()
+    kept: set[Line] = set()
+    within = 0  # calls of what keeps its result
 
-    def inner(frame: FrameType, event: str, _: Any) -> Any:
+    def each(frame: FrameType, event: str, _: Any) -> Any:
         if event == "line":
-            lines.add((frame.f_code.co_filename, frame.f_lineno))
-        return inner
+            line = frame.f_code.co_filename, frame.f_lineno
+            lines.add(line)
+            if within:
+                kept.add(line)
+        return each
+
+    def until_kept(frame: FrameType, event: str, value: Any) -> Any:
+        nonlocal within
+        each(frame, event, value)
+        within -= event == "return"
+        return until_kept
 
     def outer(frame: FrameType, _event: str, _: Any) -> Any:
-        return inner if frame.f_code.co_filename in files else None
+        nonlocal within
+        ours = frame.f_code.co_filename in files
+        frame.f_trace_lines = ours
+        if frame.f_code is CACHING or (ours and frame.f_code.co_name in keeping):
+            within += 1
+            return until_kept
+        return each if ours else None
 
     before = sys.gettrace()
     sys.settrace(outer)
     try:
-        return call(), lines
+        return call(), lines, kept
     finally:
         sys.settrace(before)
 

@@ -40,6 +40,7 @@ class Solutions:
 
     def __init__(self) -> None:
         self.files = {name: _path(name) for name in CHECKS}
+        self.keeping = frozenset[str]()
         self.tests = list(_calls(test_answers_checked))
 
     def __len__(self) -> int:

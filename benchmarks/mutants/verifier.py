@@ -64,6 +64,7 @@ class Verifier:
         folder = ROOT / "ir" / "verify"
         self.files = {f"{PACKAGE}.{path.stem}": path for path in sorted(folder.glob("*.py"))}
         self.files[PACKAGE] = self.files.pop(f"{PACKAGE}.__init__")
+        self.keeping = frozenset({"expected_costs"})
         self.corpus = corpus
         self.questions = [q for at in range(len(corpus)) for q in _questions(at, corpus[at])]
 

@@ -4,6 +4,7 @@
 """
 
 import ast
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from benchmarks.mutants import __main__ as mutants
 from benchmarks.mutants.__main__ import main, row_of, sampled, short, wilson
 from benchmarks.mutants.accepted import Accepted, accepted
 from benchmarks.mutants.changes import changes
-from benchmarks.mutants.judge import Reached, reached
+from benchmarks.mutants.judge import Reached, reached, traced
 from benchmarks.mutants.solutions import Solutions
 from benchmarks.mutants.verifier import Verifier
 from tests.ir.verify.corpus import wrong
@@ -94,6 +95,53 @@ def test_every_accepted_change_is_there_and_has_a_reason(tmp_path: Path) -> None
     wrong_list.write_text("mapping check_mux | 0 -> 1\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"list\.txt:1"):
         accepted(wrong_list)
+
+
+class Shared:
+    """Something with a value that questions share."""
+
+    def twice(self) -> int:
+        """Worked out once."""
+        return 2 * one()
+
+    doubled = cached_property(twice)
+
+    def plus(self, more: int) -> int:
+        """Worked out for everybody anew."""
+        return self.doubled + more
+
+
+def one() -> int:
+    """Part of what is worked out once."""
+    return 1
+
+
+def test_lines_of_kept_values() -> None:
+    """Those below a cached property, or another function that keeps its result, serve others too.
+
+    A second question does not go through them any more.
+    """
+    asked = (Shared.plus, Shared.twice, one)
+    plus, twice, of_one = (function.__code__.co_firstlineno + 2 for function in asked)
+    shared, nobody = Shared(), frozenset[str]()
+    for lines in ({plus, twice, of_one}, {plus}):
+        found, went, kept = traced({__file__}, nobody, lambda: shared.plus(3))
+        assert found == 5
+        assert {line for _, line in went if line in (plus, twice, of_one)} == lines
+        assert {line for _, line in kept} == lines - {plus}
+    assert traced({__file__}, frozenset({"one"}), one)[2] == {(__file__, of_one)}
+    assert not traced({__file__}, nobody, one)[2]
+
+
+def test_questions_of_a_line() -> None:
+    """Those that go through it, the quickest first, then others that share what it worked out."""
+    lines = Reached(seconds=[3.0, 2.0, 1.0, 1.0], together=[0, 0, 1, 0])
+    lines.by_line["a", 5] |= {0, 2}
+    assert lines.within("a", (4, 6)) == [2, 0]
+    lines.kept["a", 5] |= {0}
+    assert lines.within("a", (4, 6)) == [2, 0, 1, 3]
+    assert lines.within("a", (6, 7)) == []
+    assert lines.within("a", None) == [2, 3, 1, 0]
 
 
 @pytest.mark.slow
