@@ -20,15 +20,16 @@ from ir.arrays import Array
 from ir.errors import InputError
 from ir.infile import check_file
 from ir.limits import Limits
+from ir.onnxdoor.checks.bodies import bodies, tensors
 from ir.onnxdoor.checks.links import follow_links
-from ir.onnxdoor.checks.model import check_proto, tensors
+from ir.onnxdoor.checks.model import check_proto
 from ir.onnxdoor.checks.wire import messages
 from ir.onnxdoor.rewriting.branches import open_branches
 from ir.onnxdoor.rewriting.integers import as_floats
 from ir.onnxdoor.rewriting.kernels import as_matmuls
 from ir.onnxdoor.rewriting.unfuse import unfuse
 from ir.onnxdoor.stored import stored_tensors
-from ir.onnxdoor.subgraphs import captured
+from ir.onnxdoor.subgraphs import captured, in_order
 from ir.onnxdoor.widen import widen
 
 PROTOBUF_BYTES = 2**31 - 1  # that it can parse; larger models keep weights outside the file
@@ -109,7 +110,7 @@ def open_model(path: str | Path, as_it_is: bool = False, limits: Limits | None =
     except DecodeError as error:
         raise InputError(str(path), "not an ONNX file: its protobuf does not parse") from error
     check_proto(proto, path, limits)
-    folder = follow_links(tensors(proto), path)
+    folder = follow_links(tensors(bodies(proto)), path)
     sha256 = hashlib.sha256(data).hexdigest()
     del data
     try:
@@ -121,7 +122,8 @@ def open_model(path: str | Path, as_it_is: bool = False, limits: Limits | None =
         RemoveUnusedNodesPass()(model)
         unfuse(model.graph)
         rewritten = not as_it_is and rewrite(model.graph, str(path), limits)
-        model.graph.sort()
+        if not in_order(model.graph):
+            model.graph.sort()
     except InputError:
         raise
     except Exception as error:  # onnx_ir raises of any kind where a graph is none

@@ -13,6 +13,17 @@ def every_node(graph: onnx_ir.Graph) -> Iterator[onnx_ir.Node]:
             yield from every_node(inner)
 
 
+def in_order(graph: onnx_ir.Graph) -> bool:
+    """Whether every node, also of the graphs in it, stands behind those whose values it reads."""
+    seen: set[onnx_ir.Node] = set()
+    for node in every_node(graph):
+        for value in node.inputs:
+            if value is not None and (maker := value.producer()) and maker not in seen:
+                return False
+        seen.add(node)
+    return True
+
+
 def captured(node: onnx_ir.Node) -> list[onnx_ir.Value]:
     """The values of enclosing graphs that a node's subgraphs read."""
     found: dict[onnx_ir.Value, None] = {}

@@ -3,14 +3,14 @@
 Nothing here reads a weight: sizes come from declared shapes, external data is only located.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import onnx
 
 from ir.errors import InputError
 from ir.limits import Limits
+from ir.onnxdoor.checks.bodies import Body, bodies, tensors
 from ir.onnxdoor.checks.control import check_control, is_control
 from ir.onnxdoor.checks.counts import check_counts, subgraphs
 from ir.onnxdoor.checks.stored import BITS, check_tensors
@@ -29,10 +29,11 @@ def check_proto(proto: onnx.ModelProto, path: Path, limits: Limits) -> None:
         raise InputError(str(path), "no graph with nodes in it, expected an ONNX model")
     _check_versions(proto, path)
     check_counts(proto, path, limits)
-    _check_names(proto, path, limits)
-    _check_inputs(proto, path)
-    check_tensors(tensors(proto), path, limits)
-    _check_operators(proto, path)
+    found = bodies(proto)
+    _check_names(proto, found, path, limits)
+    _check_inputs(proto, found, path)
+    check_tensors(tensors(found), path, limits)
+    _check_operators(proto, found, path)
     _check_scope(proto.graph, [], path)
     for function in proto.functions:
         scopes = _check_sources(function.node, set(function.input), [], path)
@@ -59,26 +60,23 @@ def _check_versions(proto: onnx.ModelProto, path: Path) -> None:
         raise InputError(str(path), "opset_import: none, expected at least one operator set")
 
 
-def _check_names(proto: onnx.ModelProto, path: Path, limits: Limits) -> None:
+def _check_names(proto: onnx.ModelProto, found: Sequence[Body], path: Path, limits: Limits) -> None:
     """Every name must be text of one line, and not too long."""
-
-    def check(*names: object) -> None:
-        for name in names:
-            _check_name(name, path, limits)
-
-    check(*(opset.domain for opset in proto.opset_import))
-    check(*(value.name for value in (*proto.graph.input, *proto.graph.output)))
+    names = [opset.domain for opset in proto.opset_import]
+    names += [value.name for value in (*proto.graph.input, *proto.graph.output)]
     for function in proto.functions:
-        check(function.name, function.domain, function.overload)
-        check(*function.input, *function.output)
-    for body in _bodies(proto):
+        names += function.name, function.domain, function.overload
+        names += *function.input, *function.output
+    for body in found:
         for node in body.nodes:
-            check(node.name, node.op_type, node.domain, *node.input, *node.output)
-            check(*(a.name for a in node.attribute))
-    check(*(tensor.name for tensor in tensors(proto)))
+            names += node.name, node.op_type, node.domain, *node.input, *node.output
+            names += [a.name for a in node.attribute]
+    names += [tensor.name for tensor in tensors(found)]
+    for name in dict.fromkeys(names):  # most are there several times
+        _check_name(name, path, limits)
 
 
-def _check_inputs(proto: onnx.ModelProto, path: Path) -> None:
+def _check_inputs(proto: onnx.ModelProto, found: Sequence[Body], path: Path) -> None:
     """What the model is given must be tensors of numbers, and no tensor may be sparse."""
     for value in proto.graph.input:
         told, kind = f"input {value.name[:80]!r}", value.type.tensor_type
@@ -87,23 +85,24 @@ def _check_inputs(proto: onnx.ModelProto, path: Path) -> None:
         for dim in kind.shape.dim:
             if dim.dim_value < 0:
                 raise InputError(str(path), f"{told}: an axis of {dim.dim_value}")
-    for body in _bodies(proto):
+    for body in found:
         for tensor in body.sparse:
             told = f"sparse tensor {tensor.values.name[:80]!r}: not read"
             raise InputError(str(path), told, "store it with its zeros")
 
 
-def _check_operators(proto: onnx.ModelProto, path: Path) -> None:
+def _check_operators(proto: onnx.ModelProto, found: Sequence[Body], path: Path) -> None:
     """Every node of a known operator must have the attributes and inputs of its definition."""
     opsets = {o.domain: o.version for o in proto.opset_import}
     version = opsets.get("", opsets.get("ai.onnx", 0))
     asked: list[onnx.NodeProto] = []
-    for body in _bodies(proto):
+    for body in found:
         for node in body.nodes:
-            _once((a.name for a in node.attribute), set(), f"node {node.name!r}: attribute", path)
+            attributes = list(node.attribute)
+            _once([a.name for a in attributes], set(), f"node {node.name!r}: attribute", path)
             if is_control(node):
                 check_control(node, version, path)
-            nested = any(a.HasField("g") or a.graphs for a in node.attribute)
+            nested = any(a.HasField("g") or a.graphs for a in attributes)
             known = node.domain in ("", "ai.onnx") and onnx.defs.has(node.op_type, version)
             if known and not nested:
                 _check_split(node, path)
@@ -150,7 +149,7 @@ def _check_sources(
     scopes = [made | given, *around]
     for node in nodes:
         for name in node.input:
-            if name and not any(name in names for names in scopes):
+            if name and name not in scopes[0] and not any(name in names for names in around):
                 raise InputError(
                     str(path),
                     f"node {node.name!r} ({node.op_type}): reads {name!r}, which nothing makes",
@@ -168,54 +167,6 @@ def _once(names: Iterable[str], taken: set[str], what: str, path: Path) -> set[s
             raise InputError(str(path), f"{what} {name[:80]!r}: there twice, expected once")
         found.add(name)
     return found
-
-
-@dataclass(frozen=True)
-class _Body:
-    """What a graph or a function holds that can carry data."""
-
-    nodes: Sequence[onnx.NodeProto]
-    initializers: Sequence[onnx.TensorProto] = ()
-    sparse: Sequence[onnx.SparseTensorProto] = ()
-
-
-def tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    """Every tensor of the model: initialisers, sparse ones, attributes, functions, training."""
-    for body in _bodies(proto):
-        yield from body.initializers
-        attributes = [a for node in body.nodes for a in node.attribute]
-        sparse = [
-            *body.sparse,
-            *(a.sparse_tensor for a in attributes if a.HasField("sparse_tensor")),
-        ]
-        for tensor in sparse:
-            yield tensor.values
-            yield tensor.indices
-        for attribute in attributes:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-
-
-def _bodies(proto: onnx.ModelProto) -> Iterator[_Body]:
-    """Every graph of the model and every function's body, nested ones included."""
-    yield from _nested(_body(proto.graph))
-    for training in proto.training_info:
-        yield from _nested(_body(training.algorithm))
-        yield from _nested(_body(training.initialization))
-    for function in proto.functions:
-        yield from _nested(_Body(function.node))
-
-
-def _body(graph: onnx.GraphProto) -> _Body:
-    return _Body(graph.node, graph.initializer, graph.sparse_initializer)
-
-
-def _nested(body: _Body) -> Iterator[_Body]:
-    yield body
-    for node in body.nodes:
-        for graph in subgraphs(node):
-            yield from _nested(_body(graph))
 
 
 def _check_name(name: object, path: Path, limits: Limits) -> None:
