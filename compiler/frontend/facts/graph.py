@@ -147,9 +147,14 @@ class Graph:
         what = f"what {len(self._led_to)} searches for experts looked through"
         self.source.limits.check("led_to", total, self.name, what, enough=10 * total)
 
+    @cached_property
+    def _data_nodes(self) -> frozenset[Node]:
+        data = self.data
+        return frozenset(n for n in self.nodes if any(v in data for v in n.outputs))
+
     def is_data(self, node: Node) -> bool:
         """Whether a node's outputs depend on what the tokens are."""
-        return any(v in self.data for v in node.outputs)
+        return node in self._data_nodes
 
     def only_reader(self, value: Value) -> Node | None:
         """The single node that reads a value, if there is one and it is no model output."""
