@@ -1,6 +1,7 @@
 """Programs with one thing changed."""
 
 from dataclasses import fields, replace
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,34 @@ def duplicate(program: Program, row: int, start_ps: int) -> Program:
     changed["start_ps"][-1] = start_ps
     if program.writes[row] >= 0:
         changed["writes"][-1] = len(program)
+    return replace(program, **changed)
+
+
+def turned(program: Program) -> Program:
+    """Other ids and nothing else: of instructions whose values are there the last comes next."""
+    count = len(program)
+    users: list[list[int]] = [[] for _ in range(count)]
+    for reader, read in zip(program.reads.rows(), program.reads.values, strict=True):
+        users[read].append(int(reader))
+    waits = np.diff(program.reads.offsets).tolist()
+    ready, order = [-row for row in range(count) if not waits[row]], list[int]()
+    heapify(ready)
+    while ready:
+        order.append(-heappop(ready))
+        for user in users[order[-1]]:
+            waits[user] -= 1
+            if not waits[user]:
+                heappush(ready, -user)
+    place, changed = np.argsort(order).astype(np.int32), dict[str, Any]()
+    for column in fields(program):
+        value = getattr(program, column.name)
+        if isinstance(value, np.ndarray):
+            changed[column.name] = value[order]
+        elif isinstance(value, Lists):
+            changed[column.name] = lists([value[row].tolist() for row in order])
+    changed["reads"] = Lists(changed["reads"].offsets, place[changed["reads"].values])
+    writes = changed["writes"]
+    changed["writes"] = np.where(writes >= 0, place[writes], -1).astype(np.int32)
     return replace(program, **changed)
 
 

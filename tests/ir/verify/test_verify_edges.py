@@ -5,7 +5,7 @@ What stands exactly at a limit is accepted.
 
 from collections.abc import Callable
 from dataclasses import fields, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,9 +14,9 @@ import pytest
 from compiler.pipeline import realise
 from ir.compiled import Compiled
 from ir.errors import InputError
-from ir.mapping import DenseOwner, Mapping
+from ir.mapping import DenseOwner, Mapping, RoutedOwner
 from ir.program import Lists, Opcode
-from ir.schedule import Caches
+from ir.schedule import Caches, assign_experts
 from ir.verify import check_mapping, check_program
 from ir.verify.check import first_difference, first_repeat, first_uneven
 from ir.verify.exclusive import _clash
@@ -25,10 +25,12 @@ from ir.verify.tiles import MappingCase
 from ir.verify.traffic import _counted
 from ir.workload import AnyOperator, MoELayer
 from tests.backends.functional import mutate
+from tests.compiler.emit.test_streams import streaming
 from tests.ir.verify import test_verify_rejects as rejects
-from tests.ir.verify.test_verify_forms import FORMS, NARROW, with_digital
+from tests.ir.verify.test_verify_forms import FORMS, NARROW, TWO, with_digital
 from tests.ir.verify.test_verify_rejects import block, changed, placed, with_unit
-from tests.make import compile_small, map_small, small_chip, small_workload
+from tests.ir.verify.test_verify_streams import elsewhere
+from tests.make import compact_order, compile_small, map_small, small_chip, small_workload
 from tests.stacks import named, stacks_of
 
 T = TypeVar("T")
@@ -96,6 +98,14 @@ def with_groups(c: Compiled, **changes: Any) -> Compiled:
 
 def expert_twice_in_a_group(c: Compiled) -> Compiled:
     return with_groups(c, groups=((0, 1, 1), (2, 3)))
+
+
+def expert_twice_in_a_group_with_its_blocks(c: Compiled) -> Compiled:
+    """Each of the two has what it takes, as replicas in two groups have."""
+    again = RoutedOwner(1, 1)
+    mine = [b for b in c.mapping.blocks if (b.layer, b.owner) == (0, RoutedOwner(1))]
+    more = (*c.mapping.blocks, *(replace(b, owner=again) for b in mine))
+    return mapped(expert_twice_in_a_group(c), blocks=more)
 
 
 def expert_that_does_not_exist(c: Compiled) -> Compiled:
@@ -632,6 +642,28 @@ def pair_of_the_other_side(c: Compiled) -> Compiled:
     return replace(c, chosen={**c.chosen, layer: changed(c.chosen[layer], (4, 0), True)})
 
 
+def pair_of_the_other_side_in_turn(c: Compiled) -> Compiled:
+    """The same with a turn of its own."""
+    wrong = pair_of_the_other_side(c)
+    layer = max(c.chosen)
+    grouping, chosen = c.mapping.grouping.of(layer), wrong.chosen[layer]
+    turns = assign_experts(compact_order(grouping, chosen), grouping, chosen)
+    orders = tuple(turns if o.layer == layer else o for o in c.schedule.steps[0].layers)
+    return in_step(wrong, 0, layers=orders)
+
+
+@cache
+def waiting_where_keys_stay() -> Compiled:
+    """Correct: on a chip that keeps keys in buffers an attention that is not proven causal."""
+    chip = small_chip(memory={"kv": "buffers"})
+    return compile_small(streaming(small_workload(layers=1), proven=False), chip, sequence=TWO)
+
+
+def proven_after_all(c: Compiled) -> Compiled:
+    """What keeps its keys goes on job by job, from the first on."""
+    return replace(c, workload=streaming(c.workload))
+
+
 def vector_to_one_group_twice(c: Compiled) -> Compiled:
     p = c.program
     row = int(rejects.rows(p, Opcode.LOAD)[0])
@@ -676,6 +708,41 @@ def used_in_two_regions() -> Compiled:
         for op in workload.operators
     )
     return compile_small(replace(workload, operators=operators))
+
+
+def moved_to_where_it_is(c: Compiled) -> Compiled:
+    """One more MOVE, which nobody reads, of the region and operator that its value is of."""
+    p = c.program
+    mesh = np.array([u.kind == "mesh" for u in p.units])[p.unit]
+    row = int(np.flatnonzero(mesh)[0])
+    made = int(p.reads[row][0])
+    more = mutate.duplicate(p, row, p.makespan_ps)
+    more = mutate.put(more, "node", len(p), int(p.node[made]))
+    return replace(c, program=mutate.put(more, "layer", len(p), int(p.layer[made])))
+
+
+def part_of_another_region(c: Compiled) -> Compiled:
+    """Of two values made after each other the last layer reads what goes to the second instead."""
+    p = c.program
+    mesh = np.array([u.kind == "mesh" for u in p.units])[p.unit]
+    near, *_, far = np.flatnonzero(mesh).tolist()
+    assert p.reads[near][0] == p.reads[far][0] + 1
+    (reader,) = p.reads.rows()[p.reads.values == far].tolist()
+    return replace(c, program=mutate.read_instead(p, reader, far, near))
+
+
+def moved_where_it_is(c: Compiled) -> Compiled:
+    """A broadcast reads its vector by a MOVE from its region to the same."""
+    p = c.program
+    mesh = np.array([u.kind == "mesh" for u in p.units])[p.unit]
+    load = int(rejects.rows(p, Opcode.LOAD, layer=0)[0])
+    made = int(p.reads[load][0])
+    assert p.layer[made] == 0
+    more = mutate.duplicate(p, int(np.flatnonzero(mesh)[0]), p.makespan_ps)
+    for column in ("node", "layer", "token", "seq", "step"):
+        more = mutate.put(more, column, len(p), int(getattr(p, column)[load]))
+    more = mutate.reads(more, len(p), [made])
+    return replace(c, program=mutate.read_instead(more, load, made, len(p)))
 
 
 def constant_that_was_moved(c: Compiled) -> Compiled:
@@ -769,6 +836,32 @@ def cache_read_twice(c: Compiled) -> Compiled:
 
 
 @cache
+def no_adders() -> Compiled:
+    """Correct: digital units add all sums, and there are no other adders."""
+    chip = small_chip(accumulate={"where": "dpu"}, pg={"retain_input": False})
+    c = compile_small(small_workload(layers=1, k=3), chip)
+    p = c.program
+    kept = [i for i, u in enumerate(p.units) if u.kind != "acc"]
+    place = np.full(len(p.units) + 1, -1)
+    place[kept] = np.arange(len(kept))
+    units, dst = tuple(p.units[i] for i in kept), Lists(p.dst.offsets, place[p.dst.values])
+    fewer = replace(p, units=units, unit=place[p.unit], src=place[p.src], dst=dst)
+    return replace(c, program=fewer)
+
+
+def third_vector_a_moment_too_early(c: Compiled) -> Compiled:
+    """The last group holds two; of three the first is used for 1 ps more when the last comes."""
+    p = c.program
+    unit = max((u.first_pg, i) for i, u in enumerate(p.units) if u.kind == "group")[1]
+    filled = np.unique(p.dst.rows()[p.dst.values == unit])
+    one, two, three = filled[np.argsort(p.start_ps[filled])][:3].tolist()
+    users = p.reads.rows()[p.reads.values == one]
+    until = int(p.end_ps[users[p.unit[users] == unit]].max())
+    both = rejects.edited(c, "start_ps", two, p.start_ps[one])
+    return rejects.edited(both, "start_ps", three, until - 1)
+
+
+@cache
 def in_lockstep_beside_a_shared_expert() -> Compiled:
     """Correct: one layer, whose shared expert waits for no slot."""
     workload, chip = small_workload(layers=1, k=3, shared=1), small_chip(pg={"retain_input": False})
@@ -801,6 +894,32 @@ def group_of_the_first_pgs_on_another_die(c: Compiled) -> Compiled:
     return with_unit(c, at, die=(one.die + 1) % 4)
 
 
+def crossing_called_a_moves(c: Compiled) -> Compiled:
+    """A CROSS says that it is of another token, and of the operator of a MOVE that reads it."""
+    p = c.program
+    one, other = rejects.one_way(p)
+    mesh = np.array([u.kind == "mesh" for u in p.units])[p.unit]
+    move = int(np.flatnonzero(mesh & (np.arange(len(p)) > one))[0])
+    wrong = rejects.entry(c, "reads", move, 0, one)
+    for column in ("node", "layer"):
+        wrong = rejects.edited(wrong, column, one, getattr(p, column)[move])
+    return rejects.edited(wrong, "token", one, p.token[other])
+
+
+def constant_brought_elsewhere(c: Compiled) -> Compiled:
+    """A CROSS brings a constant instead, over a link to another die than its reader's."""
+    p, row = c.program, int(rejects.crossings(c.program)[0])
+    link = p.units[p.unit[row]]
+    ends = link.die, link.to
+    at = next(i for i, u in enumerate(p.units) if u.kind == "d2d" and u.to not in ends)
+    mask = [op.name for op in c.workload.operators].index("mask")
+    (made,) = np.flatnonzero(p.node == mask).tolist()
+    wrong = rejects.edited(rejects.entry(c, "reads", row, 0, made), "unit", row, at)
+    for column in ("node", "layer", "token", "seq"):
+        wrong = rejects.edited(wrong, column, row, getattr(p, column)[made])
+    return wrong
+
+
 def crossing_of_itself(c: Compiled) -> Compiled:
     row = int(rejects.crossings(c.program)[0])
     return rejects.entry(c, "reads", row, 0, row)
@@ -814,6 +933,7 @@ ON_BASE: list[tuple[str, Corrupt]] = [
     ("blocks", block_with_a_column_tile_too_many),
     ("blocks", block_left_out),
     ("groups", layer_without_groups),
+    ("groups", expert_twice_in_a_group_with_its_blocks),
     ("groups", expert_that_does_not_exist),
     ("groups", expert_in_a_group_and_digital),
     *(("pg-table", shorter(name)) for name in ("pg_start", "spots", "pg_class")),
@@ -882,6 +1002,7 @@ ON_BASE: list[tuple[str, Corrupt]] = [
     ("schedule", turn_in_a_group_without_its_expert),
     ("moved", moved_from("token")),
     ("moved", moved_from("region")),
+    ("moved", moved_to_where_it_is),
     *(
         ("units", without_unit(kind))
         for kind in ("group", "bus", "return", "mesh", "dpu", "mha", "dram")
@@ -968,12 +1089,30 @@ TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
     (rejects.stepping, IN_STEPS),
     (
         rejects.on_dies,
-        [("links", group_of_the_first_pgs_on_another_die), ("crossings", crossing_of_itself)],
+        [
+            ("links", group_of_the_first_pgs_on_another_die),
+            ("crossings", crossing_of_itself),
+            ("crossings", crossing_called_a_moves),
+        ],
     ),
+    (NARROW["constants, on dies"], [("on-die", constant_brought_elsewhere)]),
     (on_digital_units, ON_DIGITAL),
     (in_one_stack, [("stacks", stack_of_one_alone_said)]),
     (FORMS["tokens that pass themselves on"], ON_PASSED),
-    (FORMS["an encoder longer than its decoder"], [("schedule", pair_of_the_other_side)]),
+    (
+        FORMS["an encoder longer than its decoder"],
+        [
+            ("schedule", pair_of_the_other_side),
+            ("schedule", pair_of_the_other_side_in_turn),
+        ],
+    ),
+    (
+        NARROW["four regions, two values of a token after each other"],
+        [("inputs", part_of_another_region)],
+    ),
+    (partial(elsewhere, streams=False), [("inputs", moved_where_it_is)]),
+    (waiting_where_keys_stay, [("operators", proven_after_all)]),
+    (no_adders, [("input-buffers", third_vector_a_moment_too_early)]),
     (NARROW["streams whose jobs' results are added"], [("inventory", a_byte_more_is_read)]),
     (FORMS["one matrix an expert"], [("jobs", first_stage_called_a_second)]),
     (rejects.in_lockstep, [("slot-order", slot_of_no_turn)]),
@@ -1081,12 +1220,40 @@ def columns_far_apart() -> Compiled:
     return remapped(c, placed(c, core=core).mapping)
 
 
+@cache
+def last_choice_is_not_written() -> Compiled:
+    """Correct: nobody reads it, so that it need not be a value."""
+    c = rejects.stepping()
+    return rejects.edited(c, "writes", rejects.rows(c.program, Opcode.SAMPLE)[-1], -1)
+
+
+def ids_the_other_way_round(make: Callable[[], Compiled]) -> Callable[[], Compiled]:
+    """Correct: ids say no more than that what is read comes first."""
+
+    def turned() -> Compiled:
+        c = make()
+        return replace(c, program=mutate.turned(c.program))
+
+    turned.__name__ = "ids_the_other_way_round"
+    return turned
+
+
+TURNED: tuple[Callable[[], Compiled], ...] = (
+    rejects.base,
+    rejects.stepping,
+    rejects.on_dies,
+    FORMS["an encoder longer than its decoder"],
+    FORMS["streams that go on in buffers"],
+)
 AT_LIMITS: list[Callable[[], Compiled]] = [
     side_by_side,
     the_other_below,
     as_large_as_the_chips,
     units_the_other_way_round,
     columns_far_apart,
+    last_choice_is_not_written,
+    no_adders,
+    *(ids_the_other_way_round(make) for make in TURNED),
 ]
 
 

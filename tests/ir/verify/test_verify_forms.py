@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from compiler.pipeline import realise
+from ir.activation import usual
 from ir.certificate import Certificate
 from ir.chip import Chip, Split
 from ir.compiled import Compiled
 from ir.mapping import Grouping, LayerGrouping
 from ir.schedule import Caches
+from ir.selection import ByIds
 from ir.sides import Side
 from ir.verify import check_mapping, check_program
 from ir.workload import AnyOperator, Attention, Dense, Digital, Expert, MoELayer, Weight, Workload
@@ -22,12 +25,13 @@ from tests.compiler.emit.test_idle_outputs import mixed, with_idle
 from tests.compiler.emit.test_single_matrices import single
 from tests.compiler.emit.test_streams import SEQUENCE, streaming
 from tests.dies import JOINED, at_random, die_chip
-from tests.make import compile_small, small_chip, small_workload
+from tests.make import compile_small, map_small, small_chip, small_workload
+from tests.stacks import stacks_of
 
 TWO = np.array([0, 0, 0, 0, 1, 1, 1, 1])
 ONE_AND_THREE = np.array([0, 1, 1, 1])
-ON_CROSSBARS = {"router_on": "crossbar"}
-IN_TILES = {"mha_bits_per_ns": 64}  # jobs of two queries
+ON_CROSSBARS: dict[str, Any] = {"router_on": "crossbar"}
+IN_TILES: dict[str, Any] = {"mha_bits_per_ns": 64}  # jobs of two queries
 SLOW_BUFFERS: dict[str, Any] = {
     "memory": {"buffer_bits_per_ns": 1},
     "bus": {"transfers_per_slot": 4096},
@@ -76,6 +80,47 @@ def with_bias_of_one_of_two(workload: Workload) -> Workload:
         return replace(op, experts=tuple(map(of, op.experts))) if isinstance(op, MoELayer) else op
 
     return changed(workload, change)
+
+
+def with_bias_of_one_expert_less(workload: Workload) -> Workload:
+    """Of the matrices that the experts' second stage reads the first one's has none."""
+
+    def change(op: AnyOperator) -> AnyOperator:
+        if not isinstance(op, MoELayer):
+            return op
+        one, *others = op.experts
+        assert one.down
+        return replace(op, experts=(replace(one, down=replace(one.down, bias=None)), *others))
+
+    return changed(workload, change)
+
+
+def with_one_different(workload: Workload, **fields: Any) -> Workload:
+    """The second MoE layer has other fields."""
+
+    def change(op: AnyOperator) -> AnyOperator:
+        return replace(op, **fields) if op.name == "moe1" else op
+
+    return changed(workload, change)
+
+
+def with_a_router_of_its_own(workload: Workload) -> Workload:
+    """The second MoE layer, on the experts of the first, scores by another matrix."""
+    router = workload.moe_layers[1].router
+    scores = Weight("router1", 20, router.experts, bits=8)
+    return with_one_different(workload, router=replace(router, projection=scores))
+
+
+def with_inputs_apart_in_one() -> Workload:
+    """Two layers on the same matrices: of the second each expert of a token reads a vector."""
+    (layer,) = kept("nothing").moe_layers
+    workload = small_workload(tied=True)
+    same: dict[str, Any] = {"experts": layer.experts, "router": layer.router}
+
+    def change(op: AnyOperator) -> AnyOperator:
+        return replace(op, **same) if isinstance(op, MoELayer) else op
+
+    return with_one_different(changed(workload, change), apart="inputs")
 
 
 def with_held_matrices(workload: Workload) -> Workload:
@@ -229,6 +274,124 @@ def with_one_matrix_for_two(workload: Workload) -> Workload:
     return changed(workload, change)
 
 
+def with_the_mask_beside_vectors(workload: Workload) -> Workload:
+    """MoE layers take a constant too, which is everywhere and in no cache."""
+
+    def change(op: AnyOperator) -> AnyOperator:
+        return replace(op, inputs=(*op.inputs, "mask")) if isinstance(op, MoELayer) else op
+
+    return changed(workload, change)
+
+
+def with_a_shared_one(workload: Workload) -> Workload:
+    """Beside the experts of one matrix one of these that every token goes to."""
+
+    def change(op: AnyOperator) -> AnyOperator:
+        if not isinstance(op, MoELayer):
+            return op
+        return replace(op, shared=(Expert(Weight("shared", 20, 20, bits=8), None),))
+
+    return changed(workload, change)
+
+
+def with_weights_of_outputs(workload: Workload) -> Workload:
+    """The router tells a gate for each of the experts that it chooses."""
+
+    def change(op: AnyOperator) -> AnyOperator:
+        if isinstance(op, MoELayer):
+            return replace(op, router=replace(op.router, selection=ByIds("ids", "gates")))
+        return op
+
+    return changed(workload, change)
+
+
+def second_stage_in_a_stack() -> Compiled:
+    """A shared expert's, whose first stage is alone; a switch settles."""
+    workload = small_workload(layers=1, shared=1)
+    chip = small_chip(pg={"stack_limit": 2, "mux_settle_ps": 500})
+    stacks = stacks_of(map_small(workload, chip), ("q0", "shared0.1.0"))
+    return compile_small(workload, chip, stacks=stacks)
+
+
+def one_product() -> Workload:
+    """Nothing but one matrix, of what the first operator looks up."""
+    workload = small_workload(layers=1)
+    embed, head = workload.operators[0], workload.operators[-1]
+    return replace(workload, operators=(embed, replace(head, inputs=embed.outputs)))
+
+
+def nothing_but_a_product() -> Workload:
+    """One operator, of what comes in."""
+    head = one_product().operators[-1]
+    return replace(one_product(), operators=(replace(head, inputs=("ids",)),))
+
+
+def with_a_constant_of_shapes(workload: Workload) -> Workload:
+    """The mask takes a model input's shape and a vector's, beside the constants it is made of."""
+    embed = next(op for op in workload.operators if op.name == "embed")
+    others = [op for op in workload.operators if op.name != "embed"]
+
+    def change(op: AnyOperator) -> AnyOperator:
+        return replace(op, inputs=("ids", "embed", *op.inputs)) if op.name == "mask" else op
+
+    return replace(workload, operators=(embed, *map(change, others)))
+
+
+def with_a_table(workload: Workload) -> Workload:
+    """Attention takes a constant too."""
+    table = Digital(
+        name="table",
+        layer=-1,
+        inputs=(),
+        outputs=("table",),
+        nodes=("node_table",),
+        width=9,
+        kind="other",
+        scope="constant",
+        elements=9,
+    )
+
+    def change(op: AnyOperator) -> AnyOperator:
+        return replace(op, inputs=(*op.inputs, "table")) if isinstance(op, Attention) else op
+
+    return replace(workload, operators=(table, *map(change, workload.operators)))
+
+
+def with_a_sum_of_the_last_layers(workload: Workload) -> Workload:
+    """The last layer adds what the experts of the first one gave too."""
+    last = f"add_a{len(workload.moe_layers) - 1}"
+
+    def change(op: AnyOperator) -> AnyOperator:
+        return replace(op, inputs=(*op.inputs, "moe0")) if op.name == last else op
+
+    return changed(workload, change)
+
+
+def looking_at_attention(workload: Workload) -> Workload:
+    """The second layer's attention takes the first one's results as its values."""
+
+    def change(op: AnyOperator) -> AnyOperator:
+        return replace(op, inputs=(*op.inputs[:2], "attention0")) if op.name == "attention1" else op
+
+    return changed(workload, change)
+
+
+def attention_first() -> Workload:
+    """It streams what comes with the tokens, in place of looking up their vectors."""
+    workload = streaming(small_workload(layers=1))
+    embed, *others = workload.operators
+    attention = next(op for op in others if isinstance(op, Attention))
+    first = replace(
+        attention,
+        name="embed",
+        inputs=("ids", "ids", "ids"),
+        outputs=embed.outputs,
+        nodes=embed.nodes,
+        queries=(),
+    )
+    return replace(workload, operators=(first, *others))
+
+
 def of_both_choices(workload: Workload) -> Workload:
     """The first layer's experts choose among tokens; of the second's each token chooses."""
     chosen = {op.name: op for op in small_workload().operators if isinstance(op, MoELayer)}
@@ -258,12 +421,36 @@ def chosen_on(sides: tuple[Side, ...], layers: tuple[int, ...]) -> dict[int, Any
     }
 
 
-def on_sides(source: int, target: int, *, streams: bool = False) -> Compiled:
+def on_sides(
+    source: int,
+    target: int,
+    change: Callable[[Workload], Workload] = lambda workload: workload,
+    digital: dict[str, Any] = IN_TILES,
+) -> Compiled:
     """Two sequences of as many source and target tokens; the encoder looks at no later ones."""
-    workload = of_two_sides(source, target)
-    workload = streaming(workload) if streams else workload
+    workload = change(of_two_sides(source, target))
     sequence, chosen = np.repeat([0, 1], max(source, target)), chosen_on(workload.sides, (0, 1))
-    return compile_small(workload, small_chip(digital=IN_TILES), sequence=sequence, chosen=chosen)
+    return compile_small(workload, small_chip(digital=digital), sequence=sequence, chosen=chosen)
+
+
+def in_lockstep_at_first() -> Compiled:
+    """The prefill's tokens run one by one, those of the next step as they come."""
+    workload, chip = small_workload(layers=1, k=3), small_chip(pg={"retain_input": False})
+    c = compile_small(workload, chip, lockstep=True, decode=1)
+    first, last = c.schedule.steps
+    free = tuple(replace(o, order=replace(o.order, lockstep=False)) for o in last.layers)
+    schedule = replace(c.schedule, steps=(first, replace(last, layers=free)))
+    return realise(workload, chip, c.mapping, schedule, c.chosen)
+
+
+def without_prefill(*, reference: bool) -> Compiled:
+    """Two decode steps alone, numbers 1 and 2: what was before has left its caches."""
+    accounting = {"accounting": "reference" if reference else "full"}
+    chip = small_chip(memory=accounting, digital=accounting)
+    workload = small_workload(layers=1, expert_choice=True)
+    c = compile_small(workload, chip, sequence=SEQUENCE, decode=2)
+    later = replace(c.schedule, steps=c.schedule.steps[1:])
+    return realise(workload, chip, c.mapping, later, c.chosen)
 
 
 def waiting() -> Compiled:
@@ -422,7 +609,7 @@ NARROW: dict[str, Callable[[], Compiled]] = {  # what one clause of a check asks
     "one attention that streams": plain(
         streaming(small_workload(layers=1)), small_chip(digital=IN_TILES), sequence=SEQUENCE
     ),
-    "an encoder that streams": cache(lambda: on_sides(3, 5, streams=True)),
+    "an encoder that streams": cache(lambda: on_sides(3, 5, streaming)),
     "products of the first operator's vectors": plain(multiplying_at_once(small_workload())),
     "one token, a router on crossbars": plain(
         small_workload(), small_chip(digital=ON_CROSSBARS), tokens=1
@@ -430,6 +617,84 @@ NARROW: dict[str, Callable[[], Compiled]] = {  # what one clause of a check asks
     "attention that could stream and waits": cache(waiting),
     "no MoE layer, caches of keys alone": plain(
         small_workload(dense_layers=(0, 1)), decode=1, caches=Caches(go=False)
+    ),
+    "decode steps alone": cache(lambda: without_prefill(reference=False)),
+    "decode steps alone, as in the reference": cache(lambda: without_prefill(reference=True)),
+    "a constant beside vectors that are kept": plain(
+        with_the_mask_beside_vectors(small_workload(layers=1, expert_choice=True, masks=True)),
+        decode=1,
+        caches=Caches(go=False),
+    ),
+    "one token, looked up on crossbars": plain(small_workload(layers=1, embedded=True), tokens=1),
+    "a constant that takes shapes": plain(
+        with_a_constant_of_shapes(small_workload(layers=1, masks=True)), decode=1
+    ),
+    "nothing but a product": plain(nothing_but_a_product(), decode=1),
+    "attention first, which streams": plain(
+        attention_first(), small_chip(digital=IN_TILES), sequence=SEQUENCE
+    ),
+    "an encoder that streams, with a table": cache(
+        lambda: on_sides(3, 5, lambda workload: with_a_table(streaming(workload)))
+    ),
+    "constants, on dies": plain(
+        small_workload(masks=True),
+        die_chip(JOINED["ring of 4"]),
+        sites=at_random(JOINED["ring of 4"], 3),
+    ),
+    "streams, on dies": plain(
+        STREAMED,
+        die_chip(JOINED["ring of 4"], digital=IN_TILES),
+        sequence=SEQUENCE,
+        sites=at_random(JOINED["ring of 4"], 3),
+    ),
+    "a digital unit for seven peripheral groups": plain(
+        small_workload(layers=1), small_chip(digital={**OWN_UNITS, "pgs_per_dpu": 7})
+    ),
+    "lockstep in the first step alone": cache(in_lockstep_at_first),
+    "few rows at a time, energy of each": plain(
+        small_workload(layers=1), small_chip(split=SHARES, mvm={"rows_per_read": 3})
+    ),
+    "one matrix an expert, one shared, a router on crossbars": plain(
+        with_a_shared_one(single()), small_chip(digital=ON_CROSSBARS)
+    ),
+    "a bias of all but one of the second matrices": plain(
+        with_bias_of_one_expert_less(small_workload(layers=1, bias=True))
+    ),
+    "layers on the same matrices, of another curve": plain(
+        with_one_different(small_workload(tied=True), activation=usual("relu"))
+    ),
+    "layers on the same matrices, one's inputs apart": plain(with_inputs_apart_in_one()),
+    "tied layers, a router each on crossbars": plain(
+        with_a_router_of_its_own(small_workload(tied=True)), small_chip(digital=ON_CROSSBARS)
+    ),
+    "crossbars higher than wide": plain(
+        small_workload(layers=1), small_chip(crossbar={"rows": 16})
+    ),
+    "crossbars wider than high": plain(
+        small_workload(layers=1), small_chip(crossbar={"columns": 16})
+    ),
+    "looked up on crossbars, on dies": plain(
+        small_workload(layers=1, embedded=True),
+        die_chip(JOINED["ring of 4"]),
+        decode=1,
+        sites=at_random(JOINED["ring of 4"], 1),
+    ),
+    "four regions, two values of a token after each other": plain(
+        with_a_sum_of_the_last_layers(small_workload(layers=4)), tokens=1
+    ),
+    "a longer decoder that looks at an encoder's attention": cache(
+        lambda: on_sides(2, 4, looking_at_attention)
+    ),
+    "outputs apart, each with a weight": plain(with_weights_of_outputs(kept("outputs"))),
+    "an encoder longer than its decoder, routers on crossbars": cache(
+        lambda: on_sides(5, 3, digital=ON_CROSSBARS)
+    ),
+    "a second stage in a stack": cache(second_stage_in_a_stack),
+    "one product in two copies, of three tokens and one": plain(
+        one_product(), tokens=4, decode=1, copies=2
+    ),
+    "two shared experts wider than the routed": plain(
+        small_workload(layers=1, shared=2, shared_f=20)
     ),
 }
 
