@@ -352,6 +352,26 @@ def two_units_of_a_name(c: Compiled) -> Compiled:
     return with_unit(c, len(c.program.units) - 1, name=one.name)
 
 
+def digital_unit_of_a_region_besides(c: Compiled) -> Compiled:
+    """Beside those that all regions share."""
+    spare = replace(next(u for u in c.program.units if u.kind == "dpu"), name="spare", layer=0)
+    return replace(c, program=replace(c.program, units=(*c.program.units, spare)))
+
+
+def sums_on_a_digital_unit(c: Compiled) -> Compiled:
+    """Where peripheral groups have adders."""
+    at = next(i for i, u in enumerate(c.program.units) if u.kind == "dpu")
+    return rejects.edited(c, "unit", rejects.rows(c.program, Opcode.ACC)[0], at)
+
+
+def vector_to_the_adders_of_a_group(c: Compiled) -> Compiled:
+    p, row = c.program, int(rejects.rows(c.program, Opcode.LOAD)[0])
+    group = p.units[p.dst[row][0]]
+    keys = [(u.kind, u.layer, u.stage, u.group) for u in p.units]
+    at = keys.index(("acc", group.layer, group.stage, group.group))
+    return rejects.entry(c, "dst", row, 0, at)
+
+
 def bytes_of_sums(c: Compiled) -> Compiled:
     row = rejects.rows(c.program, Opcode.MVM)[0]
     return rejects.edited(c, "bytes", row, c.program.bytes[row] + 1)
@@ -830,6 +850,24 @@ def turn_in_a_group_without_its_expert(c: Compiled) -> Compiled:
     return in_step(c, 0, layers=(replace(first, group=group), *others))
 
 
+def two_turns_in_a_slot(c: Compiled) -> Compiled:
+    """A group's second turn is in the slot of its first one, and the table says so too."""
+    first, *others = c.schedule.steps[0].layers
+    one, two = np.flatnonzero(first.group == first.group[0])[:2]
+    slot = changed(first.slot, two, first.slot[one])
+    table = np.full_like(first.order.table, -1)
+    table[slot, first.group] = first.token
+    order = replace(first, slot=slot, order=replace(first.order, table=table))
+    return in_step(c, 0, layers=(order, *others))
+
+
+def lockstep_of_one_of_two_layers(c: Compiled) -> Compiled:
+    """The other one, on the same experts, runs ahead."""
+    first, second = c.schedule.steps[0].layers
+    free = replace(second, order=replace(second.order, lockstep=False))
+    return in_step(c, 0, layers=(first, free))
+
+
 def cache_read_twice(c: Compiled) -> Compiled:
     row = rejects.rows(c.program, Opcode.KV_RD)[0]
     return replace(c, program=mutate.duplicate(c.program, row, c.program.makespan_ps))
@@ -994,11 +1032,15 @@ ON_BASE: list[tuple[str, Corrupt]] = [
     ("units", unit("digital_unit_of_a_region_that_shares_them", "dpu", layer=0, units=0)),
     ("units", unit("adders_for_two", "acc", units=2)),
     ("units", two_units_of_a_name),
+    ("units", digital_unit_of_a_region_besides),
+    ("opcode-unit", sums_on_a_digital_unit),
+    ("destinations", vector_to_the_adders_of_a_group),
     ("destinations", vector_to_one_group_twice),
     ("inputs", routing_of_another_token),
     ("inputs", constant_that_was_moved),
     ("transfers", transfer_in_two),
     ("schedule", table_of_turns_elsewhere),
+    ("schedule", two_turns_in_a_slot),
     ("schedule", turn_in_a_group_without_its_expert),
     ("moved", moved_from("token")),
     ("moved", moved_from("region")),
@@ -1078,6 +1120,20 @@ def stack_of_one_alone_said(c: Compiled) -> Compiled:
     return rejects.with_stacks(c, (named(c.mapping)["v1"],))
 
 
+def stack_over_two_regions(c: Compiled) -> Compiled:
+    """The second layer's queries behind the PGs of the first one's, in the region of these."""
+    one, two = (rejects.dense(c.mapping, name) for name in ("q0", "q1"))
+    members = named(c.mapping)
+    wrong = rejects.with_stacks(c, *c.mapping.stacks.stacks, (members["q0"], members["q1"]))
+    return rejects.behind_another(wrong, one, two)
+
+
+@cache
+def in_no_stack() -> Compiled:
+    """Correct: a chip that could have stacks, and has none."""
+    return compile_small(small_workload(), small_chip(pg={"stack_limit": 2}))
+
+
 @cache
 def on_digital_units() -> Compiled:
     """Correct: of four experts the last one is on digital units."""
@@ -1098,6 +1154,7 @@ TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
     (NARROW["constants, on dies"], [("on-die", constant_brought_elsewhere)]),
     (on_digital_units, ON_DIGITAL),
     (in_one_stack, [("stacks", stack_of_one_alone_said)]),
+    (in_no_stack, [("stacks", stack_over_two_regions)]),
     (FORMS["tokens that pass themselves on"], ON_PASSED),
     (
         FORMS["an encoder longer than its decoder"],
@@ -1120,6 +1177,7 @@ TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
         in_lockstep_beside_a_shared_expert,
         [("lockstep", rejects.slot_before_the_last_has_ended)],
     ),
+    (FORMS["tied layers in lockstep"], [("lockstep", lockstep_of_one_of_two_layers)]),
     (scoring_again, [("caches", router_of_vectors_that_nothing_keeps)]),
     (used_in_two_regions, [("inputs", brought_on_by_another_move)]),
     (one_token_of_two_values, [("inputs", other_value_that_was_moved)]),

@@ -376,6 +376,14 @@ def looking_at_attention(workload: Workload) -> Workload:
     return changed(workload, change)
 
 
+def without_the_second_attention(workload: Workload) -> Workload:
+    """The second layer's first sum takes a product of the norm's, and no other token."""
+    gone = {"q1", "k1", "attention1"}
+    operators = (op for op in workload.operators if op.name not in gone)
+    fewer = replace(workload, operators=tuple(operators))
+    return changed(fewer, lambda op: replace(op, inputs=("v1",)) if op.name == "o1" else op)
+
+
 def attention_first() -> Workload:
     """It streams what comes with the tokens, in place of looking up their vectors."""
     workload = streaming(small_workload(layers=1))
@@ -684,6 +692,12 @@ NARROW: dict[str, Callable[[], Compiled]] = {  # what one clause of a check asks
     ),
     "a longer decoder that looks at an encoder's attention": cache(
         lambda: on_sides(2, 4, looking_at_attention)
+    ),
+    "as many attention units as three copies ask for": plain(
+        small_workload(layers=1), small_chip(digital=OWN_UNITS), copies=3
+    ),
+    "a region without attention": plain(
+        without_the_second_attention(small_workload()), small_chip(digital=OWN_UNITS)
     ),
     "outputs apart, each with a weight": plain(with_weights_of_outputs(kept("outputs"))),
     "an encoder longer than its decoder, routers on crossbars": cache(

@@ -942,6 +942,11 @@ def copies_behind_one_group(c: Compiled) -> Compiled:
     one, two = (
         next(i for i, b in enumerate(c.mapping.blocks) if b.owner == DenseOwner(n)) for n in (0, 1)
     )
+    return behind_another(c, one, two)
+
+
+def behind_another(c: Compiled, one: int, two: int) -> Compiled:
+    """Block `two` on the PGs of block `one`; its own are not there any more."""
     place = c.mapping.placement
     gone = np.arange(place.pg_start[two], place.pg_start[two] + c.mapping.blocks[two].tiles)
     start = place.pg_start - len(gone) * (place.pg_start > gone[0])
