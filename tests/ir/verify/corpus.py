@@ -20,6 +20,7 @@ from tests.dies import JOINED, at_random, die_chip
 from tests.ir.verify import test_verify_accepts as accepts
 from tests.ir.verify import test_verify_edges as edges
 from tests.ir.verify import test_verify_forms as forms
+from tests.ir.verify import test_verify_gaps as gaps
 from tests.ir.verify import test_verify_moves as moves
 from tests.ir.verify import test_verify_rejects as rejects
 from tests.ir.verify import test_verify_replicas as replicas
@@ -82,7 +83,7 @@ def right(every: int = 1) -> Iterator[Judged]:
         yield Judged(f"on {name}", made)
     yield from _on_dies(every)
     yield from _in_stacks(every)
-    for name, make in (forms.FORMS | forms.NARROW).items():
+    for name, make in (forms.FORMS | forms.NARROW | gaps.RIGHT).items():
         yield Judged(name, make())
     for make in edges.AT_LIMITS:
         yield Judged(f"at a limit: {make.__name__}", make())
@@ -158,7 +159,7 @@ def tables() -> Iterator[tuple[Callable[[str], Compiled], list[tuple[str, Corrup
     yield _always(moves.streamed), too_late
     yield _always(partial(streams.elsewhere, streams=True)), _moved(of_jobs=True)
     yield _always(partial(streams.elsewhere, streams=False)), _moved(of_jobs=False)
-    for make, of_edges in edges.TABLES:
+    for make, of_edges in (*edges.TABLES, *gaps.TABLES):
         yield _always(make), of_edges
     of_program: list[tuple[str, Corrupt]] = [
         (check, partial(_program, corrupt)) for check, corrupt in streams.CORRUPTIONS
