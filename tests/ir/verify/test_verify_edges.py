@@ -23,7 +23,7 @@ from ir.verify.exclusive import _clash
 from ir.verify.mapping import check_crossbars, check_groups
 from ir.verify.tiles import MappingCase
 from ir.verify.traffic import _counted
-from ir.workload import AnyOperator, MoELayer
+from ir.workload import AnyOperator, Attention, MoELayer
 from tests.backends.functional import mutate
 from tests.compiler.emit.test_streams import streaming
 from tests.ir.verify import test_verify_rejects as rejects
@@ -679,6 +679,16 @@ def waiting_where_keys_stay() -> Compiled:
     return compile_small(streaming(small_workload(layers=1), proven=False), chip, sequence=TWO)
 
 
+def keys_of_the_other_side(c: Compiled) -> Compiled:
+    """The encoder's attention looks at the decoder's tokens, so that its own are no limit to it."""
+
+    def change(op: AnyOperator) -> AnyOperator:
+        return replace(op, key_side=1) if isinstance(op, Attention) and op.side == 0 else op
+
+    operators = tuple(map(change, c.workload.operators))
+    return replace(c, workload=replace(c.workload, operators=operators))
+
+
 def proven_after_all(c: Compiled) -> Compiled:
     """What keeps its keys goes on job by job, from the first on."""
     return replace(c, workload=streaming(c.workload))
@@ -1168,6 +1178,7 @@ TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
         [("inputs", part_of_another_region)],
     ),
     (partial(elsewhere, streams=False), [("inputs", moved_where_it_is)]),
+    (NARROW["an encoder that streams"], [("labels", keys_of_the_other_side)]),
     (waiting_where_keys_stay, [("operators", proven_after_all)]),
     (no_adders, [("input-buffers", third_vector_a_moment_too_early)]),
     (NARROW["streams whose jobs' results are added"], [("inventory", a_byte_more_is_read)]),
@@ -1383,6 +1394,9 @@ def test_reads_are_counted_whatever_their_size() -> None:
     """Bytes of thousands are told apart by their rank."""
     edges = np.array([[1, 2, 1, 1], [10**9, 5, 10**9, 7]])
     assert _counted(edges) == {(1, 10**9): 2, (2, 5): 1, (1, 7): 1}
+    large = 2**32 - 1  # one more is a factor by which 64 bits have no room for what comes first
+    edges = np.array([[1, 2], [large, large], [large, large]])
+    assert _counted(edges) == {(1, large, large): 1, (2, large, large): 1}
 
 
 def test_keys_that_differ() -> None:

@@ -174,13 +174,18 @@ def of_two_sides(source: int, target: int) -> Workload:
     return replace(workload, inputs=("ids", "more"), operators=tuple(operators), sides=sides)
 
 
-def with_mask_of_the_user(workload: Workload) -> Workload:
-    """Attention takes a mask that comes with the token, and that no operator makes."""
+def with_attention_of(workload: Workload, name: str) -> Workload:
+    """Attention takes another value too."""
 
     def change(op: AnyOperator) -> AnyOperator:
-        return replace(op, inputs=(*op.inputs, "mask")) if isinstance(op, Attention) else op
+        return replace(op, inputs=(*op.inputs, name)) if isinstance(op, Attention) else op
 
-    return replace(changed(workload, change), inputs=(*workload.inputs, "mask"))
+    return changed(workload, change)
+
+
+def with_mask_of_the_user(workload: Workload) -> Workload:
+    """Attention takes a mask that comes with the token, and that no operator makes."""
+    return replace(with_attention_of(workload, "mask"), inputs=(*workload.inputs, "mask"))
 
 
 def experts_first(workload: Workload) -> Workload:
@@ -351,10 +356,8 @@ def with_a_table(workload: Workload) -> Workload:
         elements=9,
     )
 
-    def change(op: AnyOperator) -> AnyOperator:
-        return replace(op, inputs=(*op.inputs, "table")) if isinstance(op, Attention) else op
-
-    return replace(workload, operators=(table, *map(change, workload.operators)))
+    taking = with_attention_of(workload, "table")
+    return replace(taking, operators=(table, *taking.operators))
 
 
 def with_a_sum_of_the_last_layers(workload: Workload) -> Workload:
@@ -382,6 +385,19 @@ def without_the_second_attention(workload: Workload) -> Workload:
     operators = (op for op in workload.operators if op.name not in gone)
     fewer = replace(workload, operators=tuple(operators))
     return changed(fewer, lambda op: replace(op, inputs=("v1",)) if op.name == "o1" else op)
+
+
+def with_attention_twice(workload: Workload) -> Workload:
+    """What the first attention gives are the queries, keys and values of another."""
+    operators: list[AnyOperator] = []
+    for op in workload.operators:
+        if op.name == "o0":
+            op = replace(op, inputs=("again",))
+        operators.append(op)
+        if isinstance(op, Attention):
+            again: dict[str, Any] = {"name": "again", "outputs": ("again",), "queries": ()}
+            operators.append(replace(op, inputs=op.outputs * 3, nodes=("node_again",), **again))
+    return replace(workload, operators=tuple(operators))
 
 
 def attention_first() -> Workload:
@@ -698,6 +714,29 @@ NARROW: dict[str, Callable[[], Compiled]] = {  # what one clause of a check asks
     ),
     "a region without attention": plain(
         without_the_second_attention(small_workload()), small_chip(digital=OWN_UNITS)
+    ),
+    "buffers that could keep keys, and keep none": plain(
+        streaming(small_workload(layers=1)),
+        small_chip(memory={"kv": "buffers"}, digital=IN_TILES),
+        sequence=SEQUENCE,
+        decode=1,
+        caches=Caches(kv=False),
+    ),
+    "streams that look at a whole sequence's value": plain(
+        with_attention_of(streaming(small_workload(layers=1, masks=True)), "mixed"),
+        small_chip(digital=IN_TILES),
+        sequence=SEQUENCE,
+    ),
+    "streams of what streams gave, in one region": plain(
+        with_attention_twice(streaming(small_workload(layers=1))),
+        small_chip(digital=IN_TILES),
+        sequence=SEQUENCE,
+    ),
+    "two groups on two dies, each other token's": plain(
+        small_workload(layers=1),
+        die_chip(JOINED["two"]),
+        chosen={0: np.tile([[False, False, True, True], [True, True, False, False]], (3, 1))},
+        sites=at_random(JOINED["two"], 1),
     ),
     "outputs apart, each with a weight": plain(with_weights_of_outputs(kept("outputs"))),
     "an encoder longer than its decoder, routers on crossbars": cache(
