@@ -648,6 +648,12 @@ def steps_before_the_first(c: Compiled) -> Compiled:
     return rejects.with_column(early, "step", c.program.step - 1)
 
 
+@cache
+def keeping_nothing() -> Compiled:
+    """Correct: a second step for which nothing is kept."""
+    return compile_small(small_workload(layers=1), decode=1, caches=Caches(kv=False, go=False))
+
+
 def passed_on_not_said(c: Compiled) -> Compiled:
     return replace(c, passed={})
 
@@ -1189,6 +1195,7 @@ TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
         [("lockstep", rejects.slot_before_the_last_has_ended)],
     ),
     (FORMS["tied layers in lockstep"], [("lockstep", lockstep_of_one_of_two_layers)]),
+    (keeping_nothing, [("schedule", steps_before_the_first)]),
     (scoring_again, [("caches", router_of_vectors_that_nothing_keeps)]),
     (used_in_two_regions, [("inputs", brought_on_by_another_move)]),
     (one_token_of_two_values, [("inputs", other_value_that_was_moved)]),
