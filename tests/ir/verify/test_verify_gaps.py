@@ -4,21 +4,22 @@ Each stands for what a run of `python -m benchmarks.mutants` over all changes ha
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ir.compiled import Compiled
-from ir.program import Opcode
-from ir.schedule import Caches
+from ir.program import Lists, Opcode, Program
 from ir.workload import AnyOperator, Attention, Workload
 from tests.backends.functional import mutate
-from tests.compiler.emit.test_streams import SEQUENCE, streaming
+from tests.compiler.emit.test_streams import streaming
 from tests.ir.verify import test_verify_rejects as rejects
-from tests.ir.verify.test_verify_edges import Corrupt, results
-from tests.ir.verify.test_verify_forms import IN_TILES, STREAMED, chosen_on, of_two_sides, plain
+from tests.ir.verify import test_verify_replicas as replicas
+from tests.ir.verify.test_verify_edges import Corrupt, on_digital_units, results, with_groups
+from tests.ir.verify.test_verify_forms import IN_TILES, chosen_on, of_two_sides, plain
 from tests.ir.verify.test_verify_forms import changed as with_changed
 from tests.make import compile_small, small_chip, small_workload
 
@@ -56,6 +57,16 @@ def choice_of_the_first_token_for_both(c: Compiled) -> Compiled:
     return replace(c, program=mutate.drop(p, late))
 
 
+def norm_of_two_tokens_at_once(c: Compiled) -> Compiled:
+    """The second one's is not made: the first one's reads the vectors of both, and is read."""
+    p, node = c.program, [op.name for op in c.workload.operators].index("norm_a0")
+    early, late = (int(row) for row in rejects.rows(p, Opcode.NORM, node=node))
+    for reader, _ in rejects.readers(p, late):
+        p = mutate.read_instead(p, reader, late, early)
+    p = mutate.reads(p, early, [*p.reads[early].tolist(), *p.reads[late].tolist()])
+    return replace(c, program=mutate.drop(p, late))
+
+
 def vector_named_by_a_token_before(c: Compiled) -> Compiled:
     """It waits for the newest token's choice, and says that it is one's that is not scored."""
     p = c.program
@@ -63,6 +74,100 @@ def vector_named_by_a_token_before(c: Compiled) -> Compiled:
         if Opcode.TOPK in p.opcode[p.reads[row]]:
             return rejects.edited(c, "token", row, p.token[row] - 1)
     raise AssertionError("none waits")
+
+
+# -- the first instruction of all, which has nothing that it could read --------------------------
+
+
+def first_of_all(p: Program, row: int) -> Program:
+    """A row is number 0 and reads nothing; what was there has its number."""
+    place = np.arange(len(p))
+    place[[0, row]] = row, 0
+    new: dict[str, Any] = {}
+    for column in fields(p):
+        value = getattr(p, column.name)
+        if isinstance(value, np.ndarray):
+            new[column.name] = value[place]
+        elif isinstance(value, Lists):
+            new[column.name] = mutate.lists([value[at].tolist() for at in place.tolist()])
+    reads = Lists(new["reads"].offsets, place[new["reads"].values])
+    writes = np.where(new["writes"] >= 0, place[new["writes"]], -1)
+    return mutate.reads(replace(p, **{**new, "reads": reads, "writes": writes}), 0, [])
+
+
+def norm_of_nothing(c: Compiled) -> Compiled:
+    row = int(rejects.rows(c.program, Opcode.NORM)[0])
+    return replace(c, program=first_of_all(c.program, row))
+
+
+def choice_of_nothing(c: Compiled) -> Compiled:
+    row = int(rejects.rows(c.program, Opcode.SAMPLE, step=0)[0])
+    return replace(c, program=first_of_all(c.program, row))
+
+
+def choice_of_experts_too_late(c: Compiled) -> Compiled:
+    """The first TOPK ends when all has ended."""
+    row = int(rejects.rows(c.program, Opcode.TOPK)[0])
+    first = first_of_all(c.program, row)
+    return replace(c, program=mutate.put(first, "start_ps", 0, c.program.makespan_ps))
+
+
+def product_of_nothing(c: Compiled) -> Program:
+    """The MVM of the first token's queries is the first of all."""
+    p, node = c.program, [op.name for op in c.workload.operators].index("q0")
+    return first_of_all(p, int(rejects.rows(p, Opcode.MVM, node=node)[0]))
+
+
+def product_of_nothing_on_no_copy(c: Compiled) -> Compiled:
+    """Of two copies of its matrix it names none, and neither does what is done with its sums."""
+    p = product_of_nothing(c)
+    job = (p.node == p.node[0]) & (p.token == p.token[0])
+    return replace(c, program=replace(p, replica=np.where(job, -1, p.replica)))
+
+
+def product_of_nothing_without_macs(c: Compiled) -> Compiled:
+    return replace(c, program=mutate.put(product_of_nothing(c), "macs", 0, 0))
+
+
+# -- instructions on units that cannot do them, which are no others for that ---------------------
+
+
+def transfer_done_again_over_a_link(stage: int) -> Corrupt:
+    """A LOAD of a stage on the way to a second stage."""
+
+    def corrupt(c: Compiled) -> Compiled:
+        p = c.program
+        load = int(np.flatnonzero((p.opcode == Opcode.LOAD) & (p.slot >= 0))[0])
+        more = mutate.duplicate(p, load, p.makespan_ps)
+        more = mutate.put(more, "unit", len(p), rejects.first_kind(c, "link"))
+        return replace(c, program=mutate.put(more, "stage", len(p), stage))
+
+    corrupt.__name__ = f"transfer_done_again_over_a_link_in_stage_{stage}"
+    return corrupt
+
+
+def norm_done_again_on_a_mesh(c: Compiled) -> Compiled:
+    p = c.program
+    norm = int(rejects.rows(p, Opcode.NORM)[0])
+    more = mutate.duplicate(p, norm, p.makespan_ps)
+    return replace(c, program=mutate.put(more, "unit", len(p), rejects.first_kind(c, "mesh")))
+
+
+# -- mappings, digital experts -------------------------------------------------------------------
+
+
+def copies_of_an_expert_in_no_group(c: Compiled) -> Compiled:
+    """Expert 0 has both of its blocks, and is in none of the groups that shared them."""
+    return with_groups(c, groups=((1,), (3,), (2, 3)))
+
+
+def slot_of_digital_experts(c: Compiled) -> Compiled:
+    """As that of the last instruction of all, which is a STORE done again."""
+    p = c.program
+    store = int(rejects.routed(p, Opcode.STORE)[0])
+    more = mutate.duplicate(p, store, p.makespan_ps)
+    slot = np.where((more.opcode == Opcode.DIGITAL) & (more.expert >= 0), p.slot[store], more.slot)
+    return replace(c, program=replace(more, slot=slot))
 
 
 # -- streams -------------------------------------------------------------------------------------
@@ -94,19 +199,6 @@ def job_of_a_token_of_the_other_side(c: Compiled) -> Compiled:
     return replace(c, program=mutate.reads(more, reader, [*p.reads[reader].tolist(), len(p)]))
 
 
-def job_of_keys_of_the_other_side(c: Compiled) -> Compiled:
-    """The decoder's attention says that it looks at no later ones, and names its last token."""
-
-    def change(op: AnyOperator) -> AnyOperator:
-        if isinstance(op, Attention) and op.name == "attention1":
-            return replace(op, causal=True)
-        return op
-
-    row = mutate.rows(c.program, Opcode.ATTN, seq=0)[-1]
-    wrong = replace(c, workload=with_changed(c.workload, change))
-    return rejects.edited(wrong, "token", row, 3)
-
-
 def of_the_newest_alone(workload: Workload) -> Workload:
     """The attention says that it is done for the newest token."""
 
@@ -116,21 +208,44 @@ def of_the_newest_alone(workload: Workload) -> Workload:
     return with_changed(workload, change)
 
 
-KEPT_BY_NOBODY = small_chip(memory={"kv": "buffers"}, digital=IN_TILES)
 RIGHT: dict[str, Callable[[], Compiled]] = {
-    "streams, buffers that keep no keys": plain(
-        STREAMED, KEPT_BY_NOBODY, sequence=SEQUENCE, decode=1, caches=Caches(kv=False)
-    ),
     "attention for the newest token alone, whose keys are in no buffer": plain(
-        of_the_newest_alone(streaming(small_workload(layers=1))), KEPT_BY_NOBODY, tokens=1
+        of_the_newest_alone(streaming(small_workload(layers=1))),
+        small_chip(memory={"kv": "buffers"}),
+        tokens=1,
     ),
 }
 TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
     (experts_in_the_first_layer_alone, [("expert-group", expert_on_the_pgs_of_a_product)]),
-    (two_tokens, [("combine", choice_of_the_first_token_for_both)]),
+    (
+        two_tokens,
+        [
+            ("combine", choice_of_the_first_token_for_both),
+            ("inputs", norm_of_two_tokens_at_once),
+            ("inputs", norm_of_nothing),
+            ("router-first", choice_of_experts_too_late),
+        ],
+    ),
+    (rejects.stepping, [("samples", choice_of_nothing)]),
+    (
+        rejects.dense_twice,
+        [
+            ("expert-group", product_of_nothing_on_no_copy),
+            ("macs", product_of_nothing_without_macs),
+        ],
+    ),
+    (
+        rejects.base,
+        [
+            ("transfers", transfer_done_again_over_a_link(0)),
+            ("transfers", transfer_done_again_over_a_link(1)),
+            ("operators", norm_done_again_on_a_mesh),
+        ],
+    ),
+    (replicas.base, [("blocks", copies_of_an_expert_in_no_group)]),
+    (on_digital_units, [("stages", slot_of_digital_experts)]),
     (rejects.stepping_without_keys, [("inputs", vector_named_by_a_token_before)]),
     (decoder_that_looks_at_attention, [("inputs", job_of_a_token_of_the_other_side)]),
-    (decoder_that_looks_at_attention, [("labels", job_of_keys_of_the_other_side)]),
 ]
 EVERY = [(make, check, corrupt) for make, table in TABLES for check, corrupt in table]
 
