@@ -23,7 +23,7 @@ from ir.verify.exclusive import _clash
 from ir.verify.mapping import check_crossbars, check_groups
 from ir.verify.tiles import MappingCase
 from ir.verify.traffic import _counted
-from ir.workload import AnyOperator, Attention, MoELayer
+from ir.workload import AnyOperator, MoELayer
 from tests.backends.functional import mutate
 from tests.compiler.emit.test_streams import streaming
 from tests.ir.verify import test_verify_rejects as rejects
@@ -685,16 +685,6 @@ def waiting_where_keys_stay() -> Compiled:
     return compile_small(streaming(small_workload(layers=1), proven=False), chip, sequence=TWO)
 
 
-def keys_of_the_other_side(c: Compiled) -> Compiled:
-    """The encoder's attention looks at the decoder's tokens, so that its own are no limit to it."""
-
-    def change(op: AnyOperator) -> AnyOperator:
-        return replace(op, key_side=1) if isinstance(op, Attention) and op.side == 0 else op
-
-    operators = tuple(map(change, c.workload.operators))
-    return replace(c, workload=replace(c.workload, operators=operators))
-
-
 def proven_after_all(c: Compiled) -> Compiled:
     """What keeps its keys goes on job by job, from the first on."""
     return replace(c, workload=streaming(c.workload))
@@ -1184,7 +1174,6 @@ TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
         [("inputs", part_of_another_region)],
     ),
     (partial(elsewhere, streams=False), [("inputs", moved_where_it_is)]),
-    (NARROW["an encoder that streams"], [("labels", keys_of_the_other_side)]),
     (waiting_where_keys_stay, [("operators", proven_after_all)]),
     (no_adders, [("input-buffers", third_vector_a_moment_too_early)]),
     (NARROW["streams whose jobs' results are added"], [("inventory", a_byte_more_is_read)]),

@@ -715,13 +715,6 @@ NARROW: dict[str, Callable[[], Compiled]] = {  # what one clause of a check asks
     "a region without attention": plain(
         without_the_second_attention(small_workload()), small_chip(digital=OWN_UNITS)
     ),
-    "buffers that could keep keys, and keep none": plain(
-        streaming(small_workload(layers=1)),
-        small_chip(memory={"kv": "buffers"}, digital=IN_TILES),
-        sequence=SEQUENCE,
-        decode=1,
-        caches=Caches(kv=False),
-    ),
     "streams that look at a whole sequence's value": plain(
         with_attention_of(streaming(small_workload(layers=1, masks=True)), "mixed"),
         small_chip(digital=IN_TILES),
