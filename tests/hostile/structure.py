@@ -129,6 +129,9 @@ GRAPHS: dict[str, Bad] = {
         "node 'c'", lambda: model([N("Concat", ["x", "x"], ["y"], name="c", axis="one")])
     ),
     "an attribute twice": Bad("node 's': attribute 'axis': there twice", lambda: attribute_twice()),
+    "an attribute without a type": Bad(
+        "node 's' .Softmax.: attribute 'axis': no type", lambda: without_type()
+    ),
     "two bodies of a loop": Bad("attribute 'body': there twice", lambda: two_bodies()),
     "a Split of other outputs": Bad(
         "node 's' .Split.: num_outputs = 1, it has 2",
@@ -162,6 +165,14 @@ def attribute_twice() -> Made:
     node = N("Softmax", ["x"], ["y"], name="s", axis=0)
     node.attribute.append(helper.make_attribute("axis", 1))
     return model([node])
+
+
+def without_type() -> Made:
+    """As in files of the first IR version, which onnx's checks let pass."""
+    made = model([N("Softmax", ["x"], ["y"], name="s", axis=0)])
+    made.ir_version = 1
+    made.graph.node[0].attribute[0].ClearField("type")
+    return made
 
 
 def two_bodies() -> Made:

@@ -99,7 +99,8 @@ def _check_operators(proto: onnx.ModelProto, found: Sequence[Body], path: Path) 
     for body in found:
         for node in body.nodes:
             attributes = list(node.attribute)
-            _once([a.name for a in attributes], set(), f"node {node.name!r}: attribute", path)
+            if attributes:
+                _check_attributes(node, attributes, path)
             if is_control(node):
                 check_control(node, version, path)
             nested = any(a.HasField("g") or a.graphs for a in attributes)
@@ -110,6 +111,18 @@ def _check_operators(proto: onnx.ModelProto, found: Sequence[Body], path: Path) 
             if node.domain == "com.microsoft":
                 _check_given(node, path)
     check_nodes(proto, asked, str(path))
+
+
+def _check_attributes(
+    node: onnx.NodeProto, attributes: Sequence[onnx.AttributeProto], path: Path
+) -> None:
+    """Each is there once and says its type, which files of the first IR version may leave out."""
+    _once([a.name for a in attributes], set(), f"node {node.name!r}: attribute", path)
+    for attribute in attributes:
+        if attribute.type == onnx.AttributeProto.UNDEFINED:
+            told = f"node {node.name!r} ({node.op_type}): attribute {attribute.name[:80]!r}"
+            hint = "export the model again, with a current IR version"
+            raise InputError(str(path), f"{told}: no type", hint)
 
 
 def _check_split(node: onnx.NodeProto, path: Path) -> None:
