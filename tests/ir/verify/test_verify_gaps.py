@@ -13,9 +13,10 @@ import pytest
 
 from ir.compiled import Compiled
 from ir.program import Lists, Opcode, Program
+from ir.schedule import Caches
 from ir.workload import AnyOperator, Attention, Workload
 from tests.backends.functional import mutate
-from tests.compiler.emit.test_streams import streaming
+from tests.compiler.emit.test_streams import SEQUENCE, streaming
 from tests.ir.verify import test_verify_rejects as rejects
 from tests.ir.verify import test_verify_replicas as replicas
 from tests.ir.verify.test_verify_edges import Corrupt, on_digital_units, results, with_groups
@@ -81,7 +82,7 @@ def vector_named_by_a_token_before(c: Compiled) -> Compiled:
 
 def first_of_all(p: Program, row: int) -> Program:
     """A row is number 0 and reads nothing; what was there has its number."""
-    place = np.arange(len(p))
+    place = np.arange(len(p), dtype=np.int32)
     place[[0, row]] = row, 0
     new: dict[str, Any] = {}
     for column in fields(p):
@@ -199,6 +200,19 @@ def job_of_a_token_of_the_other_side(c: Compiled) -> Compiled:
     return replace(c, program=mutate.reads(more, reader, [*p.reads[reader].tolist(), len(p)]))
 
 
+def job_of_keys_of_the_other_side(c: Compiled) -> Compiled:
+    """The decoder's attention says that it looks at no later ones, and names its last token."""
+
+    def change(op: AnyOperator) -> AnyOperator:
+        if isinstance(op, Attention) and op.name == "attention1":
+            return replace(op, causal=True)
+        return op
+
+    row = mutate.rows(c.program, Opcode.ATTN, seq=0)[-1]
+    wrong = replace(c, workload=with_changed(c.workload, change))
+    return rejects.edited(wrong, "token", row, 3)
+
+
 def of_the_newest_alone(workload: Workload) -> Workload:
     """The attention says that it is done for the newest token."""
 
@@ -209,6 +223,13 @@ def of_the_newest_alone(workload: Workload) -> Workload:
 
 
 RIGHT: dict[str, Callable[[], Compiled]] = {
+    "streams, buffers that keep no keys": plain(
+        streaming(small_workload(layers=1)),
+        small_chip(memory={"kv": "buffers"}, digital=IN_TILES),
+        sequence=SEQUENCE,
+        decode=1,
+        caches=Caches(kv=False),
+    ),
     "attention for the newest token alone, whose keys are in no buffer": plain(
         of_the_newest_alone(streaming(small_workload(layers=1))),
         small_chip(memory={"kv": "buffers"}),
@@ -245,7 +266,13 @@ TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
     (replicas.base, [("blocks", copies_of_an_expert_in_no_group)]),
     (on_digital_units, [("stages", slot_of_digital_experts)]),
     (rejects.stepping_without_keys, [("inputs", vector_named_by_a_token_before)]),
-    (decoder_that_looks_at_attention, [("inputs", job_of_a_token_of_the_other_side)]),
+    (
+        decoder_that_looks_at_attention,
+        [
+            ("inputs", job_of_a_token_of_the_other_side),
+            ("labels", job_of_keys_of_the_other_side),
+        ],
+    ),
 ]
 EVERY = [(make, check, corrupt) for make, table in TABLES for check, corrupt in table]
 
