@@ -5,7 +5,7 @@ import numpy as np
 from ir.arrays import Bools, Ints
 from ir.errors import InputError
 from ir.schedule import Caches, Step
-from ir.workload import Workload
+from ir.workload import Workload, is_constant
 
 
 def plan_steps(
@@ -42,9 +42,11 @@ def refuse_caches(workload: Workload, caches: Caches, decode: int) -> None:
         have, lack = ("kv", "go") if caches.kv else ("go", "kv")
         told = f"{have} alone, with layers whose tokens choose and layers whose experts choose"
         raise InputError("caches", told, f"keep {lack} too, or neither")
+    constant = {name for op in workload.operators if is_constant(op) for name in op.outputs}
     choosing = [op for op in workload.moe_layers if op.router.capacity is not None]
-    if decode and caches.kv and not caches.go and any(op.scored != op.inputs[0] for op in choosing):
-        told = "kv alone, with routers that score other vectors than their experts work on"
+    others = [{*op.inputs, op.scored} - {op.inputs[0]} - constant for op in choosing]
+    if decode and caches.kv and not caches.go and any(others):
+        told = "kv alone, with routers that read other vectors than their experts work on"
         raise InputError("caches", told, "keep go too, or neither")
 
 

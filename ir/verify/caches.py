@@ -13,7 +13,7 @@ from ir.verify.check import Check, Fault, first, first_difference, int64
 from ir.verify.dataflow import samples
 from ir.verify.moves import Reads, odd_read, parts_of
 from ir.verify.operators import results
-from ir.verify.roles import READS_OF_CACHES, WRITES_OF_CACHES, Role
+from ir.verify.roles import READS_OF_CACHES, WRITES_OF_CACHES, Form, Role
 from ir.verify.routing import top_k_rows
 from ir.verify.visits import Visits
 from ir.workload import Attention, Dense, Digital, MoELayer, Router
@@ -131,9 +131,8 @@ def _later_and_more(visits: Visits) -> tuple[Bools, Bools]:
 def check_caches(case: ProgramCase) -> Fault | None:
     """Caches are read and written once per sequence, operator and step that needs it, in full."""
     p, passes = case.program, case.visits.passes
-    for op in case.moe.values():
-        if op.scored != op.inputs[0] and not np.all(case.visits.runs):
-            return Fault(f"layer {op.layer}", "scores vectors again that no cache keeps")
+    if fault := _check_scored(case):
+        return fault
     cached = np.isin(case.role, READS_OF_CACHES + WRITES_OF_CACHES)
     rows = np.flatnonzero(cached)
     key = (case.role[rows] * len(p.nodes) + int64(p.node)[rows]) * passes + case.of_pass[rows]
@@ -157,6 +156,19 @@ def check_caches(case: ProgramCase) -> Fault | None:
         return None
     row = int(rows[at_row])
     return Fault(p.name(row), f"carries {p.bytes[row]} bytes, expected {size[at_row]}")
+
+
+def _check_scored(case: ProgramCase) -> Fault | None:
+    """What is scored without running is the experts' vectors alone, in layers of one choice."""
+    visits, kinds = case.visits, {op.router.capacity is None for op in case.moe.values()}
+    if len(kinds) > 1 and np.any(visits.scored != visits.runs):
+        return Fault("schedule", "scores other tokens than run, where layers choose in two ways")
+    constant = {name for name, op in case.maker.items() if case.form[op] == Form.CONSTANT}
+    for op in case.moe.values():
+        others = {*op.inputs, op.scored} - {op.inputs[0]} - constant
+        if others and not np.all(visits.runs):
+            return Fault(f"layer {op.layer}", "scores vectors again that no cache keeps")
+    return None
 
 
 def check_cache_reads(case: ProgramCase) -> Fault | None:

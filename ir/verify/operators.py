@@ -4,7 +4,7 @@ import numpy as np
 
 from ir.arrays import Bools, Ints
 from ir.verify.case import ProgramCase
-from ir.verify.check import Fault, first, first_repeat, int64
+from ir.verify.check import Fault, first, int64
 from ir.verify.roles import Form, Role
 
 
@@ -73,7 +73,7 @@ def _streamed(case: ProgramCase) -> Bools:
 
 
 def _check_chains(case: ProgramCase) -> Fault | None:
-    """The jobs of a streamed pass are for each of its tokens, and no two name the same one.
+    """The jobs of a streamed pass are for each of its tokens; each names the last it is for.
 
     Where keys and values stay in a region's buffer every pass is streamed.
     """
@@ -86,12 +86,10 @@ def _check_chains(case: ProgramCase) -> Fault | None:
         name = case.workload.operators[op].name
         return Fault(f"operator {name}", f"no job is for token {visits.token[visit]}")
     jobs = np.flatnonzero(streams.mine)
-    again = first_repeat(int64(p.node)[jobs] * len(visits) + case.visit[jobs])
-    if again is None:
+    at = first(streams.of[p.node[jobs], case.visit[jobs]] != jobs)
+    if at is None:
         return None
-    op, visit = divmod(again, len(visits))
-    name = case.workload.operators[op].name
-    return Fault(f"operator {name}", f"two jobs end with token {visits.token[visit]}")
+    return Fault(p.name(int(jobs[at])), "names a token that it is not for, or that another job is")
 
 
 def _per_visit(case: ProgramCase, role: Role) -> Bools:

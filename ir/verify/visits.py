@@ -162,6 +162,8 @@ def check_steps(visits: Visits) -> Fault | None:
     schedule = visits.schedule
     if np.any(np.diff(schedule.sequence) < 0):
         return Fault("schedule", "sequences are not in order")
+    if np.any(schedule.arrival < 0):
+        return Fault("schedule", "a token arrives before step 0")
     last = int(schedule.arrival.max(initial=0))
     first = int(visits.numbers[0])
     if first < 0 or not np.array_equal(visits.numbers, np.arange(first, last + 1)):

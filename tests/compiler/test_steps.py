@@ -128,5 +128,8 @@ def test_vectors_that_no_cache_keeps_are_not_scored_again() -> None:
     refuse_caches(workload, Caches(kv=True, go=False), 0)
     refuse_caches(workload, Caches(kv=False, go=False), 2)
     refuse_caches(workload, Caches(kv=True, go=True), 2)
-    with pytest.raises(InputError, match=r"caches: kv alone, with routers .* keep go too"):
-        refuse_caches(workload, Caches(kv=True, go=False), 2)
+    beside = replace(layer, inputs=(*layer.inputs, "embed"))  # read, though not multiplied
+    for one in (other, beside):
+        operators = tuple(one if op.name == one.name else op for op in plain.operators)
+        with pytest.raises(InputError, match=r"caches: kv alone, with routers .* keep go too"):
+            refuse_caches(replace(plain, operators=operators), Caches(kv=True, go=False), 2)

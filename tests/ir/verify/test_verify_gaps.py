@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import cache
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -14,13 +15,27 @@ import pytest
 from ir.compiled import Compiled
 from ir.program import Lists, Opcode, Program
 from ir.schedule import Caches
-from ir.workload import AnyOperator, Attention, Workload
+from ir.workload import AnyOperator, Attention, MoELayer, Workload
 from tests.backends.functional import mutate
 from tests.compiler.emit.test_streams import SEQUENCE, streaming
 from tests.ir.verify import test_verify_rejects as rejects
 from tests.ir.verify import test_verify_replicas as replicas
-from tests.ir.verify.test_verify_edges import Corrupt, on_digital_units, results, with_groups
-from tests.ir.verify.test_verify_forms import IN_TILES, chosen_on, of_two_sides, plain
+from tests.ir.verify.test_verify_edges import (
+    Corrupt,
+    in_step,
+    on_digital_units,
+    results,
+    scheduled,
+    with_groups,
+)
+from tests.ir.verify.test_verify_forms import (
+    IN_TILES,
+    TWO,
+    chosen_on,
+    of_both_choices,
+    of_two_sides,
+    plain,
+)
 from tests.ir.verify.test_verify_forms import changed as with_changed
 from tests.make import compile_small, small_chip, small_workload
 
@@ -222,6 +237,83 @@ def of_the_newest_alone(workload: Workload) -> Workload:
     return with_changed(workload, change)
 
 
+def job_for_nobody(c: Compiled) -> Compiled:
+    """The encoder's attention has a job more, for a token of the decoder.
+
+    It asks nothing and costs nothing, and is the last of its chain: the last job of the encoder's
+    own tokens then need not keep the keys of those before, which may be overwritten.
+    """
+    p = c.program
+    before, last = mutate.rows(p, Opcode.ATTN, seq=0, layer=0)
+    row, size = len(p), int(p.bytes[last])
+    p = mutate.put(mutate.duplicate(p, last, int(p.end_ps[last])), "token", row, 5)
+    p = mutate.reads(p, row, [last])
+    for column in ("macs", "duration_ps", "busy_ps", "energy_fj"):
+        p = mutate.put(p, column, row, 0)
+    own = [r for r in p.reads[last].tolist() if r == before or p.token[r] == 4]
+    held = replace(p.inventory, buffer_written_bytes=p.inventory.buffer_written_bytes + size)
+    return replace(c, program=replace(mutate.reads(p, last, own), inventory=held))
+
+
+@cache
+def encoder_of_five() -> Compiled:
+    """Correct: two sequences of an encoder's five tokens and a decoder's seven, all streamed."""
+    workload = streaming(of_two_sides(5, 7))
+    sequence, chosen = np.repeat([0, 1], 7), chosen_on(workload.sides, (0, 1))
+    return compile_small(workload, small_chip(digital=IN_TILES), sequence=sequence, chosen=chosen)
+
+
+# -- buffers, steps and caches ---------------------------------------------------------------------
+
+
+def output_over_a_vector_that_lives(c: Compiled) -> Compiled:
+    """What nobody reads, such as the model's output, is written where another waits for readers."""
+    p = c.program
+    row = int(np.setdiff1d(np.flatnonzero(p.buffer >= 0), p.reads.values)[0])
+    last = p.end_ps.copy()
+    np.maximum.at(last, p.reads.values, p.end_ps[p.reads.rows()])
+    lives = (p.buffer == p.buffer[row]) & (p.end_ps < p.end_ps[row]) & (last > p.end_ps[row])
+    return rejects.edited(c, "offset", row, p.offset[np.flatnonzero(lives)[0]])
+
+
+def token_before_the_first_step(c: Compiled) -> Compiled:
+    """Token 0 arrives in step -1, so that no step works on it, and a later one reads its keys."""
+    arrival = c.schedule.arrival.copy()
+    arrival[0] = -1
+    return in_step(scheduled(c, arrival=arrival), 0, fresh=np.flatnonzero(arrival == 0))
+
+
+@cache
+def keys_alone() -> Compiled:
+    """Correct: experts choose, and what their routers score again is what the cache keeps."""
+    workload = small_workload(expert_choice=True)
+    return compile_small(workload, decode=1, caches=Caches(go=False))
+
+
+def router_with_a_second_vector(c: Compiled) -> Compiled:
+    """Of which no cache keeps those of earlier tokens."""
+
+    def beside(op: AnyOperator) -> AnyOperator:
+        return replace(op, inputs=(*op.inputs, "add_a0")) if isinstance(op, MoELayer) else op
+
+    return replace(c, workload=with_changed(c.workload, beside))
+
+
+def layer_whose_tokens_choose(_: Compiled) -> Compiled:
+    """Beside one whose experts do: only the latter scores the tokens that do not run.
+
+    The other's GATEs of those read nothing, and no cache has anything of it.
+    """
+    both = of_both_choices(small_workload(expert_choice=True))
+    with mock.patch("compiler.pipeline.verify_program"):
+        c = compile_small(both, sequence=TWO, decode=1, caches=Caches(go=False))
+    of_second = [op.name for op in both.operators].index("moe1")
+    p, kinds = c.program, (Opcode.KV_RD, Opcode.KV_WR)
+    for row in np.flatnonzero((p.node == of_second) & np.isin(p.opcode, kinds))[::-1].tolist():
+        p = mutate.drop(p, row)
+    return replace(c, program=p)
+
+
 RIGHT: dict[str, Callable[[], Compiled]] = {
     "streams, buffers that keep no keys": plain(
         streaming(small_workload(layers=1)),
@@ -272,6 +364,13 @@ TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
             ("inputs", job_of_a_token_of_the_other_side),
             ("labels", job_of_keys_of_the_other_side),
         ],
+    ),
+    (encoder_of_five, [("operators", job_for_nobody)]),
+    (rejects.base, [("buffer-overlap", output_over_a_vector_that_lives)]),
+    (rejects.stepping, [("schedule", token_before_the_first_step)]),
+    (
+        keys_alone,
+        [("caches", router_with_a_second_vector), ("caches", layer_whose_tokens_choose)],
     ),
 ]
 EVERY = [(make, check, corrupt) for make, table in TABLES for check, corrupt in table]
