@@ -99,6 +99,10 @@ GRAPHS: dict[str, Bad] = {
     "no graph": Bad("no graph", changed(no_graph)),
     "no nodes": Bad("no graph with nodes", changed(lambda p: p.graph.ClearField("node"))),
     "no operator set": Bad("opset_import", opset()),
+    "another's operator set alone": Bad(
+        "opset_import: not of ONNX's own .*MatMul",
+        changed(lambda p: setattr(p.opset_import[0], "domain", "Relu")),
+    ),
     "opset -5": Bad("opset_import.*-5", opset(-5)),
     "opset 0": Bad("opset_import.*0", opset(0)),
     "opset 10^6": Bad("ONNX Runtime: .*opset|ONNX Runtime", opset(10**6)),

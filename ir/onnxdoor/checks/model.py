@@ -95,6 +95,10 @@ def _check_operators(proto: onnx.ModelProto, found: Sequence[Body], path: Path) 
     """Every node of a known operator must have the attributes and inputs of its definition."""
     opsets = {o.domain: o.version for o in proto.opset_import}
     version = opsets.get("", opsets.get("ai.onnx", 0))
+    own = (node for body in found for node in body.nodes if node.domain in ("", "ai.onnx"))
+    if not version and (first := next(own, None)):
+        told = f"opset_import: not of ONNX's own operators, which node {first.name!r} is one of"
+        raise InputError(str(path), f"{told} ({first.op_type})")
     asked: list[onnx.NodeProto] = []
     for body in found:
         for node in body.nodes:
