@@ -27,6 +27,7 @@ from benchmarks.runs import MARK, Ended, Run, family, strays, told, whole
 TABLES = ("results.parquet", "results.csv", "manifest.json")
 WORKER = "spawn_main"  # in the command of a process of a pool
 FEW_S = 0.02
+NOBODY = "no scheduler with a worker answers"
 
 
 def done(out: Path) -> int:
@@ -108,6 +109,8 @@ def workers(folder: Path, times: int, draw: random.Random, address: str | None) 
 def _told_of_all(ended: Ended, out: Path) -> list[str]:
     """What is wrong with a sweep whose workers were killed: each point is done or has a reason."""
     faults = ended.wrong()
+    if ended.code == 2 and NOBODY in ended.err:  # killed before it began: it failed, and says why
+        return faults
     if ended.code not in (0, 2) or not (out / "results.csv").exists():
         return [*faults, f"exit {ended.code}: {ended.err[-300:]}"]
     with (out / "results.csv").open(newline="") as file:
