@@ -159,15 +159,15 @@ def _least_bytes(case: ProgramCase) -> Ints:
 def check_buffer_overlap(case: ProgramCase) -> Fault | None:
     """Values that live at the same time never share a byte of a buffer.
 
-    A value lives from its writer's end to the end of its last reader; one without a reader is
-    written all the same. Where values begin or stop cuts a buffer into pieces; a piece has one
-    holder at a time.
+    A value lives from its writer's end to the end of its last reader. One that lives no time is
+    written all the same, before what begins at that moment. Where values begin or stop cuts a
+    buffer into pieces; a piece has one holder at a time.
     """
     p = case.whole
     last = case.end.copy()
     np.maximum.at(last, p.reads.values, case.end[p.reads.rows()])
     rows = np.flatnonzero(p.buffer >= 0)
-    rows = rows[np.argsort(case.end[rows], kind="stable")]
+    rows = rows[np.lexsort((last[rows] > case.end[rows], case.end[rows]))]
     low, high = p.offset[rows], (p.offset + p.bytes)[rows]
     pieces = _numbered(np.tile(int64(p.buffer[rows]), 2), np.concatenate([low, high]))
     one, other = _clash(pieces[: len(rows)], pieces[len(rows) :], case.end[rows], last[rows])
