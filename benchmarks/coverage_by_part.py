@@ -2,8 +2,8 @@ r"""Lines and branches that the tests go through, by part of the package, and wh
 
 Reads what `coverage json` writes. The verifier and what reads files should be covered in full, the
 rest of ir/, compiler/ and backends/ to 95 %; the exit code is 1 where a part is below. Loops that
-numba compiles are seen only where it does not, in small tests: the second command below, half an
-hour. What is left counts as not covered: `--left` lists it.
+numba compiles are seen only where it does not, in small tests: the second command below, over half
+an hour. What is left counts as not covered: `--left` lists it.
 
     coverage run -m pytest
     NUMBA_DISABLE_JIT=1 coverage run -m pytest tests/backends/test_joins.py \

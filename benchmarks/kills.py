@@ -27,13 +27,13 @@ from benchmarks.runs import MARK, Ended, Run, family, strays, told, whole
 TABLES = ("results.parquet", "results.csv", "manifest.json")
 WORKER = "spawn_main"  # in the command of a process of a pool
 FEW_S = 0.02
-NOBODY = "no scheduler with a worker answers"
+JOURNAL = "journal.sqlite"
 
 
 def done(out: Path) -> int:
     """Points in a journal, 0 where there is none yet."""
     try:
-        base = sqlite3.connect(f"file:{out / 'journal.sqlite'}?mode=ro", uri=True)
+        base = sqlite3.connect(f"file:{out / JOURNAL}?mode=ro", uri=True)
     except sqlite3.Error:
         return 0
     try:
@@ -98,7 +98,8 @@ def workers(folder: Path, times: int, draw: random.Random, address: str | None) 
             time.sleep(draw.uniform(0.1, 1.5))
             mark = run.mark if address is None else os.environ[MARK]
             victims = [pid for pid, command in family(mark) if WORKER in command]
-            if victims and run.process.poll() is None:
+            begun = address is None or (out / JOURNAL).exists()  # a cluster of none is not begun on
+            if begun and victims and run.process.poll() is None:
                 os.kill(draw.choice(victims), signal.SIGKILL)
                 killed += 1
         faults += _told_of_all(run.end(300), out)
@@ -109,8 +110,6 @@ def workers(folder: Path, times: int, draw: random.Random, address: str | None) 
 def _told_of_all(ended: Ended, out: Path) -> list[str]:
     """What is wrong with a sweep whose workers were killed: each point is done or has a reason."""
     faults = ended.wrong()
-    if ended.code == 2 and NOBODY in ended.err:  # killed before it began: it failed, and says why
-        return faults
     if ended.code not in (0, 2) or not (out / "results.csv").exists():
         return [*faults, f"exit {ended.code}: {ended.err[-300:]}"]
     with (out / "results.csv").open(newline="") as file:
