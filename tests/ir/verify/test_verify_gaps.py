@@ -37,7 +37,8 @@ from tests.ir.verify.test_verify_forms import (
     plain,
 )
 from tests.ir.verify.test_verify_forms import changed as with_changed
-from tests.make import compile_small, small_chip, small_workload
+from tests.make import compile_small, map_small, small_chip, small_workload
+from tests.stacks import random_stacks
 
 # -- routing: turns, groups, who waits for whom --------------------------------------------------
 
@@ -276,6 +277,19 @@ def output_over_a_vector_that_lives(c: Compiled) -> Compiled:
     return rejects.edited(c, "offset", row, p.offset[np.flatnonzero(lives)[0]])
 
 
+@cache
+def moved_in_no_time() -> Compiled:
+    """Correct: on a mesh without latency what is moved is gone at the moment when it is there.
+
+    Where it was, a result of an earlier row is written at that very moment, and waits.
+    """
+    still = {"bus": {"transfers_per_slot": None}, "mesh": {"hop_ps": 0}}
+    chip = small_chip(pg={"stack_limit": 4}, mvm={"read_ps": 122_000}, **still)
+    model = small_workload(layers=1, f=5, shared=2)
+    stacks = random_stacks(map_small(model, chip), chip, seed=7)
+    return compile_small(model, chip, stacks=stacks, tokens=5)
+
+
 def token_before_the_first_step(c: Compiled) -> Compiled:
     """Token 0 arrives in step -1, so that no step works on it, and a later one reads its keys."""
     arrival = c.schedule.arrival.copy()
@@ -327,6 +341,7 @@ RIGHT: dict[str, Callable[[], Compiled]] = {
         small_chip(memory={"kv": "buffers"}),
         tokens=1,
     ),
+    "vectors that are moved in no time": moved_in_no_time,
 }
 TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
     (experts_in_the_first_layer_alone, [("expert-group", expert_on_the_pgs_of_a_product)]),
@@ -390,3 +405,17 @@ def test_what_is_wrong_is_refused_by_the_check_meant_for_it(
 @pytest.mark.parametrize("name", RIGHT)
 def test_what_is_right_passes_every_check(name: str) -> None:
     assert {what for what in results(RIGHT[name]()).values() if what != "ok"} == set()
+
+
+def test_a_result_is_written_where_a_vector_lived_no_time() -> None:
+    """Both at one moment, into a byte of one buffer, the result by the earlier row."""
+    p = moved_in_no_time().program
+    last = p.end_ps.copy()
+    np.maximum.at(last, p.reads.values, p.end_ps[p.reads.rows()])
+    gone = np.flatnonzero((p.buffer >= 0) & (last == p.end_ps))
+    waits = np.flatnonzero((p.buffer >= 0) & (last > p.end_ps))
+    both = (p.buffer[gone] == p.buffer[waits, None]) & (p.end_ps[gone] == p.end_ps[waits, None])
+    both &= np.maximum(p.offset[gone], p.offset[waits, None]) < np.minimum(
+        (p.offset + p.bytes)[gone], (p.offset + p.bytes)[waits, None]
+    )
+    assert np.any(both & (waits[:, None] < gone))
