@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from moexbar.interruption import WORDS, Interruption
 
 INTERRUPTED = 130
-GARBAGE = 50_000, 20, 100  # a model is many objects that stay: looking at them took a fifth of it
+GARBAGE = 100_000, 100, 100  # a model is many objects that stay: looking at them took a fifth of it
 TOLD = {128 + number: word for number, word in WORDS.items()}
 
 

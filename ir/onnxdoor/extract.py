@@ -1,5 +1,6 @@
 """Cut a self-contained sub-model out of an opened model, in memory, with the weights it needs."""
 
+import itertools
 from collections.abc import Collection, Mapping
 
 import onnx
@@ -36,8 +37,8 @@ def extract(
     try:
         graph = onnx.GraphProto(name="part")
         graph.node.extend(_cast(v) for v in constants if isinstance(v.const_value, Widened))
-        for node in ordered:
-            graph.node.extend(parts[node][0] if node in parts else [source.proto(node)])
+        made_of = (parts[n][0] if n in parts else [source.proto(n)] for n in ordered)
+        graph.node.extend(itertools.chain.from_iterable(made_of))
         graph.input.extend(_declare(source, n, t) for n, t in inputs.items())
         graph.output.extend(onnx.ValueInfoProto(name=n) for n in outputs)
         graph.initializer.extend(_embedded(value) for value in constants)

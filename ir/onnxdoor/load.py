@@ -20,16 +20,16 @@ from ir.arrays import Array
 from ir.errors import InputError
 from ir.infile import check_file
 from ir.limits import Limits
-from ir.onnxdoor.checks.bodies import bodies, tensors
+from ir.onnxdoor.checks.bodies import tensors
 from ir.onnxdoor.checks.links import follow_links
 from ir.onnxdoor.checks.model import check_proto
-from ir.onnxdoor.checks.wire import messages
+from ir.onnxdoor.checks.wire import SMALLEST, messages
 from ir.onnxdoor.rewriting.branches import open_branches
 from ir.onnxdoor.rewriting.integers import as_floats
 from ir.onnxdoor.rewriting.kernels import as_matmuls
 from ir.onnxdoor.rewriting.unfuse import unfuse
 from ir.onnxdoor.stored import stored_tensors
-from ir.onnxdoor.subgraphs import captured, in_order
+from ir.onnxdoor.subgraphs import captured, every_node, has_unused, in_order
 from ir.onnxdoor.widen import widen
 
 PROTOBUF_BYTES = 2**31 - 1  # that it can parse; larger models keep weights outside the file
@@ -75,6 +75,11 @@ class Source:
         return tuple(self.graph)
 
     @cached_property
+    def every_node(self) -> tuple[onnx_ir.Node, ...]:
+        """The nodes in order, each followed by those of the graphs that it holds."""
+        return tuple(every_node(self.graph))
+
+    @cached_property
     def values(self) -> dict[str, onnx_ir.Value]:
         """Inputs, initialisers and what the nodes of the main graph make, by name."""
         made = (value for node in self.nodes for value in node.outputs)
@@ -86,7 +91,7 @@ class Source:
         found = self._reads.get(node)
         if found is None:
             given = (value for value in node.inputs if value is not None)
-            found = self._reads[node] = (*given, *captured(node))
+            found = self._reads[node] = (*given, *(captured(node) if node.attributes else ()))
         return found
 
     @property
@@ -103,14 +108,17 @@ def open_model(path: str | Path, as_it_is: bool = False, limits: Limits | None =
     """
     path, limits = Path(path), limits or Limits.in_force()
     data = _read(path, limits)
-    limits.check("messages", messages(data, limits.messages), str(path), "nodes, tensors, names")
+    if len(data) > SMALLEST * limits.messages:
+        count = messages(data, limits.messages)
+        limits.check("messages", count, str(path), "nodes, tensors, names")
     proto = onnx.ModelProto()
     try:
         proto.ParseFromString(data)
     except DecodeError as error:
         raise InputError(str(path), "not an ONNX file: its protobuf does not parse") from error
-    check_proto(proto, path, limits)
-    folder = follow_links(tensors(bodies(proto)), path)
+    found = check_proto(proto, path, limits)
+    folder = follow_links(tensors(found), path)
+    del found
     sha256 = hashlib.sha256(data).hexdigest()
     del data
     try:
@@ -119,7 +127,8 @@ def open_model(path: str | Path, as_it_is: bool = False, limits: Limits | None =
         if model.functions:
             InlinePass()(model)
         LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
-        RemoveUnusedNodesPass()(model)
+        if has_unused(model.graph):
+            RemoveUnusedNodesPass()(model)
         unfuse(model.graph)
         rewritten = not as_it_is and rewrite(model.graph, str(path), limits)
         if not in_order(model.graph):

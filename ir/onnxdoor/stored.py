@@ -24,7 +24,7 @@ def stored_tensors(model: onnx_ir.Model) -> tuple[onnx_ir.TensorProtocol, ...]:
             if node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
                 _as_tensor(node)
                 held += _tensors_of(node)
-            elif node.op_identifier() in model.functions:
+            elif model.functions and node.op_identifier() in model.functions:
                 held += _tensors_of(node)
         found.update((id(tensor), tensor) for tensor in held if tensor is not None)
     return tuple(found.values())

@@ -5,11 +5,9 @@ and leaves out the casts between two of them: what such a model computes, and wh
 scores are close also whom it selects, depends on the values that are asked for (decision 12).
 """
 
-from collections.abc import Iterator
-
 import onnx_ir
 
-from ir.onnxdoor.subgraphs import every_node
+from ir.onnxdoor.subgraphs import every_node, subgraphs
 
 HALVES = (onnx_ir.DataType.FLOAT16, onnx_ir.DataType.BFLOAT16)
 _SINGLE = onnx_ir.DataType.FLOAT
@@ -47,13 +45,16 @@ def widen(graph: onnx_ir.Graph) -> bool:
 
     What is only stored in 16 bits, and cast before anything computes with it, stays.
     """
-    changed = False
-    for value in [v for v in _values(graph) if not _only_stored(v)]:
+    changed, nodes = False, list(every_node(graph))
+    graphs = [graph, *(inner for node in nodes for inner in subgraphs(node))]
+    held = [v for g in graphs for v in (*g.inputs, *g.initializers.values(), *g.outputs)]
+    made = [v for node in nodes for v in node.outputs]
+    for value in [v for v in (*held, *made) if not _only_stored(v)]:
         if value.dtype in HALVES:
             value.dtype, changed = _SINGLE, True
         if value.const_value is not None and value.const_value.dtype in HALVES:
             value.const_value, changed = Widened(value.const_value), True
-    for node in every_node(graph):
+    for node in (n for n in nodes if n.attributes):
         for name, attribute in list(node.attributes.items()):
             wide = _wide(attribute)
             if wide is not None:
@@ -84,14 +85,6 @@ def _wide(attribute: onnx_ir.Attr) -> onnx_ir.Attr | None:
             wide = onnx_ir.Tensor(tensor.numpy().astype("float32"), name=tensor.name)
             return onnx_ir.AttrTensor(attribute.name, wide)
     return None
-
-
-def _values(graph: onnx_ir.Graph) -> Iterator[onnx_ir.Value]:
-    """Every value of a graph and of its subgraphs."""
-    for part in (graph, *graph.subgraphs()):
-        yield from (*part.inputs, *part.initializers.values(), *part.outputs)
-        for node in part:
-            yield from node.outputs
 
 
 def _shape(tensor: onnx_ir.TensorProtocol) -> onnx_ir.Shape:

@@ -1,5 +1,7 @@
 """What a model asks of us: lengths it was exported for, operators that are not known."""
 
+from functools import lru_cache
+
 import onnx
 
 from compiler.frontend.facts.graph import Graph, name_of
@@ -50,11 +52,8 @@ def unknown_operators(graph: Graph) -> list[Note]:
     first: dict[str, str] = {}
     count: dict[str, int] = {}
     for node in graph.nodes:
-        standard = node.domain in ("", "ai.onnx") and onnx.defs.has(node.op_type)
-        if standard or node.domain in ("com.microsoft", "ai.onnx.ml", "com.microsoft.nchwc"):
+        if _is_known(node.domain, node.op_type):
             continue
-        if node.domain in ("", "ai.onnx") and node.op_type.startswith(("Simplified", "Skip")):
-            continue  # ONNX Runtime's own, written without their domain
         kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
         first.setdefault(kind, node.name or "")
         count[kind] = count.get(kind, 0) + 1
@@ -66,3 +65,11 @@ def unknown_operators(graph: Graph) -> list[Note]:
         )
         for kind, name in first.items()
     ]
+
+
+@lru_cache(4096)
+def _is_known(domain: str, op_type: str) -> bool:
+    if domain not in ("", "ai.onnx"):
+        return domain in ("com.microsoft", "ai.onnx.ml", "com.microsoft.nchwc")
+    own = op_type.startswith(("Simplified", "Skip"))  # ONNX Runtime's, written without their domain
+    return own or bool(onnx.defs.has(op_type))

@@ -82,7 +82,7 @@ class Graph:
         """Values made from initialisers alone."""
         found = set(self.source.graph.initializers.values())
         for node in self.nodes:
-            if not node.op_type.startswith("Random") and all(v in found for v in self.reads(node)):
+            if not node.op_type.startswith("Random") and found.issuperset(self.reads(node)):
                 found.update(node.outputs)
         return frozenset(found)
 
@@ -126,7 +126,7 @@ class Graph:
         """Values that depend on what the tokens are (their number alone does not count)."""
         found = set(self.token_inputs)
         for node in self.nodes:
-            if node.op_type not in SHAPE_OPS and any(v in found for v in self.reads(node)):
+            if node.op_type not in SHAPE_OPS and not found.isdisjoint(self.reads(node)):
                 found.update(node.outputs)
         return frozenset(found)
 
@@ -150,7 +150,7 @@ class Graph:
     @cached_property
     def _data_nodes(self) -> frozenset[Node]:
         data = self.data
-        return frozenset(n for n in self.nodes if any(v in data for v in n.outputs))
+        return frozenset(n for n in self.nodes if not data.isdisjoint(n.outputs))
 
     def is_data(self, node: Node) -> bool:
         """Whether a node's outputs depend on what the tokens are."""

@@ -1,6 +1,6 @@
 """ONNX's own shape inference, one node at a time, and the rules for what it does not know."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,6 @@ from compiler.frontend.facts.shape_rules import (
 from ir.arrays import Array, Ints
 from ir.onnxdoor.load import Source
 from ir.onnxdoor.processes.onnx_process import infer_outputs
-from ir.onnxdoor.subgraphs import every_node
 
 Content = tuple[Array, ...]
 Shape = tuple[int, ...] | None
@@ -75,7 +74,7 @@ class Inference:
         self._source = source
         self._versions = {
             domain: source.model.opset_imports.get(domain, source.model.opset_imports.get("", 1))
-            for domain in {node.domain for node in _every(source)}
+            for domain in {node.domain for node in source.every_node}
         }
 
     def of(self, node: Node, known: Known) -> Inferred:
@@ -160,11 +159,6 @@ class Inference:
             self._source.proto(node), opset, types, list(data.values()), str(self._source.path)
         )
         return tuple(_dims_and_kind(outputs.get(name_of(value))) for value in node.outputs)
-
-
-def _every(source: Source) -> Iterator[Node]:
-    """The nodes of a model, those of subgraphs too."""
-    return every_node(source.graph)
 
 
 def _has_subgraph(node: Node) -> bool:

@@ -16,7 +16,7 @@ from compiler.frontend.facts.sizes import Sizes
 from ir.errors import InputError
 from ir.limits import Limits
 from ir.onnxdoor.load import Source
-from ir.onnxdoor.subgraphs import every_node, subgraphs
+from ir.onnxdoor.subgraphs import subgraphs
 
 COPIES = 64  # of the largest stored tensor, which a gather may make for the tokens of a trial
 _BITS = 32  # of an element whose type is not known
@@ -46,9 +46,9 @@ def _of_model(source: Source) -> Limits:
 def _with_bodies(graph: Graph, sizes: Sizes) -> Sizes:
     """The sizes with what can be told of values in the bodies of If, Loop and Scan."""
     main = graph.source.graph
-    inner = [n for n in every_node(main) if n.graph is not main]
-    if not inner:
+    if len(graph.source.every_node) == len(graph.nodes):
         return sizes
+    inner = [n for n in graph.source.every_node if n.graph is not main]
     held = [v for body in main.subgraphs() for v in body.initializers.values()]
     return sizes.extended(held, inner)
 

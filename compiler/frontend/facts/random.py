@@ -5,7 +5,6 @@ from onnx_ir import Node, Value
 
 from ir.errors import InputError
 from ir.onnxdoor.load import Source
-from ir.onnxdoor.subgraphs import every_node
 
 DRAWING = frozenset(
     "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike".split()
@@ -18,9 +17,8 @@ def random_operators(source: Source) -> str:
 
     Subgraphs included. A Dropout draws none outside of training, or at a ratio of 0.
     """
-    every = every_node(source.graph)
     version = source.model.opset_imports.get("", 1)
-    found = [node for node in every if _draws(node, version)]
+    found = [node for node in source.every_node if _draws(node, version)]
     if not found:
         return ""
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
@@ -35,10 +33,13 @@ def refuse_random(source: Source) -> None:
 
 
 def _draws(node: Node, version: int) -> bool:
+    kind = node.op_type
+    if kind not in DRAWING and kind != "Dropout":  # nearly every node
+        return False
     if node.domain not in ("", "ai.onnx", "com.microsoft"):
         return False
-    if node.op_type != "Dropout":
-        return node.op_type in DRAWING
+    if kind != "Dropout":
+        return True
     if version < 7:
         return not node.attributes.get_int("is_test", 0)
     if version < 12:  # says nothing of training: it is the identity

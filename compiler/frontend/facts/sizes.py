@@ -178,12 +178,18 @@ class Sizes:
 
     def per_token(self, value: Value) -> int | None:
         """Elements per token where the size grows with the tokens, else None."""
-        counts, tokens = self._counts(value), (self.tokens_of(value) * self.batch).tolist()
+        counts, tokens = self._counts(value), self._together(value)
         if counts is None or 0 in tokens:
             return None
         each = {divmod(count, of) for count, of in zip(counts, tokens, strict=True)}
         number, left = each.pop()
         return number if not each and left == 0 else None
+
+    def _together(self, value: Value) -> list[int]:
+        """Tokens of all sequences in a value, per sample."""
+        own = self._tokens_of.get(value)
+        each = self.tokens.tolist() if own is None else [own] * len(self.tokens)
+        return [tokens * self.batch for tokens in each]
 
     def at(self, value: Value, tokens: int) -> int | None:
         """Elements at `tokens` tokens a sequence, where they are proportional to T^0, T or T^2.

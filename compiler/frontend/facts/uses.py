@@ -26,7 +26,7 @@ from compiler.frontend.facts.operands import (
 )
 from compiler.frontend.facts.shape_rules import ELEMENTWISE
 from compiler.frontend.facts.sizes import Sizes
-from ir.onnxdoor.subgraphs import every_node, subgraphs
+from ir.onnxdoor.subgraphs import subgraphs
 
 Role = Literal["matrix", "table", "other", "folded"]
 _SELECTIONS = ("TopK", "ArgMax", "ArgMin", "NonZero", "Unique", "Multinomial")
@@ -100,7 +100,7 @@ class Uses:
     @cached_property
     def _owner(self) -> dict[object, Node]:
         """The node that each subgraph belongs to."""
-        every = every_node(self._graph.source.graph)
+        every = self._graph.source.every_node
         return {graph: node for node in every for graph in subgraphs(node)}
 
     def _uses(self, stored: Value) -> Iterator[Use]:

@@ -17,12 +17,12 @@ def passes_of_nodes(graph: Graph, nodes: Sequence[Node]) -> Passes:
     The products and sums beside a curve are those that it is spelt with (a SiLU as Sigmoid and
     Mul): one pass, as for an expert whose activation has a name.
     """
-    found = max((_of_node(node) for node in nodes), default=ON_THE_WAY)
+    found = max((_of_kind(kind) for kind in {n.op_type for n in nodes}), default=ON_THE_WAY)
     return found + (PRODUCT if _gated(graph, nodes) else ON_THE_WAY)
 
 
-def _of_node(node: Node) -> Passes:
-    return of_curve(curve_named(node.op_type) or "") or ON_THE_WAY
+def _of_kind(op_type: str) -> Passes:
+    return of_curve(curve_named(op_type) or "") or ON_THE_WAY
 
 
 def _gated(graph: Graph, nodes: Sequence[Node]) -> bool:

@@ -110,12 +110,13 @@ def _sole_owner(graph: Graph, owner: dict[Node, DigitalSet], node: Node) -> Digi
     """The one open set that holds every reader of a node, or None."""
     if any(v.is_graph_output() for v in node.outputs):
         return None
-    readers = {r for v in node.outputs for r in graph.readers(v)}
-    if not readers or any(r not in owner for r in readers):
-        return None
-    sets = {id(owner[r]): owner[r] for r in readers}
-    found = next(iter(sets.values()))
-    return found if len(sets) == 1 and found.kind == "other" else None
+    found = None
+    for reader in (r for v in node.outputs for r in graph.readers(v)):
+        of_reader = owner.get(reader)
+        if of_reader is None or (found is not None and of_reader is not found):
+            return None
+        found = of_reader
+    return found if found is not None and found.kind == "other" else None
 
 
 def _claim_positions(
@@ -127,7 +128,7 @@ def _claim_positions(
     for node in graph.nodes:
         if node not in free or graph.is_data(node):
             continue
-        if all(v in known for v in graph.reads(node)):
+        if known.issuperset(graph.reads(node)):
             known.update(node.outputs)
             nodes.append(node)
     if nodes:

@@ -55,7 +55,7 @@ def find_parts(facts: Facts, layers: Sequence[FoundLayer]) -> tuple[list[Part], 
 
 
 def _is_constant(graph: Graph, node: Node) -> bool:
-    return all(v in graph.constant for v in node.outputs)
+    return graph.constant.issuperset(node.outputs)
 
 
 def _absorbed(graph: Graph, nodes: Iterable[Node]) -> set[Node]:

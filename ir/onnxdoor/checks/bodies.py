@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import onnx
 
@@ -16,23 +17,25 @@ class Body:
     initializers: Sequence[onnx.TensorProto] = ()
     sparse: Sequence[onnx.SparseTensorProto] = ()
 
-
-def tensors(found: Iterable[Body]) -> Iterator[onnx.TensorProto]:
-    """Every tensor of some bodies: initialisers, sparse ones, those of attributes."""
-    for body in found:
-        yield from body.initializers
-        attributes = [a for node in body.nodes for a in node.attribute]
+    @cached_property
+    def tensors(self) -> tuple[onnx.TensorProto, ...]:
+        """All its tensors: initialisers, sparse ones, those of attributes."""
+        attributes = [a for node in self.nodes for a in node.attribute]
         sparse = [
-            *body.sparse,
+            *self.sparse,
             *(a.sparse_tensor for a in attributes if a.HasField("sparse_tensor")),
         ]
-        for tensor in sparse:
-            yield tensor.values
-            yield tensor.indices
+        found = [*self.initializers, *(part for t in sparse for part in (t.values, t.indices))]
         for attribute in attributes:
             if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
+                found.append(attribute.t)
+            found += attribute.tensors
+        return tuple(found)
+
+
+def tensors(found: Iterable[Body]) -> list[onnx.TensorProto]:
+    """Every tensor of some bodies."""
+    return [tensor for body in found for tensor in body.tensors]
 
 
 def bodies(proto: onnx.ModelProto) -> list[Body]:

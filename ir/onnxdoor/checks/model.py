@@ -3,7 +3,8 @@
 Nothing here reads a weight: sizes come from declared shapes, external data is only located.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import onnx
@@ -20,10 +21,10 @@ LARGEST_VERSION = 2**31 - 1  # as onnx keeps it
 _LEAST = {"FusedMatMul": 2, "MatMulNBits": 3, "MoE": 3, "QMoE": 3}  # inputs that are read by place
 
 
-def check_proto(proto: onnx.ModelProto, path: Path, limits: Limits) -> None:
+def check_proto(proto: onnx.ModelProto, path: Path, limits: Limits) -> list[Body]:
     """Refuse a model that is empty, too deep, too large, misnamed, or reaches outside its folder.
 
-    Raises InputError naming the file and the node or tensor.
+    Returns its graphs and functions. Raises InputError naming the file and the node or tensor.
     """
     if not proto.HasField("graph") or not proto.graph.node:
         raise InputError(str(path), "no graph with nodes in it, expected an ONNX model")
@@ -41,6 +42,7 @@ def check_proto(proto: onnx.ModelProto, path: Path, limits: Limits) -> None:
         if lost:
             told = f"function {function.name!r}: its output {lost[0]!r}: nothing makes it"
             raise InputError(str(path), told)
+    return found
 
 
 def _check_versions(proto: onnx.ModelProto, path: Path) -> None:
@@ -72,8 +74,10 @@ def _check_names(proto: onnx.ModelProto, found: Sequence[Body], path: Path, limi
             names += node.name, node.op_type, node.domain, *node.input, *node.output
             names += [a.name for a in node.attribute]
     names += [tensor.name for tensor in tensors(found)]
-    for name in dict.fromkeys(names):  # most are there several times
-        _check_name(name, path, limits)
+    each = dict.fromkeys(names)  # most are there several times
+    if not _are_plain(each, limits):
+        for name in each:
+            _check_name(name, path, limits)
 
 
 def _check_inputs(proto: onnx.ModelProto, found: Sequence[Body], path: Path) -> None:
@@ -108,13 +112,18 @@ def _check_operators(proto: onnx.ModelProto, found: Sequence[Body], path: Path) 
             if is_control(node):
                 check_control(node, version, path)
             nested = any(a.HasField("g") or a.graphs for a in attributes)
-            known = node.domain in ("", "ai.onnx") and onnx.defs.has(node.op_type, version)
-            if known and not nested:
+            if not nested and node.domain in ("", "ai.onnx") and _is_known(node.op_type, version):
                 _check_split(node, path)
                 asked.append(node)
             if node.domain == "com.microsoft":
                 _check_given(node, path)
     check_nodes(proto, asked, str(path))
+
+
+@lru_cache(4096)
+def _is_known(op_type: str, version: int) -> bool:
+    """Whether an operator is ONNX's own, of a version of them."""
+    return bool(onnx.defs.has(op_type, version))
 
 
 def _check_attributes(
@@ -186,11 +195,19 @@ def _once(names: Iterable[str], taken: set[str], what: str, path: Path) -> set[s
     return found
 
 
+def _are_plain(names: Collection[str], limits: Limits) -> bool:
+    """Whether names are short and of ASCII alone, as nearly all are: told of all together."""
+    try:
+        letters = "".join(names)
+    except TypeError:  # protobuf gives bytes that are no UTF-8 as they are
+        return False
+    plain = letters.isascii() and letters.isprintable()
+    return plain and max(map(len, names)) <= limits.name_length
+
+
 def _check_name(name: object, path: Path, limits: Limits) -> None:
     if not isinstance(name, str):
         raise InputError(str(path), f"name {name!r}: not UTF-8")
-    if name.isascii() and name.isprintable() and len(name) < 100:  # all but every name
-        return
     limits.check("name_length", len(name), str(path), f"name {name[:40]!r}...")
     if not name.isprintable():
         raise InputError(str(path), f"name {name[:60]!r}: has characters that do not print")

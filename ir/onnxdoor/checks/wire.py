@@ -11,6 +11,7 @@ import onnx
 
 _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
 _STEP = {_EIGHT: 8, _FOUR: 4}
+SMALLEST = 2  # bytes of a message or string: what it is, and its length
 
 
 def messages(data: bytes, most: int) -> int:

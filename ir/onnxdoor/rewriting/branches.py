@@ -17,6 +17,7 @@ from ir.onnxdoor.rewriting.instead import STANDARD, Constants, shape_of, stored
 from ir.onnxdoor.subgraphs import every_node, subgraphs
 
 MOST_ROUNDS = 1024
+_OPENED = ("If", "Loop", "Scan")
 _PRODUCTS = frozenset(
     """
     MatMul Gemm Einsum FusedMatMul FusedGemm MatMulInteger MatMulIntegerToFloat QLinearMatMul QGemm
@@ -45,13 +46,14 @@ def open_branches(graph: onnx_ir.Graph, where: str = "", limits: Limits | None =
     where: the file. InputError names a loop whose rounds would be more nodes than the limit.
     """
     changed, limits = False, limits or Limits()
-    while True:
+    while any(node.op_type in _OPENED for node in graph):
         room = _Room(graph, where, limits)
         opened = [node for node in list(graph) if _open(graph, node, room)]
         if not opened:
-            return changed
+            break
         changed = True
         graph.sort()
+    return changed
 
 
 class _Room:

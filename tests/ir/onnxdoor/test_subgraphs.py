@@ -4,17 +4,21 @@ import onnx
 import onnx_ir
 import pytest
 from onnx import TensorProto, helper
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from ir.onnxdoor.subgraphs import in_order
+from ir.onnxdoor.subgraphs import has_unused, in_order
 
 
-def graph_of(nodes: list[onnx.NodeProto], inputs: tuple[str, ...] = ("x", "c")) -> onnx_ir.Graph:
+def graph_of(
+    nodes: list[onnx.NodeProto], inputs: tuple[str, ...] = ("x", "c"), held: tuple[str, ...] = ()
+) -> onnx_ir.Graph:
     given = [
         helper.make_tensor_value_info(n, TensorProto.BOOL if n == "c" else TensorProto.FLOAT, [2])
         for n in inputs
     ]
     out = helper.make_tensor_value_info("out", TensorProto.FLOAT, [2])
-    proto = helper.make_graph(nodes, "g", given, [out])
+    stored = [helper.make_tensor(n, TensorProto.FLOAT, [2], [1.0, 2.0]) for n in held]
+    proto = helper.make_graph(nodes, "g", given, [out], stored)
     return onnx_ir.serde.deserialize_graph(proto)
 
 
@@ -61,3 +65,31 @@ def test_order_within_a_branch() -> None:
     assert first.outputs[0].name == "b"
     assert [node.outputs[0].name for node in inner] == ["d", "b"]
     assert not in_order(graph)
+
+
+def held_by(graph: onnx_ir.Graph) -> list[object]:
+    """What the pass that takes out what is unused may change."""
+    return [*graph.initializers, *((n.op_type, len(n.inputs)) for n in graph.all_nodes())]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "held", "unused"),
+    [
+        ([relu("x", "a"), relu("a", "out")], (), False),
+        ([relu("x", "a"), relu("x", "out")], (), True),  # a
+        ([helper.make_node("Add", ["x", "w"], ["out"])], ("w",), False),
+        ([relu("x", "out")], ("w",), True),  # w
+        ([helper.make_node("Clip", ["x", "", "w"], ["out"])], ("w",), False),
+        ([helper.make_node("Clip", ["x", "w", ""], ["out"])], ("w",), True),  # its last input
+        ([either(relu("x", "a"), relu("a", "b"))], (), False),
+        ([either(relu("x", "a"), relu("x", "b"))], (), True),  # a, in a branch
+        ([either(helper.make_node("Add", ["x", "w"], ["b"]))], ("w",), False),  # read in a branch
+    ],
+)
+def test_unused(nodes: list[onnx.NodeProto], held: tuple[str, ...], unused: bool) -> None:
+    """It is told just where the pass that takes out what is unused finds something."""
+    graph = graph_of(nodes, held=held)
+    before = held_by(graph)
+    assert has_unused(graph) == unused
+    RemoveUnusedNodesPass()(onnx_ir.Model(graph, ir_version=10))
+    assert (held_by(graph) != before) == unused
