@@ -33,7 +33,7 @@ from benchmarks.artifact_changes import (
 )
 from benchmarks.artifact_judges import compiled, given, kept, opened_once, swept
 from benchmarks.artifact_seeds import Seeds, made
-from benchmarks.fuzzing import FAILURES, Found, Random, cpu_seconds, shown, tried
+from benchmarks.fuzzing import FAILURES, Found, Random, shown, tried
 from moexbar.files.compiled import read_compiled
 
 FAST = Path("/dev/shm")  # noqa: S108 - a file system in memory, where there is one
@@ -125,9 +125,7 @@ def attempt(kind: Kind, data: bytes, found: Tried, case: str) -> tuple[str, str]
     """What becomes of a changed file, which is put back; one that was refused is as it was."""
     others = sorted(kind.path.parent.iterdir())
     kind.path.write_bytes(data)
-    begun = cpu_seconds()
-    outcome, said = tried(kind.judge)
-    took = cpu_seconds() - begun
+    outcome, said, cost = tried(kind.judge)
     if outcome == "refused":
         left = sorted(kind.path.parent.iterdir()), kind.path.read_bytes()
         if left != (others, data):
@@ -135,7 +133,7 @@ def attempt(kind: Kind, data: bytes, found: Tried, case: str) -> tuple[str, str]
     for path in set(kind.path.parent.iterdir()) - set(others):
         path.unlink()
     kind.path.write_bytes(kind.content)
-    found.add(outcome, case, took, said, [str(kind.path), str(kind.path.parent)])
+    found.add(outcome, case, cost, said, [str(kind.path), str(kind.path.parent)])
     return outcome, said
 
 

@@ -24,7 +24,6 @@ from benchmarks.fuzzing import (
     Found,
     Random,
     by_bytes,
-    cpu_seconds,
     shown,
     tried,
 )
@@ -129,13 +128,11 @@ def run(cases: range, seed: int, keep: Path | None) -> Found:
         for number in cases:
             what, data = mutant(number, seed, models)
             path.write_bytes(data)
-            begun = cpu_seconds()
-            outcome, said = tried(partial(_surveyed, path, runtime))
+            outcome, said, cost = tried(partial(_surveyed, path, runtime))
             if outcome in ("lost", "hanging"):
                 runtime.close()
                 runtime = Runtime(seconds=HALF)
-            took = cpu_seconds() - begun
-            found.add(outcome, f"case {number}", took, said, [str(path)])
+            found.add(outcome, f"case {number}", cost, said, [str(path)])
             if outcome in FAILURES:
                 found.failed.append(f"case {number} ({what}): {said}")
                 if keep is not None:

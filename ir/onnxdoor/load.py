@@ -129,10 +129,11 @@ def open_model(path: str | Path, as_it_is: bool = False, limits: Limits | None =
         LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
         if has_unused(model.graph):
             RemoveUnusedNodesPass()(model)
+        _put_in_order(model.graph)  # what follows a value to its maker would not end in a cycle
         unfuse(model.graph)
         rewritten = not as_it_is and rewrite(model.graph, str(path), limits)
-        if not in_order(model.graph):
-            model.graph.sort()
+        if rewritten:
+            _put_in_order(model.graph)
     except InputError:
         raise
     except Exception as error:  # onnx_ir raises of any kind where a graph is none
@@ -143,6 +144,12 @@ def open_model(path: str | Path, as_it_is: bool = False, limits: Limits | None =
     _name_nodes(model.graph)
     widened = not as_it_is and widen(model.graph)
     return Source(path, sha256, model, widened, rewritten, stored, limits)
+
+
+def _put_in_order(graph: onnx_ir.Graph) -> None:
+    """Every node behind those whose values it reads; ValueError where that cannot be."""
+    if not in_order(graph):
+        graph.sort()
 
 
 def rewrite(graph: onnx_ir.Graph, where: str, limits: Limits) -> bool:

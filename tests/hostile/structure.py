@@ -95,6 +95,11 @@ def loop() -> Made:
     )
 
 
+def product_of_itself() -> Made:
+    """Its first operand, of which is asked whether it is stored, is made of its result."""
+    return model([N("MatMul", ["b", "x"], ["a"]), N("Neg", ["a"], ["b"]), N("Relu", ["b"], ["y"])])
+
+
 GRAPHS: dict[str, Bad] = {
     "no graph": Bad("no graph", changed(no_graph)),
     "no nodes": Bad("no graph with nodes", changed(lambda p: p.graph.ClearField("node"))),
@@ -121,6 +126,7 @@ GRAPHS: dict[str, Bad] = {
         "value 'x': there twice", lambda: model([N("Relu", ["x"], ["x"]), N("Neg", ["x"], ["y"])])
     ),
     "a cycle": Bad("valid ONNX graph", loop),
+    "a product in a cycle": Bad("valid ONNX graph", product_of_itself),
     "a value from nowhere": Bad(
         "node 's' .*reads 'ghost'", lambda: model([N("Add", ["x", "ghost"], ["y"], name="s")])
     ),

@@ -1,12 +1,15 @@
 """Models changed at random: the first cases of the benchmark, which has tried thousands."""
 
+import contextlib
+import time
 from collections import Counter
 from pathlib import Path
 
 import onnx
 import pytest
 
-from benchmarks import fuzz_models
+from benchmarks import fuzz_models, fuzzing
+from ir.errors import InputError
 from moexbar.__main__ import main
 from tests.compiler.frontend import models as m
 from tests.hostile.build import N, model, serialised, transformer
@@ -111,3 +114,33 @@ def test_what_was_a_traceback(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(data)
     assert main(["model", str(path)]) in (0, 2)
+
+
+def test_a_case_that_hangs_cannot_take_the_alarm_for_an_error_of_its_own() -> None:
+    def waits() -> None:
+        while True:
+            with contextlib.suppress(Exception):
+                time.sleep(10)
+
+    with pytest.raises(fuzzing.HangingError), fuzzing.alarmed(1):
+        waits()
+
+
+@pytest.mark.parametrize(("mib", "outcome"), [(10, "refused"), (300, "costly")])
+def test_a_refusal_that_takes_much_memory_is_none(mib: int, outcome: str) -> None:
+    def case() -> str:
+        taken = b"x" * (mib * 2**20)
+        raise InputError("model.onnx", f"{len(taken)} bytes")
+
+    found, _, cost = fuzzing.tried(case)
+    assert found == outcome
+    assert mib - 5 <= cost.mib <= mib + 20
+
+
+def test_a_refusal_that_takes_long_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def case() -> str:
+        raise InputError("model.onnx", "bad")
+
+    assert fuzzing.tried(case)[0] == "refused"
+    monkeypatch.setattr(fuzzing, "MOST_CPU_S", 0.0)
+    assert fuzzing.tried(case)[0] == "costly"
