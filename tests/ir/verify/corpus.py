@@ -1,7 +1,7 @@
 """All programs that the tests of the verifier judge: right ones, and wrong ones with their check.
 
-The tables stay with the tests, which say in words what each stands for; here they are one list, for
-`python -m benchmarks.mutants`.
+What each stands for is said where it is made: corruptions in the room `wrong`, forms and the others
+with their tests. Here they are one list, for `python -m benchmarks.mutants`.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,20 +14,24 @@ from ir.compiled import Compiled
 from ir.errors import CheckError
 from ir.program import Program
 from ir.schedule import Caches
-from ir.verify import check_mapping, check_program, verify_mapping, verify_program
+from ir.verify import verify_mapping, verify_program
 from moexbar.chips.loader import load_chip, preset_names
 from tests.dies import JOINED, at_random, die_chip
 from tests.ir.verify import test_verify_accepts as accepts
-from tests.ir.verify import test_verify_edges as edges
 from tests.ir.verify import test_verify_forms as forms
 from tests.ir.verify import test_verify_gaps as gaps
+from tests.ir.verify import test_verify_limits as limits
 from tests.ir.verify import test_verify_moves as moves
-from tests.ir.verify import test_verify_rejects as rejects
 from tests.ir.verify import test_verify_replicas as replicas
 from tests.ir.verify import test_verify_stacks as stacks
 from tests.ir.verify import test_verify_streams as streams
 from tests.ir.verify.by_role import changes_by_role
+from tests.ir.verify.results import results
 from tests.ir.verify.single_changes import single_changes
+from tests.ir.verify.wrong import every as corruptions
+from tests.ir.verify.wrong import programs
+from tests.ir.verify.wrong.edits import Corrupt, Make, Tables
+from tests.ir.verify.wrong.stacks import stacked
 from tests.make import compile_small, map_small, small_chip, small_workload
 from tests.stacks import random_stacks
 
@@ -60,11 +64,7 @@ class Judged:
 
     def results(self) -> list[tuple[str, str]]:
         """What every check says that is run."""
-        c = self.compiled
-        found = check_mapping(c.mapping, c.workload, c.chip)
-        if all(result == "ok" for _, result in found):
-            found += check_program(c)
-        return found
+        return list(results(self.compiled).items())
 
 
 def is_fault(result: str) -> bool:
@@ -85,7 +85,7 @@ def right(every: int = 1) -> Iterator[Judged]:
     yield from _in_stacks(every)
     for name, make in (forms.FORMS | forms.NARROW | gaps.RIGHT).items():
         yield Judged(name, make())
-    for make in edges.AT_LIMITS:
+    for make in limits.AT_LIMITS:
         yield Judged(f"at a limit: {make.__name__}", make())
     for make in (
         moves.streamed,
@@ -137,35 +137,21 @@ def _in_stacks(every: int) -> Iterator[Judged]:
         yield Judged(f"in stacks: {name}", compile_small(model, chip, stacks=stacking, **window))
 
 
-Corrupt = Callable[[Compiled], Compiled]
-
-
-def tables() -> Iterator[tuple[Callable[[str], Compiled], list[tuple[str, Corrupt]]]]:
-    """(the right program by check, corruptions of it) of every test file."""
-    for sound, table in (
-        (rejects.sound, rejects.CORRUPTIONS),
-        (_always(rejects.gates_on_input), rejects.CORRUPTED_GATES),
-        (_always(rejects.stepping), rejects.CORRUPTED_STEPS),
-        (_always(rejects.stepping_without_keys), rejects.WITHOUT_KEYS),
-        (_always(rejects.gated_beside_plain), rejects.BESIDE),
-        (_always(rejects.dense_twice), rejects.COPIES),
-        (_always(rejects.of_unlike_widths), rejects.UNLIKE),
-        (_always(rejects.stacked), rejects.STACKED),
-        (_always(rejects.on_dies), rejects.ON_DIES),
-        (_always(replicas.base), replicas.CORRUPTIONS),
-    ):
-        yield sound, list(table)
-    too_late: list[tuple[str, Corrupt]] = [("moved", moves.moved_too_late)]
-    yield _always(moves.streamed), too_late
-    yield _always(partial(streams.elsewhere, streams=True)), _moved(of_jobs=True)
-    yield _always(partial(streams.elsewhere, streams=False)), _moved(of_jobs=False)
-    for make, of_edges in (*edges.TABLES, *gaps.TABLES):
-        yield _always(make), of_edges
+def tables() -> Tables:
+    """(the right program, corruptions of it) of the room and of every test file."""
     of_program: list[tuple[str, Corrupt]] = [
         (check, partial(_program, corrupt)) for check, corrupt in streams.CORRUPTIONS
     ]
-    yield _always(streams.base), of_program
-    yield _always(streams.base), streams.LOST
+    return [
+        (replicas.base, replicas.CORRUPTIONS),
+        (moves.streamed, [("moved", moves.moved_too_late)]),
+        (partial(streams.elsewhere, streams=True), _moved(of_jobs=True)),
+        (partial(streams.elsewhere, streams=False), _moved(of_jobs=False)),
+        *corruptions.TABLES,
+        *gaps.TABLES,
+        (streams.base, of_program),
+        (streams.base, streams.LOST),
+    ]
 
 
 def _moved(*, of_jobs: bool) -> list[tuple[str, Corrupt]]:
@@ -179,10 +165,6 @@ def _moved(*, of_jobs: bool) -> list[tuple[str, Corrupt]]:
     return [*table, ("moved", of_job)] if of_jobs else table
 
 
-def _always(make: Callable[[], Compiled]) -> Callable[[str], Compiled]:
-    return lambda _: make()
-
-
 def _program(corrupt: Callable[[Program], Program], c: Compiled) -> Compiled:
     return replace(c, program=corrupt(c.program))
 
@@ -190,9 +172,9 @@ def _program(corrupt: Callable[[Program], Program], c: Compiled) -> Compiled:
 def wrong() -> Iterator[Judged]:
     """Programs with one fault, after the right one that it was made in."""
     seen: set[int] = set()
-    for sound, table in tables():
+    for make, table in tables():
+        made = make()
         for check, corrupt in table:
-            made = sound(check)
             if id(made) not in seen:
                 seen.add(id(made))
                 yield Judged(f"before {_name(corrupt)}", made)
@@ -206,8 +188,8 @@ def _name(corrupt: Corrupt) -> str:
 
 def drawn() -> Iterator[Judged]:
     """Programs with a single number changed that was drawn."""
-    first: list[Callable[[], Compiled]] = [rejects.base, rejects.stepping, rejects.gates_on_input]
-    first += [rejects.on_dies, rejects.stacked, streams.base]
+    first: list[Make] = [programs.base, programs.stepping, programs.gates_on_input]
+    first += [programs.on_dies, stacked, streams.base]
     for seed, make in enumerate([*first, *forms.FORMS.values()]):
         for name, made in single_changes(make(), seed, 1):
             yield Judged(name, made, name.split()[0])
@@ -216,8 +198,8 @@ def drawn() -> Iterator[Judged]:
 def by_role() -> Iterator[Judged]:
     """Programs with one thing changed in an instruction of every kind."""
     seen: set[tuple[int, ...]] = set()
-    makes: list[Callable[[], Compiled]] = [rejects.on_dies, rejects.stepping, rejects.base]
-    makes += [rejects.stepping_without_keys, edges.on_digital_units, streams.base]
+    makes: list[Make] = [programs.on_dies, programs.stepping, programs.base]
+    makes += [programs.stepping_without_keys, programs.on_digital_units, streams.base]
     makes += [partial(streams.elsewhere, streams=False), forms.FORMS["one matrix an expert"]]
     makes += [forms.FORMS["tokens that pass themselves on"], _with_inputs_kept]
     for make in makes:

@@ -3,7 +3,6 @@
 Each stands for what a run of `python -m benchmarks.mutants` over all changes had left.
 """
 
-from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import cache
 from typing import Any
@@ -18,16 +17,8 @@ from ir.schedule import Caches
 from ir.workload import AnyOperator, Attention, MoELayer, Workload
 from tests.backends.functional import mutate
 from tests.compiler.emit.test_streams import SEQUENCE, streaming
-from tests.ir.verify import test_verify_rejects as rejects
 from tests.ir.verify import test_verify_replicas as replicas
-from tests.ir.verify.test_verify_edges import (
-    Corrupt,
-    in_step,
-    on_digital_units,
-    results,
-    scheduled,
-    with_groups,
-)
+from tests.ir.verify.results import results
 from tests.ir.verify.test_verify_forms import (
     IN_TILES,
     TWO,
@@ -37,6 +28,23 @@ from tests.ir.verify.test_verify_forms import (
     plain,
 )
 from tests.ir.verify.test_verify_forms import changed as with_changed
+from tests.ir.verify.wrong.edits import (
+    Corrupt,
+    Make,
+    Tables,
+    edited,
+    in_step,
+    scheduled,
+    with_groups,
+)
+from tests.ir.verify.wrong.find import first_kind, readers, routed, rows
+from tests.ir.verify.wrong.programs import (
+    base,
+    dense_twice,
+    on_digital_units,
+    stepping,
+    stepping_without_keys,
+)
 from tests.make import compile_small, map_small, small_chip, small_workload
 from tests.stacks import random_stacks
 
@@ -52,11 +60,9 @@ def experts_in_the_first_layer_alone() -> Compiled:
 def expert_on_the_pgs_of_a_product(c: Compiled) -> Compiled:
     """A pair of group 0 runs on group 0 of the layer that has no experts."""
     p = c.program
-    row = next(
-        int(r) for r in rejects.routed(p, Opcode.MVM, stage=0) if p.units[p.unit[r]].group == 0
-    )
+    row = next(int(r) for r in routed(p, Opcode.MVM, stage=0) if p.units[p.unit[r]].group == 0)
     keys = [(u.kind, u.layer, u.stage, u.group) for u in p.units]
-    return rejects.edited(c, "unit", row, keys.index(("group", 1, 0, 0)))
+    return edited(c, "unit", row, keys.index(("group", 1, 0, 0)))
 
 
 @cache
@@ -68,8 +74,8 @@ def two_tokens() -> Compiled:
 def choice_of_the_first_token_for_both(c: Compiled) -> Compiled:
     """The second one's is not made, and who read it reads the first one's."""
     p = c.program
-    early, late = (int(row) for row in rejects.rows(p, Opcode.TOPK))
-    for reader, _ in rejects.readers(p, late):
+    early, late = (int(row) for row in rows(p, Opcode.TOPK))
+    for reader, _ in readers(p, late):
         p = mutate.read_instead(p, reader, late, early)
     return replace(c, program=mutate.drop(p, late))
 
@@ -77,8 +83,8 @@ def choice_of_the_first_token_for_both(c: Compiled) -> Compiled:
 def norm_of_two_tokens_at_once(c: Compiled) -> Compiled:
     """The second one's is not made: the first one's reads the vectors of both, and is read."""
     p, node = c.program, [op.name for op in c.workload.operators].index("norm_a0")
-    early, late = (int(row) for row in rejects.rows(p, Opcode.NORM, node=node))
-    for reader, _ in rejects.readers(p, late):
+    early, late = (int(row) for row in rows(p, Opcode.NORM, node=node))
+    for reader, _ in readers(p, late):
         p = mutate.read_instead(p, reader, late, early)
     p = mutate.reads(p, early, [*p.reads[early].tolist(), *p.reads[late].tolist()])
     return replace(c, program=mutate.drop(p, late))
@@ -87,9 +93,9 @@ def norm_of_two_tokens_at_once(c: Compiled) -> Compiled:
 def vector_named_by_a_token_before(c: Compiled) -> Compiled:
     """It waits for the newest token's choice, and says that it is one's that is not scored."""
     p = c.program
-    for row in rejects.rows(p, Opcode.LOAD, step=1).tolist():
+    for row in rows(p, Opcode.LOAD, step=1).tolist():
         if Opcode.TOPK in p.opcode[p.reads[row]]:
-            return rejects.edited(c, "token", row, p.token[row] - 1)
+            return edited(c, "token", row, p.token[row] - 1)
     raise AssertionError("none waits")
 
 
@@ -113,18 +119,18 @@ def first_of_all(p: Program, row: int) -> Program:
 
 
 def norm_of_nothing(c: Compiled) -> Compiled:
-    row = int(rejects.rows(c.program, Opcode.NORM)[0])
+    row = int(rows(c.program, Opcode.NORM)[0])
     return replace(c, program=first_of_all(c.program, row))
 
 
 def choice_of_nothing(c: Compiled) -> Compiled:
-    row = int(rejects.rows(c.program, Opcode.SAMPLE, step=0)[0])
+    row = int(rows(c.program, Opcode.SAMPLE, step=0)[0])
     return replace(c, program=first_of_all(c.program, row))
 
 
 def choice_of_experts_too_late(c: Compiled) -> Compiled:
     """The first TOPK ends when all has ended."""
-    row = int(rejects.rows(c.program, Opcode.TOPK)[0])
+    row = int(rows(c.program, Opcode.TOPK)[0])
     first = first_of_all(c.program, row)
     return replace(c, program=mutate.put(first, "start_ps", 0, c.program.makespan_ps))
 
@@ -132,7 +138,7 @@ def choice_of_experts_too_late(c: Compiled) -> Compiled:
 def product_of_nothing(c: Compiled) -> Program:
     """The MVM of the first token's queries is the first of all."""
     p, node = c.program, [op.name for op in c.workload.operators].index("q0")
-    return first_of_all(p, int(rejects.rows(p, Opcode.MVM, node=node)[0]))
+    return first_of_all(p, int(rows(p, Opcode.MVM, node=node)[0]))
 
 
 def product_of_nothing_on_no_copy(c: Compiled) -> Compiled:
@@ -156,7 +162,7 @@ def transfer_done_again_over_a_link(stage: int) -> Corrupt:
         p = c.program
         load = int(np.flatnonzero((p.opcode == Opcode.LOAD) & (p.slot >= 0))[0])
         more = mutate.duplicate(p, load, p.makespan_ps)
-        more = mutate.put(more, "unit", len(p), rejects.first_kind(c, "link"))
+        more = mutate.put(more, "unit", len(p), first_kind(c, "link"))
         return replace(c, program=mutate.put(more, "stage", len(p), stage))
 
     corrupt.__name__ = f"transfer_done_again_over_a_link_in_stage_{stage}"
@@ -165,9 +171,9 @@ def transfer_done_again_over_a_link(stage: int) -> Corrupt:
 
 def norm_done_again_on_a_mesh(c: Compiled) -> Compiled:
     p = c.program
-    norm = int(rejects.rows(p, Opcode.NORM)[0])
+    norm = int(rows(p, Opcode.NORM)[0])
     more = mutate.duplicate(p, norm, p.makespan_ps)
-    return replace(c, program=mutate.put(more, "unit", len(p), rejects.first_kind(c, "mesh")))
+    return replace(c, program=mutate.put(more, "unit", len(p), first_kind(c, "mesh")))
 
 
 # -- mappings, digital experts -------------------------------------------------------------------
@@ -181,7 +187,7 @@ def copies_of_an_expert_in_no_group(c: Compiled) -> Compiled:
 def slot_of_digital_experts(c: Compiled) -> Compiled:
     """As that of the last instruction of all, which is a STORE done again."""
     p = c.program
-    store = int(rejects.routed(p, Opcode.STORE)[0])
+    store = int(routed(p, Opcode.STORE)[0])
     more = mutate.duplicate(p, store, p.makespan_ps)
     slot = np.where((more.opcode == Opcode.DIGITAL) & (more.expert >= 0), p.slot[store], more.slot)
     return replace(c, program=replace(more, slot=slot))
@@ -226,7 +232,7 @@ def job_of_keys_of_the_other_side(c: Compiled) -> Compiled:
 
     row = mutate.rows(c.program, Opcode.ATTN, seq=0)[-1]
     wrong = replace(c, workload=with_changed(c.workload, change))
-    return rejects.edited(wrong, "token", row, 3)
+    return edited(wrong, "token", row, 3)
 
 
 def of_the_newest_alone(workload: Workload) -> Workload:
@@ -274,7 +280,7 @@ def output_over_a_vector_that_lives(c: Compiled) -> Compiled:
     last = p.end_ps.copy()
     np.maximum.at(last, p.reads.values, p.end_ps[p.reads.rows()])
     lives = (p.buffer == p.buffer[row]) & (p.end_ps < p.end_ps[row]) & (last > p.end_ps[row])
-    return rejects.edited(c, "offset", row, p.offset[np.flatnonzero(lives)[0]])
+    return edited(c, "offset", row, p.offset[np.flatnonzero(lives)[0]])
 
 
 @cache
@@ -328,7 +334,7 @@ def layer_whose_tokens_choose(_: Compiled) -> Compiled:
     return replace(c, program=p)
 
 
-RIGHT: dict[str, Callable[[], Compiled]] = {
+RIGHT: dict[str, Make] = {
     "streams, buffers that keep no keys": plain(
         streaming(small_workload(layers=1)),
         small_chip(memory={"kv": "buffers"}, digital=IN_TILES),
@@ -343,7 +349,7 @@ RIGHT: dict[str, Callable[[], Compiled]] = {
     ),
     "vectors that are moved in no time": moved_in_no_time,
 }
-TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
+TABLES: Tables = [
     (experts_in_the_first_layer_alone, [("expert-group", expert_on_the_pgs_of_a_product)]),
     (
         two_tokens,
@@ -354,16 +360,16 @@ TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
             ("router-first", choice_of_experts_too_late),
         ],
     ),
-    (rejects.stepping, [("samples", choice_of_nothing)]),
+    (stepping, [("samples", choice_of_nothing)]),
     (
-        rejects.dense_twice,
+        dense_twice,
         [
             ("expert-group", product_of_nothing_on_no_copy),
             ("macs", product_of_nothing_without_macs),
         ],
     ),
     (
-        rejects.base,
+        base,
         [
             ("transfers", transfer_done_again_over_a_link(0)),
             ("transfers", transfer_done_again_over_a_link(1)),
@@ -372,7 +378,7 @@ TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
     ),
     (replicas.base, [("blocks", copies_of_an_expert_in_no_group)]),
     (on_digital_units, [("stages", slot_of_digital_experts)]),
-    (rejects.stepping_without_keys, [("inputs", vector_named_by_a_token_before)]),
+    (stepping_without_keys, [("inputs", vector_named_by_a_token_before)]),
     (
         decoder_that_looks_at_attention,
         [
@@ -381,8 +387,8 @@ TABLES: list[tuple[Callable[[], Compiled], list[tuple[str, Corrupt]]]] = [
         ],
     ),
     (encoder_of_five, [("operators", job_for_nobody)]),
-    (rejects.base, [("buffer-overlap", output_over_a_vector_that_lives)]),
-    (rejects.stepping, [("schedule", token_before_the_first_step)]),
+    (base, [("buffer-overlap", output_over_a_vector_that_lives)]),
+    (stepping, [("schedule", token_before_the_first_step)]),
     (
         keys_alone,
         [("caches", router_with_a_second_vector), ("caches", layer_whose_tokens_choose)],
@@ -395,7 +401,7 @@ EVERY = [(make, check, corrupt) for make, table in TABLES for check, corrupt in 
     ("make", "check", "corrupt"), EVERY, ids=[f"{n}-{f.__name__}" for _, n, f in EVERY]
 )
 def test_what_is_wrong_is_refused_by_the_check_meant_for_it(
-    make: Callable[[], Compiled], check: str, corrupt: Corrupt
+    make: Make, check: str, corrupt: Corrupt
 ) -> None:
     result = results(corrupt(make()))[check]
     assert result != "ok"

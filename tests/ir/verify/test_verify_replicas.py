@@ -12,7 +12,7 @@ from ir.certificate import Certificate
 from ir.compiled import Compiled
 from ir.mapping import Grouping, LayerGrouping, RoutedOwner
 from ir.program import Opcode
-from ir.verify import check_mapping, check_program
+from tests.ir.verify.results import results
 from tests.make import compile_small, small_chip, small_workload
 
 TOKENS = 8
@@ -36,13 +36,6 @@ def base() -> Compiled:
     return compile_small(
         small_workload(), small_chip(), tokens=TOKENS, chosen=chosen, grouping=grouping
     )
-
-
-def results(c: Compiled) -> dict[str, str]:
-    found = check_mapping(c.mapping, c.workload, c.chip)
-    if all(result == "ok" for _, result in found):
-        found += check_program(c)
-    return dict(found)
 
 
 def test_all_checks_pass() -> None:

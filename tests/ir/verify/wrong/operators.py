@@ -1,0 +1,83 @@
+"""Operators that are not done once for each token or sequence, or read what is not theirs."""
+
+from dataclasses import replace
+from functools import cache
+
+from ir.compiled import Compiled
+from ir.program import Opcode
+from tests.compiler.emit.test_streams import streaming
+from tests.ir.verify.test_verify_forms import TWO
+from tests.ir.verify.wrong.edits import Tables, edited, entry
+from tests.ir.verify.wrong.find import routed, rows
+from tests.ir.verify.wrong.programs import base
+from tests.make import compile_small, small_chip, small_workload
+
+
+def norm_of_a_token_twice(c: Compiled) -> Compiled:
+    return edited(c, "token", rows(c.program, Opcode.NORM, token=0)[0], 1)
+
+
+def attention_of_a_sequence_twice(c: Compiled) -> Compiled:
+    return edited(c, "seq", rows(c.program, Opcode.ATTN, seq=0)[0], 1)
+
+
+def norm_of_another_token(c: Compiled) -> Compiled:
+    p = c.program
+    one, other = rows(p, Opcode.NORM, token=0)[-1], rows(p, Opcode.NORM, token=1)[-1]
+    return entry(c, "reads", one, 0, int(p.reads[other][0]))
+
+
+def attention_without_a_token(c: Compiled) -> Compiled:
+    row = rows(c.program, Opcode.ATTN)[0]
+    return entry(c, "reads", row, 0, int(c.program.reads[row][1]))
+
+
+def sum_of_other_experts(c: Compiled) -> Compiled:
+    p = c.program
+    combine = rows(p, Opcode.COMBINE, token=0, layer=0)[0]
+    store = routed(p, Opcode.STORE, token=1, layer=0)[0]
+    place = next(i for i, r in enumerate(p.reads[combine]) if p.opcode[r] == Opcode.STORE)
+    return entry(c, "reads", combine, place, int(store))
+
+
+def shared_gate_of_another_token(c: Compiled) -> Compiled:
+    p = c.program
+    combine = rows(p, Opcode.COMBINE, token=0, layer=0)[0]
+    other = rows(p, Opcode.GATE, token=1, layer=0)[0]
+    place = next(i for i, r in enumerate(p.reads[combine]) if p.opcode[r] == Opcode.GATE)
+    return entry(c, "reads", combine, place, int(other))
+
+
+def top_k_of_another_token(c: Compiled) -> Compiled:
+    p = c.program
+    one, other = (rows(p, Opcode.TOPK, token=t, layer=0)[0] for t in (0, 1))
+    return entry(c, "reads", one, 0, int(p.reads[other][0]))
+
+
+@cache
+def waiting_where_keys_stay() -> Compiled:
+    """Correct: on a chip that keeps keys in buffers an attention that is not proven causal."""
+    chip = small_chip(memory={"kv": "buffers"})
+    return compile_small(streaming(small_workload(layers=1), proven=False), chip, sequence=TWO)
+
+
+def proven_after_all(c: Compiled) -> Compiled:
+    """What keeps its keys goes on job by job, from the first on."""
+    return replace(c, workload=streaming(c.workload))
+
+
+TABLES: Tables = [
+    (
+        base,
+        [
+            ("operators", norm_of_a_token_twice),
+            ("operators", attention_of_a_sequence_twice),
+            ("inputs", norm_of_another_token),
+            ("inputs", attention_without_a_token),
+            ("combine", sum_of_other_experts),
+            ("combine", shared_gate_of_another_token),
+            ("combine", top_k_of_another_token),
+        ],
+    ),
+    (waiting_where_keys_stay, [("operators", proven_after_all)]),
+]
