@@ -18,14 +18,14 @@ from ir.verify import verify_mapping, verify_program
 from moexbar.chips.loader import load_chip, preset_names
 from tests.dies import JOINED, at_random, die_chip
 from tests.ir.verify import test_verify_accepts as accepts
-from tests.ir.verify import test_verify_forms as forms
-from tests.ir.verify import test_verify_gaps as gaps
 from tests.ir.verify import test_verify_limits as limits
 from tests.ir.verify import test_verify_moves as moves
 from tests.ir.verify import test_verify_replicas as replicas
 from tests.ir.verify import test_verify_stacks as stacks
 from tests.ir.verify import test_verify_streams as streams
 from tests.ir.verify.by_role import changes_by_role
+from tests.ir.verify.forms.narrow import NARROW
+from tests.ir.verify.forms.rare import FORMS
 from tests.ir.verify.results import results
 from tests.ir.verify.single_changes import single_changes
 from tests.ir.verify.wrong import every as corruptions
@@ -83,7 +83,7 @@ def right(every: int = 1) -> Iterator[Judged]:
         yield Judged(f"on {name}", made)
     yield from _on_dies(every)
     yield from _in_stacks(every)
-    for name, make in (forms.FORMS | forms.NARROW | gaps.RIGHT).items():
+    for name, make in (FORMS | NARROW).items():
         yield Judged(name, make())
     for make in limits.AT_LIMITS:
         yield Judged(f"at a limit: {make.__name__}", make())
@@ -148,7 +148,6 @@ def tables() -> Tables:
         (partial(streams.elsewhere, streams=True), _moved(of_jobs=True)),
         (partial(streams.elsewhere, streams=False), _moved(of_jobs=False)),
         *corruptions.TABLES,
-        *gaps.TABLES,
         (streams.base, of_program),
         (streams.base, streams.LOST),
     ]
@@ -190,7 +189,7 @@ def drawn() -> Iterator[Judged]:
     """Programs with a single number changed that was drawn."""
     first: list[Make] = [programs.base, programs.stepping, programs.gates_on_input]
     first += [programs.on_dies, stacked, streams.base]
-    for seed, make in enumerate([*first, *forms.FORMS.values()]):
+    for seed, make in enumerate([*first, *FORMS.values()]):
         for name, made in single_changes(make(), seed, 1):
             yield Judged(name, made, name.split()[0])
 
@@ -200,8 +199,8 @@ def by_role() -> Iterator[Judged]:
     seen: set[tuple[int, ...]] = set()
     makes: list[Make] = [programs.on_dies, programs.stepping, programs.base]
     makes += [programs.stepping_without_keys, programs.on_digital_units, streams.base]
-    makes += [partial(streams.elsewhere, streams=False), forms.FORMS["one matrix an expert"]]
-    makes += [forms.FORMS["tokens that pass themselves on"], _with_inputs_kept]
+    makes += [partial(streams.elsewhere, streams=False), FORMS["one matrix an expert"]]
+    makes += [FORMS["tokens that pass themselves on"], _with_inputs_kept]
     for make in makes:
         for name, made in changes_by_role(make(), seen):
             yield Judged(name, made, name)

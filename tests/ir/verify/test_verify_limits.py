@@ -14,8 +14,8 @@ from ir.verify import check_mapping
 from ir.verify.mapping import check_crossbars
 from ir.verify.tiles import MappingCase
 from tests.backends.functional import mutate
+from tests.ir.verify.forms.rare import FORMS
 from tests.ir.verify.results import results
-from tests.ir.verify.test_verify_forms import FORMS
 from tests.ir.verify.wrong.edits import Make, edited, mapped, placed, with_buffers_of
 from tests.ir.verify.wrong.find import block, rows
 from tests.ir.verify.wrong.moves import used_in_two_regions

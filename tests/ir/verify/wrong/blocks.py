@@ -5,6 +5,7 @@ from dataclasses import replace
 from ir.certificate import Certificate
 from ir.compiled import Compiled
 from ir.mapping import LayerGrouping, RoutedOwner
+from tests.ir.verify import test_verify_replicas as replicas
 from tests.ir.verify.wrong.edits import Tables, mapped, with_block, with_groups
 from tests.ir.verify.wrong.programs import base
 
@@ -75,6 +76,11 @@ def expert_in_a_group_and_digital(c: Compiled) -> Compiled:
     return with_groups(c, digital=(3,))
 
 
+def copies_of_an_expert_in_no_group(c: Compiled) -> Compiled:
+    """Expert 0 has both of its blocks, and is in none of the groups that shared them."""
+    return with_groups(c, groups=((1,), (3,), (2, 3)))
+
+
 TABLES: Tables = [
     (
         base,
@@ -94,4 +100,5 @@ TABLES: Tables = [
             ("groups", expert_in_a_group_and_digital),
         ],
     ),
+    (replicas.base, [("blocks", copies_of_an_expert_in_no_group)]),
 ]

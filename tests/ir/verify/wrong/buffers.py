@@ -70,6 +70,16 @@ def values_on_top_of_each_other(c: Compiled) -> Compiled:
     return edited(c, "offset", other, c.program.offset[one])
 
 
+def output_over_a_vector_that_lives(c: Compiled) -> Compiled:
+    """What nobody reads, such as the model's output, is written where another waits for readers."""
+    p = c.program
+    row = int(np.setdiff1d(np.flatnonzero(p.buffer >= 0), p.reads.values)[0])
+    last = p.end_ps.copy()
+    np.maximum.at(last, p.reads.values, p.end_ps[p.reads.rows()])
+    lives = (p.buffer == p.buffer[row]) & (p.end_ps < p.end_ps[row]) & (last > p.end_ps[row])
+    return edited(c, "offset", row, p.offset[np.flatnonzero(lives)[0]])
+
+
 TABLES: Tables = [
     (
         base,
@@ -83,6 +93,7 @@ TABLES: Tables = [
             ("buffer-bytes", buffer_larger_than_the_chips),
             ("buffer-overlap", values_in_the_same_place),
             ("buffer-overlap", values_on_top_of_each_other),
+            ("buffer-overlap", output_over_a_vector_that_lives),
         ],
     ),
     (no_adders, [("input-buffers", third_vector_a_moment_too_early)]),

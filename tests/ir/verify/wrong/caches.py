@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from unittest import mock
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from ir.program import Opcode
 from ir.schedule import Caches
 from ir.workload import AnyOperator, MoELayer
 from tests.backends.functional import mutate
+from tests.ir.verify.forms.experts import of_both_choices
+from tests.ir.verify.forms.parts import TWO
+from tests.ir.verify.forms.parts import changed as with_changed
 from tests.ir.verify.wrong.edits import Tables, add, edited, entry
 from tests.ir.verify.wrong.find import rows
 from tests.ir.verify.wrong.programs import stepping, stepping_without_keys
@@ -74,6 +78,37 @@ def router_of_vectors_that_nothing_keeps(c: Compiled) -> Compiled:
     return replace(c, workload=replace(c.workload, operators=operators))
 
 
+@cache
+def keys_alone() -> Compiled:
+    """Correct: experts choose, and what their routers score again is what the cache keeps."""
+    workload = small_workload(expert_choice=True)
+    return compile_small(workload, decode=1, caches=Caches(go=False))
+
+
+def router_with_a_second_vector(c: Compiled) -> Compiled:
+    """Of which no cache keeps those of earlier tokens."""
+
+    def beside(op: AnyOperator) -> AnyOperator:
+        return replace(op, inputs=(*op.inputs, "add_a0")) if isinstance(op, MoELayer) else op
+
+    return replace(c, workload=with_changed(c.workload, beside))
+
+
+def layer_whose_tokens_choose(_: Compiled) -> Compiled:
+    """Beside one whose experts do: only the latter scores the tokens that do not run.
+
+    The other's GATEs of those read nothing, and no cache has anything of it.
+    """
+    both = of_both_choices(small_workload(expert_choice=True))
+    with mock.patch("compiler.pipeline.verify_program"):
+        c = compile_small(both, sequence=TWO, decode=1, caches=Caches(go=False))
+    of_second = [op.name for op in both.operators].index("moe1")
+    p, kinds = c.program, (Opcode.KV_RD, Opcode.KV_WR)
+    for row in np.flatnonzero((p.node == of_second) & np.isin(p.opcode, kinds))[::-1].tolist():
+        p = mutate.drop(p, row)
+    return replace(c, program=p)
+
+
 TABLES: Tables = [
     (
         stepping,
@@ -88,4 +123,8 @@ TABLES: Tables = [
     ),
     (stepping_without_keys, [("caches", outputs_kept_a_token_short)]),
     (scoring_again, [("caches", router_of_vectors_that_nothing_keeps)]),
+    (
+        keys_alone,
+        [("caches", router_with_a_second_vector), ("caches", layer_whose_tokens_choose)],
+    ),
 ]

@@ -5,7 +5,7 @@ from functools import cache
 
 from ir.compiled import Compiled
 from ir.program import Opcode
-from tests.ir.verify.test_verify_forms import NARROW
+from tests.ir.verify.forms.narrow import NARROW
 from tests.ir.verify.wrong.edits import Tables, add, edited
 from tests.ir.verify.wrong.find import rows
 from tests.ir.verify.wrong.programs import base, gates_on_input

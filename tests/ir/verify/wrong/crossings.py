@@ -5,7 +5,7 @@ import numpy as np
 from ir.arrays import Ints
 from ir.compiled import Compiled
 from ir.program import Lists, Opcode, Program
-from tests.ir.verify.test_verify_forms import NARROW
+from tests.ir.verify.forms.narrow import NARROW
 from tests.ir.verify.wrong.edits import Tables, edited, entry, with_column
 from tests.ir.verify.wrong.find import crossings, first_kind, readers, rows
 from tests.ir.verify.wrong.programs import on_dies

@@ -7,7 +7,7 @@ import numpy as np
 from ir.compiled import Compiled
 from ir.program import Opcode, Program
 from tests.backends.functional import mutate
-from tests.ir.verify.test_verify_forms import FORMS
+from tests.ir.verify.forms.rare import FORMS
 from tests.ir.verify.wrong.edits import Tables, edited, entry
 from tests.ir.verify.wrong.find import routed, rows
 from tests.ir.verify.wrong.programs import base, gates_on_input

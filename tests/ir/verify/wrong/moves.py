@@ -8,7 +8,7 @@ import numpy as np
 from ir.compiled import Compiled
 from ir.program import Opcode
 from tests.backends.functional import mutate
-from tests.ir.verify.test_verify_forms import NARROW
+from tests.ir.verify.forms.narrow import NARROW
 from tests.ir.verify.test_verify_streams import elsewhere
 from tests.ir.verify.wrong.edits import Corrupt, Tables, edited, entry
 from tests.ir.verify.wrong.find import rows

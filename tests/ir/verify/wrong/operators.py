@@ -5,10 +5,11 @@ from functools import cache
 
 from ir.compiled import Compiled
 from ir.program import Opcode
+from tests.backends.functional import mutate
 from tests.compiler.emit.test_streams import streaming
-from tests.ir.verify.test_verify_forms import TWO
+from tests.ir.verify.forms.parts import TWO
 from tests.ir.verify.wrong.edits import Tables, edited, entry
-from tests.ir.verify.wrong.find import routed, rows
+from tests.ir.verify.wrong.find import first_kind, readers, routed, rows
 from tests.ir.verify.wrong.programs import base
 from tests.make import compile_small, small_chip, small_workload
 
@@ -66,12 +67,45 @@ def proven_after_all(c: Compiled) -> Compiled:
     return replace(c, workload=streaming(c.workload))
 
 
+def norm_done_again_on_a_mesh(c: Compiled) -> Compiled:
+    p = c.program
+    norm = int(rows(p, Opcode.NORM)[0])
+    more = mutate.duplicate(p, norm, p.makespan_ps)
+    return replace(c, program=mutate.put(more, "unit", len(p), first_kind(c, "mesh")))
+
+
+@cache
+def two_tokens() -> Compiled:
+    """Correct: each has a TOPK of its own."""
+    return compile_small(small_workload(layers=1), tokens=2)
+
+
+def choice_of_the_first_token_for_both(c: Compiled) -> Compiled:
+    """The second one's is not made, and who read it reads the first one's."""
+    p = c.program
+    early, late = (int(row) for row in rows(p, Opcode.TOPK))
+    for reader, _ in readers(p, late):
+        p = mutate.read_instead(p, reader, late, early)
+    return replace(c, program=mutate.drop(p, late))
+
+
+def norm_of_two_tokens_at_once(c: Compiled) -> Compiled:
+    """The second one's is not made: the first one's reads the vectors of both, and is read."""
+    p, node = c.program, [op.name for op in c.workload.operators].index("norm_a0")
+    early, late = (int(row) for row in rows(p, Opcode.NORM, node=node))
+    for reader, _ in readers(p, late):
+        p = mutate.read_instead(p, reader, late, early)
+    p = mutate.reads(p, early, [*p.reads[early].tolist(), *p.reads[late].tolist()])
+    return replace(c, program=mutate.drop(p, late))
+
+
 TABLES: Tables = [
     (
         base,
         [
             ("operators", norm_of_a_token_twice),
             ("operators", attention_of_a_sequence_twice),
+            ("operators", norm_done_again_on_a_mesh),
             ("inputs", norm_of_another_token),
             ("inputs", attention_without_a_token),
             ("combine", sum_of_other_experts),
@@ -80,4 +114,11 @@ TABLES: Tables = [
         ],
     ),
     (waiting_where_keys_stay, [("operators", proven_after_all)]),
+    (
+        two_tokens,
+        [
+            ("combine", choice_of_the_first_token_for_both),
+            ("inputs", norm_of_two_tokens_at_once),
+        ],
+    ),
 ]

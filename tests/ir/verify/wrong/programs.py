@@ -10,7 +10,7 @@ from ir.program import Lists
 from ir.schedule import Caches
 from ir.selection import Capacity
 from tests.dies import JOINED, at_random, die_chip
-from tests.ir.verify.test_verify_forms import with_digital
+from tests.ir.verify.forms.parts import with_digital
 from tests.make import compile_small, small_chip, small_workload
 
 

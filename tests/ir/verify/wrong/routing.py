@@ -8,7 +8,7 @@ import numpy as np
 from ir.compiled import Compiled
 from ir.program import Opcode
 from tests.backends.functional import mutate
-from tests.ir.verify.test_verify_forms import FORMS
+from tests.ir.verify.forms.rare import FORMS
 from tests.ir.verify.wrong.edits import Corrupt, Tables, edited, in_step
 from tests.ir.verify.wrong.find import routed, rows
 from tests.ir.verify.wrong.programs import base, in_lockstep, on_digital_units
@@ -96,6 +96,29 @@ def lockstep_of_one_of_two_layers(c: Compiled) -> Compiled:
     return in_step(c, 0, layers=(first, free))
 
 
+@cache
+def experts_in_the_first_layer_alone() -> Compiled:
+    """Correct: the second layer's groups of PGs are numbered from 0 on, as experts' are."""
+    return compile_small(small_workload(dense_layers=(1,)))
+
+
+def expert_on_the_pgs_of_a_product(c: Compiled) -> Compiled:
+    """A pair of group 0 runs on group 0 of the layer that has no experts."""
+    p = c.program
+    row = next(int(r) for r in routed(p, Opcode.MVM, stage=0) if p.units[p.unit[r]].group == 0)
+    keys = [(u.kind, u.layer, u.stage, u.group) for u in p.units]
+    return edited(c, "unit", row, keys.index(("group", 1, 0, 0)))
+
+
+def slot_of_digital_experts(c: Compiled) -> Compiled:
+    """As that of the last instruction of all, which is a STORE done again."""
+    p = c.program
+    store = int(routed(p, Opcode.STORE)[0])
+    more = mutate.duplicate(p, store, p.makespan_ps)
+    slot = np.where((more.opcode == Opcode.DIGITAL) & (more.expert >= 0), p.slot[store], more.slot)
+    return replace(c, program=replace(more, slot=slot))
+
+
 TABLES: Tables = [
     (
         base,
@@ -124,6 +147,8 @@ TABLES: Tables = [
             ("pairs-once", digital("gone")),
             ("pairs-once", digital("twice")),
             ("pairs-once", digital("of_an_expert_on_crossbars")),
+            ("stages", slot_of_digital_experts),
         ],
     ),
+    (experts_in_the_first_layer_alone, [("expert-group", expert_on_the_pgs_of_a_product)]),
 ]

@@ -84,6 +84,13 @@ def keeping_nothing() -> Compiled:
     return compile_small(small_workload(layers=1), decode=1, caches=Caches(kv=False, go=False))
 
 
+def token_before_the_first_step(c: Compiled) -> Compiled:
+    """Token 0 arrives in step -1, so that no step works on it, and a later one reads its keys."""
+    arrival = c.schedule.arrival.copy()
+    arrival[0] = -1
+    return in_step(scheduled(c, arrival=arrival), 0, fresh=np.flatnonzero(arrival == 0))
+
+
 TABLES: Tables = [
     (
         stepping,
@@ -97,6 +104,7 @@ TABLES: Tables = [
             ("schedule", sequences_out_of_order),
             ("schedule", step_that_is_skipped),
             ("schedule", steps_before_the_first),
+            ("schedule", token_before_the_first_step),
             ("columns", tokens_of_a_schedule("arrival")),
             ("columns", tokens_of_a_schedule("trace")),
         ],

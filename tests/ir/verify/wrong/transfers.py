@@ -7,9 +7,9 @@ import numpy as np
 from ir.compiled import Compiled
 from ir.program import Lists, Opcode
 from tests.backends.functional import mutate
-from tests.ir.verify.wrong.edits import Tables, edited, entry, with_column
-from tests.ir.verify.wrong.find import routed, rows
-from tests.ir.verify.wrong.programs import base
+from tests.ir.verify.wrong.edits import Corrupt, Tables, edited, entry, with_column
+from tests.ir.verify.wrong.find import first_kind, routed, rows
+from tests.ir.verify.wrong.programs import base, stepping_without_keys
 
 
 def load_into_a_second_stage(c: Compiled) -> Compiled:
@@ -103,6 +103,29 @@ def two_values_in_one_broadcast(c: Compiled) -> Compiled:
     return entry(c, "reads", int(o), 0, int(p.reads[q][0]))
 
 
+def transfer_done_again_over_a_link(stage: int) -> Corrupt:
+    """A LOAD of a stage on the way to a second stage."""
+
+    def corrupt(c: Compiled) -> Compiled:
+        p = c.program
+        load = int(np.flatnonzero((p.opcode == Opcode.LOAD) & (p.slot >= 0))[0])
+        more = mutate.duplicate(p, load, p.makespan_ps)
+        more = mutate.put(more, "unit", len(p), first_kind(c, "link"))
+        return replace(c, program=mutate.put(more, "stage", len(p), stage))
+
+    corrupt.__name__ = f"transfer_done_again_over_a_link_in_stage_{stage}"
+    return corrupt
+
+
+def vector_named_by_a_token_before(c: Compiled) -> Compiled:
+    """It waits for the newest token's choice, and says that it is one's that is not scored."""
+    p = c.program
+    for row in rows(p, Opcode.LOAD, step=1).tolist():
+        if Opcode.TOPK in p.opcode[p.reads[row]]:
+            return edited(c, "token", row, p.token[row] - 1)
+    raise AssertionError("none waits")
+
+
 TABLES: Tables = [
     (
         base,
@@ -113,6 +136,8 @@ TABLES: Tables = [
             ("destinations", no_destinations_at_all),
             ("transfers", transfer_in_another_slot),
             ("transfers", transfer_in_two),
+            ("transfers", transfer_done_again_over_a_link(0)),
+            ("transfers", transfer_done_again_over_a_link(1)),
             ("inputs", routing_of_another_token),
             ("inputs", load_of_another_operator),
             ("mvm-input", mvm_of_another_vector),
@@ -121,4 +146,5 @@ TABLES: Tables = [
             ("broadcasts", two_values_in_one_broadcast),
         ],
     ),
+    (stepping_without_keys, [("inputs", vector_named_by_a_token_before)]),
 ]

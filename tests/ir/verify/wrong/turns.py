@@ -7,7 +7,7 @@ import numpy as np
 
 from ir.compiled import Compiled
 from ir.schedule import assign_experts
-from tests.ir.verify.test_verify_forms import FORMS
+from tests.ir.verify.forms.rare import FORMS
 from tests.ir.verify.wrong.edits import Corrupt, Tables, changed, in_step
 from tests.ir.verify.wrong.programs import base, on_digital_units
 from tests.make import compact_order
