@@ -78,6 +78,25 @@ def steps_before_the_first(c: Compiled) -> Compiled:
     return with_column(early, "step", c.program.step - 1)
 
 
+def empty_step_before_the_first(c: Compiled) -> Compiled:
+    """Number -1, in which no token runs: no cost, and no meaning."""
+    none, first = np.empty(0, dtype=np.int64), c.schedule.steps[0]
+    idle = tuple(
+        replace(
+            layer,
+            token=none,
+            expert=none,
+            replica=none,
+            group=none,
+            slot=none,
+            order=replace(layer.order, table=layer.order.table[:0], slots_bound=0),
+        )
+        for layer in first.layers
+    )
+    empty = replace(first, number=-1, rows=none, scored=none, fresh=none, kv=False, layers=idle)
+    return scheduled(c, steps=(empty, *c.schedule.steps))
+
+
 @cache
 def keeping_nothing() -> Compiled:
     """Correct: a second step for which nothing is kept."""
@@ -105,6 +124,7 @@ TABLES: Tables = [
             ("schedule", step_that_is_skipped),
             ("schedule", steps_before_the_first),
             ("schedule", token_before_the_first_step),
+            ("schedule", empty_step_before_the_first),
             ("columns", tokens_of_a_schedule("arrival")),
             ("columns", tokens_of_a_schedule("trace")),
         ],
