@@ -95,9 +95,19 @@ def loop() -> Made:
     )
 
 
-def product_of_itself() -> Made:
+def product_of_itself(to: str = "y") -> list[onnx.NodeProto]:
     """Its first operand, of which is asked whether it is stored, is made of its result."""
-    return model([N("MatMul", ["b", "x"], ["a"]), N("Neg", ["a"], ["b"]), N("Relu", ["b"], ["y"])])
+    return [N("MatMul", ["b", "x"], ["a"]), N("Neg", ["a"], ["b"]), N("Relu", ["b"], [to])]
+
+
+def product_of_itself_in_a_branch() -> Made:
+    sides = [product_of_itself("r"), [N("Relu", ["x"], ["o"])]]
+    branches = [
+        helper.make_graph(nodes, out, [], [helper.make_tensor_value_info(out, FLOAT, ["t", 4])])
+        for nodes, out in zip(sides, "ro", strict=True)
+    ]
+    node = N("If", ["c"], ["y"], then_branch=branches[0], else_branch=branches[1])
+    return model([node], {"c": np.array(True)})
 
 
 GRAPHS: dict[str, Bad] = {
@@ -126,7 +136,8 @@ GRAPHS: dict[str, Bad] = {
         "value 'x': there twice", lambda: model([N("Relu", ["x"], ["x"]), N("Neg", ["x"], ["y"])])
     ),
     "a cycle": Bad("valid ONNX graph", loop),
-    "a product in a cycle": Bad("valid ONNX graph", product_of_itself),
+    "a product in a cycle": Bad("valid ONNX graph", lambda: model(product_of_itself())),
+    "a product in a cycle in a branch": Bad("valid ONNX graph", product_of_itself_in_a_branch),
     "a value from nowhere": Bad(
         "node 's' .*reads 'ghost'", lambda: model([N("Add", ["x", "ghost"], ["y"], name="s")])
     ),
