@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.runs import SMALL, Run, digest, family, limited, moments, told, whole
@@ -42,10 +43,12 @@ def killed(words: Sequence[str], folder: Path, moment: float) -> tuple[list[str]
     while run.process.poll() is None and not any(CHILD in command for command in run.family()):
         time.sleep(0.01)
     time.sleep(moment)
-    victims = [pid for pid, command in family(run.mark) if CHILD in command]
-    for pid in victims:
-        os.kill(pid, signal.SIGKILL)
-    return _judged(run, folder, words), bool(victims), run.process.returncode
+    met = 0
+    for pid in [pid for pid, command in family(run.mark) if CHILD in command]:
+        with suppress(ProcessLookupError):  # it ended by itself just now
+            os.kill(pid, signal.SIGKILL)
+            met += 1
+    return _judged(run, folder, words), met > 0, run.process.returncode
 
 
 BASE: dict[tuple[str, ...], object] = {}
