@@ -22,7 +22,7 @@ from pathlib import Path
 
 from benchmarks.explore import cluster
 from benchmarks.interrupts import SWEEP
-from benchmarks.runs import MARK, Ended, Run, family, strays, told, whole
+from benchmarks.runs import MARK, Ended, Run, family, kill, strays, told, whole
 
 TABLES = ("results.parquet", "results.csv", "manifest.json")
 WORKER = "spawn_main"  # in the command of a process of a pool
@@ -100,8 +100,7 @@ def workers(folder: Path, times: int, draw: random.Random, address: str | None) 
             victims = [pid for pid, command in family(mark) if WORKER in command]
             begun = address is None or (out / JOURNAL).exists()  # a cluster of none is not begun on
             if begun and victims and run.process.poll() is None:
-                os.kill(draw.choice(victims), signal.SIGKILL)
-                killed += 1
+                killed += kill(draw.choice(victims))
         faults += _told_of_all(run.end(300), out)
         shutil.rmtree(out, ignore_errors=True)
     return told(f"worker kills, {where}", faults, killed)

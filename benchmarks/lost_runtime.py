@@ -5,18 +5,15 @@ python -m benchmarks.lost_runtime --kills 100 --limits 20
 
 import argparse
 import json
-import os
 import random
 import shutil
-import signal
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
-from benchmarks.runs import SMALL, Run, digest, family, limited, moments, told, whole
+from benchmarks.runs import SMALL, Run, digest, family, kill, limited, moments, told, whole
 from tests.paths import TINY
 
 GIVEN = SMALL[:3]
@@ -43,12 +40,8 @@ def killed(words: Sequence[str], folder: Path, moment: float) -> tuple[list[str]
     while run.process.poll() is None and not any(CHILD in command for command in run.family()):
         time.sleep(0.01)
     time.sleep(moment)
-    met = 0
-    for pid in [pid for pid, command in family(run.mark) if CHILD in command]:
-        with suppress(ProcessLookupError):  # it ended by itself just now
-            os.kill(pid, signal.SIGKILL)
-            met += 1
-    return _judged(run, folder, words), met > 0, run.process.returncode
+    met = [kill(pid) for pid, command in family(run.mark) if CHILD in command]
+    return _judged(run, folder, words), any(met), run.process.returncode
 
 
 BASE: dict[tuple[str, ...], object] = {}

@@ -102,7 +102,7 @@ class Run:
         while (left := family(self.mark)) and time.monotonic() < until:
             time.sleep(0.02)
         for pid, _ in left:
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
         code = self.process.returncode
         return Ended(code, seconds, _read(self.out), _read(self.err), tuple(w for _, w in left))
 
@@ -140,6 +140,15 @@ def family(mark: str) -> list[tuple[int, str]]:
         except (OSError, ValueError):
             continue  # it has ended
     return found
+
+
+def kill(pid: int) -> bool:
+    """SIGKILL; whether the process was there still."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def whole(words: Sequence[str], folder: Path) -> tuple[Ended, float]:
