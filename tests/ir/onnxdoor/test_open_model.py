@@ -275,6 +275,12 @@ def test_two_tensors_of_a_file_with_a_checksum(tmp_path: Path) -> None:
     refused(save(tmp_path / "m.onnx", proto), "tensor 'v': external data: checksum '0000")
 
 
+def test_names_of_other_letters_than_ascii(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Relu", ["x"], ["größe"]), helper.make_node("Neg", ["größe"], ["y"])]
+    source = open_model(save(tmp_path / "m.onnx", small(nodes)))
+    assert "größe" in source.values
+
+
 def test_unused_nodes_and_cycles(tmp_path: Path) -> None:
     nodes = [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Neg", ["x"], ["unused"])]
     source = open_model(save(tmp_path / "m.onnx", small(nodes)))

@@ -45,6 +45,13 @@ def test_a_condition_that_a_body_stores(go: bool, tmp_path: Path, runtime: Runti
     assert found.tolist() == [[10 * factor] * 4, [26 * factor] * 4]
 
 
+def test_a_loop_beside_an_operator_of_another_domain(tmp_path: Path) -> None:
+    gelu = N("Gelu", ["x"], ["sum"], domain="com.microsoft")
+    found = operators(saved(tmp_path, [gelu, loop(["rounds", "", "sum"])]))
+    assert {"Gelu", "MatMul"} <= found
+    assert "Loop" not in found
+
+
 @pytest.mark.parametrize("rounds", [0, 1025, [2, 2], []])
 def test_rounds_that_are_none_or_too_many_to_unroll(rounds: object, tmp_path: Path) -> None:
     """At most 1024; of two numbers, or none, ONNX Runtime says what it thinks of them."""
