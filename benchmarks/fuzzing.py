@@ -163,6 +163,6 @@ def shown(found: Found) -> Iterator[str]:
     yield "dearest of what was refused:"
     yield f"  {found.slowest[0]:.1f} s of CPU ({found.slowest[1]})"
     yield f"  {found.largest[0]} MiB more than before ({found.largest[1]})"
-    yield f"ONNX Runtime's process: {child} MiB at most, of all"
+    yield f"largest of the processes that were started: {child} MiB"
     for told in found.failed:
         yield f"\n{told}"
