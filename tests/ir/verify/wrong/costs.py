@@ -1,12 +1,11 @@
 """Durations, energies, bytes, MACs and totals that are a little off."""
 
-from dataclasses import replace
 from functools import cache
 
 from ir.compiled import Compiled
 from ir.program import Opcode
 from tests.ir.verify.forms.narrow import NARROW
-from tests.ir.verify.wrong.edits import Tables, add, edited
+from tests.ir.verify.wrong.edits import Tables, add, edited, with_counted
 from tests.ir.verify.wrong.find import rows
 from tests.ir.verify.wrong.programs import base, gates_on_input
 from tests.make import compile_small, small_workload
@@ -26,14 +25,11 @@ def bytes_of_added_sums(c: Compiled) -> Compiled:
 
 
 def a_core_more(c: Compiled) -> Compiled:
-    inventory = replace(c.program.inventory, cores=c.program.inventory.cores + 1)
-    return replace(c, program=replace(c.program, inventory=inventory))
+    return with_counted(c, "cores", 1)
 
 
 def a_byte_more_is_read(c: Compiled) -> Compiled:
-    inventory = c.program.inventory
-    more = replace(inventory, buffer_read_bytes=inventory.buffer_read_bytes + 1)
-    return replace(c, program=replace(c.program, inventory=more))
+    return with_counted(c, "buffer_read_bytes", 1)
 
 
 @cache

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ir.compiled import Compiled
 from ir.topology import Topology
-from tests.ir.verify.wrong.edits import Tables, changed, edited, placed, with_unit
+from tests.ir.verify.wrong.edits import Tables, changed, edited, placed, with_counted, with_unit
 from tests.ir.verify.wrong.find import block, first_kind
 from tests.ir.verify.wrong.programs import on_dies
 
@@ -90,25 +90,26 @@ def link_the_other_way(c: Compiled) -> Compiled:
     return with_unit(c, at, die=unit.to, to=unit.die)
 
 
-def group_on_another_die(c: Compiled) -> Compiled:
-    at = first_kind(c, "group")
+def on_another_die(c: Compiled, at: int) -> Compiled:
+    """A unit on the die after its own."""
     return with_unit(c, at, die=(c.program.units[at].die + 1) % 4)
+
+
+def group_on_another_die(c: Compiled) -> Compiled:
+    return on_another_die(c, first_kind(c, "group"))
 
 
 def group_of_the_first_pgs_on_another_die(c: Compiled) -> Compiled:
     units = enumerate(c.program.units)
-    at, one = next((i, u) for i, u in units if u.kind == "group" and u.first_pg == 0)
-    return with_unit(c, at, die=(one.die + 1) % 4)
+    return on_another_die(c, next(i for i, u in units if u.kind == "group" and u.first_pg == 0))
 
 
 def adders_on_another_die(c: Compiled) -> Compiled:
-    at = first_kind(c, "acc")
-    return with_unit(c, at, die=(c.program.units[at].die + 1) % 4)
+    return on_another_die(c, first_kind(c, "acc"))
 
 
 def way_to_a_second_stage_on_another_die(c: Compiled) -> Compiled:
-    at = first_kind(c, "link")
-    return with_unit(c, at, die=(c.program.units[at].die + 1) % 4)
+    return on_another_die(c, first_kind(c, "link"))
 
 
 def dies_joined_otherwise(c: Compiled) -> Compiled:
@@ -117,24 +118,19 @@ def dies_joined_otherwise(c: Compiled) -> Compiled:
 
 def bus_on_another_die(c: Compiled) -> Compiled:
     # one on which the layer has no region, or has two busses then
-    at = first_kind(c, "bus")
-    return with_unit(c, at, die=(c.program.units[at].die + 1) % 4)
+    return on_another_die(c, first_kind(c, "bus"))
 
 
 def digital_unit_on_another_die(c: Compiled) -> Compiled:
-    at = first_kind(c, "dpu")
-    return with_unit(c, at, die=(c.program.units[at].die + 1) % 4)
+    return on_another_die(c, first_kind(c, "dpu"))
 
 
 def attention_on_another_die(c: Compiled) -> Compiled:
-    at = first_kind(c, "mha")
-    return with_unit(c, at, die=(c.program.units[at].die + 1) % 4)
+    return on_another_die(c, first_kind(c, "mha"))
 
 
 def inventory_without_a_bus_of_a_die(c: Compiled) -> Compiled:
-    inventory = c.program.inventory
-    fewer = replace(inventory, bus_bits_per_ns=inventory.bus_bits_per_ns - 1)
-    return replace(c, program=replace(c.program, inventory=fewer))
+    return with_counted(c, "bus_bits_per_ns", -1)
 
 
 TABLES: Tables = [

@@ -120,6 +120,13 @@ def with_unit(c: Compiled, at: int, **changes: Any) -> Compiled:
     return replace(c, program=replace(c.program, units=tuple(units)))
 
 
+def with_counted(c: Compiled, name: str, more: int) -> Compiled:
+    """The inventory says so many more of something, or fewer."""
+    inventory = c.program.inventory
+    changes: dict[str, Any] = {name: getattr(inventory, name) + more}
+    return replace(c, program=replace(c.program, inventory=replace(inventory, **changes)))
+
+
 def scheduled(c: Compiled, **changes: Any) -> Compiled:
     """The same with other fields of the schedule."""
     return replace(c, schedule=replace(c.schedule, **changes))

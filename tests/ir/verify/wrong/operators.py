@@ -34,19 +34,19 @@ def attention_without_a_token(c: Compiled) -> Compiled:
 
 
 def sum_of_other_experts(c: Compiled) -> Compiled:
-    p = c.program
-    combine = rows(p, Opcode.COMBINE, token=0, layer=0)[0]
-    store = routed(p, Opcode.STORE, token=1, layer=0)[0]
-    place = next(i for i, r in enumerate(p.reads[combine]) if p.opcode[r] == Opcode.STORE)
-    return entry(c, "reads", combine, place, int(store))
+    return combining(c, int(routed(c.program, Opcode.STORE, token=1, layer=0)[0]))
 
 
 def shared_gate_of_another_token(c: Compiled) -> Compiled:
+    return combining(c, int(rows(c.program, Opcode.GATE, token=1, layer=0)[0]))
+
+
+def combining(c: Compiled, other: int) -> Compiled:
+    """The first sum of token 0 reads this in place of its first value of the same opcode."""
     p = c.program
     combine = rows(p, Opcode.COMBINE, token=0, layer=0)[0]
-    other = rows(p, Opcode.GATE, token=1, layer=0)[0]
-    place = next(i for i, r in enumerate(p.reads[combine]) if p.opcode[r] == Opcode.GATE)
-    return entry(c, "reads", combine, place, int(other))
+    place = next(i for i, r in enumerate(p.reads[combine]) if p.opcode[r] == p.opcode[other])
+    return entry(c, "reads", combine, place, other)
 
 
 def top_k_of_another_token(c: Compiled) -> Compiled:

@@ -15,6 +15,7 @@ from tests.ir.verify.wrong.edits import (
     edited,
     moved,
     placed,
+    with_counted,
     with_stacks,
 )
 from tests.ir.verify.wrong.find import block, dense, of_dense, rows, unit_of
@@ -190,15 +191,12 @@ def switch_where_there_is_none(c: Compiled) -> Compiled:
 
 
 def a_switch_less(c: Compiled) -> Compiled:
-    inventory = c.program.inventory
-    fewer = replace(inventory, switched_crossbars=inventory.switched_crossbars - 1)
-    return replace(c, program=replace(c.program, inventory=fewer))
+    return with_counted(c, "switched_crossbars", -1)
 
 
 def experts_counted_without_the_dense_pgs_of_their_stacks(c: Compiled) -> Compiled:
     # k0's 15 PGs are among the 18 of group 0: none of them is a dense one
-    inventory = replace(c.program.inventory, dense_pgs=c.program.inventory.dense_pgs + 15)
-    return replace(c, program=replace(c.program, inventory=inventory))
+    return with_counted(c, "dense_pgs", 15)
 
 
 TABLES: Tables = [
