@@ -108,7 +108,7 @@ def open_model(path: str | Path, as_it_is: bool = False, limits: Limits | None =
     """
     path, limits = Path(path), limits or Limits.in_force()
     data = _read(path, limits)
-    if len(data) > SMALLEST * limits.messages:
+    if len(data) > SMALLEST * limits.messages:  # fewer bytes cannot hold too many
         count = messages(data, limits.messages)
         limits.check("messages", count, str(path), "nodes, tensors, names")
     proto = onnx.ModelProto()
